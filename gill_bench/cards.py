@@ -1,0 +1,384 @@
+"""The cards: TOML files that describe tasks, models, tables and published numbers, their schema and how they are found.
+
+Cards are data. They name code by its registered name and contain no logic. Unknown keys are refused, with the nearest
+known one. Nothing heavy is imported, so that listing and planning answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from gill_bench.errors import InputError, did_you_mean
+from gill_bench.interfaces import Capability
+
+SCHEMA_VERSION = 1
+CARDS_VARIABLE = "GILL_BENCH_CARDS"
+Value = bool | int | float | str
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Component(_Strict):
+    """One folder or file of weights.
+
+    Attributes:
+        id: Hub id of the published weights, or "" where there is none.
+        folder: Its name inside the folder given as `--weights DIR`.
+        mini: Its name among the small embedded weights, or "" where there is none.
+        url: Where to download it, for people.
+        size: Download size, for people.
+    """
+
+    id: str = ""
+    folder: str
+    mini: str = ""
+    url: str = ""
+    size: str = ""
+
+
+class Download(_Strict):
+    """One file or folder of a data set: what it is, where it comes from and where it goes inside `--data DIR`."""
+
+    what: str
+    url: str
+    to: str
+    size: str = ""
+
+
+class DataSpec(_Strict):
+    """Which data a task reads. `format` is the registered name of a data set reader."""
+
+    format: str
+    split: str
+    options: dict[str, Value] = {}
+    downloads: tuple[Download, ...] = ()
+
+
+class MetricSpec(_Strict):
+    """A metric by its registered name, its backbone weights and its settings."""
+
+    name: str
+    weights: Component | None = None
+    settings: dict[str, Value] = {}
+
+
+class MiniTask(_Strict):
+    """What differs when the task runs on the embedded mini world."""
+
+    split: str | None = None
+    data: dict[str, Value] = {}
+    prompt: dict[str, Value] = {}
+
+
+class TaskCard(_Strict):
+    """One evaluation.
+
+    Attributes:
+        capability: What a model must be able to do.
+        unit_size: Examples in one unit of work: what a kill can cost at most, per model and context.
+        contexts: Named lists of contexts. `paper` is the default of `--contexts`.
+        prompt: How an example becomes a prompt; whatever is here changes what a model is given.
+        scoring: How stored outputs become numbers; a change here generates nothing again.
+    """
+
+    kind: Literal["task"] = "task"
+    schema_: int = Field(alias="schema")
+    name: Name
+    title: str
+    paper: str
+    capability: Capability
+    unit_size: int = Field(gt=0)
+    data: DataSpec
+    contexts: dict[str, tuple[str, ...]]
+    prompt: dict[str, Value] = {}
+    scoring: dict[str, Value] = {}
+    metrics: tuple[MetricSpec, ...]
+    mini: MiniTask = MiniTask()
+
+
+class MiniModel(_Strict):
+    """What differs when the model runs on the small embedded weights."""
+
+    settings: dict[str, Value] = {}
+
+
+class ModelCard(_Strict):
+    """One model.
+
+    Attributes:
+        adapter: Registered name of the adapter, or `file.py:Name`.
+        inputs: What a prompt may hold. A context with pictures shows "-" for a text-only model.
+        settings: Sampling and precision; checked by the adapter before any weights load.
+    """
+
+    kind: Literal["model"] = "model"
+    schema_: int = Field(alias="schema")
+    name: Name
+    title: str
+    paper: str = ""
+    adapter: str
+    capabilities: tuple[Capability, ...]
+    inputs: tuple[Literal["text", "image"], ...]
+    weights: dict[str, Component] = {}
+    settings: dict[str, Value] = {}
+    mini: MiniModel = MiniModel()
+
+
+class ReportRow(_Strict):
+    """A table row: a model by name, and its name in the paper's table."""
+
+    model: str
+    title: str
+    published: str = ""
+
+
+class ReportColumn(_Strict):
+    """A table column: one metric in one context; `group` is the heading above it."""
+
+    task: str
+    context: str
+    metric: str
+    title: str
+    group: str = ""
+    digits: int = 3
+    published: str = ""
+    published_metric: str = ""
+
+
+class ReportCard(_Strict):
+    """The layout of one table of the paper."""
+
+    kind: Literal["report"] = "report"
+    schema_: int = Field(alias="schema")
+    name: Name
+    title: str
+    caption: str
+    published_table: str
+    rows: tuple[ReportRow, ...]
+    columns: tuple[ReportColumn, ...]
+
+
+class PublishedNumber(_Strict):
+    """One number of the paper, as printed. `std` is the figure after the plus-minus sign, of unstated kind."""
+
+    table: str
+    row: str
+    column: str
+    metric: str
+    value: float
+    std: float | None = None
+    unit: str
+    higher_is_better: bool | None = None
+    source: str
+    note: str = ""
+
+
+class PublishedCard(_Strict):
+    """Every number of the paper."""
+
+    kind: Literal["published"] = "published"
+    schema_: int = Field(alias="schema")
+    name: Name
+    title: str
+    source: str
+    numbers: tuple[PublishedNumber, ...]
+
+
+Card = TaskCard | ModelCard | ReportCard | PublishedCard
+_FOLDERS: dict[str, str] = {"task": "tasks", "model": "baselines", "report": "reports"}
+_SCHEMAS: dict[str, type[BaseModel]] = {"task": TaskCard, "model": ModelCard, "report": ReportCard}
+C = TypeVar("C", TaskCard, ModelCard, ReportCard)
+
+
+def builtin_folder() -> Path:
+    """The folder with `tasks`, `baselines` and `reports`: inside the wheel, or the repository's in an editable install."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "_cards", package.parent):
+        if (folder / "tasks").is_dir() and (folder / "baselines").is_dir():
+            return folder
+    raise InputError(f"no cards beside {package.name}: the installation is incomplete; install gill-bench again")
+
+
+class Cards:
+    """All cards that can be named: built in, of `--cards` folders, of GILL_BENCH_CARDS; later ones win by name.
+
+    Args:
+        folders: Additional folders. Each holds `tasks`, `baselines` and `reports`, or cards directly.
+
+    Raises:
+        InputError: A folder does not exist.
+    """
+
+    def __init__(self, folders: Iterable[Path] = ()) -> None:
+        variable = [Path(part) for part in os.environ.get(CARDS_VARIABLE, "").split(os.pathsep) if part]
+        self.folders = [builtin_folder(), *variable, *folders]
+        for folder in self.folders[1:]:
+            if not folder.is_dir():
+                raise InputError(f"{folder}: no such folder of cards (given by --cards or {CARDS_VARIABLE})")
+
+    @cached_property
+    def files(self) -> dict[str, dict[str, Path]]:
+        """Card files by kind and name."""
+        found: dict[str, dict[str, Path]] = {kind: {} for kind in _FOLDERS}
+        for folder in self.folders:
+            for kind, sub in _FOLDERS.items():
+                for file in sorted((folder / sub).glob("*.toml")):
+                    found[kind][file.stem] = file
+            if folder is not self.folders[0]:
+                for file in sorted(folder.glob("*.toml")):
+                    found[_kind_of(file)][file.stem] = file
+        found["model"].pop("published", None)
+        return found
+
+    def task(self, name: str) -> TaskCard:
+        """The task card of a name or of a path to a TOML file."""
+        return self._get("task", name, TaskCard)
+
+    def model(self, name: str) -> ModelCard:
+        """The model card of a name or of a path to a TOML file."""
+        return self._get("model", name, ModelCard)
+
+    def report(self, name: str) -> ReportCard:
+        """The report layout of a name or of a path to a TOML file."""
+        return self._get("report", name, ReportCard)
+
+    def tasks(self) -> list[TaskCard]:
+        """All tasks, by name."""
+        return [self.task(name) for name in sorted(self.files["task"])]
+
+    def models(self) -> list[ModelCard]:
+        """All models, by name."""
+        return [self.model(name) for name in sorted(self.files["model"])]
+
+    def reports(self) -> list[ReportCard]:
+        """All report layouts, by name."""
+        return [self.report(name) for name in sorted(self.files["report"])]
+
+    def published(self) -> PublishedCard:
+        """The paper's numbers: the last `published.toml` found."""
+        for folder in reversed(self.folders):
+            file = folder / "baselines" / "published.toml"
+            if file.is_file():
+                return read_card(file, PublishedCard)
+        raise InputError("baselines/published.toml is missing: the installation is incomplete")
+
+    def path(self, name: str) -> Path:
+        """The file of the card of any kind that has this name."""
+        for names in self.files.values():
+            if name in names:
+                return names[name]
+        raise InputError(f"no card named {name!r}; {did_you_mean(name, self.names())}")
+
+    def names(self) -> list[str]:
+        """The names of all cards."""
+        return sorted(name for names in self.files.values() for name in names)
+
+    def _get(self, kind: str, name: str, schema: type[C]) -> C:
+        if name.endswith(".toml"):
+            return read_card(Path(name), schema)
+        file = self.files[kind].get(name)
+        if file is None:
+            raise InputError(f"no {kind} named {name!r}; {did_you_mean(name, self.files[kind])}")
+        return read_card(file, schema)
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def read_card(file: Path, schema: type[T]) -> T:
+    """Read and check one card.
+
+    Raises:
+        InputError: With file, key and what was expected.
+    """
+    raw = _read_toml(file)
+    version = raw.get("schema", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise InputError(f"{file}: schema = {version!r}, but this gill-bench reads schema = {SCHEMA_VERSION}")
+    try:
+        card = schema.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(f"{file}: {explain(error, schema)}") from error
+    if getattr(card, "name", file.stem) != file.stem:
+        raise InputError(f"{file}: name = {card.name!r}, expected {file.stem!r}, as the file is named")  # type: ignore[attr-defined]
+    return card
+
+
+def explain(error: ValidationError, schema: type[BaseModel]) -> str:
+    """Turn the first of pydantic's complaints into one line that names the key and the nearest known one."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(schema, first["loc"][:-1])
+        return f"unknown key {where!r}; {did_you_mean(str(first['loc'][-1]), known)}"
+    if first["type"] == "missing":
+        return f"key {where!r} is missing"
+    return f"{where} = {first.get('input')!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _known_keys(schema: type[BaseModel], location: Iterable[str | int]) -> list[str]:
+    """The keys of the table at a location of a pydantic error."""
+    current: Any = schema
+    for part in location:
+        if isinstance(part, int):
+            continue
+        field = next((f for n, f in current.model_fields.items() if part in (n, f.alias)), None)
+        if field is None:  # a key of a free mapping, such as [weights.<component>]
+            continue
+        current = _table_type(field.annotation)
+        if current is None:
+            return []
+    return [field.alias or name for name, field in current.model_fields.items() if name != "kind"]
+
+
+def _table_type(annotation: Any) -> type[BaseModel] | None:
+    """The first pydantic model inside an annotation such as `dict[str, X]` or `tuple[X, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _table_type(argument)
+        if found is not None:
+            return found
+    return None
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such card") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from error
+
+
+def _kind_of(file: Path) -> str:
+    """The kind of a card that lies outside the three folders, told by the key only its kind has."""
+    raw = _read_toml(file)
+    for kind, mark in (("task", "capability"), ("model", "adapter"), ("report", "columns")):
+        if mark in raw:
+            return kind
+    raise InputError(f"{file}: neither a task ('capability'), a model ('adapter') nor a report ('columns')")
+
+
+def override(table: Mapping[str, Value], changes: Mapping[str, Value], where: str) -> dict[str, Value]:
+    """Return a card's table with some values replaced.
+
+    Raises:
+        InputError: A key is not in the table: what a card does not name cannot be set.
+    """
+    for key in changes:
+        if key not in table:
+            raise InputError(f"{where}: unknown setting {key!r}; {did_you_mean(key, table)}")
+    return {**table, **changes}

@@ -1,0 +1,136 @@
+"""The shared model interface: one small Protocol per capability.
+
+An adapter is any object that implements the protocols its card lists under `capabilities`. It knows no task and no
+data set. Nothing here imports torch, so that cards and plans can be checked before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from gill_bench.prompt import Prompt
+
+Capability = Literal["image-generator", "image-retriever", "text-generator", "text-scorer", "decider"]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Where one sample's randomness comes from: seed a CPU generator of its own with `seed`.
+
+    Attributes:
+        seed: A 63-bit integer, derived from (seed, task, example id), or the bare seed in `shared` mode.
+        skip: How many samples are drawn from the same generator before this one. Above 0 only in the paper's
+            mode, in which one generator serves all examples in order (`noise = "shared"`).
+    """
+
+    seed: int
+    skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedImage:
+    """One generated picture and what must be known to read its score.
+
+    Attributes:
+        image: RGB, any size.
+        flagged: The model's safety checker blackened the picture.
+        truncated: The prompt was longer than the model reads, and was cut.
+    """
+
+    image: Image
+    flagged: bool = False
+    truncated: bool = False
+
+
+class Decision(NamedTuple):
+    """Retrieve or generate, for one prompt.
+
+    Attributes:
+        label: What the classifier chose; the higher probability, ties go to `generate`.
+        probability: Probability of `retrieve`, in 0..1.
+    """
+
+    label: Literal["generate", "retrieve"]
+    probability: float
+
+
+@runtime_checkable
+class ImageGenerator(Protocol):
+    """Generates pictures for prompts."""
+
+    def generate_images(
+        self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]
+    ) -> list[list[GeneratedImage]]:
+        """Generate one picture per prompt and noise.
+
+        Args:
+            prompts: N prompts.
+            noise: N sequences, one noise for each picture wanted of that prompt. A prompt is encoded once, however
+                many pictures it gets.
+
+        Returns:
+            N lists, aligned with `noise`.
+        """
+        ...
+
+
+@runtime_checkable
+class ImageRetriever(Protocol):
+    """Maps pictures and prompts into one space, in which cosine is relevance."""
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """Return L2-normalised embeddings (N, p), float32, of candidate pictures."""
+        ...
+
+    def embed_prompts(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
+        """Return L2-normalised embeddings (N, p), float32, of queries."""
+        ...
+
+
+@runtime_checkable
+class TextGenerator(Protocol):
+    """Continues prompts with text."""
+
+    def generate_texts(
+        self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()
+    ) -> list[str]:
+        """Return N greedy continuations, each cut before the first occurrence of a stop string."""
+        ...
+
+
+@runtime_checkable
+class TextScorer(Protocol):
+    """Scores given continuations."""
+
+    def score_texts(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[float]:
+        """Return N sums of the log-probabilities (nats) of a continuation's tokens after its prompt."""
+        ...
+
+
+@runtime_checkable
+class Decider(Protocol):
+    """Decides whether a prompt wants a retrieved or a generated picture."""
+
+    def decision_features(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
+        """Return the features (N, e), float32, that the decision is made from."""
+        ...
+
+    def decide(self, prompts: Sequence[Prompt]) -> list[Decision]:
+        """Return N decisions."""
+        ...
+
+
+PROTOCOLS: dict[str, type] = {
+    "image-generator": ImageGenerator,
+    "image-retriever": ImageRetriever,
+    "text-generator": TextGenerator,
+    "text-scorer": TextScorer,
+    "decider": Decider,
+}

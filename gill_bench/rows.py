@@ -1,0 +1,113 @@
+"""Rows: the tidy results of a run, one per task, model, context, seed and metric.
+
+Everything that is shown (tables, comparisons, checks) is computed from rows. `results.json` holds them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from gill_bench.errors import InputError
+from gill_bench.files import to_json, write_atomic
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Row:
+    """One number and what must be known to believe it.
+
+    Attributes:
+        task: Name of the task card.
+        model: Name of the model card.
+        context: Canonical name of the context, such as `5-captions-4-images`.
+        seed: The seed, 0, 1, ...
+        metric: Registered name; with a stand-in backbone its name in brackets, such as `lpips[mini]`.
+        value: Mean over the scored examples; None if nothing was scored.
+        higher_is_better: Which way the metric points.
+        n_expected: Examples asked for.
+        n_scored: Examples in `value`.
+        n_missing: Examples left out because data is missing or unreadable (listed in results.json).
+        n_failed: Examples whose output is not there: the model failed on them, or the run was stopped.
+        n_truncated: Scored examples whose prompt the model had to cut.
+        n_flagged: Scored examples whose picture the safety checker blackened.
+        signature: Encoder, preprocessing, protocol and data. Numbers with different signatures never share a column.
+    """
+
+    task: str
+    model: str
+    context: str
+    seed: int
+    metric: str
+    value: float | None
+    higher_is_better: bool
+    n_expected: int
+    n_scored: int
+    n_missing: int
+    n_failed: int
+    n_truncated: int
+    n_flagged: int
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """One example that could not be asked, and why."""
+
+    task: str
+    example: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The content of `results.json`.
+
+    Attributes:
+        rows: Sorted.
+        missing: Sorted by task, in the order of the data.
+        notes: Sentences that every table must carry, such as that the weights are small and random.
+    """
+
+    rows: tuple[Row, ...]
+    missing: tuple[Missing, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def write(self, file: Path) -> None:
+        """Write atomically; equal results give equal bytes."""
+        value = {
+            "schema_version": SCHEMA_VERSION,
+            "notes": list(self.notes),
+            "rows": [asdict(row) for row in self.rows],
+            "missing": [asdict(item) for item in self.missing],
+        }
+        write_atomic(file, (to_json(value, indent=1) + "\n").encode())
+
+
+def read_results(file: Path) -> Results:
+    """Read `results.json`.
+
+    Raises:
+        InputError: The file is absent, damaged, or of a version this gill-bench does not read.
+    """
+    try:
+        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        version = raw["schema_version"]
+        if version != SCHEMA_VERSION:
+            raise InputError(
+                f"{file}: schema_version = {version!r}, but this gill-bench reads {SCHEMA_VERSION};"
+                " score the run again with: gill-bench score"
+            )
+        known = {field.name for field in fields(Row)}
+        rows = tuple(Row(**{name: row[name] for name in known}) for row in raw["rows"])
+        missing = tuple(Missing(**item) for item in raw["missing"])
+        return Results(rows, missing, tuple(raw["notes"]))
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such file; is {file.parent} the folder of a run that was scored?") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: damaged ({error}); write it again with: gill-bench score {file.parent}") from error
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{file}: key {error} is missing or unknown; score the run again with: gill-bench score") from error
