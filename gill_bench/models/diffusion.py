@@ -1,0 +1,318 @@
+"""Pipelines of diffusers: loading them from a folder, and sampling from prompt embeddings with one noise per picture.
+
+Shared by every model that ends in a diffusion decoder. The real pipeline does the work; what is added is the strictness
+that its loader lacks (a weight that is missing from a file is an error, not a random number), and noise that belongs to
+a picture rather than to its place in a batch.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import torch
+from safetensors import SafetensorError
+
+from gill_bench.errors import InputError, did_you_mean
+from gill_bench.interfaces import GeneratedImage, Noise
+from gill_bench.models._shared_noise import Latents, assert_one_draw, generator_for
+from gill_bench.models.schedulers import SCHEDULERS, SchedulerName
+
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_SAFETY = ("safety_checker", "feature_extractor")
+# Whatever transformers, diffusers, safetensors and torch raise on files that are missing, damaged or of another model.
+_LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+    ImportError,
+    SafetensorError,
+    pickle.UnpicklingError,
+)
+_log = logging.getLogger(__name__)
+
+
+class Pipeline(Protocol):
+    """What is used of a pipeline of diffusers, which has no types that a checker can follow."""
+
+    scheduler: Any
+    text_encoder: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+
+    def encode_prompt(self, *arguments: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings of prompts, and of the empty prompt."""
+
+    def __call__(self, **arguments: Any) -> Any:
+        """Generate: an object with `images`, and maybe `nsfw_content_detected`."""
+
+
+def resolve_dtype(name: str, device: str, accelerator: torch.dtype) -> torch.dtype:
+    """The dtype of a setting.
+
+    Args:
+        name: "auto", "float32", "float16" or "bfloat16".
+        device: A torch device, such as "cpu" or "cuda:0".
+        accelerator: What "auto" means on anything but a CPU; there it is float32.
+
+    Raises:
+        InputError: Unknown name.
+    """
+    if name == "auto":
+        return torch.float32 if torch.device(device).type == "cpu" else accelerator
+    if name not in _DTYPES:
+        raise InputError(f"dtype = {name!r}; {did_you_mean(name, ['auto', *_DTYPES])}")
+    return _DTYPES[name]
+
+
+def load_pipeline(
+    path: Path, *, dtype: torch.dtype, device: str, scheduler: SchedulerName, safety_checker: bool
+) -> Pipeline:
+    """Load a text-to-image pipeline from a local folder in diffusers' layout, ready to be called on `device`.
+
+    Args:
+        path: Folder with `model_index.json`.
+        dtype: Of all networks, whatever the files hold.
+        device: A torch device.
+        scheduler: Sampler; takes over the noise schedule of the one in the folder.
+        safety_checker: Whether flagged pictures are blackened, as in the stock pipeline. With True and a folder that
+            has none, the pipeline works without one, and a warning says so.
+
+    Raises:
+        InputError: A part is missing, damaged, incomplete or of another model; names folder or file.
+    """
+    import diffusers
+
+    index = read_index(path)
+    absent = {name: None for name in _SAFETY if name in index and not (path / name).is_dir()}
+    if "safety_checker" in index and not safety_checker:
+        absent["safety_checker"] = None
+    if safety_checker and ("safety_checker" not in index or "safety_checker" in absent):
+        _log.warning("%s has no safety checker: no picture will be flagged", path.name)
+    options: dict[str, Any] = dict(absent)
+    if "safety_checker" in absent:
+        # Else the pipeline prints five lines about what the caller has just chosen.
+        options["requires_safety_checker"] = False
+    with _quiet_loading():
+        for name, (library, kind) in _parts(index).items():
+            if name not in absent:
+                options.update(_load_network(path / name, name, library, kind, dtype))
+        try:
+            # local_files_only, and no trust_remote_code: nothing but this folder is read, and no code from it.
+            pipeline = getattr(diffusers, index["_class_name"]).from_pretrained(path, local_files_only=True, **options)
+        except _LOADING_ERRORS as error:
+            raise InputError(f"{path}: cannot be loaded as a pipeline: {_first_line(error)}") from error
+    set_scheduler(pipeline, scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    if torch.device(device).type != "cpu" and hasattr(pipeline.vae, "enable_slicing"):
+        # Decoding a batch of 512 x 512 pictures at once needs more memory than all of the denoising.
+        pipeline.vae.enable_slicing()
+    placed: Pipeline = pipeline.to(device)
+    return placed
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """Read `model_index.json`, without the parts that it says are absent.
+
+    Raises:
+        InputError: Missing, or not the index of a pipeline.
+    """
+    file = path / "model_index.json"
+    try:
+        index = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{file}: no such file; expected a pipeline in diffusers' layout, as `save_pretrained` writes it"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read: {_first_line(error)}") from error
+    if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
+        raise InputError(f"{file}: no '_class_name': not the index of a diffusers pipeline")
+    return {name: value for name, value in index.items() if value != [None, None]}
+
+
+def set_scheduler(pipeline: Pipeline, name: SchedulerName) -> None:
+    """Replace the sampler of a pipeline by another one over the same noise schedule.
+
+    Raises:
+        InputError: The pipeline's own sampler is of a kind that this one cannot replace (flow matching).
+    """
+    if name == "default":
+        return
+    import diffusers
+
+    kind = getattr(diffusers, SCHEDULERS[name])
+    current = pipeline.scheduler
+    if not isinstance(current, kind) and kind not in current.compatibles:
+        raise InputError(f"scheduler = {name!r} cannot replace {type(current).__name__}; use scheduler = 'default'")
+    pipeline.scheduler = kind.from_config(current.config)
+
+
+def sample(
+    pipeline: Pipeline,
+    prompt_embeds: torch.Tensor,
+    noise: Sequence[Sequence[Noise]],
+    *,
+    num_inference_steps: int,
+    guidance_scale: float,
+) -> list[list[GeneratedImage]]:
+    """Generate pictures from prompt embeddings, all in one call of the pipeline (protocol 1.14).
+
+    A picture depends on its embedding and its noise, and on nothing else in the batch, up to the rounding of batched
+    matrix products.
+
+    Args:
+        pipeline: A Stable Diffusion pipeline.
+        prompt_embeds: (N, L, D), L tokens of D dimensions.
+        noise: N sequences, one noise for each picture wanted.
+        num_inference_steps: Steps of the sampler.
+        guidance_scale: Classifier-free guidance; 1 or less means none.
+
+    Returns:
+        N lists, aligned with `noise`. Pictures that the safety checker blackened are flagged.
+
+    Raises:
+        InputError: Shared noise (`skip` above 0) with a sampler that draws more than the first latent.
+    """
+    if prompt_embeds.ndim != 3 or len(prompt_embeds) != len(noise):
+        raise ValueError(f"prompt_embeds {tuple(prompt_embeds.shape)} for {len(noise)} sequences of noise")
+    counts = torch.tensor([len(group) for group in noise], device=prompt_embeds.device)
+    embeds = prompt_embeds.repeat_interleave(counts, dim=0)
+    guidance: dict[str, torch.Tensor] = {}
+    if guidance_scale > 1 and len(embeds):
+        negative = unconditional(pipeline, prompt_embeds)
+        guidance["negative_prompt_embeds"] = negative.expand(len(embeds), -1, -1)
+    return run(
+        pipeline,
+        noise,
+        prompt_embeds=embeds,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        **guidance,
+    )
+
+
+def run(pipeline: Pipeline, noise: Sequence[Sequence[Noise]], **arguments: object) -> list[list[GeneratedImage]]:
+    """Call a pipeline once, with one generator per noise, and group its pictures as `noise` is grouped.
+
+    Args:
+        pipeline: Any text-to-image pipeline.
+        noise: N sequences of noise.
+        **arguments: Passed to the pipeline; whatever has a batch dimension has one entry per noise.
+
+    Raises:
+        InputError: Shared noise with a sampler that draws more than the first latent, or a pipeline without a UNet.
+    """
+    flat = list(chain.from_iterable(noise))
+    if not flat:
+        return [[] for _ in noise]
+    latents = Latents.of(pipeline) if any(item.skip for item in flat) else None
+    generators = [generator_for(item, latents) for item in flat]
+    with _quiet_flagging():
+        output = pipeline(generator=generators, **arguments)
+    if latents is not None:
+        assert_one_draw(pipeline.scheduler, flat, generators, latents)
+    flags = getattr(output, "nsfw_content_detected", None) or [False] * len(flat)
+    pictures = iter([GeneratedImage(image, bool(flag)) for image, flag in zip(output.images, flags, strict=True)])
+    return [[next(pictures) for _ in group] for group in noise]
+
+
+_unconditional: WeakKeyDictionary[Pipeline, dict[tuple[int, torch.dtype], torch.Tensor]] = WeakKeyDictionary()
+
+
+@torch.no_grad()
+def unconditional(pipeline: Pipeline, prompt_embeds: torch.Tensor) -> torch.Tensor:
+    """The embedding (1, L, D) of the empty prompt, padded to the length of `prompt_embeds`.
+
+    The pipeline's own, which it would compute again in every call; kept here for the life of the pipeline.
+    """
+    known = _unconditional.setdefault(pipeline, {})
+    key = (prompt_embeds.shape[1], pipeline.text_encoder.dtype)
+    if key not in known:
+        _, known[key] = pipeline.encode_prompt(None, pipeline.device, 1, True, prompt_embeds=prompt_embeds[:1])
+    return known[key]
+
+
+def _parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Library and class by name of the parts that are there."""
+    return {
+        name: (value[0], value[1])
+        for name, value in index.items()
+        if isinstance(value, list) and len(value) == 2 and all(isinstance(item, str) for item in value)
+    }
+
+
+def _load_network(folder: Path, name: str, library: str, kind: str, dtype: torch.dtype) -> dict[str, torch.nn.Module]:
+    """Load one part, with every one of its weights, if it is a network; empty for tokenizers, schedulers and so on."""
+    origin = library if library in ("diffusers", "transformers") else f"diffusers.pipelines.{library}"
+    try:
+        network = getattr(import_module(origin), kind)
+        if not issubclass(network, torch.nn.Module):
+            return {}
+        files = [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
+        variant = {"variant": "fp16"} if files and all(".fp16." in file.name for file in files) else {}
+        precision = {"dtype": dtype} if library != "diffusers" else {"torch_dtype": dtype}
+        loaded, report = network.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True, **precision, **variant
+        )
+    except _LOADING_ERRORS as error:
+        raise InputError(f"{folder}: cannot be loaded as {kind}: {_first_line(error)}") from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise InputError(
+            f"{folder}: {len(missing)} weights of {kind} are missing, the first is {missing[0]!r}; "
+            "the files are damaged or of another model"
+        )
+    return {name: loaded.eval()}
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Without progress bars and reports of keys, which are checked here; puts the libraries back as they were."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    undo: list[Callable[[], object]] = []
+    for library in (diffusers_logging, transformers_logging):
+        level = library.get_verbosity()
+        undo.append(lambda library=library, level=level: library.set_verbosity(level))  # type: ignore[misc]
+        library.set_verbosity_error()
+        if library.is_progress_bar_enabled():
+            undo.append(library.enable_progress_bar)
+            library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for restore in undo:
+            restore()
+
+
+@contextmanager
+def _quiet_flagging() -> Iterator[None]:
+    """Without the checker's advice to try another prompt: what is flagged is counted."""
+    logger = logging.getLogger("diffusers.pipelines.stable_diffusion.safety_checker")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

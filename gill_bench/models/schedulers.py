@@ -1,0 +1,17 @@
+"""The samplers that a model card can name, as names of diffusers' schedulers. Nothing heavy is imported."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+SchedulerName = Literal["default", "ddim", "ddpm", "pndm", "euler", "dpm-solver"]
+"""`default` is the scheduler that is shipped with the weights; DDIM runs with eta 0."""
+
+SCHEDULERS: dict[SchedulerName, str] = {
+    "ddim": "DDIMScheduler",
+    "ddpm": "DDPMScheduler",
+    "pndm": "PNDMScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "dpm-solver": "DPMSolverMultistepScheduler",
+}
+"""Class in diffusers by name; `default` has none."""
