@@ -1,0 +1,81 @@
+"""`gill-bench report`: tables like the paper's from the results of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="RUN...", help="Folders of runs; several are taken together.")
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--table", metavar="NAME", help="Only this table, by name or path; repeatable. [default: all that fit]"
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="terminal, markdown, latex, csv or json. [default: by the name of --out, else terminal]",
+        ),
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", metavar="paper", help="Show the paper's numbers and the differences to ours."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write this file, not stdout.")] = None,
+    cards: Annotated[
+        list[Path] | None, typer.Option("--cards", metavar="DIR", help="Additional folder of cards. Repeatable.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+) -> None:
+    """Write tables like the paper's from the results of runs.
+
+    Every table says how many examples, which seeds and which signature stand behind its numbers.
+
+    For example:
+
+      gill-bench report runs/first
+
+      gill-bench report runs/first runs/second --compare paper
+
+      gill-bench report runs/first --table table-1 --out table-1.tex
+    """
+    import os
+    import shutil
+    import sys
+
+    from gill_bench.cards import Cards
+    from gill_bench.errors import InputError, did_you_mean
+    from gill_bench.files import write_atomic
+    from gill_bench.reporting import FORMATS, render, tables_for
+
+    if compare not in (None, "paper"):
+        raise InputError(f"--compare {compare}: expected 'paper'; for two runs: gill-bench compare A B")
+    suffixes = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
+    if json and format not in (None, "json"):
+        raise InputError(f"--json and --format {format} contradict each other; give one of them")
+    chosen = "json" if json else format or suffixes.get(out.suffix if out else "", "terminal")
+    if chosen not in FORMATS:
+        raise InputError(f"--format {chosen}: no such format; {did_you_mean(chosen, FORMATS)}")
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"--out {out}: the folder {out.parent} does not exist; create it first")
+
+    tables = tables_for(runs or [], Cards(cards or []), table or None, compare == "paper")
+    if out is not None:
+        try:
+            write_atomic(out, render(tables, chosen).encode())
+        except OSError as error:
+            raise InputError(f"--out {out}: {error.strerror}") from error
+        return
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    text = render(tables, chosen, width=shutil.get_terminal_size((120, 24)).columns, color=color)
+    # Bytes, since the arrows do not exist in every encoding that a redirected stdout may have.
+    typer.echo(text.encode(), nl=False)

@@ -1,0 +1,160 @@
+"""The sentences under a table, without which its numbers could not be believed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from gill_bench.reporting.columns import base_name
+from gill_bench.reporting.structure import Cell, Column, Line, Table
+
+
+def notes_of(table: Table, source: str) -> tuple[str, ...]:
+    """All sentences, in the order in which a reader needs them.
+
+    Args:
+        table: The table, still without notes.
+        source: Where the paper's numbers come from, or "".
+    """
+    measured = any(cell.rows for line in table.lines for cell in line.cells)
+    return (
+        *(_comparability(table) if table.compared else ()),
+        *((_scored(table), _seeds(table)) if measured else ()),
+        *_incomplete(table),
+        *_best(table),
+        *_counts(table),
+        *_signatures(table),
+        *(_paper(table, source) if table.compared else ()),
+    )
+
+
+def _cells(table: Table) -> Iterator[tuple[Line, Column, Cell]]:
+    """The cells that were run."""
+    for line in table.lines:
+        for column, cell in zip(table.columns, line.cells, strict=True):
+            if cell.rows:
+                yield line, column, cell
+
+
+def _place(table: Table, line: Line, column: Column, cells: Counter[str]) -> str:
+    """A cell in words; its metric only where cells of the same heading differ."""
+    short = f"{line.title}, {column.title}"
+    same = sum(1 for other in table.columns if other.title == column.title)
+    return short if same == 1 or cells[short] == same else f"{short}, {column.metric}"
+
+
+def _listed(table: Table, found: list[tuple[Line, Column, str]]) -> str:
+    """`text: places` for cells that share a text, so that a long list stays short."""
+    shorts = {text: Counter[str]() for _, _, text in found}
+    for line, column, text in found:
+        shorts[text][f"{line.title}, {column.title}"] += 1
+    places = {text: dict[str, None]() for text in shorts}
+    for line, column, text in found:
+        places[text][_place(table, line, column, shorts[text])] = None
+    return "; ".join(f"{text} ({' / '.join(where)})" for text, where in places.items())
+
+
+def _range(values: list[int]) -> str:
+    return str(values[0]) if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
+
+
+def _examples(cell: Cell) -> str:
+    scored = _range(sorted(row.n_scored for row in cell.rows))
+    return f"{scored} of {_range(sorted(row.n_expected for row in cell.rows))}"
+
+
+def _scored(table: Table) -> str:
+    found = [(line, column, _examples(cell)) for line, column, cell in _cells(table)]
+    usual, count = Counter(text for _, _, text in found).most_common(1)[0]
+    rest = [item for item in found if item[2] != usual]
+    sentence = f"Examples scored per seed: {usual}"
+    return f"{sentence}." if count == len(found) else f"{sentence}, except {_listed(table, rest)}."
+
+
+def _seeds(table: Table) -> str:
+    seeds = sorted({seed for _, _, cell in _cells(table) for seed in cell.seeds})
+    names = ", ".join(map(str, seeds))
+    if not seeds:
+        return "No seed could be scored."
+    if len(seeds) == 1:
+        return f"One seed ({names}), hence no standard deviation."
+    return f"Mean ± sample standard deviation over {len(seeds)} seeds ({names})."
+
+
+def _incomplete(table: Table) -> tuple[str, ...]:
+    found = [(line, column, ", ".join(cell.gaps)) for line, column, cell in _cells(table) if cell.gaps]
+    return (f"Incomplete: {_listed(table, found)}.",) if found else ()
+
+
+def _best(table: Table) -> tuple[str, ...]:
+    """Say where no best cell is marked because the cells do not rest on the same number of samples."""
+    found = []
+    for at, column in enumerate(table.columns):
+        cells = [line.cells[at] for line in table.lines]
+        if len({cell.n_scored for cell in cells if cell.mean is not None and not cell.gaps}) > 1:
+            found.append(f"{column.title} ({column.metric})")
+    return (f"No best is marked where the numbers of examples differ: {', '.join(found)}.",) if found else ()
+
+
+def _counts(table: Table) -> tuple[str, ...]:
+    """Missing, truncated and flagged samples, where there are any; failed ones stand under what is incomplete."""
+    kinds: tuple[tuple[str, Callable[[Cell], int], Callable[[Cell], int]], ...] = (
+        ("Missing or unreadable data", lambda cell: cell.n_missing, lambda cell: cell.n_expected),
+        ("Prompt truncated by the model", lambda cell: cell.n_truncated, lambda cell: cell.n_scored),
+        ("Blackened by the safety checker", lambda cell: cell.n_flagged, lambda cell: cell.n_scored),
+    )
+    sentences = []
+    for name, count, total in kinds:
+        found = [
+            (line, column, f"{count(cell)} of {total(cell)}") for line, column, cell in _cells(table) if count(cell)
+        ]
+        everywhere = len(found) == sum(1 for _ in _cells(table)) and len({text for _, _, text in found}) == 1
+        if everywhere:
+            sentences.append(f"{name}: {found[0][2]} samples (examples times seeds) in every cell.")
+        elif found:
+            sentences.append(f"{name}, in samples (examples times seeds): {_listed(table, found)}.")
+    return tuple(sentences)
+
+
+def _signatures(table: Table) -> tuple[str, ...]:
+    """One signature a metric, or one a column where a metric's columns differ."""
+    sentences: dict[str, None] = {}
+    for column in table.columns:
+        sisters = {other.signature for other in table.columns if other.metric == column.metric and other.signature}
+        if column.signature:
+            where = column.metric if len(sisters) == 1 else f"{column.metric}, {column.title}"
+            sentences[f"Signature of {where}: {column.signature}"] = None
+    return tuple(sentences)
+
+
+def _compared(table: Table) -> bool:
+    return any(cell.rows and cell.published for line in table.lines for cell in line.cells)
+
+
+def _comparability(table: Table) -> tuple[str, ...]:
+    """Say why our numbers may not be compared with the paper's, if so."""
+    stand_ins = sorted({column.metric for column in table.columns if column.variant and column.signature})
+    if stand_ins and _compared(table):
+        real = ", ".join(sorted({base_name(metric) for metric in stand_ins}))
+        return (
+            f"Not comparable with the paper: {', '.join(stand_ins)} rests on small stand-in weights, the paper's {real}"
+            " does not; the differences mean nothing.",
+        )
+    if table.warnings and _compared(table):
+        return ("Not comparable with the paper as far as the notes of the run say.",)
+    return ()
+
+
+def _paper(table: Table, source: str) -> tuple[str, ...]:
+    """Where the paper's numbers come from and how to read them."""
+    shown = [cell.published for line in table.lines for cell in line.cells if cell.published]
+    if not shown:
+        return (f"The paper has no number for this table ({source}).",)
+    sentences = [f"Paper: {source}."]
+    sentences += [f"Of the paper's numbers: {note}" for note in dict.fromkeys(item.note for item in shown) if note]
+    if _compared(table):
+        sentences.append("Difference: ours minus the paper's.")
+    known = [line for line in table.lines if any(cell.published for cell in line.cells)]
+    if any(not cell.published and (cell.rows or line.published_only) for line in known for cell in line.cells):
+        sentences.append("Blank: the paper has no number.")
+    return tuple(sentences)

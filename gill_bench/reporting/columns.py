@@ -1,0 +1,129 @@
+"""From layout columns and rows to table columns: which rows belong to a column, and that they may share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gill_bench.cards import ReportCard, ReportColumn
+from gill_bench.errors import InputError
+from gill_bench.reporting.structure import Column
+from gill_bench.rows import Row
+
+
+def base_name(metric: str) -> str:
+    """The metric without its stand-in backbone.
+
+    >>> base_name("lpips[mini]")
+    'lpips'
+    """
+    return metric.split("[", 1)[0]
+
+
+def variant_of(metric: str) -> str:
+    """The stand-in backbone of a metric, or "".
+
+    >>> variant_of("lpips[mini]")
+    'mini'
+    """
+    return metric[len(base_name(metric)) :].strip("[]")
+
+
+def belongs(row: Row, column: ReportColumn) -> bool:
+    """Whether a row is of a layout column: the metric itself, or one of its variants unless the layout names one."""
+    same_metric = column.metric in (row.metric, base_name(row.metric))
+    return same_metric and (row.task, row.context) == (column.task, column.context)
+
+
+def build_columns(
+    card: ReportCard, rows: Sequence[Row], directions: Sequence[bool | None]
+) -> tuple[list[Column], list[list[Row]]]:
+    """Return the table's columns and the rows of each.
+
+    Args:
+        card: The layout.
+        rows: All rows.
+        directions: Per layout column, what the paper says of `higher_is_better`, for columns without rows.
+
+    Raises:
+        InputError: Numbers that are not comparable would share a column.
+    """
+    rows_of = [[row for row in rows if belongs(row, column)] for column in card.columns]
+    for spec, members in zip(card.columns, rows_of, strict=True):
+        _check_same_kind(f"{card.name}, column {spec.task} {spec.context} {spec.metric}", members)
+    columns = []
+    for spec, members, direction in zip(card.columns, rows_of, directions, strict=True):
+        # An empty column is headed like its sisters in other contexts, so that a group does not fall apart.
+        sisters = [row for row in rows if row.task == spec.task and spec.metric in (row.metric, base_name(row.metric))]
+        known = members or sisters
+        metric = known[0].metric if known else spec.metric
+        columns.append(
+            Column(
+                task=spec.task,
+                context=spec.context,
+                metric=metric,
+                title=spec.title,
+                group=spec.group,
+                variant=variant_of(metric),
+                higher_is_better=known[0].higher_is_better if known else direction,
+                digits=spec.digits,
+                signature=members[0].signature if members else "",
+            )
+        )
+    return columns, rows_of
+
+
+def _check_same_kind(where: str, rows: Sequence[Row]) -> None:
+    """Refuse rows of different metric variants, directions or signatures."""
+    for row in rows[1:]:
+        first = rows[0]
+        if row.metric != first.metric:
+            raise InputError(
+                f"{where}: {first.metric} (of {_who(first)}) and {row.metric} (of {_who(row)}) cannot share a column;"
+                " score one of them again with the other's weights, or report the runs separately"
+            )
+        if row.signature != first.signature:
+            differences = "; ".join(
+                f"{name} is {left!r} and {right!r}"
+                for name, left, right in signature_differences(first.signature, row.signature)[:3]
+            )
+            raise InputError(
+                f"{where}: {_who(first)} and {_who(row)} have different signatures and cannot share a column:"
+                f" {differences}; run or score them the same way, or report them separately"
+            )
+        if row.higher_is_better != first.higher_is_better:
+            raise InputError(f"{where}: {_who(first)} and {_who(row)} disagree on higher_is_better; score them again")
+
+
+def _who(row: Row) -> str:
+    return f"{row.model} seed {row.seed}"
+
+
+def signature_differences(first: str, second: str) -> list[tuple[str, str, str]]:
+    """The fields in which two signatures differ, in their order, with both values.
+
+    >>> signature_differences("resize:squash|net:alex", "resize:clip|net:alex")
+    [('resize', 'squash', 'clip')]
+    """
+    left, right = _signature_fields(first), _signature_fields(second)
+    names = dict.fromkeys((*left, *right))
+    found = [(name, left.get(name, "absent"), right.get(name, "absent")) for name in names]
+    return [item for item in found if item[1] != item[2]] or [("signature", first, second)]
+
+
+def _signature_fields(signature: str) -> dict[str, str]:
+    parts = (part.partition(":") for part in signature.split("|"))
+    return {name: value for name, _, value in parts}
+
+
+def describe(rows: Iterable[Row]) -> str:
+    """What a run has, for messages: its tasks, contexts, metrics and models."""
+    kept = list(rows)
+    if not kept:
+        return "no rows at all"
+    kinds = {
+        "tasks": {row.task for row in kept},
+        "contexts": {row.context for row in kept},
+        "metrics": {row.metric for row in kept},
+        "models": {row.model for row in kept},
+    }
+    return "; ".join(f"{kind} {', '.join(sorted(names))}" for kind, names in kinds.items())

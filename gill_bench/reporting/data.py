@@ -1,0 +1,129 @@
+"""Tables for machines, in full precision: CSV with one line a cell, JSON with everything."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from gill_bench.files import to_json
+from gill_bench.reporting.structure import Cell, Column, Line, Table
+from gill_bench.reporting.text import difference, printed_cell, published
+
+SCHEMA_VERSION = 1
+Field = str | int | float | bool | None
+
+
+def render_csv(tables: Sequence[Table]) -> str:
+    """Render all tables as one CSV: a header, then one line for each cell, empty ones included.
+
+    `text`, `published_text` and `difference_text` are what the other formats print.
+    """
+    records = [
+        {
+            "table": table.name,
+            **_column_fields(column),
+            "model": line.model,
+            "title": line.title,
+            **_cell_fields(cell, column, line),
+            "warnings": " / ".join(table.warnings),
+        }
+        for table in tables
+        for line in table.lines
+        for column, cell in zip(table.columns, line.cells, strict=True)
+    ]
+    out = io.StringIO()
+    # The header does not depend on there being a cell.
+    writer = csv.DictWriter(out, _header(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _csv_value(value) for name, value in record.items()} for record in records)
+    return out.getvalue()
+
+
+def render_json(tables: Sequence[Table]) -> str:
+    """Render all tables as one JSON object with a `schema_version`."""
+    value = {
+        "schema_version": SCHEMA_VERSION,
+        "tables": [
+            {
+                "name": table.name,
+                "title": table.title,
+                "caption": table.caption,
+                "compared": table.compared,
+                "warnings": table.warnings,
+                "notes": table.notes,
+                "columns": [_column_fields(column) for column in table.columns],
+                "rows": [
+                    {
+                        "model": line.model,
+                        "title": line.title,
+                        "published_only": line.published_only,
+                        "cells": [
+                            {**_cell_fields(cell, column, line), "seeds": cell.seeds, "values": _values(cell)}
+                            for column, cell in zip(table.columns, line.cells, strict=True)
+                        ],
+                    }
+                    for line in table.lines
+                ],
+            }
+            for table in tables
+        ],
+    }
+    return to_json(value, indent=1) + "\n"
+
+
+def _header() -> list[str]:
+    column = Column("", "", "", "", "", "", None, 0, "")
+    cell, line = Cell("not-run"), Line("", "", ())
+    return ["table", *_column_fields(column), "model", "title", *_cell_fields(cell, column, line), "warnings"]
+
+
+def _column_fields(column: Column) -> dict[str, Field]:
+    return {
+        "task": column.task,
+        "context": column.context,
+        "metric": column.metric,
+        "group": column.group,
+        "column": column.title,
+        "higher_is_better": column.higher_is_better,
+        "digits": column.digits,
+        "signature": column.signature,
+    }
+
+
+def _cell_fields(cell: Cell, column: Column, line: Line) -> dict[str, Field]:
+    paper = cell.published
+    return {
+        "status": "published-only" if line.published_only else cell.status,
+        "mean": cell.mean,
+        "std": cell.std,
+        "n_seeds": len(cell.seeds),
+        "n_expected": cell.n_expected,
+        "n_scored": cell.n_scored,
+        "n_missing": cell.n_missing,
+        "n_failed": cell.n_failed,
+        "n_truncated": cell.n_truncated,
+        "n_flagged": cell.n_flagged,
+        "incomplete": "; ".join(cell.gaps),
+        "best": cell.best,
+        "text": "" if line.published_only else printed_cell(cell, column).text,
+        "published_value": paper.value if paper else None,
+        "published_std": paper.std if paper else None,
+        "published_unit": paper.unit if paper else None,
+        "published_text": published(paper, column.digits),
+        "difference": cell.difference,
+        "difference_text": difference(cell, column.digits),
+    }
+
+
+def _values(cell: Cell) -> list[float]:
+    return [row.value for row in cell.rows if row.value is not None]
+
+
+def _csv_value(value: Field) -> str:
+    """JSON's words for truth values, nothing for what is not known, `repr` for full precision."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)

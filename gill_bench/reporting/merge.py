@@ -1,0 +1,44 @@
+"""Several runs as one: the same number twice is kept once, two different numbers for one thing are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from gill_bench.errors import InputError
+from gill_bench.rows import Results, Row
+
+
+def merge_results(runs: Sequence[tuple[str, Results]]) -> Results:
+    """Merge the results of named runs.
+
+    Args:
+        runs: Name (for messages) and results of each.
+
+    Raises:
+        InputError: Two runs have the same task, model, context, seed and metric with different content.
+    """
+    kept: dict[tuple[str, str, str, int, str], tuple[str, Row]] = {}
+    for run, results in runs:
+        for row in results.rows:
+            key = (row.task, row.model, row.context, row.seed, row.metric)
+            first, other = kept.setdefault(key, (run, row))
+            if other != row:
+                raise InputError(_clash(first, other, run, row))
+    rows = tuple(sorted((row for _, row in kept.values()), key=_order))
+    missing = dict.fromkeys(item for _, results in runs for item in results.missing)
+    notes = dict.fromkeys(note for _, results in runs for note in results.notes)
+    return Results(rows, tuple(missing), tuple(notes))
+
+
+def _order(row: Row) -> tuple[str, str, str, int, str]:
+    return (row.task, row.model, row.context, row.seed, row.metric)
+
+
+def _clash(first: str, left: Row, second: str, right: Row) -> str:
+    name = next(field.name for field in fields(Row) if getattr(left, field.name) != getattr(right, field.name))
+    where = f"{left.task} {left.model} {left.context} seed {left.seed} {left.metric}"
+    return (
+        f"{where}: {name} = {getattr(left, name)!r} in {first}, {getattr(right, name)!r} in {second};"
+        " the two runs differ, report them separately"
+    )

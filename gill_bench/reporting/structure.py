@@ -1,0 +1,165 @@
+"""A table as data: what is in every cell and why a cell is empty, without any format.
+
+All renderers read this structure, so that a number cannot differ between two formats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gill_bench.rows import Row
+
+Status = Literal["measured", "unscored", "impossible", "not-run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The paper's number for a cell.
+
+    Attributes:
+        value: As printed in the paper.
+        std: The figure after the paper's plus-minus sign, of unstated kind.
+        unit: Such as `fraction` or `percent`.
+        note: What must be known to read it.
+    """
+
+    value: float
+    std: float | None
+    unit: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One model in one column.
+
+    Attributes:
+        status: `measured`; `unscored` (run, but nothing could be scored); `impossible` (the model lacks the
+            capability or cannot read the pictures of the context); `not-run`.
+        rows: The results behind the cell, by seed.
+        mean: Mean over the seeds, in full precision.
+        std: Sample standard deviation over the seeds; None for one seed.
+        gaps: Why the cell is incomplete; empty if it is complete.
+        best: The best of its column at the printed digits.
+        published: The paper's number, when the table is compared with the paper.
+    """
+
+    status: Status
+    rows: tuple[Row, ...] = ()
+    mean: float | None = None
+    std: float | None = None
+    gaps: tuple[str, ...] = ()
+    best: bool = False
+    published: Published | None = None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds in the mean."""
+        return tuple(row.seed for row in self.rows if row.value is not None)
+
+    @property
+    def n_expected(self) -> int:
+        """Samples asked for: examples times seeds, as all counts of a cell."""
+        return sum(row.n_expected for row in self.rows)
+
+    @property
+    def n_scored(self) -> int:
+        """Samples in the mean."""
+        return sum(row.n_scored for row in self.rows)
+
+    @property
+    def n_missing(self) -> int:
+        """Samples left out because data is missing or unreadable."""
+        return sum(row.n_missing for row in self.rows)
+
+    @property
+    def n_failed(self) -> int:
+        """Samples whose output is not there."""
+        return sum(row.n_failed for row in self.rows)
+
+    @property
+    def n_truncated(self) -> int:
+        """Scored samples whose prompt the model had to cut."""
+        return sum(row.n_truncated for row in self.rows)
+
+    @property
+    def n_flagged(self) -> int:
+        """Scored samples whose picture the safety checker blackened."""
+        return sum(row.n_flagged for row in self.rows)
+
+    @property
+    def difference(self) -> float | None:
+        """Ours minus the paper's."""
+        if self.mean is None or self.published is None:
+            return None
+        return self.mean - self.published.value
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One metric in one context.
+
+    Attributes:
+        task: Name of the task card.
+        context: Canonical name of the context.
+        metric: As in the rows: with a stand-in backbone, its name in brackets.
+        title: The heading of this column.
+        group: The heading over this column and its neighbours, or "".
+        variant: The stand-in backbone, such as `mini`, or "".
+        higher_is_better: Which way the metric points; None if neither rows nor paper say so.
+        digits: Decimals that are printed.
+        signature: Of all numbers in the column; "" if there are none.
+    """
+
+    task: str
+    context: str
+    metric: str
+    title: str
+    group: str
+    variant: str
+    higher_is_better: bool | None
+    digits: int
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One model.
+
+    Attributes:
+        model: Name of the model card.
+        title: What the table calls it.
+        cells: Aligned with the columns.
+        published_only: The model was not run; the line shows what the paper says.
+    """
+
+    model: str
+    title: str
+    cells: tuple[Cell, ...]
+    published_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table.
+
+    Attributes:
+        name: Name of the report card.
+        title: Such as `Table 1`.
+        caption: What the table is about.
+        columns: In order; neighbours with the same heading form a group.
+        lines: The models, in order.
+        compared: The paper's numbers are shown beside ours.
+        warnings: The notes of the run, which every rendering must carry.
+        notes: Sentences that make the numbers readable: counts, seeds, gaps, signatures, sources.
+    """
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    compared: bool
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()

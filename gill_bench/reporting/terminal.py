@@ -1,0 +1,210 @@
+"""A table for people at a terminal: means aligned, groups side by side or, where it is narrow, below one another.
+
+Laid out here rather than by `rich.table`, which has no headings over several columns and cuts numbers that do not fit.
+A number is never cut: a column wider than the terminal overflows. It all reads without colour too: the best has a star.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gill_bench.reporting.structure import Table
+from gill_bench.reporting.text import (
+    PrintedCell,
+    PrintedLine,
+    groups,
+    heading,
+    legend,
+    printed_lines,
+    stacked,
+    title_of,
+)
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+BEST = "*"
+GAP = 2
+GROUP_GAP = 4
+NARROWEST_TITLE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column's texts, all padded to `width`."""
+
+    titles: tuple[str, ...]
+    cells: tuple[str, ...]
+    best: tuple[bool, ...]
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    heading: str
+    columns: tuple[_Column, ...]
+
+    @property
+    def width(self) -> int:
+        inner = sum(column.width for column in self.columns) + GAP * (len(self.columns) - 1)
+        return max(inner, _length(self.heading))
+
+
+def render_terminal(table: Table, width: int, color: bool) -> str:
+    """Render for a terminal.
+
+    Args:
+        table: The table.
+        width: Columns of the terminal.
+        color: Use bold and dim (ANSI escapes).
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    lines = [item for line in table.lines for item in printed_lines(table, line)]
+    labels = _labels(lines, max(NARROWEST_TITLE, width // 3))
+    label_width = max((_length(part) for parts in labels for part in parts), default=0)
+    parts = [Text(part, style="bold") for part in _wrapped(title_of(table), width)]
+    for block in _blocks(_groups(table, lines), width - label_width - GAP):
+        parts += [Text(""), *_block(block, lines, labels, label_width)]
+    parts.append(Text(""))
+    for note in (*table.warnings, *legend(table, f"{BEST} (bold)"), *table.notes):
+        parts += [Text(part) for part in _wrapped(note, width)]
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=color, color_system="standard" if color else None, highlight=False)
+    for part in parts:
+        part.rstrip()
+        console.print(part, soft_wrap=True, markup=False)
+    return out.getvalue()
+
+
+def _groups(table: Table, lines: list[PrintedLine]) -> list[_Group]:
+    columns = []
+    for at, column in enumerate(table.columns):
+        cells = [line.cells[at] for line in lines]
+        columns.append(_column(heading(column)[1], cells))
+    found = []
+    start = 0
+    for upper, count in groups(table):
+        found.append(_Group(upper, tuple(columns[start : start + count])))
+        start += count
+    return found
+
+
+def _column(title: str, cells: list[PrintedCell]) -> _Column:
+    """Align the means at their right end, and what follows them at its left."""
+    halves = [cell.text.partition(" ± ") for cell in cells]
+    mean_width = max((_length(mean) for mean, _, _ in halves), default=0)
+    texts = []
+    for cell, (mean, sign, std) in zip(cells, halves, strict=True):
+        number = mean.rjust(mean_width) if len(mean) > 1 else mean.center(mean_width)
+        texts.append(f"{number}{sign}{std}{BEST if cell.best else ''}{cell.mark}")
+    widest = max(map(_length, texts), default=0)
+    titles = stacked(title, max(widest, NARROWEST_TITLE))
+    width = max(widest, *map(_length, titles))
+    return _Column(
+        tuple(_fit(part, width) for part in titles),
+        tuple(_fit(text, width) for text in texts),
+        tuple(cell.best for cell in cells),
+        width,
+    )
+
+
+def _blocks(parts: list[_Group], width: int) -> list[list[_Group]]:
+    """Pack groups side by side while they fit; a group that does not fit alone falls into its columns."""
+    units = [
+        unit
+        for group in parts
+        for unit in ([group] if group.width <= width else [_Group(group.heading, (one,)) for one in group.columns])
+    ]
+    blocks: list[list[_Group]] = []
+    for unit in units:
+        used = sum(group.width + GROUP_GAP for group in blocks[-1]) if blocks else 0
+        if blocks and used + unit.width <= width:
+            blocks[-1].append(unit)
+        else:
+            blocks.append([unit])
+    return blocks
+
+
+def _block(block: list[_Group], lines: list[PrintedLine], labels: list[list[str]], label_width: int) -> list[Text]:
+    """Headings, rules and body of one block."""
+    from rich.text import Text
+
+    margin = " " * (label_width + GAP)
+    between = " " * GROUP_GAP
+    found = []
+    if any(group.heading for group in block):
+        found.append(Text(margin + between.join(_centered(group.heading, group.width) for group in block)))
+        rules = between.join(("─" if group.heading else " ") * group.width for group in block)
+        found.append(Text(margin + rules, style="dim"))
+    height = max(len(column.titles) for group in block for column in group.columns)
+    for at in range(height):
+        # Titles of fewer lines stand at the bottom, next to their numbers.
+        found.append(_row(Text(margin), block, [_from_bottom(column, at, height) for column in _columns_of(block)]))
+    total = sum(group.width for group in block) + GROUP_GAP * (len(block) - 1)
+    found.append(Text("─" * (label_width + GAP + total), style="dim"))
+    for at, (line, label) in enumerate(zip(lines, labels, strict=True)):
+        cells = [Text(column.cells[at], style="bold" if column.best[at] else "") for column in _columns_of(block)]
+        first = Text(_fit(label[0], label_width + GAP), style="" if line.kind == "ours" else "dim")
+        found += [_row(first, block, cells), *map(Text, label[1:])]
+    return found
+
+
+def _columns_of(block: list[_Group]) -> list[_Column]:
+    return [column for group in block for column in group.columns]
+
+
+def _from_bottom(column: _Column, at: int, height: int) -> Text:
+    from rich.text import Text
+
+    index = at - (height - len(column.titles))
+    return Text(column.titles[index] if index >= 0 else " " * column.width)
+
+
+def _row(start: Text, block: list[_Group], cells: list[Text]) -> Text:
+    """One line of a block: cells of a group close together, groups further apart."""
+    rest = iter(cells)
+    for index, group in enumerate(block):
+        used = 0
+        for position, column in enumerate(group.columns):
+            start.append(" " * (GAP if position else GROUP_GAP if index else 0))
+            start.append_text(next(rest))
+            used += column.width + (GAP if position else 0)
+        start.append(" " * (group.width - used))
+    return start
+
+
+def _labels(lines: list[PrintedLine], width: int) -> list[list[str]]:
+    """The first column, long names on several lines; what belongs to the model above is indented."""
+    found = []
+    for line in lines:
+        mark = f" {line.mark}" if line.mark else ""
+        subordinate = line.kind != "ours" and not line.mark
+        wrapped = textwrap.wrap(line.label + mark, width, break_long_words=False) or [""]
+        found.append([f"  {part}" if subordinate else part for part in wrapped])
+    return found
+
+
+def _length(text: str) -> int:
+    """Width in columns: some characters of model names take two."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _fit(text: str, width: int) -> str:
+    return text + " " * (width - _length(text))
+
+
+def _centered(text: str, width: int) -> str:
+    left = (width - _length(text)) // 2
+    return _fit(" " * left + text, width)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of a sentence; signatures are not broken, so that they can be copied."""
+    return textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False)
