@@ -7,10 +7,9 @@ a picture rather than to its place in a batch.
 
 from __future__ import annotations
 
-import json
 import logging
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import chain
@@ -23,11 +22,11 @@ from safetensors import SafetensorError
 
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import GeneratedImage, Noise
+from gill_bench.models._pipeline_folder import SAFETY, parts, read_index
 from gill_bench.models._shared_noise import Latents, assert_one_draw, generator_for
 from gill_bench.models.schedulers import SCHEDULERS, SchedulerName
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-_SAFETY = ("safety_checker", "feature_extractor")
 # Whatever transformers, diffusers, safetensors and torch raise on files that are missing, damaged or of another model.
 _LOADING_ERRORS = (
     OSError,
@@ -49,6 +48,7 @@ class Pipeline(Protocol):
 
     scheduler: Any
     text_encoder: Any
+    tokenizer: Any
 
     @property
     def device(self) -> torch.device:
@@ -98,7 +98,7 @@ def load_pipeline(
     import diffusers
 
     index = read_index(path)
-    absent = {name: None for name in _SAFETY if name in index and not (path / name).is_dir()}
+    absent = {name: None for name in SAFETY if name in index and not (path / name).is_dir()}
     if "safety_checker" in index and not safety_checker:
         absent["safety_checker"] = None
     if safety_checker and ("safety_checker" not in index or "safety_checker" in absent):
@@ -108,7 +108,7 @@ def load_pipeline(
         # Else the pipeline prints five lines about what the caller has just chosen.
         options["requires_safety_checker"] = False
     with _quiet_loading():
-        for name, (library, kind) in _parts(index).items():
+        for name, (library, kind) in parts(index).items():
             if name not in absent:
                 options.update(_load_network(path / name, name, library, kind, dtype))
         try:
@@ -123,26 +123,6 @@ def load_pipeline(
         pipeline.vae.enable_slicing()
     placed: Pipeline = pipeline.to(device)
     return placed
-
-
-def read_index(path: Path) -> dict[str, Any]:
-    """Read `model_index.json`, without the parts that it says are absent.
-
-    Raises:
-        InputError: Missing, or not the index of a pipeline.
-    """
-    file = path / "model_index.json"
-    try:
-        index = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{file}: no such file; expected a pipeline in diffusers' layout, as `save_pretrained` writes it"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read: {_first_line(error)}") from error
-    if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
-        raise InputError(f"{file}: no '_class_name': not the index of a diffusers pipeline")
-    return {name: value for name, value in index.items() if value != [None, None]}
 
 
 def set_scheduler(pipeline: Pipeline, name: SchedulerName) -> None:
@@ -190,7 +170,7 @@ def sample(
     """
     if prompt_embeds.ndim != 3 or len(prompt_embeds) != len(noise):
         raise ValueError(f"prompt_embeds {tuple(prompt_embeds.shape)} for {len(noise)} sequences of noise")
-    counts = torch.tensor([len(group) for group in noise], device=prompt_embeds.device)
+    counts = torch.tensor([len(group) for group in noise], dtype=torch.int64, device=prompt_embeds.device)
     embeds = prompt_embeds.repeat_interleave(counts, dim=0)
     guidance: dict[str, torch.Tensor] = {}
     if guidance_scale > 1 and len(embeds):
@@ -245,15 +225,6 @@ def unconditional(pipeline: Pipeline, prompt_embeds: torch.Tensor) -> torch.Tens
     if key not in known:
         _, known[key] = pipeline.encode_prompt(None, pipeline.device, 1, True, prompt_embeds=prompt_embeds[:1])
     return known[key]
-
-
-def _parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Library and class by name of the parts that are there."""
-    return {
-        name: (value[0], value[1])
-        for name, value in index.items()
-        if isinstance(value, list) and len(value) == 2 and all(isinstance(item, str) for item in value)
-    }
 
 
 def _load_network(folder: Path, name: str, library: str, kind: str, dtype: torch.dtype) -> dict[str, torch.nn.Module]:

@@ -1,0 +1,141 @@
+"""Text-to-image pipelines behind the shared interface. A prompt is encoded once, however many pictures it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gill_bench.errors import InputError
+from gill_bench.interfaces import GeneratedImage, ImageGenerator, Noise
+from gill_bench.models.diffusion import Pipeline, load_pipeline, resolve_dtype, run, sample
+from gill_bench.models.stable_diffusion._tokens import content_ids, tokenize
+from gill_bench.prompt import Prompt
+
+if TYPE_CHECKING:
+    from gill_bench.models.stable_diffusion import Settings
+
+
+def load_generator(path: Path, settings: Settings, device: str) -> ImageGenerator:
+    """Load the pipeline of a folder."""
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = load_pipeline(
+        path,
+        dtype=resolve_dtype(settings.dtype, device, torch.float16),
+        device=device,
+        scheduler=settings.scheduler,
+        safety_checker=settings.safety_checker,
+    )
+    kind = StableDiffusion if isinstance(pipeline, StableDiffusionPipeline) else PromptPipeline
+    return kind(pipeline, settings)
+
+
+class StableDiffusion:
+    """Stable Diffusion 1 and 2, whose text encoder is called here, once per prompt.
+
+    Args:
+        pipeline: A `StableDiffusionPipeline`.
+        settings: Sampling and truncation.
+    """
+
+    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+        self.pipeline = pipeline
+        self.settings = settings
+
+    def generate_images(
+        self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]
+    ) -> list[list[GeneratedImage]]:
+        """Generate one picture per prompt and noise; see `ImageGenerator`.
+
+        Raises:
+            InputError: A prompt holds pictures.
+        """
+        texts = _texts(prompts, noise)
+        if not texts:
+            return []
+        embeds, truncated = self.encode(texts)
+        generated = sample(
+            self.pipeline,
+            embeds,
+            noise,
+            num_inference_steps=self.settings.num_inference_steps,
+            guidance_scale=self.settings.guidance_scale,
+        )
+        return _mark(generated, truncated)
+
+    @torch.no_grad()
+    def encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, list[bool]]:
+        """Embeddings (N, L, D) of N texts, and which of them were too long.
+
+        With truncation "right" the embeddings are those of the pipeline's own `encode_prompt`, bit for bit.
+        """
+        encoder = self.pipeline.text_encoder
+        tokenizer = self.pipeline.tokenizer
+        length = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
+        tokens = tokenize(tokenizer, texts, self.settings.truncation, length)
+        masked = getattr(encoder.config, "use_attention_mask", False)
+        mask = tokens.mask.to(encoder.device) if masked else None
+        embeds: torch.Tensor = encoder(tokens.ids.to(encoder.device), attention_mask=mask)[0]
+        return embeds.to(encoder.dtype), tokens.truncated
+
+
+class PromptPipeline:
+    """Any other pipeline, given prompts as strings: it encodes them as it likes, and cuts the end of long ones.
+
+    Args:
+        pipeline: A text-to-image pipeline.
+        settings: Sampling.
+    """
+
+    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+        self.pipeline = pipeline
+        self.settings = settings
+
+    def generate_images(
+        self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]
+    ) -> list[list[GeneratedImage]]:
+        """Generate one picture per prompt and noise; see `ImageGenerator`.
+
+        A picture counts as truncated if any of the pipeline's tokenizers reads less than its whole prompt.
+
+        Raises:
+            InputError: A prompt holds pictures.
+        """
+        texts = _texts(prompts, noise)
+        repeated = [[text] * len(group) for text, group in zip(texts, noise, strict=True)]
+        generated = run(
+            self.pipeline,
+            noise,
+            prompt=list(chain.from_iterable(repeated)),
+            num_inference_steps=self.settings.num_inference_steps,
+            guidance_scale=self.settings.guidance_scale,
+        )
+        return _mark(generated, [self._too_long(text) for text in texts])
+
+    def _too_long(self, text: str) -> bool:
+        tokenizers: list[Any] = [getattr(self.pipeline, f"tokenizer{suffix}", None) for suffix in ("", "_2", "_3")]
+        return any(
+            len(content_ids(tokenizer, text)) + tokenizer.num_special_tokens_to_add() > tokenizer.model_max_length
+            for tokenizer in tokenizers
+            if tokenizer is not None
+        )
+
+
+def _texts(prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> list[str]:
+    if len(prompts) != len(noise):
+        raise ValueError(f"{len(prompts)} prompts, but {len(noise)} sequences of noise")
+    for prompt in prompts:
+        if prompt.images:
+            raise InputError(f"a prompt holds {len(prompt.images)} picture(s), but this model reads text alone")
+    return [prompt.text for prompt in prompts]
+
+
+def _mark(generated: Iterable[list[GeneratedImage]], truncated: Iterable[bool]) -> list[list[GeneratedImage]]:
+    return [
+        [replace(picture, truncated=cut) for picture in group] for group, cut in zip(generated, truncated, strict=True)
+    ]
