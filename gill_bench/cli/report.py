@@ -10,12 +10,12 @@ import typer
 
 def report(
     runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="RUN...", help="Folders of runs; several are taken together.")
+        list[Path] | None, typer.Argument(metavar="RUN", help="Folders of runs; several are taken together.")
     ] = None,
     table: Annotated[
         list[str] | None,
         typer.Option(
-            "--table", metavar="NAME", help="Only this table, by name or path; repeatable. [default: all that fit]"
+            "--table", metavar="NAME", help="Only this table, by name or path; repeatable. By default all that fit."
         ),
     ] = None,
     format: Annotated[
@@ -23,7 +23,7 @@ def report(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="terminal, markdown, latex, csv or json. [default: by the name of --out, else terminal]",
+            help="terminal, markdown, latex, csv or json. By default as --out is named, else terminal.",
         ),
     ] = None,
     compare: Annotated[

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from gill_bench.reporting.columns import base_name
 from gill_bench.reporting.structure import Cell, Column, Line, Table
 
 
@@ -135,10 +134,9 @@ def _comparability(table: Table) -> tuple[str, ...]:
     """Say why our numbers may not be compared with the paper's, if so."""
     stand_ins = sorted({column.metric for column in table.columns if column.variant and column.signature})
     if stand_ins and _compared(table):
-        real = ", ".join(sorted({base_name(metric) for metric in stand_ins}))
         return (
-            f"Not comparable with the paper: {', '.join(stand_ins)} rests on small stand-in weights, the paper's {real}"
-            " does not; the differences mean nothing.",
+            f"Not comparable with the paper: small stand-in weights are behind {', '.join(stand_ins)}."
+            " The differences mean nothing.",
         )
     if table.warnings and _compared(table):
         return ("Not comparable with the paper as far as the notes of the run say.",)

@@ -9,6 +9,7 @@ from gill_bench.reporting.text import PrintedCell, PrintedLine, heading, legend,
 
 # Everything that GitHub would read as emphasis, code, link, table, HTML, heading, strike-through or mathematics.
 _SPECIAL = re.compile(r"([\\`*_|\[\]<>#~$&])")
+_LIST_MARK = re.compile(r"^(\d*)([-+.)])(?=\s|$)")
 
 
 def escape(text: str) -> str:
@@ -17,7 +18,8 @@ def escape(text: str) -> str:
     >>> print(escape("a|b *c*"))
     a\|b \*c\*
     """
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    literal = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _LIST_MARK.sub(r"\1\\\2", literal)
 
 
 def render_markdown(table: Table) -> str:
@@ -45,5 +47,5 @@ def _label(line: PrintedLine) -> str:
 
 
 def _cell(cell: PrintedCell) -> str:
-    text = escape(cell.text)
+    text = cell.text if cell.text == "-" else escape(cell.text)
     return (f"**{text}**" if cell.best else text) + cell.mark

@@ -163,11 +163,11 @@ def legend(table: Table, best: str) -> list[str]:
     if any(cell.best for cell in cells):
         parts.append(f"{best}: best of the column at the printed digits.")
     if "impossible" in states:
-        parts.append(f"{EMPTY['impossible']} the model cannot do this.")
+        parts.append(f'"{EMPTY["impossible"]}" the model cannot do this.')
     if "not-run" in states:
-        parts.append(f"{EMPTY['not-run']} not run.")
+        parts.append(f'"{EMPTY["not-run"]}" not run.')
     if "unscored" in states:
-        parts.append(f"{EMPTY['unscored']} run, but nothing could be scored.")
+        parts.append(f'"{EMPTY["unscored"]}" run, but nothing could be scored.')
     if any(cell.gaps for cell in cells):
         parts.append(f"{INCOMPLETE} incomplete, not compared.")
     if any(line.published_only for line in table.lines):

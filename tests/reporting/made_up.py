@@ -1,0 +1,93 @@
+"""Small made-up results and cards for the tests of reporting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from gill_bench.cards import Cards, PublishedCard, ReportCard
+from gill_bench.reporting.structure import Cell, Line, Table
+from gill_bench.reporting.table import build_table
+from gill_bench.rows import Results, Row
+
+
+def row(model: str, context: str, seed: int, metric: str, value: float | None, **changes: Any) -> Row:
+    made = Row(
+        task="vist",
+        model=model,
+        context=context,
+        seed=seed,
+        metric=metric,
+        value=value,
+        higher_is_better=metric.startswith("clip"),
+        n_expected=10,
+        n_scored=10,
+        n_missing=0,
+        n_failed=0,
+        n_truncated=0,
+        n_flagged=0,
+        signature=f"metric:{metric}|size:224",
+    )
+    return replace(made, **changes)
+
+
+def seeds(model: str, context: str, metric: str, values: Sequence[float | None], **changes: Any) -> list[Row]:
+    return [row(model, context, seed, metric, value, **changes) for seed, value in enumerate(values)]
+
+
+def layout() -> ReportCard:
+    def column(context: str, title: str, metric: str, group: str, published_metric: str) -> dict[str, str]:
+        return {
+            "task": "vist",
+            "context": context,
+            "metric": metric,
+            "group": group,
+            "title": title,
+            "published": title,
+            "published_metric": f"VIST {published_metric}",
+        }
+
+    return ReportCard.model_validate(
+        {
+            "schema": 1,
+            "name": "small",
+            "title": "Table S",
+            "caption": "A small table",
+            "published_table": "Tab. 1",
+            "rows": [
+                {"model": "glide", "title": "GLIDE", "published": "GLIDE"},
+                {"model": "stable-diffusion", "title": "SD", "published": "Stable Diffusion v1.5"},
+                {"model": "gill", "title": "GILL", "published": "GILL"},
+            ],
+            "columns": [
+                column("1-caption", "1 caption", "clip-similarity", "CLIP", "VIST CLIP similarity"),
+                column(
+                    "5-captions-4-images", "5 captions, 4 images", "clip-similarity", "CLIP", "VIST CLIP similarity"
+                ),
+                column("1-caption", "1 caption", "lpips", "LPIPS", "VIST LPIPS"),
+            ],
+        }
+    )
+
+
+def usual_rows() -> list[Row]:
+    return [
+        *seeds("stable-diffusion", "1-caption", "clip-similarity", [0.590, 0.592]),
+        *seeds("gill", "1-caption", "clip-similarity", [0.580, 0.580]),
+        *seeds("gill", "5-captions-4-images", "clip-similarity", [0.641, 0.642]),
+        *seeds("stable-diffusion", "1-caption", "lpips", [0.7101, 0.7103]),
+        *seeds("gill", "1-caption", "lpips", [0.7104, 0.7104]),
+    ]
+
+
+def table(rows: Sequence[Row], published: PublishedCard | None = None, notes: tuple[str, ...] = ()) -> Table:
+    return build_table(layout(), Results(tuple(sorted(rows, key=str)), (), notes), Cards(), published)
+
+
+def line(made: Table, model: str) -> Line:
+    return next(item for item in made.lines if item.model == model)
+
+
+def cell(made: Table, model: str, at: int) -> Cell:
+    return line(made, model).cells[at]

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gill_bench.cards import Cards
+from gill_bench.errors import InputError
+from gill_bench.reporting import FORMATS, latex, markdown, render
+from gill_bench.reporting.text import mean_std
+from tests.reporting.made_up import seeds, table, usual_rows
+
+NASTY = r"[x] 50%_a & #1 ~ ^ \ { } $ | *b* <i> `c` -- d"
+
+TERMINAL = """\
+Table S. A small table.
+
+                  CLIP ↑                     LPIPS ↓
+      ───────────────────────────────    ───────────────
+                       5 captions,
+      1 caption        4 images          1 caption
+────────────────────────────────────────────────────────
+SD    0.591 ± 0.0014*    -               0.710 ± 0.0001*
+GILL  0.580 ± 0.0000   0.641 ± 0.0007    0.710 ± 0.0000*
+"""
+
+MARKDOWN = """\
+Table S. A small table.
+
+| Model | CLIP ↑<br>1 caption | CLIP ↑<br>5 captions, 4 images | LPIPS ↓<br>1 caption |
+| --- | --- | --- | --- |
+| SD | **0.591 ± 0.0014** | - | **0.710 ± 0.0001** |
+| GILL | 0.580 ± 0.0000 | 0.641 ± 0.0007 | **0.710 ± 0.0000** |
+
+- tiny
+- Bold: best of the column at the printed digits. "-" the model cannot do this.
+- Examples scored per seed: 10 of 10.
+- Mean ± sample standard deviation over 2 seeds (0, 1).
+- Signature of clip-similarity: metric:clip-similarity\\|size:224
+- Signature of lpips: metric:lpips\\|size:224
+"""
+
+LATEX = r"""\begin{tabular}{@{}llll@{}}
+\toprule
+ & \multicolumn{2}{c}{CLIP $\uparrow$} & \multicolumn{1}{c}{LPIPS $\downarrow$} \\
+\cmidrule(lr){2-3} \cmidrule(lr){4-4}
+Model & 1 caption & \shortstack[l]{5 captions, \\ 4 images} & 1 caption \\
+\midrule
+GLIDE \dag{} & 0.582 &  & 0.753 \\
+\addlinespace
+SD & \textbf{0.591\,$\pm$\,0.0014} & -- & \textbf{0.710\,$\pm$\,0.0001} \\
+\quad paper & 0.592\,$\pm$\,0.0007 &  & 0.703\,$\pm$\,0.0003 \\
+\quad difference & $-$0.001 &  & +0.007 \\
+\addlinespace
+"""
+
+
+def test_markdown_as_a_whole() -> None:
+    assert render(table(usual_rows(), notes=("tiny",)), "markdown") == MARKDOWN
+
+
+def test_latex_body() -> None:
+    assert LATEX in render(table(usual_rows(), Cards().published()), "latex")
+
+
+def test_terminal_body() -> None:
+    assert render(table(usual_rows()), "terminal").startswith(TERMINAL)
+
+
+@pytest.mark.parametrize("width", [40, 60, 200])
+def test_a_narrow_terminal_loses_no_number(width: int) -> None:
+    text = render(table(usual_rows(), Cards().published()), "terminal", width=width)
+    for number in ("0.591 ± 0.0014*", "0.641 ± 0.0007", "0.710 ± 0.0001*", "-0.001", "+0.007"):
+        assert number in text
+    assert all(len(line) <= max(width, 60) for line in text.splitlines())
+
+
+def test_colour_adds_nothing_but_escapes() -> None:
+    made = table(usual_rows())
+    coloured = render(made, "terminal", color=True)
+    assert "\x1b[1m" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == render(made, "terminal")
+
+
+def test_numbers_are_equal_in_all_formats() -> None:
+    made = table(usual_rows(), Cards().published())
+    records = list(csv.DictReader(io.StringIO(render(made, "csv"))))
+    printed = {record[name] for record in records for name in ("text", "published_text", "difference_text")}
+    printed -= {"", "-"}
+    assert len(printed) > 10
+    value = json.loads(render(made, "json"))
+    cells = [item for line in value["tables"][0]["rows"] for item in line["cells"]]
+    assert [item["text"] for item in cells] == [record["text"] for record in records]
+    assert [repr(item["mean"]) if item["mean"] is not None else "" for item in cells] == [r["mean"] for r in records]
+    texts = {
+        "terminal": render(made, "terminal"),
+        "markdown": render(made, "markdown"),
+        "latex": render(made, "latex").replace(r"\,$\pm$\,", " ± ").replace("$-$", "-"),
+    }
+    for format, text in texts.items():
+        assert [item for item in sorted(printed) if item not in text] == [], format
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_carries_the_notes_of_the_run(format: str) -> None:
+    assert "the numbers mean nothing" in render(table(usual_rows(), notes=("the numbers mean nothing",)), format)
+
+
+def test_json_has_a_version_and_the_values_of_all_seeds() -> None:
+    value = json.loads(render(table(usual_rows()), "json"))
+    assert value["schema_version"] == 1
+    cell = value["tables"][0]["rows"][0]["cells"][0]
+    assert (cell["seeds"], cell["values"]) == ([0, 1], [0.590, 0.592])
+
+
+def test_nasty_names_and_notes_are_literal() -> None:
+    rows = [*usual_rows(), *seeds(NASTY, "1-caption", "lpips", [0.8, 0.8])]
+    made = table(rows, notes=(NASTY,))
+    tex = render(made, "latex")
+    row = next(line for line in tex.splitlines() if line.startswith(r"{}[x] 50\%\_"))
+    assert len(re.findall(r"(?<!\\)&", row)) == 3
+    pipes = [len(re.findall(r"(?<!\\)\|", line)) for line in render(made, "markdown").splitlines() if line[:1] == "|"]
+    assert set(pipes) == {5}
+    names = {record["model"] for record in csv.DictReader(io.StringIO(render(made, "csv")))}
+    assert NASTY in names
+
+
+def test_what_is_empty_or_incomplete_or_published_is_marked_and_explained() -> None:
+    rows = [item for item in usual_rows() if (item.model, item.context) != ("gill", "5-captions-4-images")]
+    rows[0] = replace(rows[0], n_failed=1, n_scored=9)
+    text = render(table(rows, Cards().published()), "terminal", width=200)
+    assert "GLIDE †" in text
+    assert "0.591 ± 0.0014‡" in text
+    for explanation in ('"-" the model cannot', '"·" not run', "‡ incomplete", "† the paper's numbers; not run here"):
+        assert explanation in text
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(InputError, match="did you mean 'latex'"):
+        render(table(usual_rows()), "latx")
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "digits", "text"),
+    [
+        (0.6124, 0.0011, 3, "0.612 ± 0.0011"),
+        (0.6124, 0.00001, 3, "0.612 ± <0.0001"),
+        (0.6124, 0.0, 3, "0.612 ± 0.0000"),
+        (-0.0001, None, 3, "0.000"),
+        (12.24, 0.5, 1, "12.2 ± 0.50"),
+    ],
+)
+def test_printed_numbers(mean: float, std: float | None, digits: int, text: str) -> None:
+    assert mean_std(mean, std, digits) == text
+
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=["C"])).map(lambda text: " ".join(text.split()))
+
+
+@given(words)
+def test_latex_escaping_can_be_undone_and_leaves_nothing_special(text: str) -> None:
+    escaped = latex.escape(text)
+    back = escaped.replace("-{}", "-")
+    for plain, command in sorted(latex._ESCAPES.items(), key=lambda item: -len(item[1])):
+        back = back.replace(command, f"\0{ord(plain)};")
+    assert not re.search(r"[\\{}%_&#$~^<>|`]", back)
+    assert re.sub("\0([0-9]+);", lambda match: chr(int(match[1])), back) == text
+
+
+@given(words)
+def test_markdown_escaping_can_be_undone(text: str) -> None:
+    escaped = markdown.escape(text)
+    assert re.sub(r"\\(.)", r"\1", escaped) == text
+    assert not re.search(r"(?<!\\)(\\\\)*[|*_`<\[$#]", re.sub(r"\\[^\\]", "", escaped.replace("\\\\", "")))

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from gill_bench.cards import Cards
+from gill_bench.cli.report import report
+from gill_bench.errors import InputError
+from gill_bench.reporting import tables_for
+from gill_bench.reporting.merge import merge_results
+from gill_bench.rows import Results, Row
+from tests.reporting.made_up import row, usual_rows
+
+app = typer.Typer()
+app.command()(report)
+
+
+def run_folder(folder: Path, rows: list[Row], notes: tuple[str, ...] = ()) -> Path:
+    folder.mkdir()
+    Results(tuple(rows), (), notes).write(folder / "results.json")
+    return folder
+
+
+def test_the_same_number_twice_is_kept_once() -> None:
+    rows = tuple(usual_rows())
+    merged = merge_results([("a", Results(rows, (), ("n",))), ("b", Results(rows[:3], (), ("n", "m")))])
+    assert len(merged.rows) == len(rows)
+    assert merged.notes == ("n", "m")
+
+
+def test_two_numbers_for_one_thing_are_refused() -> None:
+    first = usual_rows()[0]
+    with pytest.raises(InputError, match=r"value = 0.59 in run-a, 0.5 in run-b"):
+        merge_results([("run-a", Results((first,))), ("run-b", Results((replace(first, value=0.5),)))])
+
+
+def test_rows_with_and_without_a_value_merge_or_clash_without_a_traceback() -> None:
+    first = row("gill", "1-caption", 0, "lpips", None, n_scored=0)
+    assert merge_results([("a", Results((first,))), ("b", Results((first,)))]).rows == (first,)
+
+
+def test_several_runs_make_one_table(tmp_path: Path) -> None:
+    rows = usual_rows()
+    folders = [
+        run_folder(tmp_path / "a", [item for item in rows if item.model == "gill"]),
+        run_folder(tmp_path / "b", [item for item in rows if item.model != "gill"]),
+    ]
+    (made,) = tables_for(folders, Cards())
+    assert made.name == "table-1"
+    assert [line.model for line in made.lines] == ["stable-diffusion", "gill"]
+
+
+def test_a_run_that_no_table_shows_says_what_it_has(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "a", [row("gill", "7-captions", 0, "lpips", 0.5)])
+    with pytest.raises(InputError, match="tasks vist; contexts 7-captions; metrics lpips; models gill"):
+        tables_for([folder], Cards())
+    with pytest.raises(InputError, match="table-1: shows nothing of the results"):
+        tables_for([folder], Cards(), ["table-1"])
+
+
+def test_no_run_and_no_results_are_input_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run is given"):
+        tables_for([], Cards())
+    with pytest.raises(InputError, match="no such file"):
+        tables_for([tmp_path], Cards())
+
+
+def test_command_writes_data_to_stdout(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "a", usual_rows())
+    result = CliRunner().invoke(app, [str(folder), "--format", "csv"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("table,task,context,")
+
+
+def test_command_takes_the_format_from_the_name_of_the_file(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "a", usual_rows())
+    result = CliRunner().invoke(app, [str(folder), "--compare", "paper", "--out", str(tmp_path / "t.tex")])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert (tmp_path / "t.tex").read_text(encoding="utf-8").startswith(r"\begin{table}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--compare", "other"], "expected 'paper'"),
+        (["--json", "--format", "csv"], "contradict"),
+        (["--format", "latx"], "did you mean 'latex'"),
+        (["--out", "absent/t.md"], "does not exist"),
+        ([], "no run is given"),
+    ],
+)
+def test_command_refuses_wrong_usage(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
