@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gill_bench.checkpoints import check_network_files, read_json
 from gill_bench.errors import InputError, did_you_mean
 
 # Of diffusers' AUTO_TEXT2IMAGE_PIPELINES_MAPPING, those that need nothing but a prompt and one folder.
@@ -79,41 +79,6 @@ def check_pipeline_folder(path: Path, *, safety_checker: bool) -> dict[str, Any]
     return index
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object.
-
-    Raises:
-        InputError: It does not, or cannot be read.
-    """
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{file}: expected a JSON object")
-    return value
-
-
-def check_safetensors(file: Path) -> None:
-    """Check that a file is as long as its header says, which a download that broke off is not.
-
-    Raises:
-        InputError: It is not, or has no such header.
-    """
-    size = file.stat().st_size
-    try:
-        with file.open("rb") as opened:
-            header = int.from_bytes(opened.read(8), "little")
-            if not 0 < header <= size - 8:
-                raise ValueError
-            tensors = json.loads(opened.read(header))
-        end = max((item["data_offsets"][1] for key, item in tensors.items() if key != "__metadata__"), default=0)
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
-        raise InputError(f"{file}: not a safetensors file, or cut off ({size} bytes)") from error
-    if 8 + header + end != size:
-        raise InputError(f"{file}: {size} bytes, but its header promises {8 + header + end}: download it again")
-
-
 def _check_part(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder, but model_index.json lists it")
@@ -127,15 +92,4 @@ def _check_part(folder: Path) -> None:
             raise InputError(f"{file}: empty file")
     if kind in _CONFIGS:
         return
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
-    if not files:
-        raise InputError(f"{folder}: no weights; expected a .safetensors or .bin file")
-    for file in files:
-        if file.stat().st_size == 0:
-            raise InputError(f"{file}: empty file")
-        if file.suffix == ".safetensors":
-            check_safetensors(file)
-    for listing in folder.glob("*.index.json"):
-        for shard in sorted(set(read_json(listing).get("weight_map", {}).values())):
-            if not (folder / shard).is_file():
-                raise InputError(f"{folder / shard}: no such file, but {listing.name} lists it")
+    check_network_files(folder)

@@ -8,8 +8,7 @@ a picture rather than to its place in a batch.
 from __future__ import annotations
 
 import logging
-import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import chain
@@ -18,8 +17,8 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
-from safetensors import SafetensorError
 
+from gill_bench.checkpoints import LOADING_ERRORS, first_line, quiet_loading
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import GeneratedImage, Noise
 from gill_bench.models._pipeline_folder import SAFETY, parts, read_index
@@ -27,19 +26,6 @@ from gill_bench.models._shared_noise import Latents, assert_one_draw, generator_
 from gill_bench.models.schedulers import SCHEDULERS, SchedulerName
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-# Whatever transformers, diffusers, safetensors and torch raise on files that are missing, damaged or of another model.
-_LOADING_ERRORS = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    RuntimeError,
-    EOFError,
-    ImportError,
-    SafetensorError,
-    pickle.UnpicklingError,
-)
 _log = logging.getLogger(__name__)
 
 
@@ -107,15 +93,15 @@ def load_pipeline(
     if "safety_checker" in absent:
         # Else the pipeline prints five lines about what the caller has just chosen.
         options["requires_safety_checker"] = False
-    with _quiet_loading():
+    with quiet_loading():
         for name, (library, kind) in parts(index).items():
             if name not in absent:
                 options.update(_load_network(path / name, name, library, kind, dtype))
         try:
             # local_files_only, and no trust_remote_code: nothing but this folder is read, and no code from it.
             pipeline = getattr(diffusers, index["_class_name"]).from_pretrained(path, local_files_only=True, **options)
-        except _LOADING_ERRORS as error:
-            raise InputError(f"{path}: cannot be loaded as a pipeline: {_first_line(error)}") from error
+        except LOADING_ERRORS as error:
+            raise InputError(f"{path}: cannot be loaded as a pipeline: {first_line(error)}") from error
     set_scheduler(pipeline, scheduler)
     pipeline.set_progress_bar_config(disable=True)
     if torch.device(device).type != "cpu" and hasattr(pipeline.vae, "enable_slicing"):
@@ -240,8 +226,8 @@ def _load_network(folder: Path, name: str, library: str, kind: str, dtype: torch
         loaded, report = network.from_pretrained(
             folder, local_files_only=True, output_loading_info=True, **precision, **variant
         )
-    except _LOADING_ERRORS as error:
-        raise InputError(f"{folder}: cannot be loaded as {kind}: {_first_line(error)}") from error
+    except LOADING_ERRORS as error:
+        raise InputError(f"{folder}: cannot be loaded as {kind}: {first_line(error)}") from error
     missing = sorted(report["missing_keys"])
     if missing:
         raise InputError(
@@ -249,32 +235,6 @@ def _load_network(folder: Path, name: str, library: str, kind: str, dtype: torch
             "the files are damaged or of another model"
         )
     return {name: loaded.eval()}
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
-
-
-@contextmanager
-def _quiet_loading() -> Iterator[None]:
-    """Without progress bars and reports of keys, which are checked here; puts the libraries back as they were."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    undo: list[Callable[[], object]] = []
-    for library in (diffusers_logging, transformers_logging):
-        level = library.get_verbosity()
-        undo.append(lambda library=library, level=level: library.set_verbosity(level))  # type: ignore[misc]
-        library.set_verbosity_error()
-        if library.is_progress_bar_enabled():
-            undo.append(library.enable_progress_bar)
-            library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for restore in undo:
-            restore()
 
 
 @contextmanager

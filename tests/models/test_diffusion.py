@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_pipelines import counted, edit_json, write_stable_diffusion
 
 from gill_bench.errors import InputError
 from gill_bench.interfaces import GeneratedImage, Noise
 from gill_bench.models._shared_noise import Latents, Positions
 from gill_bench.models.diffusion import Pipeline, load_pipeline, resolve_dtype, sample, unconditional
 from gill_bench.models.schedulers import SCHEDULERS, SchedulerName
+from tests.models.tiny_pipelines import counted, edit_json, write_stable_diffusion
 
 STEPS = 4
 

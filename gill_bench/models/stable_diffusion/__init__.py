@@ -8,9 +8,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gill_bench.checkpoints import read_json
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ImageGenerator
-from gill_bench.models._pipeline_folder import check_pipeline_folder, read_json
+from gill_bench.models._pipeline_folder import check_pipeline_folder
 from gill_bench.models.schedulers import SchedulerName
 
 __all__ = ["Settings", "check", "load"]

@@ -1,0 +1,116 @@
+"""Checkpoints in the layouts of transformers and diffusers: checks that need no torch, and loading without noise."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from gill_bench.errors import InputError
+
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+    ImportError,
+    SafetensorError,
+    pickle.UnpicklingError,
+)
+"""What transformers, diffusers, safetensors and torch raise on files that are missing, damaged or of another model."""
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        InputError: It does not, or cannot be read.
+    """
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{file}: expected a JSON object")
+    return value
+
+
+def check_safetensors(file: Path) -> None:
+    """Check that a file is as long as its header says, which a download that broke off is not.
+
+    Raises:
+        InputError: It is not, or has no such header.
+    """
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as opened:
+            header = int.from_bytes(opened.read(8), "little")
+            if not 0 < header <= size - 8:
+                raise ValueError
+            tensors = json.loads(opened.read(header))
+        end = max((item["data_offsets"][1] for key, item in tensors.items() if key != "__metadata__"), default=0)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise InputError(f"{file}: not a safetensors file, or cut off ({size} bytes)") from error
+    if 8 + header + end != size:
+        raise InputError(f"{file}: {size} bytes, but its header promises {8 + header + end}: download it again")
+
+
+def check_network_files(folder: Path) -> None:
+    """Check that the weights of a network are there and whole, all shards included.
+
+    Args:
+        folder: As written by `save_pretrained`.
+
+    Raises:
+        InputError: Names the file that is missing, empty or cut off.
+    """
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
+    if not files:
+        raise InputError(f"{folder}: no weights; expected a .safetensors or .bin file")
+    for file in files:
+        if file.stat().st_size == 0:
+            raise InputError(f"{file}: empty file")
+        if file.suffix == ".safetensors":
+            check_safetensors(file)
+    for listing in folder.glob("*.index.json"):
+        for shard in sorted(set(read_json(listing).get("weight_map", {}).values())):
+            if not (folder / shard).is_file():
+                raise InputError(f"{folder / shard}: no such file, but {listing.name} lists it")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, for messages of at most three lines."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+@contextmanager
+def quiet_loading(*libraries: str) -> Iterator[None]:
+    """Load without progress bars and reports of keys, which the caller checks; the libraries are put back as they were.
+
+    Args:
+        *libraries: "transformers", "diffusers" or both; both if none is named.
+    """
+    undo: list[Callable[[], object]] = []
+    for name in libraries or ("transformers", "diffusers"):
+        settings = import_module(f"{name}.utils.logging")
+        level = settings.get_verbosity()
+        undo.append(lambda settings=settings, level=level: settings.set_verbosity(level))  # type: ignore[misc]
+        settings.set_verbosity_error()
+        if settings.is_progress_bar_enabled():
+            undo.append(settings.enable_progress_bar)
+            settings.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for restore in undo:
+            restore()
