@@ -116,9 +116,10 @@ class ModelCard(_Strict):
     """One model.
 
     Attributes:
-        adapter: Registered name of the adapter, or `file.py:Name`.
+        adapter: Registered name of the adapter, or `file.py` or `file.py:Name`, relative to the card.
         inputs: What a prompt may hold. A context with pictures shows "-" for a text-only model.
         settings: Sampling and precision; checked by the adapter before any weights load.
+        home: The card's folder; set when it is read, never written.
     """
 
     kind: Literal["model"] = "model"
@@ -132,6 +133,7 @@ class ModelCard(_Strict):
     weights: dict[str, Component] = {}
     settings: dict[str, Value] = {}
     mini: MiniModel = MiniModel()
+    home: str = Field(default="", exclude=True)
 
 
 class ReportRow(_Strict):
@@ -196,12 +198,16 @@ class PublishedCard(_Strict):
 
 Card = TaskCard | ModelCard | ReportCard | PublishedCard
 _FOLDERS: dict[str, str] = {"task": "tasks", "model": "baselines", "report": "reports"}
-_SCHEMAS: dict[str, type[BaseModel]] = {"task": TaskCard, "model": ModelCard, "report": ReportCard}
+_SCHEMAS: dict[str, type[TaskCard] | type[ModelCard] | type[ReportCard]] = {
+    "task": TaskCard,
+    "model": ModelCard,
+    "report": ReportCard,
+}
 C = TypeVar("C", TaskCard, ModelCard, ReportCard)
 
 
 def builtin_folder() -> Path:
-    """The folder with `tasks`, `baselines` and `reports`: inside the wheel, or the repository's in an editable install."""
+    """The folder with `tasks`, `baselines` and `reports`: the wheel's, or the repository's in an editable install."""
     package = Path(__file__).resolve().parent
     for folder in (package / "_cards", package.parent):
         if (folder / "tasks").is_dir() and (folder / "baselines").is_dir():
@@ -242,15 +248,16 @@ class Cards:
 
     def task(self, name: str) -> TaskCard:
         """The task card of a name or of a path to a TOML file."""
-        return self._get("task", name, TaskCard)
+        return self._get("task", name, TaskCard)[0]
 
     def model(self, name: str) -> ModelCard:
         """The model card of a name or of a path to a TOML file."""
-        return self._get("model", name, ModelCard)
+        card, file = self._get("model", name, ModelCard)
+        return card.model_copy(update={"home": str(file.parent)})
 
     def report(self, name: str) -> ReportCard:
         """The report layout of a name or of a path to a TOML file."""
-        return self._get("report", name, ReportCard)
+        return self._get("report", name, ReportCard)[0]
 
     def tasks(self) -> list[TaskCard]:
         """All tasks, by name."""
@@ -266,30 +273,36 @@ class Cards:
 
     def published(self) -> PublishedCard:
         """The paper's numbers: the last `published.toml` found."""
-        for folder in reversed(self.folders):
-            file = folder / "baselines" / "published.toml"
-            if file.is_file():
-                return read_card(file, PublishedCard)
-        raise InputError("baselines/published.toml is missing: the installation is incomplete")
+        return read_card(self._published_file(), PublishedCard)
 
-    def path(self, name: str) -> Path:
-        """The file of the card of any kind that has this name."""
-        for names in self.files.values():
+    def find(self, name: str) -> tuple[Card, Path]:
+        """The card of any kind with this name, or at this path, and its file."""
+        if name.endswith(".toml"):
+            file = Path(name)
+            return read_card(file, _SCHEMAS[_kind_of(file)]), file
+        if name == "published":
+            return self.published(), self._published_file()
+        for kind, names in self.files.items():
             if name in names:
-                return names[name]
-        raise InputError(f"no card named {name!r}; {did_you_mean(name, self.names())}")
+                return read_card(names[name], _SCHEMAS[kind]), names[name]
+        raise InputError(f"no card named {name!r}; {did_you_mean(name, [*self.names(), 'published'])}")
 
     def names(self) -> list[str]:
         """The names of all cards."""
         return sorted(name for names in self.files.values() for name in names)
 
-    def _get(self, kind: str, name: str, schema: type[C]) -> C:
-        if name.endswith(".toml"):
-            return read_card(Path(name), schema)
-        file = self.files[kind].get(name)
+    def _published_file(self) -> Path:
+        for folder in reversed(self.folders):
+            file = folder / "baselines" / "published.toml"
+            if file.is_file():
+                return file
+        raise InputError("baselines/published.toml is missing: the installation is incomplete")
+
+    def _get(self, kind: str, name: str, schema: type[C]) -> tuple[C, Path]:
+        file = Path(name) if name.endswith(".toml") else self.files[kind].get(name)
         if file is None:
             raise InputError(f"no {kind} named {name!r}; {did_you_mean(name, self.files[kind])}")
-        return read_card(file, schema)
+        return read_card(file, schema), file
 
 
 T = TypeVar("T", bound=BaseModel)
@@ -315,8 +328,11 @@ def read_card(file: Path, schema: type[T]) -> T:
 
 
 def explain(error: ValidationError, schema: type[BaseModel]) -> str:
-    """Turn the first of pydantic's complaints into one line that names the key and the nearest known one."""
-    first = error.errors()[0]
+    """Turn one of pydantic's complaints into one line that names the key and the nearest known one.
+
+    An unknown key comes first: it is usually the reason why another one is missing.
+    """
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = _known_keys(schema, first["loc"][:-1])

@@ -41,9 +41,7 @@ def sync_folder(folder: Path) -> None:
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """Serialise with sorted keys and without NaN, so that equal values give equal bytes."""
     separators = (",", ":") if indent is None else None
-    return json.dumps(
-        value, ensure_ascii=False, sort_keys=True, allow_nan=False, indent=indent, separators=separators
-    )
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False, indent=indent, separators=separators)
 
 
 def digest(value: Any) -> str:

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 RULE = "exif:ignored|alpha:dropped|rgb8"
 
@@ -40,7 +40,7 @@ def load_image(source: Path | BinaryIO, squash: int = 0) -> Image.Image:
         raise UnreadablePictureError("no such file") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadablePictureError("too many pixels (decompression bomb?)") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise UnreadablePictureError("not a picture that PIL can read") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         # PIL reports damaged files with any of these, depending on the format.

@@ -98,9 +98,7 @@ class ImageRetriever(Protocol):
 class TextGenerator(Protocol):
     """Continues prompts with text."""
 
-    def generate_texts(
-        self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()
-    ) -> list[str]:
+    def generate_texts(self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()) -> list[str]:
         """Return N greedy continuations, each cut before the first occurrence of a stop string."""
         ...
 

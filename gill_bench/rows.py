@@ -110,4 +110,6 @@ def read_results(file: Path) -> Results:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: damaged ({error}); write it again with: gill-bench score {file.parent}") from error
     except (KeyError, TypeError) as error:
-        raise InputError(f"{file}: key {error} is missing or unknown; score the run again with: gill-bench score") from error
+        raise InputError(
+            f"{file}: key {error} is missing or unknown; score the run again with: gill-bench score"
+        ) from error

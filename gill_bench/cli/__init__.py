@@ -1,1 +1,66 @@
+"""The command line: one file per command, thin over the API. Nothing heavy is imported at module level."""
 
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+
+from gill_bench.errors import GillBenchError
+
+_INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        0 done, 1 failed, 2 wrong usage or input, 3 regression found, 4 incomplete, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words or os.environ.get("GILL_BENCH_DEBUG") == "1"
+    words = [word for word in words if word != "--debug"]
+    from gill_bench.cli.app import app
+
+    try:
+        code = app(words, prog_name="gill-bench", standalone_mode=False)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\ninterrupted; nothing that was committed is lost. Resume with:\n  {_command(words)}\n")
+        return _INTERRUPTED
+    except GillBenchError as error:
+        if debug:
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except Exception as error:
+        if debug:
+            raise
+        return _unexpected(error)
+    return code if isinstance(code, int) else 0
+
+
+def _unexpected(error: Exception) -> int:
+    """Report usage errors of the option parser, and anything that nobody foresaw."""
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if callable(show) and isinstance(code, int):  # click's own exceptions, which typer vendors in some versions
+        show()
+        return code
+    if type(error).__name__ == "Abort":
+        return _INTERRUPTED
+    reason = str(error).splitlines()[0] if str(error) else ""
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(
+            f"error: {where}{error.strerror or reason}\n"
+            "nothing that was committed is lost: put it right and run the same command again\n"
+        )
+        return 1
+    sys.stderr.write(
+        f"error: unexpected {type(error).__name__}: {reason}\n"
+        "this is a defect of gill-bench: run again with --debug and report what it prints\n"
+    )
+    return 1
+
+
+def _command(words: list[str]) -> str:
+    return shlex.join(["gill-bench", *words])

@@ -1,1 +1,121 @@
+"""Data sets: readers of the official files. A data set knows no model and no metric.
 
+A reader's module has `load(folder, split, options)`, which returns a `Dataset`, and `context(name)`, which parses the
+name of a context and raises `InputError` for one it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol, cast
+
+from gill_bench.cards import Value
+from gill_bench.errors import InputError, did_you_mean
+
+GROUP = "gill_bench.datasets"
+BUILTIN = {"sis": "gill_bench.datasets.sis"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture by its id in the data set; `file` is None where the data folder does not have it."""
+
+    id: str
+    file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One step of an example: a caption or a dialog round, with the picture that belongs to it, if any."""
+
+    text: str
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One thing that a model can be asked about.
+
+    Attributes:
+        id: Stable and unique in the data set (the story id).
+        cluster: Examples of one cluster are not independent (stories of one photo sequence).
+        turns: The context, in order.
+        target: The reference picture, or None.
+    """
+
+    id: str
+    cluster: str
+    turns: tuple[Turn, ...]
+    target: Picture | None = None
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Every picture of the example, the target last."""
+        own = [turn.picture for turn in self.turns if turn.picture is not None and turn.picture != self.target]
+        return (*own, self.target) if self.target is not None else tuple(own)
+
+
+class Context(Protocol):
+    """How much of an example a model is given."""
+
+    @property
+    def name(self) -> str:
+        """Canonical name, such as `5-captions-4-images`."""
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """What its prompts hold: "text", "image"."""
+
+    def segments(self, example: Example, join: str) -> tuple[str | Picture, ...]:
+        """The prompt of an example, in reading order.
+
+        Args:
+            example: The example.
+            join: "space": neighbouring texts become one string, joined by one space; "segments": they stay apart.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The examples of one split, and what is odd about the data.
+
+    Attributes:
+        require_all_pictures: An example counts only if all its pictures are there, whatever the context needs.
+        warnings: Sentences for the user.
+    """
+
+    examples: Sequence[Example]
+    require_all_pictures: bool = False
+    warnings: tuple[str, ...] = field(default=())
+
+
+class DatasetModule(Protocol):
+    """What a reader's module provides."""
+
+    def load(self, folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
+        """Read a split.
+
+        Raises:
+            InputError: A file is absent or malformed; names file, record and field.
+        """
+
+    def context(self, name: str) -> Context:
+        """Parse a context's name.
+
+        Raises:
+            InputError: The name is not of the data set's grammar.
+        """
+
+
+def dataset(name: str) -> DatasetModule:
+    """The reader of a registered name: built in, or of an entry point in the group `gill_bench.datasets`."""
+    if name in BUILTIN:
+        return cast(DatasetModule, import_module(BUILTIN[name]))
+    external = {point.name: point for point in entry_points(group=GROUP)}
+    if name in external:
+        return cast(DatasetModule, external[name].load())
+    raise InputError(f"no data set format named {name!r}; {did_you_mean(name, [*BUILTIN, *external])}")

@@ -1,1 +1,1 @@
-
+"""Engines: where units of work are executed."""

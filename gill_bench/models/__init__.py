@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ValidationError
 
-from gill_bench.cards import Value, explain
+from gill_bench.cards import ModelCard, explain
 from gill_bench.errors import InputError, did_you_mean
 
 GROUP = "gill_bench.models"
@@ -48,8 +49,15 @@ class Adapter(Protocol):
         """
 
 
-def adapter(name: str) -> Adapter:
-    """The adapter of a registered name: built in, or of an entry point in the group `gill_bench.models`."""
+def adapter(card: ModelCard) -> Adapter:
+    """The adapter that a card names: built in, of an entry point in the group `gill_bench.models`, or in a file.
+
+    Raises:
+        InputError: There is none of this name, or the file cannot be loaded.
+    """
+    name = card.adapter
+    if adapter_file(card) is not None:
+        return _from_file(card)
     if name in BUILTIN:
         return cast(Adapter, import_module(BUILTIN[name]))
     external = {point.name: point for point in entry_points(group=GROUP)}
@@ -58,14 +66,41 @@ def adapter(name: str) -> Adapter:
     raise InputError(f"no adapter named {name!r}; {did_you_mean(name, [*BUILTIN, *external])}")
 
 
-def check_settings(name: str, settings: Mapping[str, Value], where: str) -> BaseModel:
+def adapter_file(card: ModelCard) -> Path | None:
+    """The Python file of an adapter given as `file.py` or `file.py:Name`, relative to the card; None for a name."""
+    file, _, _ = card.adapter.partition(".py")
+    return Path(card.home) / f"{file}.py" if ".py" in card.adapter else None
+
+
+def check_settings(card: ModelCard) -> BaseModel:
     """Validate a card's settings against its adapter's schema.
 
     Raises:
         InputError: With the key and the allowed values.
     """
-    schema = adapter(name).Settings
+    schema = adapter(card).Settings
     try:
-        return schema.model_validate(dict(settings))
+        return schema.model_validate(dict(card.settings))
     except ValidationError as error:
-        raise InputError(f"{where}: settings: {explain(error, schema)}") from error
+        raise InputError(f"{card.name}: settings: {explain(error, schema)}") from error
+
+
+def _from_file(card: ModelCard) -> Adapter:
+    """Run a user's own file: it is named in a card that the user wrote, as a module would be in an import."""
+    file = adapter_file(card)
+    assert file is not None
+    if not file.is_file():
+        raise InputError(f"{card.name}: adapter = {card.adapter!r}: {file}: no such file")
+    spec = spec_from_file_location(f"gill_bench_adapter_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    _, _, attribute = card.adapter.partition(":")
+    found = getattr(module, attribute, None) if attribute else module
+    lacking = [part for part in ("Settings", "check", "load") if not hasattr(found, part)]
+    if lacking:
+        raise InputError(
+            f"{card.name}: adapter = {card.adapter!r}: it lacks {', '.join(lacking)}; see gill_bench.models"
+        )
+    return cast(Adapter, found)

@@ -1,1 +1,1 @@
-
+"""Runs: plan, units of work, store, score. Resume lives here and nowhere else."""

@@ -1,0 +1,61 @@
+"""The map of the commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gill_bench.cli.list import list_cards
+from gill_bench.cli.report import report
+from gill_bench.cli.run import run
+from gill_bench.cli.score import score
+from gill_bench.cli.show import show
+
+_MAP = """How well does a model use the context it is given? The evaluations of GILL (NeurIPS 2023) as a benchmark.
+
+\b
+  gill-bench list                      what there is: tasks, models, tables
+  gill-bench show vist                 one card, whole
+  gill-bench run vist                  generate and score; run it again to resume
+  gill-bench report runs/vist          tables as in the paper
+  gill-bench score runs/vist           score stored outputs again, generate nothing
+
+Without --data and --weights everything runs on a small embedded world with small embedded weights.
+Each command explains itself with --help. --debug shows the traceback of an error.
+"""
+
+app = typer.Typer(
+    name="gill-bench",
+    help=_MAP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from gill_bench import __version__
+
+        typer.echo(f"gill-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+_options.__doc__ = _MAP
+app.command("list")(list_cards)
+app.command("show")(show)
+app.command("run")(run)
+app.command("report")(report)
+app.command("score")(score)

@@ -1,0 +1,55 @@
+"""`gill-bench list`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    tasks = "tasks"
+    models = "models"
+    tables = "tables"
+
+
+def list_cards(
+    kind: Annotated[Kind | None, typer.Argument(metavar="[tasks|models|tables]", help="Only one kind.")] = None,
+    cards: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """List tasks, models and tables.
+
+    \b
+    Examples:
+      gill-bench list
+      gill-bench list models --json
+    """
+    from gill_bench.cards import Cards
+    from gill_bench.files import to_json
+
+    found = Cards(cards or ())
+    content: dict[str, dict[str, str]] = {}
+    if kind in (None, Kind.tasks):
+        content["tasks"] = {
+            card.name: f"{card.title} ({card.paper}); contexts: {', '.join(card.contexts)}" for card in found.tasks()
+        }
+    if kind in (None, Kind.models):
+        content["models"] = {card.name: f"{card.title}: {', '.join(card.capabilities)}" for card in found.models()}
+    if kind in (None, Kind.tables):
+        content["tables"] = {card.name: card.caption for card in found.reports()}
+    if json_:
+        typer.echo(to_json(content, indent=1))
+        return 0
+    width = max((len(name) for group in content.values() for name in group), default=0)
+    for heading, group in content.items():
+        typer.echo(heading)
+        for name, title in group.items():
+            typer.echo(f"  {name:<{width}}  {title}")
+    return 0

@@ -1,0 +1,161 @@
+"""`gill-bench run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(
+    tasks: Annotated[list[str], typer.Argument(metavar="TASK...", help="Tasks by name, a task card's path, or all.")],
+    models: Annotated[
+        str, typer.Option(metavar="A,B", help="Models by name or card path; all = every model that can do the task.")
+    ] = "all",
+    contexts: Annotated[
+        str, typer.Option(metavar="A,B", help="paper, sweep, all, or names such as 5-captions-4-images.")
+    ] = "paper",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, ...")] = 5,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many examples, from the start of the data.")
+    ] = None,
+    data: Annotated[
+        str, typer.Option(metavar="DIR|mini", help="Folder of the official files, or the mini world.")
+    ] = "mini",
+    split: Annotated[str | None, typer.Option(help="Another split than the task's.")] = None,
+    weights: Annotated[
+        str, typer.Option(metavar="DIR|mini", help="Folder that holds the weights' folders, or the embedded ones.")
+    ] = "mini",
+    metric_weights: Annotated[
+        str | None,
+        typer.Option(metavar="DIR|mini", help="The same for the metrics' backbones.", show_default="as --weights"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory.", show_default="runs/<tasks>")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="CARD.KEY=VALUE", help="A setting of a task or model card; repeatable."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto = CUDA if there is one.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Prompts a model call, each with all its seeds.")] = 1,
+    cards: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and plan only; load no weights.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the plan (--dry-run) or the rows as JSON.")] = False,
+) -> int:
+    """Generate and score; the same command again resumes.
+
+    \b
+    Examples:
+      gill-bench run vist
+      gill-bench run vist --models gill --contexts sweep --limit 8 --seeds 1
+      gill-bench run vist --data vist --weights weights --contexts paper --seeds 5
+      gill-bench run vist --set gill.guidance_scale=3.0 --out runs/vist-cfg3
+      gill-bench run ./my-task.toml --models gill,./my-model.toml --dry-run
+    """
+    from gill_bench.errors import IncompleteError
+    from gill_bench.progress import say
+    from gill_bench.runs.run import Ask, execute, make_plan
+    from gill_bench.weights import MINI
+
+    ask = Ask(
+        tasks=tuple(tasks),
+        out=out or Path("runs") / "-".join(Path(task).stem for task in tasks),
+        models=_names(models),
+        contexts=_names(contexts),
+        seeds=seeds,
+        limit=limit or 0,
+        data=data,
+        split=split,
+        weights=weights,
+        metric_weights=metric_weights,
+        settings=tuple(settings or ()),
+        device=device,
+        batch_size=batch_size,
+        card_folders=tuple(cards or ()),
+    )
+    embedded = [name for name, value in (("data", data), ("weights", weights)) if value == MINI]
+    if embedded:
+        say(
+            f"embedded {' and '.join(embedded)} (mini): this shows that everything runs;"
+            " its numbers say nothing about any model"
+        )
+    plan = make_plan(ask)
+    _explain(plan)
+    if dry_run:
+        if json_:
+            typer.echo(_plan_json(plan))
+        return 0
+    outcome = execute(plan)
+    if json_:
+        typer.echo((ask.out / "results.json").read_text(encoding="utf-8"), nl=False)
+    _conclude(outcome, ask.out)
+    if not outcome.complete:
+        raise IncompleteError(f"{ask.out}: some outputs are missing; the same command tries them again")
+    return 0
+
+
+def _names(text: str) -> tuple[str, ...]:
+    from gill_bench.errors import InputError
+
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise InputError(f"{text!r}: expected names separated by commas")
+    return names
+
+
+def _explain(plan: object) -> None:
+    from gill_bench.progress import say
+    from gill_bench.runs.run import Plan
+
+    assert isinstance(plan, Plan)
+    say(f"run directory: {plan.ask.out}")
+    for cell in plan.cells:
+        task = cell.cell.task
+        usable, all_ = len(cell.cell.asked), len(task.examples)
+        missing = f", {all_ - usable} without their pictures" if usable < all_ else ""
+        stored = usable * len(cell.cell.seeds) - cell.samples_pending
+        say(
+            f"  {'/'.join(cell.cell.name)}: {usable} examples{missing} x {len(cell.cell.seeds)} seeds:"
+            f" {stored} stored, {cell.samples_pending} to do in {len(cell.pending)} units"
+        )
+    for task_name, model, context, reason in plan.cannot:
+        say(f"  {task_name}/{model}/{context}: - ({reason})")
+
+
+def _plan_json(plan: object) -> str:
+    from gill_bench.files import to_json
+    from gill_bench.runs.run import Plan
+
+    assert isinstance(plan, Plan)
+    cells = [
+        {
+            "task": cell.cell.name[0],
+            "model": cell.cell.name[1],
+            "context": cell.cell.name[2],
+            "examples": len(cell.cell.asked),
+            "missing": len(cell.cell.task.examples) - len(cell.cell.asked),
+            "seeds": list(cell.cell.seeds),
+            "samples_pending": cell.samples_pending,
+            "units_pending": len(cell.pending),
+        }
+        for cell in plan.cells
+    ]
+    cannot = [dict(zip(("task", "model", "context", "reason"), entry, strict=True)) for entry in plan.cannot]
+    return to_json({"cells": cells, "cannot": cannot}, indent=1)
+
+
+def _conclude(outcome: object, out: Path) -> None:
+    from gill_bench.progress import say
+    from gill_bench.runs.run import Outcome
+
+    assert isinstance(outcome, Outcome)
+    missing = outcome.results.missing
+    if missing:
+        shown = "; ".join(f"{item.example}: {item.reason}" for item in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        say(f"{len(missing)} examples could not be asked ({shown}{more}); all are listed in {out / 'results.json'}")
+    for failure in outcome.failures:
+        say(f"failed: {failure.unit.model}/{failure.unit.context}: {failure.reason}")
+    say(f"results: {out / 'results.json'}; tables: gill-bench report {out}")

@@ -1,0 +1,33 @@
+"""`gill-bench score`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def score(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto = CUDA if there is one.")] = "auto",
+    json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> int:
+    """Score what a run has stored and write its results again; generates nothing.
+
+    \b
+    Examples:
+      gill-bench score runs/vist
+      gill-bench score runs/vist --json
+    """
+    from gill_bench.errors import IncompleteError
+    from gill_bench.progress import say
+    from gill_bench.runs.run import score as score_run
+
+    outcome = score_run(run, device)
+    if json_:
+        typer.echo((run / "results.json").read_text(encoding="utf-8"), nl=False)
+    say(f"results: {run / 'results.json'}; tables: gill-bench report {run}")
+    if not outcome.complete:
+        raise IncompleteError(f"{run}: some outputs are missing; the command that made the run tries them again")
+    return 0

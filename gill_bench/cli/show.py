@@ -1,0 +1,35 @@
+"""`gill-bench show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="CARD", help="A task, model or table by name, or a card's path.")],
+    cards: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the checked card as JSON.")] = False,
+) -> int:
+    """Print a card, whole, after checking it.
+
+    \b
+    Examples:
+      gill-bench show vist
+      gill-bench show gill --json
+      gill-bench show published
+      gill-bench show ./my-model.toml
+    """
+    from gill_bench.cards import Cards
+    from gill_bench.files import to_json
+
+    card, file = Cards(cards or ()).find(name)
+    if json_:
+        typer.echo(to_json(card.model_dump(mode="json", by_alias=True), indent=1))
+    else:
+        typer.echo(file.read_text(encoding="utf-8"), nl=False)
+    return 0

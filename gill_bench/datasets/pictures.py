@@ -1,0 +1,87 @@
+"""Finding pictures by id in the folders in which people keep them, and checking that they can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from gill_bench.datasets import Picture
+from gill_bench.files import digest_file
+from gill_bench.images import UnreadablePictureError, load_image
+
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+_THREADS = 4  # PIL releases the GIL while it decodes
+
+
+def index_pictures(folders: Iterable[Path]) -> dict[str, Path]:
+    """Map picture ids (file names without extension) to files.
+
+    An earlier folder wins over a later one, and within a folder the order of `EXTENSIONS` decides, so that the choice
+    never depends on the file system. Folders that do not exist are passed over.
+    """
+    found: dict[str, tuple[int, int, Path]] = {}
+    for place, folder in enumerate(folders):
+        if not folder.is_dir():
+            continue
+        for file in folder.iterdir():
+            extension = file.suffix.lower()
+            if extension not in EXTENSIONS:
+                continue
+            candidate = (place, EXTENSIONS.index(extension), file)
+            if file.stem not in found or candidate < found[file.stem]:
+                found[file.stem] = candidate
+    return {stem: file for stem, (_, _, file) in found.items()}
+
+
+class Checked(NamedTuple):
+    """What reading a picture once told: the SHA-256 of its file, or the reason why it cannot be used."""
+
+    sha256: str
+    problem: str
+
+
+def check_pictures(pictures: Iterable[Picture], progress: Callable[[int], None] | None = None) -> dict[str, Checked]:
+    """Decode every distinct picture once and hash its file.
+
+    Args:
+        pictures: Pictures; repeated ids are read once.
+        progress: Called with the number of pictures done since the last call.
+
+    Returns:
+        By picture id. Nothing decoded is kept.
+    """
+    distinct = {picture.id: picture for picture in pictures}
+    found: dict[str, Checked] = {}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for picture, checked in zip(distinct.values(), pool.map(_check, distinct.values()), strict=True):
+            found[picture.id] = checked
+            if progress is not None:
+                progress(1)
+    return found
+
+
+def _check(picture: Picture) -> Checked:
+    if picture.file is None:
+        return Checked("", "picture is not in the data folder")
+    try:
+        load_image(picture.file)
+        return Checked(digest_file(picture.file), "")
+    except UnreadablePictureError as error:
+        return Checked("", str(error))
+    except OSError as error:
+        return Checked("", error.strerror or str(error))
+
+
+def repeated_content(checked: dict[str, Checked]) -> list[list[str]]:
+    """Groups of picture ids whose files have the same content.
+
+    Removed Flickr photos can come back as a valid placeholder picture (protocol 3.1), which shows as one content
+    under many ids.
+    """
+    groups: dict[str, list[str]] = {}
+    for name, (sha256, _) in checked.items():
+        if sha256:
+            groups.setdefault(sha256, []).append(name)
+    return [names for names in groups.values() if len(names) > 1]

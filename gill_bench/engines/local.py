@@ -1,0 +1,126 @@
+"""The local engine: one model at a time on one device of this machine.
+
+Any number of processes may work on one run directory: each unit is claimed, so that it is done once.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from gill_bench.errors import GillBenchError
+from gill_bench.interfaces import PROTOCOLS, ImageGenerator
+from gill_bench.progress import say
+from gill_bench.runs.asked import ModelAsked
+from gill_bench.runs.claims import work_through
+from gill_bench.runs.generate import make_unit
+from gill_bench.runs.lock import RunLock
+from gill_bench.runs.plan import CellPlan
+from gill_bench.runs.units import Unit, is_done
+
+MAX_FAILURES_IN_A_ROW = 3
+
+
+class Failure(NamedTuple):
+    """A unit that the model failed on, and why."""
+
+    unit: Unit
+    reason: str
+
+
+def run_units(
+    plans: Sequence[CellPlan],
+    models: Mapping[str, ModelAsked],
+    run: Path,
+    lock: RunLock,
+    *,
+    device: str,
+    batch_size: int,
+    step: Callable[[int], None],
+) -> list[Failure]:
+    """Do all pending units.
+
+    A unit on which the model raises is reported and left undone, and the next one is tried; after three in a row the
+    run stops. A full disk or an interruption stops it at once. Whatever was committed stays.
+
+    Args:
+        plans: What is to do.
+        models: The models by name; loaded one after the other, and only if they have something to do.
+        run: The run directory.
+        lock: Its lock.
+        device: A torch device.
+        batch_size: Prompts a model call.
+        step: Called with the number of samples done.
+
+    Returns:
+        The units that failed.
+    """
+    failures: list[Failure] = []
+    for name, asked in models.items():
+        todo = [(plan, unit) for plan in plans if plan.cell.model == name for unit in plan.pending]
+        if not todo:
+            continue
+        say(f"{name}: loading")
+        model = asked.load(device)
+        _check_capability(model, todo[0][0], name)
+        failures += _run_model(cast(ImageGenerator, model), todo, run, lock, device, batch_size, step)
+        del model
+        gc.collect()
+    return failures
+
+
+def _run_model(
+    model: ImageGenerator,
+    todo: Sequence[tuple[CellPlan, Unit]],
+    run: Path,
+    lock: RunLock,
+    device: str,
+    batch_size: int,
+    step: Callable[[int], None],
+) -> list[Failure]:
+    failures: list[Failure] = []
+    in_a_row = 0
+
+    def folder(item: tuple[CellPlan, Unit]) -> Path:
+        return item[0].cell.folder(run) / item[1].key
+
+    def work(item: tuple[CellPlan, Unit]) -> None:
+        nonlocal in_a_row
+        plan, unit = item
+        try:
+            made = {"device": device, "batch_size": batch_size}
+            make_unit(unit, plan.cell, model, run, batch_size=batch_size, made=made)
+            in_a_row = 0
+        except (GillBenchError, OSError):
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            failures.append(Failure(unit, reason))
+            say(
+                f"failed: {'/'.join(plan.cell.name)}, examples {', '.join(name for name, _ in unit.examples)}: {reason}"
+            )
+            in_a_row += 1
+            if in_a_row >= MAX_FAILURES_IN_A_ROW:
+                raise GillBenchError(
+                    f"{unit.model}: failed on {in_a_row} units in a row, the last with {reason}"
+                ) from error
+
+    work_through(
+        todo,
+        lock,
+        key=lambda item: item[1].key,
+        done=lambda item: is_done(folder(item)),
+        work=work,
+        after=lambda item: step(len(item[1].examples) * len(item[1].seeds)),
+    )
+    return failures
+
+
+def _check_capability(model: object, plan: CellPlan, name: str) -> None:
+    capability = plan.cell.task.card.capability
+    if not isinstance(model, PROTOCOLS[capability]):
+        raise GillBenchError(
+            f"{name}: its card says {capability!r}, but the adapter lacks the methods of that protocol"
+        )

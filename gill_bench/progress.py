@@ -1,0 +1,75 @@
+"""Progress of long work, on stderr: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def say(message: str) -> None:
+    """Print a message for people; data goes to stdout, this to stderr."""
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def bar(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Show progress of `total` units while the context lasts.
+
+    Yields:
+        A function to call with the number of units done since its last call.
+    """
+    if sys.stderr.isatty():
+        with _live(label, total, unit) as step:
+            yield step
+    else:
+        yield _lines(label, total, unit)
+
+
+@contextmanager
+def _live(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+def _lines(label: str, total: int, unit: str) -> Callable[[int], None]:
+    start = last = time.monotonic()
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done, last
+        done += count
+        now = time.monotonic()
+        if done >= total or now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            left = (now - start) / done * (total - done) if done else 0.0
+            say(
+                f"{label}: {done}/{total} {unit}, {now - start:.0f} s"
+                + (f", about {left:.0f} s left" if done < total else "")
+            )
+
+    return step

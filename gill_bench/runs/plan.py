@@ -1,0 +1,126 @@
+"""The plan: tasks x models x contexts x seeds, cut into units of work.
+
+A unit's composition depends on the cards and the data alone: blocks of `unit_size` examples in the order of the data.
+When a plan grows (more seeds, a higher limit), what is stored is kept, and only the rest of each block is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gill_bench.datasets import Context, Example
+from gill_bench.files import digest
+from gill_bench.runs.asked import TaskAsked
+from gill_bench.runs.units import Unit, is_done, read_unit
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model in one context of one task.
+
+    Attributes:
+        recipe: See `gill_bench.runs.recipe`.
+        notes: What every table with this cell must say.
+    """
+
+    task: TaskAsked
+    model: str
+    context: Context
+    seeds: tuple[int, ...]
+    recipe: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """(task, model, context)."""
+        return self.task.card.name, self.model, self.context.name
+
+    def folder(self, run: Path) -> Path:
+        """Where its units are."""
+        return run.joinpath("units", *self.name)
+
+    @cached_property
+    def recipe_digest(self) -> str:
+        """SHA-256 of the recipe."""
+        return digest(self.recipe)
+
+    @cached_property
+    def asked(self) -> dict[str, tuple[Example, int, str]]:
+        """By example id: the example, its place among the usable ones, and the digest of what the model is given."""
+        usable = self.task.usable(self.context)
+        return {
+            example.id: (example, place, self.task.example_digest(example, self.context, place))
+            for place, example in enumerate(usable)
+        }
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What is stored for a cell, and what is still to do.
+
+    Attributes:
+        done: Committed units that hold samples asked for, by folder name.
+        pending: Units to do, in the order of the data.
+        other_recipe: Committed units of another recipe, left as they are.
+        changed: Ids of examples whose text or pictures are no longer those of the stored samples.
+    """
+
+    cell: Cell
+    done: dict[str, Unit]
+    pending: tuple[Unit, ...]
+    other_recipe: int
+    changed: tuple[str, ...]
+
+    @property
+    def samples_pending(self) -> int:
+        """Outputs still to be made."""
+        return sum(len(unit.examples) * len(unit.seeds) for unit in self.pending)
+
+
+def plan_cell(cell: Cell, run: Path) -> CellPlan:
+    """Compare what is asked with what is stored."""
+    done: dict[str, Unit] = {}
+    have: dict[str, set[int]] = {}
+    changed: set[str] = set()
+    other_recipe = 0
+    for name, unit in stored_units(cell.folder(run)):
+        if unit.recipe != cell.recipe_digest:
+            other_recipe += 1
+            continue
+        for example, content in unit.examples:
+            entry = cell.asked.get(example)
+            if entry is None:
+                continue
+            if entry[2] == content:
+                have.setdefault(example, set()).update(unit.seeds)
+                done[name] = unit
+            else:
+                changed.add(example)
+    pending = tuple(_missing_units(cell, have))
+    return CellPlan(cell, done, pending, other_recipe, tuple(sorted(changed - set(have))))
+
+
+def stored_units(folder: Path) -> Iterator[tuple[str, Unit]]:
+    """The committed units of a cell's folder, by name."""
+    if folder.is_dir():
+        for entry in sorted(folder.iterdir()):
+            if is_done(entry):
+                yield entry.name, read_unit(entry)
+
+
+def _missing_units(cell: Cell, have: Mapping[str, set[int]]) -> Iterator[Unit]:
+    task, size = cell.task, cell.task.card.unit_size
+    for start in range(0, len(task.examples), size):
+        groups: dict[tuple[int, ...], list[tuple[str, str]]] = {}
+        for example in task.examples[start : start + size]:
+            if example.id not in cell.asked:
+                continue
+            seeds = tuple(seed for seed in cell.seeds if seed not in have.get(example.id, ()))
+            if seeds:
+                groups.setdefault(seeds, []).append((example.id, cell.asked[example.id][2]))
+        for seeds, examples in groups.items():
+            yield Unit(*cell.name, cell.recipe_digest, tuple(examples), seeds)

@@ -1,0 +1,46 @@
+"""Fixtures that every test may use. Sockets are blocked by pytest-socket (pyproject.toml)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The embedded weights and data are built once per test session, shared by its workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    os.environ["GILL_BENCH_CACHE"] = str(shared / "gill-bench-cache")
+    os.environ.pop("GILL_BENCH_CARDS", None)
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real test data, which is never part of the repository."""
+    folder = Path(os.environ.get("GILL_BENCH_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("real test data: no such folder; name it with GILL_BENCH_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mini_weights() -> Path:
+    """The embedded weights' folder."""
+    from gill_bench.mini.embedded import weights_folder
+
+    return weights_folder()
+
+
+@pytest.fixture
+def vist(tmp_path: Path) -> Path:
+    """A copy of the mini world's VIST that a test may change."""
+    from gill_bench.mini.embedded import world_folder
+
+    return Path(shutil.copytree(world_folder() / "vist", tmp_path / "vist"))
