@@ -61,11 +61,9 @@ def layout() -> ReportCard:
                 {"model": "gill", "title": "GILL", "published": "GILL"},
             ],
             "columns": [
-                column("1-caption", "1 caption", "clip-similarity", "CLIP", "VIST CLIP similarity"),
-                column(
-                    "5-captions-4-images", "5 captions, 4 images", "clip-similarity", "CLIP", "VIST CLIP similarity"
-                ),
-                column("1-caption", "1 caption", "lpips", "LPIPS", "VIST LPIPS"),
+                column("1-caption", "1 caption", "clip-similarity", "CLIP", "CLIP similarity"),
+                column("5-captions-4-images", "5 captions, 4 images", "clip-similarity", "CLIP", "CLIP similarity"),
+                column("1-caption", "1 caption", "lpips", "LPIPS", "LPIPS"),
             ],
         }
     )
