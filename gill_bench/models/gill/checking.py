@@ -1,0 +1,76 @@
+"""What can be known before the large weights load: files, arguments, and whether all sizes fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gill_bench.errors import InputError
+from gill_bench.models.gill.arguments import FILE, ModelArguments, read_arguments
+from gill_bench.models.gill.configs import decoder_sizes, expected_width, language_sizes, vision_width
+
+COMPONENTS = ("checkpoint", "llm", "visual_encoder")
+_WEIGHT_FILES = ("*.safetensors", "*.bin")
+
+
+def check_weights(weights: Mapping[str, Path]) -> None:
+    """Check the files of all components; reads JSON files and the small checkpoint.
+
+    Args:
+        weights: Local folder by component.
+
+    Raises:
+        InputError: Names file, and field or key.
+    """
+    for name in COMPONENTS:
+        if name not in weights:
+            raise InputError(f"weights: component {name!r} is missing; GILL has {', '.join(COMPONENTS)} and image_decoder")
+    # First what takes no time: torch is imported only by the checkpoint's own reader.
+    checkpoint, llm, encoder = (weights[name] for name in COMPONENTS)
+    arguments = read_arguments(checkpoint)
+    check_widths(arguments, checkpoint, llm, encoder)
+    _check_files(llm, ("vocab.json", "tokenizer.json"))
+    _check_files(encoder, ("preprocessor_config.json",))
+    decoder = weights.get("image_decoder")
+    sizes = decoder_sizes(decoder) if decoder is not None else None
+
+    from gill_bench.models.gill.checkpoint import account, check_decoder_fits, empty_heads, find_checkpoint
+    from gill_bench.models.gill.checkpoint import read_tensors, sizes_of
+    from gill_bench.models.gill.decision import FILE as DECISION_FILE
+    from gill_bench.models.gill.decision import read_decision
+
+    width = language_sizes(llm).width
+    file = find_checkpoint(checkpoint)
+    state = read_tensors(file)
+    heads = empty_heads(file, state, sizes_of(arguments, width, vision_width(encoder)))
+    account(file, state, heads)
+    if decoder is not None and sizes is not None:
+        check_decoder_fits(file, heads, sizes.width, sizes.context, decoder)
+    if (checkpoint / DECISION_FILE).is_file():
+        read_decision(checkpoint / DECISION_FILE, width)
+
+
+def check_widths(arguments: ModelArguments, checkpoint: Path, llm: Path, encoder: Path) -> None:
+    """Check that the models given have the widths of those that the checkpoint was trained with.
+
+    Raises:
+        InputError: Names `model_args.json` and the field.
+    """
+    pairs = (
+        ("opt_version", arguments.opt_version, llm, language_sizes(llm).width),
+        ("visual_encoder", arguments.visual_encoder, encoder, vision_width(encoder)),
+    )
+    for field, name, folder, width in pairs:
+        expected = expected_width(name, checkpoint)
+        if expected is not None and expected != width:
+            raise InputError(
+                f"{checkpoint / FILE}: {field} = {name!r}, a model of width {expected}, but {folder} is of width {width};"
+                " give the model that the checkpoint was trained with"
+            )
+
+
+def _check_files(folder: Path, any_of: tuple[str, ...]) -> None:
+    if not any((folder / name).is_file() for name in any_of):
+        raise InputError(f"{folder}: has no {' or '.join(any_of)}")
+    if not any(True for pattern in _WEIGHT_FILES for _ in folder.glob(pattern)):
+        raise InputError(f"{folder}: has no weights ({' or '.join(_WEIGHT_FILES)})")

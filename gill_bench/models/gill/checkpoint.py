@@ -1,0 +1,190 @@
+"""Reading a GILL checkpoint: only tensors are unpickled, and every key is accounted for (protocol 1.6).
+
+The authors load with `strict=False`, so that a wrong prefix leaves random weights without a word. Here a key that is missing,
+additional or of another shape is an error.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from gill_bench.errors import InputError
+from gill_bench.models.gill.arguments import ModelArguments
+from gill_bench.models.gill.network import MAPPER_ATTENTION_HEADS, Heads, Sizes, conditioning_width
+
+NAMES = ("pretrained_ckpt.pth.tar", "pretrained_ckpt.safetensors", "ckpt_best.pth.tar", "ckpt.pth.tar")
+_TABLE = "input_embeddings.weight"
+_PREFIX = "model."
+_SHOWN = 3  # keys listed of each kind
+
+
+def find_checkpoint(folder: Path) -> Path:
+    """The weights inside a checkpoint folder: as released, else as written by training.
+
+    Raises:
+        InputError: There is none.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected a GILL checkpoint: model_args.json and {NAMES[0]}")
+    for name in NAMES:
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(f"{folder}: no weights in it; expected one of {', '.join(NAMES)}")
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read named tensors onto the CPU, from safetensors or from the `state_dict` of a file of torch.
+
+    Every `module.` (of data-parallel training) is removed from the keys. Other entries, such as the optimizer, are ignored.
+
+    Raises:
+        InputError: Missing, truncated, holding anything but plain data, or without a state dict.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            with safe_open(file, framework="pt") as opened:
+                state = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (no mapping)
+        else:
+            # Mapping, where the format allows it, keeps an optimizer's state from being read.
+            content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+            state = content.get("state_dict") if isinstance(content, dict) else None
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such file") from error
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{file}: not a plain file of tensors (damaged, or it holds code, which is never run); download it again"
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
+        # What torch and safetensors raise for damaged files, depending on the damage.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise InputError(f"{file}: cannot be read, it may be truncated: {reason}") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{file}: expected a dictionary with 'state_dict', a dictionary of tensors")
+    return {str(key).replace("module.", ""): value for key, value in state.items()}
+
+
+def sizes_of(arguments: ModelArguments, llm_width: int, vision_width: int) -> Sizes:
+    """Put together what the shapes of the trained tensors follow from."""
+    return Sizes(
+        llm_width=llm_width,
+        vision_width=vision_width,
+        num_tokens=arguments.num_tokens,
+        n_visual_tokens=arguments.n_visual_tokens,
+        ret_emb_dim=arguments.ret_emb_dim,
+        gen_emb_dim=arguments.gen_emb_dim,
+        num_clip_tokens=arguments.num_clip_tokens,
+        text_fc_mode=arguments.text_fc_mode,
+    )
+
+
+def empty_heads(file: Path, state: Mapping[str, Tensor], sizes: Sizes) -> Heads:
+    """Build the network without values, with the inner sizes that a checkpoint's tensors have.
+
+    Raises:
+        InputError: Its sizes contradict each other.
+    """
+    shapes = {key.removeprefix(_PREFIX): tuple(value.shape) for key, value in state.items()}
+    hidden = (shapes.get("gen_text_hidden_fcs.0.fc.weight") or (0,))[0]
+    if hidden % MAPPER_ATTENTION_HEADS:
+        raise InputError(
+            f"{file}: model.gen_text_hidden_fcs.0.fc.weight has {hidden} rows, expected a multiple of {MAPPER_ATTENTION_HEADS},"
+            " the mapper's attention heads"
+        )
+    with torch.device("meta"):
+        heads = Heads(sizes, shapes)
+    if sizes.text_fc_mode == "linear" and not heads.conditioning_width:
+        raise InputError(
+            f"{file}: the generation head gives {sizes.num_tokens} x {conditioning_rows(heads)} numbers, which are no"
+            f" {sizes.num_clip_tokens} vectors of one width (model_args.json: num_tokens, num_clip_tokens, gen_emb_dim)"
+        )
+    return heads
+
+
+def conditioning_rows(heads: Heads) -> int:
+    """Numbers that the generation head gives per position."""
+    return int(heads.get_parameter("gen_text_hidden_fcs.0.model.weight").shape[0])
+
+
+def account(file: Path, state: Mapping[str, Tensor], heads: Heads, table_rows: int | None = None) -> None:
+    """Check that a checkpoint holds exactly the tensors of a network.
+
+    Args:
+        file: Named in errors.
+        state: Of `read_tensors`.
+        heads: Of `empty_heads`.
+        table_rows: Rows of the language model's table with the [IMG] tokens: the checkpoint may hold all of it. None
+            while unknown: then any number above that of the [IMG] tokens is taken.
+
+    Raises:
+        InputError: Names the first keys that are missing, additional, or of another shape.
+    """
+    expected = {_PREFIX + key: tuple(value.shape) for key, value in heads.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in state.items()}
+    table, count = found.get(_PREFIX + _TABLE, ()), heads.sizes.num_tokens
+    if len(table) == 2 and (table[0] == table_rows or (table_rows is None and table[0] > count)):
+        found[_PREFIX + _TABLE] = (count, *table[1:])
+    shapes = [
+        f"{key} {found[key]} instead of {shape}"
+        for key, shape in expected.items()
+        if key in found and found[key] != shape
+    ]
+    problems = [
+        _listed("missing", [key for key in expected if key not in found]),
+        _listed("not of GILL", [key for key in found if key not in expected]),
+        _listed("of another shape", shapes),
+    ]
+    if any(problems):
+        raise InputError(
+            f"{file}: expected the {len(expected)} tensors of GILL (text_fc_mode {heads.sizes.text_fc_mode!r}); "
+            + "; ".join(filter(None, problems))
+        )
+
+
+def fill_heads(heads: Heads, state: Mapping[str, Tensor], dtype: torch.dtype) -> None:
+    """Give an accounted-for network its values; of a full embedding table the last rows, those of [IMG]."""
+    values = {key.removeprefix(_PREFIX): value for key, value in state.items()}
+    values[_TABLE] = values[_TABLE][-heads.sizes.num_tokens :]
+    # A copy, because the tensors of the file are mapped from it.
+    heads.load_state_dict({key: value.to(dtype, copy=True) for key, value in values.items()}, assign=True)
+
+
+def check_decoder_fits(file: Path, heads: Heads, width: int, context: int, decoder: Path) -> None:
+    """Check the generation head against the image decoder.
+
+    Raises:
+        InputError: Another width, or more vectors than the decoder reads.
+    """
+    own = heads.conditioning_width
+    if own != width:
+        raise InputError(
+            f"{file}: the generation head gives vectors of width {own} (gen_emb_dim), but {decoder} reads {width}"
+        )
+    rows = heads.sizes.num_clip_tokens
+    if rows > context:
+        raise InputError(f"{file}: the generation head gives num_clip_tokens = {rows} vectors, but {decoder} reads {context}")
+
+
+def _listed(what: str, items: list[str]) -> str:
+    if not items:
+        return ""
+    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return f"{what}: {', '.join(items[:_SHOWN])}{more}"
+
+
+__all__ = [
+    "account",
+    "check_decoder_fits",
+    "conditioning_width",
+    "empty_heads",
+    "fill_heads",
+    "find_checkpoint",
+    "read_tensors",
+    "sizes_of",
+]

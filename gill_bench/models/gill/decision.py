@@ -1,0 +1,70 @@
+"""The classifier that decides between retrieving and generating (protocol 1.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gill_bench.errors import InputError
+from gill_bench.interfaces import Decision
+from gill_bench.models.gill.checkpoint import read_tensors
+
+FILE = "decision_model.pth.tar"
+
+
+class DecisionModel:
+    """One linear layer over the state at [IMG0]; the dropout before it does nothing outside training.
+
+    Args:
+        weight: (2, e), or (2, e + 1) where the largest cosine similarity to the candidates is read too, as in the paper.
+        bias: (2,). Label 0 is generate, 1 is retrieve.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self.weight = weight
+        self.bias = bias
+
+    def reads_similarity(self, width: int) -> bool:
+        """Whether it reads the similarity besides states of this width."""
+        return self.weight.shape[1] == width + 1
+
+    @torch.inference_mode()
+    def __call__(self, states: Tensor, similarities: Sequence[float] | None = None) -> list[Decision]:
+        """Decide for states (N, e) at [IMG0].
+
+        Raises:
+            InputError: It reads the similarity and none is given.
+        """
+        features = states.to(self.weight.dtype)
+        if self.reads_similarity(states.shape[1]):
+            if similarities is None:
+                raise InputError(
+                    f"{FILE}: this decision model reads the largest similarity to the retrieval candidates besides the"
+                    " state, and none is given"
+                )
+            column = torch.tensor(list(similarities), dtype=features.dtype, device=features.device)
+            features = torch.cat([features, column[:, None]], dim=1)
+        logits = torch.nn.functional.linear(features, self.weight, self.bias)
+        probabilities = logits.float().softmax(dim=-1)[:, 1].tolist()
+        return [Decision("retrieve" if p > 0.5 else "generate", p) for p in probabilities]
+
+
+def read_decision(file: Path, width: int) -> tuple[Tensor, Tensor]:
+    """Read weight and bias.
+
+    Args:
+        file: `decision_model.pth.tar`.
+        width: Of the language model's states, e.
+
+    Raises:
+        InputError: Unreadable, or not exactly the two tensors, of shape (2, e) or (2, e + 1) and (2,).
+    """
+    state = read_tensors(file)
+    shapes = {key: tuple(value.shape) for key, value in sorted(state.items())}
+    if shapes not in ({"1.bias": (2,), "1.weight": (2, width)}, {"1.bias": (2,), "1.weight": (2, width + 1)}):
+        found = ", ".join(f"{key} {shape}" for key, shape in list(shapes.items())[:4])
+        raise InputError(f"{file}: expected 1.weight (2, {width}) and 1.bias (2,), found {found or 'nothing'}")
+    return state["1.weight"], state["1.bias"]

@@ -1,0 +1,129 @@
+"""The frozen OPT: embeddings, states after the final norm, and logits (protocol 1.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from gill_bench.errors import InputError
+from gill_bench.models.gill.loading import freeze, load_network
+
+
+class LanguageModel:
+    """OPT with the [IMG] rows in its tied embedding table.
+
+    Args:
+        model: `OPTForCausalLM`.
+        vocabulary: Tokens, GILL's additions included: the table is resized to it.
+        image_embeddings: (r, e), the last rows of the table.
+    """
+
+    def __init__(self, model: Any, vocabulary: int, image_embeddings: Tensor) -> None:
+        # Means of the old rows, the library's default for new ones, take minutes and are overwritten at once.
+        model.resize_token_embeddings(vocabulary, mean_resizing=False)
+        self._model = freeze(model)
+        self._decoder: Any = model.model.decoder
+        with torch.no_grad():
+            model.get_input_embeddings().weight[-len(image_embeddings) :] = image_embeddings
+
+    @classmethod
+    def load(
+        cls, folder: Path, dtype: torch.dtype, device: str, vocabulary: int, image_embeddings: Tensor
+    ) -> LanguageModel:
+        """Load from an OPT folder.
+
+        Raises:
+            InputError: Files are missing or damaged.
+        """
+        from transformers import OPTForCausalLM
+
+        return cls(load_network(OPTForCausalLM, folder, dtype, device), vocabulary, image_embeddings)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        device: torch.device = self._model.device
+        return device
+
+    @property
+    def positions(self) -> int:
+        """Longest sequence that it reads."""
+        return int(self._model.config.max_position_embeddings)
+
+    def embed(self, ids: Sequence[int]) -> Tensor:
+        """Input embeddings (T, e) of T ids."""
+        table: Tensor = self._model.get_input_embeddings()(torch.tensor(ids, dtype=torch.long, device=self.device))
+        return table
+
+    def states(self, sequences: Sequence[Tensor]) -> list[Tensor]:
+        """Last states, after the final norm, of input embeddings.
+
+        Args:
+            sequences: N of (T_i, e).
+
+        Returns:
+            N of (T_i, e). Padding stands on the right, where causal attention never looks, so that no mask is needed and
+            a sequence goes through the same kernels as alone.
+        """
+        padded = pad_sequence(list(sequences), batch_first=True)
+        states = self._decoder(inputs_embeds=padded, use_cache=False).last_hidden_state
+        return [row[: len(sequence)] for row, sequence in zip(states, sequences, strict=True)]
+
+    def start(self, sequences: Sequence[Tensor]) -> Continuation:
+        """Read sequences, N of (T_i, e), and be ready to read on."""
+        return Continuation(self._decoder, sequences)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Logits (..., vocabulary) of states (..., e), in the model's precision."""
+        logits: Tensor = self._model.lm_head(states)
+        return logits
+
+    def require_room(self, length: int, what: str) -> None:
+        """Check that a sequence is not too long.
+
+        Raises:
+            InputError: Longer than the positions of the model.
+        """
+        if length > self.positions:
+            raise InputError(
+                f"{what}: {length} tokens (text, pictures and what is generated), but the language model reads at most"
+                f" {self.positions}; shorten the context"
+            )
+
+
+class Continuation:
+    """Sequences that are read once and then continued, over the cache of keys and values.
+
+    Padding of shorter sequences stays between their end and what follows, masked; positions skip it.
+    """
+
+    def __init__(self, decoder: Any, sequences: Sequence[Tensor]) -> None:
+        self._decoder = decoder
+        lengths = [len(sequence) for sequence in sequences]
+        # Without padding there is no mask: a lone sequence goes through the same kernels as in `states`.
+        self._mask: Tensor | None = None
+        if len(set(lengths)) > 1:
+            ones = [torch.ones(length, dtype=torch.long, device=sequences[0].device) for length in lengths]
+            self._mask = pad_sequence(ones, batch_first=True)
+        padded = pad_sequence(list(sequences), batch_first=True)
+        output = decoder(inputs_embeds=padded, attention_mask=self._mask, use_cache=True)
+        self._cache = output.past_key_values
+        ends = torch.tensor(lengths, device=padded.device) - 1
+        self.last: Tensor = output.last_hidden_state[torch.arange(len(lengths), device=padded.device), ends]
+        """States (N, e) from which the next tokens follow."""
+
+    def read(self, embeddings: Tensor) -> Tensor:
+        """Read further input embeddings (N, S, e); returns their states (N, S, e)."""
+        if self._mask is not None:
+            self._mask = torch.cat([self._mask, self._mask.new_ones(embeddings.shape[:2])], dim=1)
+        output = self._decoder(
+            inputs_embeds=embeddings, attention_mask=self._mask, past_key_values=self._cache, use_cache=True
+        )
+        states: Tensor = output.last_hidden_state
+        self.last = states[:, -1]
+        return states

@@ -1,0 +1,187 @@
+"""The trained part of GILL: input and output projections, the generation head, and the [IMG] embeddings.
+
+Attribute names are those of the checkpoints without the prefix `model.`, so that a state dict is one of `Heads`, whole
+(protocol 1.3-1.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gill_bench.models.gill.configs import CONTEXT
+
+MAPPER_ATTENTION_HEADS = 4  # authors' constant (protocol 1.4)
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What the shapes of all trained tensors follow from.
+
+    Attributes:
+        llm_width: Of the language model's embeddings and states, e.
+        vision_width: Of CLIP's pooled features.
+        num_tokens: [IMG] tokens, r.
+        n_visual_tokens: Input embeddings per picture, k.
+        ret_emb_dim: Of the retrieval space, p.
+        gen_emb_dim: Of the generation head's output.
+        num_clip_tokens: Conditioning vectors that the generation head gives.
+        text_fc_mode: Generation head, a key of `GENERATION_HEADS`.
+    """
+
+    llm_width: int
+    vision_width: int
+    num_tokens: int
+    n_visual_tokens: int
+    ret_emb_dim: int
+    gen_emb_dim: int
+    num_clip_tokens: int = CONTEXT
+    text_fc_mode: str = "gill_mapper"
+
+
+class Heads(nn.Module):
+    """All 137 tensors that GILL trains.
+
+    Args:
+        sizes: See there.
+        shapes: Shapes of a checkpoint's tensors by key (without `model.`): the generation head's inner sizes come from
+            them. Where they are missing, the authors' constants hold.
+    """
+
+    def __init__(self, sizes: Sizes, shapes: Shapes | None = None) -> None:
+        super().__init__()
+        e = sizes.llm_width
+        self.input_embeddings = nn.Embedding(sizes.num_tokens, e)
+        self.logit_scale = nn.Parameter(torch.empty(()))
+        self.visual_embeddings = nn.Linear(sizes.vision_width, sizes.n_visual_tokens * e)
+        self.visual_fc = nn.Linear(sizes.vision_width, sizes.ret_emb_dim)
+        self.ret_text_hidden_fcs = nn.ModuleList([SharedLinear(e, sizes.ret_emb_dim, outputs=1)])
+        prefix = "gen_text_hidden_fcs.0."
+        inner = {key.removeprefix(prefix): shape for key, shape in (shapes or {}).items() if key.startswith(prefix)}
+        self.gen_text_hidden_fcs = nn.ModuleList([GENERATION_HEADS[sizes.text_fc_mode](sizes, inner)])
+        self.sizes = sizes
+
+    def visual_tokens(self, features: Tensor) -> Tensor:
+        """Input embeddings (N, k, e) of pictures from their CLIP features (N, d)."""
+        projected: Tensor = self.visual_embeddings(features)
+        return projected.view(len(features), self.sizes.n_visual_tokens, self.sizes.llm_width)
+
+    def embed_features(self, features: Tensor) -> Tensor:
+        """Retrieval vectors (N, p) of pictures from their CLIP features (N, d); not normalised."""
+        projected: Tensor = self.visual_fc(features)
+        return projected
+
+    def embed_states(self, states: Tensor) -> Tensor:
+        """Retrieval vectors (N, p) from [IMG] states (N, r, e), by the first of them; not normalised."""
+        projected: Tensor = self.ret_text_hidden_fcs[0](states, None)
+        return projected[:, 0]
+
+    def condition(self, states: Tensor) -> Tensor:
+        """Conditioning vectors (N, n, width) from [IMG] states (N, r, e), without padding to the decoder's context."""
+        rows = self.input_embeddings.weight.expand(len(states), -1, -1)
+        output: Tensor = self.gen_text_hidden_fcs[0](states, rows)
+        # A head that gives other lengths is read as one flat row (protocol 1.13).
+        return output.reshape(len(states), -1, self.conditioning_width)
+
+    @property
+    def conditioning_width(self) -> int:
+        """Width of one conditioning vector."""
+        head = self.gen_text_hidden_fcs[0]
+        if isinstance(head, GillMapper):
+            return head.model.out_features
+        return conditioning_width(self.sizes, head.model.out_features)  # type: ignore[union-attr, arg-type]
+
+
+class SharedLinear(nn.Module):
+    """One linear layer at every position; of more positions than `outputs`, the first are kept (protocol 1.4)."""
+
+    def __init__(self, width: int, output_width: int, outputs: int) -> None:
+        super().__init__()
+        self.model = nn.Linear(width, output_width)
+        self.outputs = outputs
+
+    def forward(self, states: Tensor, embeddings: Tensor | None) -> Tensor:
+        """Map states (N, r, e) to (N, min(r, outputs), output width); the embeddings are not read."""
+        output: Tensor = self.model(states[:, : self.outputs])
+        return output
+
+
+class GillMapper(nn.Module):
+    """A small encoder-decoder with learnt queries, over states plus input embeddings (protocol 1.4)."""
+
+    def __init__(
+        self, width: int, output_width: int, outputs: int, hidden: int, feedforward: int, encoders: int, decoders: int
+    ) -> None:
+        super().__init__()
+        arguments = {"dropout": 0.0, "batch_first": True, "norm_first": True}
+        layer = nn.TransformerEncoderLayer(hidden, MAPPER_ATTENTION_HEADS, feedforward, **arguments)  # type: ignore[arg-type]
+        self.fc = nn.Linear(width, hidden)
+        self.tfm = nn.Transformer(
+            hidden,
+            MAPPER_ATTENTION_HEADS,
+            num_decoder_layers=decoders,
+            dim_feedforward=feedforward,
+            # What nn.Transformer builds itself, but for nested tensors, which do not work with norm_first and would
+            # only give a warning.
+            custom_encoder=nn.TransformerEncoder(layer, encoders, nn.LayerNorm(hidden), enable_nested_tensor=False),
+            **arguments,  # type: ignore[arg-type]
+        )
+        self.query_embs = nn.Parameter(torch.empty(1, outputs, hidden))
+        self.model = nn.Linear(hidden, output_width)
+
+    def forward(self, states: Tensor, embeddings: Tensor) -> Tensor:
+        """Map states (N, r, e) and the input embeddings (N, r, e) at their positions to (N, outputs, output width)."""
+        source = self.fc(states + embeddings)
+        output: Tensor = self.model(self.tfm(source, self.query_embs.expand(len(source), -1, -1)))
+        return output
+
+
+def conditioning_width(sizes: Sizes, output_width: int) -> int:
+    """Width of a conditioning vector when the head maps each position to `output_width` numbers.
+
+    The authors' invariant: positions x output width = conditioning vectors x width, or a single position, whose output
+    is read as whole vectors. 0 where neither holds.
+    """
+    positions = min(sizes.num_tokens, sizes.num_clip_tokens)
+    width, rest = divmod(positions * output_width, sizes.num_clip_tokens)
+    if rest:
+        return output_width if positions == 1 else 0
+    return width
+
+
+def _gill_mapper(sizes: Sizes, shapes: Shapes) -> nn.Module:
+    hidden = _rows(shapes, "fc.weight", 512)
+    return GillMapper(
+        sizes.llm_width,
+        sizes.gen_emb_dim,
+        sizes.num_clip_tokens,
+        hidden,
+        _rows(shapes, "tfm.encoder.layers.0.linear1.weight", 4 * hidden),
+        _layers(shapes, "tfm.encoder.layers.") or 4,
+        _layers(shapes, "tfm.decoder.layers.") or 4,
+    )
+
+
+def _linear(sizes: Sizes, shapes: Shapes) -> nn.Module:
+    # gen_emb_dim is the layer's output in the authors' code, but the width of SD's conditioning in the paper.
+    flat = sizes.num_clip_tokens * sizes.gen_emb_dim // min(sizes.num_tokens, sizes.num_clip_tokens)
+    given = _rows(shapes, "model.weight", sizes.gen_emb_dim)
+    output_width = given if given == flat else sizes.gen_emb_dim
+    return SharedLinear(sizes.llm_width, output_width, sizes.num_clip_tokens)
+
+
+def _rows(shapes: Shapes, key: str, default: int) -> int:
+    return shapes[key][0] if shapes.get(key) else default
+
+
+def _layers(shapes: Shapes, prefix: str) -> int:
+    numbers = {key.removeprefix(prefix).split(".")[0] for key in shapes if key.startswith(prefix)}
+    return len([number for number in numbers if number.isdigit()])
+
+
+GENERATION_HEADS: dict[str, Callable[[Sizes, Shapes], nn.Module]] = {"gill_mapper": _gill_mapper, "linear": _linear}
+"""Constructor by `text_fc_mode`; takes the sizes and the shapes of the head's tensors in the checkpoint."""

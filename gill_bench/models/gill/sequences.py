@@ -1,0 +1,81 @@
+"""Interleaved prompts as input embeddings (protocol 1.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gill_bench.models.gill.language import LanguageModel
+from gill_bench.models.gill.network import Heads
+from gill_bench.models.gill.tokens import Tokens
+from gill_bench.models.gill.vision import VisualEncoder
+from gill_bench.prompt import Prompt
+
+IGNORED = -100  # label of a position that holds a picture
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPrompt:
+    """A prompt as the language model reads it.
+
+    Attributes:
+        embeddings: (T, e).
+        labels: (T,), the id at each position, -100 where a picture is.
+    """
+
+    embeddings: Tensor
+    labels: Tensor
+
+
+class PromptEncoder:
+    """Puts prompts together: k embeddings per picture, ids of the text segments, nothing between them.
+
+    Args:
+        tokens: Tokenizer.
+        language: Language model.
+        vision: Visual encoder.
+        heads: The trained projections.
+        always_add_bos: BOS before every text segment, not only before the first.
+    """
+
+    def __init__(
+        self, tokens: Tokens, language: LanguageModel, vision: VisualEncoder, heads: Heads, always_add_bos: bool
+    ) -> None:
+        self._tokens = tokens
+        self._language = language
+        self._vision = vision
+        self._heads = heads
+        self._always_add_bos = always_add_bos
+
+    def encode(self, prompts: Sequence[Prompt]) -> list[EncodedPrompt]:
+        """Encode N prompts; their pictures go through the visual encoder together."""
+        images = [image for prompt in prompts for image in prompt.images]
+        pictures = iter(self._heads.visual_tokens(self._vision.features(images)))
+        picture = [IGNORED] * self._heads.sizes.n_visual_tokens
+        encoded = []
+        for prompt in prompts:
+            segments = self._segment_ids(prompt)
+            parts = [next(pictures) if ids is None else self._language.embed(ids) for ids in segments]
+            labels = [label for ids in segments for label in (picture if ids is None else ids)]
+            encoded.append(EncodedPrompt(torch.cat(parts), torch.tensor(labels, device=self._language.device)))
+        return encoded
+
+    def _segment_ids(self, prompt: Prompt) -> list[list[int] | None]:
+        """Ids of each segment, None for a picture. BOS stands before the first text, even where a picture precedes it.
+
+        A prompt without text ends in BOS, as if its last segment were an empty text: in training no text begins
+        without it.
+        """
+        segments: list[list[int] | None] = []
+        begun = False
+        for segment in prompt.segments if prompt.texts else (*prompt.segments, ""):
+            if not isinstance(segment, str):
+                segments.append(None)
+                continue
+            ids = self._tokens.encode(segment)
+            segments.append([self._tokens.bos, *ids] if not begun or self._always_add_bos else ids)
+            begun = True
+        return segments
