@@ -1,7 +1,7 @@
 """The small embedded checkpoints, laid out exactly as the real ones, with random values from a seed.
 
-They show that everything runs, from the same files through the same code. Values are scaled so that different prompts and
-pictures give visibly different outputs: libraries' own initialisation gives nearly the same output for everything.
+They show that everything runs, from the same files through the same code. Values are scaled so that different prompts
+and pictures give visibly different outputs: libraries' own initialisation gives nearly the same for everything.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import json
 import math
 import os
 import shutil
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gill_bench.errors import InputError
 from gill_bench.mini.bpe import write_clip_tokenizer, write_opt_tokenizer
@@ -91,7 +92,7 @@ def build_opt(folder: Path, seed: int = SEED) -> int:
         dropout=0.0,
     )
     model = OPTForCausalLM(configuration)
-    _fill(model, seed, {"embed_tokens": 1.0, "embed_positions": 0.3})
+    _fill(model, seed, {"embed_tokens": 0.3, "embed_positions": 0.1, "_proj": 2.0})
     model.save_pretrained(folder)
     return rows
 
@@ -111,7 +112,7 @@ def build_clip(folder: Path, seed: int = SEED) -> None:
         projection_dim=RETRIEVAL_WIDTH,
     )  # fmt: skip
     model = CLIPModel(configuration)
-    scales = {"token_embedding": 1.0, "position_embedding": 0.3, "class_embedding": 0.05, "patch_embedding": 3.0}
+    scales = {"class_embedding": 0.05, "patch_embedding": 3.0, "position_embedding": 0.3, "_proj": 2.0}
     _fill(model, seed, scales)
     model.save_pretrained(folder)
     size = {"shortest_edge": SIDE}
@@ -120,8 +121,10 @@ def build_clip(folder: Path, seed: int = SEED) -> None:
 
 def build_sd(folder: Path, seed: int = SEED) -> None:
     """Write a `StableDiffusionPipeline`: 32x32 pictures, autoencoder of factor 4, the scheduler of SD v1.5."""
-    from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    # Not an import statement, because diffusers has no types that a checker can follow.
+    diffusers: Any = import_module("diffusers")
 
     tokenizer_folder = folder / "tokenizer"
     tokenizer_folder.mkdir(parents=True)
@@ -137,7 +140,7 @@ def build_sd(folder: Path, seed: int = SEED) -> None:
         )
     )
     _fill(text_encoder, seed, {"token_embedding": 1.0, "position_embedding": 0.3})
-    unet = UNet2DConditionModel(
+    unet = diffusers.UNet2DConditionModel(
         sample_size=SIDE // 4,
         in_channels=4,
         out_channels=4,
@@ -149,8 +152,8 @@ def build_sd(folder: Path, seed: int = SEED) -> None:
         norm_num_groups=8,
         cross_attention_dim=DECODER_WIDTH,
     )
-    _fill(unet, seed, {"attn2.to_out": 3.0})
-    vae = AutoencoderKL(
+    _fill(unet, seed, {"attn2": 3.0})
+    vae = diffusers.AutoencoderKL(
         block_out_channels=(8, 16, 16),
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
@@ -161,7 +164,7 @@ def build_sd(folder: Path, seed: int = SEED) -> None:
     )
     _fill(vae, seed, {})
     # As shipped with SD v1.5 (protocol 1.14).
-    scheduler = PNDMScheduler(
+    scheduler = diffusers.PNDMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
         beta_end=0.012,
@@ -171,7 +174,7 @@ def build_sd(folder: Path, seed: int = SEED) -> None:
         steps_offset=1,
         prediction_type="epsilon",
     )
-    pipeline = StableDiffusionPipeline(
+    pipeline = diffusers.StableDiffusionPipeline(
         vae=vae,
         text_encoder=text_encoder,
         tokenizer=CLIPTokenizer.from_pretrained(tokenizer_folder),
@@ -233,7 +236,7 @@ def build_gill(folder: Path, rows: int, seed: int = SEED) -> None:
         ),
         {"gen_text_hidden_fcs.0.fc.weight": (MAPPER_WIDTH, LLM_WIDTH)},
     )
-    _fill(heads, seed, {"query_embs": 1.0, "input_embeddings": 1.0})
+    _fill(heads, seed, {"input_embeddings": 0.3, "multihead_attn": 4.0, "query_embs": 1.0})
     with torch.no_grad():
         heads.logit_scale.fill_(math.log(1 / 0.07))
     state = {f"model.{key}": value for key, value in sorted(heads.state_dict().items())}
@@ -251,7 +254,7 @@ def _texts() -> list[str]:
     return [phrase.format(*words) for words in filled for phrase in _PHRASES]
 
 
-def _text_ids(vocabulary: int) -> dict[str, int]:
+def _text_ids(vocabulary: int) -> dict[str, Any]:
     special = {"bos_token_id": vocabulary - 2, "eos_token_id": vocabulary - 1, "pad_token_id": vocabulary - 1}
     return {"vocab_size": vocabulary, "max_position_embeddings": CONTEXT, **special}
 
@@ -259,8 +262,8 @@ def _text_ids(vocabulary: int) -> dict[str, int]:
 def _fill(module: nn.Module, seed: int, scales: dict[str, float]) -> None:
     """Fill a module's parameters from a seed, each from a generator of its own: none depends on another's size.
 
-    Matrices have variance 1 / fan-in, tables and vectors with a scale have variance 1, times the square of the first scale
-    whose key is in the name; norms stay the identity, biases 0.
+    Matrices have variance 1 / fan-in; tables, and vectors with a scale, have variance 1; all times the square of the
+    first scale whose key is in the name. Norms stay the identity, biases 0.
     """
     import torch
 

@@ -1,7 +1,7 @@
 """GILL (Koh, Fried, Salakhutdinov, NeurIPS 2023): a frozen language model that reads and produces pictures.
 
-A frozen OPT reads text and projected CLIP features; eight [IMG] tokens at the end of a prompt give the states from which
-a picture is retrieved (linear head) or generated (GILLMapper, then Stable Diffusion). Facts: protocol 1.
+A frozen OPT reads text and projected CLIP features; eight [IMG] tokens at the end of a prompt give the states from
+which a picture is retrieved (linear head) or generated (GILLMapper, then Stable Diffusion). Facts: protocol 1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
     """
     from gill_bench.models.gill.checking import check_weights
 
-    check_weights(weights)
+    check_weights(weights, safety_checker=settings.safety_checker)
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> Gill:

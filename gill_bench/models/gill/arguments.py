@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gill_bench.cards import explain
+from gill_bench.checkpoints import read_json
 from gill_bench.errors import InputError
 
 FILE = "model_args.json"
@@ -71,22 +71,3 @@ def read_arguments(folder: Path) -> ModelArguments:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ") if not first["loc"] else explain(error, ModelArguments)
         raise InputError(f"{file}: {message}") from error
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        InputError: Missing, unreadable, or not a JSON object.
-    """
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: no such file") from error
-    except ValueError as error:
-        raise InputError(f"{file}: not valid JSON: {error}") from error
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{file}: expected a JSON object, found {type(value).__name__}")
-    return value

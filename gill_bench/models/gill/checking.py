@@ -5,26 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from gill_bench.checkpoints import check_network_files
 from gill_bench.errors import InputError
+from gill_bench.models._pipeline_folder import check_pipeline_folder
 from gill_bench.models.gill.arguments import FILE, ModelArguments, read_arguments
 from gill_bench.models.gill.configs import decoder_sizes, expected_width, language_sizes, vision_width
 
 COMPONENTS = ("checkpoint", "llm", "visual_encoder")
-_WEIGHT_FILES = ("*.safetensors", "*.bin")
 
 
-def check_weights(weights: Mapping[str, Path]) -> None:
+def check_weights(weights: Mapping[str, Path], *, safety_checker: bool) -> None:
     """Check the files of all components; reads JSON files and the small checkpoint.
 
     Args:
         weights: Local folder by component.
+        safety_checker: Whether the image decoder's will be loaded.
 
     Raises:
         InputError: Names file, and field or key.
     """
     for name in COMPONENTS:
         if name not in weights:
-            raise InputError(f"weights: component {name!r} is missing; GILL has {', '.join(COMPONENTS)} and image_decoder")
+            raise InputError(
+                f"weights: component {name!r} is missing; GILL has {', '.join(COMPONENTS)} and image_decoder"
+            )
     # First what takes no time: torch is imported only by the checkpoint's own reader.
     checkpoint, llm, encoder = (weights[name] for name in COMPONENTS)
     arguments = read_arguments(checkpoint)
@@ -32,10 +36,18 @@ def check_weights(weights: Mapping[str, Path]) -> None:
     _check_files(llm, ("vocab.json", "tokenizer.json"))
     _check_files(encoder, ("preprocessor_config.json",))
     decoder = weights.get("image_decoder")
+    if decoder is not None:
+        check_pipeline_folder(decoder, safety_checker=safety_checker)
     sizes = decoder_sizes(decoder) if decoder is not None else None
 
-    from gill_bench.models.gill.checkpoint import account, check_decoder_fits, empty_heads, find_checkpoint
-    from gill_bench.models.gill.checkpoint import read_tensors, sizes_of
+    from gill_bench.models.gill.checkpoint import (
+        account,
+        check_decoder_fits,
+        empty_heads,
+        find_checkpoint,
+        read_tensors,
+        sizes_of,
+    )
     from gill_bench.models.gill.decision import FILE as DECISION_FILE
     from gill_bench.models.gill.decision import read_decision
 
@@ -64,13 +76,12 @@ def check_widths(arguments: ModelArguments, checkpoint: Path, llm: Path, encoder
         expected = expected_width(name, checkpoint)
         if expected is not None and expected != width:
             raise InputError(
-                f"{checkpoint / FILE}: {field} = {name!r}, a model of width {expected}, but {folder} is of width {width};"
-                " give the model that the checkpoint was trained with"
+                f"{checkpoint / FILE}: {field} = {name!r}, a model of width {expected}, but {folder} is of width"
+                f" {width}; give the model that the checkpoint was trained with"
             )
 
 
 def _check_files(folder: Path, any_of: tuple[str, ...]) -> None:
     if not any((folder / name).is_file() for name in any_of):
         raise InputError(f"{folder}: has no {' or '.join(any_of)}")
-    if not any(True for pattern in _WEIGHT_FILES for _ in folder.glob(pattern)):
-        raise InputError(f"{folder}: has no weights ({' or '.join(_WEIGHT_FILES)})")
+    check_network_files(folder)

@@ -1,7 +1,7 @@
 """Reading a GILL checkpoint: only tensors are unpickled, and every key is accounted for (protocol 1.6).
 
-The authors load with `strict=False`, so that a wrong prefix leaves random weights without a word. Here a key that is missing,
-additional or of another shape is an error.
+The authors load with `strict=False`, so that a wrong prefix leaves random weights without a word. Here a key that is
+missing, additional or of another shape is an error.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
+from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError
 from gill_bench.models.gill.arguments import ModelArguments
-from gill_bench.models.gill.network import MAPPER_ATTENTION_HEADS, Heads, Sizes, conditioning_width
+from gill_bench.models.gill.network import MAPPER_ATTENTION_HEADS, Heads, Sizes
 
 NAMES = ("pretrained_ckpt.pth.tar", "pretrained_ckpt.safetensors", "ckpt_best.pth.tar", "ckpt.pth.tar")
 _TABLE = "input_embeddings.weight"
@@ -42,7 +43,8 @@ def find_checkpoint(folder: Path) -> Path:
 def read_tensors(file: Path) -> dict[str, Tensor]:
     """Read named tensors onto the CPU, from safetensors or from the `state_dict` of a file of torch.
 
-    Every `module.` (of data-parallel training) is removed from the keys. Other entries, such as the optimizer, are ignored.
+    Every `module.` (of data-parallel training) is removed from the keys. Other entries, such as the optimizer, are
+    ignored.
 
     Raises:
         InputError: Missing, truncated, holding anything but plain data, or without a state dict.
@@ -50,7 +52,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     try:
         if file.suffix == ".safetensors":
             with safe_open(file, framework="pt") as opened:
-                state = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (no mapping)
+                state: object = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (no mapping)
         else:
             # Mapping, where the format allows it, keeps an optimizer's state from being read.
             content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
@@ -61,10 +63,8 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         raise InputError(
             f"{file}: not a plain file of tensors (damaged, or it holds code, which is never run); download it again"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
-        # What torch and safetensors raise for damaged files, depending on the damage.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise InputError(f"{file}: cannot be read, it may be truncated: {reason}") from error
+    except LOADING_ERRORS as error:
+        raise InputError(f"{file}: cannot be read, it may be truncated: {first_line(error)}") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{file}: expected a dictionary with 'state_dict', a dictionary of tensors")
     return {str(key).replace("module.", ""): value for key, value in state.items()}
@@ -94,20 +94,20 @@ def empty_heads(file: Path, state: Mapping[str, Tensor], sizes: Sizes) -> Heads:
     hidden = (shapes.get("gen_text_hidden_fcs.0.fc.weight") or (0,))[0]
     if hidden % MAPPER_ATTENTION_HEADS:
         raise InputError(
-            f"{file}: model.gen_text_hidden_fcs.0.fc.weight has {hidden} rows, expected a multiple of {MAPPER_ATTENTION_HEADS},"
-            " the mapper's attention heads"
+            f"{file}: model.gen_text_hidden_fcs.0.fc.weight has {hidden} rows, expected a multiple of"
+            f" {MAPPER_ATTENTION_HEADS}, the mapper's attention heads"
         )
     with torch.device("meta"):
         heads = Heads(sizes, shapes)
     if sizes.text_fc_mode == "linear" and not heads.conditioning_width:
         raise InputError(
-            f"{file}: the generation head gives {sizes.num_tokens} x {conditioning_rows(heads)} numbers, which are no"
+            f"{file}: the generation head gives {sizes.num_tokens} x {output_width(heads)} numbers, which are no"
             f" {sizes.num_clip_tokens} vectors of one width (model_args.json: num_tokens, num_clip_tokens, gen_emb_dim)"
         )
     return heads
 
 
-def conditioning_rows(heads: Heads) -> int:
+def output_width(heads: Heads) -> int:
     """Numbers that the generation head gives per position."""
     return int(heads.get_parameter("gen_text_hidden_fcs.0.model.weight").shape[0])
 
@@ -168,7 +168,9 @@ def check_decoder_fits(file: Path, heads: Heads, width: int, context: int, decod
         )
     rows = heads.sizes.num_clip_tokens
     if rows > context:
-        raise InputError(f"{file}: the generation head gives num_clip_tokens = {rows} vectors, but {decoder} reads {context}")
+        raise InputError(
+            f"{file}: the generation head gives num_clip_tokens = {rows} vectors, but {decoder} reads {context}"
+        )
 
 
 def _listed(what: str, items: list[str]) -> str:
@@ -176,15 +178,3 @@ def _listed(what: str, items: list[str]) -> str:
         return ""
     more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
     return f"{what}: {', '.join(items[:_SHOWN])}{more}"
-
-
-__all__ = [
-    "account",
-    "check_decoder_fits",
-    "conditioning_width",
-    "empty_heads",
-    "fill_heads",
-    "find_checkpoint",
-    "read_tensors",
-    "sizes_of",
-]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gill_bench.checkpoints import read_json
 from gill_bench.errors import InputError
-from gill_bench.models.gill.arguments import read_json
 
 KNOWN_WIDTHS = {
     # Of published models by hub id: a checkpoint that names one can be told from a model of another size. For OPT the
@@ -60,7 +60,7 @@ def language_sizes(folder: Path) -> LanguageSizes:
     config = _config(folder, "config.json")
     if config.get("model_type") != "opt":
         raise InputError(
-            f"{folder / 'config.json'}: model_type = {config.get('model_type')!r}, expected 'opt', GILL's language model"
+            f"{folder / 'config.json'}: model_type = {config.get('model_type')!r}, expected 'opt', as of GILL's LLM"
         )
     # Defaults where a file leaves a key out: those of transformers' OPTConfig.
     hidden = _integer(folder / "config.json", config, "hidden_size", 768)
@@ -79,9 +79,7 @@ def vision_width(folder: Path) -> int:
     if kind == "clip":
         config = config.get("vision_config") or {}
     elif kind != "clip_vision_model":
-        raise InputError(
-            f"{folder / 'config.json'}: model_type = {kind!r}, expected 'clip' or 'clip_vision_model', GILL's visual encoder"
-        )
+        raise InputError(f"{folder / 'config.json'}: model_type = {kind!r}, expected 'clip' or 'clip_vision_model'")
     return _integer(folder / "config.json", config, "hidden_size", 768)
 
 

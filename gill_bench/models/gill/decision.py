@@ -19,7 +19,8 @@ class DecisionModel:
     """One linear layer over the state at [IMG0]; the dropout before it does nothing outside training.
 
     Args:
-        weight: (2, e), or (2, e + 1) where the largest cosine similarity to the candidates is read too, as in the paper.
+        weight: (2, e), or (2, e + 1) where the largest cosine similarity to the candidates is read too, as in the
+            paper.
         bias: (2,). Label 0 is generate, 1 is retrieve.
     """
 

@@ -96,8 +96,8 @@ def decode(
 def choose(logits: Tensor, temperature: float, top_p: float, generator: torch.Generator | None = None) -> int:
     """Choose the next token from logits (vocabulary,): the largest, or drawn from the nucleus.
 
-    The nucleus is the smallest set of likeliest tokens whose probability exceeds `top_p`. Drawing uses the softmax, where
-    the authors exponentiate bare logits, which is the same distribution until it overflows.
+    The nucleus is the smallest set of likeliest tokens whose probability exceeds `top_p`. Drawing uses the softmax,
+    where the authors exponentiate bare logits, which is the same distribution until it overflows.
     """
     if temperature == 0:
         return int(logits.argmax())
@@ -119,8 +119,8 @@ def greedy_texts(
     """Continue N sequences, each (T_i, e), greedily, without [IMG] tokens.
 
     Returns:
-        N texts, each cut before the first occurrence of a stop string, else of `max_new_tokens` tokens. OPT's end-of-text
-        does not end a text, as in the authors' code.
+        N texts, each cut before the first occurrence of a stop string, else of `max_new_tokens` tokens. OPT's
+        end-of-text does not end a text, as in the authors' code.
 
     Raises:
         InputError: A sequence would grow longer than the language model reads.

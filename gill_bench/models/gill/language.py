@@ -26,7 +26,7 @@ class LanguageModel:
     def __init__(self, model: Any, vocabulary: int, image_embeddings: Tensor) -> None:
         # Means of the old rows, the library's default for new ones, take minutes and are overwritten at once.
         model.resize_token_embeddings(vocabulary, mean_resizing=False)
-        self._model = freeze(model)
+        self._model: Any = freeze(model)
         self._decoder: Any = model.model.decoder
         with torch.no_grad():
             model.get_input_embeddings().weight[-len(image_embeddings) :] = image_embeddings
@@ -67,8 +67,8 @@ class LanguageModel:
             sequences: N of (T_i, e).
 
         Returns:
-            N of (T_i, e). Padding stands on the right, where causal attention never looks, so that no mask is needed and
-            a sequence goes through the same kernels as alone.
+            N of (T_i, e). Padding stands on the right, where causal attention never looks, so that no mask is needed
+            and a sequence goes through the same kernels as alone.
         """
         padded = pad_sequence(list(sequences), batch_first=True)
         states = self._decoder(inputs_embeds=padded, use_cache=False).last_hidden_state

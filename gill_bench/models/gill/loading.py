@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import logging
-import pickle
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
+from gill_bench.checkpoints import LOADING_ERRORS, first_line, quiet_loading
 from gill_bench.errors import InputError
 
 _log = logging.getLogger(__name__)
-# What transformers, safetensors and torch raise for files that are missing, damaged or of another model.
-LOADING_ERRORS = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    RuntimeError,
-    EOFError,
-    SafetensorError,
-    pickle.UnpicklingError,
-)
 
 
 def load_network(kind: Any, folder: Path, dtype: torch.dtype, device: str) -> Any:
@@ -43,10 +28,8 @@ def load_network(kind: Any, folder: Path, dtype: torch.dtype, device: str) -> An
         InputError: Files are missing or damaged, or do not hold all weights in their shapes.
     """
     try:
-        with _own_report():
-            network, report = kind.from_pretrained(
-                folder, dtype=dtype, local_files_only=True, output_loading_info=True
-            )
+        with quiet_loading("transformers"):
+            network, report = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, output_loading_info=True)
     except LOADING_ERRORS as error:
         raise InputError(f"{folder}: cannot be loaded as {kind.__name__}: {first_line(error)}") from error
     wrong = sorted(report["missing_keys"]) or sorted(str(item[0]) for item in report["mismatched_keys"])
@@ -63,25 +46,3 @@ def load_network(kind: Any, folder: Path, dtype: torch.dtype, device: str) -> An
 def freeze(network: nn.Module) -> nn.Module:
     """Set a network to inference."""
     return network.eval().requires_grad_(False)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its kind."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
-
-
-@contextmanager
-def _own_report() -> Iterator[None]:
-    """Without the library's progress bars and its report of keys, which are checked here."""
-    from transformers.utils import logging as library
-
-    level, bars = library.get_verbosity(), library.is_progress_bar_enabled()
-    library.set_verbosity_error()
-    library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        library.set_verbosity(level)
-        if bars:
-            library.enable_progress_bar()

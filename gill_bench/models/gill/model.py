@@ -47,9 +47,7 @@ class Gill:
         self.settings = settings
         self.context = parts.context
         self.decision: DecisionModel | None = parts.decision
-        self._encoder = PromptEncoder(
-            parts.tokens, parts.language, parts.vision, parts.heads, settings.always_add_bos
-        )
+        self._encoder = PromptEncoder(parts.tokens, parts.language, parts.vision, parts.heads, settings.always_add_bos)
 
     @classmethod
     def load(cls, weights: Mapping[str, Path], settings: Settings, device: str) -> Gill:
@@ -178,7 +176,7 @@ class Gill:
     def mean_log_likelihood(self, prompts: Sequence[Prompt]) -> list[float]:
         """Mean log-probability (nats) of each prompt's text tokens, given everything before them.
 
-        The authors' `get_log_likelihood_scores` (protocol 1.15): BOS counts where a picture precedes it, pictures never.
+        The authors' `get_log_likelihood_scores` (protocol 1.15): BOS counts where a picture precedes it.
 
         Raises:
             InputError: A prompt has no text token that something precedes, or is too long.
@@ -214,12 +212,11 @@ class Gill:
                 # The state before each token predicts it.
                 logits = self.language.logits(states[len(states) - len(row) - 1 : -1]).float()
                 targets = torch.tensor(row, dtype=torch.long, device=logits.device)
-                scores.append(-float(cross_entropy(logits, targets, reduction="sum")))
+                # 0 - x, because an empty continuation is certain, with 0.0 rather than -0.0.
+                scores.append(0.0 - float(cross_entropy(logits, targets, reduction="sum")))
         return scores
 
-    def generate_texts(
-        self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()
-    ) -> list[str]:
+    def generate_texts(self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()) -> list[str]:
         """Continue prompts greedily, without [IMG] tokens; each text is cut before the first stop string.
 
         Raises:
@@ -239,7 +236,7 @@ class Gill:
         max_num_rets: int = 1,
         generator: torch.Generator | None = None,
     ) -> Generation:
-        """Continue one prompt as the authors' `generate_for_images_and_texts` does: the model itself brings up pictures.
+        """Continue one prompt as the authors' `generate_for_images_and_texts` does: the model may bring up pictures.
 
         Args:
             prompt: What is answered.

@@ -18,8 +18,8 @@ class Generation:
     Attributes:
         ids: All generated ids, before anything was cut.
         texts: The text before each picture, cut as the authors do; without a picture the one text.
-        states: (pictures, r, e). From them come the pictures' conditioning and retrieval vectors. Fewer than texts where
-            the last iteration emitted the [IMG] tokens, so that they were never read.
+        states: (pictures, r, e). From them come the pictures' conditioning and retrieval vectors. Fewer than texts
+            where the last iteration emitted the [IMG] tokens, so that they were never read.
     """
 
     ids: tuple[int, ...]
@@ -30,8 +30,8 @@ class Generation:
 def assemble(decoded: Decoded, tokens: Tokens, max_num_rets: int) -> Generation:
     """Put an answer together.
 
-    Cut at the first newline, unless that is the very first token. Then up to `max_num_rets` pictures, with the text that
-    precedes each; what follows the last picture is dropped, as in the authors' code.
+    Cut at the first newline, unless that is the very first token. Then up to `max_num_rets` pictures, with the text
+    that precedes each; what follows the last picture is dropped, as in the authors' code.
     """
     count = len(tokens.image_ids)
     newline = decoded.ids.index(tokens.newline) if tokens.newline in decoded.ids else 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from gill_bench.checkpoints import first_line
 from gill_bench.errors import InputError
 from gill_bench.models.diffusion import load_pipeline, resolve_dtype
 from gill_bench.models.gill.arguments import read_arguments
@@ -18,7 +19,7 @@ from gill_bench.models.gill.configs import CONTEXT, decoder_sizes, language_size
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.gill.decision import DecisionModel, read_decision
 from gill_bench.models.gill.language import LanguageModel
-from gill_bench.models.gill.loading import first_line, freeze
+from gill_bench.models.gill.loading import freeze
 from gill_bench.models.gill.network import Heads
 from gill_bench.models.gill.settings import Settings
 from gill_bench.models.gill.tokens import Tokens, load_tokens
@@ -53,7 +54,7 @@ def load_parts(weights: Mapping[str, Path], settings: Settings, device: str) -> 
     Raises:
         InputError: Damaged, or not fitting together; names file and key.
     """
-    check_weights(weights)
+    check_weights(weights, safety_checker=settings.safety_checker)
     dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)
     checkpoint, llm, encoder = weights["checkpoint"], weights["llm"], weights["visual_encoder"]
     arguments = read_arguments(checkpoint)

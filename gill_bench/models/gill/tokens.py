@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gill_bench.checkpoints import first_line
 from gill_bench.errors import InputError
-from gill_bench.models.gill.loading import first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,8 +38,8 @@ class Tokens:
         expected = list(range(self.size - num_tokens, self.size))
         if self.image_ids != expected:
             raise InputError(
-                f"{where}: the tokens {self.names[0]}..{self.names[-1]} have the ids {self.image_ids}, expected the last ones,"
-                f" {expected[0]}..{expected[-1]}: this tokenizer has other additions"
+                f"{where}: the tokens {self.names[0]}..{self.names[-1]} have the ids {self.image_ids}, expected the"
+                f" last ones, {expected[0]}..{expected[-1]}: this tokenizer has other additions"
             )
         self.bos = self._find_bos(where)
 
@@ -50,8 +50,7 @@ class Tokens:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; special tokens (BOS, padding) are left out, [IMG] tokens are not."""
-        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
-        return text
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
     @cached_property
     def newline(self) -> int:

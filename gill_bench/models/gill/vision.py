@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
+from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError
 from gill_bench.images import squash_image
-from gill_bench.models.gill.loading import LOADING_ERRORS, first_line, load_network
+from gill_bench.models.gill.loading import load_network
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,8 +25,8 @@ class VisualEncoder:
 
     Args:
         model: `CLIPVisionModel`.
-        processor: `CLIPImageProcessorPil`. The default one of transformers 5 resizes with torchvision, which gives other
-            pixels than PIL, with which GILL was trained.
+        processor: `CLIPImageProcessorPil`. The default one of transformers 5 resizes with torchvision, which gives
+            other pixels than PIL, with which GILL was trained.
         squash_size: Side in pixels to which pictures are squashed first; 0 = keep the aspect, let CLIP resize and crop.
     """
 
