@@ -1,7 +1,7 @@
 """Metrics: how stored outputs become numbers. One module per metric, each naming the library or paper it follows.
 
 A metric of the registry compares generated pictures with a reference picture. Its module is light to import and has
-`load(weights, settings, device, stand_in)`, which returns a `PictureMetric`.
+`load(weights, settings, device)`, which returns a `PictureMetric`.
 """
 
 from __future__ import annotations

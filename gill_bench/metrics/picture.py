@@ -9,39 +9,107 @@ import torch
 from PIL import Image
 from torchmetrics import Metric
 
+from gill_bench.errors import GillBenchError
+
+_BATCH = 32  # pictures in one call of a backbone: what bounds its memory
+
 
 class PictureMetric(Metric):
     """A torchmetrics metric over pairs of pictures that keeps one value per pair.
 
     Features of a picture are computed by `features` and compared by `compare`, so that those of a reference, which all
-    models, contexts and seeds share, are computed once. States merge by concatenation, in the order of the updates.
+    models, contexts and seeds share, are computed once. A metric implements `_features` and `_compare`.
+
+    States merge by concatenation: `a.merge_state(b)` has the values of b before those of a, as everywhere in
+    torchmetrics.
+
+    Attributes:
+        name: The metric's name; that of a stand-in backbone ends in "[mini]".
     """
 
     full_state_update = False
     is_differentiable = False
-    values: list[torch.Tensor]
+    name: str
+    values: list[torch.Tensor] | torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.add_state("values", default=[], dist_reduce_fx="cat")
 
     @abstractmethod
-    def features(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-        """Features of N pictures (RGB, any sizes): tensors whose first dimension is N."""
+    def _features(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
+        """Features of 1 to 32 RGB pictures."""
 
     @abstractmethod
+    def _compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
+        """Values (N,) from features of N pictures each, or of one reference."""
+
+    @torch.inference_mode()
+    def features(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
+        """Features of pictures.
+
+        Args:
+            images: N pictures, at least one, of any sizes, as `gill_bench.images.load_image` returns them.
+
+        Returns:
+            Tensors whose first dimension is N.
+
+        Raises:
+            ValueError: No picture, or one that is not RGB.
+        """
+        if not images:
+            raise ValueError("no pictures")
+        for image in images:
+            if image.mode != "RGB":
+                raise ValueError(f"a picture of mode {image.mode}; read pictures with gill_bench.images.load_image")
+        batches = [self._features(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
+        return [torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*batches, strict=True)]
+
+    @torch.inference_mode()
     def compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
-        """Values (N,) float32 of N generated pictures against N references, or against one reference (broadcast)."""
+        """Compare features.
+
+        Args:
+            generated: Features of N pictures.
+            reference: Features of N references, or of one, which serves all.
+
+        Returns:
+            Values (N,), float32.
+
+        Raises:
+            ValueError: The numbers of pictures do not fit.
+            GillBenchError: A value is not finite.
+        """
+        count, references = len(generated[0]), len(reference[0])
+        if references not in (1, count):
+            raise ValueError(f"{count} generated pictures, but {references} references")
+        values = self._compare(generated, reference).float()
+        finite = torch.isfinite(values)
+        if not bool(finite.all()):
+            place = int((~finite).nonzero()[0])
+            raise GillBenchError(
+                f"{self.name}: the value of pair {place} of {count} is {float(values[place])}; the backbone's weights "
+                "are damaged, or its dtype is too narrow"
+            )
+        return values
 
     def update(self, generated: Sequence[Image.Image], reference: Sequence[Image.Image]) -> None:
-        """Add N pairs, given as pictures."""
+        """Add N pairs, given as pictures.
+
+        Raises:
+            ValueError: Not as many references as generated pictures.
+            GillBenchError: A value is not finite; none of the pairs is added.
+        """
         if len(generated) != len(reference):
             raise ValueError(f"{len(generated)} generated pictures, but {len(reference)} references")
-        self.values.append(self.compare(self.features(generated), self.features(reference)))
+        if generated and isinstance(self.values, list):
+            self.values.append(self.compare(self.features(generated), self.features(reference)))
 
     def per_sample(self) -> torch.Tensor:
         """The values (N,) of all pairs so far, in order."""
-        return torch.cat(list(self.values)) if len(self.values) else torch.zeros(0)
+        if isinstance(self.values, torch.Tensor):  # after a reduction over processes
+            return self.values
+        return torch.cat(self.values) if self.values else torch.zeros(0)
 
     def compute(self) -> torch.Tensor:
         """The mean over pairs, float64; NaN without any."""

@@ -1,0 +1,97 @@
+"""CLIP similarity: cosine of CLIP's image embeddings of generated and reference picture (paper Sec. 4.1).
+
+Follows the authors' script: projected features, although the paper says pooled (protocol 3.1); float32; un-scaled. The
+image processor is transformers' PIL-backed one, whose pixels are those of OpenAI's transform and of transformers 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gill_bench.cards import Value, explain
+from gill_bench.checkpoints import check_network_files, read_json
+from gill_bench.errors import InputError
+
+if TYPE_CHECKING:
+    from gill_bench.metrics.picture import PictureMetric
+
+NAME = "clip-similarity"
+VERSION = 1
+"""Part of the signature; goes up whenever the same pictures would get another value."""
+
+higher_is_better = True
+
+
+class Settings(BaseModel):
+    """Settings of a card.
+
+    Attributes:
+        features: "projected" is what the authors' script uses, "pooled" the vision tower's output before projection.
+        dtype: Of the vision tower; the cosine is always taken in float32.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    features: Literal["projected", "pooled"] = "projected"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+
+def signature(settings: Mapping[str, Value], backbone: str) -> str:
+    """What determines the number.
+
+    Args:
+        settings: Of the card.
+        backbone: Hub id of the encoder, or "mini" for the embedded one.
+
+    >>> signature({}, "openai/clip-vit-large-patch14")
+    'clip-similarity|encoder:openai/clip-vit-large-patch14|features:projected|preprocess:pil|dtype:float32|v:1'
+    >>> signature({"features": "pooled"}, "mini")
+    'clip-similarity[mini]|encoder:clip[mini]|features:pooled|preprocess:pil|dtype:float32|v:1'
+    """
+    checked = _settings(settings)
+    name, encoder = (f"{NAME}[mini]", "clip[mini]") if backbone == "mini" else (NAME, backbone)
+    return f"{name}|encoder:{encoder}|features:{checked.features}|preprocess:pil|dtype:{checked.dtype}|v:{VERSION}"
+
+
+def check(weights: Path | None, settings: Mapping[str, Value]) -> None:
+    """Check settings and folder.
+
+    Raises:
+        InputError: A setting is unknown, or the folder does not hold a CLIP with its image processor.
+    """
+    _settings(settings)
+    folder = _folder(weights)
+    kind = read_json(folder / "config.json").get("model_type")
+    if kind not in ("clip", "clip_vision_model"):
+        raise InputError(f"{folder / 'config.json'}: model_type = {kind!r}, expected 'clip' or 'clip_vision_model'")
+    read_json(folder / "preprocessor_config.json")
+    check_network_files(folder)
+
+
+def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> PictureMetric:
+    """Load the vision tower of a CLIP folder.
+
+    Raises:
+        InputError: The weights are damaged or incomplete.
+    """
+    from gill_bench.metrics._clip import load_clip
+
+    checked = _settings(settings)
+    return load_clip(_folder(weights), features=checked.features, dtype=checked.dtype, device=device)
+
+
+def _settings(settings: Mapping[str, Value]) -> Settings:
+    try:
+        return Settings.model_validate(dict(settings))
+    except ValidationError as error:
+        raise InputError(f"{NAME}: settings: {explain(error, Settings)}") from error
+
+
+def _folder(weights: Path | None) -> Path:
+    if weights is None:
+        raise InputError(f"{NAME} needs weights: name the CLIP folder under [metrics.weights] of the card")
+    return weights

@@ -1,0 +1,130 @@
+"""LPIPS: learned perceptual distance of generated and reference picture (Zhang et al., CVPR 2018; package lpips 0.1.4).
+
+As in the authors' script (protocol 3.1): AlexNet, version 0.1, both pictures squashed to 256 x 256 as float tensors,
+bilinear with antialiasing. The wheel of lpips ships the linear layers; the ImageNet trunk is the user's file.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gill_bench.cards import Value, explain
+from gill_bench.checkpoints import check_network_files, read_json
+from gill_bench.errors import InputError
+
+if TYPE_CHECKING:
+    from gill_bench.metrics.picture import PictureMetric
+
+NAME = "lpips"
+VERSION = 1
+"""Part of the signature; goes up whenever the same pictures would get another value."""
+
+MINI_SIZE = 64
+"""Pixels to which the mini backbone squashes pictures, whatever the card says of the real one."""
+
+higher_is_better = False
+
+
+class Settings(BaseModel):
+    """Settings of a card.
+
+    Attributes:
+        net: Trunk; GILL uses AlexNet.
+        version: Of the linear layers.
+        size: Pixels to which pictures are squashed; AlexNet needs 31.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    net: Literal["alex"] = "alex"
+    version: Literal["0.1"] = "0.1"
+    size: int = Field(default=256, ge=31)
+
+
+def signature(settings: Mapping[str, Value], backbone: str) -> str:
+    """What determines the number.
+
+    Args:
+        settings: Of the card.
+        backbone: Name of the trunk's file, or "mini" for the embedded backbone.
+
+    >>> signature({}, "alexnet-owt-7be5be79.pth")
+    'lpips|net:alex|version:0.1|trunk:alexnet-owt-7be5be79.pth|resize:256-bilinear-antialias|v:1'
+    >>> signature({}, "mini")
+    'lpips[mini]|net:alex[mini]|resize:64-bilinear-antialias|v:1'
+    """
+    checked = _settings(settings)
+    if backbone == "mini":
+        return f"{NAME}[mini]|net:alex[mini]|resize:{MINI_SIZE}-bilinear-antialias|v:{VERSION}"
+    return (
+        f"{NAME}|net:{checked.net}|version:{checked.version}|trunk:{backbone}"
+        f"|resize:{checked.size}-bilinear-antialias|v:{VERSION}"
+    )
+
+
+def check(weights: Path | None, settings: Mapping[str, Value]) -> None:
+    """Check settings and weights.
+
+    Raises:
+        InputError: A setting is unknown, or the weights are neither a state dict nor a mini backbone.
+    """
+    _settings(settings)
+    path = _path(weights)
+    if path.is_dir():
+        config = read_json(path / "config.json")
+        if config.get("kind") != f"{NAME}[mini]" or config.get("size") != MINI_SIZE:
+            raise InputError(f"{path}: not a mini backbone of size {MINI_SIZE}; expected the file of a trunk")
+        check_network_files(path)
+        return
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected AlexNet's state dict of torchvision")
+    with path.open("rb") as opened:
+        legacy = opened.read(2) == b"\x80\x02"  # torch's format before 1.6: a pickle, protocol 2
+    if not legacy and not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: not a file of torch.save, or cut off ({path.stat().st_size} bytes)")
+
+
+def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> PictureMetric:
+    """Load trunk and linear layers: real ones from a file, the mini backbone from a folder.
+
+    Raises:
+        InputError: The weights are damaged or of another network; names file and key.
+    """
+    from gill_bench.metrics._lpips import load_alex, load_mini
+
+    checked = _settings(settings)
+    path = _path(weights)
+    if path.is_dir():
+        check(path, settings)
+        return load_mini(path, MINI_SIZE).to(device)
+    return load_alex(path, checked.version, checked.size).to(device)
+
+
+def build_mini(folder: Path, seed: int) -> None:
+    """Write the mini backbone: AlexNet's five stages with few channels and random filters.
+
+    Args:
+        folder: Is made; gets `config.json` and `model.safetensors`.
+        seed: Same seed, same bytes.
+    """
+    from gill_bench.metrics._lpips import write_mini
+
+    write_mini(folder, seed, {"kind": f"{NAME}[mini]", "size": MINI_SIZE})
+
+
+def _settings(settings: Mapping[str, Value]) -> Settings:
+    try:
+        return Settings.model_validate(dict(settings))
+    except ValidationError as error:
+        raise InputError(f"{NAME}: settings: {explain(error, Settings)}") from error
+
+
+def _path(weights: Path | None) -> Path:
+    if weights is None:
+        raise InputError(f"{NAME} needs weights: name the trunk's file under [metrics.weights] of the card")
+    return weights
