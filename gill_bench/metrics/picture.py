@@ -102,8 +102,10 @@ class PictureMetric(Metric):
         """
         if len(generated) != len(reference):
             raise ValueError(f"{len(generated)} generated pictures, but {len(reference)} references")
-        if generated and isinstance(self.values, list):
-            self.values.append(self.compare(self.features(generated), self.features(reference)))
+        if not generated:
+            return
+        new = self.compare(self.features(generated), self.features(reference))
+        self.values = [*self.values, new] if isinstance(self.values, list) else [self.values, new]
 
     def per_sample(self) -> torch.Tensor:
         """The values (N,) of all pairs so far, in order."""

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import CLIPImageProcessorPil, CLIPModel, CLIPVisionConfig, CLIPVisionModel
+
+from gill_bench.errors import InputError
+from gill_bench.metrics import clip_similarity
+from tests.metrics.backbones import pictures, write_clip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip")
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "clip-copy"))
+
+
+@pytest.mark.parametrize("features", ["projected", "pooled"])
+def test_value_is_that_of_the_whole_clip(folder: Path, features: str) -> None:
+    generated, reference = pictures(8), pictures(8, seed=1)
+    scorer = clip_similarity.load(folder, {"features": features}, "cpu")
+    scorer.update(generated, reference)
+    model = CLIPModel.from_pretrained(folder)
+    processor = CLIPImageProcessorPil.from_pretrained(folder)
+    oracle = []
+    with torch.no_grad():
+        for pair in zip(generated, reference, strict=True):
+            pixels = processor(images=list(pair), return_tensors="pt")["pixel_values"]
+            output = model.vision_model(pixels).pooler_output
+            if features == "projected":
+                output = model.visual_projection(output)
+            oracle.append(torch.cosine_similarity(output[0], output[1], dim=0))
+    values = scorer.per_sample()
+    torch.testing.assert_close(values, torch.stack(oracle), atol=1e-6, rtol=0)
+    assert values.min() < 0.9
+    assert values.max() > values.min() + 0.1
+
+
+def test_only_the_vision_tower_is_loaded(folder: Path) -> None:
+    scorer = clip_similarity.load(folder, {}, "cpu")
+    assert not any("text" in name for name, _ in scorer.named_parameters())
+
+
+def test_dtype_is_that_of_the_card_and_not_of_the_file(copy: Path) -> None:
+    file = copy / "model.safetensors"
+    save_file({name: tensor.half() for name, tensor in load_file(file).items()}, file)
+    edit = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**edit, "dtype": "float16"}))
+    assert {p.dtype for p in clip_similarity.load(copy, {}, "cpu").parameters()} == {torch.float32}
+    narrow = clip_similarity.load(copy, {"dtype": "bfloat16"}, "cpu")
+    assert {p.dtype for p in narrow.parameters()} == {torch.bfloat16}
+    narrow.update(pictures(2), pictures(2, seed=1))
+    assert narrow.per_sample().dtype == torch.float32
+
+
+def test_a_folder_with_the_vision_tower_alone(folder: Path, tmp_path: Path) -> None:
+    CLIPVisionModel.from_pretrained(folder).save_pretrained(tmp_path)
+    shutil.copy(folder / "preprocessor_config.json", tmp_path)
+    pooled = clip_similarity.load(tmp_path, {"features": "pooled"}, "cpu")
+    whole = clip_similarity.load(folder, {"features": "pooled"}, "cpu")
+    for scorer in (pooled, whole):
+        scorer.update(pictures(2), pictures(2, seed=1))
+    assert torch.equal(pooled.per_sample(), whole.per_sample())
+    with pytest.raises(InputError, match=r"missing, the first is 'visual_projection\.weight'"):
+        clip_similarity.load(tmp_path, {}, "cpu")
+
+
+def test_a_small_tower_shows_in_the_name(folder: Path) -> None:
+    from transformers import CLIPVisionModelWithProjection
+
+    from gill_bench.metrics._clip import ClipSimilarity
+
+    assert clip_similarity.load(folder, {}, "cpu").name == "clip-similarity[mini]"
+    with torch.device("meta"):
+        config = CLIPVisionConfig(hidden_size=256, num_attention_heads=4, num_hidden_layers=1, intermediate_size=8)
+        tower = CLIPVisionModelWithProjection(config)
+    assert ClipSimilarity(tower, CLIPImageProcessorPil(), "projected").name == "clip-similarity"
+
+
+@pytest.mark.parametrize(
+    "kind", ["no folder", "no config", "another model", "no processor", "no weights", "cut", "empty"]
+)
+def test_check_names_what_is_wrong(copy: Path, kind: str) -> None:
+    weights = copy / "model.safetensors"
+    named = {
+        "no folder": "config.json",
+        "no config": "config.json",
+        "another model": "'opt'",
+        "no processor": "preprocessor_config.json",
+        "no weights": "no weights",
+        "cut": "download it again",
+        "empty": "empty file",
+    }[kind]
+    if kind == "no folder":
+        shutil.rmtree(copy)
+    elif kind == "no config":
+        (copy / "config.json").unlink()
+    elif kind == "another model":
+        (copy / "config.json").write_text('{"model_type": "opt"}')
+    elif kind == "no processor":
+        (copy / "preprocessor_config.json").unlink()
+    elif kind == "no weights":
+        weights.unlink()
+    elif kind == "cut":
+        weights.write_bytes(weights.read_bytes()[:-4])
+    else:
+        weights.write_bytes(b"")
+    with pytest.raises(InputError) as raised:
+        clip_similarity.check(copy, {})
+    assert named in str(raised.value)
+
+
+def test_settings_and_missing_weights(folder: Path) -> None:
+    with pytest.raises(InputError, match="clip-similarity: settings: unknown key 'feature'; did you mean 'features'"):
+        clip_similarity.check(folder, {"feature": "pooled"})
+    with pytest.raises(InputError, match="settings: dtype = 'float64'"):
+        clip_similarity.signature({"dtype": "float64"}, "x")
+    with pytest.raises(InputError, match="needs weights"):
+        clip_similarity.check(None, {})
+
+
+def test_incomplete_weights_are_refused(copy: Path) -> None:
+    file = copy / "model.safetensors"
+    tensors = load_file(file)
+    gone = "vision_model.post_layernorm.weight"
+    save_file({name: tensor for name, tensor in tensors.items() if name != gone}, file)
+    with pytest.raises(InputError, match="1 weights of CLIPVisionModelWithProjection are missing"):
+        clip_similarity.load(copy, {}, "cpu")
+    save_file({**tensors, gone: torch.zeros(3)}, file)
+    with pytest.raises(InputError, match="cannot be loaded as"):
+        clip_similarity.load(copy, {}, "cpu")

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lpips as package
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import functional
+
+from gill_bench.errors import InputError
+from gill_bench.metrics import lpips
+from gill_bench.metrics.picture import PictureMetric
+from tests.metrics.backbones import alex_state, pictures, write_alex
+
+
+@pytest.fixture(scope="module")
+def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_alex(tmp_path_factory.mktemp("lpips") / "alex.pth")
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Any:
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*pretrained.*|.*weight enum.*", category=UserWarning)
+        model = package.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
+    slices = {0: "slice1.0", 3: "slice2.3", 6: "slice3.6", 8: "slice4.8", 10: "slice5.10"}
+    state = {
+        f"{slices[int(key.split('.')[1])]}.{key.split('.')[2]}": value
+        for key, value in alex_state().items()
+        if key.startswith("features")
+    }
+    model.net.load_state_dict(state)
+    return model
+
+
+def squash(image: Image.Image, size: int) -> torch.Tensor:
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    bilinear = functional.InterpolationMode.BILINEAR
+    resized: torch.Tensor = functional.resize(pixels, [size, size], interpolation=bilinear, antialias=True)
+    return resized
+
+
+def values(scorer: PictureMetric, generated: list[Image.Image], reference: list[Image.Image]) -> torch.Tensor:
+    return scorer.compare(scorer.features(generated), scorer.features(reference))
+
+
+@pytest.mark.parametrize("size", [31, 64, 256])
+def test_value_is_that_of_the_package(trunk: Path, oracle: Any, size: int) -> None:
+    generated, reference = pictures(5), pictures(5, seed=1)
+    scorer = lpips.load(trunk, {"size": size}, "cpu")
+    with torch.no_grad():
+        pairs = zip(generated, reference, strict=True)
+        expected = torch.cat([oracle(squash(one, size), squash(other, size)).flatten() for one, other in pairs])
+    one_by_one = torch.cat([values(scorer, [one], [other]) for one, other in zip(generated, reference, strict=True)])
+    torch.testing.assert_close(one_by_one, expected, atol=1e-7, rtol=0)
+    torch.testing.assert_close(values(scorer, generated, reference), expected, atol=1e-7, rtol=0)
+    assert expected.min() > 0.01
+    assert scorer.name == "lpips"
+
+
+def test_equal_pictures_have_no_distance(trunk: Path) -> None:
+    scorer = lpips.load(trunk, {"size": 64}, "cpu")
+    assert torch.equal(values(scorer, pictures(4), pictures(4)), torch.zeros(4))
+
+
+def test_distance_grows_with_damage(tmp_path: Path) -> None:
+    lpips.build_mini(tmp_path, 0)
+    scorer = lpips.load(tmp_path, {}, "cpu")
+    reference = pictures(20)
+    means = []
+    for amount in (0.0, 0.2, 0.5, 1.0):
+        damaged = [
+            Image.blend(one, other.resize(one.size), amount)
+            for one, other in zip(reference, pictures(20, 1), strict=True)
+        ]
+        means.append(float(values(scorer, damaged, reference).mean()))
+    assert means == sorted(means)
+    assert means[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"features.3.weight": None}, "key 'features.3.weight' is missing"),
+        ({"features.12.weight": torch.zeros(1)}, "key 'features.12.weight' is not of this network"),
+        ({"features.6.bias": torch.zeros(3)}, r"key 'features.6.bias' has shape \(3,\), expected \(384,\)"),
+    ],
+)
+def test_another_state_dict_is_refused(tmp_path: Path, change: dict[str, torch.Tensor | None], message: str) -> None:
+    file = tmp_path / "trunk.pth"
+    state = {**alex_state(), **change}
+    torch.save({key: value for key, value in state.items() if value is not None}, file)
+    with pytest.raises(InputError, match=message) as raised:
+        lpips.load(file, {}, "cpu")
+    assert str(file) in str(raised.value)
+
+
+def test_files_that_are_no_state_dict(trunk: Path, tmp_path: Path) -> None:
+    file = tmp_path / "trunk.pth"
+    for content in (b"", b"<html>not found</html>", trunk.read_bytes()[:-1000]):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=r"not a file of torch\.save, or cut off"):
+            lpips.check(file, {})
+        with pytest.raises(InputError, match="cannot be read as a state dict"):
+            lpips.load(file, {}, "cpu")
+    torch.save([1, 2], file)
+    with pytest.raises(InputError, match="expected a state dict"):
+        lpips.load(file, {}, "cpu")
+    torch.save({"model": PictureMetric}, file)
+    with pytest.raises(InputError, match="cannot be read as a state dict"):
+        lpips.load(file, {}, "cpu")
+    with pytest.raises(InputError, match="no such file"):
+        lpips.check(tmp_path / "nowhere.pth", {})
+    with pytest.raises(InputError, match="needs weights"):
+        lpips.check(None, {})
+
+
+def test_the_old_format_of_torch_is_read(trunk: Path, tmp_path: Path) -> None:
+    file = tmp_path / "legacy.pth"
+    torch.save(alex_state(), file, _use_new_zipfile_serialization=False)
+    lpips.check(file, {})
+    generated, reference = pictures(1), pictures(1, seed=1)
+    new, old = (lpips.load(path, {"size": 64}, "cpu") for path in (trunk, file))
+    assert torch.equal(values(new, generated, reference), values(old, generated, reference))
+
+
+def test_settings() -> None:
+    for wrong in ({"net": "vgg"}, {"version": "0.0"}, {"size": 30}, {"resize": 256}):
+        with pytest.raises(InputError, match="lpips: settings: "):
+            lpips.signature(wrong, "x")
+    assert "resize:128-" in lpips.signature({"size": 128}, "x")
+
+
+# --- the mini backbone ---
+
+
+def test_mini_has_the_same_bytes_each_time(tmp_path: Path) -> None:
+    random = torch.get_rng_state()
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        lpips.build_mini(tmp_path / name, seed)
+    contents = [
+        [(tmp_path / name / file).read_bytes() for file in ("config.json", "model.safetensors")] for name in "abc"
+    ]
+    assert contents[0] == contents[1]
+    assert contents[0][1] != contents[2][1]
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_mini_is_never_taken_for_the_real_metric(tmp_path: Path) -> None:
+    lpips.build_mini(tmp_path, 0)
+    lpips.check(tmp_path, {"size": 256})
+    scorer: Any = lpips.load(tmp_path, {"size": 256}, "cpu")
+    assert scorer.name == "lpips[mini]"
+    assert scorer.size == lpips.MINI_SIZE
+    assert f"resize:{lpips.MINI_SIZE}-" in lpips.signature({"size": 256}, "mini")
+
+
+def test_damaged_mini_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    lpips.build_mini(tmp_path, 0)
+    file = tmp_path / "model.safetensors"
+    tensors = load_file(file)
+    for change, message in (
+        ("lin2.weight", "linear layers are missing"),
+        ("features.0.weight", "key 'features.0.weight' is missing"),
+    ):
+        save_file({name: tensor for name, tensor in tensors.items() if name != change}, file)
+        with pytest.raises(InputError, match=message):
+            lpips.load(tmp_path, {}, "cpu")
+    save_file(tensors, file)
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(InputError, match="download it again"):
+        lpips.check(tmp_path, {})
+    (tmp_path / "config.json").write_text('{"kind": "lpips[mini]", "size": 32}')
+    with pytest.raises(InputError, match="not a mini backbone of size 64"):
+        lpips.check(tmp_path, {})
