@@ -287,3 +287,20 @@ def test_flow_matching_samplers_are_not_replaced(copy: Path) -> None:
     config.write_text(json.dumps({"_class_name": "FlowMatchEulerDiscreteScheduler"}))
     with pytest.raises(InputError, match="cannot replace FlowMatchEulerDiscreteScheduler"):
         load(copy, "ddim")
+
+
+def test_files_with_the_names_of_transformers_4_load_whole(copy: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    expected = {}
+    for part, prefix in (("safety_checker", "vision_model."), ("text_encoder", "")):
+        file = copy / part / "model.safetensors"
+        tensors = expected[part] = load_file(file)
+        inner = prefix + ("vision_model." if prefix else "text_model.")
+        old = {inner + k.removeprefix(prefix) if k.startswith(prefix) else k: v for k, v in tensors.items()}
+        # Published files have this buffer, which later versions do not store.
+        save_file({**old, inner + "embeddings.position_ids": torch.arange(4)[None]}, file)
+    pipeline = load(copy)
+    for part, tensors in expected.items():
+        loaded = getattr(pipeline, part).state_dict()
+        assert {name for name, tensor in tensors.items() if torch.equal(loaded[name], tensor)} == set(tensors)
