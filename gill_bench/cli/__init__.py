@@ -19,14 +19,13 @@ def main(arguments: list[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("GILL_BENCH_DEBUG") == "1"
-    words = [word for word in words if word != "--debug"]
+    words = [word for word in words if word != "--debug"] or ["--help"]
     from gill_bench.cli.app import app
 
     try:
         code = app(words, prog_name="gill-bench", standalone_mode=False)
     except KeyboardInterrupt:
-        sys.stderr.write(f"\ninterrupted; nothing that was committed is lost. Resume with:\n  {_command(words)}\n")
-        return _INTERRUPTED
+        return _interrupted(words)
     except GillBenchError as error:
         if debug:
             raise
@@ -35,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        return _unexpected(error)
+        return _interrupted(words) if type(error).__name__ == "Abort" else _unexpected(error)
     return code if isinstance(code, int) else 0
 
 
@@ -45,8 +44,6 @@ def _unexpected(error: Exception) -> int:
     if callable(show) and isinstance(code, int):  # click's own exceptions, which typer vendors in some versions
         show()
         return code
-    if type(error).__name__ == "Abort":
-        return _INTERRUPTED
     reason = str(error).splitlines()[0] if str(error) else ""
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
@@ -62,5 +59,8 @@ def _unexpected(error: Exception) -> int:
     return 1
 
 
-def _command(words: list[str]) -> str:
-    return shlex.join(["gill-bench", *words])
+def _interrupted(words: list[str]) -> int:
+    """Say how to resume; click turns an interruption into an exception of its own, "Abort"."""
+    command = shlex.join(["gill-bench", *words])
+    sys.stderr.write(f"\ninterrupted; nothing that was committed is lost. Resume with:\n  {command}\n")
+    return _INTERRUPTED

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from gill_bench.cli.list import list_cards
+from gill_bench.cli.list_cards import list_cards
 from gill_bench.cli.report import report
 from gill_bench.cli.run import run
 from gill_bench.cli.score import score
-from gill_bench.cli.show import show
+from gill_bench.cli.show_card import show
 
 _MAP = """How well does a model use the context it is given? The evaluations of GILL (NeurIPS 2023) as a benchmark.
 
@@ -28,7 +28,6 @@ Each command explains itself with --help. --debug shows the traceback of an erro
 app = typer.Typer(
     name="gill-bench",
     help=_MAP,
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -9,6 +9,7 @@ An adapter module is light to import and has
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from gill_bench.cards import ModelCard, explain
 from gill_bench.errors import InputError, did_you_mean
+from gill_bench.files import digest
 
 GROUP = "gill_bench.models"
 BUILTIN = {
@@ -91,11 +93,14 @@ def _from_file(card: ModelCard) -> Adapter:
     assert file is not None
     if not file.is_file():
         raise InputError(f"{card.name}: adapter = {card.adapter!r}: {file}: no such file")
-    spec = spec_from_file_location(f"gill_bench_adapter_{file.stem}", file)
+    name = f"gill_bench_adapter_{digest(str(file.resolve()))[:8]}_{file.stem}"
+    spec = spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = sys.modules.get(name)
+    if module is None:
+        module = sys.modules[name] = module_from_spec(spec)  # pydantic looks annotations up there
+        spec.loader.exec_module(module)
     _, _, attribute = card.adapter.partition(":")
     found = getattr(module, attribute, None) if attribute else module
     lacking = [part for part in ("Settings", "check", "load") if not hasattr(found, part)]

@@ -72,9 +72,7 @@ def protocol_signature(cell: Cell) -> str:
         "gill-bench": VERSION,
         "task": task.card.name,
         "data": world_label(task.data, task.card),
-        **task.card.data.options,
-        **task.card.prompt,
-        **task.card.scoring,
+        **dict(sorted({**task.card.data.options, **task.card.prompt, **task.card.scoring}.items())),
         "images": RULE.replace("|", ",").replace(":", "-"),
         "examples": _examples_digest(task, [example for example, _, _ in cell.asked.values()]),
     }
@@ -93,14 +91,15 @@ def _examples_digest(task: TaskAsked, examples: Sequence[Example]) -> str:
 
 def _outcomes(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked) -> dict[tuple[str, int], _Outcome]:
     found: dict[tuple[str, int], _Outcome] = {}
-    for name in sorted(units):
+    for name, unit in sorted(units.items()):
         folder = cell.folder(run) / name
+        valid = {example for example, _ in unit.examples}
         values = read_values(folder, asked, cell)
         if values is None:
             continue
         for sample in read_samples(folder):
             place = (sample.example, sample.seed)
-            if place in values and place not in found:
+            if sample.example in valid and place in values and place not in found:
                 found[place] = _Outcome(values[place], sample.truncated, sample.flagged)
     return found
 

@@ -7,7 +7,7 @@ When a plan grows (more seeds, a higher limit), what is stored is kept, and only
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class CellPlan:
     """What is stored for a cell, and what is still to do.
 
     Attributes:
-        done: Committed units that hold samples asked for, by folder name.
+        done: Committed units by folder name, reduced to the examples that are asked for and still the same.
         pending: Units to do, in the order of the data.
         other_recipe: Committed units of another recipe, left as they are.
         changed: Ids of examples whose text or pictures are no longer those of the stored samples.
@@ -91,15 +91,18 @@ def plan_cell(cell: Cell, run: Path) -> CellPlan:
         if unit.recipe != cell.recipe_digest:
             other_recipe += 1
             continue
+        valid = []
         for example, content in unit.examples:
             entry = cell.asked.get(example)
             if entry is None:
                 continue
             if entry[2] == content:
                 have.setdefault(example, set()).update(unit.seeds)
-                done[name] = unit
+                valid.append((example, content))
             else:
                 changed.add(example)
+        if valid:
+            done[name] = replace(unit, examples=tuple(valid))
     pending = tuple(_missing_units(cell, have))
     return CellPlan(cell, done, pending, other_recipe, tuple(sorted(changed - set(have))))
 

@@ -176,11 +176,12 @@ def _score_metric(
 
 def _score_unit(work: _Work, asked: MetricAsked, scorer: PictureMetric, references: _References) -> None:
     hashes = json.loads((work.folder / COMMIT).read_text(encoding="utf-8"))["files"]
+    valid = {name for name, _ in work.unit.examples}
     values: list[tuple[str, int, float]] = []
     used: dict[str, str] = {}
     for name, group in groupby(read_samples(work.folder), key=lambda sample: sample.example):
-        if name not in work.cell.asked:
-            continue  # stored by an earlier command that asked for more
+        if name not in valid:
+            continue  # stored for an earlier command, or no longer the same
         samples = list(group)
         example = work.cell.asked[name][0]
         generated = scorer.features([_read_output(work.folder / s.image, hashes[s.image]) for s in samples])

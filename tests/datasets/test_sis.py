@@ -76,12 +76,12 @@ def test_the_real_slice(real_data: Path) -> None:
     assert stories[0].turns[4].text == "in the last scene one of the husbands approached the wives ."
 
 
-def annotations(vist: Path) -> Path:
+def sis_file(vist: Path) -> Path:
     return vist / "sis" / "test.story-in-sequence.json"
 
 
 def edit(vist: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    file = annotations(vist)
+    file = sis_file(vist)
     content = json.loads(file.read_text())
     change(content)
     file.write_text(json.dumps(content))
@@ -105,7 +105,7 @@ def test_picture_folders(vist: Path, layout: str) -> None:
 
 
 def test_the_file_may_lie_directly_in_the_folder(vist: Path) -> None:
-    shutil.move(annotations(vist), vist / "test.story-in-sequence.json")
+    shutil.move(sis_file(vist), vist / "test.story-in-sequence.json")
     assert len(load(vist, "test", {}).examples) == 32
 
 
@@ -139,12 +139,12 @@ def test_malformed_files_are_named_with_record_and_field(vist: Path, name: str) 
     edit(vist, change)
     with pytest.raises(InputError, match=message) as caught:
         load(vist, "test", {})
-    assert str(annotations(vist)) in str(caught.value)
+    assert str(sis_file(vist)) in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 3
 
 
 def test_a_file_cut_in_the_middle(vist: Path) -> None:
-    file = annotations(vist)
+    file = sis_file(vist)
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(InputError, match=r"line 1, column \d+: .*cut or damaged"):
         load(vist, "test", {})

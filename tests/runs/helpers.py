@@ -1,0 +1,48 @@
+"""Small runs of the model that costs nothing, on the mini world."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gill_bench.runs.run import Ask, Outcome, execute, make_plan
+
+CARDS = Path(__file__).resolve().parents[1] / "cards"
+
+
+def ask(out: Path, **changes: Any) -> Ask:
+    """Six stories, two seeds, one model that costs nothing."""
+    base = Ask(tasks=("vist",), out=out, models=("noisy",), seeds=2, limit=6, device="cpu", card_folders=(CARDS,))
+    return replace(base, **changes)
+
+
+def run(out: Path, **changes: Any) -> Outcome:
+    return execute(make_plan(ask(out, **changes)))
+
+
+def results(out: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((out / "results.json").read_text())
+    return content
+
+
+def pictures(out: Path) -> dict[str, str]:
+    """SHA-256 of every picture of a run by its sample: what must not depend on how the run went."""
+    found = {}
+    for file in out.glob("units/*/*/*/*/samples.jsonl"):
+        for line in file.read_text().splitlines():
+            sample = json.loads(line)
+            place = "/".join([*file.parts[-5:-2], sample["example"], str(sample["seed"])])
+            found[place] = hashlib.sha256((file.parent / sample["image"]).read_bytes()).hexdigest()
+    return found
+
+
+def tree(out: Path) -> dict[str, bytes]:
+    """Every file of a run whose bytes are promised: all but env.json and how long a unit took."""
+    return {
+        file.relative_to(out).as_posix(): file.read_bytes()
+        for file in sorted(out.rglob("*"))
+        if file.is_file() and file.name not in ("env.json", "unit.json", ".lock")
+    }
