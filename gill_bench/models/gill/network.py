@@ -85,7 +85,8 @@ class Heads(nn.Module):
         rows = self.input_embeddings.weight.expand(len(states), -1, -1)
         output: Tensor = self.gen_text_hidden_fcs[0](states, rows)
         # A head that gives other lengths is read as one flat row (protocol 1.13).
-        return output.reshape(len(states), -1, self.conditioning_width)
+        width = self.conditioning_width
+        return output.reshape(len(states), output.shape[1] * output.shape[2] // width, width)
 
     @property
     def conditioning_width(self) -> int:

@@ -1,21 +1,26 @@
-"""GILL once more, as plainly as possible: one prompt at a time, no padding, no mask, no cache, no code of the adapter."""
+"""GILL once more, as plainly as possible: one prompt at a time, no padding, mask or cache, no code of the adapter."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor, nn
+from torch.testing import assert_close
 from transformers import CLIPModel, GPT2Tokenizer, OPTForCausalLM
 
 from gill_bench.prompt import Prompt
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def close(actual: object, expected: object) -> None:
+    assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 class Mapper(nn.Module):
@@ -50,9 +55,7 @@ class Reference:
         self.side, self.crop = side, crop
         self.arguments = json.loads((folder / "gill-mini" / "model_args.json").read_text())
         file = torch.load(folder / "gill-mini" / "pretrained_ckpt.pth.tar", weights_only=True)
-        self.state: dict[str, Tensor] = {
-            key.removeprefix("model."): value for key, value in file["state_dict"].items()
-        }
+        self.state: dict[str, Tensor] = {key.removeprefix("model."): value for key, value in file["state_dict"].items()}
         self.r, self.k = self.arguments["num_tokens"], self.arguments["n_visual_tokens"]
         tokenizer: Any = GPT2Tokenizer.from_pretrained(folder / "opt-mini")
         tokenizer.add_special_tokens({"cls_token": "<|image|>"})
@@ -60,11 +63,11 @@ class Reference:
             tokenizer.add_tokens(f"[IMG{place}]")
         self.tokenizer = tokenizer
         self.img = list(range(len(tokenizer) - self.r, len(tokenizer)))
-        self.lm: Any = OPTForCausalLM.from_pretrained(folder / "opt-mini", dtype=torch.float32).eval()
+        self.lm: Any = cast(Any, OPTForCausalLM).from_pretrained(folder / "opt-mini", dtype=torch.float32)
         self.lm.resize_token_embeddings(len(tokenizer))
         self.table = self.lm.get_input_embeddings().weight
         self.table.data[-self.r :] = self.state["input_embeddings.weight"]
-        clip: Any = CLIPModel.from_pretrained(folder / "clip-mini", dtype=torch.float32).eval()
+        clip: Any = CLIPModel.from_pretrained(folder / "clip-mini", dtype=torch.float32)
         self.vision = clip.vision_model
         prefix = "gen_text_hidden_fcs.0."
         head = {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
@@ -85,7 +88,8 @@ class Reference:
         else:
             image = image.resize((self.side, self.side))
         array = np.asarray(image.convert("RGB")).astype(np.float32) / 255
-        return torch.from_numpy((array - np.float32(MEAN)) / np.float32(STD)).permute(2, 0, 1)[None]
+        normalised = (array - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+        return torch.from_numpy(normalised).permute(2, 0, 1)[None]
 
     def feature(self, image: Image) -> Tensor:
         pooled: Tensor = self.vision(pixel_values=self.pixels(image)).pooler_output
@@ -124,13 +128,15 @@ class Reference:
     @torch.no_grad()
     def query(self, prompt: Prompt) -> Tensor:
         weight, bias = (self.state[f"ret_text_hidden_fcs.0.model.{name}"] for name in ("weight", "bias"))
-        vector = self.image_states(prompt)[0] @ weight.T + bias
-        return vector / vector.norm()
+        vector: Tensor = self.image_states(prompt)[0] @ weight.T + bias
+        unit: Tensor = vector / vector.norm()
+        return unit
 
     @torch.no_grad()
     def candidate(self, image: Image) -> Tensor:
-        vector = self.feature(image)[0] @ self.state["visual_fc.weight"].T + self.state["visual_fc.bias"]
-        return vector / vector.norm()
+        vector: Tensor = self.feature(image)[0] @ self.state["visual_fc.weight"].T + self.state["visual_fc.bias"]
+        unit: Tensor = vector / vector.norm()
+        return unit
 
     @torch.no_grad()
     def log_likelihood(self, prompt: Prompt) -> float:

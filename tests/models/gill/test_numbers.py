@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.testing import assert_close
 
 from gill_bench.errors import InputError
 from gill_bench.interfaces import (
@@ -22,9 +21,8 @@ from gill_bench.interfaces import (
 from gill_bench.models.gill import Settings, model
 from gill_bench.models.gill.model import Gill
 from gill_bench.prompt import Prompt
-from tests.models.gill.reference import Reference
+from tests.models.gill.reference import Reference, close
 
-CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 BATCHES = pytest.mark.parametrize("batch", [1, 2, 8])
 
 
@@ -38,13 +36,13 @@ def test_states_conditioning_and_embeddings(
     gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model, "BATCH", batch)
-    assert_close(gill.image_token_states(prompts), torch.stack([reference.image_states(p) for p in prompts]), **CLOSE)
-    assert_close(gill.conditioning(prompts), torch.stack([reference.conditioning(p) for p in prompts]), **CLOSE)
+    close(gill.image_token_states(prompts), torch.stack([reference.image_states(p) for p in prompts]))
+    close(gill.conditioning(prompts), torch.stack([reference.conditioning(p) for p in prompts]))
     queries = torch.from_numpy(gill.embed_prompts(prompts))
-    assert_close(queries, torch.stack([reference.query(p) for p in prompts]), **CLOSE)
+    close(queries, torch.stack([reference.query(p) for p in prompts]))
     assert queries.dtype == torch.float32
     features = gill.decision_features(prompts)
-    assert_close(torch.from_numpy(features), gill.image_token_states(prompts)[:, 0].clone(), **CLOSE)
+    close(torch.from_numpy(features), gill.image_token_states(prompts)[:, 0].clone())
 
 
 @BATCHES
@@ -53,10 +51,10 @@ def test_scores(
 ) -> None:
     monkeypatch.setattr(model, "BATCH", batch)
     scored = [p for p in prompts if p.segments != ("", p.segments[-1])]
-    assert_close(gill.mean_log_likelihood(scored), [reference.log_likelihood(p) for p in scored], **CLOSE)
+    close(gill.mean_log_likelihood(scored), [reference.log_likelihood(p) for p in scored])
     continuations = [" red", "", "\n", " a large one .", "x", " is", " it moves", "no"]
     expected = [reference.score(p, c) for p, c in zip(prompts, continuations, strict=True)]
-    assert_close(gill.score_texts(prompts, continuations), expected, **CLOSE)
+    close(gill.score_texts(prompts, continuations), expected)
 
 
 @BATCHES
@@ -84,7 +82,7 @@ def test_pictures_of_any_size(gill: Gill, reference: Reference) -> None:
     images = [Image.fromarray(rng.integers(0, 256, (h, w, 3), np.uint8)) for h, w in ((32, 32), (5, 90), (200, 33))]
     images.append(images[1].quantize(16))
     expected = torch.stack([reference.candidate(image) for image in images])
-    assert_close(torch.from_numpy(gill.embed_images(images)), expected, **CLOSE)
+    close(torch.from_numpy(gill.embed_images(images)), expected)
     assert gill.embed_images([]).shape == (0, 32)
 
 
@@ -93,7 +91,7 @@ def test_without_squash_clip_resizes_and_crops(weights: dict[str, Path], folder:
     gill = Gill.load(kept, Settings(input_resize="clip"), "cpu")
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 96, 3), np.uint8))
     expected = Reference(folder, crop=True).candidate(image)
-    assert_close(torch.from_numpy(gill.embed_images([image]))[0], expected, **CLOSE)
+    close(torch.from_numpy(gill.embed_images([image]))[0], expected)
     assert gill.pipeline is None
     with pytest.raises(InputError, match="without an image decoder"):
         gill.generate_images([Prompt(("a",))], [[Noise(0)]])
@@ -111,8 +109,9 @@ def test_pictures_are_generated_from_the_conditioning(gill: Gill, prompts: list[
 
 def test_a_prompt_without_text_ends_in_bos(gill: Gill, prompts: list[Prompt]) -> None:
     picture = prompts[1].images[0]
-    assert_close(
-        gill.image_token_states([Prompt((picture,))]), gill.image_token_states([Prompt((picture, ""))]), **CLOSE
+    close(
+        gill.image_token_states([Prompt((picture,))]),
+        gill.image_token_states([Prompt((picture, ""))]),
     )
     with pytest.raises(InputError, match="prompt 1: has no text to score"):
         gill.mean_log_likelihood([Prompt(("a b",)), Prompt((picture,))])

@@ -1,0 +1,231 @@
+"""Layouts that must load, and checkpoints that must be refused before the large weights load."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch.testing import assert_close
+
+from gill_bench.errors import InputError
+from gill_bench.models import gill as adapter
+from gill_bench.models.gill import Settings
+from gill_bench.models.gill.model import Gill
+from gill_bench.prompt import Prompt
+from tests.models.gill.conftest import State, copied
+
+PROMPTS = [Prompt(("a large red circle .",))]
+Edit = Callable[[Callable[[State], Any]], dict[str, Path]]
+Table = "model.input_embeddings.weight"
+
+
+def same(gill: Gill, weights: dict[str, Path], tolerance: float = 1e-6) -> None:
+    settings = Settings(squash_size=32)
+    adapter.check(weights, settings)
+    other = adapter.load(weights, settings, "cpu")
+    assert_close(other.conditioning(PROMPTS), gill.conditioning(PROMPTS), rtol=tolerance, atol=tolerance)
+
+
+def refused(weights: dict[str, Path], *parts: str) -> None:
+    """`check` and `load` say the same, in at most three lines that name every one of the parts."""
+    for ask in (adapter.check, lambda w, s: adapter.load(w, s, "cpu")):
+        with pytest.raises(InputError) as caught:
+            ask(weights, Settings(squash_size=32))
+        message = str(caught.value)
+        assert message.count("\n") <= 2
+        assert len(message) < 900
+        for part in parts:
+            assert part in message
+
+
+def test_the_small_checkpoint_has_the_keys_of_the_real_one(folder: Path) -> None:
+    state = torch.load(folder / "gill-mini" / "pretrained_ckpt.pth.tar", weights_only=True)["state_dict"]
+    assert len(state) == 137
+    assert state[Table].shape == (8, 96)
+    assert state["model.gen_text_hidden_fcs.0.tfm.decoder.layers.3.multihead_attn.in_proj_weight"].shape == (192, 64)
+
+
+def test_keys_of_data_parallel_training(edit: Edit, gill: Gill) -> None:
+    def training(state: State) -> dict[str, Any]:
+        prefixed = {key.replace("model.", "module.model.", 1): value for key, value in state.items()}
+        return {"epoch": 3, "best_acc1": torch.tensor(0.1), "optimizer": {"state": {}}, "state_dict": prefixed}
+
+    weights = edit(training)
+    file = weights["checkpoint"] / "pretrained_ckpt.pth.tar"
+    file.rename(file.with_name("ckpt_best.pth.tar"))
+    same(gill, weights)
+
+
+def test_a_full_embedding_table(edit: Edit, gill: Gill) -> None:
+    def full(state: State) -> None:
+        rows = gill.tokens.size - 8
+        state[Table] = torch.cat([torch.full((rows, 96), torch.nan), state[Table]])
+
+    same(gill, edit(full))
+
+
+def test_a_table_of_another_vocabulary(edit: Edit) -> None:
+    weights = edit(lambda state: state.update({Table: torch.zeros(99, 96)}))
+    with pytest.raises(InputError, match=re.escape(f"{Table} (99, 96) instead of (8, 96)")):
+        adapter.load(weights, Settings(squash_size=32), "cpu")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(edit: Edit, gill: Gill, dtype: torch.dtype) -> None:
+    same(gill, edit(lambda state: state.update({key: value.to(dtype) for key, value in state.items()})), 0.1)
+
+
+def test_safetensors(edit: Edit, gill: Gill) -> None:
+    weights: dict[str, Path] = {}
+    state_of: State = {}
+    weights = edit(lambda state: state_of.update(state))
+    (weights["checkpoint"] / "pretrained_ckpt.pth.tar").unlink()
+    save_file(state_of, weights["checkpoint"] / "pretrained_ckpt.safetensors")
+    same(gill, weights)
+
+
+def test_missing_additional_and_misshapen_keys(edit: Edit) -> None:
+    def break_it(state: State) -> None:
+        del state["model.logit_scale"]
+        state["model.lm.head"] = torch.zeros(1)
+        state["model.visual_fc.weight"] = torch.zeros(32, 65)
+
+    refused(
+        edit(break_it),
+        "pretrained_ckpt.pth.tar",
+        "missing: model.logit_scale",
+        "not of GILL: model.lm.head",
+        "model.visual_fc.weight (32, 65) instead of (32, 64)",
+    )
+
+
+def test_many_missing_keys_are_counted(edit: Edit) -> None:
+    refused(edit(lambda state: {"state_dict": {"x": torch.zeros(1)}}), "and 134 more", "not of GILL: x")
+
+
+def test_code_in_a_checkpoint_never_runs(edit: Edit, tmp_path: Path) -> None:
+    class Attack:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "attacked"),)
+
+    weights = edit(lambda state: {"state_dict": state, "epoch": Attack()})
+    refused(weights, "pretrained_ckpt.pth.tar", "never run")
+    assert not (tmp_path / "attacked").exists()
+
+
+@pytest.mark.parametrize("size", [0, 100, 50_000])
+@pytest.mark.parametrize("name", ["pretrained_ckpt.pth.tar", "decision_model.pth.tar"])
+def test_truncated_files(folder: Path, tmp_path: Path, name: str, size: int) -> None:
+    weights = copied(folder, tmp_path)
+    file = weights["checkpoint"] / name
+    file.write_bytes(file.read_bytes()[: min(size, file.stat().st_size - 1)])
+    refused(weights, name)
+
+
+def test_missing_files(folder: Path, tmp_path: Path) -> None:
+    weights = copied(folder, tmp_path)
+    (weights["checkpoint"] / "pretrained_ckpt.pth.tar").unlink()
+    refused(weights, "no weights in it", "pretrained_ckpt.pth.tar")
+    (weights["checkpoint"] / "model_args.json").unlink()
+    refused(weights, "model_args.json")
+    refused({**weights, "llm": tmp_path / "nowhere"}, "model_args.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        ("{", ["cannot be read as JSON"]),
+        ("[]", ["JSON object"]),
+        ({"text_fc_mode": "mlp"}, ["text_fc_mode = 'mlp'"]),
+        ({"num_clip_tokens": None}, ["num_clip_tokens"]),
+        ({"text_emb_layers": [-1, 3]}, ["text_emb_layers"]),
+        ({"share_ret_gen": False}, ["share_ret_gen"]),
+        ({"num_ret_tokens": 4}, ["num_tokens = 8", "num_ret_tokens = 4"]),
+        ({"opt_version": "facebook/opt-6.7b"}, ["opt_version", "4096", "96"]),
+        ({"visual_encoder": "openai/clip-vit-large-patch14"}, ["visual_encoder", "1024", "64"]),
+    ],
+)
+def test_wrong_arguments(folder: Path, tmp_path: Path, change: str | dict[str, Any], parts: list[str]) -> None:
+    weights = copied(folder, tmp_path)
+    file = weights["checkpoint"] / "model_args.json"
+    text = change if isinstance(change, str) else json.dumps({**json.loads(file.read_text()), **change})
+    file.write_text(text)
+    refused(weights, "model_args.json", *parts)
+
+
+def test_arguments_of_older_files(folder: Path, tmp_path: Path, gill: Gill) -> None:
+    weights = copied(folder, tmp_path)
+    file = weights["checkpoint"] / "model_args.json"
+    arguments = json.loads(file.read_text())
+    arguments["num_gen_tokens"] = arguments["num_ret_tokens"] = arguments.pop("num_tokens")
+    for name in ("share_ret_gen", "norm_image_embed"):
+        del arguments[name]
+    file.write_text(json.dumps({**arguments, "no_concat_bos": False, "mask_ret_token_loss": True}))
+    same(gill, weights)
+
+
+def test_an_llm_or_clip_of_another_width(folder: Path, tmp_path: Path) -> None:
+    for component, key in (("llm", "opt_version"), ("visual_encoder", "visual_encoder")):
+        (tmp_path / component).mkdir()
+        weights = copied(folder, tmp_path / component)
+        # The folder that the checkpoint names lies beside it and says which width is right.
+        for name in ("opt-mini", "clip-mini"):
+            shutil.copytree(folder / name, tmp_path / component / name)
+        other = tmp_path / component / "other"
+        shutil.copytree(weights[component], other)
+        config = json.loads((other / "config.json").read_text())
+        (config if component == "llm" else config["vision_config"]).update(hidden_size=128, word_embed_proj_dim=128)
+        (other / "config.json").write_text(json.dumps(config))
+        refused({**weights, component: other}, "model_args.json", key, "128")
+
+
+def test_a_decoder_of_another_width(folder: Path, tmp_path: Path) -> None:
+    weights = copied(folder, tmp_path)
+    shutil.copytree(folder / "sd-mini", tmp_path / "sd")
+    config = tmp_path / "sd" / "unet" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "cross_attention_dim": 768}))
+    refused({**weights, "image_decoder": tmp_path / "sd"}, "pretrained_ckpt.pth.tar", "width 48", "768")
+
+
+def test_damaged_large_weights(folder: Path, tmp_path: Path) -> None:
+    weights = copied(folder, tmp_path)
+    for component in ("llm", "visual_encoder"):
+        damaged = tmp_path / component
+        shutil.copytree(weights[component], damaged)
+        file = damaged / "model.safetensors"
+        file.write_bytes(file.read_bytes()[:-10])
+        refused({**weights, component: damaged}, "model.safetensors")
+        file.unlink()
+        refused({**weights, component: damaged}, str(damaged), "no weights")
+
+
+def test_incomplete_large_weights(folder: Path, tmp_path: Path) -> None:
+    weights = copied(folder, tmp_path)
+    damaged = tmp_path / "llm"
+    shutil.copytree(weights["llm"], damaged)
+    save_file({"model.decoder.final_layer_norm.bias": torch.zeros(96)}, damaged / "model.safetensors")
+    with pytest.raises(InputError, match=r"weights of OPTForCausalLM are missing"):
+        adapter.load({**weights, "llm": damaged}, Settings(), "cpu")
+
+
+def test_from_pretrained_finds_what_the_arguments_name(folder: Path, gill: Gill) -> None:
+    other = Gill.from_pretrained(folder / "gill-mini", settings=Settings(squash_size=32))
+    assert_close(other.conditioning(PROMPTS), gill.conditioning(PROMPTS))
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        Gill.from_pretrained(folder / "gill-mini", llm=Path("nowhere"))
+
+
+def test_bfloat16(weights: dict[str, Path], gill: Gill) -> None:
+    half = Gill.load(weights, Settings(squash_size=32, dtype="bfloat16", safety_checker=False), "cpu")
+    states = half.image_token_states(PROMPTS)
+    assert states.dtype == torch.bfloat16
+    assert_close(states.float(), gill.image_token_states(PROMPTS), rtol=0, atol=0.2)
+    assert half.embed_prompts(PROMPTS).dtype.name == "float32"
