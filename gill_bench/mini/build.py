@@ -51,16 +51,18 @@ def build_weights(folder: Path, seed: int = SEED) -> None:
     """
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder}: exists already; remove it to build the small checkpoints again")
+    from gill_bench.checkpoints import quiet_loading
     from gill_bench.metrics.lpips import build_mini
 
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        rows = build_opt(temporary / "opt-mini", seed)
-        build_clip(temporary / "clip-mini", seed)
-        build_sd(temporary / "sd-mini", seed)
-        build_gill(temporary / "gill-mini", rows, seed)
-        build_mini(temporary / "lpips-mini", seed)
+        with quiet_loading():
+            rows = build_opt(temporary / "opt-mini", seed)
+            build_clip(temporary / "clip-mini", seed)
+            build_sd(temporary / "sd-mini", seed)
+            build_gill(temporary / "gill-mini", rows, seed)
+            build_mini(temporary / "lpips-mini", seed)
         temporary.rename(folder)
     except OSError:
         if not folder.is_dir() or not any(folder.iterdir()):

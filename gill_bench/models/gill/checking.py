@@ -34,7 +34,7 @@ def check_weights(weights: Mapping[str, Path], *, safety_checker: bool) -> None:
     arguments = read_arguments(checkpoint)
     check_widths(arguments, checkpoint, llm, encoder)
     _check_files(llm, ("vocab.json", "tokenizer.json"))
-    _check_files(encoder, ("preprocessor_config.json",))
+    _check_files(encoder, ("preprocessor_config.json", "processor_config.json"))
     decoder = weights.get("image_decoder")
     if decoder is not None:
         check_pipeline_folder(decoder, safety_checker=safety_checker)

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from gill_bench.errors import InputError
+from gill_bench.interfaces import Noise
 from gill_bench.models import gill as adapter
 from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
@@ -224,8 +225,13 @@ def test_from_pretrained_finds_what_the_arguments_name(folder: Path, gill: Gill)
 
 
 def test_bfloat16(weights: dict[str, Path], gill: Gill) -> None:
-    half = Gill.load(weights, Settings(squash_size=32, dtype="bfloat16", safety_checker=False), "cpu")
+    half = Gill.load(
+        weights, Settings(squash_size=32, dtype="bfloat16", num_inference_steps=2, safety_checker=False), "cpu"
+    )
     states = half.image_token_states(PROMPTS)
     assert states.dtype == torch.bfloat16
     assert_close(states.float(), gill.image_token_states(PROMPTS), rtol=0, atol=0.2)
     assert half.embed_prompts(PROMPTS).dtype.name == "float32"
+    assert half.mean_log_likelihood(PROMPTS) == pytest.approx(gill.mean_log_likelihood(PROMPTS), rel=0.05)
+    assert len(half.generate_texts(PROMPTS, 4)) == 1
+    assert half.generate_images(PROMPTS, [[Noise(0)]])[0][0].image.size == (32, 32)

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,6 +77,15 @@ def test_bos_exactly_once_before_the_first_text(gill: Gill, prompts: list[Prompt
     assert ids.index(2) == 4 * leading
     assert ids.count(-100) == 4 * len(prompt.images)
     assert ids_of(gill, prompt, always=True).count(2) == max(1, len(prompt.texts))
+
+
+def test_the_rows_of_the_checkpoint_stand_in_the_tied_table(gill: Gill) -> None:
+    table = gill.language._model.get_input_embeddings().weight
+    assert gill.language._model.lm_head.weight is table
+    assert table.shape == (gill.tokens.size, 96)
+    assert torch.equal(table[gill.tokens.image_ids], gill.heads.input_embeddings.weight)
+    parameters = [*gill.language._model.parameters(), *gill.heads.parameters(), *gill.vision._model.parameters()]
+    assert not any(parameter.requires_grad for parameter in parameters)
 
 
 def test_segments_have_nothing_between_them(gill: Gill) -> None:
