@@ -18,7 +18,7 @@ from gill_bench.models.gill.decoding import DecodingOptions, decode, greedy_text
 from gill_bench.models.gill.outputs import Generation, assemble
 from gill_bench.models.gill.parts import Parts, load_parts, resolve
 from gill_bench.models.gill.sequences import EncodedPrompt, PromptEncoder
-from gill_bench.models.gill.settings import Settings
+from gill_bench.models.gill.settings import Precision, Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +72,7 @@ class Gill:
         visual_encoder: Path | str | None = None,
         image_decoder: Path | str | None = None,
         *,
+        dtype: Precision | None = None,
         device: str = "cpu",
         settings: Settings | None = None,
     ) -> Gill:
@@ -82,6 +83,7 @@ class Gill:
             llm: OPT; None = what `model_args.json` names, a hub id or a folder absolute or relative to the checkpoint.
             visual_encoder: CLIP; likewise.
             image_decoder: Stable Diffusion; None = pictures are not generated, only their conditioning.
+            dtype: Of everything but the image decoder; None = as in the settings.
             device: A torch device.
             settings: None = the defaults.
 
@@ -89,7 +91,8 @@ class Gill:
             InputError: The weights are damaged or do not fit together; names file and key.
         """
         folders = resolve(Path(checkpoint), llm, visual_encoder, image_decoder)
-        return cls.load(folders, settings or Settings(), device)
+        settings = settings or Settings()
+        return cls.load(folders, settings.model_copy(update={"dtype": dtype or settings.dtype}), device)
 
     @property
     def logit_scale(self) -> float:

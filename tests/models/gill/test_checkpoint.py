@@ -225,9 +225,9 @@ def test_from_pretrained_finds_what_the_arguments_name(folder: Path, gill: Gill)
 
 
 def test_bfloat16(weights: dict[str, Path], gill: Gill) -> None:
-    half = Gill.load(
-        weights, Settings(squash_size=32, dtype="bfloat16", num_inference_steps=2, safety_checker=False), "cpu"
-    )
+    settings = Settings(squash_size=32, num_inference_steps=2, safety_checker=False)
+    decoder = weights["image_decoder"]
+    half = Gill.from_pretrained(weights["checkpoint"], None, None, decoder, dtype="bfloat16", settings=settings)
     states = half.image_token_states(PROMPTS)
     assert states.dtype == torch.bfloat16
     assert_close(states.float(), gill.image_token_states(PROMPTS), rtol=0, atol=0.2)
