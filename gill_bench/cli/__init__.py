@@ -34,15 +34,19 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        return _interrupted(words) if type(error).__name__ == "Abort" else _unexpected(error)
+        return _interrupted(words) if type(error).__name__ == "Abort" else _unexpected(error)  # older versions of typer
+    if code == _INTERRUPTED:  # what typer makes of an interruption
+        return _interrupted(words)
     return code if isinstance(code, int) else 0
 
 
 def _unexpected(error: Exception) -> int:
     """Report usage errors of the option parser, and anything that nobody foresaw."""
-    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-    if callable(show) and isinstance(code, int):  # click's own exceptions, which typer vendors in some versions
-        show()
+    message, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
+    if callable(message) and isinstance(code, int):  # click's own exceptions, which typer vendors in some versions
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "gill-bench"
+        sys.stderr.write(f"error: {message()}\nsee: {command} --help\n")
         return code
     reason = str(error).splitlines()[0] if str(error) else ""
     if isinstance(error, OSError):
@@ -60,7 +64,7 @@ def _unexpected(error: Exception) -> int:
 
 
 def _interrupted(words: list[str]) -> int:
-    """Say how to resume; click turns an interruption into an exception of its own, "Abort"."""
+    """Say how to resume."""
     command = shlex.join(["gill-bench", *words])
     sys.stderr.write(f"\ninterrupted; nothing that was committed is lost. Resume with:\n  {command}\n")
     return _INTERRUPTED

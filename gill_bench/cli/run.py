@@ -75,12 +75,10 @@ def run(
         batch_size=batch_size,
         card_folders=tuple(cards or ()),
     )
-    embedded = [name for name, value in (("data", data), ("weights", weights)) if value == MINI]
-    if embedded:
-        say(
-            f"embedded {' and '.join(embedded)} (mini): this shows that everything runs;"
-            " its numbers say nothing about any model"
-        )
+    if data == MINI:
+        say("embedded data (mini): a small synthetic world; its numbers are not those of the real data")
+    if weights == MINI:
+        say("embedded weights (mini): they show that everything runs; their numbers say nothing about any real model")
     plan = make_plan(ask)
     _explain(plan)
     if dry_run:

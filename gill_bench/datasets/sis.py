@@ -22,7 +22,6 @@ from gill_bench.errors import InputError, did_you_mean
 SENTENCES = 5
 _SUFFIX = ".story-in-sequence.json"
 _GRAMMAR = re.compile(r"(\d+)-captions?(?:-(\d+)-images?)?")
-STORIES = ("all-pictures", "context")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +98,6 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Raises:
         InputError: The file is absent or malformed, or there are no pictures at all.
     """
-    stories = options.get("stories", STORIES[0])
-    if stories not in STORIES:
-        raise InputError(f"data option stories = {stories!r}; {did_you_mean(str(stories), STORIES)}")
     file = _find_annotations(folder, split)
     places = [folder / "images" / split, folder / "images", folder / split, folder]
     pictures = index_pictures(places)
@@ -111,7 +107,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
             f"{folder}: no pictures of split {split!r}; looked in {looked}\n"
             "expected <photo_flickr_id>.jpg or another common extension"
         )
-    return Dataset(_read_stories(file, pictures), require_all_pictures=stories == "all-pictures")
+    return Dataset(_read_stories(file, pictures), require_all_pictures=options.get("stories") != "context")
 
 
 def _find_annotations(folder: Path, split: str) -> Path:

@@ -68,11 +68,13 @@ def missing_of(cells: Sequence[Cell]) -> list[Missing]:
 def protocol_signature(cell: Cell) -> str:
     """The part of a signature that is not the metric's: data, prompt, scoring. The same for every model."""
     task = cell.task
+    # Whether unreadable pictures stop a run does not change a number: which examples are left is in `examples`.
+    options = {name: value for name, value in task.card.data.options.items() if name != "unreadable"}
     fields = {
         "gill-bench": VERSION,
         "task": task.card.name,
         "data": world_label(task.data, task.card),
-        **dict(sorted({**task.card.data.options, **task.card.prompt, **task.card.scoring}.items())),
+        **dict(sorted({**options, **task.card.prompt, **task.card.scoring}.items())),
         "images": RULE.replace("|", ",").replace(":", "-"),
         "examples": _examples_digest(task, [example for example, _, _ in cell.asked.values()]),
     }

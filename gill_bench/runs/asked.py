@@ -23,6 +23,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "noise": MODES,
     "caption_join": ("space", "segments"),
     "layout": ("story", "authors_layout"),
+    "stories": ("all-pictures", "context"),
+    "unreadable": ("refuse", "count"),
 }
 
 
@@ -182,6 +184,8 @@ def open_task(
     pictures = {picture.id: picture for example in examples for picture in example.pictures}
     step = progress("checking pictures", len(pictures)) if progress and pictures else None
     checked = check_pictures(pictures.values(), step)
+    if card.data.options.get("unreadable") == "refuse":
+        _refuse_unreadable(card.name, pictures, checked)
     warnings = [*loaded.warnings]
     repeated = repeated_content(checked)
     if repeated:
@@ -191,6 +195,18 @@ def open_task(
             f" (placeholders of removed photos?), {most[0]} with {len(most) - 1} others"
         )
     return TaskAsked(card, data, limit, metric_weights, examples, loaded.require_all_pictures, checked, tuple(warnings))
+
+
+def _refuse_unreadable(task: str, pictures: Mapping[str, Picture], checked: Mapping[str, Checked]) -> None:
+    """A missing picture is a fact of a data set; a file that is no picture is a fault of this copy."""
+    bad = [
+        f"{pictures[name].file}: {one.problem}" for name, one in checked.items() if one.problem and pictures[name].file
+    ]
+    if bad:
+        raise InputError(
+            f"{len(bad)} of {len(pictures)} pictures cannot be read: {'; '.join(bad[:3])}{'; ...' if len(bad) > 3 else ''}\n"
+            f"download them again, delete them, or leave their examples out and count them: --set {task}.unreadable=count"
+        )
 
 
 def resolve_model(card: ModelCard, *, weights: str, settings: Mapping[str, Value]) -> ModelAsked:

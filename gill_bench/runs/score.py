@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from gill_bench.cards import MetricSpec
 from gill_bench.datasets import Example
-from gill_bench.errors import GillBenchError
+from gill_bench.errors import GillBenchError, InputError
 from gill_bench.files import digest, to_json, write_atomic
 from gill_bench.images import RULE, load_image
 from gill_bench.metrics import metric
@@ -64,8 +64,9 @@ class MetricAsked:
 
     @cached_property
     def signature(self) -> str:
-        """What determines its values."""
-        return metric(self.spec.name).signature(self.spec.settings, self.label)
+        """What determines its values: the metric's own signature, and its backbone's content."""
+        own = metric(self.spec.name).signature(self.spec.settings, self.label)
+        return f"{own}|weights:{self.backbone.digest()[:8]}" if self.backbone else own
 
     @property
     def higher_is_better(self) -> bool:
@@ -75,12 +76,22 @@ class MetricAsked:
     @cached_property
     def file_name(self) -> str:
         """Where a unit's values are kept."""
-        content = self.backbone.digest() if self.backbone else ""
-        return f"score-{self.spec.name}-{digest([self.signature, content, self.picture_size, RULE])[:12]}.json"
+        return f"score-{self.spec.name}-{digest([self.signature, self.picture_size, RULE])[:12]}.json"
 
     def load(self, device: str) -> PictureMetric:
-        """Load the backbone."""
-        return metric(self.spec.name).load(self.backbone.path if self.backbone else None, self.spec.settings, device)
+        """Load the backbone.
+
+        Raises:
+            InputError: It is a small stand-in under the name of the real one.
+        """
+        path = self.backbone.path if self.backbone else None
+        loaded = metric(self.spec.name).load(path, self.spec.settings, device)
+        if loaded.name != self.name:
+            raise InputError(
+                f"{path}: this backbone gives {loaded.name}, but {self.name} was asked for;"
+                " put the published weights there, or choose the small ones with --metric-weights mini"
+            )
+        return loaded
 
 
 def metrics_of(task: TaskAsked) -> list[MetricAsked]:

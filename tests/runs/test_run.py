@@ -123,12 +123,20 @@ def test_missing_and_unreadable_pictures_are_counted_and_listed(
 ) -> None:
     photo = json.loads((vist / "sis/test.story-in-sequence.json").read_text())["images"][2]["id"]
     damage(vist, photo)
-    found = run(tmp_path / "run", data=str(vist), split="test", settings=("vist.picture_size=0",))
+    found = run(tmp_path / "run", data=str(vist), split="test", settings=("vist.unreadable=count",))
     assert found.complete
     # The same stories in every context, although one caption alone needs no third picture.
     assert {(row.n_expected, row.n_scored, row.n_missing, row.n_failed) for row in found.results.rows} == {(6, 4, 2, 0)}
     assert [item.example for item in found.results.missing] == ["1024", "1025"]
     assert all(photo in item.reason and reason in item.reason for item in found.results.missing)
+
+
+def test_a_file_that_is_no_picture_is_refused_before_anything_is_loaded(tmp_path: Path, vist: Path) -> None:
+    photo = json.loads((vist / "sis/test.story-in-sequence.json").read_text())["images"][2]["id"]
+    write_text(vist, photo)
+    with pytest.raises(InputError, match=rf"1 of 15 pictures cannot be read: .*{photo}.png: not a picture") as caught:
+        make_plan(ask(tmp_path / "run", data=str(vist), split="test"))
+    assert "--set vist.unreadable=count" in str(caught.value)
 
 
 def test_a_context_may_use_every_story_it_can(tmp_path: Path, vist: Path) -> None:
@@ -144,8 +152,8 @@ def test_a_context_may_use_every_story_it_can(tmp_path: Path, vist: Path) -> Non
 
 
 def test_nothing_usable_is_an_error_before_anything_is_loaded(tmp_path: Path, vist: Path) -> None:
-    for file in (vist / "images" / "test").iterdir():
-        file.write_text("x")
+    for file in sorted((vist / "images" / "test").iterdir())[1:]:
+        file.unlink()
     with pytest.raises(InputError, match="none of the 6 examples of vist can be asked with 1-caption; example 1024"):
         make_plan(ask(tmp_path / "run", data=str(vist), split="test"))
 
