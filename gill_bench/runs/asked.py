@@ -199,13 +199,14 @@ def open_task(
 
 def _refuse_unreadable(task: str, pictures: Mapping[str, Picture], checked: Mapping[str, Checked]) -> None:
     """A missing picture is a fact of a data set; a file that is no picture is a fault of this copy."""
-    bad = [
-        f"{pictures[name].file}: {one.problem}" for name, one in checked.items() if one.problem and pictures[name].file
-    ]
+    there = {name: picture.file for name, picture in pictures.items() if picture.file is not None}
+    bad = [f"{file}: {checked[name].problem}" for name, file in there.items() if checked[name].problem]
     if bad:
+        shown = "; ".join(bad[:3]) + ("; ..." if len(bad) > 3 else "")
         raise InputError(
-            f"{len(bad)} of {len(pictures)} pictures cannot be read: {'; '.join(bad[:3])}{'; ...' if len(bad) > 3 else ''}\n"
-            f"download them again, delete them, or leave their examples out and count them: --set {task}.unreadable=count"
+            f"{len(bad)} of {len(pictures)} pictures cannot be read: {shown}\n"
+            "download them again, delete them, or leave their examples out and count them:"
+            f" --set {task}.unreadable=count"
         )
 
 
