@@ -38,6 +38,10 @@ def run(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto = CUDA if there is one.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts a model call, each with all its seeds.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="CPU threads.", show_default="1 with embedded weights, else torch's own choice"),
+    ] = None,
     cards: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
     ] = None,
@@ -73,6 +77,7 @@ def run(
         settings=tuple(settings or ()),
         device=device,
         batch_size=batch_size,
+        threads=threads or (1 if weights == MINI else 0),
         card_folders=tuple(cards or ()),
     )
     if data == MINI:

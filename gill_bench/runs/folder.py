@@ -133,6 +133,7 @@ def record_environment(run: Path, device: str, batch_size: int) -> None:
             "device": device,
             "batch_size": batch_size,
             "cpus": os.cpu_count(),
+            "threads": _torch_threads(),
             "argv": [_harmless(argument) for argument in sys.argv[1:]],
         }
     )
@@ -166,6 +167,12 @@ def _harmless(argument: str) -> str:
     if Path(text).is_absolute():
         text = f"…/{Path(text).name}"
     return f"{name}={text}" if equals else text
+
+
+def _torch_threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _version(package: str) -> str | None:

@@ -60,6 +60,8 @@ class Ask:
         settings: `CARD.KEY=VALUE` texts.
         device: A torch device, or "auto".
         batch_size: Prompts a model call, each with all its seeds.
+        threads: CPU threads of this process; 0 leaves them as they are. The embedded networks are so small that more
+            than one thread gains little, and on a busy machine loses much.
     """
 
     tasks: tuple[str, ...]
@@ -75,6 +77,7 @@ class Ask:
     settings: tuple[str, ...] = ()
     device: str = "auto"
     batch_size: int = 1
+    threads: int = 0
     card_folders: tuple[Path, ...] = ()
 
 
@@ -123,7 +126,7 @@ def make_plan(ask: Ask) -> Plan:
     names = [card.name for card in task_cards] + [card.name for card in model_cards]
     settings = parse_settings(ask.settings, names)
     make_run_folder(ask.out)
-    device = choose_device(ask.device)
+    device = choose_device(ask.device, ask.threads)
     pairs, cannot = _pairs(ask, task_cards, model_cards)
     needed = {model for _, model, _ in pairs}
     models = {
@@ -176,7 +179,7 @@ def execute(plan: Plan) -> Outcome:
         return Outcome(_finish(cells, run, lock, plan.device), failures)
 
 
-def score(run: Path, device: str = "auto") -> Outcome:
+def score(run: Path, device: str = "auto", threads: int = 0) -> Outcome:
     """Score what is stored in a run directory and write its results again; generates nothing.
 
     Raises:
@@ -195,17 +198,23 @@ def score(run: Path, device: str = "auto") -> Outcome:
         context = task.context(entry["context"])
         cells.append(Cell(task, entry["model"], context, tuple(entry["seeds"]), entry["recipe"], tuple(entry["notes"])))
     with RunLock(run) as lock:
-        return Outcome(_finish(cells, run, lock, choose_device(device)))
+        return Outcome(_finish(cells, run, lock, choose_device(device, threads)))
 
 
-def choose_device(name: str) -> str:
+def choose_device(name: str, threads: int = 0) -> str:
     """A torch device by name; "auto" is the first CUDA device, else the CPU.
+
+    Args:
+        name: As torch calls it, or "auto".
+        threads: Threads for torch on the CPU; 0 leaves them as they are.
 
     Raises:
         InputError: The device does not exist here.
     """
     import torch
 
+    if threads:
+        torch.set_num_threads(threads)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -1,0 +1,100 @@
+"""What the harness itself costs: time of a whole run over the time of the bare model calls in it.
+
+    python benchmarks/overhead.py [--stories 32] [--seeds 5] [--models gill,stable-diffusion]
+
+Both figures are of one run, so that they share the machine's speed: every call of an adapter and of a metric's backbone
+is timed where it happens, with the batches that the run uses, and the whole run is timed around them, from the plan to
+results.json. Loading libraries and weights is left out of both. Aim: a ratio of at most 1.15.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gill_bench.metrics.picture import PictureMetric
+from gill_bench.runs.asked import ModelAsked
+from gill_bench.runs.run import Ask, execute, make_plan
+from gill_bench.runs.score import MetricAsked
+
+T = TypeVar("T")
+
+
+class Clock:
+    """Seconds spent inside timed calls."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def timed(self, function: Callable[..., T]) -> Callable[..., T]:
+        def call(*arguments: Any, **options: Any) -> T:
+            start = time.perf_counter()
+            try:
+                return function(*arguments, **options)
+            finally:
+                self.seconds += time.perf_counter() - start
+
+        return call
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stories", type=int, default=32)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--models", default="gill,stable-diffusion")
+    options = parser.parse_args()
+    calls, loading = Clock(), Clock()
+    load_model, load_metric = ModelAsked.load, MetricAsked.load
+
+    def model(asked: ModelAsked, device: str) -> object:
+        loaded: Any = loading.timed(load_model)(asked, device)
+        loaded.generate_images = calls.timed(loaded.generate_images)
+        return loaded
+
+    def metric(asked: MetricAsked, device: str) -> PictureMetric:
+        loaded: Any = loading.timed(load_metric)(asked, device)
+        loaded.features = calls.timed(loaded.features)
+        loaded.compare = calls.timed(loaded.compare)
+        return loaded  # type: ignore[no-any-return]
+
+    setattr(ModelAsked, "load", model)  # noqa: B010
+    setattr(MetricAsked, "load", metric)  # noqa: B010
+    out = Path(tempfile.mkdtemp(prefix="gill-bench-overhead-"))
+    try:
+        ask = Ask(
+            tasks=("vist",),
+            out=out / "run",
+            models=tuple(options.models.split(",")),
+            seeds=options.seeds,
+            limit=options.stories,
+            device="cpu",
+        )
+        make_plan(ask)  # imports and the embedded files, which are no part of a run
+        start = time.perf_counter()
+        rows = execute(make_plan(ask)).results.rows
+        whole = time.perf_counter() - start - loading.seconds
+    finally:
+        shutil.rmtree(out)
+    print(
+        json.dumps(
+            {
+                "samples": sum(row.n_scored for row in rows) // 2,
+                "whole_run_s": round(whole, 2),
+                "model_calls_s": round(calls.seconds, 2),
+                "ratio": round(whole / calls.seconds, 3),
+                "overhead_ms_per_sample": round(
+                    1000 * (whole - calls.seconds) / (sum(r.n_scored for r in rows) / 2), 2
+                ),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
