@@ -130,11 +130,14 @@ def resolve_task(
     Raises:
         InputError: An unknown setting or value.
     """
-    split = split or (card.mini.split if data == MINI else None) or card.data.split
+    mini = card.mini if data == MINI else None
+    if data == MINI and mini is None:
+        raise InputError(f"{card.name}: its card has no [mini] table, so it needs data: --data DIR")
+    split = split or (mini.split if mini else None) or card.data.split
     tables = {"data": dict(card.data.options), "prompt": dict(card.prompt), "scoring": dict(card.scoring)}
-    if data == MINI:
-        tables["data"] = override(tables["data"], card.mini.data, card.name)
-        tables["prompt"] = override(tables["prompt"], card.mini.prompt, card.name)
+    if mini:
+        tables["data"] = override(tables["data"], mini.data, card.name)
+        tables["prompt"] = override(tables["prompt"], mini.prompt, card.name)
     for key, value in settings.items():
         place = next((table for table in tables.values() if key in table), None)
         if place is None:
@@ -177,8 +180,10 @@ def open_task(
     for spec in card.metrics:
         backbone = None if spec.weights is None else find_weights(spec.weights, metric_weights).path
         metric(spec.name).check(backbone, spec.settings)
-    base = world_folder() if data == MINI else Path(data)
-    folder = base / card.name if (base / card.name).is_dir() else base
+    if data == MINI and card.mini:
+        folder = world_folder() / card.mini.folder
+    else:
+        folder = Path(data) / card.name if (Path(data) / card.name).is_dir() else Path(data)
     loaded: Dataset = dataset(card.data.format).load(folder, card.data.split, card.data.options)
     examples = loaded.examples[: limit or None]
     pictures = {picture.id: picture for example in examples for picture in example.pictures}

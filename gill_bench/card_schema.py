@@ -1,0 +1,186 @@
+"""What cards may hold: pydantic models that refuse unknown keys, one per kind of card."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from gill_bench.interfaces import Capability
+
+SCHEMA_VERSION = 1
+Value = bool | int | float | str
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Component(_Strict):
+    """One folder or file of weights.
+
+    Attributes:
+        id: Hub id of the published weights, or "" where there is none.
+        folder: Its name inside the folder given as `--weights DIR`.
+        mini: Its name among the small embedded weights, or "" where there is none.
+        url: Where to download it, for people.
+        size: Download size, for people.
+    """
+
+    id: str = ""
+    folder: str
+    mini: str = ""
+    url: str = ""
+    size: str = ""
+
+
+class Download(_Strict):
+    """One file or folder of a data set: what it is, where it comes from and where it goes inside `--data DIR`."""
+
+    what: str
+    url: str
+    to: str
+    size: str = ""
+
+
+class DataSpec(_Strict):
+    """Which data a task reads. `format` is the registered name of a data set reader."""
+
+    format: str
+    split: str
+    options: dict[str, Value] = {}
+    downloads: tuple[Download, ...] = ()
+
+
+class MetricSpec(_Strict):
+    """A metric by its registered name, its backbone weights and its settings."""
+
+    name: str
+    weights: Component | None = None
+    settings: dict[str, Value] = {}
+
+
+class MiniTask(_Strict):
+    """What differs when the task runs on the embedded mini world; `folder` is that of its data there."""
+
+    folder: str
+    split: str | None = None
+    data: dict[str, Value] = {}
+    prompt: dict[str, Value] = {}
+
+
+class TaskCard(_Strict):
+    """One evaluation.
+
+    Attributes:
+        capability: What a model must be able to do.
+        unit_size: Examples in one unit of work: what a kill can cost at most, per model and context.
+        contexts: Named lists of contexts. `paper` is the default of `--contexts`.
+        prompt: How an example becomes a prompt; whatever is here changes what a model is given.
+        scoring: How stored outputs become numbers; a change here generates nothing again.
+    """
+
+    kind: Literal["task"] = "task"
+    schema_: int = Field(alias="schema")
+    name: Name
+    title: str
+    paper: str
+    capability: Capability
+    unit_size: int = Field(gt=0)
+    data: DataSpec
+    contexts: dict[str, tuple[str, ...]]
+    prompt: dict[str, Value] = {}
+    scoring: dict[str, Value] = {}
+    metrics: tuple[MetricSpec, ...]
+    mini: MiniTask | None = None
+
+
+class MiniModel(_Strict):
+    """What differs when the model runs on the small embedded weights."""
+
+    settings: dict[str, Value] = {}
+
+
+class ModelCard(_Strict):
+    """One model.
+
+    Attributes:
+        adapter: Registered name of the adapter, or `file.py` or `file.py:Name`, relative to the card.
+        inputs: What a prompt may hold. A context with pictures shows "-" for a text-only model.
+        settings: Sampling and precision; checked by the adapter before any weights load.
+        home: The card's folder; set when it is read, never written.
+    """
+
+    kind: Literal["model"] = "model"
+    schema_: int = Field(alias="schema")
+    name: Name
+    title: str
+    paper: str = ""
+    adapter: str
+    capabilities: tuple[Capability, ...]
+    inputs: tuple[Literal["text", "image"], ...]
+    weights: dict[str, Component] = {}
+    settings: dict[str, Value] = {}
+    mini: MiniModel = MiniModel()
+    home: str = Field(default="", exclude=True)
+
+
+class ReportRow(_Strict):
+    """A table row: a model by name, and its name in the paper's table."""
+
+    model: str
+    title: str
+    published: str = ""
+
+
+class ReportColumn(_Strict):
+    """A table column: one metric in one context; `group` is the heading above it."""
+
+    task: str
+    context: str
+    metric: str
+    title: str
+    group: str = ""
+    digits: int = 3
+    published: str = ""
+    published_metric: str = ""
+
+
+class ReportCard(_Strict):
+    """The layout of one table of the paper."""
+
+    kind: Literal["report"] = "report"
+    schema_: int = Field(alias="schema")
+    name: Name
+    title: str
+    caption: str
+    published_table: str
+    rows: tuple[ReportRow, ...]
+    columns: tuple[ReportColumn, ...]
+
+
+class PublishedNumber(_Strict):
+    """One number of the paper, as printed. `std` is the figure after the plus-minus sign, of unstated kind."""
+
+    table: str
+    row: str
+    column: str
+    metric: str
+    value: float
+    std: float | None = None
+    unit: str
+    higher_is_better: bool | None = None
+    source: str
+    note: str = ""
+
+
+class PublishedCard(_Strict):
+    """Every number of the paper."""
+
+    kind: Literal["published"] = "published"
+    schema_: int = Field(alias="schema")
+    name: Name
+    title: str
+    source: str
+    numbers: tuple[PublishedNumber, ...]
