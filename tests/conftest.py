@@ -43,7 +43,7 @@ def mini_weights() -> Path:
 
 @pytest.fixture
 def vist(tmp_path: Path) -> Path:
-    """A copy of the mini world's VIST that a test may change."""
-    from gill_bench.mini.embedded import world_folder
+    """A small VIST that a test may change."""
+    from tests.stories import small_vist
 
-    return Path(shutil.copytree(world_folder() / "vist", tmp_path / "vist"))
+    return Path(shutil.copytree(small_vist(), tmp_path / "vist"))

@@ -185,6 +185,17 @@ def score(run: Path, device: str = "auto", threads: int = 0) -> Outcome:
     Raises:
         InputError: The folder is not that of a run, or its data is not where it was.
     """
+    cells = cells_of(run)
+    with RunLock(run) as lock:
+        return Outcome(_finish(cells, run, lock, choose_device(device, threads)))
+
+
+def cells_of(run: Path) -> list[Cell]:
+    """The cells of a run directory as they were asked, with their data opened and checked again.
+
+    Raises:
+        InputError: The folder is not that of a run, or its data is not where it was.
+    """
     if not (run / "spec.json").is_file():
         raise InputError(f"{run}: no spec.json; this is not the folder of a run")
     spec = read_spec(run)
@@ -197,8 +208,7 @@ def score(run: Path, device: str = "auto", threads: int = 0) -> Outcome:
         task: TaskAsked = tasks[entry["task_as"]]
         context = task.context(entry["context"])
         cells.append(Cell(task, entry["model"], context, tuple(entry["seeds"]), entry["recipe"], tuple(entry["notes"])))
-    with RunLock(run) as lock:
-        return Outcome(_finish(cells, run, lock, choose_device(device, threads)))
+    return cells
 
 
 def choose_device(name: str, threads: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""Small runs of the model that costs nothing, on the mini world."""
+"""Small runs of the model that costs nothing, on a small VIST."""
 
 from __future__ import annotations
 
@@ -9,13 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.runs.run import Ask, Outcome, execute, make_plan
+from tests.stories import small_vist
 
 CARDS = Path(__file__).resolve().parents[1] / "cards"
 
 
 def ask(out: Path, **changes: Any) -> Ask:
     """Six stories, two seeds, one model that costs nothing."""
-    base = Ask(tasks=("vist",), out=out, models=("noisy",), seeds=2, limit=6, device="cpu", card_folders=(CARDS,))
+    base = Ask(
+        tasks=("vist",),
+        out=out,
+        models=("noisy",),
+        seeds=2,
+        limit=6,
+        data=str(small_vist()),
+        split="test",
+        device="cpu",
+        card_folders=(CARDS,),
+    )
     return replace(base, **changes)
 
 

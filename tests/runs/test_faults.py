@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.helpers import gill_bench, start
 from tests.runs.helpers import CARDS, pictures, run, tree
+from tests.stories import small_vist
 
 
 def command(out: Path) -> list[str | Path]:
@@ -26,6 +27,10 @@ def command(out: Path) -> list[str | Path]:
         "2",
         "--device",
         "cpu",
+        "--data",
+        small_vist(),
+        "--split",
+        "test",
         "--out",
         out,
     ]

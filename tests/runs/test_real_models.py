@@ -15,6 +15,7 @@ from gill_bench.runs.units import read_samples
 from tests.cli.helpers import gill_bench, start
 from tests.runs.helpers import run, tree
 from tests.runs.test_faults import wait_for_units
+from tests.stories import small_vist
 
 MODELS = ("gill", "stable-diffusion")
 LIMIT, SEEDS = 8, 2
@@ -76,7 +77,7 @@ def test_batches_agree(tmp_path: Path, whole: Path, batch_size: int) -> None:
 def test_a_killed_run_of_the_real_adapters_resumes_to_the_same_bytes(tmp_path: Path, whole: Path) -> None:
     out = tmp_path / "run"
     words: list[str | Path] = ["run", "vist", "--models", ",".join(MODELS), "--out", out]
-    words += ["--limit", str(LIMIT), "--seeds", str(SEEDS)]
+    words += ["--limit", str(LIMIT), "--seeds", str(SEEDS), "--data", small_vist(), "--split", "test"]
     process = start(*words, "--device", "cpu")
     wait_for_units(out, 3)
     process.send_signal(signal.SIGKILL)

@@ -123,7 +123,7 @@ def test_missing_and_unreadable_pictures_are_counted_and_listed(
 ) -> None:
     photo = json.loads((vist / "sis/test.story-in-sequence.json").read_text())["images"][2]["id"]
     damage(vist, photo)
-    found = run(tmp_path / "run", data=str(vist), split="test", settings=("vist.unreadable=count",))
+    found = run(tmp_path / "run", data=str(vist), settings=("vist.unreadable=count",))
     assert found.complete
     # The same stories in every context, although one caption alone needs no third picture.
     assert {(row.n_expected, row.n_scored, row.n_missing, row.n_failed) for row in found.results.rows} == {(6, 4, 2, 0)}
@@ -135,7 +135,7 @@ def test_a_file_that_is_no_picture_is_refused_before_anything_is_loaded(tmp_path
     photo = json.loads((vist / "sis/test.story-in-sequence.json").read_text())["images"][2]["id"]
     write_text(vist, photo)
     with pytest.raises(InputError, match=rf"1 of 15 pictures cannot be read: .*{photo}.png: not a picture") as caught:
-        make_plan(ask(tmp_path / "run", data=str(vist), split="test"))
+        make_plan(ask(tmp_path / "run", data=str(vist)))
     assert "--set vist.unreadable=count" in str(caught.value)
 
 
@@ -143,7 +143,7 @@ def test_a_context_may_use_every_story_it_can(tmp_path: Path, vist: Path) -> Non
     photo = json.loads((vist / "sis/test.story-in-sequence.json").read_text())["images"][2]["id"]
     damage_nothing(vist, photo)
     settings = ("vist.stories=context",)
-    rows = run(tmp_path / "run", data=str(vist), split="test", settings=settings).results.rows
+    rows = run(tmp_path / "run", data=str(vist), settings=settings).results.rows
     assert {(row.context, row.n_scored) for row in rows} == {
         ("1-caption", 6),
         ("5-captions", 6),
@@ -155,14 +155,14 @@ def test_nothing_usable_is_an_error_before_anything_is_loaded(tmp_path: Path, vi
     for file in sorted((vist / "images" / "test").iterdir())[1:]:
         file.unlink()
     with pytest.raises(InputError, match="none of the 6 examples of vist can be asked with 1-caption; example 1024"):
-        make_plan(ask(tmp_path / "run", data=str(vist), split="test"))
+        make_plan(ask(tmp_path / "run", data=str(vist)))
 
 
 def test_a_changed_text_is_asked_again_and_a_changed_reference_only_scored_again(
     tmp_path: Path, vist: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def again() -> dict[tuple[str, str, int], float | None]:
-        rows = run(tmp_path / "run", data=str(vist), split="test", limit=2).results.rows
+        rows = run(tmp_path / "run", data=str(vist), limit=2).results.rows
         return {(row.context, row.metric, row.seed): row.value for row in rows}
 
     first = again()
@@ -263,7 +263,7 @@ def test_paths_inside_a_run_are_relative_and_secrets_stay_out(
     tmp_path: Path, vist: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["gill-bench", "run", "--data", str(vist), "--hf-token=abc123", "--out=/x/y"])
-    run(tmp_path / "run", data=str(vist), split="test", limit=1, contexts=("1-caption",))
+    run(tmp_path / "run", data=str(vist), limit=1, contexts=("1-caption",))
     for name in ("spec.json", "env.json", "results.json"):
         text = (tmp_path / "run" / name).read_text()
         assert str(tmp_path) not in text
@@ -336,7 +336,7 @@ def test_wrong_settings(tmp_path: Path, setting: str, message: str) -> None:
 def test_units_are_blocks_of_the_data_whatever_is_missing(tmp_path: Path, vist: Path) -> None:
     photo = json.loads((vist / "sis/test.story-in-sequence.json").read_text())["images"][0]["id"]
     damage_nothing(vist, photo)
-    plan = make_plan(ask(tmp_path / "run", data=str(vist), split="test", limit=10))
+    plan = make_plan(ask(tmp_path / "run", data=str(vist), limit=10))
     names = [[name for name, _ in unit.examples] for unit in plan.cells[0].pending]
     assert names == [["1026", "1027"], ["1028", "1029", "1030", "1031"], ["1032", "1033"]]
 

@@ -1,0 +1,73 @@
+"""Contrasts inside a run: the paired difference of two cells over the same examples, with an interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gill_bench.errors import InputError, did_you_mean
+from gill_bench.runs.plan import Cell, plan_cell
+from gill_bench.runs.score import metrics_of, read_values
+from gill_bench.statistics import Interval, paired_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One cell minus another, in a metric.
+
+    Attributes:
+        better: (model, context) that is expected to be better.
+        than: (model, context) that it is compared with.
+        metric: Registered name, with or without a stand-in's brackets.
+        gain: Difference in the metric's good direction, over examples; a mean over seeds each.
+    """
+
+    better: tuple[str, str]
+    than: tuple[str, str]
+    metric: str
+    gain: Interval
+
+
+def contrast(
+    run: Path, cells: dict[tuple[str, str], Cell], better: tuple[str, str], than: tuple[str, str], metric: str
+) -> Contrast:
+    """Compare two cells of one task over the examples that both have, seeds averaged, clusters kept together.
+
+    Args:
+        run: The run directory.
+        cells: By (model, context).
+        better: Minuend.
+        than: Subtrahend.
+        metric: Of the task.
+
+    Raises:
+        InputError: A cell is not in the run, or the task has no such metric.
+    """
+    values = {place: _story_means(run, cells, place, metric) for place in (better, than)}
+    common = [name for name in values[better][0] if name in values[than][0]]
+    sign = 1.0 if values[better][1] else -1.0
+    asked = cells[better].asked
+    differences = [sign * (values[better][0][name] - values[than][0][name]) for name in common]
+    clusters = [asked[name][0].cluster for name in common]
+    return Contrast(better, than, metric, paired_interval(differences, clusters))
+
+
+def _story_means(
+    run: Path, cells: dict[tuple[str, str], Cell], place: tuple[str, str], metric: str
+) -> tuple[dict[str, float], bool]:
+    if place not in cells:
+        names = ["/".join(known) for known in cells]
+        raise InputError(f"{run}: has no {'/'.join(place)}; {did_you_mean('/'.join(place), names)}")
+    cell = cells[place]
+    known = {asked.spec.name: asked for asked in metrics_of(cell.task)}
+    if metric not in known:
+        raise InputError(f"{cell.task.card.name} has no metric {metric!r}; {did_you_mean(metric, known)}")
+    found: dict[str, dict[int, float]] = {}
+    for name, unit in plan_cell(cell, run).done.items():
+        valid = {example for example, _ in unit.examples}
+        scored = read_values(cell.folder(run) / name, known[metric], cell) or {}
+        for (example, seed), value in scored.items():
+            if example in valid and seed in cell.seeds:
+                found.setdefault(example, {})[seed] = value
+    complete = {name: sum(by.values()) / len(by) for name, by in found.items() if len(by) == len(cell.seeds)}
+    return {name: complete[name] for name in cell.asked if name in complete}, known[metric].higher_is_better
