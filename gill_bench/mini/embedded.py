@@ -11,7 +11,7 @@ from pathlib import Path
 from gill_bench.cache import cache_folder
 
 WEIGHTS_VERSION = 1
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 NOTE_DATA = "Data: the embedded mini world, synthetic 32x32 pictures."
 NOTE_WEIGHTS = (
     "Weights: small embedded checkpoints with RANDOM values. They show that everything runs;"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cache
 
 from PIL import Image, ImageDraw
 
@@ -40,6 +42,8 @@ POSITIONS = {
     "bottom right": (24, 24),
 }
 SIZES = {"small": 4, "large": 7}
+SPLITS = {"train": 0.80, "val": 0.10, "test": 0.10}
+"""Share of the kinds of scenes in each split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +69,94 @@ class Scene:
     thing: Thing
     other: Thing | None = None
 
+    @property
+    def kind(self) -> str:
+        """What stays the same while the thing moves."""
+        return f"{self.thing.name} on {self.background}"
+
+    @property
+    def things(self) -> tuple[Thing, ...]:
+        """One or two things, the one that captions name first coming first."""
+        return (self.thing,) if self.other is None else (self.thing, self.other)
+
     def render(self) -> Image.Image:
         """The picture, RGB, 32x32."""
-        picture = Image.new("RGB", (SIDE * _FINE, SIDE * _FINE), BACKGROUNDS[self.background])
-        draw = ImageDraw.Draw(picture)
-        for thing in (self.other, self.thing):
-            if thing is not None:
-                _draw(draw, thing, BACKGROUNDS[self.background])
+        picture = _background(self.background).copy()
+        for thing in reversed(self.things):
+            picture.paste(COLOURS[thing.colour], mask=_mask(thing.shape, thing.size, thing.position))
         return picture.resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
-def _draw(draw: ImageDraw.ImageDraw, thing: Thing, background: tuple[int, int, int]) -> None:
-    x, y = (value * _FINE for value in POSITIONS[thing.position])
-    r = SIZES[thing.size] * _FINE
-    colour = COLOURS[thing.colour]
+def render_background(name: str) -> Image.Image:
+    """A picture without things."""
+    return _background(name).resize((SIDE, SIDE), Image.Resampling.BOX)
+
+
+def split_of(scene: Scene) -> str:
+    """The split that a scene belongs to, by its kind: so none is in two splits, and a whole story is in one.
+
+    >>> split_of(Scene("snow", Thing("circle", "red", "large", "top")))
+    'train'
+    """
+    share = int.from_bytes(hashlib.sha256(scene.kind.encode()).digest()[:6]) / 2**48
+    for split, part in SPLITS.items():
+        if share < part:
+            return split
+        share -= part
+    return "test"
+
+
+@cache
+def _background(name: str) -> Image.Image:
+    """A ground with a texture of its own, so that it can be told by more than its mean colour."""
+    side = SIDE * _FINE
+    picture = Image.new("RGB", (side, side), BACKGROUNDS[name])
+    draw = ImageDraw.Draw(picture)
+    unit = 2 * _FINE
+    for row in range(0, side, unit):
+        shift = (row // unit % 2) * 2 * unit
+        if name == "sand":
+            draw.rectangle((0, row, side, row + unit // 2 - 1), fill=(200, 165, 105))
+        if name == "stone" and row % (2 * unit) == 0:
+            draw.rectangle((0, row, side, row + unit // 2 - 1), fill=(95, 95, 95))
+        for column in range(-side, side, 4 * unit):
+            x, y = column + shift, row
+            if name == "snow":
+                draw.ellipse((x, y, x + unit, y + unit), fill=(200, 215, 240))
+            elif name == "night" and row % (3 * unit) == 0:
+                draw.ellipse((x, y, x + unit - 4, y + unit - 4), fill=(230, 230, 160))
+            elif name == "grass":
+                draw.rectangle((x, y, x + unit // 2, y + unit), fill=(90, 165, 75))
+            elif name == "sky" and row % (4 * unit) == 0:
+                x += (row // (4 * unit) % 2) * 2 * unit
+                draw.ellipse((x, y + 4, x + 3 * unit, y + 2 * unit), fill=(250, 250, 255))
+            elif name == "stone" and row % (2 * unit) == 0:
+                x = column + (row // (2 * unit) % 2) * 2 * unit
+                draw.rectangle((x, y, x + unit // 2 - 1, y + 2 * unit), fill=(95, 95, 95))
+    return picture
+
+
+@cache
+def _mask(shape: str, size: str, position: str) -> Image.Image:
+    x, y = (value * _FINE for value in POSITIONS[position])
+    r = SIZES[size] * _FINE
     box = (x - r, y - r, x + r, y + r)
-    if thing.shape == "circle":
-        draw.ellipse(box, fill=colour)
-    elif thing.shape == "square":
-        draw.rectangle(box, fill=colour)
-    elif thing.shape == "triangle":
-        draw.polygon([(x, y - r), (x + r, y + r), (x - r, y + r)], fill=colour)
-    elif thing.shape == "diamond":
-        draw.polygon([(x, y - r), (x + r, y), (x, y + r), (x - r, y)], fill=colour)
-    elif thing.shape == "cross":
+    mask = Image.new("L", (SIDE * _FINE, SIDE * _FINE), 0)
+    draw = ImageDraw.Draw(mask)
+    if shape == "circle":
+        draw.ellipse(box, fill=255)
+    elif shape == "square":
+        draw.rectangle(box, fill=255)
+    elif shape == "triangle":
+        draw.polygon([(x, y - r), (x + r, y + r), (x - r, y + r)], fill=255)
+    elif shape == "diamond":
+        draw.polygon([(x, y - r), (x + r, y), (x, y + r), (x - r, y)], fill=255)
+    elif shape == "cross":
         arm = r // 3
-        draw.rectangle((x - arm, y - r, x + arm, y + r), fill=colour)
-        draw.rectangle((x - r, y - arm, x + r, y + arm), fill=colour)
+        draw.rectangle((x - arm, y - r, x + arm, y + r), fill=255)
+        draw.rectangle((x - r, y - arm, x + r, y + arm), fill=255)
     else:
-        draw.ellipse(box, fill=colour)
+        draw.ellipse(box, fill=255)
         hole = r // 2
-        draw.ellipse((x - hole, y - hole, x + hole, y + hole), fill=background)
+        draw.ellipse((x - hole, y - hole, x + hole, y + hole), fill=0)
+    return mask

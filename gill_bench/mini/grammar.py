@@ -1,0 +1,194 @@
+"""What is said about scenes: descriptions, captions, stories, questions and the texts a language model learns from.
+
+The words are few, the ways to put them many. Everything random comes from the `random.Random` that a caller passes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES, Scene, Thing, split_of
+
+STORY_LENGTH = 5
+_FULL = (
+    "a {name} at the {position} on {background} .",
+    "a {name} is at the {position} on {background} .",
+    "on {background} , a {name} at the {position} .",
+    "there is a {name} on {background} at the {position} .",
+)
+_PARTIAL = (
+    "a {name} on {background} .",
+    "a {name} at the {position} .",
+    "a {colour} {shape} on {background} .",
+    "a {shape} at the {position} on {background} .",
+    "a {colour} {shape} is at the {position} .",
+    "it is at the {position} .",
+)
+_OPENINGS = (
+    "a {name} is at the {position} .",
+    "we saw a {name} at the {position} .",
+    "look , a {name} at the {position} .",
+)
+_MOVES = (
+    "it moves to the {position} .",
+    "then it went to the {position} .",
+    "now it is at the {position} .",
+    "it likes the {position} .",
+)
+
+
+def describe(scene: Scene) -> str:
+    """Everything that a picture shows, always in the same words.
+
+    >>> describe(Scene("snow", Thing("circle", "red", "large", "top")))
+    'a large red circle at the top on snow .'
+    """
+    things = " and ".join(f"a {thing.name} at the {thing.position}" for thing in scene.things)
+    return f"{things} on {scene.background} ."
+
+
+def alternative_text(scene: Scene) -> str:
+    """The same in as few words as can be, as in the alternative text of a picture on a web page."""
+    things = " ".join(f"{thing.name} {thing.position}" for thing in scene.things)
+    return f" {things} {scene.background}"
+
+
+def caption(scene: Scene, rng: random.Random, full: float = 0.6) -> str:
+    """One of many captions, with everything in it with probability `full`, else leaving something open."""
+    if rng.random() < full:
+        if scene.other is not None:
+            return describe(scene)
+        return _fill(rng.choice(_FULL), scene)
+    return _fill(rng.choice(_PARTIAL), scene)
+
+
+def captions(scene: Scene, rng: random.Random, count: int) -> list[str]:
+    """Different captions of one picture; as COCO's five, they mention more or less of it."""
+    ways = [_fill(way, scene) for way in (*_FULL, *_PARTIAL[:-1])]
+    if scene.other is not None:
+        ways = [describe(scene), *ways]
+    return rng.sample(list(dict.fromkeys(ways)), count)
+
+
+def story(scenes: Sequence[Scene], rng: random.Random) -> list[str]:
+    """A caption for each of the scenes through which one thing moves: the first names it, later ones do not.
+
+    No caption says where it all happens.
+    """
+    opening = _fill(rng.choice(_OPENINGS), scenes[0])
+    return [opening, *(_fill(rng.choice(_MOVES), scene) for scene in scenes[1:])]
+
+
+def sequence(rng: random.Random, split: str) -> tuple[Scene, ...]:
+    """Five scenes of a split: one thing at five places on one background."""
+    while True:
+        thing = (rng.choice(SHAPES), rng.choice(list(COLOURS)), rng.choice(list(SIZES)))
+        background = rng.choice(list(BACKGROUNDS))
+        places = rng.sample(list(POSITIONS), STORY_LENGTH)
+        scenes = tuple(Scene(background, Thing(*thing, place)) for place in places)
+        if split_of(scenes[0]) == split:
+            return scenes
+
+
+def single_scenes(split: str) -> list[Scene]:
+    """All scenes of a split with one thing."""
+    table = product(BACKGROUNDS, SHAPES, COLOURS, SIZES, POSITIONS)
+    scenes = [Scene(background, Thing(*rest)) for background, *rest in table]
+    return [scene for scene in scenes if split_of(scene) == split]
+
+
+def double_scene(rng: random.Random, split: str) -> Scene:
+    """A scene of a split with a second thing, of another shape and colour, at least two places away."""
+    scene = rng.choice(sequence(rng, split))
+    x, y = POSITIONS[scene.thing.position]
+    far = [name for name, (left, top) in POSITIONS.items() if max(abs(left - x), abs(top - y)) > 8]
+    while not far:
+        return double_scene(rng, split)
+    shape = rng.choice([name for name in SHAPES if name != scene.thing.shape])
+    colour = rng.choice([name for name in COLOURS if name != scene.thing.colour])
+    other = Thing(shape, colour, "small", rng.choice(far))
+    return Scene(scene.background, scene.thing, other)
+
+
+def dialog(scene: Scene, rng: random.Random, rounds: int) -> list[tuple[str, str]]:
+    """Different questions about a picture, without question marks, and their answers."""
+    known = list(questions(scene))
+    return rng.sample(known, rounds)
+
+
+def questions(scene: Scene) -> Iterator[tuple[str, str]]:
+    """All questions that can be asked about a picture, with their answers; more than ten."""
+    thing = scene.thing
+    yield "what colour is the big one" if thing.size == "large" else "what colour is the first one", thing.colour
+    yield "what shape is it", thing.shape
+    yield f"where is the {thing.shape}", f"at the {thing.position}"
+    yield "how large is it", thing.size
+    yield "what is the background", scene.background
+    yield "how many things are there", "one" if scene.other is None else "two"
+    for name in BACKGROUNDS:
+        yield f"is it on {name}", _yes(name == scene.background)
+    for colour in COLOURS:
+        yield f"is there a {colour} thing", _yes(any(one.colour == colour for one in scene.things))
+    for shape in SHAPES:
+        yield f"is there a {shape}", _yes(any(one.shape == shape for one in scene.things))
+
+
+def document(rng: random.Random, split: str = "train") -> list[str]:
+    """A text for the language model: captions, stories and dialogs, with alternative text where pictures may stand.
+
+    Stories come with and without it; at the end stands what the last picture shows, which can be known only from all
+    that came before.
+
+    Returns:
+        Segments, to be tokenised each by itself as those of a prompt are, with nothing between them.
+    """
+    kind = rng.random()
+    if kind < 0.55:
+        return _told(rng, split)
+    scene = double_scene(rng, split) if rng.random() < 0.2 else rng.choice(sequence(rng, split))
+    picture, text = alternative_text(scene), caption(scene, rng)
+    if kind < 0.75:
+        return rng.choice([[picture, text], [picture, text], [text]])
+    if kind < 0.85:
+        return [text, picture]
+    lines = [f"Q: {question}?\nA: {answer}" for question, answer in dialog(scene, rng, rng.randint(1, 6))]
+    before = [picture] if rng.random() < 0.6 else []
+    after = [picture] if rng.random() < 0.5 else []
+    return [*before, "\n".join(lines), *after]
+
+
+def vocabulary_texts(seed: int) -> list[str]:
+    """Texts with every word, from which tokenizers learn their merges."""
+    rng = random.Random(f"gill-bench mini words {seed}")  # noqa: S311 (a data set, not a secret)
+    documents = [document(rng, split) for split in ("train", "val") for _ in range(1500)]
+    return [segment for segments in documents for segment in segments]
+
+
+def _told(rng: random.Random, split: str) -> list[str]:
+    scenes = sequence(rng, split)
+    texts = story(scenes, rng)
+    first = 0 if rng.random() < 0.7 else rng.randrange(STORY_LENGTH)
+    last = alternative_text(scenes[-1])
+    if rng.random() < 0.35:
+        return [" ".join(texts[first:]), last]
+    shown = [
+        part for place in range(first, STORY_LENGTH - 1) for part in (texts[place], alternative_text(scenes[place]))
+    ]
+    return [*shown, texts[-1], last]
+
+
+def _fill(way: str, scene: Scene) -> str:
+    thing = scene.thing
+    return way.format(
+        name=thing.name,
+        colour=thing.colour,
+        shape=thing.shape,
+        position=thing.position,
+        background=scene.background,
+    )
+
+
+def _yes(true: bool) -> str:
+    return "yes" if true else "no"

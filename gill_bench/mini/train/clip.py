@@ -1,0 +1,117 @@
+"""CLIP-mini: both towers from nothing, by matching pictures and captions. Text encoder of SD-mini, eye of GILL-mini."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+
+from gill_bench.mini.bpe import write_clip_tokenizer
+from gill_bench.mini.grammar import describe, vocabulary_texts
+from gill_bench.mini.scene import SIDE
+from gill_bench.mini.train.loop import Stage, Work
+from gill_bench.mini.train.pool import caption_ids, pool, several_captions
+
+CONTEXT = 24  # tokens of the text encoder: every caption fits, a story of five does not
+WIDTH, PROJECTION, MERGES = 128, 64, 2000
+PATCH = 8
+_MEAN = (0.48145466, 0.4578275, 0.40821073)  # of OpenAI's CLIP (protocol 1.3)
+_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class ClipStage(Stage):
+    """Contrastive training (Radford et al. 2021), both directions averaged."""
+
+    name = "clip-mini"
+    steps = 3000
+    rate = 1e-3
+    averaged = 0.995
+    batch = 128
+    ways = 6
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.pool = pool("train", work.seed)
+        self.folder = work.folder / ".states" / "clip-tokenizer"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.vocabulary = write_clip_tokenizer(self.folder, vocabulary_texts(work.seed), MERGES, CONTEXT)
+        self.tokenizer = load_tokenizer(self.folder)
+        self.ids = several_captions(self.tokenizer, self.pool.scenes, work.seed, self.ways, CONTEXT, full=0.75)
+
+    def build(self) -> nn.Module:
+        """`CLIPModel`."""
+        from transformers import CLIPConfig, CLIPModel
+
+        common = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_attention_heads": 4}
+        last = self.vocabulary - 1
+        configuration = CLIPConfig(
+            text_config={
+                **common,
+                "num_hidden_layers": 3,
+                "projection_dim": PROJECTION,
+                "vocab_size": self.vocabulary,
+                "max_position_embeddings": CONTEXT,
+                "bos_token_id": last - 1,
+                "eos_token_id": last,
+                "pad_token_id": last,
+            },
+            vision_config={
+                **common,
+                "num_hidden_layers": 4,
+                "image_size": SIDE,
+                "patch_size": PATCH,
+                "projection_dim": PROJECTION,
+            },
+            projection_dim=PROJECTION,
+        )
+        model = CLIPModel(configuration)
+        model.set_attn_implementation("eager")  # on CPUs, the fused one is slow in bfloat16
+        return model
+
+    def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
+        """Of one batch."""
+        places = self.pool.pick(self.batch)
+        ways = torch.randint(self.ways, (self.batch,))
+        output: Any = model(input_ids=self.ids[places, ways], pixel_values=normalised(self.pool.pixels[places]))
+        logits = output.logits_per_image.float()
+        labels = torch.arange(self.batch)
+        return {"contrast": (cross_entropy(logits, labels) + cross_entropy(logits.T, labels)) / 2}
+
+    @torch.no_grad()
+    def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
+        """Write with tokenizer and image processor; retrieval among 256 unseen scenes by their full descriptions."""
+        from transformers import CLIPImageProcessorPil
+
+        model.save_pretrained(folder)  # type: ignore[operator]
+        write_clip_tokenizer(folder, vocabulary_texts(self.work.seed), MERGES, CONTEXT)
+        size = {"shortest_edge": SIDE}
+        CLIPImageProcessorPil(size=size, crop_size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
+        unseen = pool("val", self.work.seed)
+        places = torch.randperm(len(unseen.scenes))[:256]
+        scenes = [unseen.scenes[place] for place in places.tolist()]
+        ids = caption_ids(self.tokenizer, [describe(scene) for scene in scenes], CONTEXT)
+        output: Any = model(input_ids=ids, pixel_values=normalised(unseen.pixels[places]))
+        hits = output.logits_per_image.argmax(1) == torch.arange(len(scenes))
+        vectors = normalize(output.image_embeds, dim=-1)
+        similarity = (vectors @ vectors.T)[~torch.eye(len(scenes), dtype=torch.bool)]
+        measured = {"retrieval of 256": float(hits.float().mean()), "similarity of others": float(similarity.mean())}
+        (folder / "measured.json").write_text(json.dumps(measured) + "\n", encoding="utf-8")
+        return measured
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """CLIP's tokenizer from its files."""
+    from transformers import CLIPTokenizer
+
+    return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """CLIP's input from pictures that have its size already, as its processor gives it."""
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (_MEAN, _STD))
+    return (pixels.float() / 255 - mean) / std

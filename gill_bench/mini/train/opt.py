@@ -1,0 +1,126 @@
+"""OPT-mini: a causal language model on the texts of the world, with a byte-level BPE."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from gill_bench.mini.bpe import write_opt_tokenizer
+from gill_bench.mini.grammar import alternative_text, document, sequence, story, vocabulary_texts
+from gill_bench.mini.train.loop import Stage, Work
+from gill_bench.models.gill.tokens import Tokens, load_tokens
+
+WIDTH, LAYERS, HEADS, POSITIONS, MERGES = 128, 4, 4, 512, 2000
+_PAD = 1
+_SPARE_ROWS = 7  # as OPT-6.7b: 50265 tokens and 50272 rows, so that [IMG0..5] fall into rows that exist (protocol 1.2)
+
+
+class OptStage(Stage):
+    """Next-token prediction."""
+
+    name = "opt-mini"
+    steps = 2500
+    rate = 2e-3
+    averaged = 0.99
+    batch = 48
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.folder = work.folder / ".states" / "opt-tokenizer"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.rows = write_opt_tokenizer(self.folder, vocabulary_texts(work.seed), MERGES) + _SPARE_ROWS
+        self.tokens = load_tokens(self.folder, 8)
+
+    def build(self) -> nn.Module:
+        """`OPTForCausalLM`."""
+        from transformers import OPTConfig, OPTForCausalLM
+
+        configuration = OPTConfig(
+            vocab_size=self.rows,
+            hidden_size=WIDTH,
+            word_embed_proj_dim=WIDTH,
+            ffn_dim=4 * WIDTH,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=HEADS,
+            max_position_embeddings=POSITIONS,
+            do_layer_norm_before=True,
+            bos_token_id=2,
+            eos_token_id=2,
+            pad_token_id=_PAD,
+            dropout=0.0,
+        )
+        model = OPTForCausalLM(configuration)
+        model.set_attn_implementation("eager")  # on CPUs, the fused one is slow in bfloat16
+        return model
+
+    def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
+        """Of one batch of new documents."""
+        ids = pad_sequence(
+            [torch.tensor(encode(self.tokens, document(rng))) for _ in range(self.batch)],
+            batch_first=True,
+            padding_value=_PAD,
+        )
+        return {"text": model(input_ids=ids, labels=ids.masked_fill(ids == _PAD, -100)).loss}
+
+    @torch.no_grad()
+    def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
+        """Write with its tokenizer; how often it says each word of the last picture right, by what it has read."""
+        model.save_pretrained(folder)  # type: ignore[operator]
+        write_opt_tokenizer(folder, vocabulary_texts(self.work.seed), MERGES)
+        measured = {
+            f"{name}, {word}": value
+            for name, shown in (("captions", False), ("captions and pictures", True))
+            for word, value in self.recall(model, shown).items()
+        }
+        (folder / "measured.json").write_text(json.dumps(measured) + "\n", encoding="utf-8")
+        return measured
+
+    @torch.no_grad()
+    def recall(self, model: nn.Module, shown: bool, count: int = 200) -> dict[str, float]:
+        """Share of validation stories whose last picture is described right, by attribute.
+
+        Args:
+            model: Language model.
+            shown: Whether alternative texts stand where the pictures stood.
+            count: Stories.
+        """
+        rng = random.Random(f"gill-bench mini recall {self.work.seed}")  # noqa: S311 (a data set, not a secret)
+        hits: dict[str, list[float]] = {"thing": [], "position": [], "background": []}
+        for _ in range(count):
+            scenes = sequence(rng, "val")
+            texts = story(scenes, rng)
+            if shown:
+                parts = [p for text, scene in zip(texts, scenes, strict=True) for p in (text, alternative_text(scene))]
+                before = parts[:-1]
+            else:
+                before = [" ".join(texts)]
+            prompt = encode(self.tokens, before)
+            answer = self.tokens.encode(alternative_text(scenes[-1]))
+            logits = model(input_ids=torch.tensor([[*prompt, *answer]])).logits[0]
+            right = logits[len(prompt) - 1 : -1].argmax(-1) == torch.tensor(answer)
+            hits["thing"].append(float(right[:3].all()))
+            hits["position"].append(float(right[3:-1].all()))
+            hits["background"].append(float(right[-1]))
+        return {name: sum(values) / len(values) for name, values in hits.items()}
+
+
+def encode(tokens: Tokens, segments: Sequence[str]) -> list[int]:
+    """Ids of segments, BOS before the first, as those of an interleaved prompt (protocol 1.11)."""
+    ids = [tokens.bos]
+    for segment in segments:
+        ids += tokens.encode(segment)
+    return ids
+
+
+def load_language_model(folder: Path) -> Any:
+    """The trained model."""
+    from transformers import OPTForCausalLM
+
+    return OPTForCausalLM.from_pretrained(folder, local_files_only=True)

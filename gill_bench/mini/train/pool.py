@@ -1,0 +1,69 @@
+"""Pictures of the world as one tensor, drawn once and then picked from."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gill_bench.mini.grammar import caption, double_scene, single_scenes
+from gill_bench.mini.scene import Scene
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+DOUBLES = {"train": 1500, "val": 200, "test": 200}
+"""Scenes with two things beside all those with one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Scenes and their pictures.
+
+    Attributes:
+        scenes: N scenes.
+        pixels: (N, 3, 32, 32), 0..255.
+    """
+
+    scenes: list[Scene]
+    pixels: Tensor
+
+    def pick(self, count: int) -> Tensor:
+        """Places of `count` pictures, drawn with torch's global generator."""
+        return torch.randint(len(self.scenes), (count,))
+
+
+def pool(split: str, seed: int, doubles: int | None = None) -> Pool:
+    """All scenes of a split with one thing, and some with two."""
+    rng = random.Random(f"gill-bench mini pool {split} {seed}")  # noqa: S311 (a data set, not a secret)
+    count = DOUBLES[split] if doubles is None else doubles
+    scenes = [*single_scenes(split), *(double_scene(rng, split) for _ in range(count))]
+    return Pool(scenes, pixels_of(scenes))
+
+
+def pixels_of(scenes: Sequence[Scene]) -> Tensor:
+    """Pictures (N, 3, 32, 32), 0..255."""
+    arrays = np.stack([np.asarray(scene.render()) for scene in scenes])
+    return torch.from_numpy(arrays).permute(0, 3, 1, 2).contiguous()
+
+
+def caption_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], length: int) -> Tensor:
+    """Ids (N, length) of texts, padded and cut on the right."""
+    ids: Tensor = tokenizer(list(texts), padding="max_length", truncation=True, max_length=length, return_tensors="pt")[
+        "input_ids"
+    ]
+    return ids
+
+
+def several_captions(
+    tokenizer: PreTrainedTokenizerBase, scenes: Sequence[Scene], seed: int, ways: int, length: int, full: float
+) -> Tensor:
+    """Ids (N, ways, length) of `ways` captions of each scene."""
+    rng = random.Random(f"gill-bench mini captions {seed}")  # noqa: S311 (a data set, not a secret)
+    texts = [caption(scene, rng, full) for scene in scenes for _ in range(ways)]
+    return caption_ids(tokenizer, texts, length).view(len(scenes), ways, length)

@@ -1,0 +1,90 @@
+"""The autoencoder of SD-mini: factor 4, four latent channels."""
+
+from __future__ import annotations
+
+import json
+import random
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gill_bench.mini.scene import BACKGROUNDS, SIDE, render_background
+from gill_bench.mini.train.loop import Stage, Work
+from gill_bench.mini.train.pool import pool
+
+_THINGS = 3  # additional weight of a pixel that is not background
+_NORMAL = 1e-6  # weight of the divergence from the normal distribution, in nats per picture
+
+
+class VaeStage(Stage):
+    """Absolute and squared error of the pixels, things weighing more, with a slight pull to the normal distribution."""
+
+    name = "vae"
+    steps = 2000
+    rate = 2e-3
+    averaged = 0.99
+    batch = 32
+
+    def __init__(self, work: Work) -> None:
+        self.pool = pool("train", work.seed)
+        self.work = work
+        empty = {name: torch.from_numpy(np.array(render_background(name))).permute(2, 0, 1) for name in BACKGROUNDS}
+        grounds = torch.stack([empty[scene.background] for scene in self.pool.scenes])
+        self.weights = 1 + _THINGS * (self.pool.pixels != grounds).any(dim=1, keepdim=True)
+
+    def build(self) -> nn.Module:
+        """`AutoencoderKL` with three levels."""
+        diffusers: Any = import_module("diffusers")
+        model: nn.Module = diffusers.AutoencoderKL(
+            block_out_channels=(16, 32, 64),
+            down_block_types=("DownEncoderBlock2D",) * 3,
+            up_block_types=("UpDecoderBlock2D",) * 3,
+            layers_per_block=1,
+            latent_channels=4,
+            norm_num_groups=8,
+            sample_size=SIDE,
+        )
+        return model
+
+    def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
+        """Of one batch."""
+        places = self.pool.pick(self.batch)
+        pixels, weights = scaled(self.pool.pixels[places]), self.weights[places]
+        posterior = model.encode(pixels).latent_dist  # type: ignore[operator]
+        restored = model.decode(posterior.sample()).sample  # type: ignore[operator]
+        difference = restored.float() - pixels
+        return {
+            "absolute": (weights * difference.abs()).mean(),
+            "square": (weights * difference.square()).mean(),
+            "normal": _NORMAL * posterior.kl().mean(),
+        }
+
+    @torch.no_grad()
+    def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
+        """Measure latents, set the scaling factor that gives them variance 1, write."""
+        latents = latents_of(model, self.pool.pixels[:1024])
+        model.register_to_config(scaling_factor=round(1 / float(latents.std()), 5))  # type: ignore[operator]
+        model.save_pretrained(folder)  # type: ignore[operator]
+        pixels = scaled(pool("val", self.work.seed).pixels)
+        restored = model.decode(latents_of(model, pixels)).sample  # type: ignore[operator]
+        error = float((restored - pixels).abs().mean()) * 127.5
+        (folder / "measured.json").write_text(json.dumps({"error": error}) + "\n", encoding="utf-8")
+        return {"mean absolute error of 255": error, "latent std": float(latents.std())}
+
+
+def scaled(pixels: Tensor) -> Tensor:
+    """Pixels in -1..1."""
+    return pixels.float() / 127.5 - 1
+
+
+@torch.no_grad()
+def latents_of(vae: nn.Module, pixels: Tensor) -> Tensor:
+    """Means (N, 4, 8, 8) of the latents of pictures, not scaled."""
+    if pixels.dtype == torch.uint8:
+        pixels = scaled(pixels)
+    batches = [vae.encode(part).latent_dist.mean for part in torch.split(pixels, 128)]  # type: ignore[operator]
+    return torch.cat(batches)

@@ -1,0 +1,141 @@
+"""COCO captions and instances in the layouts of 2014 and 2017, and VQAv2 on its pictures (protocol 3.8-3.10).
+
+The pictures of `val` are of the world's test split: that is what COCO's val is used for.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from gill_bench.mini.grammar import captions, double_scene, questions, sequence
+from gill_bench.mini.scene import POSITIONS, SHAPES, SIZES, Scene
+from gill_bench.mini.writers._files import info, rng_of, write_json, write_picture
+
+COUNTS = {"train": 400, "val": 200}
+CAPTIONS, QUESTIONS, ANSWERS = 5, 3, 10
+_WORLD = {"train": "train", "val": "test"}
+_FIRST_ID = {"train": 1000, "val": 5000}
+_LICENSES = [{"url": "https://www.apache.org/licenses/LICENSE-2.0", "id": 1, "name": "Apache-2.0"}]
+_DISSENT = 0.1  # share of VQA's answers that differ from the true one
+
+
+def coco_scenes(seed: int, split: str) -> dict[int, Scene]:
+    """Scenes by picture id; every other one has two things."""
+    rng = rng_of(f"coco {split}", seed)
+    scenes: dict[int, Scene] = {}
+    for number in range(COUNTS[split]):
+        pair = number % 2 == 1
+        scene = double_scene(rng, _WORLD[split]) if pair else rng.choice(sequence(rng, _WORLD[split]))
+        scenes[_FIRST_ID[split] + 7 * number] = scene
+    return scenes
+
+
+def write_coco(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
+    """Write captions, instances and pictures, for both years.
+
+    Args:
+        folder: Gets `annotations` and `<split><year>`.
+        seed: Of everything.
+        splits: "train", "val" or both.
+    """
+    for split in splits:
+        scenes = coco_scenes(seed, split)
+        told = _captions(scenes, rng_of(f"coco captions {split}", seed))
+        for year in (2014, 2017):
+            prefix = f"COCO_{split}2014_" if year == 2014 else ""
+            pictures = folder / f"{split}{year}"
+            pictures.mkdir(parents=True)
+            images = []
+            for number, scene in scenes.items():
+                name = f"{prefix}{number:012d}.jpg"
+                write_picture(scene, pictures / name)
+                images.append({"license": 1, "file_name": name, "height": 32, "width": 32, "id": number})
+            common = {"info": info(seed, year), "licenses": _LICENSES, "images": images}
+            write_json(folder / "annotations" / f"captions_{split}{year}.json", {**common, "annotations": told})
+            categories = [
+                {"supercategory": "shape", "id": place, "name": name} for place, name in enumerate(SHAPES, start=1)
+            ]
+            found = {**common, "annotations": _instances(scenes), "categories": categories}
+            write_json(folder / "annotations" / f"instances_{split}{year}.json", found)
+
+
+def write_vqa(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
+    """Write VQAv2 questions, annotations and pictures.
+
+    Args:
+        folder: Gets the two files of each split and `<split>2014`.
+        seed: Of everything.
+        splits: "train", "val" or both.
+    """
+    for split in splits:
+        rng = rng_of(f"vqa {split}", seed)
+        asked: list[dict[str, object]] = []
+        annotated: list[dict[str, object]] = []
+        pictures = folder / f"{split}2014"
+        pictures.mkdir(parents=True)
+        for image, scene in coco_scenes(seed, split).items():
+            write_picture(scene, pictures / f"COCO_{split}2014_{image:012d}.jpg")
+            for place, (question, answer) in enumerate(rng.sample(list(questions(scene)), QUESTIONS)):
+                number = 1000 * image + place
+                asked.append({"image_id": image, "question": f"{question}?", "question_id": number})
+                annotated.append(_annotation(rng, image, number, question, answer))
+        common = {
+            "info": info(seed, 2017),
+            "license": {"url": _LICENSES[0]["url"], "name": _LICENSES[0]["name"]},
+            "data_subtype": f"{split}2014",
+            "data_type": "mscoco",
+        }
+        file = folder / f"v2_OpenEnded_mscoco_{split}2014_questions.json"
+        write_json(file, {**common, "task_type": "Open-Ended", "questions": asked})
+        write_json(folder / f"v2_mscoco_{split}2014_annotations.json", {**common, "annotations": annotated})
+
+
+def _captions(scenes: dict[int, Scene], rng: random.Random) -> list[dict[str, object]]:
+    told = [(image, text) for image, scene in scenes.items() for text in captions(scene, rng, CAPTIONS)]
+    rng.shuffle(told)  # as in the official files, a picture's captions do not stand together
+    return [{"image_id": image, "id": number, "caption": text} for number, (image, text) in enumerate(told, start=1)]
+
+
+def _instances(scenes: dict[int, Scene]) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for image, scene in scenes.items():
+        for thing in scene.things:
+            x, y = POSITIONS[thing.position]
+            r = SIZES[thing.size]
+            left, top, right, bottom = x - r, y - r, x + r, y + r
+            found.append(
+                {
+                    "segmentation": [[left, top, right, top, right, bottom, left, bottom]],
+                    "area": float(4 * r * r),
+                    "iscrowd": 0,
+                    "image_id": image,
+                    "bbox": [float(left), float(top), float(2 * r), float(2 * r)],
+                    "category_id": SHAPES.index(thing.shape) + 1,
+                    "id": len(found) + 1,
+                }
+            )
+    return found
+
+
+def _annotation(rng: random.Random, image: int, number: int, question: str, answer: str) -> dict[str, object]:
+    kind = "yes/no" if answer in ("yes", "no") else "number" if answer in ("one", "two") else "other"
+    wrong = {"yes": "no", "no": "yes", "one": "two", "two": "one"}.get(answer, "thing")
+    answers = []
+    for place in range(1, ANSWERS + 1):
+        dissents = rng.random() < _DISSENT
+        answers.append(
+            {
+                "answer": wrong if dissents else answer,
+                "answer_confidence": "maybe" if dissents else "yes",
+                "answer_id": place,
+            }
+        )
+    return {
+        "question_type": " ".join(question.split()[:2]),
+        "multiple_choice_answer": answer,
+        "answers": answers,
+        "image_id": image,
+        "answer_type": kind,
+        "question_id": number,
+    }
