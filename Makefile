@@ -10,8 +10,8 @@ CONSTRAINTS ?= -c constraints.txt
 demo: setup
 	$(BIN)/gill-bench run vist --contexts paper --out runs/demo
 	$(BIN)/gill-bench report runs/demo --compare paper
-	$(BIN)/gill-bench report runs/demo --out runs/demo/table-1.md
-	@echo "also written: runs/demo/table-1.md"
+	$(BIN)/gill-bench report runs/demo --out runs/demo/table-1.md --pictures runs/demo/pictures.png
+	@echo "also written: runs/demo/table-1.md and runs/demo/pictures.png"
 
 test: setup
 	$(BIN)/ruff format --check .

@@ -35,6 +35,11 @@ def report(
         list[Path] | None, typer.Option("--cards", metavar="DIR", help="Additional folder of cards. Repeatable.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    pictures: Annotated[
+        Path | None,
+        typer.Option("--pictures", metavar="FILE.png", help="Also draw a grid: context, truth, each model's picture."),
+    ] = None,
+    examples: Annotated[int, typer.Option("--examples", min=1, help="Rows of that grid.")] = 8,
 ) -> None:
     """Write tables like the paper's from the results of runs.
 
@@ -47,6 +52,8 @@ def report(
       gill-bench report runs/first runs/second --compare paper
 
       gill-bench report runs/first --table table-1 --out table-1.tex
+
+      gill-bench report runs/first --pictures grid.png --examples 12
     """
     import os
     import shutil
@@ -68,6 +75,8 @@ def report(
     if out is not None and not out.parent.is_dir():
         raise InputError(f"--out {out}: the folder {out.parent} does not exist; create it first")
 
+    if pictures is not None:
+        _draw(runs or [], pictures, examples)
     tables = tables_for(runs or [], Cards(cards or []), table or None, compare == "paper")
     if out is not None:
         try:
@@ -79,3 +88,42 @@ def report(
     text = render(tables, chosen, width=shutil.get_terminal_size((120, 24)).columns, color=color)
     # Bytes, since the arrows do not exist in every encoding that a redirected stdout may have.
     typer.echo(text.encode(), nl=False)
+
+
+def _draw(runs: list[Path], file: Path, count: int) -> None:
+    """Draw the grid of one run."""
+    import io
+
+    from gill_bench.errors import InputError
+    from gill_bench.files import write_atomic
+    from gill_bench.reporting.grid import GridRow, draw_grid
+    from gill_bench.runs.gallery import exhibits
+    from gill_bench.runs.run import cells_of
+
+    if len(runs) != 1:
+        raise InputError(f"--pictures draws one run, {len(runs)} were given")
+    if not file.parent.is_dir():
+        raise InputError(f"--pictures {file}: the folder {file.parent} does not exist; create it first")
+    cells = cells_of(runs[0])
+    shown = exhibits(runs[0], [cell for cell in cells if cell.task is cells[0].task], count)
+    if not shown:
+        raise InputError(f"{runs[0]}: no example has been done by every model and context yet")
+    turns = len(shown[0].turns)
+    headings = [
+        *(f"context {place + 1}" for place in range(turns - 1)),
+        "truth",
+        *(f"{model} {context}" for model, context in shown[0].outputs),
+    ]
+    rows = [
+        GridRow(
+            [
+                *((picture, text) for text, picture in one.turns[:-1]),
+                (one.target, one.turns[-1][0]),
+                *((picture, "") for picture in one.outputs.values()),
+            ]
+        )
+        for one in shown
+    ]
+    buffer = io.BytesIO()
+    draw_grid(headings, rows).save(buffer, "PNG")
+    write_atomic(file, buffer.getvalue())

@@ -12,8 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from gill_bench import __version__
-from gill_bench.cards import TaskCard
+from gill_bench.cards import TaskCard, explain
 from gill_bench.errors import InputError
 from gill_bench.files import digest, to_json, write_atomic
 from gill_bench.runs.plan import Cell
@@ -110,9 +112,20 @@ def write_spec(run: Path, spec: Mapping[str, Any]) -> None:
 
 
 def task_from_entry(run: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `open_task` from a spec's task entry, with folders as they are seen from here."""
+    """The arguments of `open_task` from a spec's task entry, with folders as they are seen from here.
+
+    Raises:
+        InputError: The entry was written by a version whose cards differ.
+    """
+    try:
+        card = TaskCard.model_validate(entry["card"])
+    except ValidationError as error:
+        raise InputError(
+            f"{run / 'spec.json'}: a card that this gill-bench does not read ({explain(error, TaskCard)});"
+            " it is of another version: run the same command again to renew it"
+        ) from error
     return {
-        "card": TaskCard.model_validate(entry["card"]),
+        "card": card,
         "data": _from_run(run, entry["data"]),
         "limit": entry["limit"],
         "metric_weights": _from_run(run, entry["metric_weights"]),
