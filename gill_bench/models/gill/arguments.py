@@ -25,7 +25,7 @@ class ModelArguments(BaseModel):
         gen_emb_dim: Width of the generation head's output.
         num_tokens: [IMG] tokens, r. Older files say `num_gen_tokens` and `num_ret_tokens`, which are equal.
         num_clip_tokens: Conditioning vectors that the generation head gives.
-        text_fc_mode: Generation head.
+        text_fc_mode: Generation head; the authors' code has only "gill_mapper" and "linear".
         ret_text_fc_mode: Retrieval head.
         text_emb_layers: Layers whose states the heads read; only the last is ever used.
         share_ret_gen: Whether retrieval and generation use the same tokens; always true.
@@ -40,7 +40,7 @@ class ModelArguments(BaseModel):
     gen_emb_dim: int = Field(gt=0)
     num_tokens: int = Field(gt=0, validation_alias=AliasChoices("num_tokens", "num_gen_tokens", "num_ret_tokens"))
     num_clip_tokens: int = Field(gt=0)
-    text_fc_mode: Literal["gill_mapper", "linear"]
+    text_fc_mode: Literal["gill_mapper", "linear", "mlp", "encoder"]
     ret_text_fc_mode: Literal["linear"] = "linear"
     text_emb_layers: tuple[Literal[-1]] = (-1,)
     share_ret_gen: Literal[True] = True

@@ -1,4 +1,4 @@
-"""Reading a GILL checkpoint: only tensors are unpickled, and every key is accounted for (protocol 1.6).
+"""Reading and writing GILL checkpoints: only tensors are unpickled, and every key is accounted for (protocol 1.6).
 
 The authors load with `strict=False`, so that a wrong prefix leaves random weights without a word. Here a key that is
 missing, additional or of another shape is an error.
@@ -6,6 +6,7 @@ missing, additional or of another shape is an error.
 
 from __future__ import annotations
 
+import io
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError
+from gill_bench.files import write_atomic
 from gill_bench.models.gill.arguments import ModelArguments
 from gill_bench.models.gill.network import MAPPER_ATTENTION_HEADS, Heads, Sizes
 
@@ -99,7 +102,7 @@ def empty_heads(file: Path, state: Mapping[str, Tensor], sizes: Sizes) -> Heads:
         )
     with torch.device("meta"):
         heads = Heads(sizes, shapes)
-    if sizes.text_fc_mode == "linear" and not heads.conditioning_width:
+    if sizes.text_fc_mode != "gill_mapper" and not heads.conditioning_width:
         raise InputError(
             f"{file}: the generation head gives {sizes.num_tokens} x {output_width(heads)} numbers, which are no"
             f" {sizes.num_clip_tokens} vectors of one width (model_args.json: num_tokens, num_clip_tokens, gen_emb_dim)"
@@ -153,6 +156,18 @@ def fill_heads(heads: Heads, state: Mapping[str, Tensor], dtype: torch.dtype) ->
     values[_TABLE] = values[_TABLE][-heads.sizes.num_tokens :]
     # A copy, because the tensors of the file are mapped from it.
     heads.load_state_dict({key: value.to(dtype, copy=True) for key, value in values.items()}, assign=True)
+
+
+def write_tensors(folder: Path, heads: Heads) -> None:
+    """Write a network as it is released, with the [IMG] rows alone of the table, in both formats that `NAMES` lists."""
+    state = {
+        _PREFIX + key: value.detach().to("cpu", copy=True).contiguous()
+        for key, value in sorted(heads.state_dict().items())
+    }
+    buffer = io.BytesIO()
+    torch.save({"state_dict": state}, buffer)
+    write_atomic(folder / NAMES[0], buffer.getvalue())
+    write_atomic(folder / NAMES[1], save(state, metadata={"format": "pt"}))
 
 
 def check_decoder_fits(file: Path, heads: Heads, width: int, context: int, decoder: Path) -> None:

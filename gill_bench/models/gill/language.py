@@ -55,9 +55,15 @@ class LanguageModel:
         """Longest sequence that it reads."""
         return int(self._model.config.max_position_embeddings)
 
-    def embed(self, ids: Sequence[int]) -> Tensor:
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its weights."""
+        dtype: torch.dtype = self._model.dtype
+        return dtype
+
+    def embed(self, ids: Sequence[int] | Tensor) -> Tensor:
         """Input embeddings (T, e) of T ids."""
-        table: Tensor = self._model.get_input_embeddings()(torch.tensor(ids, dtype=torch.long, device=self.device))
+        table: Tensor = self._model.get_input_embeddings()(torch.as_tensor(ids, dtype=torch.long, device=self.device))
         return table
 
     def states(self, sequences: Sequence[Tensor]) -> list[Tensor]:

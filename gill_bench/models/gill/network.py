@@ -141,6 +141,56 @@ class GillMapper(nn.Module):
         return output
 
 
+class SharedMlp(nn.Module):
+    """Three layers with LeakyReLU at every position: the MLP of Table 3 (widths as protocol 2.9 recommends)."""
+
+    def __init__(self, width: int, hidden: int, output_width: int, outputs: int) -> None:
+        super().__init__()
+        # PyTorch's slope of 0.01; the paper does not state one.
+        self.layers = nn.Sequential(nn.Linear(width, hidden), nn.LeakyReLU(), nn.Linear(hidden, hidden), nn.LeakyReLU())
+        self.model = nn.Linear(hidden, output_width)
+        self.outputs = outputs
+
+    def forward(self, states: Tensor, embeddings: Tensor | None) -> Tensor:
+        """Map states (N, r, e) to (N, min(r, outputs), output width); the embeddings are not read."""
+        output: Tensor = self.model(self.layers(states[:, : self.outputs]))
+        return output
+
+
+class SharedEncoder(nn.Module):
+    """A bidirectional encoder over the states: the encoder of Table 3 (protocol 2.9), with GILLMapper's block."""
+
+    def __init__(
+        self, width: int, output_width: int, outputs: int, hidden: int, feedforward: int, encoders: int
+    ) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(
+            hidden, MAPPER_ATTENTION_HEADS, feedforward, dropout=0.0, batch_first=True, norm_first=True
+        )
+        self.fc = nn.Linear(width, hidden)
+        self.tfm = nn.TransformerEncoder(layer, encoders, nn.LayerNorm(hidden), enable_nested_tensor=False)
+        # What nn.Transformer does with its own; the copies of one layer would all begin with the same values.
+        for parameter in self.tfm.parameters():
+            if parameter.ndim > 1:
+                nn.init.xavier_uniform_(parameter)
+        self.model = nn.Linear(hidden, output_width)
+        self.outputs = outputs
+
+    def forward(self, states: Tensor, embeddings: Tensor | None) -> Tensor:
+        """Map states (N, r, e) to (N, min(r, outputs), output width); the embeddings are not read."""
+        output: Tensor = self.model(self.tfm(self.fc(states))[:, : self.outputs])
+        return output
+
+
+def flat_width(sizes: Sizes) -> int:
+    """Numbers per [IMG] position with which a head without queries gives all conditioning vectors (protocol 2.9).
+
+    0 where the positions do not share them evenly.
+    """
+    width, rest = divmod(sizes.num_clip_tokens * sizes.gen_emb_dim, min(sizes.num_tokens, sizes.num_clip_tokens))
+    return 0 if rest else width
+
+
 def conditioning_width(sizes: Sizes, output_width: int) -> int:
     """Width of a conditioning vector when the head maps each position to `output_width` numbers.
 
@@ -168,11 +218,31 @@ def _gill_mapper(sizes: Sizes, shapes: Shapes) -> nn.Module:
 
 
 def _linear(sizes: Sizes, shapes: Shapes) -> nn.Module:
+    return SharedLinear(sizes.llm_width, _output_width(sizes, shapes), sizes.num_clip_tokens)
+
+
+def _mlp(sizes: Sizes, shapes: Shapes) -> nn.Module:
+    # The real one is 4096 -> 2048 -> 2048 -> 7392, near GILLMapper in size.
+    hidden = _rows(shapes, "layers.0.weight", 2048)
+    return SharedMlp(sizes.llm_width, hidden, _output_width(sizes, shapes), sizes.num_clip_tokens)
+
+
+def _encoder(sizes: Sizes, shapes: Shapes) -> nn.Module:
+    hidden = _rows(shapes, "fc.weight", 512)
+    return SharedEncoder(
+        sizes.llm_width,
+        _output_width(sizes, shapes),
+        sizes.num_clip_tokens,
+        hidden,
+        _rows(shapes, "tfm.layers.0.linear1.weight", 4 * hidden),
+        _layers(shapes, "tfm.layers.") or 4,
+    )
+
+
+def _output_width(sizes: Sizes, shapes: Shapes) -> int:
     # gen_emb_dim is the layer's output in the authors' code, but the width of SD's conditioning in the paper.
-    flat = sizes.num_clip_tokens * sizes.gen_emb_dim // min(sizes.num_tokens, sizes.num_clip_tokens)
     given = _rows(shapes, "model.weight", sizes.gen_emb_dim)
-    output_width = given if given == flat else sizes.gen_emb_dim
-    return SharedLinear(sizes.llm_width, output_width, sizes.num_clip_tokens)
+    return given if given == flat_width(sizes) else sizes.gen_emb_dim
 
 
 def _rows(shapes: Shapes, key: str, default: int) -> int:
@@ -184,5 +254,10 @@ def _layers(shapes: Shapes, prefix: str) -> int:
     return len([number for number in numbers if number.isdigit()])
 
 
-GENERATION_HEADS: dict[str, Callable[[Sizes, Shapes], nn.Module]] = {"gill_mapper": _gill_mapper, "linear": _linear}
+GENERATION_HEADS: dict[str, Callable[[Sizes, Shapes], nn.Module]] = {
+    "gill_mapper": _gill_mapper,
+    "linear": _linear,
+    "mlp": _mlp,
+    "encoder": _encoder,
+}
 """Constructor by `text_fc_mode`; takes the sizes and the shapes of the head's tensors in the checkpoint."""

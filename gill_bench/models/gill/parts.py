@@ -112,14 +112,18 @@ def resolve(
     arguments = read_arguments(checkpoint)
     found = {
         "checkpoint": checkpoint,
-        "llm": _folder(llm or arguments.opt_version, checkpoint),
-        "visual_encoder": _folder(visual_encoder or arguments.visual_encoder, checkpoint),
+        "llm": find_folder(llm or arguments.opt_version, checkpoint),
+        "visual_encoder": find_folder(visual_encoder or arguments.visual_encoder, checkpoint),
     }
-    return found if image_decoder is None else {**found, "image_decoder": _folder(image_decoder, checkpoint)}
+    return found if image_decoder is None else {**found, "image_decoder": find_folder(image_decoder, checkpoint)}
 
 
-def _folder(name: Path | str, checkpoint: Path) -> Path:
-    """A folder as given, else relative to the checkpoint, else the hub's."""
+def find_folder(name: Path | str, checkpoint: Path) -> Path:
+    """A folder as given, else relative to the checkpoint, else the hub's.
+
+    Raises:
+        InputError: Neither a folder nor a hub id that can be downloaded.
+    """
     for folder in (Path(name), checkpoint / name):
         if folder.is_dir():
             return folder

@@ -57,25 +57,30 @@ class PromptEncoder:
         picture = [IGNORED] * self._heads.sizes.n_visual_tokens
         encoded = []
         for prompt in prompts:
-            segments = self._segment_ids(prompt)
+            segments = segment_ids(self._tokens, prompt.segments, self._always_add_bos)
             parts = [next(pictures) if ids is None else self._language.embed(ids) for ids in segments]
             labels = [label for ids in segments for label in (picture if ids is None else ids)]
             encoded.append(EncodedPrompt(torch.cat(parts), torch.tensor(labels, device=self._language.device)))
         return encoded
 
-    def _segment_ids(self, prompt: Prompt) -> list[list[int] | None]:
-        """Ids of each segment, None for a picture. BOS stands before the first text, even where a picture precedes it.
 
-        A prompt without text ends in BOS, as if its last segment were an empty text: in training no text begins
-        without it.
-        """
-        segments: list[list[int] | None] = []
-        begun = False
-        for segment in prompt.segments if prompt.texts else (*prompt.segments, ""):
-            if not isinstance(segment, str):
-                segments.append(None)
-                continue
-            ids = self._tokens.encode(segment)
-            segments.append([self._tokens.bos, *ids] if not begun or self._always_add_bos else ids)
-            begun = True
-        return segments
+def segment_ids(tokens: Tokens, segments: Sequence[object], always_add_bos: bool = False) -> list[list[int] | None]:
+    """Ids of each segment, None for a picture. BOS stands before the first text, even where a picture precedes it.
+
+    A prompt without text ends in BOS, as if its last segment were an empty text: in training no text begins without it.
+
+    Args:
+        tokens: Tokenizer.
+        segments: Texts, and whatever stands for pictures.
+        always_add_bos: BOS before every text segment, not only before the first.
+    """
+    found: list[list[int] | None] = []
+    begun = False
+    for segment in segments if any(isinstance(item, str) for item in segments) else (*segments, ""):
+        if not isinstance(segment, str):
+            found.append(None)
+            continue
+        ids = tokens.encode(segment)
+        found.append([tokens.bos, *ids] if not begun or always_add_bos else ids)
+        begun = True
+    return found

@@ -61,11 +61,17 @@ class VisualEncoder:
         if not images:
             return torch.empty(0, self.width, dtype=self._model.dtype, device=self._model.device)
         batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
-        return torch.cat([self._model(self.pixels(batch)).pooler_output for batch in batches])
+        return torch.cat([self.features_of(self.pixels(batch)) for batch in batches])
+
+    @torch.inference_mode()
+    def features_of(self, pixels: Tensor) -> Tensor:
+        """Pooled features (N, d) of preprocessed pictures (N, 3, height, width), wherever they are."""
+        features: Tensor = self._model(pixels.to(self._model.device, self._model.dtype)).pooler_output
+        return features
 
     def pixels(self, images: Sequence[Image]) -> Tensor:
-        """Preprocessed pictures (N, 3, height, width)."""
+        """Preprocessed pictures (N, 3, height, width), float32 on the CPU."""
         if self._squash_size:
             images = [squash_image(image, self._squash_size) for image in images]
         prepared = self._processor([image.convert("RGB") for image in images], return_tensors="pt")
-        return cast(Tensor, prepared["pixel_values"]).to(self._model.device, self._model.dtype)
+        return cast(Tensor, prepared["pixel_values"])

@@ -145,7 +145,7 @@ def test_missing_files(folder: Path, tmp_path: Path) -> None:
     [
         ("{", ["cannot be read as JSON"]),
         ("[]", ["JSON object"]),
-        ({"text_fc_mode": "mlp"}, ["text_fc_mode = 'mlp'"]),
+        ({"text_fc_mode": "conv"}, ["text_fc_mode = 'conv'"]),
         ({"num_clip_tokens": None}, ["num_clip_tokens"]),
         ({"text_emb_layers": [-1, 3]}, ["text_emb_layers"]),
         ({"share_ret_gen": False}, ["share_ret_gen"]),
