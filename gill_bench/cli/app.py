@@ -11,6 +11,7 @@ from gill_bench.cli.report import report
 from gill_bench.cli.run import run
 from gill_bench.cli.score import score
 from gill_bench.cli.show_card import show
+from gill_bench.cli.train import train
 
 _MAP = """How well does a model use the context it is given? The evaluations of GILL (NeurIPS 2023) as a benchmark.
 
@@ -20,6 +21,7 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench run vist                  generate and score; run it again to resume
   gill-bench report runs/vist          tables as in the paper
   gill-bench score runs/vist           score stored outputs again, generate nothing
+  gill-bench train                     train GILL on caption-image pairs
 
 Without --data and --weights everything runs on a small embedded world with small embedded weights.
 Each command explains itself with --help. --debug shows the traceback of an error.
@@ -58,3 +60,4 @@ app.command("show")(show)
 app.command("run")(run)
 app.command("report")(report)
 app.command("score")(score)
+app.command("train")(train)

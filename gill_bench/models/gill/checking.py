@@ -33,8 +33,8 @@ def check_weights(weights: Mapping[str, Path], *, safety_checker: bool) -> None:
     checkpoint, llm, encoder = (weights[name] for name in COMPONENTS)
     arguments = read_arguments(checkpoint)
     check_widths(arguments, checkpoint, llm, encoder)
-    _check_files(llm, ("vocab.json", "tokenizer.json"))
-    _check_files(encoder, ("preprocessor_config.json", "processor_config.json"))
+    check_language_files(llm)
+    check_visual_files(encoder)
     decoder = weights.get("image_decoder")
     if decoder is not None:
         check_pipeline_folder(decoder, safety_checker=safety_checker)
@@ -79,6 +79,24 @@ def check_widths(arguments: ModelArguments, checkpoint: Path, llm: Path, encoder
                 f"{checkpoint / FILE}: {field} = {name!r}, a model of width {expected}, but {folder} is of width"
                 f" {width}; give the model that the checkpoint was trained with"
             )
+
+
+def check_language_files(folder: Path) -> None:
+    """Check that an OPT folder has a tokenizer and whole weights.
+
+    Raises:
+        InputError: Names the file.
+    """
+    _check_files(folder, ("vocab.json", "tokenizer.json"))
+
+
+def check_visual_files(folder: Path) -> None:
+    """Check that a CLIP folder has an image processor and whole weights.
+
+    Raises:
+        InputError: Names the file.
+    """
+    _check_files(folder, ("preprocessor_config.json", "processor_config.json"))
 
 
 def _check_files(folder: Path, any_of: tuple[str, ...]) -> None:

@@ -1,0 +1,149 @@
+"""What a training is asked to do. Defaults are the authors' values (protocol 2.5); small models override sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Mapper = Literal["gill_mapper", "linear", "mlp", "encoder"]
+Objective = Literal["authors", "paper"]
+Precision = Literal["auto", "bf16", "fp32", "mixed"]
+
+_OF_EXECUTION = frozenset(
+    {"data", "llm", "visual_encoder", "out", "llm_name", "visual_encoder_name", "text_encoder", "stories"}
+    | {
+        "epochs",
+        "steps",
+        "device",
+        "workers",
+        "cache",
+        "save_every",
+        "log_every",
+        "validate_first",
+        "validation_limit",
+        "validation_batch",
+    }
+)
+
+
+class TrainConfig(BaseModel):
+    """The configuration of one training.
+
+    Attributes:
+        data: Folder with `cc3m_train.tsv`, `cc3m_val.tsv` (optional) and `cc3m/{training,validation}/`, see
+            docs/training.md.
+        llm: OPT: folder or hub id.
+        visual_encoder: CLIP: folder or hub id.
+        out: Folder of checkpoints, state and log.
+        llm_name: What `model_args.json` calls the language model; None = the hub id, or the path relative to the
+            checkpoint.
+        visual_encoder_name: Likewise.
+        text_encoder: Stable Diffusion folder with which missing targets are written first; None = they must be there.
+        mapper: Generation head (Table 3).
+        num_tokens: [IMG] tokens, r (Table 4).
+        n_visual_tokens: Input embeddings per picture, k.
+        ret_emb_dim: Width of the retrieval space, p.
+        mapper_width: Inner width of `gill_mapper` and `encoder`; that of `mlp` is four times this.
+        mapper_layers: Layers of the encoder, and of GILLMapper's decoder too.
+        max_len: Tokens of a caption with BOS and the [IMG] tokens, at most.
+        objective: "authors" = as their code; "paper" = squared l_g, negative log-likelihood of [IMG0] only, sum of the
+            two contrastive directions (protocol 2.3).
+        cap_loss_scale: Of the captioning pass.
+        ret_loss_scale: Of the retrieval pass; 0 = generation only.
+        gen_loss_scale: Of the generation pass.
+        packing: Probability with which a pass packs its captions pairwise.
+        epochs: Stretches of `steps_per_epoch` after each of which is validated.
+        steps_per_epoch: Optimizer steps in each.
+        steps: Optimizer steps in all; None = all epochs. The last epoch may be cut short.
+        batch_size: Examples a step, over all processes together.
+        lr: Highest learning rate.
+        betas: Of AdamW.
+        weight_decay: Of AdamW; never of the [IMG] embeddings (protocol 2.6).
+        grad_clip: Largest norm of the gradient.
+        warmup_steps: Scheduler steps from a rate of exactly 0.
+        decay_epochs: After so many epochs past the warm-up, the rate is multiplied by `decay_factor`, again and again.
+        decay_factor: See there.
+        precision: "bf16" = everything, optimizer included, as the authors (protocol 2.6); "fp32" = everything; "mixed"
+            = frozen networks in bf16, what is trained in fp32; "auto" = bf16 on an accelerator, fp32 on a CPU.
+        device: "auto" = the accelerator, if there is one.
+        seed: Of initial values, data order and coins.
+        workers: Processes a rank that read pictures; 0 = none of their own.
+        cache: Compute all CLIP features and read all targets once and keep them in memory. Same result, up to rounding.
+        stories: JSONL file of interleaved prompts. A DEPARTURE from the paper: there, no sequence ever holds both a
+            picture and [IMG] tokens.
+        story_share: Share of each batch that are stories, in the captioning and the generation pass.
+        missing: What happens where a picture or target file does not exist: "error", or "skip" = the example is left
+            out and counted. It is never replaced by another.
+        validate_first: Whether to validate before training too, as the authors do.
+        validation_limit: Pairs of the validation split, from its start; None = all.
+        validation_batch: Examples in one pass of the validation.
+        save_every: Steps between two saves of the state.
+        log_every: Steps between two lines of the log.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: Path
+    llm: Path | str
+    visual_encoder: Path | str
+    out: Path
+    llm_name: str | None = None
+    visual_encoder_name: str | None = None
+    text_encoder: Path | None = None
+    mapper: Mapper = "gill_mapper"
+    num_tokens: int = Field(default=8, gt=0)
+    n_visual_tokens: int = Field(default=4, gt=0)
+    ret_emb_dim: int = Field(default=256, gt=0)
+    mapper_width: int = Field(default=512, gt=0, multiple_of=4)
+    mapper_layers: int = Field(default=4, gt=0)
+    max_len: int = Field(default=32, gt=2)
+    objective: Objective = "authors"
+    cap_loss_scale: float = Field(default=1.0, ge=0)
+    ret_loss_scale: float = Field(default=1.0, ge=0)
+    gen_loss_scale: float = Field(default=1.0, ge=0)
+    packing: float = Field(default=0.5, ge=0, le=1)
+    epochs: int = Field(default=10, gt=0)
+    steps_per_epoch: int = Field(default=2000, gt=0)
+    steps: int | None = Field(default=None, gt=0)
+    batch_size: int = Field(default=200, gt=0, multiple_of=2)
+    lr: float = Field(default=1e-3, gt=0)
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = Field(default=0.01, ge=0)
+    grad_clip: float = Field(default=1.0, gt=0)
+    warmup_steps: int = Field(default=2000, ge=0)
+    decay_epochs: int = Field(default=5, gt=0)
+    decay_factor: float = Field(default=0.1, gt=0, le=1)
+    precision: Precision = "auto"
+    device: Literal["auto", "cpu"] = "auto"
+    seed: int = 0
+    workers: int = Field(default=4, ge=0)
+    cache: bool = False
+    stories: Path | None = None
+    story_share: float = Field(default=0.0, ge=0, lt=1)
+    missing: Literal["error", "skip"] = "error"
+    validate_first: bool = True
+    validation_limit: int | None = Field(default=None, gt=0)
+    validation_batch: int = Field(default=64, gt=0)
+    save_every: int = Field(default=500, gt=0)
+    log_every: int = Field(default=50, gt=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainConfig:
+        if self.max_len < self.num_tokens + 2:
+            raise ValueError(f"max_len = {self.max_len} leaves no room for a caption before {self.num_tokens} tokens")
+        if (self.stories is None) != (self.story_share == 0):
+            raise ValueError("stories and story_share belong together: give both, or neither")
+        if not self.cap_loss_scale + self.ret_loss_scale + self.gen_loss_scale:
+            raise ValueError("all loss scales are 0: nothing would be trained")
+        return self
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps in all."""
+        return self.steps or self.epochs * self.steps_per_epoch
+
+    def identity(self) -> dict[str, object]:
+        """The values on which the trained weights depend, but for files; a resumed training must have the same."""
+        return {key: value for key, value in self.model_dump(mode="json").items() if key not in _OF_EXECUTION}

@@ -1,0 +1,241 @@
+"""GILL in training: the frozen networks, the heads, and the three passes over a batch (protocol 2.3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from gill_bench.models.gill.language import LanguageModel
+from gill_bench.models.gill.network import Heads, Shapes, Sizes, flat_width
+from gill_bench.models.gill.sequences import IGNORED
+from gill_bench.models.gill.tokens import Tokens
+from gill_bench.models.gill.vision import VisualEncoder
+from gill_bench.training.batches import Batch
+from gill_bench.training.config import Mapper, Objective
+from gill_bench.training.losses import conditioning_distance, contrastive
+from gill_bench.training.rows import PICTURE, Builder, Row
+
+INITIAL_LOGIT_SCALE = math.log(1 / 0.07)  # protocol 1.1
+Pass = Literal["captioning", "retrieval", "generation"]
+PASSES: tuple[Pass, ...] = ("captioning", "retrieval", "generation")
+
+
+class Read(NamedTuple):
+    """What the language model made of rows.
+
+    Attributes:
+        cross_entropy: Mean over all labels of which something precedes.
+        accuracy: Share of those labels that were the likeliest token.
+        states: (N, r, e) at the [IMG] tokens of N examples, in their order.
+    """
+
+    cross_entropy: Tensor
+    accuracy: Tensor
+    states: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Weights of the losses of the three passes; a pass of weight 0 is not run."""
+
+    captioning: float = 1.0
+    retrieval: float = 1.0
+    generation: float = 1.0
+
+
+class TrainingNetwork(nn.Module):
+    """The module that is trained; its parameters are those of the heads.
+
+    The [IMG] rows of the language model's tied table exist only in the heads: looked up as input embeddings and
+    multiplied as rows of the LM head from there. That is the authors' row mask on the gradient of the whole table,
+    without the table's weight decay, which changes nothing in bf16 and would erode the table in fp32 (protocol 2.6).
+    The frozen networks are no submodules, so that no wrapper copies, synchronises or saves them.
+
+    Args:
+        tokens: Tokenizer.
+        language: Frozen language model; its own [IMG] rows are never read.
+        vision: Frozen visual encoder.
+        heads: What is trained.
+        objective: See `TrainConfig`.
+        scales: Weights of the losses.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        language: LanguageModel,
+        vision: VisualEncoder,
+        heads: Heads,
+        objective: Objective,
+        scales: Scales,
+    ) -> None:
+        super().__init__()
+        self.heads = heads
+        self.language = language
+        self.vision = vision
+        self.scales = scales
+        self.as_in_paper = objective == "paper"
+        self.builder = Builder(tuple(tokens.image_ids), heads.sizes.n_visual_tokens, first_only=self.as_in_paper)
+        self._first = tokens.size - len(tokens.image_ids)
+        # The other rows are frozen, so that their mean norm never changes.
+        with torch.no_grad():
+            self._mean_norm = language.embed(torch.arange(self._first)).norm(dim=-1).mean()
+
+    def forward(self, batch: Batch, packed: dict[Pass, bool]) -> dict[str, Tensor]:
+        """Weighted losses by name; their sum is minimised.
+
+        Args:
+            batch: N pairs, and stories.
+            packed: By pass, whether its captions stand pairwise in one row.
+        """
+        features = self.features(batch.pictures)
+        story_features = self.features(batch.story_pictures) if len(batch.story_pictures) else features[:0]
+        losses: dict[str, Tensor] = {}
+        if self.scales.captioning:
+            rows = self.builder.captioning(batch.captions, packed["captioning"])
+            stories = [story.captioning for story in batch.stories]
+            read = self.read([rows, stories], torch.cat([features, story_features]))
+            losses["captioning"] = self.scales.captioning * read.cross_entropy
+        if self.scales.retrieval:
+            read = self.read([self.builder.image_tokens(batch.captions, packed["retrieval"])], None)
+            texts, images = self.heads.embed_states(read.states), self.heads.embed_features(features.to(self.dtype))
+            pair = contrastive(texts, images, self.heads.logit_scale, sum_directions=self.as_in_paper)
+            losses["retrieval_tokens"] = self.scales.retrieval * read.cross_entropy / 2
+            losses["contrastive"] = self.scales.retrieval * pair
+        if self.scales.generation:
+            rows = self.builder.image_tokens(batch.captions, packed["generation"])
+            stories = [story.generation for story in batch.stories]
+            read = self.read([rows, stories], story_features)
+            distance = conditioning_distance(
+                self.heads.condition(read.states), self.to_device(batch.targets), squared=self.as_in_paper
+            )
+            losses["generation_tokens"] = self.scales.generation * read.cross_entropy / 2
+            losses["generation"] = self.scales.generation * distance
+        return losses
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """CLIP's features (N, d) of preprocessed pictures (N, 3, height, width), or of such features themselves."""
+        if pictures.ndim == 4:
+            # A copy, because tensors of the inference mode cannot take part in a backward pass.
+            return self.vision.features_of(pictures).clone()
+        return self.to_device(pictures)
+
+    def read(self, groups: Sequence[Sequence[Row]], features: Tensor | None) -> Read:
+        """Run the language model over rows.
+
+        Args:
+            groups: Rows; those of one group, of similar lengths, go through it together.
+            features: (M, d) of the M pictures in all rows, in order.
+        """
+        states: list[Tensor] = []
+        left = features
+        for rows in groups:
+            if rows:
+                count = sum(row.ids.count(PICTURE) for row in rows) // self.heads.sizes.n_visual_tokens
+                own, left = (left[:count], left[count:]) if left is not None else (None, None)
+                states += self.language.states(self._embed(rows, own))
+        flat = torch.cat(states)
+        every = [row for rows in groups for row in rows]
+        targets = torch.tensor([label for row in every for label in (*row.labels[1:], IGNORED)], device=flat.device)
+        wanted = targets != IGNORED
+        # Logits only where they are needed: the vocabulary is the widest thing here.
+        logits = self._logits(flat[wanted]).float()
+        loss = cross_entropy(logits, targets[wanted])
+        accuracy = (logits.argmax(dim=-1) == targets[wanted]).float().mean()
+        places, begin = [], 0
+        for row in every:
+            places += [begin + start for start in row.starts]
+            begin += len(row.ids)
+        span = torch.arange(self.heads.sizes.num_tokens, device=flat.device)
+        index = torch.tensor(places, dtype=torch.long, device=flat.device)[:, None] + span
+        return Read(loss, accuracy, flat[index].to(self.dtype))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of what is trained."""
+        return self.heads.input_embeddings.weight.dtype
+
+    @torch.no_grad()
+    def renormalise(self) -> None:
+        """Give every [IMG] embedding the mean norm of the other rows of the table, as the authors after each step."""
+        table = self.heads.input_embeddings.weight
+        norms = table.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(table.dtype).tiny)
+        table.mul_(self._mean_norm.to(table.dtype) / norms)
+
+    def to_device(self, values: Tensor) -> Tensor:
+        """Move to where the language model is."""
+        return values.to(self.language.device)
+
+    def _embed(self, rows: Sequence[Row], features: Tensor | None) -> list[Tensor]:
+        ids = self.to_device(torch.tensor([token for row in rows for token in row.ids]))
+        embeddings = self.language.embed(ids.clamp(min=0))
+        own = ids >= self._first
+        embeddings[own] = self.heads.input_embeddings(ids[own] - self._first).to(embeddings.dtype)
+        if features is not None and len(features):
+            tokens = self.heads.visual_tokens(features.to(self.dtype)).to(embeddings.dtype)
+            embeddings[ids == PICTURE] = tokens.flatten(0, 1)
+        return list(embeddings.split([len(row.ids) for row in rows]))
+
+    def _logits(self, states: Tensor) -> Tensor:
+        table = self.heads.input_embeddings.weight.to(states.dtype)
+        return torch.cat([self.language.logits(states)[:, : self._first], states @ table.T], dim=-1)
+
+
+def new_heads(sizes: Sizes, image_embeddings: Tensor, mapper_width: int, mapper_layers: int, seed: int) -> Heads:
+    """Heads with initial values: PyTorch's own for linear layers, Xavier for the mapper's transformer (protocol 1.4).
+
+    Args:
+        sizes: See there.
+        image_embeddings: (r, e), initial [IMG] rows.
+        mapper_width: See `TrainConfig`.
+        mapper_layers: Likewise.
+        seed: Of the values.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        heads = Heads(sizes, mapper_shapes(sizes, mapper_width, mapper_layers))
+        with torch.no_grad():
+            heads.logit_scale.fill_(INITIAL_LOGIT_SCALE)
+            heads.input_embeddings.weight.copy_(image_embeddings)
+            queries = getattr(heads.gen_text_hidden_fcs[0], "query_embs", None)
+            if queries is not None:
+                queries.normal_()
+    return heads
+
+
+def mapper_shapes(sizes: Sizes, width: int, layers: int) -> Shapes:
+    """Shapes from which `Heads` takes the generation head's inner sizes."""
+    mapper: Mapper = sizes.text_fc_mode  # type: ignore[assignment]
+    shapes: dict[str, tuple[int, ...]] = {}
+    if mapper == "mlp":
+        shapes["layers.0.weight"] = (4 * width, sizes.llm_width)
+    elif mapper != "linear":
+        shapes["fc.weight"] = (width, sizes.llm_width)
+    for layer in range(layers):
+        for stack in {"gill_mapper": ("encoder.", "decoder."), "encoder": ("",)}.get(mapper, ()):
+            shapes[f"tfm.{stack}layers.{layer}.linear1.weight"] = (4 * width, width)
+    if mapper != "gill_mapper":
+        shapes["model.weight"] = (flat_width(sizes), 0)
+    return {f"gen_text_hidden_fcs.0.{key}": shape for key, shape in shapes.items()}
+
+
+def initial_image_embeddings(table: Tensor, first: int, count: int, std: float, seed: int) -> Tensor:
+    """Initial [IMG] rows (r, e): those that OPT's table has already, and normal ones behind its end (protocol 1.2).
+
+    Args:
+        table: (vocabulary, e) as shipped.
+        first: Id of [IMG0].
+        count: r.
+        std: Of new rows, OPT's `init_std`.
+        seed: Of new rows.
+    """
+    rows = torch.randn(count, table.shape[1], generator=torch.Generator().manual_seed(seed)) * std
+    there = table[first : first + count]
+    rows[: len(there)] = there.float()
+    return rows

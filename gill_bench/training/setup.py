@@ -1,0 +1,242 @@
+"""From a configuration to everything that the loop needs: files checked, networks loaded, examples in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gill_bench.errors import InputError
+from gill_bench.files import digest_file
+from gill_bench.models.gill.checking import check_language_files, check_visual_files
+from gill_bench.models.gill.configs import language_sizes, vision_width
+from gill_bench.models.gill.language import LanguageModel
+from gill_bench.models.gill.loading import load_network
+from gill_bench.models.gill.network import Heads, Sizes, flat_width
+from gill_bench.models.gill.parts import find_folder
+from gill_bench.models.gill.tokens import Tokens, load_tokens
+from gill_bench.models.gill.vision import VisualEncoder
+from gill_bench.progress import say
+from gill_bench.training.batches import Item, Source, StoryRows, read_target
+from gill_bench.training.config import TrainConfig
+from gill_bench.training.inputs import Inputs, PairFiles, Story, pairs_file, read_inputs
+from gill_bench.training.network import Scales, TrainingNetwork, initial_image_embeddings, new_heads
+from gill_bench.training.rows import Builder, caption_ids, story_rows
+from gill_bench.training.schedule import Order, seed_of
+from gill_bench.training.targets import write_targets
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+class PairItems(Sequence[Item]):
+    """Pairs, tokenised when asked for: millions of captions take minutes."""
+
+    def __init__(self, pairs: Sequence[PairFiles], tokens: Tokens, max_len: int) -> None:
+        self._pairs = pairs
+        self._tokens = tokens
+        self._max_len = max_len
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __iter__(self) -> Iterator[Item]:
+        return (self._item(pair) for pair in self._pairs)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return PairItems(self._pairs[place], self._tokens, self._max_len)
+        return self._item(self._pairs[place])
+
+    def _item(self, pair: PairFiles) -> Item:
+        return Item((pair.picture,), pair.target, caption=caption_ids(self._tokens, pair.caption, self._max_len))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which examples a step of one process takes: pairs, then stories.
+
+    Attributes:
+        pairs: All pairs.
+        stories: All stories.
+        order: Of the pairs.
+        story_order: Of the stories; None without them.
+        rank: This process.
+        processes: How many there are.
+    """
+
+    pairs: Sequence[Item]
+    stories: Sequence[Item]
+    order: Order
+    story_order: Order | None
+    rank: int
+    processes: int
+
+    def items(self, step: int) -> list[Item]:
+        """Examples of a step."""
+        found = [self.pairs[place] for place in self.order.indices(step, self.rank, self.processes)]
+        if self.story_order is not None:
+            found += [self.stories[place] for place in self.story_order.indices(step, self.rank, self.processes)]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """See the attributes' classes; `skipped` counts examples without files, `workers` reading processes."""
+
+    tokens: Tokens
+    network: TrainingNetwork
+    source: Source
+    plan: Plan
+    val: Sequence[Item]
+    identity: dict[str, Any]
+    skipped: int
+    workers: int
+
+
+def prepare(config: TrainConfig, accelerator: Accelerator) -> Setup:
+    """Check everything that can be checked, then load.
+
+    Raises:
+        InputError: See `train`.
+    """
+    processes, rank = int(accelerator.num_processes), int(accelerator.process_index)
+    stories_per_step = _share(config, processes)
+    llm, encoder = find_folder(config.llm, config.out), find_folder(config.visual_encoder, config.out)
+    width, vision = language_sizes(llm).width, vision_width(encoder)
+    check_language_files(llm)
+    check_visual_files(encoder)
+    inputs = _read(config, accelerator)
+    shape = _target_shape(inputs)
+    sizes = Sizes(
+        llm_width=width,
+        vision_width=vision,
+        num_tokens=config.num_tokens,
+        n_visual_tokens=config.n_visual_tokens,
+        ret_emb_dim=config.ret_emb_dim,
+        gen_emb_dim=shape[1],
+        num_clip_tokens=shape[0],
+        text_fc_mode=config.mapper,
+    )
+    if config.mapper != "gill_mapper" and not flat_width(sizes):
+        raise InputError(
+            f"mapper = {config.mapper!r}: {config.num_tokens} tokens cannot share {shape[0]} x {shape[1]} numbers"
+            " evenly; choose another num_tokens"
+        )
+    device = str(accelerator.device)
+    precision = config.precision if config.precision != "auto" else ("fp32" if device == "cpu" else "bf16")
+    config.out.mkdir(parents=True, exist_ok=True)
+    tokens = load_tokens(llm, config.num_tokens)
+    network = _network(config, sizes, tokens, llm, encoder, device, precision)
+    source = Source(network.vision, shape)
+    pairs = PairItems(inputs.train, tokens, config.max_len)
+    val = PairItems(inputs.val, tokens, config.max_len)
+    stories = [_story_item(story, tokens, network.builder, network.language) for story in inputs.stories]
+    if config.cache:
+        source.keep([*pairs, *val, *stories])
+    steps = config.steps_per_epoch
+    order = Order("pairs", config.seed, len(pairs), config.batch_size - stories_per_step, steps)
+    story_order = Order("stories", config.seed, len(stories), stories_per_step, steps) if stories else None
+    if inputs.skipped and accelerator.is_main_process:
+        say(f"{inputs.skipped} examples are left out: a picture or target file of theirs does not exist")
+    return Setup(
+        tokens,
+        network,
+        source,
+        Plan(pairs, stories, order, story_order, rank, processes),
+        val,
+        _identity(config, precision, processes),
+        inputs.skipped,
+        0 if config.cache else config.workers,
+    )
+
+
+def _share(config: TrainConfig, processes: int) -> int:
+    """Stories a step, over all processes: an even number for each, as is that of the pairs."""
+    if config.batch_size % (2 * processes):
+        raise InputError(f"batch_size = {config.batch_size}, expected an even number for each of {processes} processes")
+    own = config.batch_size // processes
+    if not config.story_share:
+        return 0
+    stories = max(2, 2 * round(config.story_share * own / 2))
+    if stories >= own:
+        raise InputError(
+            f"story_share = {config.story_share} leaves no pairs of the {own} examples of a process; lower it"
+        )
+    return stories * processes
+
+
+def _read(config: TrainConfig, accelerator: Accelerator) -> Inputs:
+    if config.text_encoder is not None:
+        if accelerator.is_main_process:
+            inputs = read_inputs(config, targets_follow=True)
+            captions = {pair.target: pair.caption for pair in (*inputs.train, *inputs.val)}
+            captions |= {story.target: story.caption for story in inputs.stories}
+            write_targets(captions, config.text_encoder, str(accelerator.device))
+        accelerator.wait_for_everyone()
+    return read_inputs(config)
+
+
+def _target_shape(inputs: Inputs) -> tuple[int, int]:
+    shape = read_target(inputs.train[0].target).shape
+    return int(shape[0]), int(shape[1])
+
+
+def _network(
+    config: TrainConfig, sizes: Sizes, tokens: Tokens, llm: Path, encoder: Path, device: str, precision: str
+) -> TrainingNetwork:
+    from transformers import OPTForCausalLM
+
+    frozen = torch.float32 if precision == "fp32" else torch.bfloat16
+    model = load_network(OPTForCausalLM, llm, frozen, device)
+    rows = initial_image_embeddings(
+        model.get_input_embeddings().weight.cpu(),
+        tokens.image_ids[0],
+        config.num_tokens,
+        float(model.config.init_std),
+        seed_of(config.seed, "image embeddings"),
+    )
+    heads: Heads = new_heads(sizes, rows, config.mapper_width, config.mapper_layers, seed_of(config.seed, "heads"))
+    heads = heads.to(device, torch.bfloat16 if precision == "bf16" else torch.float32)
+    _freeze_unused(heads, config)
+    return TrainingNetwork(
+        tokens,
+        LanguageModel(model, tokens.size, rows.to(device, frozen)),
+        VisualEncoder.load(encoder, frozen, device, squash_size=0),
+        heads,
+        config.objective,
+        Scales(config.cap_loss_scale, config.ret_loss_scale, config.gen_loss_scale),
+    )
+
+
+def _freeze_unused(heads: Heads, config: TrainConfig) -> None:
+    """Heads of a pass that is not run keep their first values; without a gradient they would only decay."""
+    if not config.ret_loss_scale:
+        heads.visual_fc.requires_grad_(False)
+        heads.ret_text_hidden_fcs.requires_grad_(False)
+        heads.logit_scale.requires_grad_(False)
+    if not config.gen_loss_scale:
+        heads.gen_text_hidden_fcs.requires_grad_(False)
+    if not config.cap_loss_scale and not (config.story_share and config.gen_loss_scale):
+        heads.visual_embeddings.requires_grad_(False)
+
+
+def _story_item(story: Story, tokens: Tokens, builder: Builder, language: LanguageModel) -> Item:
+    captioning, generation = story_rows(tokens, builder, story.segments, story.caption)
+    longest = max(len(captioning.ids), len(generation.ids))
+    language.require_room(longest, f"the story with target {story.target}")
+    return Item(story.pictures, story.target, rows=StoryRows(captioning, generation))
+
+
+def _identity(config: TrainConfig, precision: str, processes: int) -> dict[str, Any]:
+    """Everything on which the trained weights depend, but for the frozen networks and the pictures."""
+    files = {"pairs": digest_file(pairs_file(config.data, "train"))}
+    if config.stories is not None:
+        files["stories"] = digest_file(config.stories)
+    return json.loads(  # type: ignore[no-any-return]
+        json.dumps({**config.identity(), **files, "precision": precision, "processes": processes})
+    )

@@ -1,0 +1,146 @@
+"""What a training leaves on disk: the state from which it resumes, its log, and checkpoints as they are released."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gill_bench.checkpoints import LOADING_ERRORS, first_line
+from gill_bench.errors import InputError
+from gill_bench.files import to_json, write_atomic
+from gill_bench.models.gill.arguments import FILE as ARGUMENTS_FILE
+from gill_bench.models.gill.checkpoint import write_tensors
+from gill_bench.models.gill.network import Heads
+from gill_bench.training.config import TrainConfig
+
+STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
+LAST, BEST = "last", "best"
+
+
+@dataclass(slots=True)
+class State:
+    """Where a training is.
+
+    The randomness of a step comes from (seed, step, process) alone, so that no generator's state is needed.
+
+    Attributes:
+        identity: What must be the same for it to go on.
+        step: Optimizer steps done.
+        best: Highest value of the number by which the best checkpoint is chosen; -1 = none yet.
+        history: What was validated, in order, each with its step.
+        heads: Values of what is trained.
+        optimizer: Its state.
+    """
+
+    identity: dict[str, Any]
+    step: int = 0
+    best: float = -1.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    heads: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+
+
+def load_state(out: Path, identity: dict[str, Any]) -> State:
+    """Load the state of a folder, or begin.
+
+    Raises:
+        InputError: Damaged, or of another training; names what differs.
+    """
+    file = out / STATE_FILE
+    if not file.is_file():
+        return State(identity)
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+        state = State(**content)
+        found = state.identity
+    except LOADING_ERRORS as error:
+        raise InputError(f"{file}: cannot be read: {first_line(error)}; remove it to begin again") from error
+    differing = sorted(key for key in found.keys() | identity.keys() if found.get(key) != identity.get(key))
+    if differing:
+        key = differing[0]
+        more = f" (and {', '.join(differing[1:])})" if differing[1:] else ""
+        raise InputError(
+            f"{file}: the training there has {key} = {found.get(key)!r}, not {identity.get(key)!r}{more};"
+            " resume it with its own settings, or choose another --out"
+        )
+    return state
+
+
+def save_state(out: Path, state: State) -> None:
+    """Save it whole or not at all."""
+    buffer = io.BytesIO()
+    torch.save({name: getattr(state, name) for name in State.__slots__}, buffer)  # type: ignore[attr-defined]
+    write_atomic(out / STATE_FILE, buffer.getvalue())
+
+
+def write_checkpoint(folder: Path, heads: Heads, config: TrainConfig, image_ids: list[int]) -> None:
+    """Write a checkpoint in the authors' layout (protocol 1.6, 1.7) and as safetensors.
+
+    Args:
+        folder: Made if it does not exist.
+        heads: What is trained.
+        config: Of the training.
+        image_ids: Of [IMG0]..[IMG{r-1}].
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = heads.sizes
+    arguments = {
+        "opt_version": config.llm_name or _name(config.llm, folder),
+        "freeze_lm": True,
+        "visual_encoder": config.visual_encoder_name or _name(config.visual_encoder, folder),
+        "freeze_vm": True,
+        "n_visual_tokens": sizes.n_visual_tokens,
+        "ret_emb_dim": sizes.ret_emb_dim,
+        "gen_emb_dim": sizes.gen_emb_dim,
+        "text_emb_layers": [-1],
+        "text_fc_mode": sizes.text_fc_mode,
+        "ret_text_fc_mode": "linear",
+        "num_tokens": sizes.num_tokens,
+        "num_clip_tokens": sizes.num_clip_tokens,
+        "share_ret_gen": True,
+        "retrieval_token_idx": image_ids,
+        "gen_token_idx": image_ids,
+    }
+    write_tensors(folder, heads)
+    write_atomic(folder / ARGUMENTS_FILE, (json.dumps(arguments, indent=4) + "\n").encode())
+
+
+class Log:
+    """Lines of JSON: losses, learning rates, validations. What a killed training logged past its state is dropped.
+
+    Args:
+        out: Folder.
+        step: Where the training is.
+    """
+
+    def __init__(self, out: Path, step: int) -> None:
+        self._file = out / LOG_FILE
+        if self._file.is_file():
+            lines = self._file.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if _step(line) <= step]
+            write_atomic(self._file, "".join(f"{line}\n" for line in kept).encode())
+
+    def write(self, record: Mapping[str, object]) -> None:
+        """Append a record, which has a `step`."""
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(to_json(dict(record)) + "\n")
+
+
+def _step(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")  # the line that was being written when the process was killed
+
+
+def _name(model: Path | str, checkpoint: Path) -> str:
+    """A folder relative to the checkpoint, or a hub id."""
+    return os.path.relpath(model, checkpoint) if Path(model).is_dir() else str(model)
