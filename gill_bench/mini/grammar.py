@@ -12,6 +12,14 @@ from itertools import product
 from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES, Scene, Thing, split_of
 
 STORY_LENGTH = 5
+
+
+class Alternative(str):
+    """A text that stands for a picture, as the alternative texts of web pages do."""
+
+    __slots__ = ()
+
+
 _FULL = (
     "a {name} at the {position} on {background} .",
     "a {name} is at the {position} on {background} .",
@@ -49,10 +57,10 @@ def describe(scene: Scene) -> str:
     return f"{things} on {scene.background} ."
 
 
-def alternative_text(scene: Scene) -> str:
+def alternative_text(scene: Scene) -> Alternative:
     """The same in as few words as can be, as in the alternative text of a picture on a web page."""
     things = " ".join(f"{thing.name} {thing.position}" for thing in scene.things)
-    return f" {things} {scene.background}"
+    return Alternative(f" {things} {scene.background}")
 
 
 def caption(scene: Scene, rng: random.Random, full: float = 0.6) -> str:
@@ -170,7 +178,7 @@ def _told(rng: random.Random, split: str) -> list[str]:
     scenes = sequence(rng, split)
     texts = story(scenes, rng)
     first = 0 if rng.random() < 0.7 else rng.randrange(STORY_LENGTH)
-    last = alternative_text(scenes[-1])
+    last = rng.choice([alternative_text(scenes[-1]), describe(scenes[-1])])
     if rng.random() < 0.35:
         return [" ".join(texts[first:]), last]
     shown = [

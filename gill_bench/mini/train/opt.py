@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from gill_bench.mini.bpe import write_opt_tokenizer
-from gill_bench.mini.grammar import alternative_text, document, sequence, story, vocabulary_texts
+from gill_bench.mini.grammar import Alternative, alternative_text, document, sequence, story, vocabulary_texts
 from gill_bench.mini.train.loop import Stage, Work
 from gill_bench.models.gill.tokens import Tokens, load_tokens
 
@@ -112,9 +112,13 @@ class OptStage(Stage):
 
 
 def encode(tokens: Tokens, segments: Sequence[str]) -> list[int]:
-    """Ids of segments, BOS before the first, as those of an interleaved prompt (protocol 1.11)."""
-    ids = [tokens.bos]
+    """Ids of segments as those of an interleaved prompt: BOS before the first that is no picture (protocol 1.11)."""
+    ids: list[int] = []
+    begun = False
     for segment in segments:
+        if not begun and not isinstance(segment, Alternative):
+            ids.append(tokens.bos)
+            begun = True
         ids += tokens.encode(segment)
     return ids
 

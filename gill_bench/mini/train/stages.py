@@ -5,15 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gill_bench.mini.train.clip import ClipStage
-from gill_bench.mini.train.loop import Stage, Work
+from gill_bench.mini.train.heads import VARIANTS, Variant, train_heads
+from gill_bench.mini.train.loop import Stage, Work, train
 from gill_bench.mini.train.opt import OptStage
 from gill_bench.mini.train.unet import UnetStage
 from gill_bench.mini.train.vae import VaeStage
 
-STAGES: dict[str, Callable[[Work], Stage]] = {
-    "vae": VaeStage,
-    "clip-mini": ClipStage,
-    "opt-mini": OptStage,
-    "sd-mini": UnetStage,
+Runner = Callable[[Work, float], bool]
+
+
+def _loop(kind: Callable[[Work], Stage], name: str) -> Runner:
+    def run(work: Work, seconds: float) -> bool:
+        # Before the stage is built, which may take a minute.
+        return (work.folder / name).is_dir() or train(kind(work), work, seconds)
+
+    return run
+
+
+def _heads(variant: Variant) -> Runner:
+    return lambda work, _: train_heads(variant, work)
+
+
+STAGES: dict[str, Runner] = {
+    **{kind.name: _loop(kind, kind.name) for kind in (VaeStage, ClipStage, OptStage, UnetStage)},
+    **{variant.name: _heads(variant) for variant in VARIANTS},
 }
-"""Each may need the folders of those before it."""
+"""Each trains for so many seconds at most and tells whether it is finished; it may need those before it."""

@@ -1,0 +1,77 @@
+"""`gill-bench mini`: the embedded world and weights, made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+mini = typer.Typer(help="Write the embedded world's data, or train the embedded weights again.", no_args_is_help=True)
+
+
+@mini.command("write")
+def write(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist yet.")],
+    seed: Annotated[int, typer.Option(min=0, help="0 gives what is embedded.")] = 0,
+    train: Annotated[bool, typer.Option("--train/--no-train", help="Also what models are trained on.")] = True,
+) -> int:
+    """Write the world in the official formats: VIST, CC3M, COCO, VQAv2, VisDial, PartiPrompts.
+
+    \b
+    Examples:
+      gill-bench mini write ./world
+      gill-bench mini write ./other-world --seed 7 --no-train
+    """
+    from gill_bench.errors import InputError
+    from gill_bench.mini.world import write_world
+    from gill_bench.progress import say
+
+    if folder.exists():
+        raise InputError(f"{folder}: exists already; name a folder that does not")
+    if not folder.parent.is_dir():
+        raise InputError(f"{folder.parent}: no such folder")
+    write_world(folder, seed, train=train)
+    say(f"written: {folder}; use it with: gill-bench run vist --data {folder} --split val")
+    return 0
+
+
+@mini.command("train")
+def train(
+    stages: Annotated[
+        list[str] | None, typer.Argument(metavar="STAGE...", help="In this order.", show_default="all, in order")
+    ] = None,
+    work: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where states and results are.", show_default="in the cache")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything.")] = 0,
+    minutes: Annotated[float, typer.Option(min=0, help="Stop each stage after this time; 0 = never.")] = 0.0,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+) -> int:
+    """Train the embedded weights, stage by stage; the same command again resumes.
+
+    \b
+    Examples:
+      gill-bench mini train
+      gill-bench mini train sd-mini --minutes 20
+      gill-bench mini train ship --work ./mini-work
+    """
+    import torch
+
+    from gill_bench.cache import cache_folder
+    from gill_bench.errors import IncompleteError, InputError, did_you_mean
+    from gill_bench.mini.train.loop import Work
+    from gill_bench.mini.train.stages import STAGES
+    from gill_bench.progress import say
+
+    for name in stages or ():
+        if name not in STAGES:
+            raise InputError(f"{name!r} is no stage; {did_you_mean(name, STAGES)}")
+    torch.set_num_threads(threads)
+    place = Work(work or cache_folder() / f"mini-training-{seed}", seed)
+    place.folder.mkdir(parents=True, exist_ok=True)
+    for name in stages or STAGES:
+        if not STAGES[name](place, 60 * minutes or float("inf")):
+            raise IncompleteError(f"{name}: not finished after {minutes:g} minutes; the same command again goes on")
+        say(f"{name}: finished, {place.folder / name}")
+    return 0
