@@ -10,6 +10,7 @@ from gill_bench.cache import cache_folder
 from gill_bench.cards import Component
 from gill_bench.errors import InputError
 from gill_bench.files import digest, digest_file, write_atomic
+from gill_bench.hub import hub_folder
 
 MINI = "mini"
 _LARGE = 1 << 26  # bytes above which a file's digest is remembered
@@ -76,20 +77,10 @@ def _from_hub(component: Component, folder: Path) -> Path:
     hint = f"download it from {source} to {folder / component.folder}"
     if not component.id:
         raise InputError(f"{folder}: has no {component.folder}; {hint}")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
     try:
-        # The other frameworks' copies of the same weights are never read.
-        return Path(
-            snapshot_download(
-                component.id, ignore_patterns=["*.msgpack", "*.h5", "*.ot", "*.ckpt", "*.onnx*", "flax_*"]
-            )
-        )
-    except (OSError, LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError) as error:
-        raise InputError(
-            f"{folder}: has no {component.folder}, and the hub's {component.id} cannot be reached; {hint}"
-        ) from error
+        return hub_folder(component.id)
+    except InputError as error:
+        raise InputError(f"{folder}: has no {component.folder}; {error}; {hint}") from error
 
 
 def _counts(file: Path, root: Path) -> bool:

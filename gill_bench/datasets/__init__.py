@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, cast
 
 from gill_bench.cards import Value
-from gill_bench.errors import InputError, did_you_mean
+from gill_bench.registry import registered
 
 GROUP = "gill_bench.datasets"
 BUILTIN = {"sis": "gill_bench.datasets.sis"}
@@ -113,9 +111,4 @@ class DatasetModule(Protocol):
 
 def dataset(name: str) -> DatasetModule:
     """The reader of a registered name: built in, or of an entry point in the group `gill_bench.datasets`."""
-    if name in BUILTIN:
-        return cast(DatasetModule, import_module(BUILTIN[name]))
-    external = {point.name: point for point in entry_points(group=GROUP)}
-    if name in external:
-        return cast(DatasetModule, external[name].load())
-    raise InputError(f"no data set format named {name!r}; {did_you_mean(name, [*BUILTIN, *external])}")
+    return cast(DatasetModule, registered("data set format", name, BUILTIN, GROUP))

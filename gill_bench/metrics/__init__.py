@@ -7,13 +7,11 @@ A metric of the registry compares generated pictures with a reference picture. I
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from gill_bench.cards import Value
-from gill_bench.errors import InputError, did_you_mean
+from gill_bench.registry import registered
 
 if TYPE_CHECKING:
     from gill_bench.metrics.picture import PictureMetric
@@ -42,9 +40,4 @@ class MetricModule(Protocol):
 
 def metric(name: str) -> MetricModule:
     """The metric of a registered name: built in, or of an entry point in the group `gill_bench.metrics`."""
-    if name in BUILTIN:
-        return cast(MetricModule, import_module(BUILTIN[name]))
-    external = {point.name: point for point in entry_points(group=GROUP)}
-    if name in external:
-        return cast(MetricModule, external[name].load())
-    raise InputError(f"no metric named {name!r}; {did_you_mean(name, [*BUILTIN, *external])}")
+    return cast(MetricModule, registered("metric", name, BUILTIN, GROUP))

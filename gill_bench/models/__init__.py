@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -20,8 +18,9 @@ from typing import Any, Protocol, cast
 from pydantic import BaseModel, ValidationError
 
 from gill_bench.cards import ModelCard, explain
-from gill_bench.errors import InputError, did_you_mean
+from gill_bench.errors import InputError
 from gill_bench.files import digest
+from gill_bench.registry import registered
 
 GROUP = "gill_bench.models"
 BUILTIN = {
@@ -57,15 +56,9 @@ def adapter(card: ModelCard) -> Adapter:
     Raises:
         InputError: There is none of this name, or the file cannot be loaded.
     """
-    name = card.adapter
     if adapter_file(card) is not None:
         return _from_file(card)
-    if name in BUILTIN:
-        return cast(Adapter, import_module(BUILTIN[name]))
-    external = {point.name: point for point in entry_points(group=GROUP)}
-    if name in external:
-        return cast(Adapter, external[name].load())
-    raise InputError(f"no adapter named {name!r}; {did_you_mean(name, [*BUILTIN, *external])}")
+    return cast(Adapter, registered("adapter", card.adapter, BUILTIN, GROUP))
 
 
 def adapter_file(card: ModelCard) -> Path | None:

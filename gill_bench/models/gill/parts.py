@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from gill_bench.checkpoints import first_line
 from gill_bench.errors import InputError
+from gill_bench.hub import hub_folder
 from gill_bench.models.diffusion import load_pipeline, resolve_dtype
 from gill_bench.models.gill.arguments import read_arguments
 from gill_bench.models.gill.checking import check_weights
@@ -129,12 +129,4 @@ def find_folder(name: Path | str, checkpoint: Path) -> Path:
             return folder
     if isinstance(name, Path) or name.count("/") != 1 or name.startswith((".", "/")):
         raise InputError(f"{name}: no such folder, neither here nor beside {checkpoint}")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        # The other frameworks' copies of the same weights are never read.
-        ignored = ["*.msgpack", "*.h5", "*.ot", "*.ckpt", "*.onnx*", "flax_*"]
-        return Path(snapshot_download(name, ignore_patterns=ignored))
-    except (OSError, ValueError, HfHubHTTPError) as error:
-        raise InputError(f"{name}: no such folder, and the hub does not give it: {first_line(error)}") from error
+    return hub_folder(name)

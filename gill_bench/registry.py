@@ -1,0 +1,29 @@
+"""Code by its registered name: built in, or of an entry point of an installed package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from gill_bench.errors import InputError, did_you_mean
+
+
+def registered(kind: str, name: str, builtin: Mapping[str, str], group: str) -> object:
+    """Load what is registered under a name.
+
+    Args:
+        kind: What it is called in errors, such as "metric".
+        name: As cards give it.
+        builtin: Module by name.
+        group: Entry points of other packages.
+
+    Raises:
+        InputError: Nothing has this name; offers the nearest.
+    """
+    if name in builtin:
+        return import_module(builtin[name])
+    external = {point.name: point for point in entry_points(group=group)}
+    if name in external:
+        return external[name].load()
+    raise InputError(f"no {kind} named {name!r}; {did_you_mean(name, [*builtin, *external])}")
