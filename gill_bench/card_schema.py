@@ -106,6 +106,8 @@ class ModelCard(_Strict):
     """One model.
 
     Attributes:
+        extends: Name of the model that this one is a variant of: whatever the card does not say is as there. Variants
+            run when they are named, not with `all`.
         adapter: Registered name of the adapter, or `file.py` or `file.py:Name`, relative to the card.
         inputs: What a prompt may hold. A context with pictures shows "-" for a text-only model.
         settings: Sampling and precision; checked by the adapter before any weights load.
@@ -117,6 +119,7 @@ class ModelCard(_Strict):
     name: Name
     title: str
     paper: str = ""
+    extends: str = ""
     adapter: str
     capabilities: tuple[Capability, ...]
     inputs: tuple[Literal["text", "image"], ...]

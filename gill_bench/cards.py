@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,12 +52,6 @@ __all__ = [
 CARDS_VARIABLE = "GILL_BENCH_CARDS"
 Card = TaskCard | ModelCard | ReportCard | PublishedCard
 _FOLDERS: dict[str, str] = {"task": "tasks", "model": "baselines", "report": "reports"}
-_SCHEMAS: dict[str, type[TaskCard] | type[ModelCard] | type[ReportCard]] = {
-    "task": TaskCard,
-    "model": ModelCard,
-    "report": ReportCard,
-}
-C = TypeVar("C", TaskCard, ModelCard, ReportCard)
 
 
 def builtin_folder() -> Path:
@@ -102,16 +96,17 @@ class Cards:
 
     def task(self, name: str) -> TaskCard:
         """The task card of a name or of a path to a TOML file."""
-        return self._get("task", name, TaskCard)[0]
+        return read_card(self._file("task", name), TaskCard)
 
     def model(self, name: str) -> ModelCard:
         """The model card of a name or of a path to a TOML file."""
-        card, file = self._get("model", name, ModelCard)
-        return card.model_copy(update={"home": str(file.parent)})
+        file = self._file("model", name)
+        raw = self._with_base(read_toml(file), file)
+        return read_card(file, ModelCard, raw).model_copy(update={"home": str(file.parent)})
 
     def report(self, name: str) -> ReportCard:
         """The report layout of a name or of a path to a TOML file."""
-        return self._get("report", name, ReportCard)[0]
+        return read_card(self._file("report", name), ReportCard)
 
     def tasks(self) -> list[TaskCard]:
         """All tasks, by name."""
@@ -133,12 +128,12 @@ class Cards:
         """The card of any kind with this name, or at this path, and its file."""
         if name.endswith(".toml"):
             file = Path(name)
-            return read_card(file, _SCHEMAS[_kind_of(file)]), file
+            return self._read(_kind_of(file), name), file
         if name == "published":
             return self.published(), self._published_file()
         for kind, names in self.files.items():
             if name in names:
-                return read_card(names[name], _SCHEMAS[kind]), names[name]
+                return self._read(kind, name), names[name]
         raise InputError(f"no card named {name!r}; {did_you_mean(name, [*self.names(), 'published'])}")
 
     def names(self) -> list[str]:
@@ -152,23 +147,46 @@ class Cards:
                 return file
         raise InputError("baselines/published.toml is missing: the installation is incomplete")
 
-    def _get(self, kind: str, name: str, schema: type[C]) -> tuple[C, Path]:
+    def _read(self, kind: str, name: str) -> Card:
+        readers: dict[str, Callable[[str], Card]] = {"task": self.task, "model": self.model, "report": self.report}
+        return readers[kind](name)
+
+    def _file(self, kind: str, name: str) -> Path:
         file = Path(name) if name.endswith(".toml") else self.files[kind].get(name)
         if file is None:
             raise InputError(f"no {kind} named {name!r}; {did_you_mean(name, self.files[kind])}")
-        return read_card(file, schema), file
+        return file
+
+    def _with_base(self, raw: dict[str, Any], file: Path) -> dict[str, Any]:
+        """A variant's content, completed by that of the model it extends."""
+        if "extends" not in raw:
+            return raw
+        name = str(raw["extends"])
+        base = self.files["model"].get(name)
+        if base is None or base == file:
+            others = set(self.files["model"]) - {file.stem}
+            raise InputError(f"{file}: extends = {name!r}: no such model; {did_you_mean(name, others)}")
+        content = read_toml(base)
+        if "extends" in content:
+            raise InputError(f"{file}: extends = {name!r}, a variant itself; extend {content['extends']!r}")
+        return merge(content, raw)
 
 
 T = TypeVar("T", bound=BaseModel)
 
 
-def read_card(file: Path, schema: type[T]) -> T:
+def read_card(file: Path, schema: type[T], raw: dict[str, Any] | None = None) -> T:
     """Read and check one card.
+
+    Args:
+        file: The card.
+        schema: Of its kind.
+        raw: Its content, if it was read already.
 
     Raises:
         InputError: With file, key and what was expected.
     """
-    raw = _read_toml(file)
+    raw = read_toml(file) if raw is None else raw
     version = raw.get("schema", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         raise InputError(f"{file}: schema = {version!r}, but this gill-bench reads schema = {SCHEMA_VERSION}")
@@ -222,7 +240,25 @@ def _table_type(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one card's content over another's, table by table.
+
+    >>> merge({"a": 1, "t": {"x": 1, "y": 2}}, {"t": {"y": 3}})
+    {'a': 1, 't': {'x': 1, 'y': 3}}
+    """
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """A TOML file's content.
+
+    Raises:
+        InputError: Absent, unreadable or not TOML; with the place.
+    """
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -235,8 +271,9 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 def _kind_of(file: Path) -> str:
     """The kind of a card that lies outside the three folders, told by the key only its kind has."""
-    raw = _read_toml(file)
-    for kind, mark in (("task", "capability"), ("model", "adapter"), ("report", "columns")):
+    raw = read_toml(file)
+    marks = (("task", "capability"), ("model", "adapter"), ("model", "extends"), ("report", "columns"))
+    for kind, mark in marks:
         if mark in raw:
             return kind
     raise InputError(f"{file}: neither a task ('capability'), a model ('adapter') nor a report ('columns')")

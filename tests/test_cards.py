@@ -148,3 +148,29 @@ def test_the_wheel_holds_the_cards_and_no_top_level_packages_of_their_names(tmp_
 
 def _site() -> list[str]:
     return [path for path in sys.path if path.endswith("site-packages")]
+
+
+def test_a_variant_says_only_what_differs(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'schema = 1\nname = "mine"\ntitle = "Mine"\nextends = "gill"\n'
+        '[weights.checkpoint]\nfolder = "mine"\n[settings]\nguidance_scale = 3.0\n'
+    )
+    cards = Cards([tmp_path])
+    mine, gill = cards.model("mine"), cards.model("gill")
+    assert mine.weights["checkpoint"].folder == "mine"
+    assert mine.weights["llm"] == gill.weights["llm"]
+    assert mine.settings == {**gill.settings, "guidance_scale": 3.0}
+    assert mine.capabilities == gill.capabilities
+    assert cards.find("mine")[0] == mine
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [("gil", "extends = 'gil': no such model; did you mean 'gill'"), ("other", "a variant itself; extend 'gill'")],
+)
+def test_a_variant_of_nothing(tmp_path: Path, base: str, message: str) -> None:
+    text = 'schema = 1\nname = "{}"\ntitle = "Mine"\nextends = "{}"\n'
+    (tmp_path / "mine.toml").write_text(text.format("mine", base))
+    (tmp_path / "other.toml").write_text(text.format("other", "gill"))
+    with pytest.raises(InputError, match=message):
+        Cards([tmp_path]).model("mine")

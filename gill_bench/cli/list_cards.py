@@ -41,7 +41,11 @@ def list_cards(
             card.name: f"{card.title} ({card.paper}); contexts: {', '.join(card.contexts)}" for card in found.tasks()
         }
     if kind in (None, Kind.models):
-        content["models"] = {card.name: f"{card.title}: {', '.join(card.capabilities)}" for card in found.models()}
+        content["models"] = {
+            card.name: f"{card.title}: "
+            + (f"variant of {card.extends}" if card.extends else ", ".join(card.capabilities))
+            for card in found.models()
+        }
     if kind in (None, Kind.tables):
         content["tables"] = {card.name: card.caption for card in found.reports()}
     if json_:

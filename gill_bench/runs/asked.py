@@ -267,9 +267,10 @@ def cannot_reason(model: ModelCard, task: TaskCard, context: Context) -> str:
 
 
 def choose_models(cards: Cards, names: Sequence[str], tasks: Sequence[TaskCard]) -> list[ModelCard]:
-    """The named models, or all whose capabilities some task asks for."""
+    """The named models, or all whose capabilities some task asks for; variants of a model only when they are named."""
     if list(names) == ["all"]:
-        return [card for card in cards.models() if any(task.capability in card.capabilities for task in tasks)]
+        able = [card for card in cards.models() if any(task.capability in card.capabilities for task in tasks)]
+        return [card for card in able if not card.extends]
     return [cards.model(name) for name in dict.fromkeys(names)]
 
 
