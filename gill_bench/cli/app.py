@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gill_bench.cli.list_cards import list_cards
+from gill_bench.cli.mini import mini
 from gill_bench.cli.report import report
 from gill_bench.cli.run import run
 from gill_bench.cli.score import score
@@ -61,3 +62,4 @@ app.command("run")(run)
 app.command("report")(report)
 app.command("score")(score)
 app.command("train")(train)
+app.add_typer(mini, name="mini")

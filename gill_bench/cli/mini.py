@@ -54,7 +54,7 @@ def train(
     Examples:
       gill-bench mini train
       gill-bench mini train sd-mini --minutes 20
-      gill-bench mini train ship --work ./mini-work
+      gill-bench mini train weights --work ./mini-work
     """
     import torch
 

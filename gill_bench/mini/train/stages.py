@@ -8,6 +8,7 @@ from gill_bench.mini.train.clip import ClipStage
 from gill_bench.mini.train.heads import VARIANTS, Variant, train_heads
 from gill_bench.mini.train.loop import Stage, Work, train
 from gill_bench.mini.train.opt import OptStage
+from gill_bench.mini.train.ship import ship_stage
 from gill_bench.mini.train.unet import UnetStage
 from gill_bench.mini.train.vae import VaeStage
 
@@ -29,5 +30,6 @@ def _heads(variant: Variant) -> Runner:
 STAGES: dict[str, Runner] = {
     **{kind.name: _loop(kind, kind.name) for kind in (VaeStage, ClipStage, OptStage, UnetStage)},
     **{variant.name: _heads(variant) for variant in VARIANTS},
+    "weights": lambda work, _: ship_stage(work),
 }
 """Each trains for so many seconds at most and tells whether it is finished; it may need those before it."""

@@ -42,10 +42,10 @@ class UnetStage(Stage):
     def __init__(self, work: Work) -> None:
         diffusers: Any = import_module("diffusers")
         self.work = work
-        drawn = pool("train", work.seed)
         self.vae = diffusers.AutoencoderKL.from_pretrained(work.finished("vae"))
         self.text_encoder = load_text_encoder(work.finished("clip-mini"))
         self.tokenizer = load_tokenizer(work.finished("clip-mini"))
+        drawn = pool("train", work.seed)
         self.latents = latents_of(self.vae, drawn.pixels) * self.vae.config.scaling_factor
         ids = several_captions(self.tokenizer, drawn.scenes, work.seed + 1, self.ways, CONTEXT, full=0.75)
         self.states = encode_ids(self.text_encoder, ids.flatten(0, 1)).bfloat16().view(*ids.shape, WIDTH)

@@ -1,0 +1,104 @@
+"""From finished stages to the shipped folder: everything in float16 safetensors, laid out as the real checkpoints."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from gill_bench.errors import InputError
+from gill_bench.mini.train.heads import VARIANTS
+from gill_bench.mini.train.loop import Work
+from gill_bench.models.gill.arguments import FILE as ARGUMENTS_FILE
+
+LIMIT = 25_000_000
+"""Bytes of all weights together."""
+_CHECKPOINT = "pretrained_ckpt.safetensors"
+_MEASURED = "measured.json"
+
+
+def ship(work: Work, folder: Path) -> dict[str, int]:
+    """Write what is finished into a folder that does not exist yet.
+
+    Args:
+        work: Has the finished stages; variants of GILL may be missing.
+        folder: Gets `clip-mini`, `opt-mini`, `sd-mini`, `lpips-mini`, and a folder for every GILL.
+
+    Returns:
+        Bytes by part.
+
+    Raises:
+        InputError: A part is missing, or all are too large together.
+    """
+    from gill_bench.checkpoints import quiet_loading
+    from gill_bench.metrics.lpips import build_mini
+
+    if folder.exists():
+        raise InputError(f"{folder}: exists already; remove it to write it again")
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    with quiet_loading():
+        _network("CLIPModel", work.finished("clip-mini"), temporary / "clip-mini")
+        _network("OPTForCausalLM", work.finished("opt-mini"), temporary / "opt-mini")
+        _pipeline(work.finished("sd-mini"), temporary / "sd-mini")
+    for variant in VARIANTS:
+        if (work.folder / variant.name).is_dir():
+            _heads(work.folder / variant.name, temporary / variant.name)
+    build_mini(temporary / "lpips-mini", work.seed)
+    sizes = {part.name: _bytes(part) for part in sorted(temporary.iterdir())}
+    if sum(sizes.values()) > LIMIT:
+        raise InputError(f"{temporary}: {sum(sizes.values())} bytes together, at most {LIMIT}: {sizes}")
+    temporary.rename(folder)
+    return sizes
+
+
+def ship_stage(work: Work) -> bool:
+    """The last stage: the folder `weights` beside the parts."""
+    if not (work.folder / "weights").is_dir():
+        ship(work, work.folder / "weights")
+    return True
+
+
+def _network(kind: str, source: Path, folder: Path) -> None:
+    transformers: Any = import_module("transformers")
+    model = getattr(transformers, kind).from_pretrained(source, local_files_only=True, dtype=torch.float16)
+    model.save_pretrained(folder)
+    written = {file.name for file in folder.iterdir()}
+    _copy(source, folder, [file.name for file in source.iterdir() if file.name not in {*written, _MEASURED}])
+
+
+def _pipeline(source: Path, folder: Path) -> None:
+    diffusers: Any = import_module("diffusers")
+    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(
+        source, local_files_only=True, safety_checker=None, requires_safety_checker=False
+    )
+    pipeline.to(torch.float16).save_pretrained(folder)
+    # What the pipeline writes names the folder it was read from; the files as trained stay.
+    shutil.rmtree(folder / "tokenizer")
+    shutil.copytree(source / "tokenizer", folder / "tokenizer")
+    for file in (*folder.glob("*/config.json"), folder / "model_index.json"):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        content.pop("_name_or_path", None)
+        file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _heads(source: Path, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    _copy(source, folder, [ARGUMENTS_FILE])
+    state = load_file(source / _CHECKPOINT)
+    save_file({key: value.half() for key, value in state.items()}, folder / _CHECKPOINT)
+
+
+def _copy(source: Path, folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        shutil.copyfile(source / name, folder / name)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

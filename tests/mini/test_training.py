@@ -1,0 +1,187 @@
+"""The training stages: a few steps of each, and the same weights whether or not they were interrupted."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gill_bench.cli import main
+from gill_bench.errors import InputError
+from gill_bench.mini.grammar import describe, double_scene, single_scenes
+from gill_bench.mini.scene import Scene, split_of
+from gill_bench.mini.train import clip, heads, opt, unet, vae
+from gill_bench.mini.train.heads import Variant, configuration, train_heads, write_stories
+from gill_bench.mini.train.loop import Stage, Work, rate_at, train
+from gill_bench.mini.train.pool import Pool, pixels_of
+from gill_bench.mini.train.ship import ship
+from gill_bench.mini.train.stages import STAGES
+from gill_bench.training.inputs import read_stories
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Line(Stage):
+    """A model of one weight."""
+
+    name = "line"
+    steps = 12
+    averaged = 0.5
+
+    def build(self) -> nn.Module:
+        return nn.Linear(3, 1)
+
+    def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
+        inputs = torch.randn(4, 3)
+        return {"square": (model(inputs) - rng.random()).square().mean()}
+
+    def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
+        torch.save(model.state_dict(), folder / "line.pt")
+        return {"goodness": 1.0}
+
+
+def line(folder: Path) -> dict[str, Tensor]:
+    values: dict[str, Tensor] = torch.load(folder / "line" / "line.pt", weights_only=True)
+    return values
+
+
+def test_interrupted_after_every_step_the_weights_are_the_same(tmp_path: Path) -> None:
+    once, often = Work(tmp_path / "once"), Work(tmp_path / "often")
+    assert train(Line(), once)
+    rounds = 1
+    while not train(Line(), often, seconds=0):
+        rounds += 1
+    assert rounds == Line.steps
+    assert all(torch.equal(value, line(often.folder)[key]) for key, value in line(once.folder).items())
+    assert json.loads((often.folder / "log.jsonl").read_text().splitlines()[-1])["goodness"] == 1.0
+    assert not list((often.folder / ".states").glob("*.pt"))
+
+
+def test_a_finished_stage_is_not_trained_again(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    train(Line(), work)
+    before = (tmp_path / "line" / "line.pt").stat().st_mtime_ns
+    assert train(Line(), work)
+    assert (tmp_path / "line" / "line.pt").stat().st_mtime_ns == before
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        train(Line(), Work(tmp_path / str(seed), seed))
+    assert not torch.equal(line(tmp_path / "0")["weight"], line(tmp_path / "1")["weight"])
+
+
+def test_the_rate_warms_up_and_falls() -> None:
+    rates = [rate_at(step, 200) for step in range(200)]
+    assert max(rates) == 1.0 == rates[9]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[-1] < 1e-3
+
+
+def test_a_part_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="gill-bench mini train clip-mini"):
+        Work(tmp_path).finished("clip-mini")
+    with pytest.raises(InputError, match="not there yet"):
+        ship(Work(tmp_path), tmp_path / "weights")
+
+
+def test_stories_are_of_training_scenes_and_name_what_only_pictures_show(tmp_path: Path) -> None:
+    write_stories(tmp_path, seed=5, count=60)
+    stories = read_stories(tmp_path / "stories.jsonl")
+    assert len(stories) == 60
+    known = {describe(scene) for scene in single_scenes("train")}
+    assert {item.caption for item in stories} <= known
+    assert {len(item.pictures) for item in stories} >= {0, 4}
+    for item in stories:
+        assert all(file.is_file() for file in item.pictures)
+        background = item.caption.split()[-2]
+        assert background not in " ".join(part for part in item.segments if isinstance(part, str)).split()
+
+
+def small_pool(split: str, seed: int, doubles: int | None = None) -> Pool:
+    rng = random.Random(seed)
+    scenes: list[Scene] = [*rng.sample(single_scenes(split), 60), double_scene(rng, split)]
+    assert {split_of(scene) for scene in scenes} == {split}
+    return Pool(scenes, pixels_of(scenes))
+
+
+def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (vae, clip, unet):
+        monkeypatch.setattr(module, "pool", small_pool)
+    for stage in (vae.VaeStage, clip.ClipStage, opt.OptStage, unet.UnetStage):
+        monkeypatch.setattr(stage, "steps", 2)
+        monkeypatch.setattr(stage, "batch", 4)
+    monkeypatch.setattr(unet.UnetStage, "measure", lambda *_: {})
+    monkeypatch.setattr(heads, "STORIES", 40)
+    monkeypatch.setattr(heads, "BATCH", 4)
+    monkeypatch.setattr("gill_bench.mini.writers.cc3m.PAIRS", {"train": 24, "val": 8})
+    work = Work(tmp_path / "work")
+    for name in ("vae", "clip-mini", "opt-mini", "sd-mini"):
+        assert STAGES[name](work, float("inf"))
+        assert STAGES[name](work, 0.0), "finished: nothing is trained"
+    recall = json.loads((work.folder / "opt-mini" / "measured.json").read_text())
+    assert recall.keys() >= {"captions, background", "captions and pictures, background"}
+    for variant in (Variant("gill-mini", steps=6), Variant("gill-mini-r1", num_tokens=1, steps=6)):
+        assert train_heads(variant, work)
+    sizes = ship(work, tmp_path / "weights")
+    assert set(sizes) == {"clip-mini", "opt-mini", "sd-mini", "lpips-mini", "gill-mini", "gill-mini-r1"}
+    for file in (tmp_path / "weights").rglob("*.json"):
+        assert str(tmp_path) not in file.read_text()
+    assert not list((tmp_path / "weights").rglob("*.bin"))
+    works(tmp_path / "weights")
+    with pytest.raises(InputError, match="exists already"):
+        ship(work, tmp_path / "weights")
+    monkeypatch.setattr("gill_bench.mini.train.ship.LIMIT", 1000)
+    with pytest.raises(InputError, match="at most 1000"):
+        ship(work, tmp_path / "smaller")
+
+
+def works(weights: Path) -> None:
+    """The adapters load what was shipped."""
+    from gill_bench.interfaces import Noise
+    from gill_bench.models.gill import Settings
+    from gill_bench.models.gill.model import Gill
+    from gill_bench.prompt import Prompt
+
+    settings = Settings(squash_size=32, num_inference_steps=2, safety_checker=False)
+    for name in ("gill-mini", "gill-mini-r1"):
+        gill = Gill.from_pretrained(weights / name, image_decoder=weights / "sd-mini", settings=settings)
+        scene = single_scenes("val")[0]
+        [[made]] = gill.generate_images([Prompt(("it is", scene.render(), "there ."))], [[Noise(1)]])
+        assert made.image.size == (32, 32)
+
+
+def test_the_trainer_is_asked_for_what_the_model_card_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "training_data", lambda _: tmp_path)
+    work = Work(tmp_path)
+    for name in ("clip-mini", "opt-mini"):
+        (tmp_path / name).mkdir()
+    wanted: Any = configuration(Variant("x", num_tokens=2, retrieval=False), work, tmp_path / "out")
+    assert (wanted.num_tokens, wanted.ret_loss_scale, wanted.mapper) == (2, 0.0, "gill_mapper")
+    assert wanted.stories == tmp_path / "stories.jsonl"
+
+
+def test_wrong_usage_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mini", "train", "sd-mni", "--work", str(tmp_path)]) == 2
+    assert "did you mean 'sd-mini'" in capsys.readouterr().err
+    assert main(["mini", "write", str(tmp_path)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert main(["mini", "train", "sd-mini", "--work", str(tmp_path)]) == 2
+    assert "train it first: gill-bench mini train vae" in capsys.readouterr().err
+
+
+def test_the_command_writes_the_world(tmp_path: Path) -> None:
+    assert main(["mini", "write", str(tmp_path / "world"), "--no-train"]) == 0
+    assert (tmp_path / "world" / "vist" / "sis" / "val.story-in-sequence.json").is_file()
