@@ -23,6 +23,11 @@ class PairFiles(NamedTuple):
     picture: Path
     target: Path
 
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The picture, as of a story."""
+        return (self.picture,)
+
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -144,10 +149,10 @@ _Example = TypeVar("_Example", PairFiles, Story)
 def _existing(items: Sequence[_Example], missing: str, targets_follow: bool) -> list[_Example]:
     """The examples that have all their files."""
     kept: list[_Example] = []
+    item: _Example
     for item in items:
-        pictures = (item.picture,) if isinstance(item, PairFiles) else item.pictures
-        files = pictures if targets_follow else (*pictures, item.target)
-        absent = next((file for file in files if not file.is_file()), None)
+        files: tuple[Path, ...] = item.pictures if targets_follow else (*item.pictures, item.target)
+        absent: Path | None = next((file for file in files if not file.is_file()), None)
         if absent is None:
             kept.append(item)
         elif missing == "error":

@@ -180,7 +180,7 @@ class TrainingNetwork(nn.Module):
         if features is not None and len(features):
             tokens = self.heads.visual_tokens(features.to(self.dtype)).to(embeddings.dtype)
             embeddings[ids == PICTURE] = tokens.flatten(0, 1)
-        return list(embeddings.split([len(row.ids) for row in rows]))
+        return list(torch.split(embeddings, [len(row.ids) for row in rows]))
 
     def _logits(self, states: Tensor) -> Tensor:
         table = self.heads.input_embeddings.weight.to(states.dtype)

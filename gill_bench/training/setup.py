@@ -127,7 +127,7 @@ def prepare(config: TrainConfig, accelerator: Accelerator) -> Setup:
             f"mapper = {config.mapper!r}: {config.num_tokens} tokens cannot share {shape[0]} x {shape[1]} numbers"
             " evenly; choose another num_tokens"
         )
-    device = str(accelerator.device)
+    device = _device(accelerator)
     precision = config.precision if config.precision != "auto" else ("fp32" if device == "cpu" else "bf16")
     config.out.mkdir(parents=True, exist_ok=True)
     tokens = load_tokens(llm, config.num_tokens)
@@ -155,6 +155,11 @@ def prepare(config: TrainConfig, accelerator: Accelerator) -> Setup:
     )
 
 
+def _device(accelerator: Accelerator) -> str:
+    # Several processes on a CPU have devices "cpu:0", which nothing else in the house is called.
+    return "cpu" if accelerator.device.type == "cpu" else str(accelerator.device)
+
+
 def _share(config: TrainConfig, processes: int) -> int:
     """Stories a step, over all processes: an even number for each, as is that of the pairs."""
     if config.batch_size % (2 * processes):
@@ -176,7 +181,7 @@ def _read(config: TrainConfig, accelerator: Accelerator) -> Inputs:
             inputs = read_inputs(config, targets_follow=True)
             captions = {pair.target: pair.caption for pair in (*inputs.train, *inputs.val)}
             captions |= {story.target: story.caption for story in inputs.stories}
-            write_targets(captions, config.text_encoder, str(accelerator.device))
+            write_targets(captions, config.text_encoder, _device(accelerator))
         accelerator.wait_for_everyone()
     return read_inputs(config)
 

@@ -77,7 +77,7 @@ def load_state(out: Path, identity: dict[str, Any]) -> State:
 def save_state(out: Path, state: State) -> None:
     """Save it whole or not at all."""
     buffer = io.BytesIO()
-    torch.save({name: getattr(state, name) for name in State.__slots__}, buffer)  # type: ignore[attr-defined]
+    torch.save({name: getattr(state, name) for name in State.__slots__}, buffer)
     write_atomic(out / STATE_FILE, buffer.getvalue())
 
 

@@ -168,5 +168,5 @@ def coins(config: TrainConfig, step: int, rank: int) -> dict[Pass, bool]:
 def _optimizer(config: TrainConfig, network: TrainingNetwork) -> torch.optim.AdamW:
     table = network.heads.input_embeddings.weight
     others = [value for value in network.parameters() if value is not table and value.requires_grad]
-    groups = [{"params": others}, {"params": [table], "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": others}, {"params": [table], "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=1e-8, weight_decay=config.weight_decay)
