@@ -15,7 +15,7 @@ from gill_bench.cards import Value
 from gill_bench.registry import registered
 
 GROUP = "gill_bench.datasets"
-BUILTIN = {"sis": "gill_bench.datasets.sis"}
+BUILTIN = {"sis": "gill_bench.datasets.sis", "visdial": "gill_bench.datasets.visdial"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ sentences by `worker_arranged_photo_order`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from gill_bench.cards import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
+from gill_bench.datasets.files import list_of, read_json_file
 from gill_bench.datasets.pictures import index_pictures
 from gill_bench.errors import InputError, did_you_mean
 
@@ -126,7 +126,7 @@ def _find_annotations(folder: Path, split: str) -> Path:
 def _read_stories(file: Path, pictures: Mapping[str, Path]) -> list[Example]:
     sentences: dict[str, list[tuple[int, str, str]]] = {}
     seen: dict[str, int] = {}
-    for number, record in enumerate(_annotations(file)):
+    for number, record in enumerate(list_of(read_json_file(file), "annotations", str(file))):
         where = f"{file}: annotations[{number}]"
         if not isinstance(record, list) or len(record) != 1 or not isinstance(record[0], dict):
             raise InputError(f"{where}: expected a list of one object, as in the official files")
@@ -159,24 +159,6 @@ def _story(name: str, sentences: list[tuple[int, str, str]], pictures: Mapping[s
         raise InputError(f"{file}: story_id {name!r}: worker_arranged_photo_order {orders} repeats a place")
     turns = tuple(Turn(text, Picture(photo, pictures.get(photo))) for _, text, photo in sentences)
     return Example(id=name, cluster="-".join(photo for _, _, photo in sentences), turns=turns, target=turns[-1].picture)
-
-
-def _annotations(file: Path) -> list[Any]:
-    try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{file}: line {error.lineno}, column {error.colno}: {error.msg};"
-            " the file is cut or damaged: download it again"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 at byte {error.start}; download it again") from error
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from error
-    annotations = raw.get("annotations") if isinstance(raw, dict) else None
-    if not isinstance(annotations, list):
-        raise InputError(f"{file}: key 'annotations': expected a list, as in the official SIS files")
-    return annotations
 
 
 def _text(sentence: Mapping[str, Any], name: str, where: str) -> str:
