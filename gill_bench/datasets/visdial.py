@@ -65,7 +65,8 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read the dialogs of a split, in the order of the file.
 
     Args:
-        folder: Holds `visdial_1.0_<split>.json` and the pictures, `VisualDialog_<split>2018_<id, 12 digits>.jpg`, in `VisualDialog_<split>2018/`, `images/` or the folder itself; other extensions are found too.
+        folder: Holds `visdial_1.0_<split>.json`, and the pictures as `VisualDialog_<split>2018_<id, 12 digits>.jpg` (or
+            another extension) in `VisualDialog_<split>2018/`, `images/` or the folder itself.
         split: "val" or "test".
         options: Not used here.
 
