@@ -149,10 +149,10 @@ def read_target(file: Path, shape: tuple[int, int] | None = None) -> np.ndarray[
             f"{file}: {values.dtype} of shape {values.shape}, expected floats of shape {shape or '(L, width)'}, as in"
             " the other targets; write all targets with the same text encoder"
         )
-    return values  # type: ignore[no-any-return]
+    return values
 
 
-class _Batches(Dataset[Batch]):
+class _Batches(Dataset[Batch | InputError]):
     def __init__(self, source: Source, choose: Callable[[int], Sequence[Item]], begin: int, end: int) -> None:
         self._source = source
         self._choose = choose
@@ -162,8 +162,11 @@ class _Batches(Dataset[Batch]):
     def __len__(self) -> int:
         return self._end - self._begin
 
-    def __getitem__(self, place: int) -> Batch:
-        return self._source.batch(self._choose(self._begin + place))
+    def __getitem__(self, place: int) -> Batch | InputError:
+        try:
+            return self._source.batch(self._choose(self._begin + place))
+        except InputError as error:
+            return error  # raised by a worker it would come out as a traceback
 
 
 def read_ahead(
@@ -177,5 +180,11 @@ def read_ahead(
         begin: First step.
         end: The step after the last.
         workers: Processes that read while the caller computes; 0 = read when asked for.
+
+    Raises:
+        InputError: A file cannot be read.
     """
-    yield from DataLoader(_Batches(source, choose, begin, end), batch_size=None, num_workers=workers)
+    for batch in DataLoader(_Batches(source, choose, begin, end), batch_size=None, num_workers=workers):
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch

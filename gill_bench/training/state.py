@@ -118,7 +118,7 @@ class Log:
 
     Args:
         out: Folder.
-        step: Where the training is.
+        step: Where the training is; -1 = it begins.
     """
 
     def __init__(self, out: Path, step: int) -> None:

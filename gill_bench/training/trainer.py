@@ -73,7 +73,7 @@ class _Trainer:
     def run(self) -> TrainResult:
         """All steps that are left."""
         config, state = self.config, self.state
-        log = Log(config.out, state.step) if self.first else None
+        log = Log(config.out, state.step or -1) if self.first else None
         if state.step == 0 and config.validate_first and not state.history:
             self._validate(log)
         begin, end = state.step, config.total_steps

@@ -43,7 +43,7 @@ class Reference:
         cap = self.captioning(ids, features, packed[0])
         ret_ce, ret_states = self.image_tokens(ids, packed[1])
         gen_ce, gen_states = self.image_tokens(ids, packed[2])
-        texts = self.heads.ret_text_hidden_fcs[0].model(ret_states[:, 0])  # type: ignore[operator, union-attr]
+        texts = self.heads.ret_text_hidden_fcs[0].model(ret_states[:, 0])  # type: ignore[operator]
         texts = texts / texts.norm(dim=-1, keepdim=True)
         images = self.heads.visual_fc(features)
         images = self.heads.logit_scale.exp() * images / images.norm(dim=-1, keepdim=True)

@@ -73,5 +73,5 @@ def test_two_processes_train_as_one(configure: Configure, world: Path, tmp_path:
     first, second = (read_tensors(tmp_path / name / "last" / "pretrained_ckpt.pth.tar") for name in ("alone", "two"))
     assert alone.steps == 4
     for key, value in first.items():
-        assert_close(second[key], value, rtol=1e-3, atol=1e-4, msg=lambda text, key=key: f"{key}: {text}")
+        assert_close(second[key], value, rtol=1e-3, atol=1e-4, msg=key)
     assert not torch.equal(first["model.visual_embeddings.weight"], torch.zeros(()))
