@@ -139,9 +139,9 @@ def read_target(file: Path, shape: tuple[int, int] | None = None) -> np.ndarray[
         InputError: Not such a file, or of another shape.
     """
     try:
-        values = np.load(file, allow_pickle=False)
-        if not isinstance(values, np.ndarray):
-            raise ValueError("an archive, expected one array")
+        with file.open("rb") as opened:
+            # Not np.load, which also reads archives.
+            values = np.lib.format.read_array(opened, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{file}: cannot be read as vectors of a text encoder: {error}") from error
     if values.ndim != 2 or values.dtype.kind != "f" or (shape is not None and values.shape != shape):
