@@ -84,7 +84,7 @@ class OptStage(Stage):
 
     @torch.no_grad()
     def recall(self, model: nn.Module, shown: bool, count: int = 200) -> dict[str, float]:
-        """Share of validation stories whose last picture is described right, by attribute.
+        """Share of validation stories whose last picture is described right (colour and shape; position; background).
 
         Args:
             model: Language model.
@@ -105,7 +105,7 @@ class OptStage(Stage):
             answer = self.tokens.encode(alternative_text(scenes[-1]))
             logits = model(input_ids=torch.tensor([[*prompt, *answer]])).logits[0]
             right = logits[len(prompt) - 1 : -1].argmax(-1) == torch.tensor(answer)
-            hits["thing"].append(float(right[:3].all()))
+            hits["thing"].append(float(right[1:3].all()))
             hits["position"].append(float(right[3:-1].all()))
             hits["background"].append(float(right[-1]))
         return {name: sum(values) / len(values) for name, values in hits.items()}

@@ -13,9 +13,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gill_bench.errors import InputError
+from gill_bench.mini.train.decision import NAME as DECISION
 from gill_bench.mini.train.heads import VARIANTS
 from gill_bench.mini.train.loop import Work
 from gill_bench.models.gill.arguments import FILE as ARGUMENTS_FILE
+from gill_bench.models.gill.decision import FILE as DECISION_FILE
 
 LIMIT = 25_000_000
 """Bytes of all weights together."""
@@ -50,6 +52,8 @@ def ship(work: Work, folder: Path) -> dict[str, int]:
     for variant in VARIANTS:
         if (work.folder / variant.name).is_dir():
             _heads(work.folder / variant.name, temporary / variant.name)
+    if (work.folder / DECISION / DECISION_FILE).is_file():
+        _copy(work.folder / DECISION, temporary / "gill-mini", [DECISION_FILE])
     build_mini(temporary / "lpips-mini", work.seed)
     sizes = {part.name: _bytes(part) for part in sorted(temporary.iterdir())}
     if sum(sizes.values()) > LIMIT:

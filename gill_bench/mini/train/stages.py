@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gill_bench.mini.train.clip import ClipStage
+from gill_bench.mini.train.decision import NAME, train_decision_model
 from gill_bench.mini.train.heads import VARIANTS, Variant, train_heads
 from gill_bench.mini.train.loop import Stage, Work, train
 from gill_bench.mini.train.opt import OptStage
@@ -30,6 +31,7 @@ def _heads(variant: Variant) -> Runner:
 STAGES: dict[str, Runner] = {
     **{kind.name: _loop(kind, kind.name) for kind in (VaeStage, ClipStage, OptStage, UnetStage)},
     **{variant.name: _heads(variant) for variant in VARIANTS},
+    NAME: lambda work, _: train_decision_model(work),
     "weights": lambda work, _: ship_stage(work),
 }
 """Each trains for so many seconds at most and tells whether it is finished; it may need those before it."""
