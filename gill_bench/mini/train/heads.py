@@ -47,6 +47,7 @@ class Variant:
 
 VARIANTS = (
     Variant("gill-mini", steps=1500),
+    Variant("gill-mini-r8"),  # gill-mini with the variants' budget: what Tables 3 and 4 compare them with
     Variant("gill-mini-linear", mapper="linear"),
     Variant("gill-mini-mlp", mapper="mlp"),
     Variant("gill-mini-encoder", mapper="encoder"),
