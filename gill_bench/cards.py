@@ -260,7 +260,7 @@ def read_toml(file: Path) -> dict[str, Any]:
         InputError: Absent, unreadable or not TOML; with the place.
     """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such card") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -44,6 +44,13 @@ def read_json(file: Path) -> dict[str, Any]:
     return value
 
 
+# In the order in which the libraries prefer them, with the names of files that hold everything.
+_FORMATS = {
+    ".safetensors": ("model.safetensors", "diffusion_pytorch_model.safetensors"),
+    ".bin": ("pytorch_model.bin", "diffusion_pytorch_model.bin"),
+}
+
+
 def check_safetensors(file: Path) -> None:
     """Check that a file is as long as its header says, which a download that broke off is not.
 
@@ -65,7 +72,7 @@ def check_safetensors(file: Path) -> None:
 
 
 def check_network_files(folder: Path) -> None:
-    """Check that the weights of a network are there and whole, all shards included.
+    """Check that the weights of a network are there and whole, all shards included, in the format that will be read.
 
     Args:
         folder: As written by `save_pretrained`.
@@ -73,18 +80,22 @@ def check_network_files(folder: Path) -> None:
     Raises:
         InputError: Names the file that is missing, empty or cut off.
     """
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
-    if not files:
-        raise InputError(f"{folder}: no weights; expected a .safetensors or .bin file")
-    for file in files:
-        if file.stat().st_size == 0:
-            raise InputError(f"{file}: empty file")
-        if file.suffix == ".safetensors":
-            check_safetensors(file)
-    for listing in folder.glob("*.index.json"):
-        for shard in sorted(set(read_json(listing).get("weight_map", {}).values())):
-            if not (folder / shard).is_file():
-                raise InputError(f"{folder / shard}: no such file, but {listing.name} lists it")
+    for suffix, whole in _FORMATS.items():
+        files, listings = sorted(folder.glob(f"*{suffix}")), sorted(folder.glob(f"*{suffix}.index.json"))
+        if not files and not listings:
+            continue
+        for file in files:
+            if file.stat().st_size == 0:
+                raise InputError(f"{file}: empty file")
+            if suffix == ".safetensors":
+                check_safetensors(file)
+        # A file with everything is preferred to shards, whatever a listing beside it says.
+        for listing in [] if any((folder / name).is_file() for name in whole) else listings:
+            for shard in sorted(set(read_json(listing).get("weight_map", {}).values())):
+                if not (folder / shard).is_file():
+                    raise InputError(f"{folder / shard}: no such file, but {listing.name} lists it")
+        return
+    raise InputError(f"{folder}: no weights; expected a .safetensors or .bin file")
 
 
 def first_line(error: BaseException) -> str:

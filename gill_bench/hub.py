@@ -6,8 +6,19 @@ from pathlib import Path
 
 from gill_bench.errors import InputError
 
-# The other frameworks' copies of the same weights are never read.
-_IGNORED = ["*.msgpack", "*.h5", "*.ot", "*.ckpt", "*.onnx*", "flax_*"]
+# Other frameworks' copies of the same weights, and the single-file forms of Stable Diffusion, are never read.
+_IGNORED = [
+    "*.msgpack",
+    "*.h5*",
+    "*.ot",
+    "*.ckpt",
+    "*.onnx*",
+    "flax_*",
+    "tf_*",
+    "rust_*",
+    "v1-5-*",
+    "*.non_ema.*",
+]
 
 
 def hub_folder(name: str) -> Path:

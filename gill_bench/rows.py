@@ -28,6 +28,7 @@ class Row:
         metric: Registered name; with a stand-in backbone its name in brackets, such as `lpips[mini]`.
         value: Mean over the scored examples; None if nothing was scored.
         higher_is_better: Which way the metric points.
+        n_available: Examples in the data; more than `n_expected` where a limit was set.
         n_expected: Examples asked for.
         n_scored: Examples in `value`.
         n_missing: Examples left out because data is missing or unreadable (listed in results.json).
@@ -35,6 +36,8 @@ class Row:
         n_truncated: Scored examples whose prompt the model had to cut.
         n_flagged: Scored examples whose picture the safety checker blackened.
         signature: Encoder, preprocessing, protocol and data. Numbers with different signatures never share a column.
+        model_signature: How the model was run: adapter, settings, content of its weights. Numbers of a model with
+            different ones never share a table.
     """
 
     task: str
@@ -44,6 +47,7 @@ class Row:
     metric: str
     value: float | None
     higher_is_better: bool
+    n_available: int
     n_expected: int
     n_scored: int
     n_missing: int
@@ -51,6 +55,7 @@ class Row:
     n_truncated: int
     n_flagged: int
     signature: str
+    model_signature: str
 
 
 @dataclass(frozen=True, slots=True)

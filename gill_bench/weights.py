@@ -13,6 +13,9 @@ from gill_bench.files import digest, digest_file, write_atomic
 from gill_bench.hub import hub_folder
 
 MINI = "mini"
+MARK = "gill-bench-mini.json"
+"""A file that every embedded weights' folder has: what stands in for the real thing never passes for it."""
+_NO_WEIGHTS = frozenset({".md", ".npy", ".pkl", ".png", ".jpg", ".jpeg", ".pdf"})
 _LARGE = 1 << 26  # bytes above which a file's digest is remembered
 
 
@@ -34,7 +37,7 @@ class Weights:
         return self.label == MINI
 
     def digest(self) -> str:
-        """SHA-256 over names and content of all files."""
+        """SHA-256 over names and content of all files that matter."""
         files = [self.path] if self.path.is_file() else sorted(p for p in self.path.rglob("*") if _counts(p, self.path))
         return digest({file.relative_to(self.path).as_posix(): _file_digest(file) for file in files})
 
@@ -68,7 +71,8 @@ def find_weights(component: Component, source: str) -> Weights:
     label = component.id or component.folder
     for name in (component.folder, component.id):
         if name and (folder / name).exists():
-            return Weights(label, folder / name)
+            embedded = (folder / name / MARK).is_file()  # wherever it was copied, and whatever it is called there
+            return Weights(MINI if embedded else label, folder / name)
     return Weights(label, _from_hub(component, folder))
 
 
@@ -84,8 +88,9 @@ def _from_hub(component: Component, folder: Path) -> Path:
 
 
 def _counts(file: Path, root: Path) -> bool:
+    """Whether a file can change what a model does: neither what people read nor embeddings of retrieval candidates."""
     hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-    return file.is_file() and not hidden
+    return file.is_file() and not hidden and file.suffix.lower() not in _NO_WEIGHTS and file.name != "LICENSE"
 
 
 def _file_digest(file: Path) -> str:

@@ -40,6 +40,9 @@ def report(
         typer.Option("--pictures", metavar="FILE.png", help="Also draw a grid: context, truth, each model's picture."),
     ] = None,
     examples: Annotated[int, typer.Option("--examples", min=1, help="Rows of that grid.")] = 8,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DIR", help="Where the run's data is now, for that grid.")
+    ] = None,
 ) -> None:
     """Write tables like the paper's from the results of runs.
 
@@ -65,10 +68,12 @@ def report(
     from gill_bench.reporting import FORMATS, render, tables_for
 
     if compare not in (None, "paper"):
-        raise InputError(f"--compare {compare}: expected 'paper'; for two runs: gill-bench compare A B")
+        raise InputError(f"--compare {compare}: expected 'paper'")
     suffixes = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
     if json and format not in (None, "json"):
         raise InputError(f"--json and --format {format} contradict each other; give one of them")
+    if out is not None and not json and format is None and out.suffix not in suffixes:
+        raise InputError(f"--out {out}: its ending names no format; end it in {', '.join(suffixes)}, or give --format")
     chosen = "json" if json else format or suffixes.get(out.suffix if out else "", "terminal")
     if chosen not in FORMATS:
         raise InputError(f"--format {chosen}: no such format; {did_you_mean(chosen, FORMATS)}")
@@ -76,7 +81,7 @@ def report(
         raise InputError(f"--out {out}: the folder {out.parent} does not exist; create it first")
 
     if pictures is not None:
-        _draw(runs or [], pictures, examples)
+        _draw(runs or [], pictures, examples, data)
     tables = tables_for(runs or [], Cards(cards or []), table or None, compare == "paper")
     if out is not None:
         try:
@@ -90,7 +95,7 @@ def report(
     typer.echo(text.encode(), nl=False)
 
 
-def _draw(runs: list[Path], file: Path, count: int) -> None:
+def _draw(runs: list[Path], file: Path, count: int, data: str | None) -> None:
     """Draw the grid of one run."""
     import io
 
@@ -104,7 +109,7 @@ def _draw(runs: list[Path], file: Path, count: int) -> None:
         raise InputError(f"--pictures draws one run, {len(runs)} were given")
     if not file.parent.is_dir():
         raise InputError(f"--pictures {file}: the folder {file.parent} does not exist; create it first")
-    cells = cells_of(runs[0])
+    cells = cells_of(runs[0], data)
     shown = exhibits(runs[0], [cell for cell in cells if cell.task is cells[0].task], count)
     if not shown:
         raise InputError(f"{runs[0]}: no example has been done by every model and context yet")

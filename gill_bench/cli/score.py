@@ -10,6 +10,9 @@ import typer
 
 def score(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    data: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where the run's data is now.", show_default="where it was")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto = CUDA if there is one.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
@@ -25,7 +28,7 @@ def score(
     from gill_bench.progress import say
     from gill_bench.runs.run import score as score_run
 
-    outcome = score_run(run, device, threads or 0)
+    outcome = score_run(run, device, threads or 0, data)
     if json_:
         typer.echo((run / "results.json").read_text(encoding="utf-8"), nl=False)
     say(f"results: {run / 'results.json'}; tables: gill-bench report {run}")

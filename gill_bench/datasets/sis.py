@@ -15,13 +15,13 @@ from typing import Any
 
 from gill_bench.cards import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
-from gill_bench.datasets.files import list_of, read_json_file
+from gill_bench.datasets.files import is_encodable, list_of, read_json_file
 from gill_bench.datasets.pictures import index_pictures
 from gill_bench.errors import InputError, did_you_mean
 
 SENTENCES = 5
 _SUFFIX = ".story-in-sequence.json"
-_GRAMMAR = re.compile(r"(\d+)-captions?(?:-(\d+)-images?)?")
+_GRAMMAR = re.compile(r"([0-9])-captions?(?:-([0-9])-images?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,8 @@ def _find_annotations(folder: Path, split: str) -> Path:
     for candidate in (folder / "sis" / f"{split}{_SUFFIX}", folder / f"{split}{_SUFFIX}"):
         if candidate.is_file():
             return candidate
-    there = sorted(
-        file.name.removesuffix(_SUFFIX) for place in (folder / "sis", folder) for file in place.glob(f"*{_SUFFIX}")
-    )
+    files = [file for place in (folder / "sis", folder) for file in place.glob(f"*{_SUFFIX}") if file.is_file()]
+    there = sorted(file.name.removesuffix(_SUFFIX) for file in files)
     hint = f"there is {', '.join(there)}: choose with --split" if there else "download the SIS files of VIST into sis/"
     raise InputError(f"{folder}: no sis/{split}{_SUFFIX}; {hint}")
 
@@ -155,8 +154,11 @@ def _story(name: str, sentences: list[tuple[int, str, str]], pictures: Mapping[s
     orders = [order for order, _, _ in sentences]
     if len(sentences) != SENTENCES:
         raise InputError(f"{file}: story_id {name!r}: {len(sentences)} sentences, expected {SENTENCES}")
-    if len(set(orders)) != SENTENCES:
-        raise InputError(f"{file}: story_id {name!r}: worker_arranged_photo_order {orders} repeats a place")
+    if orders != list(range(SENTENCES)):
+        raise InputError(
+            f"{file}: story_id {name!r}: worker_arranged_photo_order {orders}, expected each place from 0 to"
+            f" {SENTENCES - 1} once"
+        )
     turns = tuple(Turn(text, Picture(photo, pictures.get(photo))) for _, text, photo in sentences)
     return Example(id=name, cluster="-".join(photo for _, _, photo in sentences), turns=turns, target=turns[-1].picture)
 
@@ -165,7 +167,9 @@ def _text(sentence: Mapping[str, Any], name: str, where: str) -> str:
     value = sentence.get(name)
     if isinstance(value, int) and not isinstance(value, bool) and name != "text":
         return str(value)
-    if not isinstance(value, str) or not value:
+    if isinstance(value, str) and not is_encodable(value):
+        raise InputError(f"{where}[0].{name}: half of a surrogate pair, which is no text: {value!r}")
+    if not isinstance(value, str) or not value.strip():
         raise InputError(
             f"{where}[0].{name}: expected text, found {value!r}"
             if name in sentence

@@ -14,12 +14,12 @@ from typing import Any
 
 from gill_bench.cards import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
-from gill_bench.datasets.files import list_of, read_json_file
+from gill_bench.datasets.files import is_encodable, list_of, read_json_file
 from gill_bench.datasets.pictures import index_pictures
 from gill_bench.errors import InputError, did_you_mean
 
 ROUNDS = 10
-_GRAMMAR = re.compile(r"(\d+)-rounds?")
+_GRAMMAR = re.compile(r"([0-9]|10)-rounds?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,6 @@ def _entry(one: Any, key: str, table: list[Any], where: str) -> str:
     if isinstance(place, bool) or not isinstance(place, int) or not 0 <= place < len(table):
         raise InputError(f"{where}.{key}: expected a place in data.{key}s (0 to {len(table) - 1}), found {place!r}")
     text = table[place]
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not is_encodable(text):
         raise InputError(f"{where}.{key}: data.{key}s[{place}] is no text: {text!r}")
     return text

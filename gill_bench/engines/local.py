@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -15,10 +16,10 @@ from gill_bench.interfaces import PROTOCOLS, ImageGenerator
 from gill_bench.progress import say
 from gill_bench.runs.asked import ModelAsked
 from gill_bench.runs.claims import work_through
-from gill_bench.runs.generate import make_unit
+from gill_bench.runs.generate import generate, store
 from gill_bench.runs.lock import RunLock
 from gill_bench.runs.plan import CellPlan
-from gill_bench.runs.units import Unit, is_done
+from gill_bench.runs.units import Unit, is_whole
 
 MAX_FAILURES_IN_A_ROW = 3
 
@@ -42,8 +43,9 @@ def run_units(
 ) -> list[Failure]:
     """Do all pending units.
 
-    A unit on which the model raises is reported and left undone, and the next one is tried; after three in a row the
-    run stops. A full disk or an interruption stops it at once. Whatever was committed stays.
+    A unit on which the model raises is tried again example by example. An example on which it raises is reported and
+    left undone; after three in a row the run stops. A full disk or an interruption stops it at once. Whatever was
+    committed stays.
 
     Args:
         plans: What is to do.
@@ -55,7 +57,7 @@ def run_units(
         step: Called with the number of samples done.
 
     Returns:
-        The units that failed.
+        The examples that failed, as units.
     """
     failures: list[Failure] = []
     for name, asked in models.items():
@@ -90,28 +92,29 @@ def _run_model(
         nonlocal in_a_row
         plan, unit = item
         try:
-            made = {"device": device, "batch_size": batch_size}
-            make_unit(unit, plan.cell, model, run, batch_size=batch_size, made=made)
-            in_a_row = 0
-        except (GillBenchError, OSError):
-            raise
+            made = generate(unit, plan.cell, model, batch_size)
         except Exception as error:
+            if len(unit.examples) > 1:  # the others are not to suffer for one
+                for example in unit.examples:
+                    work((plan, replace(unit, examples=(example,))))
+                return
             reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             failures.append(Failure(unit, reason))
-            say(
-                f"failed: {'/'.join(plan.cell.name)}, examples {', '.join(name for name, _ in unit.examples)}: {reason}"
-            )
+            say(f"failed: {'/'.join(plan.cell.name)}, example {unit.examples[0][0]}: {reason}")
             in_a_row += 1
             if in_a_row >= MAX_FAILURES_IN_A_ROW:
                 raise GillBenchError(
-                    f"{unit.model}: failed on {in_a_row} units in a row, the last with {reason}"
+                    f"{unit.model}: failed on {in_a_row} examples in a row, the last with {reason}"
                 ) from error
+            return
+        in_a_row = 0
+        store(unit, plan.cell, made, run, {"device": device, "batch_size": batch_size})
 
     work_through(
         todo,
         lock,
         key=lambda item: item[1].key,
-        done=lambda item: is_done(folder(item)),
+        done=lambda item: is_whole(folder(item)),
         work=work,
         after=lambda item: step(len(item[1].examples) * len(item[1].seeds)),
     )

@@ -31,8 +31,8 @@ class MetricModule(Protocol):
     def signature(self, settings: Mapping[str, Value], backbone: str) -> str:
         """What determines the number: backbone, preprocessing, version; known without loading anything."""
 
-    def check(self, weights: Path | None, settings: Mapping[str, Value]) -> None:
-        """Raise `InputError` for settings or files that cannot work, before anything is loaded."""
+    def check(self, weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
+        """Raise `InputError` for settings or files that cannot work, or are not what `backbone` says."""
 
     def load(self, weights: Path | None, settings: Mapping[str, Value], device: str) -> PictureMetric:
         """Load the backbone."""

@@ -12,12 +12,8 @@ from transformers import AutoConfig, CLIPImageProcessorPil, CLIPVisionModel, CLI
 
 from gill_bench.checkpoints import LOADING_ERRORS, first_line, quiet_loading
 from gill_bench.errors import InputError
-from gill_bench.metrics.clip_similarity import NAME
+from gill_bench.metrics.clip_similarity import NAME, NARROWEST
 from gill_bench.metrics.picture import PictureMetric
-
-# The narrowest published CLIP vision towers (TinyCLIP) are 256 wide, the embedded one is far below. A random or toy
-# encoder therefore shows in the metric's name, whatever its folder is called.
-_NARROWEST = 256
 
 
 class ClipSimilarity(PictureMetric):
@@ -41,7 +37,7 @@ class ClipSimilarity(PictureMetric):
         self.tower = tower.train(False).requires_grad_(False)
         self.processor = processor
         self.output = "image_embeds" if features == "projected" else "pooler_output"
-        self.name = NAME if tower.config.hidden_size >= _NARROWEST else f"{NAME}[mini]"
+        self.name = NAME if tower.config.hidden_size >= NARROWEST else f"{NAME}[mini]"
 
     def _features(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
         pixels: torch.Tensor = self.processor(images=list(images), return_tensors="pt")["pixel_values"]

@@ -23,6 +23,10 @@ NAME = "clip-similarity"
 VERSION = 1
 """Part of the signature; goes up whenever the same pictures would get another value."""
 
+NARROWEST = 256
+"""The narrowest published CLIP vision towers (TinyCLIP) are 256 wide, the embedded one is far below: a random or toy
+encoder shows in the metric's name, whatever its folder is called."""
+
 higher_is_better = True
 
 
@@ -57,17 +61,26 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
     return f"{name}|encoder:{encoder}|features:{checked.features}|preprocess:pil|dtype:{checked.dtype}|v:{VERSION}"
 
 
-def check(weights: Path | None, settings: Mapping[str, Value]) -> None:
+def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
     """Check settings and folder.
 
     Raises:
-        InputError: A setting is unknown, or the folder does not hold a CLIP with its image processor.
+        InputError: A setting is unknown, the folder does not hold a CLIP with its image processor, or a small stand-in
+            under the name of a published one.
     """
     _settings(settings)
     folder = _folder(weights)
-    kind = read_json(folder / "config.json").get("model_type")
+    config = read_json(folder / "config.json")
+    kind = config.get("model_type")
     if kind not in ("clip", "clip_vision_model"):
         raise InputError(f"{folder / 'config.json'}: model_type = {kind!r}, expected 'clip' or 'clip_vision_model'")
+    vision = config.get("vision_config", {}) if kind == "clip" else config
+    width = vision.get("hidden_size", NARROWEST)
+    if backbone != "mini" and isinstance(width, int) and width < NARROWEST:
+        raise InputError(
+            f"{folder / 'config.json'}: a vision tower of width {width}, which is none of {backbone};"
+            " put the published weights there, or choose the small ones with --metric-weights mini"
+        )
     read_json(folder / "preprocessor_config.json")
     check_network_files(folder)
 

@@ -67,15 +67,18 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
     )
 
 
-def check(weights: Path | None, settings: Mapping[str, Value]) -> None:
+def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
     """Check settings and weights.
 
     Raises:
-        InputError: A setting is unknown, or the weights are neither a state dict nor a mini backbone.
+        InputError: A setting is unknown, the weights are neither a state dict nor a mini backbone, or the mini backbone
+            stands under the name of the published one.
     """
     _settings(settings)
     path = _path(weights)
     if path.is_dir():
+        if backbone != "mini":
+            raise InputError(f"{path}: a folder, expected the file of {backbone}; or choose --metric-weights mini")
         config = read_json(path / "config.json")
         if config.get("kind") != f"{NAME}[mini]" or config.get("size") != MINI_SIZE:
             raise InputError(f"{path}: not a mini backbone of size {MINI_SIZE}; expected the file of a trunk")
@@ -100,7 +103,7 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
     checked = _settings(settings)
     path = _path(weights)
     if path.is_dir():
-        check(path, settings)
+        check(path, settings, "mini")
         return load_mini(path, MINI_SIZE).to(device)
     return load_alex(path, checked.version, checked.size).to(device)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gill_bench.errors import InputError
 from gill_bench.mini.bpe import write_clip_tokenizer, write_opt_tokenizer
 from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES
+from gill_bench.weights import MARK
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,6 +64,8 @@ def build_weights(folder: Path, seed: int = SEED) -> None:
             build_sd(temporary / "sd-mini", seed)
             build_gill(temporary / "gill-mini", rows, seed)
             build_mini(temporary / "lpips-mini", seed)
+        for part in temporary.iterdir():
+            (part / MARK).write_text('{"what": "random"}\n', encoding="utf-8")
         temporary.rename(folder)
     except OSError:
         if not folder.is_dir() or not any(folder.iterdir()):

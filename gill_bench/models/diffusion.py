@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 
 from gill_bench.checkpoints import LOADING_ERRORS, first_line, quiet_loading
-from gill_bench.errors import InputError, did_you_mean
+from gill_bench.errors import GillBenchError, InputError, did_you_mean
 from gill_bench.interfaces import GeneratedImage, Noise
 from gill_bench.models._pipeline_folder import SAFETY, parts, read_index
 from gill_bench.models._shared_noise import Latents, assert_one_draw, generator_for
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 class Pipeline(Protocol):
     """What is used of a pipeline of diffusers, which has no types that a checker can follow."""
 
+    image_processor: Any
     scheduler: Any
     text_encoder: Any
     tokenizer: Any
@@ -182,6 +184,7 @@ def run(pipeline: Pipeline, noise: Sequence[Sequence[Noise]], **arguments: objec
 
     Raises:
         InputError: Shared noise with a sampler that draws more than the first latent, or a pipeline without a UNet.
+        GillBenchError: A picture is not finite.
     """
     flat = list(chain.from_iterable(noise))
     if not flat:
@@ -189,11 +192,15 @@ def run(pipeline: Pipeline, noise: Sequence[Sequence[Noise]], **arguments: objec
     latents = Latents.of(pipeline) if any(item.skip for item in flat) else None
     generators = [generator_for(item, latents) for item in flat]
     with _quiet_flagging():
-        output = pipeline(generator=generators, **arguments)
+        output = pipeline(generator=generators, output_type="np", **arguments)
     if latents is not None:
         assert_one_draw(pipeline.scheduler, flat, generators, latents)
     flags = getattr(output, "nsfw_content_detected", None) or [False] * len(flat)
-    pictures = iter([GeneratedImage(image, bool(flag)) for image, flag in zip(output.images, flags, strict=True)])
+    if not bool(np.isfinite(output.images).all()):
+        # As a picture it would be black, and black pictures score well with some metrics.
+        raise GillBenchError("a picture is not finite: the weights are damaged, or the precision is too narrow (dtype)")
+    images = pipeline.image_processor.numpy_to_pil(output.images)
+    pictures = iter([GeneratedImage(image, bool(flag)) for image, flag in zip(images, flags, strict=True)])
     return [[next(pictures) for _ in group] for group in noise]
 
 

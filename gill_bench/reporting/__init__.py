@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from gill_bench.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from gill_bench.cards import Cards, ReportCard
     from gill_bench.reporting.structure import Table
-    from gill_bench.rows import Row
+    from gill_bench.rows import Results, Row
 
 FORMATS = ("terminal", "markdown", "latex", "csv", "json")
 
@@ -26,21 +27,22 @@ def tables_for(
     Args:
         run_folders: Folders that hold a `results.json`.
         cards: Where layouts, models and tasks are found.
-        names: Names of report cards, or paths to them; by default all in which a row of the runs appears.
+        names: Names of report cards, or paths to them; by default all in which a row of the runs appears. Where there
+            is none, a plain table of everything.
         compare: Show the paper's numbers beside ours.
 
     Raises:
-        InputError: No folder is given, a file is unreadable, two runs contradict each other, no layout shows any of the
-            rows, or numbers that are not comparable would share a column.
+        InputError: No folder is given, a file is unreadable, two runs contradict each other, a named layout shows none
+            of the rows, or numbers that are not comparable would share a column.
     """
     from gill_bench.reporting.columns import belongs, describe
     from gill_bench.reporting.merge import merge_results
+    from gill_bench.reporting.plain import plain_layout
     from gill_bench.reporting.table import build_table
-    from gill_bench.rows import read_results
 
     if not run_folders:
         raise InputError("no run is given; name the folder of a run, for example: gill-bench report runs/NAME")
-    results = merge_results([(str(folder), read_results(folder / "results.json")) for folder in run_folders])
+    results = merge_results([(str(folder), _results_of(folder)) for folder in run_folders])
     layouts = [cards.report(name) for name in dict.fromkeys(names)] if names else cards.reports()
 
     def shows(layout: ReportCard, rows: Sequence[Row]) -> bool:
@@ -50,14 +52,21 @@ def tables_for(
         if names and not shows(layout, results.rows):
             raise InputError(f"{layout.name}: shows nothing of the results, which have {describe(results.rows)}")
     chosen = [layout for layout in layouts if shows(layout, results.rows)]
+    if not results.rows:
+        raise InputError(f"{', '.join(map(str, run_folders))}: nothing was scored yet; run or score it first")
     if not chosen:
-        known = ", ".join(layout.name for layout in layouts) or "none"
-        raise InputError(
-            f"no table shows the results, which have {describe(results.rows)}; tables: {known};"
-            " add a layout with --cards DIR"
-        )
+        chosen = [plain_layout(task, results.rows) for task in sorted({row.task for row in results.rows})]
     published = cards.published() if compare else None
     return [build_table(layout, results, cards, published) for layout in chosen]
+
+
+def _results_of(run: Path) -> Results:
+    """The results of a run; what it was asked for and does not have yet is in the notes."""
+    from gill_bench.reporting.asked import unfinished
+    from gill_bench.rows import read_results
+
+    results = read_results(run / "results.json")
+    return replace(results, notes=(*results.notes, *unfinished(run, results)))
 
 
 def render(tables: Table | Sequence[Table], format: str, *, width: int = 120, color: bool = False) -> str:

@@ -23,6 +23,7 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
         *_best(table),
         *_counts(table),
         *_signatures(table),
+        *_models(table),
         *(_paper(table, source) if table.compared else ()),
     )
 
@@ -67,7 +68,10 @@ def _scored(table: Table) -> str:
     usual, count = Counter(text for _, _, text in found).most_common(1)[0]
     rest = [item for item in found if item[2] != usual]
     sentence = f"Examples scored per seed: {usual}"
-    return f"{sentence}." if count == len(found) else f"{sentence}, except {_listed(table, rest)}."
+    sentence = f"{sentence}." if count == len(found) else f"{sentence}, except {_listed(table, rest)}."
+    limits = {(row.n_expected, row.n_available) for _, _, cell in _cells(table) for row in cell.rows}
+    cut = sorted(available for expected, available in limits if expected < available)
+    return f"{sentence} LIMITED: the data has {_range(cut)} examples." if cut else sentence
 
 
 def _seeds(table: Table) -> str:
@@ -126,6 +130,14 @@ def _signatures(table: Table) -> tuple[str, ...]:
     return tuple(sentences)
 
 
+def _models(table: Table) -> Iterator[str]:
+    """How each model was run."""
+    for line in table.lines:
+        found = next((row.model_signature for cell in line.cells for row in cell.rows), "")
+        if found:
+            yield f"{line.title} as run: {found}"
+
+
 def _compared(table: Table) -> bool:
     return any(cell.rows and cell.published for line in table.lines for cell in line.cells)
 
@@ -138,6 +150,9 @@ def _comparability(table: Table) -> tuple[str, ...]:
             f"Not comparable with the paper: small stand-in weights are behind {', '.join(stand_ins)}."
             " The differences mean nothing.",
         )
+    rows = [row for line in table.lines for cell in line.cells for row in cell.rows]
+    if any(row.n_expected < row.n_available for row in rows) and _compared(table):
+        return ("Not comparable with the paper: only a part of the data was asked.",)
     if table.warnings and _compared(table):
         return ("Not comparable with the paper as far as the notes of the run say.",)
     return ()

@@ -72,6 +72,23 @@ def build_columns(
     return columns, rows_of
 
 
+def check_models(name: str, rows: Sequence[Row]) -> None:
+    """Refuse a table in which one model was run in two ways.
+
+    Raises:
+        InputError: Names the model and the fields that differ.
+    """
+    first: dict[str, Row] = {}
+    for row in rows:
+        other = first.setdefault(row.model, row)
+        if other.model_signature != row.model_signature:
+            differences = _differences(other.model_signature, row.model_signature)
+            raise InputError(
+                f"{name}: {row.model} was run in two ways ({other.context} and {row.context}): {differences};"
+                " run it the same way, or report the runs separately"
+            )
+
+
 def _check_same_kind(where: str, rows: Sequence[Row]) -> None:
     """Refuse rows of different metric variants, directions or signatures."""
     for row in rows[1:]:
@@ -82,16 +99,18 @@ def _check_same_kind(where: str, rows: Sequence[Row]) -> None:
                 " score one of them again with the other's weights, or report the runs separately"
             )
         if row.signature != first.signature:
-            differences = "; ".join(
-                f"{name} is {left!r} and {right!r}"
-                for name, left, right in signature_differences(first.signature, row.signature)[:3]
-            )
+            differences = _differences(first.signature, row.signature)
             raise InputError(
                 f"{where}: {_who(first)} and {_who(row)} have different signatures and cannot share a column:"
                 f" {differences}; run or score them the same way, or report them separately"
             )
         if row.higher_is_better != first.higher_is_better:
             raise InputError(f"{where}: {_who(first)} and {_who(row)} disagree on higher_is_better; score them again")
+
+
+def _differences(first: str, second: str) -> str:
+    found = signature_differences(first, second)[:3]
+    return "; ".join(f"{name} is {left!r} and {right!r}" for name, left, right in found)
 
 
 def _who(row: Row) -> str:

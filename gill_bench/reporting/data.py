@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gill_bench.files import to_json
+from gill_bench.reporting.columns import base_name
 from gill_bench.reporting.structure import Cell, Column, Line, Table
 from gill_bench.reporting.text import difference, printed_cell, published
 
@@ -22,11 +24,12 @@ def render_csv(tables: Sequence[Table]) -> str:
     records = [
         {
             "table": table.name,
-            **_column_fields(column),
+            **_column_fields(_of_paper(column) if line.published_only else column),
             "model": line.model,
             "title": line.title,
             **_cell_fields(cell, column, line),
-            "warnings": " / ".join(table.warnings),
+            "model_signature": next((row.model_signature for row in cell.rows), ""),
+            "warnings": "" if line.published_only else " / ".join(table.warnings),
         }
         for table in tables
         for line in table.lines
@@ -58,6 +61,7 @@ def render_json(tables: Sequence[Table]) -> str:
                         "model": line.model,
                         "title": line.title,
                         "published_only": line.published_only,
+                        "model_signature": next((row.model_signature for c in line.cells for row in c.rows), ""),
                         "cells": [
                             {**_cell_fields(cell, column, line), "seeds": cell.seeds, "values": _values(cell)}
                             for column, cell in zip(table.columns, line.cells, strict=True)
@@ -75,7 +79,20 @@ def render_json(tables: Sequence[Table]) -> str:
 def _header() -> list[str]:
     column = Column("", "", "", "", "", "", None, 0, "")
     cell, line = Cell("not-run"), Line("", "", ())
-    return ["table", *_column_fields(column), "model", "title", *_cell_fields(cell, column, line), "warnings"]
+    return [
+        "table",
+        *_column_fields(column),
+        "model",
+        "title",
+        *_cell_fields(cell, column, line),
+        "model_signature",
+        "warnings",
+    ]
+
+
+def _of_paper(column: Column) -> Column:
+    """The column of a number that is the paper's: neither a stand-in's metric nor a signature of ours."""
+    return replace(column, metric=base_name(column.metric), signature="")
 
 
 def _column_fields(column: Column) -> dict[str, Field]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from gill_bench.cards import Cards, ModelCard, PublishedCard, PublishedNumber, ReportCard, ReportColumn, ReportRow
 from gill_bench.errors import InputError
 from gill_bench.reporting.caption import notes_of
-from gill_bench.reporting.columns import build_columns
+from gill_bench.reporting.columns import build_columns, check_models
 from gill_bench.reporting.structure import Cell, Column, Line, Published, Table
 from gill_bench.reporting.text import number
 from gill_bench.rows import Results, Row
@@ -33,6 +33,7 @@ def build_table(card: ReportCard, results: Results, cards: Cards, published: Pub
     """
     columns, rows_of = build_columns(card, results.rows, _published_directions(card, published))
     _check_finite([row for rows in rows_of for row in rows])
+    check_models(card.name, [row for rows in rows_of for row in rows])
     paper = _Paper(card, published)
     all_seeds = {column.task: set[int]() for column in columns}
     for column, rows in zip(columns, rows_of, strict=True):

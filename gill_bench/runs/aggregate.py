@@ -44,6 +44,7 @@ def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
                 metric=asked.name,
                 value=_mean(cell, usable, scored, asked),
                 higher_is_better=asked.higher_is_better,
+                n_available=cell.task.available,
                 n_expected=len(cell.task.examples),
                 n_scored=len(scored),
                 n_missing=n_missing,
@@ -51,6 +52,7 @@ def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
                 n_truncated=sum(outcome.truncated for outcome in scored.values()),
                 n_flagged=sum(outcome.flagged for outcome in scored.values()),
                 signature=signature,
+                model_signature=model_signature(cell),
             )
 
 
@@ -78,6 +80,16 @@ def protocol_signature(cell: Cell) -> str:
         "images": RULE.replace("|", ",").replace(":", "-"),
         "examples": _examples_digest(task, [example for example, _, _ in cell.asked.values()]),
     }
+    return "|".join(f"{name}:{value}" for name, value in fields.items())
+
+
+def model_signature(cell: Cell) -> str:
+    """How the model was run, from the cell's recipe: the same for every context."""
+    recipe = cell.recipe
+    fields: dict[str, object] = {"adapter": recipe["adapter"], **dict(sorted(recipe["settings"].items()))}
+    if "auto_on" in recipe:
+        fields["auto_on"] = recipe["auto_on"]
+    fields |= {f"weights.{name}": content[:8] for name, content in sorted(recipe["weights"].items())}
     return "|".join(f"{name}:{value}" for name, value in fields.items())
 
 

@@ -38,6 +38,7 @@ class TaskAsked:
         limit: At most so many examples, from the start of the data; 0 for all.
         metric_weights: "mini", or the folder in which the metrics' backbones are.
         examples: The examples asked for, in the order of the data.
+        available: How many there are without a limit.
         checked: What reading their pictures told.
     """
 
@@ -46,6 +47,7 @@ class TaskAsked:
     limit: int
     metric_weights: str
     examples: Sequence[Example]
+    available: int
     require_all_pictures: bool
     checked: Mapping[str, Checked]
     warnings: tuple[str, ...] = ()
@@ -178,8 +180,8 @@ def open_task(
         progress: Given a label and a total, returns a function that is called with each step done.
     """
     for spec in card.metrics:
-        backbone = None if spec.weights is None else find_weights(spec.weights, metric_weights).path
-        metric(spec.name).check(backbone, spec.settings)
+        found = None if spec.weights is None else find_weights(spec.weights, metric_weights)
+        metric(spec.name).check(found.path if found else None, spec.settings, found.label if found else "")
     if data == MINI and card.mini:
         folder = world_folder() / card.mini.folder
     else:
@@ -199,7 +201,17 @@ def open_task(
             f"{card.name}: {sum(map(len, repeated))} pictures share their content with another under a different id"
             f" (placeholders of removed photos?), {most[0]} with {len(most) - 1} others"
         )
-    return TaskAsked(card, data, limit, metric_weights, examples, loaded.require_all_pictures, checked, tuple(warnings))
+    return TaskAsked(
+        card,
+        data,
+        limit,
+        metric_weights,
+        examples,
+        len(loaded.examples),
+        loaded.require_all_pictures,
+        checked,
+        tuple(warnings),
+    )
 
 
 def _refuse_unreadable(task: str, pictures: Mapping[str, Picture], checked: Mapping[str, Checked]) -> None:

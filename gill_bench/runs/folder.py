@@ -18,6 +18,7 @@ from gill_bench import __version__
 from gill_bench.cards import TaskCard, explain
 from gill_bench.errors import InputError
 from gill_bench.files import digest, to_json, write_atomic
+from gill_bench.progress import say
 from gill_bench.runs.plan import Cell
 from gill_bench.weights import MINI
 
@@ -33,6 +34,8 @@ _PACKAGES = (
     "safetensors",
     "tokenizers",
 )
+_CELL = {"task", "task_as", "model", "context", "seeds", "recipe", "notes"}
+_TASK = {"card", "data", "limit", "metric_weights"}
 _SECRET = ("token", "key", "secret", "password")
 
 
@@ -65,9 +68,13 @@ def read_spec(run: Path) -> dict[str, Any]:
     try:
         spec: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         found = spec["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        for entry in spec["cells"]:
+            if not entry.keys() >= _CELL or not spec["tasks"][entry["task_as"]].keys() >= _TASK:
+                raise KeyError("a field of a cell or task")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{file}: damaged ({error!r}); is {run} the folder of a run? use another one with --out"
+            f"{file}: damaged ({error!r}); is {run} the folder of a run? If so, delete this one file and run the same"
+            " command again: nothing else is lost"
         ) from error
     if found != SCHEMA_VERSION:
         raise InputError(
@@ -111,7 +118,13 @@ def write_spec(run: Path, spec: Mapping[str, Any]) -> None:
     write_atomic(run / "spec.json", (to_json(spec, indent=1) + "\n").encode())
 
 
-def task_from_entry(run: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
+def remove_leftovers(run: Path) -> None:
+    """Remove what a killed process left of the files that are written under the lock, which the caller holds."""
+    for file in run.glob(".*.json.*.tmp"):
+        file.unlink(missing_ok=True)
+
+
+def task_from_entry(run: Path, entry: Mapping[str, Any], data: str | None = None) -> dict[str, Any]:
     """The arguments of `open_task` from a spec's task entry, with folders as they are seen from here.
 
     Raises:
@@ -126,7 +139,7 @@ def task_from_entry(run: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
         ) from error
     return {
         "card": card,
-        "data": _from_run(run, entry["data"]),
+        "data": data or _data_from_run(run, entry["data"]),
         "limit": entry["limit"],
         "metric_weights": _from_run(run, entry["metric_weights"]),
     }
@@ -135,7 +148,7 @@ def task_from_entry(run: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
 def record_environment(run: Path, device: str, batch_size: int) -> None:
     """Add this session to `env.json`: what is recorded, but never decides what a unit is."""
     file = run / "env.json"
-    sessions = json.loads(file.read_text(encoding="utf-8"))["sessions"] if file.exists() else []
+    sessions = _earlier_sessions(file)
     sessions.append(
         {
             "gill_bench": __version__,
@@ -151,6 +164,16 @@ def record_environment(run: Path, device: str, batch_size: int) -> None:
         }
     )
     write_atomic(file, (to_json({"schema_version": SCHEMA_VERSION, "sessions": sessions}, indent=1) + "\n").encode())
+
+
+def _earlier_sessions(file: Path) -> list[Any]:
+    if not file.exists():
+        return []
+    try:
+        return list(json.loads(file.read_text(encoding="utf-8"))["sessions"])
+    except (ValueError, KeyError, TypeError) as error:
+        say(f"warning: {file}: damaged ({error!r}); it is begun anew, and nothing depends on it")
+        return []
 
 
 def _task_entry(run: Path, cell: Cell) -> dict[str, Any]:
@@ -186,6 +209,15 @@ def _torch_threads() -> int:
     import torch
 
     return torch.get_num_threads()
+
+
+def _data_from_run(run: Path, folder: str) -> str:
+    found = _from_run(run, folder)
+    if found != MINI and not Path(found).is_dir():
+        raise InputError(
+            f"{found}: the run's data was there, seen from {run}, and is not any more; say where: --data DIR"
+        )
+    return found
 
 
 def _version(package: str) -> str | None:

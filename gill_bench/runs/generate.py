@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL.Image import Image
 
@@ -18,18 +18,28 @@ from gill_bench.runs.plan import Cell
 from gill_bench.runs.units import Unit, write_unit
 
 
-def make_unit(
-    unit: Unit, cell: Cell, model: ImageGenerator, run: Path, *, batch_size: int, made: Mapping[str, Any]
-) -> None:
-    """Generate and store a unit's pictures.
+class Made(NamedTuple):
+    """What came of a unit, not stored yet.
+
+    Attributes:
+        outputs: Per example and seed.
+        details: Per example, what is noted with its samples.
+        seconds: How long the model took.
+    """
+
+    outputs: list[list[GeneratedImage]]
+    details: list[dict[str, Any]]
+    seconds: float
+
+
+def generate(unit: Unit, cell: Cell, model: ImageGenerator, batch_size: int) -> Made:
+    """Generate a unit's pictures.
 
     Args:
         unit: The unit.
         cell: Its cell.
         model: The loaded model.
-        run: The run directory.
         batch_size: Prompts a model call; each with all its seeds.
-        made: What to record besides the seconds that it took.
 
     Raises:
         GillBenchError: The model returned something else than it was asked for.
@@ -38,7 +48,6 @@ def make_unit(
     start = time.perf_counter()
     entries = [cell.asked[name] for name, _ in unit.examples]
     outputs: list[list[GeneratedImage]] = []
-    details: list[dict[str, Any]] = []
     for first in range(0, len(entries), batch_size):
         batch = entries[first : first + batch_size]
         prompts = [build_prompt(cell, example) for example, _, _ in batch]
@@ -46,9 +55,14 @@ def make_unit(
         found = model.generate_images(prompts, noise)
         _check_outputs(found, noise, cell.model)
         outputs += found
-        details += [_details(cell, example) for example, _, _ in batch]
-    seconds = round(time.perf_counter() - start, 3)
-    write_unit(cell.folder(run) / unit.key, unit, outputs, details, {**made, "seconds": seconds})
+    details = [_details(cell, example) for example, _, _ in entries]
+    return Made(outputs, details, round(time.perf_counter() - start, 3))
+
+
+def store(unit: Unit, cell: Cell, made: Made, run: Path, how: Mapping[str, Any]) -> None:
+    """Store what came of a unit; `how` is recorded beside the seconds that it took."""
+    folder = cell.folder(run) / unit.key
+    write_unit(folder, unit, made.outputs, made.details, {**how, "seconds": made.seconds})
 
 
 def build_prompt(cell: Cell, example: Example) -> Prompt:
@@ -74,6 +88,14 @@ def _details(cell: Cell, example: Example) -> dict[str, Any]:
 
 
 def _check_outputs(found: Sequence[Sequence[GeneratedImage]], noise: Sequence[Sequence[Noise]], model: str) -> None:
-    got, wanted = [len(pictures) for pictures in found], [len(seeds) for seeds in noise]
+    try:
+        got, wanted = [len(pictures) for pictures in found], [len(seeds) for seeds in noise]
+        others = [type(one).__name__ for pictures in found for one in pictures if not isinstance(one, GeneratedImage)]
+    except TypeError as error:
+        raise GillBenchError(
+            f"{model}: returned {type(found).__name__}, expected a list of lists of pictures"
+        ) from error
     if got != wanted:
         raise GillBenchError(f"{model}: returned {got} pictures per prompt, but {wanted} were asked for")
+    if others:
+        raise GillBenchError(f"{model}: returned {others[0]}, expected gill_bench.interfaces.GeneratedImage")

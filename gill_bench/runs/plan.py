@@ -14,8 +14,9 @@ from typing import Any
 
 from gill_bench.datasets import Context, Example
 from gill_bench.files import digest
+from gill_bench.progress import say
 from gill_bench.runs.asked import TaskAsked
-from gill_bench.runs.units import Unit, is_done, read_unit
+from gill_bench.runs.units import DamagedUnitError, Unit, is_done, read_unit
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,14 @@ def plan_cell(cell: Cell, run: Path) -> CellPlan:
 
 
 def stored_units(folder: Path) -> Iterator[tuple[str, Unit]]:
-    """The committed units of a cell's folder, by name."""
+    """The committed units of a cell's folder, by name; one that is damaged is named and passed over."""
     if folder.is_dir():
         for entry in sorted(folder.iterdir()):
             if is_done(entry):
-                yield entry.name, read_unit(entry)
+                try:
+                    yield entry.name, read_unit(entry)
+                except DamagedUnitError as error:
+                    say(f"warning: {error}; its samples count as not made")
 
 
 def _missing_units(cell: Cell, have: Mapping[str, set[int]]) -> Iterator[Unit]:

@@ -29,6 +29,7 @@ from gill_bench.runs.folder import (
     merge_spec,
     read_spec,
     record_environment,
+    remove_leftovers,
     task_from_entry,
     write_spec,
 )
@@ -159,6 +160,7 @@ def execute(plan: Plan) -> Outcome:
     cells = [planned.cell for planned in plan.cells]
     with RunLock(run) as lock:
         with lock.shared_files():
+            remove_leftovers(run)
             spec = read_spec(run)
             for message in _changed(spec, plan.cells):
                 say(message)
@@ -179,19 +181,23 @@ def execute(plan: Plan) -> Outcome:
         return Outcome(_finish(cells, run, lock, plan.device), failures)
 
 
-def score(run: Path, device: str = "auto", threads: int = 0) -> Outcome:
+def score(run: Path, device: str = "auto", threads: int = 0, data: str | None = None) -> Outcome:
     """Score what is stored in a run directory and write its results again; generates nothing.
 
     Raises:
         InputError: The folder is not that of a run, or its data is not where it was.
     """
-    cells = cells_of(run)
+    cells = cells_of(run, data)
     with RunLock(run) as lock:
         return Outcome(_finish(cells, run, lock, choose_device(device, threads)))
 
 
-def cells_of(run: Path) -> list[Cell]:
+def cells_of(run: Path, data: str | None = None) -> list[Cell]:
     """The cells of a run directory as they were asked, with their data opened and checked again.
+
+    Args:
+        run: The run directory.
+        data: Where the data is now; None where it was.
 
     Raises:
         InputError: The folder is not that of a run, or its data is not where it was.
@@ -201,7 +207,8 @@ def cells_of(run: Path) -> list[Cell]:
     spec = read_spec(run)
     with _bars() as progress:
         tasks = {
-            name: open_task(**task_from_entry(run, entry), progress=progress) for name, entry in spec["tasks"].items()
+            name: open_task(**task_from_entry(run, entry, data), progress=progress)
+            for name, entry in spec["tasks"].items()
         }
     cells = []
     for entry in spec["cells"]:
@@ -298,12 +305,24 @@ def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, device: str) -> Res
 def _merge_results(file: Path, cells: Sequence[Cell], rows: Sequence[Row]) -> Results:
     """Rows of cells that this command did not ask for stay as they are."""
     asked = {cell.name for cell in cells}
-    old = read_results(file) if file.exists() else Results(())
+    old = _earlier_results(file)
     kept = [row for row in old.rows if (row.task, row.model, row.context) not in asked]
     tasks = {cell.task.card.name for cell in cells}
     missing = [item for item in old.missing if item.task not in tasks] + missing_of(cells)
     notes = dict.fromkeys([*(note for cell in cells for note in cell.notes), *(old.notes if kept else ())])
     return Results(tuple(sorted([*kept, *rows], key=_row_order)), tuple(missing), tuple(sorted(notes)))
+
+
+def _earlier_results(file: Path) -> Results:
+    """What is in results.json; nothing if it is damaged, since all of it can be made again from the units."""
+    if not file.exists():
+        return Results(())
+    try:
+        return read_results(file)
+    except InputError as error:
+        say(f"warning: {error}")
+        say(f"it is written anew; results of other commands come back with: gill-bench score {file.parent}")
+        return Results(())
 
 
 def _row_order(row: Row) -> tuple[str, str, str, str, int]:

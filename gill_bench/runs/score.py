@@ -23,6 +23,7 @@ from gill_bench.errors import GillBenchError, InputError
 from gill_bench.files import digest, to_json, write_atomic
 from gill_bench.images import RULE, load_image
 from gill_bench.metrics import metric
+from gill_bench.progress import say
 from gill_bench.runs.asked import TaskAsked
 from gill_bench.runs.claims import work_through
 from gill_bench.runs.lock import RunLock
@@ -143,11 +144,7 @@ def score_units(
 
 
 def read_values(folder: Path, asked: MetricAsked, cell: Cell) -> dict[tuple[str, int], float] | None:
-    """A unit's values by (example, seed); None if it is not scored, or a reference picture is no longer the same.
-
-    Raises:
-        GillBenchError: The file is damaged.
-    """
+    """A unit's values by (example, seed); None if it is not scored, or a reference picture is no longer the same."""
     file = folder / asked.file_name
     try:
         raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -158,8 +155,9 @@ def read_values(folder: Path, asked: MetricAsked, cell: Cell) -> dict[tuple[str,
         return {(name, seed): float(value) for name, seed, value in raw["values"]}
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise GillBenchError(f"{file}: damaged ({error!r}); delete it and run: gill-bench score") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        say(f"warning: {file}: damaged ({error!r}); scored again")
+        return None
 
 
 def _score_metric(
@@ -186,6 +184,8 @@ def _score_metric(
 
 
 def _score_unit(work: _Work, asked: MetricAsked, scorer: PictureMetric, references: _References) -> None:
+    for leftover in work.folder.glob(".score-*.tmp"):
+        leftover.unlink(missing_ok=True)
     hashes = json.loads((work.folder / COMMIT).read_text(encoding="utf-8"))["files"]
     valid = {name for name, _ in work.unit.examples}
     values: list[tuple[str, int, float]] = []

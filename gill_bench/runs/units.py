@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import GillBenchError
-from gill_bench.files import digest, sync_folder, to_json, write_atomic
+from gill_bench.files import digest, digest_file, sync_folder, to_json, write_atomic
 from gill_bench.interfaces import GeneratedImage
 
 SCHEMA_VERSION = 1
@@ -71,21 +71,33 @@ class Sample:
     truncated: bool
 
 
+class DamagedUnitError(GillBenchError):
+    """A committed unit is not as it was written; its samples must be made again."""
+
+
 def is_done(folder: Path) -> bool:
     """Whether a unit's folder is committed."""
     return (folder / COMMIT).is_file()
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether a unit's folder is committed and as it was written, pictures' content aside (scoring checks that)."""
+    try:
+        return is_done(folder) and bool(read_unit(folder))
+    except DamagedUnitError:
+        return False
+
+
 def read_unit(folder: Path) -> Unit:
-    """Read a committed unit's description.
+    """Read a committed unit's description, and see that its files are there.
 
     Raises:
-        GillBenchError: `unit.json` is damaged.
+        DamagedUnitError: `unit.json` or `samples.jsonl` is damaged, or a file is missing.
     """
     file = folder / COMMIT
     try:
         raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return Unit(
+        unit = Unit(
             raw["task"],
             raw["model"],
             raw["context"],
@@ -93,10 +105,15 @@ def read_unit(folder: Path) -> Unit:
             tuple((name, content) for name, content in raw["examples"]),
             tuple(raw["seeds"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GillBenchError(
-            f"{file}: damaged ({error!r}); delete {folder.name}/ and run the same command again"
-        ) from error
+        files: dict[str, str] = raw["files"]
+        missing = sorted(set(files) - {entry.name for entry in folder.iterdir()})
+        if missing:
+            raise DamagedUnitError(f"{folder / missing[0]} is missing")
+        if digest_file(folder / SAMPLES) != files[SAMPLES]:
+            raise DamagedUnitError(f"{folder / SAMPLES} is damaged")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedUnitError(f"{file} is damaged ({error!r})") from error
+    return unit
 
 
 def read_samples(folder: Path) -> list[Sample]:
@@ -107,9 +124,7 @@ def read_samples(folder: Path) -> list[Sample]:
         records = [json.loads(line) for line in lines]
         return [Sample(r["example"], r["seed"], r["image"], r["flagged"], r["truncated"]) for r in records]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GillBenchError(
-            f"{file}: damaged ({error!r}); delete {folder.name}/ and run the same command again"
-        ) from error
+        raise DamagedUnitError(f"{file} is damaged ({error!r})") from error
 
 
 def write_unit(

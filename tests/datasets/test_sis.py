@@ -125,8 +125,17 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "a place is taken twice": (
         lambda c: c["annotations"][3][0].update(worker_arranged_photo_order=2),
-        r"story_id '1024': worker_arranged_photo_order \[0, 1, 2, 2, 4\] repeats a place",
+        r"story_id '1024': worker_arranged_photo_order \[0, 1, 2, 2, 4\], expected each place from 0 to 4 once",
     ),
+    "a place that is none": (
+        lambda c: c["annotations"][3][0].update(worker_arranged_photo_order=77),
+        r"story_id '1024': worker_arranged_photo_order \[0, 1, 2, 4, 77\], expected",
+    ),
+    "half of a surrogate pair": (
+        lambda c: c["annotations"][3][0].update(text="a \ud800"),
+        r"annotations\[3\]\[0\].text: half of a surrogate pair",
+    ),
+    "a caption of blanks": (lambda c: c["annotations"][3][0].update(text="  "), r"text: expected text, found '  '"),
     "not a list of lists": (lambda c: c["annotations"].__setitem__(0, {}), r"annotations\[0\]: expected a list of one"),
     "no annotations": (lambda c: c.pop("annotations"), r"key 'annotations': expected a list"),
     "empty": (lambda c: c["annotations"].clear(), r"annotations: the list is empty"),
@@ -165,4 +174,32 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 def test_no_pictures_at_all(vist: Path) -> None:
     shutil.rmtree(vist / "images")
     with pytest.raises(InputError, match="no pictures of split 'test'; looked in"):
+        load(vist, "test", {})
+
+
+def test_a_byte_order_mark_does_no_harm(vist: Path) -> None:
+    file = sis_file(vist)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert len(load(vist, "test", {}).examples) == 32
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"annotations": [], "annotations": []}', "has the key 'annotations' twice"),
+        ("[" * 200_000, "nested too deeply"),
+        ("[]", "expected a JSON object at the top, found list"),
+        (b"\xff\xfe", "not UTF-8 at byte 0"),
+    ],
+)
+def test_hostile_json(vist: Path, content: str | bytes, message: str) -> None:
+    sis_file(vist).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=message):
+        load(vist, "test", {})
+
+
+def test_a_folder_where_the_file_should_be(vist: Path) -> None:
+    sis_file(vist).unlink()
+    sis_file(vist).mkdir()
+    with pytest.raises(InputError, match="there is val: choose with --split"):
         load(vist, "test", {})

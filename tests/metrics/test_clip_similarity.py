@@ -115,17 +115,17 @@ def test_check_names_what_is_wrong(copy: Path, kind: str) -> None:
     else:
         weights.write_bytes(b"")
     with pytest.raises(InputError) as raised:
-        clip_similarity.check(copy, {})
+        clip_similarity.check(copy, {}, "mini")
     assert named in str(raised.value)
 
 
 def test_settings_and_missing_weights(folder: Path) -> None:
     with pytest.raises(InputError, match="clip-similarity: settings: unknown key 'feature'; did you mean 'features'"):
-        clip_similarity.check(folder, {"feature": "pooled"})
+        clip_similarity.check(folder, {"feature": "pooled"}, "mini")
     with pytest.raises(InputError, match="settings: dtype = 'float64'"):
         clip_similarity.signature({"dtype": "float64"}, "x")
     with pytest.raises(InputError, match="needs weights"):
-        clip_similarity.check(None, {})
+        clip_similarity.check(None, {}, "mini")
 
 
 def test_incomplete_weights_are_refused(copy: Path) -> None:
@@ -138,3 +138,8 @@ def test_incomplete_weights_are_refused(copy: Path) -> None:
     save_file({**tensors, gone: torch.zeros(3)}, file)
     with pytest.raises(InputError, match="cannot be loaded as"):
         clip_similarity.load(copy, {}, "cpu")
+
+
+def test_a_small_tower_under_the_name_of_a_published_one_is_refused_before_loading(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"a vision tower of width .*, which is none of openai/clip-vit-large-patch14"):
+        clip_similarity.check(folder, {}, "openai/clip-vit-large-patch14")

@@ -104,7 +104,7 @@ def test_files_that_are_no_state_dict(trunk: Path, tmp_path: Path) -> None:
     for content in (b"", b"<html>not found</html>", trunk.read_bytes()[:-1000]):
         file.write_bytes(content)
         with pytest.raises(InputError, match=r"not a file of torch\.save, or cut off"):
-            lpips.check(file, {})
+            lpips.check(file, {}, "alex")
         with pytest.raises(InputError, match="cannot be read as a state dict"):
             lpips.load(file, {}, "cpu")
     torch.save([1, 2], file)
@@ -114,15 +114,15 @@ def test_files_that_are_no_state_dict(trunk: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read as a state dict"):
         lpips.load(file, {}, "cpu")
     with pytest.raises(InputError, match="no such file"):
-        lpips.check(tmp_path / "nowhere.pth", {})
+        lpips.check(tmp_path / "nowhere.pth", {}, "alex")
     with pytest.raises(InputError, match="needs weights"):
-        lpips.check(None, {})
+        lpips.check(None, {}, "alex")
 
 
 def test_the_old_format_of_torch_is_read(trunk: Path, tmp_path: Path) -> None:
     file = tmp_path / "legacy.pth"
     torch.save(alex_state(), file, _use_new_zipfile_serialization=False)
-    lpips.check(file, {})
+    lpips.check(file, {}, "alex")
     generated, reference = pictures(1), pictures(1, seed=1)
     new, old = (lpips.load(path, {"size": 64}, "cpu") for path in (trunk, file))
     assert torch.equal(values(new, generated, reference), values(old, generated, reference))
@@ -152,7 +152,7 @@ def test_mini_has_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 def test_mini_is_never_taken_for_the_real_metric(tmp_path: Path) -> None:
     lpips.build_mini(tmp_path, 0)
-    lpips.check(tmp_path, {"size": 256})
+    lpips.check(tmp_path, {"size": 256}, "mini")
     scorer: Any = lpips.load(tmp_path, {"size": 256}, "cpu")
     assert scorer.name == "lpips[mini]"
     assert scorer.size == lpips.MINI_SIZE
@@ -175,7 +175,7 @@ def test_damaged_mini_is_refused(tmp_path: Path) -> None:
     save_file(tensors, file)
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(InputError, match="download it again"):
-        lpips.check(tmp_path, {})
+        lpips.check(tmp_path, {}, "mini")
     (tmp_path / "config.json").write_text('{"kind": "lpips[mini]", "size": 32}')
     with pytest.raises(InputError, match="not a mini backbone of size 64"):
-        lpips.check(tmp_path, {})
+        lpips.check(tmp_path, {}, "mini")

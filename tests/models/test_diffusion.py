@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gill_bench.errors import InputError
+from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import GeneratedImage, Noise
 from gill_bench.models._shared_noise import Latents, Positions
 from gill_bench.models.diffusion import Pipeline, load_pipeline, resolve_dtype, sample, unconditional
@@ -110,6 +110,15 @@ def test_unconditional_embedding_is_that_of_the_empty_prompt_and_computed_once(
     for seed in range(3):
         generate(pipeline, embeds, [[Noise(seed)]])
     assert calls == []
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
+def test_a_network_gone_wrong_gives_no_black_picture(folder: Path, embeds: torch.Tensor) -> None:
+    pipeline = load(folder)
+    with torch.no_grad():
+        pipeline.unet.conv_in.weight.fill_(torch.nan)
+    with pytest.raises(GillBenchError, match="a picture is not finite"):
+        generate(pipeline, embeds[:1], [[Noise(0)]])
 
 
 def test_flagged_pictures_are_black_and_marked(

@@ -216,6 +216,8 @@ def damage_nothing_but(kind: str, folder: Path) -> str:
         return "tokenizer"
     elif kind == "missing shard":
         (folder / "unet" / "model.safetensors.index.json").write_text('{"weight_map": {"a": "part-2.safetensors"}}')
+        whole = folder / "unet" / "diffusion_pytorch_model.safetensors"
+        whole.rename(folder / "unet" / "part-1.safetensors")
         return "part-2.safetensors"
     elif kind == "another kind":
         edit_json(folder / "model_index.json", _class_name="StableDiffusionInpaintPipeline")
@@ -273,3 +275,10 @@ def test_settings_that_do_not_suit_the_pipeline(copy: Path, xl: Path) -> None:
         stable_diffusion.check({"pipeline": copy}, Settings(scheduler="ddim"))
     with pytest.raises(InputError, match="expected 'pipeline' alone"):
         stable_diffusion.check({"pipe": copy}, Settings())
+
+
+def test_listings_of_other_formats_and_beside_a_whole_file_are_not_followed(copy: Path) -> None:
+    listing = '{"weight_map": {"a": "nowhere-1"}}'
+    for name in ("tf_model.h5.index.json", "model.bin.index.json", "model.safetensors.index.json"):
+        (copy / "unet" / name).write_text(listing)
+    stable_diffusion.check({"pipeline": copy}, Settings())

@@ -21,6 +21,7 @@ def row(model: str, context: str, seed: int, metric: str, value: float | None, *
         metric=metric,
         value=value,
         higher_is_better=metric.startswith("clip"),
+        n_available=10,
         n_expected=10,
         n_scored=10,
         n_missing=0,
@@ -28,6 +29,7 @@ def row(model: str, context: str, seed: int, metric: str, value: float | None, *
         n_truncated=0,
         n_flagged=0,
         signature=f"metric:{metric}|size:224",
+        model_signature=f"adapter:{model}|steps:50",
     )
     return replace(made, **changes)
 

@@ -44,6 +44,8 @@ Table S. A small table.
 - Mean ± sample standard deviation over 2 seeds (0, 1).
 - Signature of clip-similarity: metric:clip-similarity\\|size:224
 - Signature of lpips: metric:lpips\\|size:224
+- SD as run: adapter:stable-diffusion\\|steps:50
+- GILL as run: adapter:gill\\|steps:50
 """
 
 LATEX = r"""\begin{tabular}{@{}llll@{}}

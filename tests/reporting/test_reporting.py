@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,12 +55,43 @@ def test_several_runs_make_one_table(tmp_path: Path) -> None:
     assert [line.model for line in made.lines] == ["stable-diffusion", "gill"]
 
 
-def test_a_run_that_no_table_shows_says_what_it_has(tmp_path: Path) -> None:
+def test_a_run_that_no_table_shows_gets_a_plain_one(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "a", [row("gill", "7-captions", 0, "lpips", 0.5)])
-    with pytest.raises(InputError, match="tasks vist; contexts 7-captions; metrics lpips; models gill"):
-        tables_for([folder], Cards())
+    [made] = tables_for([folder], Cards())
+    assert [(column.context, column.metric) for column in made.columns] == [("7-captions", "lpips")]
+    assert [line.title for line in made.lines] == ["GILL"]
     with pytest.raises(InputError, match="table-1: shows nothing of the results"):
         tables_for([folder], Cards(), ["table-1"])
+
+
+def test_a_run_without_rows(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing was scored yet"):
+        tables_for([run_folder(tmp_path / "a", [])], Cards())
+
+
+def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "a", usual_rows())
+    cell = {"task": "vist", "model": "gill", "context": "1-caption", "seeds": [0, 1, 2]}
+    (folder / "spec.json").write_text(json.dumps({"cells": [cell]}))
+    [made] = tables_for([folder], Cards(), ["table-1"])
+    assert any("UNFINISHED: vist/gill/1-caption" in note and note.endswith(" 2.") for note in made.warnings)
+    (folder / "spec.json").write_text("{")
+    with pytest.raises(InputError, match=r"spec.json: damaged"):
+        tables_for([folder], Cards())
+
+
+def test_one_model_run_in_two_ways_is_no_row(tmp_path: Path) -> None:
+    one = row("gill", "1-caption", 0, "lpips", 0.5)
+    other = row("gill", "5-captions", 0, "lpips", 0.5, model_signature="adapter:gill|steps:9")
+    with pytest.raises(InputError, match=r"gill was run in two ways .*steps is '50' and '9'"):
+        tables_for([run_folder(tmp_path / "a", [one]), run_folder(tmp_path / "b", [other])], Cards())
+
+
+def test_a_limited_run_says_so(tmp_path: Path) -> None:
+    rows = [replace(one, n_available=91) for one in usual_rows()]
+    [made] = tables_for([run_folder(tmp_path / "a", rows)], Cards(), ["table-1"], compare=True)
+    assert any("LIMITED: the data has 91 examples" in note for note in made.notes)
+    assert any("only a part of the data was asked" in note for note in made.notes)
 
 
 def test_no_run_and_no_results_are_input_errors(tmp_path: Path) -> None:

@@ -183,13 +183,29 @@ def test_a_changed_text_is_asked_again_and_a_changed_reference_only_scored_again
     assert {place[0] for place in first if third[place] != second[place]} == {"5-captions", "5-captions-4-images"}
 
 
+def test_one_failing_example_takes_no_other_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = make_plan(ask(tmp_path / "run"))
+    story = plan.cells[0].cell.task.examples[1]  # "then it went", not "it went": only the second of its sequence
+    monkeypatch.setenv("NOISY_FAIL_ON", " ".join(turn.text for turn in story.turns))
+    found = run(tmp_path / "run", contexts=("5-captions", "1-caption"))
+    assert [[name for name, _ in failure.unit.examples] for failure in found.failures] == [[story.id]]
+    assert {(row.context, row.n_scored, row.n_failed) for row in found.results.rows} == {
+        ("1-caption", 6, 0),
+        ("5-captions", 5, 1),
+    }
+    monkeypatch.delenv("NOISY_FAIL_ON")
+    assert run(tmp_path / "run", contexts=("5-captions", "1-caption")).complete
+    run(tmp_path / "whole", contexts=("5-captions", "1-caption"))
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
+
+
 def test_a_failing_unit_is_reported_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan(ask(tmp_path / "run"))
     story = plan.cells[0].cell.task.examples[5]
     monkeypatch.setenv("NOISY_FAIL_ON", story.turns[0].text)
     found = run(tmp_path / "run", contexts=("5-captions",))
     assert not found.complete
-    assert [failure.reason for failure in found.failures] == ["RuntimeError: the planted failure"]
+    assert [failure.reason for failure in found.failures] == ["RuntimeError: the planted failure"] * 2
     assert {(row.n_scored, row.n_failed) for row in found.results.rows} == {(4, 2)}
     monkeypatch.delenv("NOISY_FAIL_ON")
     assert run(tmp_path / "run", contexts=("5-captions",)).complete
@@ -199,7 +215,7 @@ def test_a_failing_unit_is_reported_and_tried_again(tmp_path: Path, monkeypatch:
 
 def test_a_model_that_fails_on_everything_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOISY_FAIL_ON", " ")
-    with pytest.raises(GillBenchError, match="noisy: failed on 3 units in a row, the last with RuntimeError"):
+    with pytest.raises(GillBenchError, match="noisy: failed on 3 examples in a row, the last with RuntimeError"):
         run(tmp_path / "run")
 
 
@@ -240,12 +256,52 @@ def test_a_picture_altered_after_the_fact_is_found(tmp_path: Path) -> None:
     assert str(altered) in str(caught.value)
 
 
-def test_a_damaged_description_is_named(tmp_path: Path) -> None:
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        ("unit.json", cut),
+        ("samples.jsonl", cut),
+        ("*.png", Path.unlink),
+        ("score-*.json", cut),
+        ("results.json", cut),
+        ("env.json", cut),
+        ("spec.json", Path.unlink),
+    ],
+)
+def test_what_is_damaged_is_named_and_made_again(
+    tmp_path: Path, pattern: str, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     run(tmp_path / "run", contexts=("1-caption",))
-    unit = next((tmp_path / "run").rglob("unit.json"))
-    unit.write_text(unit.read_text()[:50])
-    with pytest.raises(GillBenchError, match=r"unit\.json: damaged"):
-        run(tmp_path / "run", contexts=("1-caption",))
+    whole = tree(tmp_path / "run")
+    damaged = next((tmp_path / "run").rglob(pattern))
+    damage(damaged)
+    capsys.readouterr()
+    assert run(tmp_path / "run", contexts=("1-caption",)).complete
+    said = capsys.readouterr().err
+    assert pattern == "spec.json" or str(damaged) in said
+    assert tree(tmp_path / "run") == whole
+
+
+def test_a_damaged_spec_is_no_dead_end(tmp_path: Path) -> None:
+    run(tmp_path / "run", contexts=("1-caption",))
+    for content in ("{", '{"schema_version": 1}', '{"schema_version": 1, "tasks": {}, "cells": [{}]}'):
+        (tmp_path / "run" / "spec.json").write_text(content)
+        with pytest.raises(InputError, match=r"spec.json: damaged .* delete this one file and run the same"):
+            run(tmp_path / "run", contexts=("1-caption",))
+
+
+def test_scoring_with_data_that_moved(tmp_path: Path, vist: Path) -> None:
+    run(tmp_path / "run", data=str(vist), contexts=("1-caption",))
+    before = results(tmp_path / "run")
+    vist.rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="say where: --data DIR"):
+        score(tmp_path / "run", "cpu")
+    score(tmp_path / "run", "cpu", data=str(tmp_path / "elsewhere"))
+    assert results(tmp_path / "run") == before
 
 
 def test_leftovers_of_a_kill_are_not_units(tmp_path: Path) -> None:

@@ -150,10 +150,17 @@ def account(file: Path, state: Mapping[str, Tensor], heads: Heads, table_rows: i
         )
 
 
-def fill_heads(heads: Heads, state: Mapping[str, Tensor], dtype: torch.dtype) -> None:
-    """Give an accounted-for network its values; of a full embedding table the last rows, those of [IMG]."""
+def fill_heads(file: Path, heads: Heads, state: Mapping[str, Tensor], dtype: torch.dtype) -> None:
+    """Give an accounted-for network its values; of a full embedding table the last rows, those of [IMG].
+
+    Raises:
+        InputError: A value is not finite; names file and key.
+    """
     values = {key.removeprefix(_PREFIX): value for key, value in state.items()}
     values[_TABLE] = values[_TABLE][-heads.sizes.num_tokens :]
+    for key, value in values.items():
+        if not bool(torch.isfinite(value).all()):
+            raise InputError(f"{file}: {_PREFIX}{key} holds values that are not finite; download it again")
     # A copy, because the tensors of the file are mapped from it.
     heads.load_state_dict({key: value.to(dtype, copy=True) for key, value in values.items()}, assign=True)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize, pad
 
-from gill_bench.errors import InputError
+from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import Decision, GeneratedImage, Noise
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.gill.decision import DecisionModel
@@ -47,7 +47,9 @@ class Gill:
         self.settings = settings
         self.context = parts.context
         self.decision: DecisionModel | None = parts.decision
-        self._encoder = PromptEncoder(parts.tokens, parts.language, parts.vision, parts.heads, settings.always_add_bos)
+        shared = (parts.tokens, parts.language, parts.vision, parts.heads)
+        self._encoder = PromptEncoder(*shared, settings.always_add_bos)
+        self._bos_once = PromptEncoder(*shared, False)  # for log-likelihood, whatever the setting (protocol 1.15)
 
     @classmethod
     def load(cls, weights: Mapping[str, Path], settings: Settings, device: str) -> Gill:
@@ -120,6 +122,13 @@ class Gill:
     def condition(self, states: Tensor) -> Tensor:
         """Conditioning (N, L, width) of the image decoder from states (N, r, e); zeros after the head's vectors."""
         vectors = self.heads.condition(states)
+        finite = torch.isfinite(vectors).flatten(1).all(dim=1)
+        if not bool(finite.all()):
+            place = int((~finite).nonzero()[0])
+            raise GillBenchError(
+                f"the conditioning of prompt {place} of {len(vectors)} is not finite: the weights are damaged, or the"
+                " precision is too narrow (dtype)"
+            )
         return pad(vectors, (0, 0, 0, self.context - vectors.shape[1]))
 
     def conditioning(self, prompts: Sequence[Prompt]) -> Tensor:
@@ -185,7 +194,7 @@ class Gill:
             InputError: A prompt has no text token that something precedes, or is too long.
         """
         scores = []
-        for place, encoded in self._encoded(prompts):
+        for place, encoded in self._encoded(prompts, self._bos_once):
             self._require_room(place, [item.embeddings for item in encoded])
             rows = self.language.states([item.embeddings for item in encoded])
             for number, (states, item) in enumerate(zip(rows, encoded, strict=True), start=place):
@@ -254,11 +263,13 @@ class Gill:
         decoded = decode(self.language, self.tokens, encoded.embeddings, options, generator)
         return assemble(decoded, self.tokens, max_num_rets)
 
-    def _encoded(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, list[EncodedPrompt]]]:
+    def _encoded(
+        self, prompts: Sequence[Prompt], encoder: PromptEncoder | None = None
+    ) -> Iterator[tuple[int, list[EncodedPrompt]]]:
         """Encoded prompts, a batch at a time, with the number of the first in it."""
         for place in range(0, len(prompts), BATCH):
             with torch.inference_mode():
-                encoded = self._encoder.encode(prompts[place : place + BATCH])
+                encoded = (encoder or self._encoder).encode(prompts[place : place + BATCH])
             yield place, encoded
 
     def _require_room(self, place: int, sequences: Sequence[Tensor]) -> None:

@@ -64,7 +64,7 @@ def load_parts(weights: Mapping[str, Path], settings: Settings, device: str) -> 
     state = read_tensors(file)
     heads = empty_heads(file, state, sizes_of(arguments, width, vision_width(encoder)))
     account(file, state, heads, table_rows=tokens.size)
-    fill_heads(heads, state, dtype)
+    fill_heads(file, heads, state, dtype)
     freeze(heads).to(device)
     decision = None
     if (checkpoint / DECISION_FILE).is_file():

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch.testing import assert_close
 
-from gill_bench.errors import InputError
+from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import Noise
 from gill_bench.models import gill as adapter
 from gill_bench.models.gill import Settings
@@ -235,3 +235,18 @@ def test_bfloat16(weights: dict[str, Path], gill: Gill) -> None:
     assert half.mean_log_likelihood(PROMPTS) == pytest.approx(gill.mean_log_likelihood(PROMPTS), rel=0.05)
     assert len(half.generate_texts(PROMPTS, 4)) == 1
     assert half.generate_images(PROMPTS, [[Noise(0)]])[0][0].image.size == (32, 32)
+
+
+def test_values_that_are_not_finite_are_refused(edit: Edit, settings: Settings) -> None:
+    def poison(state: State) -> None:
+        state["model.visual_fc.weight"][0, 0] = torch.nan
+
+    with pytest.raises(InputError, match=r"model\.visual_fc\.weight holds values that are not finite"):
+        Gill.load(edit(poison), settings, "cpu")
+
+
+def test_states_gone_wrong_give_no_conditioning(gill: Gill) -> None:
+    states = gill.image_token_states([Prompt(("a",)), Prompt(("b",))]).clone()
+    states[1, 0, 0] = torch.inf
+    with pytest.raises(GillBenchError, match="conditioning of prompt 1 of 2 is not finite"):
+        gill.condition(states)

@@ -1,0 +1,27 @@
+"""The layout of a task that no report card lays out: every model, every context, every metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gill_bench.cards import ReportCard, ReportColumn
+from gill_bench.reporting.columns import base_name
+from gill_bench.rows import Row
+
+
+def plain_layout(task: str, rows: Sequence[Row]) -> ReportCard:
+    """A layout with one column for each metric and context of a task, in the order of the rows."""
+    places = dict.fromkeys((base_name(row.metric), row.context) for row in rows if row.task == task)
+    columns = [
+        ReportColumn(task=task, context=context, metric=metric, group=metric, title=context)
+        for metric, context in sorted(places)
+    ]
+    return ReportCard(
+        schema=1,
+        name=task,
+        title=task,
+        caption="Everything that was scored",
+        published_table="",
+        rows=(),
+        columns=tuple(columns),
+    )
