@@ -18,6 +18,7 @@ from gill_bench.mini.train.heads import VARIANTS
 from gill_bench.mini.train.loop import Work
 from gill_bench.models.gill.arguments import FILE as ARGUMENTS_FILE
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
+from gill_bench.weights import MARK
 
 LIMIT = 25_000_000
 """Bytes of all weights together."""
@@ -55,6 +56,8 @@ def ship(work: Work, folder: Path) -> dict[str, int]:
     if (work.folder / DECISION / DECISION_FILE).is_file():
         _copy(work.folder / DECISION, temporary / "gill-mini", [DECISION_FILE])
     build_mini(temporary / "lpips-mini", work.seed)
+    for part in temporary.iterdir():
+        (part / MARK).write_text('{"what": "trained on the mini world"}\n', encoding="utf-8")
     sizes = {part.name: _bytes(part) for part in sorted(temporary.iterdir())}
     if sum(sizes.values()) > LIMIT:
         raise InputError(f"{temporary}: {sum(sizes.values())} bytes together, at most {LIMIT}: {sizes}")

@@ -17,10 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, normalize
 
-from gill_bench.mini.bpe import write_clip_tokenizer
-from gill_bench.mini.grammar import describe, vocabulary_texts
+from gill_bench.mini.grammar import describe
 from gill_bench.mini.scene import SIDE
-from gill_bench.mini.train.clip import CONTEXT, MERGES, WIDTH, load_tokenizer, normalised
+from gill_bench.mini.train.clip import CONTEXT, WIDTH, load_tokenizer, normalised
 from gill_bench.mini.train.loop import Stage, Work
 from gill_bench.mini.train.pool import caption_ids, pixels_of, pool, several_captions
 from gill_bench.mini.train.vae import latents_of
@@ -100,10 +99,11 @@ class UnetStage(Stage):
         """Write the pipeline; CLIP-mini similarity of pictures of full validation captions to the true ones."""
         pipeline = self.pipeline(model)
         pipeline.save_pretrained(folder)
-        # What the pipeline writes names the folder it was read from; the files as shipped stay.
+        # What the pipeline writes names the folder it was read from; the files that the text encoder came with stay.
         shutil.rmtree(folder / "tokenizer")
         (folder / "tokenizer").mkdir()
-        write_clip_tokenizer(folder / "tokenizer", vocabulary_texts(self.work.seed), MERGES, CONTEXT)
+        for name in ("vocab.json", "merges.txt", "special_tokens_map.json", "tokenizer_config.json"):
+            shutil.copyfile(self.work.finished("clip-mini") / name, folder / "tokenizer" / name)
         measured = self.measure(pipeline)
         (folder / "measured.json").write_text(json.dumps(measured) + "\n", encoding="utf-8")
         return measured

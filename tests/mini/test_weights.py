@@ -1,0 +1,101 @@
+"""The shipped weights: small, whole, in the official layouts, and good at what the model card says."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from gill_bench.checkpoints import quiet_loading
+from gill_bench.interfaces import Noise
+from gill_bench.metrics._clip import load_clip
+from gill_bench.mini.embedded import weights_folder
+from gill_bench.mini.grammar import describe, sequence, story
+from gill_bench.mini.train.ship import LIMIT
+from gill_bench.models.gill import Settings
+from gill_bench.models.gill.model import Gill
+from gill_bench.prompt import Prompt
+
+SETTINGS = Settings(squash_size=32, num_inference_steps=20, guidance_scale=2.0, safety_checker=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def gill() -> Gill:
+    weights = weights_folder()
+    with quiet_loading():
+        return Gill.from_pretrained(weights / "gill-mini", image_decoder=weights / "sd-mini", settings=SETTINGS)
+
+
+def test_they_are_small_and_in_half_precision() -> None:
+    files = [file for file in weights_folder().rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) < LIMIT
+    for file in files:
+        if file.suffix == ".safetensors" and file.parent.name != "lpips-mini":
+            with safe_open(file, framework="pt") as opened:
+                kinds = {opened.get_tensor(key).dtype for key in opened.keys() if "position_ids" not in key}  # noqa: SIM118
+            assert kinds == {torch.float16}, file
+
+
+def test_no_file_names_a_place_on_a_machine() -> None:
+    for file in weights_folder().rglob("*.json"):
+        content = file.read_text(encoding="utf-8")
+        assert not any(place in content for place in ("/tmp", "/home", "/root", "/work")), file
+
+
+def test_every_variant_of_gill_loads() -> None:
+    for folder in sorted(weights_folder().glob("gill-mini*")):
+        arguments = json.loads((folder / "model_args.json").read_text())
+        with quiet_loading():
+            model = Gill.from_pretrained(folder, settings=SETTINGS)
+        vectors = model.condition(model.image_token_states([Prompt(("it is at the top .",))]))
+        assert vectors.shape[2] == 128, folder
+        assert model.heads.sizes.num_tokens == arguments["num_tokens"]
+
+
+def test_more_context_brings_the_conditioning_closer_to_that_of_the_full_description(gill: Gill) -> None:
+    rng = random.Random("conditioning")
+    told = [sequence(rng, "val") for _ in range(16)]
+    texts = [story(scenes, rng) for scenes in told]
+    pipeline = gill.pipeline
+    assert pipeline is not None
+    ids = pipeline.tokenizer(
+        [describe(scenes[-1]) for scenes in told], padding="max_length", truncation=True, return_tensors="pt"
+    )["input_ids"]
+    with torch.inference_mode():
+        wanted = pipeline.text_encoder(ids)[0]
+    interleaved = []
+    for scenes, captions in zip(told, texts, strict=True):
+        shown = zip(captions[:-1], scenes[:-1], strict=True)
+        interleaved.append(Prompt((*(part for text, scene in shown for part in (text, scene.render())), captions[-1])))
+    contexts = [
+        [Prompt((captions[-1],)) for captions in texts],
+        [Prompt((" ".join(captions),)) for captions in texts],
+        interleaved,
+    ]
+    distances = [float((gill.conditioning(prompts) - wanted).norm(dim=-1).mean()) for prompts in contexts]
+    assert distances[0] > distances[1] > distances[2]
+
+
+def test_pictures_of_full_captions_are_right(gill: Gill) -> None:
+    rng = random.Random("pictures")
+    scenes = [sequence(rng, "val")[0] for _ in range(8)]
+    groups = gill.generate_images(
+        [Prompt((describe(scene),)) for scene in scenes], [[Noise(seed)] for seed in range(8)]
+    )
+    metric = load_clip(Path(weights_folder() / "clip-mini"), features="projected", dtype="float32", device="cpu")
+    made = metric.features([group[0].image for group in groups])
+    true = metric.features([scene.render() for scene in scenes])
+    assert float(metric.compare(made, true).mean()) > 0.8
