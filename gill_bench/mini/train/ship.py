@@ -51,7 +51,7 @@ def ship(work: Work, folder: Path) -> dict[str, int]:
         _network("OPTForCausalLM", work.finished("opt-mini"), temporary / "opt-mini")
         _pipeline(work.finished("sd-mini"), temporary / "sd-mini")
     for variant in VARIANTS:
-        if (work.folder / variant.name).is_dir():
+        if variant.shipped and (work.folder / variant.name).is_dir():
             _heads(work.folder / variant.name, temporary / variant.name)
     if (work.folder / DECISION / DECISION_FILE).is_file():
         _copy(work.folder / DECISION, temporary / "gill-mini", [DECISION_FILE])
