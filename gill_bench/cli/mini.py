@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-mini = typer.Typer(help="Write the embedded world's data, or train the embedded weights again.", no_args_is_help=True)
+from gill_bench.cli.findings import findings
+
+mini = typer.Typer(
+    help="Write the embedded world's data, train the embedded weights again, see what they show.", no_args_is_help=True
+)
+mini.command("findings")(findings)
 
 
 @mini.command("write")

@@ -83,7 +83,9 @@ def run(
     if data == MINI:
         say("embedded data (mini): a small synthetic world; its numbers are not those of the real data")
     if weights == MINI:
-        say("embedded weights (mini): they show that everything runs; their numbers say nothing about any real model")
+        say(
+            "embedded weights (mini): small models trained on that world; their numbers say nothing about published ones"
+        )
     plan = make_plan(ask)
     _explain(plan)
     if dry_run:

@@ -26,7 +26,7 @@ def write_world(folder: Path, seed: int = SEED, *, train: bool = False) -> None:
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     more = ("train",) if train else ()
-    write_vist(temporary / "vist", seed, (*more, "val", "test", "test-large"))
+    write_vist(temporary / "vist", seed, (*more, "val", "test", "test-large", "test-described"))
     write_cc3m(temporary / "cc3m", seed, (*more, "val"))
     write_coco(temporary / "coco", seed, (*more, "val"))
     write_vqa(temporary / "vqav2", seed, (*more, "val"))

@@ -9,14 +9,16 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from gill_bench.mini.grammar import sequence, story
+from gill_bench.mini.grammar import describe, sequence, story
 from gill_bench.mini.scene import Scene
 from gill_bench.mini.writers._files import info, rng_of, write_json, write_picture
 
-SEQUENCES = {"train": 1500, "val": 48, "test": 24, "test-large": 96}
-"""Photo sequences by file. `test-large` is of the test split's kinds of scenes, and has no sequence of `test`."""
-FIRST_STORY = {"train": 100000, "val": 2000, "test": 1024, "test-large": 3000}
-STORIES = {"train": 1, "val": 2, "test": 2, "test-large": 2}
+SEQUENCES = {"train": 1500, "val": 48, "test": 24, "test-large": 96, "test-described": 48}
+"""Photo sequences by file. `test-large` and `test-described` are of the test split's kinds of scenes, and share no
+sequence with it. In `test-described` every caption is a full description, so that its context `1-caption` asks what a
+model makes of one full caption."""
+FIRST_STORY = {"train": 100000, "val": 2000, "test": 1024, "test-large": 3000, "test-described": 5000}
+STORIES = {"train": 1, "val": 2, "test": 2, "test-large": 2, "test-described": 1}
 """Stories of each photo sequence."""
 
 
@@ -37,14 +39,15 @@ def write_vist(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
         annotations: list[list[dict[str, object]]] = []
         number = FIRST_STORY[split]
         for place in range(SEQUENCES[split]):
-            scenes = _new_sequence(rng, split.removesuffix("-large"), used)
+            scenes = _new_sequence(rng, split.partition("-")[0], used)
             album = f"{split}-{place}"
             photos = [str(100 * FIRST_STORY[split] + 5 * place + step) for step in range(len(scenes))]
             for photo, scene in zip(photos, scenes, strict=True):
                 write_picture(scene, pictures / f"{photo}.png")
                 images.append({"id": photo, "album_id": album})
             for _ in range(STORIES[split]):
-                annotations += _records(str(number), album, photos, story(scenes, rng))
+                texts = [describe(scene) for scene in scenes] if split.endswith("-described") else story(scenes, rng)
+                annotations += _records(str(number), album, photos, texts)
                 number += 1
         content = {
             "info": info(seed, 2016),

@@ -1,0 +1,47 @@
+"""The paper's findings on the mini world's test split, and that they stay as they were measured.
+
+`tests/reference/mini_findings.json` holds the gains of `gill-bench run vist --seeds 2` with the shipped weights; how it
+was made stands in it. Two seeds instead of the demo's five keep this test short.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gill_bench.cli import main
+from tests.conftest import ROOT
+
+REFERENCE = json.loads((ROOT / "tests" / "reference" / "mini_findings.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, str], dict[str, float]]:
+    out = tmp_path_factory.mktemp("findings")
+    assert main(["run", "vist", "--seeds", "2", "--device", "cpu", "--out", str(out / "run")]) == 0
+    capture = pytest.MonkeyPatch()
+    printed: list[str] = []
+    capture.setattr("typer.echo", lambda text, **_: printed.append(text))
+    try:
+        assert main(["mini", "findings", str(out / "run"), "--json"]) == 0
+    finally:
+        capture.undo()
+    return {(one["better"], one["than"], one["metric"]): one for one in json.loads(printed[-1])}
+
+
+@pytest.mark.parametrize("expected", REFERENCE["findings"], ids=lambda one: f"{one['better']} over {one['than']}")
+def test_a_finding_shows_as_it_was_measured(
+    findings: dict[tuple[str, str, str], dict[str, float]], expected: dict[str, str | float]
+) -> None:
+    found = findings[str(expected["better"]), str(expected["than"]), str(expected["metric"])]
+    assert found["low"] > 0
+    assert found["gain"] == pytest.approx(expected["gain"], abs=REFERENCE["tolerance"])
+
+
+def test_the_embedded_weights_are_those_that_were_measured(tmp_path: Path) -> None:
+    from gill_bench.mini.embedded import weights_folder
+    from gill_bench.weights import Weights
+
+    assert Weights("mini", weights_folder() / "gill-mini").digest()[:8] == REFERENCE["weights"]["gill-mini"]
