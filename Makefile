@@ -9,9 +9,9 @@ CONSTRAINTS ?= -c constraints.txt
 
 demo: setup
 	$(BIN)/gill-bench run vist --contexts paper --out runs/demo
-	$(BIN)/gill-bench report runs/demo --compare paper
+	$(BIN)/gill-bench report runs/demo --table table-1 --compare paper
 	$(BIN)/gill-bench mini findings runs/demo
-	$(BIN)/gill-bench report runs/demo --out runs/demo/table-1.md --pictures runs/demo/pictures.png
+	$(BIN)/gill-bench report runs/demo --table table-1 --out runs/demo/table-1.md --pictures runs/demo/pictures.png
 	@echo "also written: runs/demo/table-1.md and runs/demo/pictures.png"
 
 test: setup
