@@ -84,7 +84,7 @@ def run(
         say("embedded data (mini): a small synthetic world; its numbers are not those of the real data")
     if weights == MINI:
         say(
-            "embedded weights (mini): small models trained on that world; their numbers say nothing about published ones"
+            "embedded weights (mini): small models trained on that world; their numbers are not those of published ones"
         )
     plan = make_plan(ask)
     _explain(plan)
