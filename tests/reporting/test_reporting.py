@@ -50,7 +50,7 @@ def test_several_runs_make_one_table(tmp_path: Path) -> None:
         run_folder(tmp_path / "a", [item for item in rows if item.model == "gill"]),
         run_folder(tmp_path / "b", [item for item in rows if item.model != "gill"]),
     ]
-    (made,) = tables_for(folders, Cards())
+    (made,) = tables_for(folders, Cards(), ["table-1"])
     assert made.name == "table-1"
     assert [line.model for line in made.lines] == ["stable-diffusion", "gill"]
 
