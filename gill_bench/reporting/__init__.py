@@ -52,12 +52,24 @@ def tables_for(
         if names and not shows(layout, results.rows):
             raise InputError(f"{layout.name}: shows nothing of the results, which have {describe(results.rows)}")
     chosen = [layout for layout in layouts if shows(layout, results.rows)]
+    if not names:
+        chosen = [layout for layout in chosen if not _adds_nothing(layout, chosen, {row.model for row in results.rows})]
     if not results.rows:
         raise InputError(f"{', '.join(map(str, run_folders))}: nothing was scored yet; run or score it first")
     if not chosen:
         chosen = [plain_layout(task, results.rows) for task in sorted({row.task for row in results.rows})]
     published = cards.published() if compare else None
     return [build_table(layout, results, cards, published) for layout in chosen]
+
+
+def _adds_nothing(layout: ReportCard, chosen: Sequence[ReportCard], models: set[str]) -> bool:
+    """Whether a layout compares nothing: one model of its own at most, in columns that another table has too."""
+
+    def columns(card: ReportCard) -> set[tuple[str, str, str]]:
+        return {(column.task, column.context, column.metric) for column in card.columns}
+
+    elsewhere = any(other is not layout and columns(layout) < columns(other) for other in chosen)
+    return elsewhere and len({row.model for row in layout.rows} & models) < 2
 
 
 def _results_of(run: Path) -> Results:

@@ -50,7 +50,7 @@ def test_several_runs_make_one_table(tmp_path: Path) -> None:
         run_folder(tmp_path / "a", [item for item in rows if item.model == "gill"]),
         run_folder(tmp_path / "b", [item for item in rows if item.model != "gill"]),
     ]
-    (made,) = tables_for(folders, Cards(), ["table-1"])
+    (made,) = tables_for(folders, Cards())
     assert made.name == "table-1"
     assert [line.model for line in made.lines] == ["stable-diffusion", "gill"]
 
@@ -129,3 +129,9 @@ def test_command_refuses_wrong_usage(arguments: list[str], message: str) -> None
     result = CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, InputError)
     assert message in str(result.exception)
+
+
+def test_a_table_that_compares_something_of_its_own_is_shown_too(tmp_path: Path) -> None:
+    rows = [row(model, "5-captions-4-images", 0, "clip-similarity", 0.5) for model in ("gill", "gill-linear")]
+    names = [made.name for made in tables_for([run_folder(tmp_path / "a", rows)], Cards())]
+    assert names == ["table-1", "table-3"]
