@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from gill_bench.prompt import Prompt
 
-Capability = Literal["image-generator", "image-retriever", "text-generator", "text-scorer", "decider"]
+Capability = Literal["image-generator", "image-retriever", "text-generator", "text-scorer", "decider", "label-rule"]
+
+Asks = Literal["images", "embeddings", "candidates", "texts", "scores", "features", "decisions", "seconds", "nothing"]
+"""What a context asks a model for: pictures, embeddings of prompts or of candidate pictures, texts, log-likelihoods of
+given texts, decision features, decisions, how long something takes; nothing where the labels alone tell."""
 
 
 @dataclass(frozen=True, slots=True)

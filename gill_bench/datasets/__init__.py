@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from gill_bench.cards import Value
+from gill_bench.interfaces import Asks
 from gill_bench.registry import registered
 
 GROUP = "gill_bench.datasets"
@@ -43,12 +44,16 @@ class Example:
         cluster: Examples of one cluster are not independent (stories of one photo sequence).
         turns: The context, in order.
         target: The reference picture, or None.
+        answers: Reference texts (captions, annotators' answers), or the texts that are ranked, in the file's order.
+        facts: What a metric needs to know or groups by, such as {"answer_type": "yes/no"}; never given to a model.
     """
 
     id: str
     cluster: str
     turns: tuple[Turn, ...]
     target: Picture | None = None
+    answers: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -68,12 +73,16 @@ class Context(Protocol):
     def inputs(self) -> frozenset[str]:
         """What its prompts hold: "text", "image"."""
 
-    def segments(self, example: Example, join: str) -> tuple[str | Picture, ...]:
+    @property
+    def asks(self) -> Asks | None:
+        """What a model is asked for; None = what the task's capability stands for."""
+
+    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
         """The prompt of an example, in reading order.
 
         Args:
             example: The example.
-            join: "space": neighbouring texts become one string, joined by one space; "segments": they stay apart.
+            prompt: The `[prompt]` table of the task's card.
         """
 
 
@@ -83,11 +92,15 @@ class Dataset:
 
     Attributes:
         require_all_pictures: An example counts only if all its pictures are there, whatever the context needs.
+        candidates: The pictures among which retrieval searches; those whose file is missing do not take part.
+        references: The pictures whose distribution generated ones are compared with (FID); likewise.
         warnings: Sentences for the user.
     """
 
     examples: Sequence[Example]
     require_all_pictures: bool = False
+    candidates: Sequence[Picture] = ()
+    references: Sequence[Picture] = ()
     warnings: tuple[str, ...] = field(default=())
 
 

@@ -18,6 +18,7 @@ from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.files import is_encodable, list_of, read_json_file
 from gill_bench.datasets.pictures import index_pictures
 from gill_bench.errors import InputError, did_you_mean
+from gill_bench.interfaces import Asks
 
 SENTENCES = 5
 _SUFFIX = ".story-in-sequence.json"
@@ -45,17 +46,22 @@ class CaptionContext:
         return captions + (f"-{self.images}-image{'s' * (self.images != 1)}" if self.images else "")
 
     @property
+    def asks(self) -> Asks | None:
+        """What the task's capability asks for."""
+        return None
+
+    @property
     def inputs(self) -> frozenset[str]:
         """What its prompts hold."""
         return frozenset({"text", "image"} if self.images else {"text"})
 
-    def segments(self, example: Example, join: str) -> tuple[str | Picture, ...]:
+    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
         """The prompt: captions in order, each of the last `images` pictures before the target after its caption."""
         turns = example.turns[-self.captions :]
         first_shown = self.captions - 1 - self.images
         segments: list[str | Picture] = []
         for place, turn in enumerate(turns):
-            if join == "space" and segments and isinstance(segments[-1], str):
+            if prompt.get("caption_join", "space") == "space" and segments and isinstance(segments[-1], str):
                 segments[-1] = f"{segments[-1]} {turn.text}"
             else:
                 segments.append(turn.text)

@@ -17,6 +17,7 @@ from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.files import is_encodable, list_of, read_json_file
 from gill_bench.datasets.pictures import index_pictures
 from gill_bench.errors import InputError, did_you_mean
+from gill_bench.interfaces import Asks
 
 ROUNDS = 10
 _GRAMMAR = re.compile(r"([0-9]|10)-rounds?")
@@ -38,12 +39,17 @@ class RoundContext:
         return f"{self.rounds}-round{'s' * (self.rounds != 1)}"
 
     @property
+    def asks(self) -> Asks | None:
+        """What the task's capability asks for."""
+        return None
+
+    @property
     def inputs(self) -> frozenset[str]:
         """Text alone."""
         return frozenset({"text"})
 
-    def segments(self, example: Example, join: str) -> tuple[str | Picture, ...]:
-        """The prompt, one string; `join` has no say in it."""
+    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The prompt, one string."""
         return ("\n".join(turn.text for turn in example.turns[: self.rounds]),)
 
 

@@ -74,7 +74,7 @@ class TaskAsked:
 
     def segments(self, example: Example, context: Context) -> tuple[str | Picture, ...]:
         """Text and pictures of an example's prompt, in reading order."""
-        return context.segments(example, str(self.card.prompt.get("caption_join", "space")))
+        return context.segments(example, self.card.prompt)
 
     def noise(self, seed: int, example: Example, place: int) -> Noise:
         """The noise of a sample; `place` counts the usable examples before it."""

@@ -25,7 +25,7 @@ FIVE = Example(
 
 
 def shown(name: str, join: str = "space") -> list[str]:
-    return [part if isinstance(part, str) else part.id for part in context(name).segments(FIVE, join)]
+    return [part if isinstance(part, str) else part.id for part in context(name).segments(FIVE, {"caption_join": join})]
 
 
 def test_the_papers_contexts() -> None:
@@ -48,7 +48,7 @@ def test_names_of_contexts_are_canonical(captions: int, images: int) -> None:
     one = CaptionContext(captions, images)
     assert context(one.name) == one
     assert context(f"{captions}-captions" + (f"-{images}-images" if images else "")) == one
-    parts = one.segments(FIVE, "segments")
+    parts = one.segments(FIVE, {"caption_join": "segments"})
     assert sum(not isinstance(part, str) for part in parts) == images
     assert parts[-1] == "c5"
     assert Picture("i5", None) not in parts

@@ -42,9 +42,9 @@ def visdial(tmp_path: Path) -> Path:
 
 def test_the_prompt_is_exactly_as_specified(visdial: Path) -> None:
     one, other = load(visdial, "val", {}).examples
-    assert context("2-rounds").segments(one, "space") == ("Q: is it 0?\nA: no , 9\nQ: is it 1?\nA: no , 8",)
+    assert context("2-rounds").segments(one, {}) == ("Q: is it 0?\nA: no , 9\nQ: is it 1?\nA: no , 8",)
     assert context("1-round") == context("1-rounds")
-    assert context("10-rounds").segments(one, "space")[0] == "\n".join(turn.text for turn in one.turns)
+    assert context("10-rounds").segments(one, {})[0] == "\n".join(turn.text for turn in one.turns)
     assert one.target is not None
     assert one.target.file is not None
     assert other.target is not None
@@ -62,7 +62,7 @@ def test_the_real_slice(real_data: Path) -> None:
     dialogs = load(real_data / "visdial", "val", {}).examples
     assert len(dialogs) == 97
     assert all(len(dialog.turns) == 10 for dialog in dialogs)
-    prompt = context("10-rounds").segments(dialogs[0], "space")[0]
+    prompt = context("10-rounds").segments(dialogs[0], {})[0]
     assert isinstance(prompt, str)
     assert prompt.count("Q: ") == prompt.count("A: ") == prompt.count("?\nA: ") == 10
     assert not prompt.endswith("\n")
