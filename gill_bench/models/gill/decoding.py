@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +21,7 @@ class DecodingOptions:
             the first emits the tokens, the second reads them.
         min_word_tokens: Iterations in which no [IMG] token can come.
         ret_scale_factor: Above 1, the logit of [IMG0] becomes its absolute value times this.
-        gen_scale_factor: Likewise, and both multiply: retrieval and generation share their tokens.
+        gen_scale_factor: Likewise, and both multiply: retrieval and generation share their tokens. Not for FROMAGe.
         temperature: 0 = greedy.
         top_p: Nucleus; must be 1 with temperature 0.
     """
@@ -55,6 +55,14 @@ class Decoded:
     states: Tensor
 
 
+def scale_of_gill(logit: Tensor, options: DecodingOptions) -> Tensor:
+    """The logit of [IMG0], scaled."""
+    for factor in (options.ret_scale_factor, options.gen_scale_factor):
+        if factor > 1:
+            logit = logit.abs() * factor
+    return logit
+
+
 @torch.inference_mode()
 def decode(
     language: LanguageModel,
@@ -62,8 +70,20 @@ def decode(
     embeddings: Tensor,
     options: DecodingOptions,
     generator: torch.Generator | None = None,
+    *,
+    scale: Callable[[Tensor, DecodingOptions], Tensor] = scale_of_gill,
+    use_cache: bool = True,
 ) -> Decoded:
     """Continue one sequence of input embeddings (T, e). There is no end-of-text: it goes on for `num_words` iterations.
+
+    Args:
+        language: Language model.
+        tokens: Tokenizer.
+        embeddings: What is continued.
+        options: See there.
+        generator: For temperatures above 0; None = torch's global one.
+        scale: Changes the logit of the first token of a picture.
+        use_cache: See `LanguageModel.start`.
 
     Raises:
         InputError: The sequence grows longer than the language model reads.
@@ -76,7 +96,7 @@ def decode(
     for iteration in range(options.num_words):
         language.require_room(len(embeddings) + len(ids), "prompt")
         if continuation is None:
-            continuation = language.start([embeddings])
+            continuation = language.start([embeddings], use_cache)
         else:
             states.append(continuation.read(language.embed(pending)[None])[0])
         logits = language.logits(continuation.last)[0]
@@ -84,9 +104,7 @@ def decode(
         if iteration < options.min_word_tokens:
             logits[first] = -torch.inf
         else:
-            for factor in (options.ret_scale_factor, options.gen_scale_factor):
-                if factor > 1:
-                    logits[first] = logits[first].abs() * factor
+            logits[first] = scale(logits[first], options)
         token = choose(logits, options.temperature, options.top_p, generator)
         pending = tokens.image_ids if token == first else [token]
         ids += pending
@@ -114,9 +132,25 @@ def choose(logits: Tensor, temperature: float, top_p: float, generator: torch.Ge
 
 @torch.inference_mode()
 def greedy_texts(
-    language: LanguageModel, tokens: Tokens, sequences: Sequence[Tensor], max_new_tokens: int, stop: Sequence[str]
+    language: LanguageModel,
+    tokens: Tokens,
+    sequences: Sequence[Tensor],
+    max_new_tokens: int,
+    stop: Sequence[str],
+    *,
+    use_cache: bool = True,
+    first: int = 0,
 ) -> list[str]:
-    """Continue N sequences, each (T_i, e), greedily, without [IMG] tokens.
+    """Continue N sequences, each (T_i, e), greedily, without the tokens that stand for pictures.
+
+    Args:
+        language: Language model.
+        tokens: Tokenizer.
+        sequences: What is continued.
+        max_new_tokens: At most.
+        stop: Strings that end a text.
+        use_cache: See `LanguageModel.start`.
+        first: Number of the first sequence, for errors.
 
     Returns:
         N texts, each cut before the first occurrence of a stop string, else of `max_new_tokens` tokens. OPT's
@@ -127,9 +161,9 @@ def greedy_texts(
     """
     if max_new_tokens <= 0:
         return [""] * len(sequences)
-    for place, sequence in enumerate(sequences):
+    for place, sequence in enumerate(sequences, start=first):
         language.require_room(len(sequence) + max_new_tokens - 1, f"prompt {place}")
-    continuation = language.start(sequences)
+    continuation = language.start(sequences, use_cache)
     ids: list[list[int]] = [[] for _ in sequences]
     while True:
         logits = language.logits(continuation.last)

@@ -1,10 +1,14 @@
-"""The frozen OPT: embeddings, states after the final norm, and logits (protocol 1.5)."""
+"""The frozen OPT: embeddings, states after the final norm, and logits (protocol 1.5).
+
+Shared by every model that reads prompts through OPT: GILL, FROMAGe, and OPT by itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -15,25 +19,32 @@ from gill_bench.models.gill.loading import freeze, load_network
 
 
 class LanguageModel:
-    """OPT with the [IMG] rows in its tied embedding table.
+    """OPT, with the rows of added tokens in its tied embedding table.
 
     Args:
         model: `OPTForCausalLM`.
-        vocabulary: Tokens, GILL's additions included: the table is resized to it.
-        image_embeddings: (r, e), the last rows of the table.
+        vocabulary: Tokens, the additions included: the table is resized to it, which may shrink it. None = as it is.
+        image_embeddings: (r, e), the last rows of the table. None = as they are.
     """
 
-    def __init__(self, model: Any, vocabulary: int, image_embeddings: Tensor) -> None:
-        # Means of the old rows, the library's default for new ones, take minutes and are overwritten at once.
-        model.resize_token_embeddings(vocabulary, mean_resizing=False)
+    def __init__(self, model: Any, vocabulary: int | None = None, image_embeddings: Tensor | None = None) -> None:
+        if vocabulary is not None:
+            # Means of the old rows, the library's default for new ones, take minutes and are overwritten at once.
+            model.resize_token_embeddings(vocabulary, mean_resizing=False)
         self._model: Any = freeze(model)
         self._decoder: Any = model.model.decoder
-        with torch.no_grad():
-            model.get_input_embeddings().weight[-len(image_embeddings) :] = image_embeddings
+        if image_embeddings is not None:
+            with torch.no_grad():
+                model.get_input_embeddings().weight[-len(image_embeddings) :] = image_embeddings
 
     @classmethod
     def load(
-        cls, folder: Path, dtype: torch.dtype, device: str, vocabulary: int, image_embeddings: Tensor
+        cls,
+        folder: Path,
+        dtype: torch.dtype,
+        device: str,
+        vocabulary: int | None = None,
+        image_embeddings: Tensor | None = None,
     ) -> LanguageModel:
         """Load from an OPT folder.
 
@@ -80,9 +91,19 @@ class LanguageModel:
         states = self._decoder(inputs_embeds=padded, use_cache=False).last_hidden_state
         return [row[: len(sequence)] for row, sequence in zip(states, sequences, strict=True)]
 
-    def start(self, sequences: Sequence[Tensor]) -> Continuation:
-        """Read sequences, N of (T_i, e), and be ready to read on."""
-        return Continuation(self._decoder, sequences)
+    def start(self, sequences: Sequence[Tensor], use_cache: bool = True) -> Continuation:
+        """Read sequences, N of (T_i, e), and be ready to read on.
+
+        Args:
+            sequences: Input embeddings.
+            use_cache: Keep keys and values. Without, everything is read again with every token, as in the authors'
+                loop (protocol 1.12): the same states, for the price of the whole sequence each time.
+        """
+        return CachedContinuation(self._decoder, sequences) if use_cache else RereadContinuation(self, sequences)
+
+    def branches(self, sequence: Tensor) -> Branches:
+        """Read one sequence (T, e), and be ready to read many continuations of it."""
+        return Branches(self._decoder, sequence)
 
     def logits(self, states: Tensor) -> Tensor:
         """Logits (..., vocabulary) of states (..., e), in the model's precision."""
@@ -102,7 +123,37 @@ class LanguageModel:
             )
 
 
-class Continuation:
+class Continuation(Protocol):
+    """Sequences that are read and then continued.
+
+    Attributes:
+        last: States (N, e) from which the next tokens follow.
+    """
+
+    last: Tensor
+
+    def read(self, embeddings: Tensor) -> Tensor:
+        """Read further input embeddings (N, S, e); returns their states (N, S, e)."""
+
+
+class RereadContinuation:
+    """Sequences that are read from their beginning each time."""
+
+    def __init__(self, language: LanguageModel, sequences: Sequence[Tensor]) -> None:
+        self._language = language
+        self._sequences = list(sequences)
+        self.last = torch.stack([states[-1] for states in language.states(self._sequences)])
+
+    def read(self, embeddings: Tensor) -> Tensor:
+        """Read further input embeddings (N, S, e); returns their states (N, S, e)."""
+        pairs = zip(self._sequences, embeddings, strict=True)
+        self._sequences = [torch.cat([sequence, added]) for sequence, added in pairs]
+        states = torch.stack([row[-embeddings.shape[1] :] for row in self._language.states(self._sequences)])
+        self.last = states[:, -1]
+        return states
+
+
+class CachedContinuation:
     """Sequences that are read once and then continued, over the cache of keys and values.
 
     Padding of shorter sequences stays between their end and what follows, masked; positions skip it.
@@ -121,7 +172,6 @@ class Continuation:
         self._cache = output.past_key_values
         ends = torch.tensor(lengths, device=padded.device) - 1
         self.last: Tensor = output.last_hidden_state[torch.arange(len(lengths), device=padded.device), ends]
-        """States (N, e) from which the next tokens follow."""
 
     def read(self, embeddings: Tensor) -> Tensor:
         """Read further input embeddings (N, S, e); returns their states (N, S, e)."""
@@ -133,3 +183,34 @@ class Continuation:
         states: Tensor = output.last_hidden_state
         self.last = states[:, -1]
         return states
+
+
+class Branches:
+    """Many continuations of one sequence, whose keys and values are computed once.
+
+    Args:
+        decoder: Of OPT.
+        sequence: Input embeddings (T, e).
+    """
+
+    def __init__(self, decoder: Any, sequence: Tensor) -> None:
+        self._decoder = decoder
+        output = decoder(inputs_embeds=sequence[None], use_cache=True)
+        self._cache = output.past_key_values
+        self.last: Tensor = output.last_hidden_state[0, -1]
+        """State (e,) from which the first token of every continuation follows."""
+
+    def states(self, continuations: Sequence[Tensor]) -> list[Tensor]:
+        """States of continuations.
+
+        Args:
+            continuations: N of (S_i, e), not all empty.
+
+        Returns:
+            N of (S_i, e). Padding stands on the right, where causal attention never looks.
+        """
+        padded = pad_sequence(list(continuations), batch_first=True)
+        cache = deepcopy(self._cache)  # reading extends it
+        cache.batch_repeat_interleave(len(continuations))
+        states = self._decoder(inputs_embeds=padded, past_key_values=cache, use_cache=True).last_hidden_state
+        return [row[: len(one)] for row, one in zip(states, continuations, strict=True)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from gill_bench.models.gill.language import LanguageModel
-from gill_bench.models.gill.network import Heads
 from gill_bench.models.gill.tokens import Tokens
 from gill_bench.models.gill.vision import VisualEncoder
 from gill_bench.prompt import Prompt
@@ -30,6 +30,13 @@ class EncodedPrompt:
     labels: Tensor
 
 
+class PictureProjection(Protocol):
+    """What is used here of a model's trained part."""
+
+    def visual_tokens(self, features: Tensor) -> Tensor:
+        """Input embeddings (N, k, e) of pictures from their CLIP features (N, d)."""
+
+
 class PromptEncoder:
     """Puts prompts together: k embeddings per picture, ids of the text segments, nothing between them.
 
@@ -37,12 +44,17 @@ class PromptEncoder:
         tokens: Tokenizer.
         language: Language model.
         vision: Visual encoder.
-        heads: The trained projections.
+        heads: The trained projection.
         always_add_bos: BOS before every text segment, not only before the first.
     """
 
     def __init__(
-        self, tokens: Tokens, language: LanguageModel, vision: VisualEncoder, heads: Heads, always_add_bos: bool
+        self,
+        tokens: Tokens,
+        language: LanguageModel,
+        vision: VisualEncoder,
+        heads: PictureProjection,
+        always_add_bos: bool,
     ) -> None:
         self._tokens = tokens
         self._language = language
@@ -53,8 +65,9 @@ class PromptEncoder:
     def encode(self, prompts: Sequence[Prompt]) -> list[EncodedPrompt]:
         """Encode N prompts; their pictures go through the visual encoder together."""
         images = [image for prompt in prompts for image in prompt.images]
-        pictures = iter(self._heads.visual_tokens(self._vision.features(images)))
-        picture = [IGNORED] * self._heads.sizes.n_visual_tokens
+        projected = self._heads.visual_tokens(self._vision.features(images))
+        pictures = iter(projected)
+        picture = [IGNORED] * projected.shape[1]
         encoded = []
         for prompt in prompts:
             segments = segment_ids(self._tokens, prompt.segments, self._always_add_bos)

@@ -1,4 +1,7 @@
-"""OPT's tokenizer with GILL's additions: `<|image|>`, then `[IMG0]`..`[IMG{r-1}]` as the last ids (protocol 1.2)."""
+"""OPT's tokenizer, with `<|image|>` and then the tokens that stand for a picture as the last ids.
+
+These are `[IMG0]`..`[IMG{r-1}]` in GILL (protocol 1.2) and `[RET]` in FROMAGe (protocol 4).
+"""
 
 from __future__ import annotations
 
@@ -19,27 +22,32 @@ class Tokens:
 
     Args:
         tokenizer: Of OPT, with or without the additions.
-        num_tokens: [IMG] tokens, r.
+        names: Of the added tokens; with none, nothing is added at all.
         where: Named in errors.
 
+    Attributes:
+        image_ids: Of the added tokens, which stand for a picture.
+        size: Tokens, the additions included.
+
     Raises:
-        InputError: It has no BOS, or the [IMG] tokens do not come out as the last ids.
+        InputError: It has no BOS, or the added tokens do not come out as the last ids.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, num_tokens: int, where: str) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, names: Sequence[str], where: str) -> None:
         self._tokenizer = tokenizer
-        tokenizer.add_special_tokens({"cls_token": "<|image|>"})
-        self.names = [f"[IMG{place}]" for place in range(num_tokens)]
+        self.names = list(names)
+        if names:
+            tokenizer.add_special_tokens({"cls_token": "<|image|>"})
         for name in self.names:
             # One at a time and not special, as the authors do; special tokens would vanish when decoding.
             tokenizer.add_tokens(name)
         self.size = len(tokenizer)
         self.image_ids = self.encode("".join(self.names))
-        expected = list(range(self.size - num_tokens, self.size))
+        expected = list(range(self.size - len(names), self.size))
         if self.image_ids != expected:
             raise InputError(
-                f"{where}: the tokens {self.names[0]}..{self.names[-1]} have the ids {self.image_ids}, expected the"
-                f" last ones, {expected[0]}..{expected[-1]}: this tokenizer has other additions"
+                f"{where}: {' '.join(self.names)} have the ids {self.image_ids}, expected the last ones, {expected}:"
+                " this tokenizer has other additions"
             )
         self.bos = self._find_bos(where)
 
@@ -49,7 +57,7 @@ class Tokens:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids; special tokens (BOS, padding) are left out, [IMG] tokens are not."""
+        """Text of ids; special tokens (BOS, padding) are left out, added ones are not."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
     @cached_property
@@ -73,16 +81,29 @@ class Tokens:
 
 
 def load_tokens(folder: Path, num_tokens: int) -> Tokens:
-    """Load the tokenizer of an OPT folder: vocab.json and merges.txt, or tokenizer.json.
+    """Load the tokenizer of an OPT folder with GILL's additions.
+
+    Args:
+        folder: Has vocab.json and merges.txt, or tokenizer.json.
+        num_tokens: [IMG] tokens, r.
 
     Raises:
         InputError: Files are missing or damaged, or not of OPT's tokenizer.
     """
+    return Tokens(load_tokenizer(folder), [f"[IMG{place}]" for place in range(num_tokens)], str(folder))
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a folder as it is.
+
+    Raises:
+        InputError: Files are missing or damaged.
+    """
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         # The tokenizers library raises bare Exception for damaged files.
         raise InputError(f"{folder}: its tokenizer cannot be loaded: {first_line(error)}") from error
-    return Tokens(tokenizer, num_tokens, str(folder))
+    return tokenizer

@@ -154,6 +154,14 @@ class Reference:
         return total
 
     @torch.no_grad()
+    def unshifted_score(self, prompt: Prompt, continuation: str) -> float:
+        """FROMAGe's answer ranking: minus the summed cross-entropy of logits and labels at the same position."""
+        embeddings, _ = self.assemble(prompt)
+        ids = torch.tensor([2, *self.tokenizer(continuation, add_special_tokens=False).input_ids])
+        logits = self.lm(inputs_embeds=torch.cat([embeddings, self.table[ids][None]], dim=1)).logits[0]
+        return -float(torch.nn.functional.cross_entropy(logits[-len(ids) :], ids, reduction="sum"))
+
+    @torch.no_grad()
     def greedy(self, prompt: Prompt, steps: int) -> list[int]:
         embeddings, _ = self.assemble(prompt)
         ids: list[int] = []

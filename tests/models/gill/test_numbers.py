@@ -18,7 +18,7 @@ from gill_bench.interfaces import (
     TextGenerator,
     TextScorer,
 )
-from gill_bench.models.gill import Settings, model
+from gill_bench.models.gill import Settings, reading
 from gill_bench.models.gill.model import Gill
 from gill_bench.prompt import Prompt
 from tests.models.gill.reference import Reference, close
@@ -35,7 +35,7 @@ def test_capabilities(gill: Gill) -> None:
 def test_states_conditioning_and_embeddings(
     gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model, "BATCH", batch)
+    monkeypatch.setattr(reading, "BATCH", batch)
     close(gill.image_token_states(prompts), torch.stack([reference.image_states(p) for p in prompts]))
     close(gill.conditioning(prompts), torch.stack([reference.conditioning(p) for p in prompts]))
     queries = torch.from_numpy(gill.embed_prompts(prompts))
@@ -49,7 +49,7 @@ def test_states_conditioning_and_embeddings(
 def test_scores(
     gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model, "BATCH", batch)
+    monkeypatch.setattr(reading, "BATCH", batch)
     scored = [p for p in prompts if p.segments != ("", p.segments[-1])]
     close(gill.mean_log_likelihood(scored), [reference.log_likelihood(p) for p in scored])
     continuations = [" red", "", "\n", " a large one .", "x", " is", " it moves", "no"]
@@ -61,7 +61,7 @@ def test_scores(
 def test_greedy_texts(
     gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model, "BATCH", batch)
+    monkeypatch.setattr(reading, "BATCH", batch)
     expected = [reference.tokenizer.decode(reference.greedy(p, 6), skip_special_tokens=True) for p in prompts]
     assert gill.generate_texts(prompts, 6) == expected
     assert all("[IMG" not in text for text in expected)
