@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 
 from gill_bench.metrics.picture import PictureMetric
 from gill_bench.runs.asked import ModelAsked
-from gill_bench.runs.run import Ask, execute, make_plan
-from gill_bench.runs.score import MetricAsked
+from gill_bench.runs.planning import Ask, make_plan
+from gill_bench.runs.run import execute
+from gill_bench.runs.scoring.asked import MetricAsked
 
 T = TypeVar("T")
 

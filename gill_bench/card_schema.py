@@ -54,11 +54,16 @@ class DataSpec(_Strict):
 
 
 class MetricSpec(_Strict):
-    """A metric by its registered name, its backbone weights and its settings."""
+    """A metric by its registered name, its backbone weights and its settings.
+
+    Attributes:
+        mini: Settings that differ with the embedded weights.
+    """
 
     name: str
     weights: Component | None = None
     settings: dict[str, Value] = {}
+    mini: dict[str, Value] = {}
 
 
 class MiniTask(_Strict):
@@ -68,6 +73,8 @@ class MiniTask(_Strict):
     split: str | None = None
     data: dict[str, Value] = {}
     prompt: dict[str, Value] = {}
+    scoring: dict[str, Value] = {}
+    sampling: dict[str, Value] = {}
 
 
 class TaskCard(_Strict):
@@ -76,7 +83,10 @@ class TaskCard(_Strict):
     Attributes:
         capability: What a model must be able to do.
         unit_size: Examples in one unit of work: what a kill can cost at most, per model and context.
+        seeds: How many seeds without `--seeds`.
         contexts: Named lists of contexts. `paper` is the default of `--contexts`.
+        variants: Contexts in which variants of models (`extends`) are run with `--models all`.
+        sampling: Settings of models for this task, such as its guidance scale; a model without a setting keeps its own.
         prompt: How an example becomes a prompt; whatever is here changes what a model is given.
         scoring: How stored outputs become numbers; a change here generates nothing again.
     """
@@ -88,8 +98,11 @@ class TaskCard(_Strict):
     paper: str
     capability: Capability
     unit_size: int = Field(gt=0)
+    seeds: int = Field(default=5, gt=0)
     data: DataSpec
     contexts: dict[str, tuple[str, ...]]
+    variants: tuple[str, ...] = ()
+    sampling: dict[str, Value] = {}
     prompt: dict[str, Value] = {}
     scoring: dict[str, Value] = {}
     metrics: tuple[MetricSpec, ...]
@@ -130,22 +143,35 @@ class ModelCard(_Strict):
 
 
 class ReportRow(_Strict):
-    """A table row: a model by name, and its name in the paper's table."""
+    """A table row: a model by name, and its name in the paper's table.
+
+    Attributes:
+        context: The context of this row's numbers, where rows differ in it and not columns.
+        published_column: Likewise, the paper's column.
+    """
 
     model: str
     title: str
+    context: str = ""
     published: str = ""
+    published_column: str = ""
 
 
 class ReportColumn(_Strict):
-    """A table column: one metric in one context; `group` is the heading above it."""
+    """A table column: one metric in one context; `group` is the heading above it.
+
+    Attributes:
+        context: "" where each row names its own.
+        percent: Fractions are printed as percent.
+    """
 
     task: str
-    context: str
+    context: str = ""
     metric: str
     title: str
     group: str = ""
     digits: int = 3
+    percent: bool = False
     published: str = ""
     published_metric: str = ""
 

@@ -19,9 +19,43 @@ if TYPE_CHECKING:
 
 Capability = Literal["image-generator", "image-retriever", "text-generator", "text-scorer", "decider", "label-rule"]
 
-Asks = Literal["images", "embeddings", "candidates", "texts", "scores", "features", "decisions", "seconds", "nothing"]
+Asks = Literal[
+    "images",
+    "embeddings",
+    "candidates",
+    "texts",
+    "scores",
+    "features",
+    "decisions",
+    "text-seconds",
+    "image-seconds",
+    "search-seconds",
+    "nothing",
+]
 """What a context asks a model for: pictures, embeddings of prompts or of candidate pictures, texts, log-likelihoods of
-given texts, decision features, decisions, how long something takes; nothing where the labels alone tell."""
+given texts, decision features, decisions, or how long something takes; nothing where the labels alone tell."""
+
+CAPABILITY_OF: dict[Asks, Capability] = {
+    "images": "image-generator",
+    "embeddings": "image-retriever",
+    "candidates": "image-retriever",
+    "texts": "text-generator",
+    "scores": "text-scorer",
+    "features": "decider",
+    "decisions": "decider",
+    "text-seconds": "text-generator",
+    "image-seconds": "image-generator",
+    "search-seconds": "image-retriever",
+    "nothing": "label-rule",
+}
+ASKED_BY_DEFAULT: dict[Capability, Asks] = {
+    "image-generator": "images",
+    "image-retriever": "embeddings",
+    "text-generator": "texts",
+    "text-scorer": "scores",
+    "decider": "features",
+    "label-rule": "nothing",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +163,7 @@ class Decider(Protocol):
         ...
 
 
-PROTOCOLS: dict[str, type] = {
+PROTOCOLS: dict[Capability, type] = {
     "image-generator": ImageGenerator,
     "image-retriever": ImageRetriever,
     "text-generator": TextGenerator,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -73,3 +73,19 @@ def _lines(label: str, total: int, unit: str) -> Callable[[int], None]:
             )
 
     return step
+
+
+@contextmanager
+def bars(unit: str) -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """Progress bars that follow one another, each shown until the next begins.
+
+    Yields:
+        A function that starts a bar, given its label and total.
+    """
+    with ExitStack() as stack:
+
+        def start(label: str, total: int) -> Callable[[int], None]:
+            stack.close()
+            return stack.enter_context(bar(label, total, unit))
+
+        yield start

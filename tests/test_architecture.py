@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {"reporting", "runs", "training", "mini"},
     "reporting": set(),
     "engines": {"runs"},
-    "runs": {"engines", "models", "datasets", "metrics", "mini"},
+    "runs": {"engines", "models", "datasets", "metrics", "mini", "training"},
     "mini": {"models", "datasets", "metrics", "training"},
     "training": {"models", "datasets"},
     "models": set(),

@@ -14,9 +14,16 @@ def run(
         str, typer.Option(metavar="A,B", help="Models by name or card path; all = every model that can do the task.")
     ] = "all",
     contexts: Annotated[
-        str, typer.Option(metavar="A,B", help="paper, sweep, all, or names such as 5-captions-4-images.")
-    ] = "paper",
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, ...")] = 5,
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="paper, sweep, all, or names such as 5-captions-4-images.",
+            show_default="paper; all with TASK all",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many seeds: 0, 1, ...", show_default="as the task's card says")
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many examples, from the start of the data.")
     ] = None,
@@ -37,7 +44,14 @@ def run(
         typer.Option("--set", metavar="CARD.KEY=VALUE", help="A setting of a task or model card; repeatable."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto = CUDA if there is one.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Prompts a model call, each with all its seeds.")] = 1,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Prompts a model call, each with all its seeds.",
+            show_default="1 for pictures, 16 for anything else",
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="CPU threads.", show_default="1 with embedded weights, else torch's own choice"),
@@ -60,15 +74,16 @@ def run(
     """
     from gill_bench.errors import IncompleteError
     from gill_bench.progress import say
-    from gill_bench.runs.run import Ask, execute, make_plan
+    from gill_bench.runs.planning import Ask, make_plan
+    from gill_bench.runs.run import execute
     from gill_bench.weights import MINI
 
     ask = Ask(
         tasks=tuple(tasks),
         out=out or Path("runs") / "-".join(Path(task).stem for task in tasks),
         models=_names(models),
-        contexts=_names(contexts),
-        seeds=seeds,
+        contexts=_names(contexts) if contexts else (),
+        seeds=seeds or 0,
         limit=limit or 0,
         data=data,
         split=split,
@@ -76,7 +91,7 @@ def run(
         metric_weights=metric_weights,
         settings=tuple(settings or ()),
         device=device,
-        batch_size=batch_size,
+        batch_size=batch_size or 0,
         threads=threads or (1 if weights == MINI else 0),
         card_folders=tuple(cards or ()),
     )
@@ -112,26 +127,27 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _explain(plan: object) -> None:
     from gill_bench.progress import say
-    from gill_bench.runs.run import Plan
+    from gill_bench.runs.planning import Plan
 
     assert isinstance(plan, Plan)
     say(f"run directory: {plan.ask.out}")
     for cell in plan.cells:
-        task = cell.cell.task
-        usable, all_ = len(cell.cell.asked), len(task.examples)
+        usable, all_, seeds = len(cell.cell.asked), len(cell.cell.examples), len(cell.cell.sample_seeds)
         missing = f", {all_ - usable} without their pictures" if usable < all_ else ""
-        stored = usable * len(cell.cell.seeds) - cell.samples_pending
+        stored = usable * seeds - cell.samples_pending
         say(
-            f"  {'/'.join(cell.cell.name)}: {usable} examples{missing} x {len(cell.cell.seeds)} seeds:"
+            f"  {'/'.join(cell.cell.name)}: {usable} examples{missing} x {seeds} seeds:"
             f" {stored} stored, {cell.samples_pending} to do in {len(cell.pending)} units"
+            if seeds
+            else f"  {'/'.join(cell.cell.name)}: {usable} examples: from the labels alone"
         )
-    for task_name, model, context, reason in plan.cannot:
-        say(f"  {task_name}/{model}/{context}: - ({reason})")
+    for *place, reason in plan.cannot:
+        say(f"  {'/'.join(part for part in place if part)}: - ({reason})")
 
 
 def _plan_json(plan: object) -> str:
     from gill_bench.files import to_json
-    from gill_bench.runs.run import Plan
+    from gill_bench.runs.planning import Plan
 
     assert isinstance(plan, Plan)
     cells = [
@@ -140,8 +156,8 @@ def _plan_json(plan: object) -> str:
             "model": cell.cell.name[1],
             "context": cell.cell.name[2],
             "examples": len(cell.cell.asked),
-            "missing": len(cell.cell.task.examples) - len(cell.cell.asked),
-            "seeds": list(cell.cell.seeds),
+            "missing": len(cell.cell.examples) - len(cell.cell.asked),
+            "seeds": list(cell.cell.sample_seeds),
             "samples_pending": cell.samples_pending,
             "units_pending": len(cell.pending),
         }

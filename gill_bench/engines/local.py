@@ -9,14 +9,14 @@ import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from gill_bench.errors import GillBenchError
-from gill_bench.interfaces import PROTOCOLS, ImageGenerator
+from gill_bench.interfaces import CAPABILITY_OF, PROTOCOLS
 from gill_bench.progress import say
 from gill_bench.runs.asked import ModelAsked
+from gill_bench.runs.asking import ask, store
 from gill_bench.runs.claims import work_through
-from gill_bench.runs.generate import generate, store
 from gill_bench.runs.lock import RunLock
 from gill_bench.runs.plan import CellPlan
 from gill_bench.runs.units import Unit, is_whole
@@ -49,32 +49,34 @@ def run_units(
 
     Args:
         plans: What is to do.
-        models: The models by name; loaded one after the other, and only if they have something to do.
+        models: The models by `Cell.model_digest`; loaded one after the other, and only if they have something to do.
         run: The run directory.
         lock: Its lock.
         device: A torch device.
-        batch_size: Prompts a model call.
+        batch_size: Prompts a model call; 0 for the default of what is asked.
         step: Called with the number of samples done.
 
     Returns:
         The examples that failed, as units.
     """
     failures: list[Failure] = []
-    for name, asked in models.items():
-        todo = [(plan, unit) for plan in plans if plan.cell.model == name for unit in plan.pending]
-        if not todo:
+    for key, asked in models.items():
+        mine = [plan for plan in plans if plan.cell.model_digest == key and plan.pending]
+        if not mine:
             continue
-        say(f"{name}: loading")
+        say(f"{asked.card.name}: loading")
         model = asked.load(device)
-        _check_capability(model, todo[0][0], name)
-        failures += _run_model(cast(ImageGenerator, model), todo, run, lock, device, batch_size, step)
+        for plan in mine:
+            _check_capability(model, plan, asked.card.name)
+        todo = [(plan, unit) for plan in mine for unit in plan.pending]
+        failures += _run_model(model, todo, run, lock, device, batch_size, step)
         del model
         gc.collect()
     return failures
 
 
 def _run_model(
-    model: ImageGenerator,
+    model: object,
     todo: Sequence[tuple[CellPlan, Unit]],
     run: Path,
     lock: RunLock,
@@ -92,7 +94,7 @@ def _run_model(
         nonlocal in_a_row
         plan, unit = item
         try:
-            made = generate(unit, plan.cell, model, batch_size)
+            made = ask(unit, plan.cell, model, batch_size)
         except Exception as error:
             if len(unit.examples) > 1:  # the others are not to suffer for one
                 for example in unit.examples:
@@ -122,7 +124,7 @@ def _run_model(
 
 
 def _check_capability(model: object, plan: CellPlan, name: str) -> None:
-    capability = plan.cell.task.card.capability
+    capability = CAPABILITY_OF[plan.cell.asks]
     if not isinstance(model, PROTOCOLS[capability]):
         raise GillBenchError(
             f"{name}: its card says {capability!r}, but the adapter lacks the methods of that protocol"

@@ -1,14 +1,18 @@
 """Metrics: how stored outputs become numbers. One module per metric, each naming the library or paper it follows.
 
-A metric of the registry compares generated pictures with a reference picture. Its module is light to import and has
-`load(weights, settings, device)`, which returns a `PictureMetric`.
+A module is light to import, says of which `kind` it is, and has `signature` and `check`; the rest depends on the kind:
+
+- "pairs" compares each generated picture with a reference picture: `load` returns a `PictureMetric`.
+- "distribution" compares all generated pictures with a set of reference pictures: see `gill_bench.metrics.fid`.
+- "corpus" makes numbers of all other outputs of a model together: `scores`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, runtime_checkable
 
 from gill_bench.cards import Value
 from gill_bench.registry import registered
@@ -21,12 +25,55 @@ BUILTIN = {
     "clip-similarity": "gill_bench.metrics.clip_similarity",
     "lpips": "gill_bench.metrics.lpips",
 }
+Kind = Literal["pairs", "distribution", "corpus"]
+
+
+class Reference(NamedTuple):
+    """What a corpus metric knows of an example: its reference texts, and its facts."""
+
+    answers: Sequence[str]
+    facts: Mapping[str, str]
+
+
+class Question(NamedTuple):
+    """What the outputs of a corpus metric are answers to.
+
+    Attributes:
+        asks: As in `gill_bench.interfaces.Asks`.
+        context: Name of the context.
+        seed: Of whatever the metric draws.
+    """
+
+    asks: str
+    context: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number of a corpus metric.
+
+    Attributes:
+        metric: Its name in rows.
+        value: None if nothing could be scored.
+        higher_is_better: Which way it points.
+        scored: Examples in the value.
+        where: The number ranges over the examples with this fact, (name, value); None = over all.
+        each: Values of single examples by id, where the metric has such.
+    """
+
+    metric: str
+    value: float | None
+    higher_is_better: bool
+    scored: int
+    where: tuple[str, str] | None = None
+    each: Mapping[str, float] | None = None
 
 
 class MetricModule(Protocol):
-    """What a metric's module provides."""
+    """What every metric's module provides."""
 
-    higher_is_better: bool
+    kind: Kind
 
     def signature(self, settings: Mapping[str, Value], backbone: str) -> str:
         """What determines the number: backbone, preprocessing, version; known without loading anything."""
@@ -34,8 +81,42 @@ class MetricModule(Protocol):
     def check(self, weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
         """Raise `InputError` for settings or files that cannot work, or are not what `backbone` says."""
 
+
+class PairMetricModule(MetricModule, Protocol):
+    """A metric that compares each generated picture with a reference picture."""
+
+    higher_is_better: bool
+
     def load(self, weights: Path | None, settings: Mapping[str, Value], device: str) -> PictureMetric:
         """Load the backbone."""
+
+
+@runtime_checkable
+class DistributionMetricModule(Protocol):
+    """A metric that compares all generated pictures with a set of reference pictures."""
+
+    def check_count(self, count: int, settings: Mapping[str, Value], task: str) -> None:
+        """Raise `InputError` if there are too few generated pictures for a meaningful number."""
+
+
+class CorpusMetricModule(MetricModule, Protocol):
+    """A metric over all outputs of a model in a context."""
+
+    def scores(
+        self,
+        outputs: Mapping[str, Any],
+        references: Mapping[str, Reference],
+        settings: Mapping[str, Value],
+        question: Question,
+    ) -> list[Score]:
+        """Score outputs.
+
+        Args:
+            outputs: By example id, what the question asks for: a text, log-likelihoods, a `Rank`, a similarity, ...
+            references: By example id; of the same examples, or more.
+            settings: Of the card.
+            question: What was asked.
+        """
 
 
 def metric(name: str) -> MetricModule:

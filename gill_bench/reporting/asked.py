@@ -21,7 +21,9 @@ def unfinished(run: Path, results: Results) -> Iterator[str]:
         return  # results that came without their run
     try:
         cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        asked = {(cell["task"], cell["model"], cell["context"]): set(cell["seeds"]) for cell in cells}
+        asked = {
+            (cell["task"], cell["model"], cell["context"]): set(cell.get("row_seeds", cell["seeds"])) for cell in cells
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file}: damaged ({error!r}); run the same command again to renew it") from error
     there: dict[tuple[str, str, str], set[int]] = {}

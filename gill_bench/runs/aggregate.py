@@ -1,69 +1,69 @@
-"""From values of samples to rows: one mean per seed, with every count that it needs to be believed."""
+"""From a metric's numbers to rows: with every count that a number needs to be believed."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gill_bench.datasets import Example
 from gill_bench.files import digest
 from gill_bench.images import RULE
 from gill_bench.rows import Missing, Row
-from gill_bench.runs.asked import TaskAsked, world_label
+from gill_bench.runs.asked import TaskAsked
 from gill_bench.runs.plan import Cell
-from gill_bench.runs.score import MetricAsked, metrics_of, read_values
-from gill_bench.runs.units import Unit, read_samples
+from gill_bench.runs.scoring import numbers_of
+from gill_bench.runs.scoring.asked import metrics_of
+from gill_bench.runs.units import Unit
 
 VERSION = 1
-_PER_TARGET = "lpips"  # the authors average it over files, not over stories (protocol 3.1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    value: float
-    truncated: bool
-    flagged: bool
 
 
 def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
-    """The rows of a cell, one per metric and seed."""
-    usable = [example for example, _, _ in cell.asked.values()]
-    n_missing = len(cell.task.examples) - len(usable)
+    """The rows of a cell, one per metric and seed; none of the candidates'."""
+    if cell.asks == "candidates":
+        return
     for asked in metrics_of(cell.task):
-        outcomes = _outcomes(cell, units, run, asked)
         signature = f"{protocol_signature(cell)}|{asked.signature}"
-        for seed in cell.seeds:
-            scored = {e.id: outcomes[e.id, seed] for e in usable if (e.id, seed) in outcomes}
+        for number in numbers_of(cell, units, run, asked):
+            expected, usable = _counts(cell, number.where)
             yield Row(
                 task=cell.task.card.name,
                 model=cell.model,
                 context=cell.context.name,
-                seed=seed,
-                metric=asked.name,
-                value=_mean(cell, usable, scored, asked),
-                higher_is_better=asked.higher_is_better,
-                n_available=cell.task.available,
-                n_expected=len(cell.task.examples),
-                n_scored=len(scored),
-                n_missing=n_missing,
-                n_failed=len(usable) - len(scored),
-                n_truncated=sum(outcome.truncated for outcome in scored.values()),
-                n_flagged=sum(outcome.flagged for outcome in scored.values()),
+                seed=number.seed,
+                metric=number.metric,
+                value=number.value,
+                higher_is_better=number.higher_is_better,
+                n_available=cell.task.available if number.where is None else expected,
+                n_expected=expected,
+                n_scored=number.scored,
+                n_missing=expected - usable,
+                n_failed=usable - number.scored,
+                n_truncated=number.truncated,
+                n_flagged=number.flagged,
                 signature=signature,
                 model_signature=model_signature(cell),
             )
+
+
+def _counts(cell: Cell, where: tuple[str, str] | None) -> tuple[int, int]:
+    """Examples that a number ranges over, and those of them that can be asked."""
+    if where is None:
+        return len(cell.examples), len(cell.asked)
+    name, value = where
+    mine = [example.id for example in cell.examples if example.facts.get(name) == value]
+    return len(mine), sum(example in cell.asked for example in mine)
 
 
 def missing_of(cells: Sequence[Cell]) -> list[Missing]:
     """Every example that some cell could not ask, with the reason, once per task."""
     found: dict[Missing, None] = {}
     for cell in cells:
-        for example in cell.task.examples:
+        for example in cell.examples:
             problem = cell.task.problem(example, cell.context)
             if problem:
-                found[Missing(cell.task.card.name, example.id, problem)] = None
+                name = f"candidate {example.id}" if cell.asks == "candidates" else example.id
+                found[Missing(cell.task.card.name, name, problem)] = None
     return sorted(found, key=lambda item: item.task)
 
 
@@ -75,11 +75,15 @@ def protocol_signature(cell: Cell) -> str:
     fields = {
         "gill-bench": VERSION,
         "task": task.card.name,
-        "data": world_label(task.data, task.card),
+        "data": task.world(),
         **dict(sorted({**options, **task.card.prompt, **task.card.scoring}.items())),
         "images": RULE.replace("|", ",").replace(":", "-"),
         "examples": _examples_digest(task, [example for example, _, _ in cell.asked.values()]),
     }
+    if cell.candidates is not None:
+        fields["candidates"] = _pictures_digest(task, list(cell.candidates.asked))
+    if task.references:
+        fields["reference-set"] = _pictures_digest(task, [picture.id for picture in task.references])
     return "|".join(f"{name}:{value}" for name, value in fields.items())
 
 
@@ -87,44 +91,27 @@ def model_signature(cell: Cell) -> str:
     """How the model was run, from the cell's recipe: the same for every context."""
     recipe = cell.recipe
     fields: dict[str, object] = {"adapter": recipe["adapter"], **dict(sorted(recipe["settings"].items()))}
-    if "auto_on" in recipe:
-        fields["auto_on"] = recipe["auto_on"]
+    fields |= {name: recipe[name] for name in ("auto_on", "measured_on") if name in recipe}
     fields |= {f"weights.{name}": content[:8] for name, content in sorted(recipe["weights"].items())}
     return "|".join(f"{name}:{value}" for name, value in fields.items())
 
 
 def _examples_digest(task: TaskAsked, examples: Sequence[Example]) -> str:
-    """Eight digits that tell two sets of examples apart: their ids, texts and pictures."""
+    """Eight digits that tell two sets of examples apart: their ids, texts, pictures, answers and facts."""
     return digest(
         [
-            [example.id, [turn.text for turn in example.turns], [task.checked[p.id].sha256 for p in example.pictures]]
+            [
+                example.id,
+                [turn.text for turn in example.turns],
+                [task.checked[p.id].sha256 for p in example.pictures],
+                *([list(example.answers), dict(example.facts)] if example.answers or example.facts else []),
+            ]
             for example in examples
         ]
     )[:8]
 
 
-def _outcomes(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked) -> dict[tuple[str, int], _Outcome]:
-    found: dict[tuple[str, int], _Outcome] = {}
-    for name, unit in sorted(units.items()):
-        folder = cell.folder(run) / name
-        valid = {example for example, _ in unit.examples}
-        values = read_values(folder, asked, cell)
-        if values is None:
-            continue
-        for sample in read_samples(folder):
-            place = (sample.example, sample.seed)
-            if sample.example in valid and place in values and place not in found:
-                found[place] = _Outcome(values[place], sample.truncated, sample.flagged)
-    return found
-
-
-def _mean(cell: Cell, usable: Sequence[Example], scored: Mapping[str, _Outcome], asked: MetricAsked) -> float | None:
-    if not scored:
-        return None
-    if cell.task.card.scoring.get("layout") != "authors_layout":
-        return math.fsum(outcome.value for outcome in scored.values()) / len(scored)
-    # Outputs are named by target picture: of the stories that share one, the last overwrites the others.
-    last = {example.target: scored[example.id].value for example in usable if example.id in scored}
-    if asked.spec.name == _PER_TARGET:
-        return math.fsum(last.values()) / len(last)
-    return math.fsum(last[example.target] for example in usable if example.id in scored) / len(scored)
+def _pictures_digest(task: TaskAsked, names: Sequence[str]) -> str:
+    """How many pictures, and eight digits of their content."""
+    there = [task.checked[name].sha256 for name in names if task.checked[name].sha256]
+    return f"{len(there)}@{digest(there)[:8]}"

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.runs.plan import Cell, plan_cell
-from gill_bench.runs.score import metrics_of, read_values
+from gill_bench.runs.scoring import numbers_of
+from gill_bench.runs.scoring.asked import metrics_of
+from gill_bench.runs.scoring.number import Number
 from gill_bench.statistics import Interval, paired_interval
 
 
@@ -59,15 +61,20 @@ def _story_means(
         names = ["/".join(known) for known in cells]
         raise InputError(f"{run}: has no {'/'.join(place)}; {did_you_mean('/'.join(place), names)}")
     cell = cells[place]
-    known = {asked.spec.name: asked for asked in metrics_of(cell.task)}
+    units = plan_cell(cell, run).done
+    known: dict[str, list[Number]] = {}
+    for asked in metrics_of(cell.task):
+        for number in numbers_of(cell, units, run, asked):
+            if number.each is not None:
+                known.setdefault(number.metric.partition("[")[0], []).append(number)
     if metric not in known:
-        raise InputError(f"{cell.task.card.name} has no metric {metric!r}; {did_you_mean(metric, known)}")
-    found: dict[str, dict[int, float]] = {}
-    for name, unit in plan_cell(cell, run).done.items():
-        valid = {example for example, _ in unit.examples}
-        scored = read_values(cell.folder(run) / name, known[metric], cell) or {}
-        for (example, seed), value in scored.items():
-            if example in valid and seed in cell.seeds:
-                found.setdefault(example, {})[seed] = value
-    complete = {name: sum(by.values()) / len(by) for name, by in found.items() if len(by) == len(cell.seeds)}
-    return {name: complete[name] for name in cell.asked if name in complete}, known[metric].higher_is_better
+        raise InputError(
+            f"{cell.task.card.name} has no metric {metric!r} of single examples; {did_you_mean(metric, known)}"
+        )
+    seeds = [number.each for number in known[metric] if number.each is not None]
+    complete = {
+        name: sum(each[name] for each in seeds) / len(seeds)
+        for name in cell.asked
+        if all(name in each for each in seeds)
+    }
+    return complete, known[metric][0].higher_is_better

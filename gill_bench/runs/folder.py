@@ -100,6 +100,7 @@ def merge_spec(run: Path, spec: Mapping[str, Any], cells: Sequence[Cell]) -> dic
                 "model": cell.model,
                 "context": cell.context.name,
                 "seeds": list(cell.seeds),
+                "row_seeds": list(cell.row_seeds),
                 "recipe": dict(cell.recipe),
                 "notes": list(cell.notes),
             }

@@ -67,7 +67,7 @@ def _outputs(run: Path, cell: Cell, seed: int) -> dict[str, Path]:
         sample.example: cell.folder(run) / name / sample.image
         for name in plan_cell(cell, run).done
         for sample in read_samples(cell.folder(run) / name)
-        if sample.seed == seed
+        if sample.seed == seed and sample.image
     }
 
 

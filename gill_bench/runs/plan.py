@@ -6,7 +6,7 @@ When a plan grows (more seeds, a higher limit), what is stored is kept, and only
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +14,13 @@ from typing import Any
 
 from gill_bench.datasets import Context, Example
 from gill_bench.files import digest
+from gill_bench.interfaces import Asks
 from gill_bench.progress import say
 from gill_bench.runs.asked import TaskAsked
+from gill_bench.runs.choose import asks_of
 from gill_bench.runs.units import DamagedUnitError, Unit, is_done, read_unit
+
+_CANDIDATES_A_UNIT = 64
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,10 @@ class Cell:
     """One model in one context of one task.
 
     Attributes:
+        seeds: The seeds asked for.
         recipe: See `gill_bench.runs.recipe`.
         notes: What every table with this cell must say.
+        candidates: The cell with the candidates' embeddings, for a cell that retrieves.
     """
 
     task: TaskAsked
@@ -34,11 +40,37 @@ class Cell:
     seeds: tuple[int, ...]
     recipe: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    candidates: Cell | None = None
 
     @property
     def name(self) -> tuple[str, str, str]:
         """(task, model, context)."""
         return self.task.card.name, self.model, self.context.name
+
+    @property
+    def asks(self) -> Asks:
+        """What the model is asked for."""
+        return asks_of(self.task.card, self.context)
+
+    @property
+    def sample_seeds(self) -> tuple[int, ...]:
+        """The seeds of stored outputs: those asked for, or one where an output does not depend on a seed."""
+        return self.seeds if self.asks == "images" else () if self.asks == "nothing" else (0,)
+
+    @property
+    def row_seeds(self) -> tuple[int, ...]:
+        """The seeds of its rows; a classifier of decision features is trained once a seed."""
+        return self.seeds if self.asks in ("images", "features") else () if self.asks == "candidates" else (0,)
+
+    @property
+    def unit_size(self) -> int:
+        """Examples in one unit of work."""
+        return _CANDIDATES_A_UNIT if self.asks == "candidates" else self.task.card.unit_size
+
+    @cached_property
+    def examples(self) -> Sequence[Example]:
+        """What is asked, whether it can be or not, in the order of the data."""
+        return self.task.examples_of(self.context)
 
     def folder(self, run: Path) -> Path:
         """Where its units are."""
@@ -48,6 +80,11 @@ class Cell:
     def recipe_digest(self) -> str:
         """SHA-256 of the recipe."""
         return digest(self.recipe)
+
+    @cached_property
+    def model_digest(self) -> str:
+        """SHA-256 of what decides which model must be loaded: cells with the same one share it."""
+        return digest([self.model, *(self.recipe[field] for field in ("adapter", "weights", "settings"))])
 
     @cached_property
     def asked(self) -> dict[str, tuple[Example, int, str]]:
@@ -120,13 +157,12 @@ def stored_units(folder: Path) -> Iterator[tuple[str, Unit]]:
 
 
 def _missing_units(cell: Cell, have: Mapping[str, set[int]]) -> Iterator[Unit]:
-    task, size = cell.task, cell.task.card.unit_size
-    for start in range(0, len(task.examples), size):
+    for start in range(0, len(cell.examples), cell.unit_size):
         groups: dict[tuple[int, ...], list[tuple[str, str]]] = {}
-        for example in task.examples[start : start + size]:
+        for example in cell.examples[start : start + cell.unit_size]:
             if example.id not in cell.asked:
                 continue
-            seeds = tuple(seed for seed in cell.seeds if seed not in have.get(example.id, ()))
+            seeds = tuple(seed for seed in cell.sample_seeds if seed not in have.get(example.id, ()))
             if seeds:
                 groups.setdefault(seeds, []).append((example.id, cell.asked[example.id][2]))
         for seeds, examples in groups.items():

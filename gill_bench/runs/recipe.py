@@ -7,11 +7,14 @@ are documented in docs/design/runs.md; a change of their meaning raises `RECIPE_
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 from gill_bench.datasets import Context
 from gill_bench.images import RULE
+from gill_bench.interfaces import ASKED_BY_DEFAULT
 from gill_bench.runs.asked import ModelAsked, TaskAsked
+from gill_bench.runs.choose import asks_of
 
 RECIPE_VERSION = 1
 
@@ -37,9 +40,25 @@ def recipe(task: TaskAsked, model: ModelAsked, context: Context, device: str) ->
         "weights": dict(model.digests),
         "settings": settings,
     }
+    asks = asks_of(task.card, context)
+    if asks == "candidates":  # nothing of the prompt's texts reaches a picture
+        fields["prompt"] = {key: value for key, value in task.card.prompt.items() if key == "picture_size"}
+    if asks != ASKED_BY_DEFAULT[task.card.capability]:
+        fields["asks"] = asks
     if "auto" in settings.values():
         fields["auto_on"] = device.partition(":")[0]
+    if asks.endswith("-seconds"):
+        fields["measured_on"] = device_name(device)
     return fields
+
+
+def device_name(device: str) -> str:
+    """What a device is called: an accelerator by its model, a CPU with the number of threads in use."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{device}, {platform.machine()}, {torch.get_num_threads()} threads"
 
 
 def changes(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

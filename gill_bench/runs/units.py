@@ -1,6 +1,6 @@
 """Units of work: a fixed list of examples with all their seeds, and the folder that holds what a model made of them.
 
-    units/<task>/<model>/<context>/<key>/   samples.jsonl, *.png, unit.json (written last: the commit)
+    units/<task>/<model>/<context>/<key>/   samples.jsonl, *.png or vectors.npy, unit.json (written last: the commit)
 
 A folder without `unit.json` does not exist: whatever it holds is left over from a kill and is made again.
 """
@@ -14,17 +14,22 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gill_bench.errors import GillBenchError
 from gill_bench.files import digest, digest_file, sync_folder, to_json, write_atomic
-from gill_bench.interfaces import GeneratedImage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
 
 SCHEMA_VERSION = 1
 COMMIT = "unit.json"
 SAMPLES = "samples.jsonl"
+VECTORS = "vectors.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +60,41 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """What a model made of one example with one seed, not stored yet: a picture, a vector or plain values.
+
+    Attributes:
+        image: RGB.
+        vector: (p,), float32; all outputs of a unit have one, or none has.
+        values: Such as {"text": "two dogs"}: JSON.
+        flagged: The model's safety checker blackened the picture.
+        truncated: The prompt was longer than the model reads.
+    """
+
+    image: Image | None = None
+    vector: NDArray[np.float32] | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    flagged: bool = False
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One stored output.
 
     Attributes:
         example: Its id.
         seed: Its seed.
-        image: The picture's file, relative to the unit's folder.
+        row: Its place among the unit's samples, which is that of its vector.
+        image: The picture's file, relative to the unit's folder, or "".
+        values: As in `Output`.
     """
 
     example: str
     seed: int
+    row: int
     image: str
+    values: Mapping[str, Any]
     flagged: bool
     truncated: bool
 
@@ -122,19 +150,46 @@ def read_samples(folder: Path) -> list[Sample]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
         records = [json.loads(line) for line in lines]
-        return [Sample(r["example"], r["seed"], r["image"], r["flagged"], r["truncated"]) for r in records]
+        return [
+            Sample(r["example"], r["seed"], row, r.get("image", ""), r.get("output", {}), r["flagged"], r["truncated"])
+            for row, r in enumerate(records)
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedUnitError(f"{file} is damaged ({error!r})") from error
+
+
+def read_vectors(folder: Path) -> NDArray[np.float32]:
+    """Read a committed unit's vectors (samples, p), and check that they are those that were written."""
+    import numpy as np
+
+    file = folder / VECTORS
+    try:
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != file_hashes(folder)[VECTORS]:
+            raise DamagedUnitError(
+                f"{file}: its content is not what the model made (SHA-256 differs);"
+                f" delete {folder.name}/ and run the same command again"
+            )
+        vectors: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise DamagedUnitError(f"{file} is damaged ({error!r})") from error
+    return vectors
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of a committed unit's files, as they were written."""
+    hashes: dict[str, str] = json.loads((folder / COMMIT).read_text(encoding="utf-8"))["files"]
+    return hashes
 
 
 def write_unit(
     folder: Path,
     unit: Unit,
-    outputs: Sequence[Sequence[GeneratedImage]],
+    outputs: Sequence[Sequence[Output]],
     details: Sequence[Mapping[str, Any]],
     made: Mapping[str, Any],
 ) -> None:
-    """Write a unit: pictures and samples first, `unit.json` last.
+    """Write a unit: pictures, vectors and samples first, `unit.json` last.
 
     Args:
         folder: The unit's folder; leftovers of a killed attempt are removed.
@@ -148,19 +203,19 @@ def write_unit(
     folder.mkdir(parents=True)
     lines: list[str] = []
     files: dict[str, str] = {}
-    for place, ((example, _), pictures, detail) in enumerate(zip(unit.examples, outputs, details, strict=True)):
-        for seed, picture in zip(unit.seeds, pictures, strict=True):
-            name = f"{place:03d}-{_readable(example)}-{seed}.png"
-            files[name] = _write(folder / name, _png(picture))
-            sample = {
-                "example": example,
-                "seed": seed,
-                "image": name,
-                "flagged": picture.flagged,
-                "truncated": picture.truncated,
-                **detail,
-            }
+    for place, ((example, _), made_of_it, detail) in enumerate(zip(unit.examples, outputs, details, strict=True)):
+        for seed, output in zip(unit.seeds, made_of_it, strict=True):
+            sample: dict[str, Any] = {"example": example, "seed": seed}
+            if output.image is not None:
+                name = sample["image"] = f"{place:03d}-{_readable(example)}-{seed}.png"
+                files[name] = _write(folder / name, _png(output.image))
+            if output.values:
+                sample["output"] = dict(output.values)
+            sample |= {"flagged": output.flagged, "truncated": output.truncated, **detail}
             lines.append(to_json(sample))
+    vectors = [output.vector for made_of_it in outputs for output in made_of_it if output.vector is not None]
+    if vectors:
+        files[VECTORS] = _write(folder / VECTORS, _npy(vectors))
     files[SAMPLES] = _write(folder / SAMPLES, ("\n".join(lines) + "\n").encode())
     sync_folder(folder)
     commit = {
@@ -179,9 +234,17 @@ def write_unit(
     sync_folder(folder.parent)
 
 
-def _png(picture: GeneratedImage) -> bytes:
+def _png(picture: Image) -> bytes:
     buffer = io.BytesIO()
-    picture.image.convert("RGB").save(buffer, "PNG", compress_level=1)
+    picture.convert("RGB").save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _npy(vectors: Sequence[NDArray[np.float32]]) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack(vectors).astype(np.float32, copy=False), allow_pickle=False)
     return buffer.getvalue()
 
 

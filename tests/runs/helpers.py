@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gill_bench.runs.run import Ask, Outcome, execute, make_plan
+from gill_bench.runs.planning import Ask, make_plan
+from gill_bench.runs.run import Outcome, execute
 from tests.stories import small_vist
 
 CARDS = Path(__file__).resolve().parents[1] / "cards"

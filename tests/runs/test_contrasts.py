@@ -28,5 +28,5 @@ def test_a_contrast_is_the_mean_paired_difference_in_the_good_direction(tmp_path
     assert found.gain.mean == pytest.approx(sum(expected) / 8, abs=1e-12)
     with pytest.raises(InputError, match="has no noisy/2-captions"):
         contrast(tmp_path / "run", cells, ("noisy", "2-captions"), ("noisy", "1-caption"), "lpips")
-    with pytest.raises(InputError, match="no metric 'lpis'; did you mean 'lpips'"):
+    with pytest.raises(InputError, match="no metric 'lpis' of single examples; did you mean 'lpips'"):
         contrast(tmp_path / "run", cells, ("noisy", "5-captions"), ("noisy", "1-caption"), "lpis")

@@ -15,7 +15,8 @@ from PIL import Image
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.images import load_image
 from gill_bench.rows import Row
-from gill_bench.runs.run import make_plan, score
+from gill_bench.runs.planning import make_plan
+from gill_bench.runs.run import score
 from gill_bench.runs.units import write_unit
 from tests.runs.helpers import ask, pictures, results, run, tree
 
@@ -398,12 +399,11 @@ def test_units_are_blocks_of_the_data_whatever_is_missing(tmp_path: Path, vist: 
 
 
 def test_example_ids_cannot_leave_the_folder(tmp_path: Path) -> None:
-    from gill_bench.interfaces import GeneratedImage
-    from gill_bench.runs.units import Unit, read_samples
+    from gill_bench.runs.units import Output, Unit, read_samples
 
     ids = ("../../outside", "/etc/passwd", "a\nb", "x" * 300)
     unit = Unit("t", "m", "c", "r", tuple((name, "d") for name in ids), (0,))
-    picture = GeneratedImage(Image.new("RGB", (2, 2)))
+    picture = Output(Image.new("RGB", (2, 2)))
     write_unit(tmp_path / "u" / unit.key, unit, [[picture]] * 4, [{}] * 4, {})
     folder = tmp_path / "u" / unit.key
     assert [sample.example for sample in read_samples(folder)] == list(ids)

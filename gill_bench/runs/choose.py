@@ -1,0 +1,88 @@
+"""Which tasks, models and contexts a command's names stand for, and what a model cannot be asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from gill_bench.cards import Cards, ModelCard, TaskCard, Value
+from gill_bench.datasets import Context, dataset
+from gill_bench.errors import InputError, did_you_mean
+from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, Asks, Capability
+
+
+def asks_of(card: TaskCard, context: Context) -> Asks:
+    """What a model is asked for in a context of a task."""
+    return context.asks or ASKED_BY_DEFAULT[card.capability]
+
+
+def capability_of(card: TaskCard, context: Context) -> Capability:
+    """What a model must be able to do to be asked in a context of a task."""
+    return CAPABILITY_OF[asks_of(card, context)]
+
+
+def choose_contexts(card: TaskCard, names: Sequence[str]) -> list[Context]:
+    """Parse context names; a name of the card's lists (`paper`, `sweep`) stands for the list, `all` for all lists.
+
+    Raises:
+        InputError: A name is neither a list nor a context.
+    """
+    reader = dataset(card.data.format)
+    wanted: dict[str, Context] = {}
+    for name in names:
+        if name == "all":
+            parts: Iterable[str] = [part for group in card.contexts.values() for part in group]
+        else:
+            parts = card.contexts.get(name, (name,))
+        for part in parts:
+            try:
+                context = reader.context(part)
+            except InputError as error:
+                raise InputError(
+                    f"{error}\nor one of the lists {', '.join(map(repr, [*card.contexts, 'all']))}"
+                ) from error
+            wanted[context.name] = context
+    return list(wanted.values())
+
+
+def choose_models(cards: Cards, names: Sequence[str], tasks: Sequence[TaskCard]) -> list[ModelCard]:
+    """The named models, or all: variants of a model only if some task has contexts for them."""
+    if list(names) == ["none"]:
+        return []
+    if list(names) == ["all"]:
+        variants = any(task.variants for task in tasks)
+        return [card for card in cards.models() if variants or not card.extends]
+    return [cards.model(name) for name in dict.fromkeys(names)]
+
+
+def cannot_reason(model: ModelCard, task: TaskCard, context: Context) -> str:
+    """Why a model cannot be asked in a context, known from its card alone, or ""."""
+    capability = capability_of(task, context)
+    if capability not in model.capabilities:
+        return f"{model.name} is no {capability}"
+    unread = sorted(context.inputs - set(model.inputs))
+    return f"{model.name} reads no {unread[0]}s" if unread else ""
+
+
+def parse_settings(pairs: Iterable[str], known: Iterable[str]) -> dict[str, dict[str, Value]]:
+    """Parse `--set CARD.KEY=VALUE` options; values are read as JSON where they are, else as text.
+
+    Raises:
+        InputError: Not of this form, or no task or model of the command has this name.
+    """
+    found: dict[str, dict[str, Value]] = {}
+    for pair in pairs:
+        target, equals, text = pair.partition("=")
+        card, dot, key = target.rpartition(".")
+        if not (equals and dot and card and key):
+            raise InputError(f"--set {pair}: expected CARD.KEY=VALUE, such as gill.guidance_scale=3.0")
+        if card not in set(known):
+            raise InputError(
+                f"--set {pair}: {card!r} is neither a task nor a model of this command; {did_you_mean(card, known)}"
+            )
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        found.setdefault(card, {})[key] = value if isinstance(value, bool | int | float | str) else text
+    return found

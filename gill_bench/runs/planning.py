@@ -1,0 +1,259 @@
+"""From a command to a plan: everything that can be known before any weights load is found out here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gill_bench.cards import Cards, ModelCard, TaskCard, Value
+from gill_bench.datasets import Context
+from gill_bench.errors import InputError
+from gill_bench.files import digest
+from gill_bench.metrics import DistributionMetricModule, metric
+from gill_bench.progress import bars, say
+from gill_bench.runs.asked import ModelAsked, TaskAsked
+from gill_bench.runs.candidates import CandidateContext
+from gill_bench.runs.choose import asks_of, cannot_reason, choose_contexts, choose_models, parse_settings
+from gill_bench.runs.folder import make_run_folder
+from gill_bench.runs.plan import Cell, CellPlan, plan_cell
+from gill_bench.runs.recipe import recipe
+from gill_bench.runs.resolve import open_task, resolve_model, resolve_task
+from gill_bench.runs.scoring.asked import metrics_of
+from gill_bench.weights import MINI
+
+ALL = ("all",)
+Settings = Mapping[str, Mapping[str, Value]]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What one command asks for, in names.
+
+    Attributes:
+        tasks: Names of tasks or paths of task cards; ("all",) for all.
+        out: The run directory.
+        models: Names or paths; ("all",) for every model whose capabilities a task asks for.
+        contexts: Names of contexts or of a card's lists of them; () for `paper`, and for all lists with all tasks.
+        seeds: Seeds 0 .. seeds - 1; 0 for as many as each task's card says.
+        limit: At most so many examples of each task, from the start of the data; 0 for all.
+        data: "mini" or a folder.
+        split: Another split than the card's.
+        weights: "mini" or a folder.
+        metric_weights: "mini" or a folder, for the metrics' backbones; None for that of `weights`.
+        settings: `CARD.KEY=VALUE` texts.
+        device: A torch device, or "auto".
+        batch_size: Prompts a model call, each with all its seeds; 0 for the default of what is asked.
+        threads: CPU threads of this process; 0 leaves them as they are. The embedded networks are so small that more
+            than one thread gains little, and on a busy machine loses much.
+    """
+
+    tasks: tuple[str, ...]
+    out: Path
+    models: tuple[str, ...] = ("all",)
+    contexts: tuple[str, ...] = ()
+    seeds: int = 0
+    limit: int = 0
+    data: str = MINI
+    split: str | None = None
+    weights: str = MINI
+    metric_weights: str | None = None
+    settings: tuple[str, ...] = ()
+    device: str = "auto"
+    batch_size: int = 0
+    threads: int = 0
+    card_folders: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked and planned run; nothing is loaded yet.
+
+    Attributes:
+        models: By `Cell.model_digest`.
+        cannot: (task, model, context, reason) of what is left out; "" for all models or contexts.
+    """
+
+    ask: Ask
+    device: str
+    models: dict[str, ModelAsked]
+    cells: tuple[CellPlan, ...]
+    cannot: tuple[tuple[str, str, str, str], ...]
+
+    @property
+    def samples_pending(self) -> int:
+        """Outputs still to be made."""
+        return sum(plan.samples_pending for plan in self.cells)
+
+
+def make_plan(ask: Ask) -> Plan:
+    """Check everything that can be known before loading weights, and plan what is not stored yet.
+
+    A task or model that was named must work. Of all tasks, or all models, those whose data or weights are not there
+    are left out and said to be.
+
+    Raises:
+        InputError: Anything wrong in names, options, cards, data, checkpoints or the output folder.
+    """
+    cards = Cards(ask.card_folders)
+    task_cards = cards.tasks() if ask.tasks == ALL else [cards.task(name) for name in dict.fromkeys(ask.tasks)]
+    model_cards = choose_models(cards, ask.models, task_cards)
+    names = [card.name for card in task_cards] + [card.name for card in model_cards]
+    settings = parse_settings(ask.settings, names)
+    make_run_folder(ask.out)
+    planner = _Planner(ask, choose_device(ask.device, ask.threads), settings)
+    cells = [cell for card in task_cards for cell in planner.cells(card, model_cards)]
+    if not cells:
+        reasons = "; ".join(sorted({reason for _, _, _, reason in planner.cannot}))
+        raise InputError(f"nothing to do: {reasons or 'no model can do this task'}")
+    return Plan(
+        ask,
+        planner.device,
+        planner.models,
+        tuple(plan_cell(cell, ask.out) for cell in cells),
+        tuple(planner.cannot),
+    )
+
+
+class _Planner:
+    """Turns tasks and models into cells, and remembers what cannot be done."""
+
+    def __init__(self, ask: Ask, device: str, settings: Settings) -> None:
+        self.ask, self.device, self.settings = ask, device, settings
+        self.models: dict[str, ModelAsked] = {}
+        self.cannot: list[tuple[str, str, str, str]] = []
+        self._resolved: dict[str, ModelAsked | InputError] = {}
+
+    def cells(self, card: TaskCard, models: list[ModelCard]) -> Iterator[Cell]:
+        """The cells of a task: what each model can be asked, candidates before what searches among them."""
+        pairs = list(self._pairs(card, models))
+        if not pairs:
+            return
+        try:
+            resolved = resolve_task(
+                card, data=self.ask.data, split=self.ask.split, settings=self.settings.get(card.name, {})
+            )
+            models_asked = {model.name: self._resolve(resolved, model) for _, model in pairs}
+            task = self._open(resolved)
+        except InputError as error:
+            if self.ask.tasks != ALL:
+                raise
+            self.cannot.append((card.name, "", "", str(error).splitlines()[0]))
+            return
+        searched: dict[str, Cell] = {}
+        for context, model in pairs:
+            asked = models_asked[model.name]
+            if isinstance(asked, InputError):
+                self.cannot.append((card.name, model.name, context.name, str(asked).splitlines()[0]))
+                continue
+            cell = self._cell(task, asked, context, searched)
+            if cell is None:
+                continue
+            if cell.candidates is not None and cell.candidates.model not in searched:
+                searched[cell.candidates.model] = cell.candidates
+                yield cell.candidates
+            self.models[cell.model_digest] = asked
+            yield cell
+
+    def _pairs(self, card: TaskCard, models: list[ModelCard]) -> Iterator[tuple[Context, ModelCard]]:
+        names = self.ask.contexts or (ALL if self.ask.tasks == ALL else ("paper",))
+        for context in choose_contexts(card, names):
+            for model in models:
+                if model.extends and self.ask.models == ALL and context.name not in card.variants:
+                    continue
+                reason = cannot_reason(model, card, context)
+                if reason:
+                    self.cannot.append((card.name, model.name, context.name, reason))
+                else:
+                    yield context, model
+
+    def _resolve(self, task: TaskCard, card: ModelCard) -> ModelAsked | InputError:
+        """A model with a task's sampling; the reason why not, if it is one of all models."""
+        key = digest([card.name, dict(task.sampling)])
+        if key not in self._resolved:
+            settings = self.settings.get(card.name, {})
+            try:
+                self._resolved[key] = resolve_model(
+                    card, weights=self.ask.weights, settings=settings, sampling=task.sampling
+                )
+            except InputError as error:
+                if self.ask.models != ALL:
+                    raise
+                self._resolved[key] = error
+        return self._resolved[key]
+
+    def _open(self, card: TaskCard) -> TaskAsked:
+        with bars("pictures") as progress:
+            task = open_task(
+                card,
+                data=self.ask.data,
+                limit=self.ask.limit,
+                metric_weights=self.ask.metric_weights or self.ask.weights,
+                progress=progress,
+            )
+        for warning in task.warnings:
+            say(f"warning: {warning}")
+        return task
+
+    def _cell(self, task: TaskAsked, model: ModelAsked, context: Context, searched: Mapping[str, Cell]) -> Cell | None:
+        seeds = tuple(range(self.ask.seeds or task.card.seeds))
+        notes = (*task.notes(), *model.notes())
+
+        def make(of: Context, candidates: Cell | None = None) -> Cell:
+            fields = recipe(task, model, of, self.device)
+            return Cell(task, model.card.name, of, seeds, fields, notes, candidates)
+
+        name = model.card.name
+        searches = asks_of(task.card, context) == "embeddings"
+        cell = make(context, searched.get(name) or make(CandidateContext())) if searches else make(context)
+        if cell.candidates is not None and not cell.candidates.asked:
+            reason = f"{task.data} has no pictures for {task.card.name} to search among"
+            self.cannot.append((*cell.name, reason))
+            return None
+        try:
+            _check_examples(cell)
+        except InputError as error:
+            if self.ask.tasks != ALL:
+                raise
+            self.cannot.append((*cell.name, str(error).splitlines()[0]))
+            return None
+        return cell
+
+
+def _check_examples(cell: Cell) -> None:
+    task = cell.task
+    if not cell.asked:
+        first = task.problem(task.examples[0], cell.context)
+        raise InputError(
+            f"{task.data}: none of the {len(task.examples)} examples of {task.card.name} can be"
+            f" asked with {cell.context.name}; example {task.examples[0].id}: {first}"
+        )
+    for asked in metrics_of(task):
+        if asked.kind == "distribution":
+            module = metric(asked.spec.name)
+            assert isinstance(module, DistributionMetricModule)
+            module.check_count(len(cell.asked), asked.settings, task.card.name)
+
+
+def choose_device(name: str, threads: int = 0) -> str:
+    """A torch device by name; "auto" is the first CUDA device, else the CPU.
+
+    Args:
+        name: As torch calls it, or "auto".
+        threads: Threads for torch on the CPU; 0 leaves them as they are.
+
+    Raises:
+        InputError: The device does not exist here.
+    """
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--device {name}: {reason}") from error
+    return name

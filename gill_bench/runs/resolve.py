@@ -1,0 +1,177 @@
+"""Resolving and opening what was asked: everything that can be known before any weights load is checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from gill_bench.cards import ModelCard, TaskCard, Value, override
+from gill_bench.datasets import Dataset, Picture, dataset
+from gill_bench.datasets.pictures import Checked, check_pictures, repeated_content
+from gill_bench.errors import InputError, did_you_mean
+from gill_bench.files import digest_file
+from gill_bench.metrics import metric
+from gill_bench.mini.embedded import world_folder
+from gill_bench.models import adapter, adapter_file, check_settings
+from gill_bench.noise import MODES
+from gill_bench.runs.asked import ModelAsked, TaskAsked, data_folder
+from gill_bench.runs.candidates import as_examples
+from gill_bench.runs.choose import asks_of, choose_contexts
+from gill_bench.runs.scoring.asked import metrics_of_card
+from gill_bench.weights import MINI, find_weights
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "noise": MODES,
+    "caption_join": ("space", "segments"),
+    "layout": ("story", "authors_layout"),
+    "stories": ("all-pictures", "context"),
+    "unreadable": ("refuse", "count"),
+}
+
+
+def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapping[str, Value]) -> TaskCard:
+    """The task's card with the mini world's overrides, the split and the user's settings applied.
+
+    Raises:
+        InputError: An unknown setting or value.
+    """
+    mini = card.mini if data == MINI else None
+    if data == MINI and mini is None:
+        raise InputError(f"{card.name}: its card has no [mini] table, so it needs data: --data DIR")
+    split = split or (mini.split if mini else None) or card.data.split
+    tables = {
+        "data": dict(card.data.options),
+        "prompt": dict(card.prompt),
+        "scoring": dict(card.scoring),
+        "sampling": dict(card.sampling),
+    }
+    if mini:
+        changes = {"data": mini.data, "prompt": mini.prompt, "scoring": mini.scoring, "sampling": mini.sampling}
+        tables = {name: override(table, changes[name], card.name) for name, table in tables.items()}
+    for key, value in settings.items():
+        place = next((table for table in tables.values() if key in table), None)
+        if place is None:
+            known = [name for table in tables.values() for name in table]
+            raise InputError(f"--set {card.name}.{key}: unknown setting; {did_you_mean(key, known)}")
+        _check_type(f"{card.name}.{key}", place[key], value)
+        place[key] = value
+    for key, allowed in _CHOICES.items():
+        for table in tables.values():
+            if key in table and table[key] not in allowed:
+                raise InputError(f"{card.name}: {key} = {table[key]!r}; {did_you_mean(str(table[key]), allowed)}")
+    size = tables["prompt"].get("picture_size", 0)
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= 4096:
+        raise InputError(f"{card.name}: picture_size = {size!r}; expected 0 (as it is) or pixels up to 4096")
+    return card.model_copy(
+        update={
+            "data": card.data.model_copy(update={"split": split, "options": tables.pop("data")}),
+            **tables,
+        }
+    )
+
+
+def open_task(
+    card: TaskCard,
+    *,
+    data: str,
+    limit: int,
+    metric_weights: str,
+    progress: Callable[[str, int], Callable[[int], None]] | None = None,
+) -> TaskAsked:
+    """Read a task's data and check every picture that the examples asked for may need.
+
+    Args:
+        card: A resolved card.
+        data: "mini" or a folder; a folder with a subfolder named like the task means that subfolder.
+        limit: At most so many examples, from the start; 0 for all.
+        metric_weights: "mini" or a folder.
+        progress: Given a label and a total, returns a function that is called with each step done.
+    """
+    for asked in metrics_of_card(card, metric_weights):
+        path = asked.backbone.path if asked.backbone else None
+        metric(asked.spec.name).check(path, asked.settings, asked.label)
+    folder = world_folder() / card.mini.folder if data == MINI and card.mini else data_folder(card, data)
+    loaded: Dataset = dataset(card.data.format).load(folder, card.data.split, card.data.options)
+    examples = loaded.examples[: limit or None]
+    searches = any(asks_of(card, context) == "embeddings" for context in choose_contexts(card, ["all"]))
+    candidates = as_examples(loaded.candidates if searches else ())
+    compares = any(asked.kind == "distribution" for asked in metrics_of_card(card, metric_weights))
+    references = {picture.id: picture for picture in (loaded.references if compares else ())}
+    needed = [*examples, *candidates]
+    pictures = {picture.id: picture for example in needed for picture in example.pictures} | references
+    step = progress("checking pictures", len(pictures)) if progress and pictures else None
+    checked = check_pictures(pictures.values(), step)
+    if card.data.options.get("unreadable") == "refuse":
+        _refuse_unreadable(card.name, pictures, checked)
+    return TaskAsked(
+        card,
+        data,
+        limit,
+        metric_weights,
+        examples,
+        len(loaded.examples),
+        loaded.require_all_pictures,
+        candidates,
+        tuple(references.values()),
+        checked,
+        (*loaded.warnings, *_repeated(card.name, checked)),
+    )
+
+
+def resolve_model(
+    card: ModelCard, *, weights: str, settings: Mapping[str, Value], sampling: Mapping[str, Value] | None = None
+) -> ModelAsked:
+    """Find a model's weights and check its settings, without loading anything.
+
+    Args:
+        card: The model's card.
+        weights: "mini" or a folder.
+        settings: The user's, which win over all others.
+        sampling: The task's settings of models; those that this model does not have are passed over.
+
+    Raises:
+        InputError: Weights are nowhere, or settings or files do not fit.
+    """
+    table = override(dict(card.settings), card.mini.settings if weights == MINI else {}, card.name)
+    table |= {key: value for key, value in (sampling or {}).items() if key in table}
+    table = override(table, settings, f"--set {card.name}")
+    resolved = card.model_copy(update={"settings": table})
+    found = {name: find_weights(component, weights) for name, component in card.weights.items()}
+    checked = check_settings(resolved)
+    adapter(resolved).check({name: one.path for name, one in found.items()}, checked)
+    digests = {name: one.digest() for name, one in found.items()}
+    file = adapter_file(resolved)
+    if file is not None:
+        digests["adapter"] = digest_file(file)  # a user's own code changes what comes out, as weights do
+    return ModelAsked(resolved, found, digests)
+
+
+def _check_type(name: str, old: Value, new: Any) -> None:
+    """A setting keeps its kind: a number for a number, a text for a text."""
+    kinds = (bool, str, (int, float))
+    expected = next(kind for kind in kinds if isinstance(old, kind))
+    if not isinstance(new, expected) or (isinstance(new, bool) and not isinstance(old, bool)):
+        raise InputError(f"--set {name}={new}: expected a value such as {old!r}")
+
+
+def _refuse_unreadable(task: str, pictures: Mapping[str, Picture], checked: Mapping[str, Checked]) -> None:
+    """A missing picture is a fact of a data set; a file that is no picture is a fault of this copy."""
+    there = {name: picture.file for name, picture in pictures.items() if picture.file is not None}
+    bad = [f"{file}: {checked[name].problem}" for name, file in there.items() if checked[name].problem]
+    if bad:
+        shown = "; ".join(bad[:3]) + ("; ..." if len(bad) > 3 else "")
+        raise InputError(
+            f"{len(bad)} of {len(pictures)} pictures cannot be read: {shown}\n"
+            "download them again, delete them, or leave their examples out and count them:"
+            f" --set {task}.unreadable=count"
+        )
+
+
+def _repeated(task: str, checked: dict[str, Checked]) -> Iterable[str]:
+    repeated = repeated_content(checked)
+    if repeated:
+        most = max(repeated, key=len)
+        yield (
+            f"{task}: {sum(map(len, repeated))} pictures share their content with another under a different id"
+            f" (placeholders of removed photos?), {most[0]} with {len(most) - 1} others"
+        )

@@ -1,0 +1,48 @@
+"""Scoring: a second pass over what is stored, so that a failing scorer loses no output.
+
+Values are kept beside what they are of: one file a unit for metrics of single pictures, one file a cell for metrics of
+all outputs together. Its name covers the metric's signature, its backbone's content and the picture rules, so another
+encoder never reuses a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from gill_bench.runs.lock import RunLock
+from gill_bench.runs.plan import Cell
+from gill_bench.runs.scoring import corpus, distribution, pairs
+from gill_bench.runs.scoring.asked import MetricAsked, metrics_of
+from gill_bench.runs.scoring.number import Number
+from gill_bench.runs.units import Unit
+
+Stored = tuple[Cell, Mapping[str, Unit]]
+Progress = Callable[[str, int], Callable[[int], None]]
+
+
+def score_units(stored: Sequence[Stored], run: Path, lock: RunLock, *, device: str, progress: Progress) -> None:
+    """Score every stored sample that a metric of its task has not seen.
+
+    Args:
+        stored: Per cell its committed units by folder name.
+        run: The run directory.
+        lock: Its lock.
+        device: A torch device.
+        progress: Given a label and a total, returns a function that is called with the number of samples done.
+    """
+    for task in {id(cell.task): cell.task for cell, _ in stored}.values():
+        mine = [(cell, units) for cell, units in stored if cell.task is task and cell.asks != "candidates"]
+        for asked in metrics_of(task):
+            if asked.kind == "pairs":
+                pairs.score(asked, mine, run, lock, device, progress)
+            elif asked.kind == "distribution":
+                distribution.score(asked, mine, run, lock, device, progress)
+            else:
+                corpus.score(asked, mine, run)
+
+
+def numbers_of(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked) -> list[Number]:
+    """What a metric says of a cell, from the values that were kept."""
+    kinds = {"pairs": pairs.numbers, "distribution": distribution.numbers, "corpus": corpus.numbers}
+    return kinds[asked.kind](cell, units, run, asked)

@@ -1,0 +1,213 @@
+"""Scoring pictures one by one: each generated picture against its example's reference picture."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gill_bench.datasets import Example
+from gill_bench.errors import GillBenchError
+from gill_bench.files import to_json, write_atomic
+from gill_bench.images import load_image
+from gill_bench.progress import say
+from gill_bench.runs.claims import work_through
+from gill_bench.runs.lock import RunLock
+from gill_bench.runs.plan import Cell
+from gill_bench.runs.scoring.asked import MetricAsked
+from gill_bench.runs.scoring.number import Number
+from gill_bench.runs.units import Unit, file_hashes, read_samples
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+    from gill_bench.metrics.picture import PictureMetric
+
+_REFERENCES_KEPT = 16  # LPIPS features of a 256-pixel picture take some 5 MB
+_PER_TARGET = "lpips"  # the authors average it over files, not over stories (protocol 3.1)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A committed unit and where it is."""
+
+    cell: Cell
+    folder: Path
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    value: float
+    truncated: bool
+    flagged: bool
+
+
+def works_of(stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path) -> list[Work]:
+    """Committed units in the order of the data.
+
+    Those of the same examples follow one another, so that a reference's features serve all models and contexts.
+    """
+    works = [Work(cell, cell.folder(run) / name, unit) for cell, units in stored for name, unit in units.items()]
+    if works:
+        order = {example.id: place for place, example in enumerate(works[0].cell.task.examples)}
+        works.sort(key=lambda work: min(order.get(name, len(order)) for name, _ in work.unit.examples))
+    return works
+
+
+def score(
+    asked: MetricAsked,
+    stored: Sequence[tuple[Cell, Mapping[str, Unit]]],
+    run: Path,
+    lock: RunLock,
+    device: str,
+    progress: Callable[[str, int], Callable[[int], None]],
+) -> None:
+    """Write one value per stored picture into `score-<metric>-<key>.json` beside it."""
+    todo = [work for work in works_of(stored, run) if read_values(work.folder, asked, work.cell) is None]
+    if not todo:
+        return
+    scorer = asked.load(device)
+    references = _References(scorer, asked.picture_size)
+    step = progress(f"scoring {asked.name}", sum(len(w.unit.examples) * len(w.unit.seeds) for w in todo))
+    work_through(
+        todo,
+        lock,
+        key=lambda work: work.folder.name,
+        done=lambda work: read_values(work.folder, asked, work.cell) is not None,
+        work=lambda work: _score_unit(work, asked, scorer, references),
+        after=lambda work: step(len(work.unit.examples) * len(work.unit.seeds)),
+    )
+
+
+def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked) -> list[Number]:
+    """A mean per seed."""
+    outcomes = _outcomes(cell, units, run, asked)
+    usable = [example for example, _, _ in cell.asked.values()]
+    found = []
+    for seed in cell.seeds:
+        scored = {e.id: outcomes[e.id, seed] for e in usable if (e.id, seed) in outcomes}
+        found.append(
+            Number(
+                asked.name,
+                seed,
+                _mean(cell, usable, scored, asked),
+                asked.pairs.higher_is_better,
+                len(scored),
+                truncated=sum(outcome.truncated for outcome in scored.values()),
+                flagged=sum(outcome.flagged for outcome in scored.values()),
+                each={name: outcome.value for name, outcome in scored.items()},
+            )
+        )
+    return found
+
+
+def read_values(folder: Path, asked: MetricAsked, cell: Cell) -> dict[tuple[str, int], float] | None:
+    """A unit's values by (example, seed); None if it is not scored, or a reference picture is no longer the same."""
+    file = folder / asked.file_name
+    try:
+        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        for name, sha256 in raw["references"].items():
+            entry = cell.asked.get(name)
+            if entry is not None and _reference_digest(cell, entry[0]) != sha256:
+                return None
+        return {(name, seed): float(value) for name, seed, value in raw["values"]}
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        say(f"warning: {file}: damaged ({error!r}); scored again")
+        return None
+
+
+def read_output(file: Path, sha256: str) -> Image:
+    """Read a stored picture once, and check that it is the one that was committed."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise GillBenchError(
+            f"{file}: {error.strerror}; delete {file.parent.name}/ and run the same command again"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise GillBenchError(
+            f"{file}: its content is not what the model made (SHA-256 differs);"
+            f" delete {file.parent.name}/ and run the same command again"
+        )
+    return load_image(io.BytesIO(content))
+
+
+def _score_unit(work: Work, asked: MetricAsked, scorer: PictureMetric, references: _References) -> None:
+    for leftover in work.folder.glob(".score-*.tmp"):
+        leftover.unlink(missing_ok=True)
+    hashes = file_hashes(work.folder)
+    valid = {name for name, _ in work.unit.examples}
+    values: list[tuple[str, int, float]] = []
+    used: dict[str, str] = {}
+    for name, group in groupby(read_samples(work.folder), key=lambda sample: sample.example):
+        if name not in valid:
+            continue  # stored for an earlier command, or no longer the same
+        samples = list(group)
+        example = work.cell.asked[name][0]
+        generated = scorer.features([read_output(work.folder / s.image, hashes[s.image]) for s in samples])
+        found = scorer.compare(generated, references.of(work.cell, example))
+        values += [(name, sample.seed, float(value)) for sample, value in zip(samples, found, strict=True)]
+        used[name] = _reference_digest(work.cell, example)
+    content = {"metric": asked.name, "signature": asked.signature, "values": values, "references": used}
+    write_atomic(work.folder / asked.file_name, (to_json(content) + "\n").encode())
+
+
+class _References:
+    """Features of reference pictures, computed once for all models, contexts and seeds that follow one another."""
+
+    def __init__(self, scorer: PictureMetric, picture_size: int) -> None:
+        self._scorer, self._size = scorer, picture_size
+        self._kept: OrderedDict[str, list[torch.Tensor]] = OrderedDict()
+
+    def of(self, cell: Cell, example: Example) -> list[torch.Tensor]:
+        key = _reference_digest(cell, example)
+        if key not in self._kept:
+            if example.target is None or example.target.file is None:
+                raise GillBenchError(f"example {example.id} has no reference picture")
+            self._kept[key] = self._scorer.features([load_image(example.target.file, squash=self._size)])
+            if len(self._kept) > _REFERENCES_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
+def _reference_digest(cell: Cell, example: Example) -> str:
+    return cell.task.checked[example.target.id].sha256 if example.target else ""
+
+
+def _outcomes(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked) -> dict[tuple[str, int], _Outcome]:
+    found: dict[tuple[str, int], _Outcome] = {}
+    for name, unit in sorted(units.items()):
+        folder = cell.folder(run) / name
+        valid = {example for example, _ in unit.examples}
+        values = read_values(folder, asked, cell)
+        if values is None:
+            continue
+        for sample in read_samples(folder):
+            place = (sample.example, sample.seed)
+            if sample.example in valid and place in values and place not in found:
+                found[place] = _Outcome(values[place], sample.truncated, sample.flagged)
+    return found
+
+
+def _mean(cell: Cell, usable: Sequence[Example], scored: Mapping[str, _Outcome], asked: MetricAsked) -> float | None:
+    if not scored:
+        return None
+    if cell.task.card.scoring.get("layout") != "authors_layout":
+        return math.fsum(outcome.value for outcome in scored.values()) / len(scored)
+    # Outputs are named by target picture: of the stories that share one, the last overwrites the others.
+    last = {example.target: scored[example.id].value for example in usable if example.id in scored}
+    if asked.spec.name == _PER_TARGET:
+        return math.fsum(last.values()) / len(last)
+    return math.fsum(last[example.target] for example in usable if example.id in scored) / len(scored)
