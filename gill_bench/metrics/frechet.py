@@ -7,6 +7,7 @@ computed from the features, where the usual product of covariances loses half of
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +52,36 @@ class FeatureStatistics:
             raise InputError(f"features of sample {place} are not finite")
         values = features.astype(np.float64)
         mean = values.mean(axis=0)
-        return cls(len(values), mean, values - mean, None)._compact()
+        values -= mean
+        return cls(len(values), mean, values, None)._compact()
+
+    @classmethod
+    def stream(cls, batches: Iterable[NDArray[np.floating]]) -> FeatureStatistics:
+        """Statistics of batches (n_i, d) of features, at least one in all, in memory that does not grow with them.
+
+        Raises:
+            InputError: A feature is not finite.
+            ValueError: No features, or not matrices of one width.
+        """
+        total: FeatureStatistics | None = None
+        held: list[NDArray[np.floating]] = []
+        rows = 0
+
+        def added() -> FeatureStatistics:
+            part = cls.of(np.concatenate(held))
+            return part if total is None else total.merge(part)
+
+        for batch in batches:
+            held.append(batch)
+            rows += len(batch)
+            # A merge takes time with d squared, whatever is merged, so it waits until there are d rows.
+            if rows >= batch.shape[1]:
+                total, held, rows = added(), [], 0
+        if held:
+            total = added()
+        if total is None:
+            raise ValueError("no features")
+        return total
 
     def merge(self, other: FeatureStatistics) -> FeatureStatistics:
         """Statistics of both sets together.
@@ -89,7 +119,9 @@ class FeatureStatistics:
             return triangle, bool(pivots.min() > _WELL_CONDITIONED * pivots.max())
         except scipy.linalg.LinAlgError:  # constant or dependent dimensions
             values, vectors = scipy.linalg.eigh(covariance)
-            return np.sqrt(np.clip(values, 0, None))[:, None] * vectors.T, False
+            # What rounding leaves of zero would grow in the square root to half of the digits.
+            real = values > len(values) * np.finfo(np.float64).eps * values[-1]
+            return np.sqrt(values[real])[:, None] * vectors.T[real], False
 
     def _scatter(self) -> Matrix:
         if self.scatter is not None:
