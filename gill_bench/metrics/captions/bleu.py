@@ -1,0 +1,41 @@
+"""BLEU-1 to BLEU-4 (Papineni et al. 2002), as the COCO evaluation and as torchmetrics compute it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_ORDERS = 4
+
+
+def coco_bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[list[float], list[list[float]]]:
+    """BLEU-1..4 of pycocoevalcap 1.2: of the corpus, and for each order of each hypothesis, 0 to 1.
+
+    Each hypothesis counts with the reference of the closest length, the shorter if two are as close. Where nothing
+    agrees, its smoothing (1e-15, 1e-9) leaves a value near but not at 0.
+
+    Args:
+        hypotheses: Tokens joined by spaces.
+        references: For each hypothesis one or more of the like.
+    """
+    from pycocoevalcap.bleu.bleu import Bleu
+
+    given = {place: [hypothesis] for place, hypothesis in enumerate(hypotheses)}
+    expected = {place: list(several) for place, several in enumerate(references)}
+    corpus, each = Bleu(_ORDERS).compute_score(expected, given, verbose=0)
+    return [float(value) for value in corpus], [[float(value) for value in values] for values in each]
+
+
+def torchmetrics_bleu(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
+    """BLEU-1..4 of the corpus, 0 to 1, of `torchmetrics.functional.text.bleu_score` without smoothing.
+
+    As in GILL's own validation (protocol 2.8): texts as they are, split at white space. On a tie of lengths the first
+    reference counts, so the value depends on the order of references.
+
+    Args:
+        predictions: Texts, not tokens.
+        references: For each prediction one or more texts.
+    """
+    from torchmetrics.functional.text import bleu_score
+
+    several = [list(texts) for texts in references]
+    return [float(bleu_score(list(predictions), several, n_gram=order)) for order in range(1, _ORDERS + 1)]

@@ -1,0 +1,70 @@
+"""The Java runtime that the reference tokeniser and METEOR run on, and their jars, which pycocoevalcap 1.2 ships."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+
+from gill_bench.errors import InputError
+
+# METEOR writes and reads numbers in the language of the machine, and cannot read its own decimal commas.
+LOCALE = ("-Duser.language=en", "-Duser.country=US")
+_INSTALL = (
+    "install one (Debian, Ubuntu: apt-get install default-jre-headless; conda: conda install openjdk) "
+    "or point JAVA_HOME to it"
+)
+_SECONDS_TO_ANSWER = 60
+
+
+def require_java() -> str:
+    """Path of a `java` that starts: the one on PATH, else that of JAVA_HOME.
+
+    Loads nothing, and can be asked before a run.
+
+    Raises:
+        InputError: There is none, or it does not start; says how to install one.
+    """
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java") or (shutil.which("java", path=str(Path(home, "bin"))) if home else None)
+    if found is None:
+        raise InputError(
+            f"no Java runtime on PATH or in JAVA_HOME; tokenising captions and METEOR need one: {_INSTALL}"
+        )
+    _check_starts(found)
+    return found
+
+
+@lru_cache(maxsize=8)
+def _check_starts(java: str) -> None:
+    # macOS has a `java` that only tells where to get one.
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own Java
+            [java, "-version"], capture_output=True, timeout=_SECONDS_TO_ANSWER, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InputError(f"{java} does not start: {error}; {_INSTALL}") from error
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()[:1]
+        raise InputError(f"{java} does not start: {''.join(said) or f'exit code {done.returncode}'}; {_INSTALL}")
+
+
+def jar(module: str, name: str) -> Path:
+    """Path of a jar that lies beside a module of pycocoevalcap.
+
+    Raises:
+        InputError: pycocoevalcap is not installed, or without the jar.
+    """
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        spec = None
+    path = Path(spec.origin).parent / name if spec is not None and spec.origin is not None else None
+    if path is None or not path.is_file():
+        raise InputError(
+            f"{name} of pycocoevalcap is missing; reinstall it: pip install --force-reinstall pycocoevalcap==1.2"
+        )
+    return path

@@ -1,0 +1,14 @@
+"""Text for programs that take one text a line."""
+
+from __future__ import annotations
+
+
+def one_line(text: str) -> str:
+    r"""Text without anything that ends a line somewhere (all that `str.splitlines` knows), each replaced by a space.
+
+    Halves of surrogate pairs, which JSON can carry and UTF-8 cannot, are dropped.
+
+    >>> one_line("a cat\r\non\u2028a mat\n")
+    'a cat on a mat'
+    """
+    return " ".join(text.splitlines()).encode(errors="ignore").decode()
