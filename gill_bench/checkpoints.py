@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 
 from gill_bench.errors import InputError
+from gill_bench.reading import read_json as read_json
 
 LOADING_ERRORS = (
     OSError,
@@ -27,21 +27,6 @@ LOADING_ERRORS = (
     pickle.UnpicklingError,
 )
 """What transformers, diffusers, safetensors and torch raise on files that are missing, damaged or of another model."""
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object.
-
-    Raises:
-        InputError: It does not, or cannot be read.
-    """
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{file}: expected a JSON object")
-    return value
 
 
 # In the order in which the libraries prefer them, with the names of files that hold everything.
@@ -96,6 +81,25 @@ def check_network_files(folder: Path) -> None:
                     raise InputError(f"{folder / shard}: no such file, but {listing.name} lists it")
         return
     raise InputError(f"{folder}: no weights; expected a .safetensors or .bin file")
+
+
+def check_complete(report: Mapping[str, Collection[str]], folder: Path, kind: str) -> None:
+    """Check that a network got every one of its weights from the files; the loaders fill up with random numbers.
+
+    Args:
+        report: What `from_pretrained(..., output_loading_info=True)` returns besides the network.
+        folder: Where its files are.
+        kind: Its class.
+
+    Raises:
+        InputError: Names the first weight that is missing.
+    """
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise InputError(
+            f"{folder}: {len(missing)} weights of {kind} are missing, the first is {missing[0]!r}; "
+            "the files are damaged or of another model"
+        )
 
 
 def first_line(error: BaseException) -> str:

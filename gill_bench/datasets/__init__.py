@@ -16,7 +16,18 @@ from gill_bench.interfaces import Asks
 from gill_bench.registry import registered
 
 GROUP = "gill_bench.datasets"
-BUILTIN = {"sis": "gill_bench.datasets.sis", "visdial": "gill_bench.datasets.visdial"}
+BUILTIN = {
+    "cc3m": "gill_bench.datasets.cc3m",
+    "coco-captions": "gill_bench.datasets.coco_captions",
+    "coco-pairs": "gill_bench.datasets.coco_pairs",
+    "partiprompts": "gill_bench.datasets.partiprompts",
+    "sis": "gill_bench.datasets.sis",
+    "timing": "gill_bench.datasets.timing",
+    "visdial": "gill_bench.datasets.visdial",
+    "visdial-answers": "gill_bench.datasets.visdial_answers",
+    "visdial-retrieval": "gill_bench.datasets.visdial_retrieval",
+    "vqa": "gill_bench.datasets.vqa",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Caption-image pairs as the authors' `cc3m_train.tsv`: a header `caption<TAB>image`, then one pair a line.
+"""Lists of captions and pictures, one pair a line, in both forms in which people have CC3M (protocol 2.1, 3.7).
 
 Lines are split at the tab and nowhere else. The authors read the file with pandas' defaults, where a lone quotation
 mark swallows lines and a caption "NA" becomes "nan" (protocol 2.1).
@@ -9,9 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from gill_bench.datasets.files import file_name, read_lines
 from gill_bench.errors import InputError
 
 HEADER = "caption\timage"
+URL_HEADER = "caption\turl"
 
 
 class CaptionPair(NamedTuple):
@@ -22,34 +24,49 @@ class CaptionPair(NamedTuple):
 
 
 def read_pairs(file: Path) -> list[CaptionPair]:
-    """Read all pairs, in the order of the file; repeated pictures stay.
+    """Read a list as the authors' `cc3m_train.tsv`: the header `caption<TAB>image`, then one pair a line.
+
+    Returns:
+        All pairs, in the order of the file; repeated pictures stay.
 
     Raises:
         InputError: Missing, empty, not UTF-8, without the header, or a line is malformed; names file and line.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: no such file; expected lines caption<TAB>image") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 (byte {error.start})") from error
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
-    header, *lines = text.split("\n")
-    if header.rstrip("\r") != HEADER:
-        raise InputError(f"{file}, line 1: expected the header 'caption<TAB>image', found {header[:80]!r}")
-    if lines and not lines[-1]:
-        lines.pop()
-    if not lines:
+    lines = read_lines(file)
+    if not lines or lines[0] != HEADER:
+        found = lines[0] if lines else ""
+        raise InputError(f"{file}, line 1: expected the header 'caption<TAB>image', found {found[:80]!r}")
+    pairs = [_pair(file, number, line, "image") for number, line in enumerate(lines[1:], start=2)]
+    if not pairs:
         raise InputError(f"{file}: has no pairs, only the header")
-    return [_pair(file, number, line.rstrip("\r")) for number, line in enumerate(lines, start=2)]
+    for number, pair in enumerate(pairs, start=2):
+        file_name(pair.image, f"{file}, line {number}: image")
+    return pairs
 
 
-def _pair(file: Path, number: int, line: str) -> CaptionPair:
+def read_captioned_urls(file: Path) -> list[str]:
+    """Read the captions of an official list, such as `Validation_GCC-1.1.0-Validation.tsv`: caption<TAB>URL a line.
+
+    Returns:
+        The captions, in the order of the file. The header `caption<TAB>url`, which people put before it for
+        img2dataset, is passed over.
+
+    Raises:
+        InputError: Missing, empty, not UTF-8, or a line is malformed; names file and line.
+    """
+    lines = read_lines(file)
+    first = 2 if lines and lines[0] == URL_HEADER else 1
+    pairs = [_pair(file, number, line, "URL") for number, line in enumerate(lines[first - 1 :], start=first)]
+    if not pairs:
+        raise InputError(f"{file}: has no pairs; expected lines caption<TAB>URL")
+    for number, pair in enumerate(pairs, start=first):
+        if "://" not in pair.image:
+            raise InputError(f"{file}, line {number}: expected a URL after the tab, found {pair.image[:80]!r}")
+    return [pair.caption for pair in pairs]
+
+
+def _pair(file: Path, number: int, line: str, second: str) -> CaptionPair:
     fields = line.split("\t")
     if len(fields) != 2 or not all(field.strip() for field in fields):
-        raise InputError(f"{file}, line {number}: expected caption<TAB>image, found {line[:80]!r}")
-    caption, image = fields
-    if Path(image).is_absolute() or ".." in Path(image).parts:
-        raise InputError(f"{file}, line {number}: image {image[:80]!r} leaves the folder of the pictures")
-    return CaptionPair(caption, image)
+        raise InputError(f"{file}, line {number}: expected caption<TAB>{second}, found {line[:80]!r}")
+    return CaptionPair(*fields)

@@ -1,51 +1,54 @@
-"""Reading annotation files: whatever is wrong with one is said with its name and place."""
+"""Finding annotation files, and taking their records apart: an error names file, record and field."""
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
+from gill_bench.reading import read_text
+
+_SPLIT = re.compile(r"[A-Za-z0-9-]+")
+_LONGEST_NAME = 255  # bytes; what common file systems take
 
 
-def read_json_file(file: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object; a byte order mark is passed over.
+def find_split_file(folder: Path, split: str, pattern: str, places: Sequence[str], download: str) -> Path:
+    """The file of a split.
+
+    Args:
+        folder: What `--data` names.
+        split: The split's name.
+        pattern: The file's name, with `{split}` in it.
+        places: Subfolders in which it may be; the first that has it wins.
+        download: What to do where there is no file of any split.
 
     Raises:
-        InputError: Unreadable, cut in the middle, or not an object; with line and column.
+        InputError: There is none; names the splits that are there.
     """
-    try:
-        value = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=_without_repeated_keys)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{file}: line {error.lineno}, column {error.colno}: {error.msg};"
-            " the file is cut or damaged: download it again"
-        ) from error
-    except _RepeatedKeyError as error:
-        raise InputError(f"{file}: an object has the key {str(error)!r} twice") from error
-    except RecursionError as error:
-        raise InputError(f"{file}: nested too deeply to be an annotation file") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 at byte {error.start}; download it again") from error
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{file}: expected a JSON object at the top, found {type(value).__name__}")
-    return value
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder (given by --data)")
+    name = pattern.format(split=split)
+    for place in places:
+        if (folder / place / name).is_file():
+            return folder / place / name
+    before, after = pattern.split("{split}")
+    files = [file.name for place in places for file in (folder / place).glob(f"{before}*{after}") if file.is_file()]
+    splits = {name.removeprefix(before).removesuffix(after) for name in files}
+    there = ", ".join(sorted(filter(_SPLIT.fullmatch, splits)))
+    hint = f"there is {there}: choose with --split" if there else download
+    raise InputError(f"{folder}: no {Path(places[0]) / name}; {hint}")
 
 
-class _RepeatedKeyError(Exception):
-    pass
+def read_lines(file: Path) -> list[str]:
+    """Read the lines of a text file: split at line feeds and nowhere else, without the carriage return before one.
 
-
-def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON allows a key twice and the library keeps the last: which of the two was meant, nobody knows."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _RepeatedKeyError(next(name for name in names if names.count(name) > 1))
-    return found
+    Raises:
+        InputError: The file cannot be read.
+    """
+    lines = [line.removesuffix("\r") for line in read_text(file).split("\n")]
+    return lines if lines[-1] else lines[:-1]
 
 
 def is_encodable(text: str) -> bool:
@@ -67,3 +70,59 @@ def list_of(value: Any, key: str, where: str) -> list[Any]:
     if not isinstance(found, list):
         raise InputError(f"{where}: key {key!r}: expected a list, as in the official files")
     return found
+
+
+def integer_of(record: Any, key: str, where: str) -> int:
+    """The integer under a key of a record.
+
+    Raises:
+        InputError: The record is no object, or has no integer there.
+    """
+    value = _field(record, key, where)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"{where}.{key}: expected an integer, found {shown(value)}")
+    return value
+
+
+def text_of(record: Any, key: str, where: str, *, may_be_blank: bool = False) -> str:
+    """The text under a key of a record.
+
+    Raises:
+        InputError: The record is no object, has no text there, or one that cannot be written to a file.
+    """
+    value = _field(record, key, where)
+    if not isinstance(value, str) or not (may_be_blank or value.strip()):
+        raise InputError(f"{where}.{key}: expected text, found {shown(value)}")
+    if not is_encodable(value):
+        raise InputError(f"{where}.{key}: half of a surrogate pair, which is no text: {shown(value)}")
+    return value
+
+
+def file_name(name: str, where: str) -> str:
+    """A file name as it is, once it is known to stay in its folder.
+
+    Args:
+        name: May have folders in it.
+        where: Of the record, for the error.
+
+    Raises:
+        InputError: Absolute, with `..`, or longer than names can be.
+    """
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise InputError(f"{where}: {name[:80]!r} leaves the folder of the pictures")
+    if len(name.encode()) > _LONGEST_NAME or "\0" in name:
+        raise InputError(f"{where}: {name[:80]!r} is no file name")
+    return name
+
+
+def _field(record: Any, key: str, where: str) -> Any:
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: expected an object, found {shown(record)}")
+    if key not in record:
+        raise InputError(f"{where}.{key}: the field is missing")
+    return record[key]
+
+
+def shown(value: Any) -> str:
+    """A value as errors show it: its beginning."""
+    return repr(value)[:80]

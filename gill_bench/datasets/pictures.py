@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gill_bench.datasets import Picture
+from gill_bench.errors import InputError
 from gill_bench.files import digest_file
 from gill_bench.images import UnreadablePictureError, load_image
 
@@ -33,6 +34,30 @@ def index_pictures(folders: Iterable[Path]) -> dict[str, Path]:
             if file.stem not in found or candidate < found[file.stem]:
                 found[file.stem] = candidate
     return {stem: file for stem, (_, _, file) in found.items()}
+
+
+def find_pictures(places: Iterable[Path], names: Iterable[str]) -> dict[str, Path]:
+    """Map file names, of which each may have folders in it, to files; the first place that has one wins."""
+    folders = [place for place in places if place.is_dir()]
+    found: dict[str, Path] = {}
+    for name in names:
+        file = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        if file is not None:
+            found[name] = file
+    return found
+
+
+def no_pictures(folder: Path, split: str, places: Iterable[Path], expected: str) -> InputError:
+    """The error for data without a single picture.
+
+    Args:
+        folder: What `--data` names.
+        split: The split's name.
+        places: Where pictures were looked for.
+        expected: What their files are called.
+    """
+    looked = ", ".join(f"{place.relative_to(folder.parent)}/" for place in places)
+    return InputError(f"{folder}: no pictures of split {split!r}; looked in {looked}\nexpected {expected}")
 
 
 class Checked(NamedTuple):

@@ -15,13 +15,13 @@ from typing import Any
 
 from gill_bench.cards import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
-from gill_bench.datasets.files import is_encodable, list_of, read_json_file
-from gill_bench.datasets.pictures import index_pictures
+from gill_bench.datasets.files import find_split_file, integer_of, list_of, shown, text_of
+from gill_bench.datasets.pictures import index_pictures, no_pictures
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import Asks
+from gill_bench.reading import read_json
 
 SENTENCES = 5
-_SUFFIX = ".story-in-sequence.json"
 _GRAMMAR = re.compile(r"([0-9])-captions?(?:-([0-9])-images?)?")
 
 
@@ -101,54 +101,47 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         split: "train", "val" or "test".
         options: `stories`: "all-pictures" or "context".
 
+    Returns:
+        The candidates are every distinct picture of the split's stories, in the order in which they first appear
+        (protocol 3.5).
+
     Raises:
         InputError: The file is absent or malformed, or there are no pictures at all.
     """
-    file = _find_annotations(folder, split)
+    file = find_split_file(
+        folder,
+        split,
+        "{split}.story-in-sequence.json",
+        ("sis", "."),
+        "download the SIS files of VIST into sis/",
+    )
     places = [folder / "images" / split, folder / "images", folder / split, folder]
     pictures = index_pictures(places)
     if not pictures:
-        looked = ", ".join(f"{place.relative_to(folder.parent)}/" for place in places)
-        raise InputError(
-            f"{folder}: no pictures of split {split!r}; looked in {looked}\n"
-            "expected <photo_flickr_id>.jpg or another common extension"
-        )
-    return Dataset(_read_stories(file, pictures), require_all_pictures=options.get("stories") != "context")
-
-
-def _find_annotations(folder: Path, split: str) -> Path:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder (given by --data)")
-    for candidate in (folder / "sis" / f"{split}{_SUFFIX}", folder / f"{split}{_SUFFIX}"):
-        if candidate.is_file():
-            return candidate
-    files = [file for place in (folder / "sis", folder) for file in place.glob(f"*{_SUFFIX}") if file.is_file()]
-    there = sorted(file.name.removesuffix(_SUFFIX) for file in files)
-    hint = f"there is {', '.join(there)}: choose with --split" if there else "download the SIS files of VIST into sis/"
-    raise InputError(f"{folder}: no sis/{split}{_SUFFIX}; {hint}")
+        raise no_pictures(folder, split, places, "<photo_flickr_id>.jpg or another common extension")
+    stories = _read_stories(file, pictures)
+    photos = {turn.picture.id: turn.picture for story in stories for turn in story.turns if turn.picture is not None}
+    return Dataset(stories, require_all_pictures=options.get("stories") != "context", candidates=tuple(photos.values()))
 
 
 def _read_stories(file: Path, pictures: Mapping[str, Path]) -> list[Example]:
     sentences: dict[str, list[tuple[int, str, str]]] = {}
     seen: dict[str, int] = {}
-    for number, record in enumerate(list_of(read_json_file(file), "annotations", str(file))):
+    for number, record in enumerate(list_of(read_json(file), "annotations", str(file))):
         where = f"{file}: annotations[{number}]"
         if not isinstance(record, list) or len(record) != 1 or not isinstance(record[0], dict):
             raise InputError(f"{where}: expected a list of one object, as in the official files")
-        sentence = record[0]
-        storylet = _text(sentence, "storylet_id", where)
+        sentence, field = record[0], f"{where}[0]"
+        storylet = _id(sentence, "storylet_id", field)
         if storylet in seen:
             raise InputError(
-                f"{where}[0].storylet_id: {storylet!r} is also that of annotations[{seen[storylet]}];"
+                f"{where}[0].storylet_id: {shown(storylet)} is also that of annotations[{seen[storylet]}];"
                 " storylet ids are unique"
             )
         seen[storylet] = number
-        order = sentence.get("worker_arranged_photo_order")
-        if isinstance(order, bool) or not isinstance(order, int):
-            raise InputError(f"{where}[0].worker_arranged_photo_order: expected an integer, found {order!r}")
-        story = _text(sentence, "story_id", where)
-        sentences.setdefault(story, []).append(
-            (order, _text(sentence, "text", where), _text(sentence, "photo_flickr_id", where))
+        order = integer_of(sentence, "worker_arranged_photo_order", field)
+        sentences.setdefault(_id(sentence, "story_id", field), []).append(
+            (order, text_of(sentence, "text", field), _id(sentence, "photo_flickr_id", field))
         )
     if not sentences:
         raise InputError(f"{file}: annotations: the list is empty")
@@ -159,26 +152,16 @@ def _story(name: str, sentences: list[tuple[int, str, str]], pictures: Mapping[s
     sentences.sort()
     orders = [order for order, _, _ in sentences]
     if len(sentences) != SENTENCES:
-        raise InputError(f"{file}: story_id {name!r}: {len(sentences)} sentences, expected {SENTENCES}")
+        raise InputError(f"{file}: story_id {shown(name)}: {len(sentences)} sentences, expected {SENTENCES}")
     if orders != list(range(SENTENCES)):
         raise InputError(
-            f"{file}: story_id {name!r}: worker_arranged_photo_order {orders}, expected each place from 0 to"
+            f"{file}: story_id {shown(name)}: worker_arranged_photo_order {orders}, expected each place from 0 to"
             f" {SENTENCES - 1} once"
         )
     turns = tuple(Turn(text, Picture(photo, pictures.get(photo))) for _, text, photo in sentences)
     return Example(id=name, cluster="-".join(photo for _, _, photo in sentences), turns=turns, target=turns[-1].picture)
 
 
-def _text(sentence: Mapping[str, Any], name: str, where: str) -> str:
+def _id(sentence: Mapping[str, Any], name: str, where: str) -> str:
     value = sentence.get(name)
-    if isinstance(value, int) and not isinstance(value, bool) and name != "text":
-        return str(value)
-    if isinstance(value, str) and not is_encodable(value):
-        raise InputError(f"{where}[0].{name}: half of a surrogate pair, which is no text: {value!r}")
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(
-            f"{where}[0].{name}: expected text, found {value!r}"
-            if name in sentence
-            else f"{where}[0].{name}: the field is missing"
-        )
-    return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else text_of(sentence, name, where)

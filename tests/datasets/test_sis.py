@@ -73,6 +73,8 @@ def test_the_real_slice(real_data: Path) -> None:
     assert len({story.cluster for story in stories}) == 27
     assert len({story.target for story in stories}) == 27
     assert all(picture.file is not None for story in stories for picture in story.pictures)
+    candidates = load(real_data / "vist", "test", {}).candidates
+    assert len(candidates) == len({picture.id for picture in candidates}) == 135
     assert stories[0].turns[4].text == "in the last scene one of the husbands approached the wives ."
 
 
@@ -102,6 +104,18 @@ def test_picture_folders(vist: Path, layout: str) -> None:
         shutil.copy(file, moved / layout / f"{file.stem}.JPG" if layout == "test" else moved / layout / file.name)
     stories = load(moved, "test", {}).examples
     assert all(picture.file is not None for story in stories for picture in story.pictures)
+
+
+def test_candidates_are_all_pictures_in_the_order_in_which_they_appear(vist: Path) -> None:
+    data = load(vist, "test", {})
+    assert [picture.id for picture in data.candidates] == [str(number) for number in range(100000, 100080)]
+    (vist / "images" / "test" / "100003.png").unlink()
+    edit(vist, lambda content: content["annotations"].__setitem__(slice(0, 5), content["annotations"][4::-1]))
+    edit(vist, lambda content: content["annotations"].reverse())
+    candidates = load(vist, "test", {}).candidates
+    assert len(candidates) == 80
+    assert [picture.id for picture in candidates[:6]] == ["100075", "100076", "100077", "100078", "100079", "100070"]
+    assert [picture.id for picture in candidates if picture.file is None] == ["100003"]
 
 
 def test_the_file_may_lie_directly_in_the_folder(vist: Path) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from gill_bench.datasets.visdial import context, load
 from gill_bench.errors import InputError
+from tests.datasets.small import linked
 
 
 @pytest.fixture
@@ -58,8 +59,9 @@ def test_unknown_contexts(name: str) -> None:
         context(name)
 
 
-def test_the_real_slice(real_data: Path) -> None:
-    dialogs = load(real_data / "visdial", "val", {}).examples
+def test_the_real_slice(real_data: Path, tmp_path: Path) -> None:
+    folder = linked(real_data / "visdial", tmp_path / "visdial", ["images/VisualDialog_val2018_000000239030.jpg"])
+    dialogs = load(folder, "val", {}).examples
     assert len(dialogs) == 97
     assert all(len(dialog.turns) == 10 for dialog in dialogs)
     prompt = context("10-rounds").segments(dialogs[0], {})[0]
@@ -97,8 +99,14 @@ def test_malformed_files_are_named_with_record_and_field(visdial: Path, name: st
         load(visdial, "val", {})
 
 
+def test_no_pictures_at_all(visdial: Path) -> None:
+    (visdial / "VisualDialog_val2018" / "VisualDialog_val2018_000000000007.jpg").rename(visdial / "another.jpg")
+    with pytest.raises(InputError, match=r"no pictures of split 'val'; looked in .*VisualDialog_val2018/"):
+        load(visdial, "val", {})
+
+
 def test_a_cut_file_and_a_missing_split(visdial: Path) -> None:
-    with pytest.raises(InputError, match=r"no visdial_1.0_test.json; there is visdial_1.0_val.json"):
+    with pytest.raises(InputError, match=r"no visdial_1.0_test.json; there is val: choose with --split"):
         load(visdial, "test", {})
     file = visdial / "visdial_1.0_val.json"
     file.write_bytes(file.read_bytes()[:-300])

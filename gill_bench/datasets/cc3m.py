@@ -1,0 +1,91 @@
+"""CC3M: captions from which pictures are generated, and the pictures that they are compared with by FID.
+
+Facts in protocol 3.7 (paper Tables 3 and 4). Two forms of the data are read, the authors' one if both are there:
+
+- `cc3m_<split>.tsv` with its header, as GILL is trained on (protocol 2.1). It names the picture of each caption.
+- the official list without a header, `Validation_GCC-1.1.0-Validation.tsv` or `Train_GCC-training.tsv`. It names URLs,
+  many of which are gone. A picture is named by the number of its row, counted from 0, in nine digits
+  (`000000012.jpg`), and may lie in a shard's folder (`00001/000010012.jpg`): so img2dataset writes them, with its
+  default of 10,000 rows a shard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from gill_bench.cards import Value
+from gill_bench.datasets import Dataset, Example, Picture, Turn
+from gill_bench.datasets.caption_pairs import read_captioned_urls, read_pairs
+from gill_bench.datasets.contexts import TextContext, context_named
+from gill_bench.datasets.pictures import find_pictures, index_pictures, no_pictures
+from gill_bench.errors import InputError, did_you_mean
+
+OFFICIAL = {"val": "Validation_GCC-1.1.0-Validation.tsv", "train": "Train_GCC-training.tsv"}
+PICTURES = {"val": "validation", "train": "training"}
+_SHARD = re.compile(r"[0-9]{5,}")
+
+
+def context(name: str) -> TextContext:
+    """The context `caption`.
+
+    Raises:
+        InputError: Another name.
+    """
+    return context_named(name, [TextContext("caption")])
+
+
+def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
+    """Read the pairs of a split, in the order of the file; an example's id is the number of its row, from 0.
+
+    Args:
+        folder: Holds the list, directly or in `datasets/`, and the pictures in `cc3m/validation/` or `cc3m/training/`,
+            or in that folder without `cc3m/`.
+        split: "val" or "train".
+        options: Not used here.
+
+    Returns:
+        The references are the pictures of all pairs, each once.
+
+    Raises:
+        InputError: The list is absent or malformed, or there are no pictures at all.
+    """
+    file = _find_list(folder, split)
+    places = [folder / "cc3m" / PICTURES[split], folder / PICTURES[split]]
+    if file.name == OFFICIAL[split]:
+        captions = read_captioned_urls(file)
+        names = [f"{row:09d}" for row in range(len(captions))]
+        found = index_pictures([*places, *_shards(places)])
+        pictures = {name: found[name] for name in names if name in found}
+        expected = f"{names[0]}.jpg and so on, by the number of the row, directly or in shards such as 00000/"
+    else:
+        captions, names = map(list, zip(*read_pairs(file), strict=True))
+        pictures = find_pictures(places, names)
+        expected = f"{names[0]} and so on, as {file.name} names them"
+    if not pictures:
+        raise no_pictures(folder, split, places, expected)
+    targets = {name: Picture(name, pictures.get(name)) for name in names}
+    examples = [
+        Example(str(row), str(row), (Turn(caption),), targets[name])
+        for row, (caption, name) in enumerate(zip(captions, names, strict=True))
+    ]
+    return Dataset(examples, references=tuple(targets.values()))
+
+
+def _find_list(folder: Path, split: str) -> Path:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder (given by --data)")
+    if split not in OFFICIAL:
+        raise InputError(f"{folder}: split {split!r} of CC3M; {did_you_mean(split, OFFICIAL)}")
+    names = (f"cc3m_{split}.tsv", OFFICIAL[split])
+    for name in names:
+        for place in (folder, folder / "datasets"):
+            if (place / name).is_file():
+                return place / name
+    raise InputError(f"{folder}: neither {names[0]} nor {names[1]}; download the list of captions and URLs of CC3M")
+
+
+def _shards(places: list[Path]) -> list[Path]:
+    inside = [folder for place in places if place.is_dir() for folder in place.iterdir()]
+    return sorted(folder for folder in inside if _SHARD.fullmatch(folder.name) and folder.is_dir())

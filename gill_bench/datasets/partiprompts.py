@@ -1,0 +1,150 @@
+"""PartiPrompts with votes on whether a retrieved or a generated picture suits a prompt better.
+
+Facts in protocol 3.11 (paper Table 6, App. C). The lists are `PartiPromptsAllDecisions_Alignment.tsv` and
+`..._Realism.tsv`: five fields a line, split at tabs and nowhere else, since prompts hold quotation marks. Prompts whose
+votes give no label are left out. The authors train on the first 600 of the others and test on the rest. Since the list
+goes by category, there is also another order: `random.Random(1337).shuffle` of the prompts that are kept.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from gill_bench.cards import Value
+from gill_bench.datasets import Dataset, Example, Picture, Turn
+from gill_bench.datasets.contexts import TextContext, context_named
+from gill_bench.datasets.files import read_lines
+from gill_bench.datasets.options import choice, count, text
+from gill_bench.datasets.partiprompts_labels import label_of
+from gill_bench.datasets.pictures import index_pictures
+from gill_bench.errors import InputError, did_you_mean
+
+FILES = {
+    "alignment": "PartiPromptsAllDecisions_Alignment.tsv",
+    "realism": "PartiPromptsAllDecisions_Realism.tsv",
+}
+HEADER = "Prompt\tCategory\tChallenge\tNote\tDecisions"
+RULES: tuple[Literal["released", "strict"], ...] = ("released", "strict")
+VOTES = ("gen", "ret", "same")
+TRAIN, SHUFFLING_SEED = 600, 1337
+_CONTEXTS = (
+    TextContext("classifier", "features"),
+    TextContext("classifier-similarity", "features"),
+    TextContext("heuristic", "embeddings"),
+    TextContext("decide", "decisions"),
+    TextContext("test-labels", "nothing"),
+    TextContext("all-labels", "nothing"),
+)
+
+
+def context(name: str) -> TextContext:
+    """One of the ways to decide: what a model is asked for differs, the prompt does not.
+
+    Raises:
+        InputError: Another name.
+    """
+    return context_named(name, _CONTEXTS)
+
+
+class _Row(NamedTuple):
+    number: int
+    prompt: str
+    category: str
+    challenge: str
+    votes: list[str]
+
+
+def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
+    """Read the prompts that have a label; an example's id is the number of its row, from 0.
+
+    Args:
+        folder: Holds the lists of votes.
+        split: "all"; which prompts are for training is an option's matter.
+        options: `votes`: "alignment" or "realism". `rule`, from votes to label: "released" or "strict". `order`: "file"
+            or "shuffled". `train`: so many are for training, 600 by default. `candidates`: a folder of pictures in
+            `folder`, the most similar of which a prompt is compared with; "" for none.
+
+    Returns:
+        Facts of an example: `label` ("gen" or "ret"), `votes` (joined by commas), `part` ("train" or "test"),
+        `category` and `challenge`. The candidates are ordered by name.
+
+    Raises:
+        InputError: The list is absent or malformed, an option is wrong, no prompt is left to test on, or the folder of
+            candidates is absent or has no pictures.
+    """
+    if split != "all":
+        raise InputError(f"split {split!r} of PartiPrompts: there is only 'all'; training and test are parts of it")
+    votes = choice(options, "votes", FILES)
+    rule = choice(options, "rule", RULES)
+    order = choice(options, "order", ("file", "shuffled"))
+    train = count(options, "train", TRAIN)
+    candidates = text(options, "candidates", "")
+    file = _find(folder, FILES[votes])
+    kept = [(row, name) for row in _read(file) if (name := label_of(row.votes, rule)) != "same"]
+    if train >= len(kept):
+        raise InputError(
+            f"{file}: train = {train} leaves none of {len(kept)} labelled prompts to test on; choose fewer"
+        )
+    if order == "shuffled":
+        random.Random(SHUFFLING_SEED).shuffle(kept)  # noqa: S311 (a split, not a secret)
+    examples = [
+        Example(
+            str(row.number),
+            str(row.number),
+            (Turn(row.prompt),),
+            facts={
+                "label": name,
+                "votes": ",".join(row.votes),
+                "part": "train" if place < train else "test",
+                "category": row.category,
+                "challenge": row.challenge,
+            },
+        )
+        for place, (row, name) in enumerate(kept)
+    ]
+    return Dataset(examples, candidates=_candidates(folder, candidates))
+
+
+def _find(folder: Path, name: str) -> Path:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder (given by --data)")
+    if not (folder / name).is_file():
+        raise InputError(f"{folder}: no {name}; download the votes from GILL's repository (data/)")
+    return folder / name
+
+
+def _read(file: Path) -> list[_Row]:
+    lines = read_lines(file)
+    if not lines or lines[0] != HEADER:
+        found = lines[0] if lines else ""
+        raise InputError(f"{file}, line 1: expected the header {HEADER!r}, found {found[:80]!r}")
+    rows = []
+    for number, line in enumerate(lines[1:]):
+        where = f"{file}, line {number + 2}"
+        fields = line.split("\t")
+        if len(fields) != 5:
+            raise InputError(f"{where}: {len(fields)} fields, expected 5 with tabs between them")
+        prompt, category, challenge, _, decisions = fields
+        if not prompt.strip():
+            raise InputError(f"{where}: Prompt: expected text, found {prompt!r}")
+        votes = decisions.split(",")
+        wrong = [vote for vote in votes if vote not in VOTES]
+        if wrong:
+            raise InputError(f"{where}: Decisions: a vote {wrong[0][:80]!r}; {did_you_mean(wrong[0], VOTES)}")
+        rows.append(_Row(number, prompt, category, challenge, votes))
+    return rows
+
+
+def _candidates(folder: Path, name: str) -> list[Picture]:
+    if not name:
+        return []
+    place = folder / name
+    if not place.is_dir():
+        raise InputError(f"{place}: no such folder of candidate pictures (option `candidates`)")
+    found = index_pictures([place])
+    if not found:
+        raise InputError(f"{place}: no pictures in it; expected those among which retrieval searches")
+    return [Picture(stem, found[stem]) for stem in sorted(found)]

@@ -1,0 +1,109 @@
+"""The official files of Visual Dialog v1.0: `visdial_1.0_<split>.json` with its tables of questions and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeGuard
+
+from gill_bench.datasets import Picture
+from gill_bench.datasets.files import find_split_file, integer_of, is_encodable, list_of, shown
+from gill_bench.datasets.pictures import index_pictures, no_pictures
+from gill_bench.errors import InputError
+from gill_bench.reading import read_json
+
+ROUNDS, OPTIONS = 10, 100
+
+
+class Round(NamedTuple):
+    """A round: its question, its answer and, if they were asked for, the 100 options and the answer's place in them."""
+
+    question: str
+    answer: str
+    options: tuple[str, ...] = ()
+    gt_index: int = 0
+
+
+class Dialog(NamedTuple):
+    """A dialog of ten rounds about a picture."""
+
+    image: int
+    picture: Picture
+    rounds: tuple[Round, ...]
+
+
+def read_dialogs(folder: Path, split: str, *, options: bool = False) -> list[Dialog]:
+    """Read the dialogs of a split, in the order of the file.
+
+    Texts are those of the file's tables, not copies: each of a million options is a reference to one of them.
+
+    Args:
+        folder: Holds `visdial_1.0_<split>.json`, and the pictures as `VisualDialog_<split>2018_<id, 12 digits>.jpg` (or
+            another extension) in `VisualDialog_<split>2018/`, `images/` or the folder itself.
+        split: "val"; any other in the same format.
+        options: Whether rounds have to have options to answer, and which is the true one.
+
+    Raises:
+        InputError: The file is absent or malformed, or there are no pictures at all.
+    """
+    file = find_split_file(folder, split, "visdial_1.0_{split}.json", (".",), "download VisDial v1.0")
+    name = f"VisualDialog_{split}2018"
+    places = [folder / name, folder / "images" / name, folder / "images", folder]
+    pictures = index_pictures(places)
+    data = read_json(file).get("data")
+    questions, answers = (_table(data, key, f"{file}: data") for key in ("questions", "answers"))
+    dialogs: dict[int, Dialog] = {}
+    for number, dialog in enumerate(list_of(data, "dialogs", f"{file}: data")):
+        where = f"{file}: data.dialogs[{number}]"
+        image = integer_of(dialog, "image_id", where)
+        if image in dialogs:
+            raise InputError(f"{where}.image_id: {image} has a dialog already; image ids are unique")
+        records = list_of(dialog, "dialog", where)
+        if len(records) != ROUNDS:
+            raise InputError(f"{where}.dialog: {len(records)} rounds, expected {ROUNDS}")
+        rounds = []
+        for place, record in enumerate(records):
+            here = f"{where}.dialog[{place}]"
+            question = questions[_place(record, "question", len(questions), "data.questions", here)]
+            answer = answers[_place(record, "answer", len(answers), "data.answers", here)]
+            chosen = _options(record, answers, here) if options else ((), 0)
+            rounds.append(Round(question, answer, *chosen))
+        stem = f"{name}_{image:012d}"
+        dialogs[image] = Dialog(image, Picture(stem, pictures.get(stem)), tuple(rounds))
+    if not dialogs:
+        raise InputError(f"{file}: data.dialogs: the list is empty")
+    if not any(dialog.picture.file for dialog in dialogs.values()):
+        raise no_pictures(folder, split, places, f"{name}_<image id, 12 digits>.jpg or another common extension")
+    return list(dialogs.values())
+
+
+def _table(data: Any, key: str, where: str) -> list[str]:
+    table = list_of(data, key, where)
+    for place, text in enumerate(table):
+        if not isinstance(text, str) or not is_encodable(text):
+            raise InputError(f"{where}.{key}[{place}] is no text: {shown(text)}")
+    return table
+
+
+def _place(record: Any, key: str, length: int, table: str, where: str) -> int:
+    place = record.get(key) if isinstance(record, dict) else None
+    if not _is_place(place, length):
+        raise InputError(f"{where}.{key}: expected a place in {table} (0 to {length - 1}), found {shown(place)}")
+    return place
+
+
+def _is_place(value: object, length: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < length
+
+
+def _options(record: Any, answers: Sequence[str], where: str) -> tuple[tuple[str, ...], int]:
+    places = list_of(record, "answer_options", where)
+    if len(places) != OPTIONS:
+        raise InputError(f"{where}.answer_options: {len(places)} options, expected {OPTIONS}")
+    for number, place in enumerate(places):
+        if not _is_place(place, len(answers)):
+            raise InputError(
+                f"{where}.answer_options[{number}]: expected a place in data.answers (0 to {len(answers) - 1}),"
+                f" found {shown(place)}"
+            )
+    return tuple(answers[place] for place in places), _place(record, "gt_index", OPTIONS, "answer_options", where)

@@ -1,0 +1,48 @@
+"""Visual Dialog v1.0, for finding the picture that a dialog is about among those of all dialogs.
+
+Facts in protocol 3.6: a prompt is the first n rounds, each "Q: <question>? A: <answer>.", joined by single spaces;
+unlike in generation, answers get a period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gill_bench.cards import Value
+from gill_bench.datasets import Dataset, Example, Turn
+from gill_bench.datasets.visdial import RoundContext, parse_rounds
+from gill_bench.datasets.visdial_files import read_dialogs
+
+
+def context(name: str) -> RoundContext:
+    """Parse `{n}-rounds` with 1 <= n <= 10; asks for embeddings.
+
+    Raises:
+        InputError: The name is not of this form, or asks for more than a dialog has.
+    """
+    return RoundContext(parse_rounds(name), separator=" ", asks="embeddings")
+
+
+def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
+    """Read the dialogs of a split, in the order of the file; the candidates are their pictures, in the same order.
+
+    Args:
+        folder: See `gill_bench.datasets.visdial_files.read_dialogs`.
+        split: "val"; any other in the same format.
+        options: Not used here.
+
+    Raises:
+        InputError: The file is absent or malformed, or there are no pictures at all.
+    """
+    dialogs = read_dialogs(folder, split)
+    examples = [
+        Example(
+            str(dialog.image),
+            str(dialog.image),
+            tuple(Turn(f"Q: {one.question}? A: {one.answer}.") for one in dialog.rounds),
+            dialog.picture,
+        )
+        for dialog in dialogs
+    ]
+    return Dataset(examples, candidates=[dialog.picture for dialog in dialogs])

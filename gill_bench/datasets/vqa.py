@@ -1,0 +1,135 @@
+"""VQAv2: questions about COCO's pictures, each with the answers of ten annotators (protocol 3.9, paper Table 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gill_bench.cards import Value
+from gill_bench.datasets import Dataset, Example, Picture, Turn
+from gill_bench.datasets.contexts import context_named
+from gill_bench.datasets.files import find_split_file, integer_of, list_of, shown, text_of
+from gill_bench.datasets.options import choice
+from gill_bench.datasets.pictures import index_pictures, no_pictures
+from gill_bench.errors import InputError
+from gill_bench.interfaces import Asks
+from gill_bench.reading import read_json
+
+PROMPTS = {
+    "dialog": "Q: {}\nA:",
+    "magma": "Q: {} A:",
+    "frozen": "Please answer the question. Question: {} Answer:",
+}
+"""The paper's is not published: the authors' own dialog format, and those of related models (protocol 3.9)."""
+_FACTS = ("question_type", "answer_type")
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionContext:
+    """The picture, then the question as the card's `question_prompt` puts it: "dialog", "magma" or "frozen"."""
+
+    name: str = "question"
+    asks: Asks | None = None
+    inputs: frozenset[str] = frozenset({"text", "image"})
+
+    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The prompt: a picture and a text."""
+        (turn,) = example.turns
+        assert turn.picture is not None
+        before, after = PROMPTS[choice(prompt, "question_prompt", PROMPTS)].split("{}")
+        return (turn.picture, f"{before}{turn.text}{after}")
+
+
+def context(name: str) -> QuestionContext:
+    """The context `question`.
+
+    Raises:
+        InputError: Another name.
+    """
+    return context_named(name, [QuestionContext()])
+
+
+def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
+    """Read the questions of a split, in the order of the file, with the annotators' answers in theirs.
+
+    Args:
+        folder: Holds `v2_OpenEnded_mscoco_<split>_questions.json`, `v2_mscoco_<split>_annotations.json`, and the
+            pictures as `COCO_<split>_<id, 12 digits>.jpg` or, as in COCO's edition of 2017, `<id, 12 digits>.jpg` (or
+            another extension) in `<split>/`, `images/`, `train2017/` or `val2017/`.
+        split: "val2014" or "train2014".
+        options: Not used here.
+
+    Returns:
+        Facts of an example: `question_type` and `answer_type`.
+
+    Raises:
+        InputError: A file is absent, malformed or of another split; a question has no annotation or an annotation no
+            question; there are no pictures at all.
+    """
+    files = [
+        find_split_file(folder, split, pattern, (".",), "download the questions and annotations of VQA v2.0")
+        for pattern in ("v2_OpenEnded_mscoco_{split}_questions.json", "v2_mscoco_{split}_annotations.json")
+    ]
+    questions, annotations = (
+        _by_id(file, key, split) for file, key in zip(files, ("questions", "annotations"), strict=True)
+    )
+    _refuse_unmatched(files[0], questions.keys() - annotations.keys(), "question", "annotation")
+    _refuse_unmatched(files[1], annotations.keys() - questions.keys(), "annotation", "question")
+    places = [folder / split, folder / "images", folder / "train2017", folder / "val2017"]
+    found = index_pictures(places)
+    examples = []
+    for number, (where, question) in questions.items():
+        image = integer_of(question, "image_id", where)
+        place, annotation = annotations[number]
+        if integer_of(annotation, "image_id", place) != image:
+            raise InputError(f"{place}.image_id: {annotation['image_id']}, but question {number} is about {image}")
+        file = found.get(f"COCO_{split}_{image:012d}") or found.get(f"{image:012d}")
+        turn = Turn(text_of(question, "question", where), Picture(str(image), file))
+        facts = {key: text_of(annotation, key, place) for key in _FACTS}
+        examples.append(Example(str(number), str(image), (turn,), answers=_answers(annotation, place), facts=facts))
+    if not any(turn.picture and turn.picture.file for example in examples for turn in example.turns):
+        raise no_pictures(folder, split, places, f"COCO_{split}_<id, 12 digits>.jpg or <id, 12 digits>.jpg")
+    return Dataset(examples)
+
+
+def _by_id(file: Path, key: str, split: str) -> dict[int, tuple[str, Any]]:
+    """Records by question id, each with its place for errors."""
+    content = read_json(file)
+    said = content.get("data_subtype", split)
+    if said != split:
+        raise InputError(f"{file}: data_subtype: {shown(said)}, expected {split!r} as in the file's name")
+    found: dict[int, tuple[str, Any]] = {}
+    for number, record in enumerate(list_of(content, key, str(file))):
+        where = f"{file}: {key}[{number}]"
+        question = integer_of(record, "question_id", where)
+        if question in found:
+            raise InputError(f"{where}.question_id: {question} is that of an earlier record; question ids are unique")
+        found[question] = where, record
+    if not found:
+        raise InputError(f"{file}: {key}: the list is empty")
+    return found
+
+
+def _refuse_unmatched(file: Path, ids: Iterable[int], what: str, other: str) -> None:
+    alone = sorted(ids)
+    if alone:
+        shown = ", ".join(map(str, alone[:3])) + (", ..." if len(alone) > 3 else "")
+        raise InputError(f"{file}: {len(alone)} without {other}: question_id {shown}; every {what} needs its {other}")
+
+
+def _answers(annotation: Any, where: str) -> tuple[str, ...]:
+    """The official evaluator tells an answer from the others by its record, so equal records would all be left out."""
+    seen: set[int] = set()
+    answers = []
+    for number, answer in enumerate(list_of(annotation, "answers", where)):
+        place = f"{where}.answers[{number}]"
+        name = integer_of(answer, "answer_id", place)
+        if name in seen:
+            raise InputError(f"{place}.answer_id: {name} is that of an earlier answer; they are distinct in a question")
+        seen.add(name)
+        answers.append(text_of(answer, "answer", place, may_be_blank=True))
+    if not answers:
+        raise InputError(f"{where}.answers: the list is empty")
+    return tuple(answers)

@@ -1,0 +1,72 @@
+"""Reading text and JSON files that people bring: whatever is wrong with one is said with its name and place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gill_bench.errors import InputError
+
+
+def read_text(file: Path) -> str:
+    """Read a UTF-8 text as it stands, line ends included; a byte order mark is passed over.
+
+    Raises:
+        InputError: Missing, unreadable, or not UTF-8.
+    """
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not UTF-8 at byte {error.start}; download it again") from error
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def read_json_value(file: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: Unreadable, cut in the middle (with line and column), or an object has a key twice.
+    """
+    text = read_text(file)
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeated_keys)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{file}: cannot be read as JSON: line {error.lineno}, column {error.colno}: {error.msg};"
+            " the file is cut or damaged: download it again"
+        ) from error
+    except _RepeatedKeyError as error:
+        raise InputError(f"{file}: an object has the key {str(error)[:80]!r} twice") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(f"{file}: cannot be read as JSON: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{file}: nested too deeply to be one of the expected files") from error
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        InputError: As `read_json_value`, or it holds something else.
+    """
+    value = read_json_value(file)
+    if not isinstance(value, dict):
+        raise InputError(f"{file}: expected a JSON object at the top, found {type(value).__name__}")
+    return value
+
+
+class _RepeatedKeyError(Exception):
+    pass
+
+
+def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON allows a key twice and the library keeps the last: which of the two was meant, nobody knows."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _RepeatedKeyError(next(name for name in names if names.count(name) > 1))
+    return found

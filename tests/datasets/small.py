@@ -1,0 +1,135 @@
+"""Small data of the tests' own, one folder per format; pictures are empty files, since readers only look for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+VISDIAL, DENSE = "visdial_1.0_val.json", "visdial_1.0_val_dense_annotations.json"
+QUESTIONS, ANNOTATIONS = "v2_OpenEnded_mscoco_val2014_questions.json", "v2_mscoco_val2014_annotations.json"
+CAPTIONS = "annotations/captions_val2014.json"
+PAIRS, URLS = "cc3m_val.tsv", "Validation_GCC-1.1.0-Validation.tsv"
+VOTES = "PartiPromptsAllDecisions_Alignment.tsv"
+
+
+def edit(file: Path, change: Callable[[Any], object]) -> None:
+    """Change the content of a JSON file in place."""
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def linked(real: Path, folder: Path, pictures: Iterable[str]) -> Path:
+    """A folder with links to all that is in a real one, and with empty picture files beside them."""
+    folder.mkdir(exist_ok=True)
+    for path in real.iterdir():
+        (folder / path.name).symlink_to(path)
+    touch(folder, pictures)
+    return folder
+
+
+def touch(folder: Path, names: Iterable[str]) -> None:
+    """Write empty files."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def write_coco(folder: Path) -> Path:
+    """Three images, of which one is not there, with two captions each that do not stand together."""
+    ids = (42, 7, 300)
+    images = [{"id": image, "file_name": f"COCO_val2014_{image:012d}.jpg", "height": 1, "width": 1} for image in ids]
+    told = [
+        {"image_id": image, "id": 100 * turn + place, "caption": f"caption {turn} of {image} . \n"}
+        for turn in (2, 1)
+        for place, image in enumerate(ids)
+    ]
+    (folder / "annotations").mkdir(parents=True)
+    (folder / CAPTIONS).write_text(json.dumps({"info": {}, "images": images, "annotations": told}))
+    touch(folder / "val2014", [images[0]["file_name"], images[1]["file_name"]])  # type: ignore[list-item]
+    return folder
+
+
+def write_vqa(folder: Path) -> Path:
+    """Three questions about two pictures, annotations in another order."""
+    common = {"data_type": "mscoco", "data_subtype": "val2014"}
+    asked = [(70, 7, "is it day?"), (71, 7, "how many {}?"), (420, 42, "where?")]
+    questions = [{"question_id": n, "image_id": image, "question": text} for n, image, text in asked]
+    annotations = [
+        {
+            "question_id": n,
+            "image_id": image,
+            "question_type": text.split()[0],
+            "answer_type": "other",
+            "answers": [
+                {"answer": f"{text} {place}", "answer_confidence": "yes", "answer_id": place} for place in range(1, 11)
+            ],
+        }
+        for n, image, text in reversed(asked)
+    ]
+    folder.mkdir(exist_ok=True)
+    (folder / QUESTIONS).write_text(json.dumps({**common, "questions": questions}))
+    (folder / ANNOTATIONS).write_text(json.dumps({**common, "annotations": annotations}))
+    touch(folder, ["val2014/COCO_val2014_000000000007.jpg"])
+    return folder
+
+
+def write_visdial(folder: Path) -> Path:
+    """Two dialogs, of which the first has its picture, and their dense annotations."""
+    dialogs = [
+        {
+            "image_id": image,
+            "caption": "never shown",
+            "dialog": [
+                {
+                    "question": place,
+                    "answer": 9 - place,
+                    "answer_options": [*range(100)][::-1],
+                    "gt_index": 90 + place,
+                }
+                for place in range(10)
+            ],
+        }
+        for image in (7, 123456)
+    ]
+    questions, answers = [f"is it {n}" for n in range(10)], [f"no , {n}" for n in range(101)]
+    data = {"questions": questions, "answers": answers, "dialogs": dialogs}
+    dense = [
+        {"image_id": image, "round_id": place, "gt_relevance": [0.0] * 90 + [0.2, 1.0] + [0] * 8}
+        for image, place in ((7, 3), (123456, 10))
+    ]
+    folder.mkdir(exist_ok=True)
+    (folder / VISDIAL).write_text(json.dumps({"version": "1.0", "split": "val2018", "data": data}))
+    (folder / DENSE).write_text(json.dumps(dense))
+    touch(folder, ["VisualDialog_val2018/VisualDialog_val2018_000000000007.jpg"])
+    return folder
+
+
+def write_pairs(folder: Path) -> Path:
+    """CC3M as the authors have it: three pairs of two pictures."""
+    folder.mkdir(exist_ok=True)
+    (folder / PAIRS).write_text('caption\timage\na " quote\tx.jpg\nNA\tsub/y.png\nagain\tx.jpg\n')
+    touch(folder / "cc3m" / "validation", ["sub/y.png"])
+    return folder
+
+
+def write_urls(folder: Path) -> Path:
+    """CC3M as it is published: three captions, of which two pictures were downloaded, one into a shard."""
+    folder.mkdir(exist_ok=True)
+    (folder / URLS).write_text("".join(f"caption {row} .\thttp://a.b/{row}?x=1\n" for row in range(3)))
+    touch(folder / "cc3m" / "validation", ["000000000.webp", "00000/000000002.jpg", "00000/000000002.json"])
+    return folder
+
+
+def write_partiprompts(folder: Path) -> Path:
+    """Eight prompts, of which six have a label: gen, ret, gen, ret, gen, gen."""
+    votes = ("gen,gen,gen,gen,gen", "ret,ret,ret,ret,same", "gen,ret,same,same,same", "gen,gen,gen,ret,same")
+    rows = [
+        f'the sign says "{place}"\tSigns\tWriting & Symbols\t\t{cast}'
+        for place, cast in enumerate((*votes, "ret,ret,ret,gen,same", *votes[:1], *votes[2:3], *votes[:1]))
+    ]
+    folder.mkdir(exist_ok=True)
+    (folder / VOTES).write_text("\n".join(["Prompt\tCategory\tChallenge\tNote\tDecisions", *rows]) + "\n")
+    return folder
