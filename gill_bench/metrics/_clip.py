@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,8 +9,9 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, CLIPImageProcessorPil, CLIPVisionModel, CLIPVisionModelWithProjection
 
-from gill_bench.checkpoints import LOADING_ERRORS, first_line, quiet_loading
+from gill_bench.checkpoints import LOADING_ERRORS, check_complete, first_line, quiet_loading
 from gill_bench.errors import InputError
+from gill_bench.metrics._clip_pixels import ClipPixels
 from gill_bench.metrics.clip_similarity import NAME, NARROWEST
 from gill_bench.metrics.picture import PictureMetric
 
@@ -36,11 +36,14 @@ class ClipSimilarity(PictureMetric):
         super().__init__()
         self.tower = tower.train(False).requires_grad_(False)
         self.processor = processor
+        self.pixels = ClipPixels(processor)
         self.output = "image_embeds" if features == "projected" else "pooler_output"
         self.name = NAME if tower.config.hidden_size >= NARROWEST else f"{NAME}[mini]"
 
-    def _features(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-        pixels: torch.Tensor = self.processor(images=list(images), return_tensors="pt")["pixel_values"]
+    def _prepare(self, image: Image.Image) -> torch.Tensor:
+        return self.pixels(image)
+
+    def _embed(self, pixels: torch.Tensor) -> list[torch.Tensor]:
         output = self.tower(pixels.to(self.tower.device, self.tower.dtype))
         embedding: torch.Tensor = getattr(output, self.output).float()
         return [embedding / embedding.norm(dim=-1, keepdim=True)]
@@ -69,10 +72,5 @@ def load_clip(folder: Path, *, features: Literal["projected", "pooled"], dtype: 
             processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
         except LOADING_ERRORS as error:
             raise InputError(f"{folder}: cannot be loaded as {network.__name__}: {first_line(error)}") from error
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise InputError(
-            f"{folder}: {len(missing)} weights of {network.__name__} are missing, the first is {missing[0]!r}; "
-            "the files are damaged or of another model"
-        )
+    check_complete(report, folder, network.__name__)
     return ClipSimilarity(tower, processor, features).to(device)

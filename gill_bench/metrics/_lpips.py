@@ -75,9 +75,15 @@ class Lpips(PictureMetric):
         self.size = size
         self.name = name
 
-    def _features(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-        pixels = torch.stack([self._pixels(image) for image in images]).to(self.scaling.shift.device)
-        activations = self.trunk(self.scaling(pixels).contiguous(memory_format=torch.channels_last))
+    def _prepare(self, image: Image.Image) -> torch.Tensor:
+        """One picture (3, size, size) in -1..1, resized as a float tensor and not quantised again."""
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(127.5).sub_(1)
+        resized: torch.Tensor = F.resize(pixels, [self.size, self.size], antialias=True)
+        return resized
+
+    def _embed(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        channels_last = pixels.to(self.scaling.shift.device).contiguous(memory_format=torch.channels_last)
+        activations = self.trunk(self.scaling(channels_last))
         return [lpips.normalize_tensor(activation) for activation in activations]
 
     def _compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
@@ -85,12 +91,6 @@ class Lpips(PictureMetric):
         for one, other, weight in zip(generated, reference, self.linear, strict=True):
             distance = distance + lpips.spatial_average(nn.functional.conv2d((one - other) ** 2, weight))
         return distance.flatten()
-
-    def _pixels(self, image: Image.Image) -> torch.Tensor:
-        """One picture (3, size, size) in -1..1, resized as a float tensor and not quantised again."""
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
-        resized: torch.Tensor = F.resize(pixels, [self.size, self.size], antialias=True)
-        return resized
 
 
 def load_alex(file: Path, version: str, size: int) -> Lpips:

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards import Value, explain
+from gill_bench.cards import Value
 from gill_bench.checkpoints import check_network_files, read_json
 from gill_bench.errors import InputError
+from gill_bench.metrics.settings import check_settings, need_weights
 
 if TYPE_CHECKING:
     from gill_bench.metrics.picture import PictureMetric
@@ -27,6 +28,9 @@ NARROWEST = 256
 """The narrowest published CLIP vision towers (TinyCLIP) are 256 wide, the embedded one is far below: a random or toy
 encoder shows in the metric's name, whatever its folder is called."""
 
+_WANTED = "the CLIP folder"
+
+kind = "pairs"
 higher_is_better = True
 
 
@@ -56,7 +60,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
     >>> signature({"features": "pooled"}, "mini")
     'clip-similarity[mini]|encoder:clip[mini]|features:pooled|preprocess:pil|dtype:float32|v:1'
     """
-    checked = _settings(settings)
+    checked = check_settings(Settings, settings, NAME)
     name, encoder = (f"{NAME}[mini]", "clip[mini]") if backbone == "mini" else (NAME, backbone)
     return f"{name}|encoder:{encoder}|features:{checked.features}|preprocess:pil|dtype:{checked.dtype}|v:{VERSION}"
 
@@ -68,8 +72,8 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
         InputError: A setting is unknown, the folder does not hold a CLIP with its image processor, or a small stand-in
             under the name of a published one.
     """
-    _settings(settings)
-    folder = _folder(weights)
+    check_settings(Settings, settings, NAME)
+    folder = need_weights(weights, NAME, _WANTED)
     config = read_json(folder / "config.json")
     kind = config.get("model_type")
     if kind not in ("clip", "clip_vision_model"):
@@ -93,18 +97,6 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
     """
     from gill_bench.metrics._clip import load_clip
 
-    checked = _settings(settings)
-    return load_clip(_folder(weights), features=checked.features, dtype=checked.dtype, device=device)
-
-
-def _settings(settings: Mapping[str, Value]) -> Settings:
-    try:
-        return Settings.model_validate(dict(settings))
-    except ValidationError as error:
-        raise InputError(f"{NAME}: settings: {explain(error, Settings)}") from error
-
-
-def _folder(weights: Path | None) -> Path:
-    if weights is None:
-        raise InputError(f"{NAME} needs weights: name the CLIP folder under [metrics.weights] of the card")
-    return weights
+    checked = check_settings(Settings, settings, NAME)
+    folder = need_weights(weights, NAME, _WANTED)
+    return load_clip(folder, features=checked.features, dtype=checked.dtype, device=device)

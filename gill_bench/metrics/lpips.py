@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from gill_bench.cards import Value, explain
+from gill_bench.cards import Value
 from gill_bench.checkpoints import check_network_files, read_json
 from gill_bench.errors import InputError
+from gill_bench.metrics.settings import check_settings, need_weights
 
 if TYPE_CHECKING:
     from gill_bench.metrics.picture import PictureMetric
@@ -27,6 +28,9 @@ VERSION = 1
 MINI_SIZE = 64
 """Pixels to which the mini backbone squashes pictures, whatever the card says of the real one."""
 
+_WANTED = "the trunk's file"
+
+kind = "pairs"
 higher_is_better = False
 
 
@@ -58,7 +62,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
     >>> signature({}, "mini")
     'lpips[mini]|net:alex[mini]|resize:64-bilinear-antialias|v:1'
     """
-    checked = _settings(settings)
+    checked = check_settings(Settings, settings, NAME)
     if backbone == "mini":
         return f"{NAME}[mini]|net:alex[mini]|resize:{MINI_SIZE}-bilinear-antialias|v:{VERSION}"
     return (
@@ -74,8 +78,8 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
         InputError: A setting is unknown, the weights are neither a state dict nor a mini backbone, or the mini backbone
             stands under the name of the published one.
     """
-    _settings(settings)
-    path = _path(weights)
+    check_settings(Settings, settings, NAME)
+    path = need_weights(weights, NAME, _WANTED)
     if path.is_dir():
         if backbone != "mini":
             raise InputError(f"{path}: a folder, expected the file of {backbone}; or choose --metric-weights mini")
@@ -100,8 +104,8 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
     """
     from gill_bench.metrics._lpips import load_alex, load_mini
 
-    checked = _settings(settings)
-    path = _path(weights)
+    checked = check_settings(Settings, settings, NAME)
+    path = need_weights(weights, NAME, _WANTED)
     if path.is_dir():
         check(path, settings, "mini")
         return load_mini(path, MINI_SIZE).to(device)
@@ -118,16 +122,3 @@ def build_mini(folder: Path, seed: int) -> None:
     from gill_bench.metrics._lpips import write_mini
 
     write_mini(folder, seed, {"kind": f"{NAME}[mini]", "size": MINI_SIZE})
-
-
-def _settings(settings: Mapping[str, Value]) -> Settings:
-    try:
-        return Settings.model_validate(dict(settings))
-    except ValidationError as error:
-        raise InputError(f"{NAME}: settings: {explain(error, Settings)}") from error
-
-
-def _path(weights: Path | None) -> Path:
-    if weights is None:
-        raise InputError(f"{NAME} needs weights: name the trunk's file under [metrics.weights] of the card")
-    return weights

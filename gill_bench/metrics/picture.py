@@ -18,7 +18,9 @@ class PictureMetric(Metric):
     """A torchmetrics metric over pairs of pictures that keeps one value per pair.
 
     Features of a picture are computed by `features` and compared by `compare`, so that those of a reference, which all
-    models, contexts and seeds share, are computed once. A metric implements `_features` and `_compare`.
+    models, contexts and seeds share, are computed once. `features` is `prepare`, which works on one picture and may run
+    in other threads (`gill_bench.read_ahead`), and `embed`, the network. A metric implements `_prepare`, `_embed` and
+    `_compare`.
 
     States merge by concatenation: `a.merge_state(b)` has the values of b before those of a, as everywhere in
     torchmetrics.
@@ -37,16 +39,19 @@ class PictureMetric(Metric):
         self.add_state("values", default=[], dist_reduce_fx="cat")
 
     @abstractmethod
-    def _features(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-        """Features of 1 to 32 RGB pictures."""
+    def _prepare(self, image: Image.Image) -> torch.Tensor:
+        """The network's input (C, H, W), on the CPU, for an RGB picture; the same shape for all, safe in any thread."""
+
+    @abstractmethod
+    def _embed(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """Features of 1 to 32 prepared pictures (N, C, H, W)."""
 
     @abstractmethod
     def _compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
         """Values (N,) from features of N pictures each, or of one reference."""
 
-    @torch.inference_mode()
     def features(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-        """Features of pictures.
+        """Features of pictures: `embed` of what `prepare` makes of each.
 
         Args:
             images: N pictures, at least one, of any sizes, as `gill_bench.images.load_image` returns them.
@@ -57,12 +62,36 @@ class PictureMetric(Metric):
         Raises:
             ValueError: No picture, or one that is not RGB.
         """
-        if not images:
+        return self.embed([self.prepare(image) for image in images])
+
+    @torch.inference_mode()
+    def prepare(self, image: Image.Image) -> torch.Tensor:
+        """Bring a picture to the size and range that the network wants; may be called in any thread.
+
+        Args:
+            image: As `gill_bench.images.load_image` returns it.
+
+        Returns:
+            (3, H, W), float32, on the CPU; the same size for every picture.
+
+        Raises:
+            ValueError: The picture is not RGB.
+        """
+        if image.mode != "RGB":
+            raise ValueError(f"a picture of mode {image.mode}; read pictures with gill_bench.images.load_image")
+        return self._prepare(image)
+
+    @torch.inference_mode()
+    def embed(self, prepared: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Features of N pictures, at least one, that went through `prepare`: tensors whose first dimension is N.
+
+        Raises:
+            ValueError: No picture.
+        """
+        if not prepared:
             raise ValueError("no pictures")
-        for image in images:
-            if image.mode != "RGB":
-                raise ValueError(f"a picture of mode {image.mode}; read pictures with gill_bench.images.load_image")
-        batches = [self._features(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
+        starts = range(0, len(prepared), _BATCH)
+        batches = [self._embed(torch.stack(list(prepared[start : start + _BATCH]))) for start in starts]
         return [torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*batches, strict=True)]
 
     @torch.inference_mode()

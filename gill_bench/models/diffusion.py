@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from gill_bench.checkpoints import LOADING_ERRORS, first_line, quiet_loading
+from gill_bench.checkpoints import LOADING_ERRORS, check_complete, first_line, quiet_loading
 from gill_bench.errors import GillBenchError, InputError, did_you_mean
 from gill_bench.interfaces import GeneratedImage, Noise
 from gill_bench.models._pipeline_folder import SAFETY, parts, read_index
@@ -235,12 +235,7 @@ def _load_network(folder: Path, name: str, library: str, kind: str, dtype: torch
         )
     except LOADING_ERRORS as error:
         raise InputError(f"{folder}: cannot be loaded as {kind}: {first_line(error)}") from error
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise InputError(
-            f"{folder}: {len(missing)} weights of {kind} are missing, the first is {missing[0]!r}; "
-            "the files are damaged or of another model"
-        )
+    check_complete(report, folder, kind)
     return {name: loaded.eval()}
 
 

@@ -16,6 +16,11 @@ from gill_bench.metrics import lpips
 from gill_bench.metrics.picture import PictureMetric
 from tests.metrics.backbones import alex_state, pictures, write_alex
 
+BUDGET = 5e-7
+"""How far a distance may be from that of lpips.LPIPS with the same weights, one pair a call. The operations are the
+same; float32 sums run in another order (channels last, another batch size): 7.5e-8 at the most on 512 pairs of 0.1 to
+0.3."""
+
 
 @pytest.fixture(scope="module")
 def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -56,8 +61,8 @@ def test_value_is_that_of_the_package(trunk: Path, oracle: Any, size: int) -> No
         pairs = zip(generated, reference, strict=True)
         expected = torch.cat([oracle(squash(one, size), squash(other, size)).flatten() for one, other in pairs])
     one_by_one = torch.cat([values(scorer, [one], [other]) for one, other in zip(generated, reference, strict=True)])
-    torch.testing.assert_close(one_by_one, expected, atol=1e-7, rtol=0)
-    torch.testing.assert_close(values(scorer, generated, reference), expected, atol=1e-7, rtol=0)
+    torch.testing.assert_close(one_by_one, expected, atol=BUDGET, rtol=0)
+    torch.testing.assert_close(values(scorer, generated, reference), expected, atol=BUDGET, rtol=0)
     assert expected.min() > 0.01
     assert scorer.name == "lpips"
 
