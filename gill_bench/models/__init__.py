@@ -24,7 +24,12 @@ from gill_bench.registry import registered
 
 GROUP = "gill_bench.models"
 BUILTIN = {
+    "causal-lm": "gill_bench.models.causal_lm",
+    "clip": "gill_bench.models.clip",
+    "fromage": "gill_bench.models.fromage",
     "gill": "gill_bench.models.gill",
+    "glide": "gill_bench.models.glide",
+    "label-rule": "gill_bench.models.label_rule",
     "stable-diffusion": "gill_bench.models.stable_diffusion",
 }
 

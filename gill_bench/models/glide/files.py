@@ -1,0 +1,83 @@
+"""The files of checkpoint and tokenizer: finding them, and what can be checked without torch."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+from gill_bench.checkpoints import check_safetensors, first_line, read_json
+from gill_bench.errors import InputError
+
+Name = Literal["base", "upsample"]
+NAMES: tuple[Name, ...] = ("base", "upsample")
+"""Of the networks' files, as released."""
+_EXPECTED = "GLIDE's base.pt and upsample.pt"
+_SUFFIXES = (".pt", ".safetensors")
+_WORDS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
+"""Vocabulary and merges, as on the hub and as released with GPT-2."""
+_END = "<|endoftext|>"
+
+
+def find_checkpoint(folder: Path, name: Name) -> Path:
+    """A network's file in a folder: as released, or as safetensors.
+
+    Args:
+        folder: Of the checkpoint.
+        name: Which network.
+
+    Raises:
+        InputError: It is missing, empty or cut off.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected {_EXPECTED} in it")
+    file = next((folder / (name + suffix) for suffix in _SUFFIXES if (folder / (name + suffix)).is_file()), None)
+    if file is None:
+        raise InputError(f"{folder}: has no {name}.pt; expected {_EXPECTED}")
+    if file.stat().st_size == 0:
+        raise InputError(f"{file}: empty file")
+    if file.suffix == ".safetensors":
+        check_safetensors(file)
+    with file.open("rb") as opened:
+        zipped = opened.read(2) == b"PK"
+    if zipped and not zipfile.is_zipfile(file):
+        raise InputError(f"{file}: cut off ({file.stat().st_size} bytes); download it again")
+    return file
+
+
+def find_words(folder: Path) -> tuple[Path, Path]:
+    """The files of vocabulary and merges in a folder.
+
+    Raises:
+        InputError: They are not there.
+    """
+    for vocabulary, merges in _WORDS:
+        if (folder / vocabulary).is_file() and (folder / merges).is_file():
+            return folder / vocabulary, folder / merges
+    wanted = " or ".join(" and ".join(pair) for pair in _WORDS)
+    raise InputError(f"{folder}: expected GPT-2's tokenizer: {wanted}")
+
+
+def check_words(folder: Path, vocabulary: int) -> None:
+    """Check that a tokenizer has as many entries as the networks have embeddings.
+
+    Raises:
+        InputError: Files are missing or damaged, or of another tokenizer.
+    """
+    file, merges = find_words(folder)
+    entries = read_json(file)
+    ids = [value for value in entries.values() if isinstance(value, int)]
+    if sorted(ids) != list(range(vocabulary)):
+        raise InputError(
+            f"{file}: {len(entries)} entries, but the networks know the ids 0 to {vocabulary - 1}; GLIDE reads with"
+            " GPT-2's tokenizer"
+        )
+    try:
+        lines = merges.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{merges}: cannot be read: {first_line(error)}") from error
+    merged = {line.replace(" ", "") for line in lines}
+    lost = [token for token in entries if len(token) > 1 and token not in merged and token != _END]
+    if lost:
+        # Otherwise texts would silently fall into other tokens than those that the networks know.
+        raise InputError(f"{merges}: no merge gives {len(lost)} of the tokens of {file.name}, such as {lost[0]!r}")
