@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -12,6 +12,19 @@ from gill_bench.checkpoints import read_json
 from gill_bench.errors import InputError
 
 FILE = "model_args.json"
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class NamedParts(Protocol):
+    """What the files of GILL and of FROMAGe both say: the frozen models, by hub id or folder."""
+
+    @property
+    def opt_version(self) -> str:
+        """Language model."""
+
+    @property
+    def visual_encoder(self) -> str:
+        """CLIP."""
 
 
 class ModelArguments(BaseModel):
@@ -63,11 +76,20 @@ def read_arguments(folder: Path) -> ModelArguments:
     Raises:
         InputError: The file is missing, is not JSON, or a field is missing or not what GILL can be.
     """
+    return read_as(ModelArguments, folder)
+
+
+def read_as(schema: type[Schema], folder: Path) -> Schema:
+    """Read a checkpoint's `model_args.json` as a schema says.
+
+    Raises:
+        InputError: The file is missing, is not JSON, or does not fit the schema.
+    """
     file = folder / FILE
     raw = read_json(file)
     try:
-        return ModelArguments.model_validate(raw)
+        return schema.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ") if not first["loc"] else explain(error, ModelArguments)
+        message = first["msg"].removeprefix("Value error, ") if not first["loc"] else explain(error, schema)
         raise InputError(f"{file}: {message}") from error

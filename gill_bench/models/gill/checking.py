@@ -8,7 +8,7 @@ from pathlib import Path
 from gill_bench.checkpoints import check_network_files
 from gill_bench.errors import InputError
 from gill_bench.models._pipeline_folder import check_pipeline_folder
-from gill_bench.models.gill.arguments import FILE, ModelArguments, read_arguments
+from gill_bench.models.gill.arguments import FILE, NamedParts, read_arguments
 from gill_bench.models.gill.configs import decoder_sizes, expected_width, language_sizes, vision_width
 
 COMPONENTS = ("checkpoint", "llm", "visual_encoder")
@@ -24,13 +24,8 @@ def check_weights(weights: Mapping[str, Path], *, safety_checker: bool) -> None:
     Raises:
         InputError: Names file, and field or key.
     """
-    for name in COMPONENTS:
-        if name not in weights:
-            raise InputError(
-                f"weights: component {name!r} is missing; GILL has {', '.join(COMPONENTS)} and image_decoder"
-            )
+    checkpoint, llm, encoder = components(weights, "GILL has image_decoder too")
     # First what takes no time: torch is imported only by the checkpoint's own reader.
-    checkpoint, llm, encoder = (weights[name] for name in COMPONENTS)
     arguments = read_arguments(checkpoint)
     check_widths(arguments, checkpoint, llm, encoder)
     check_language_files(llm)
@@ -62,7 +57,21 @@ def check_weights(weights: Mapping[str, Path], *, safety_checker: bool) -> None:
         read_decision(checkpoint / DECISION_FILE, width)
 
 
-def check_widths(arguments: ModelArguments, checkpoint: Path, llm: Path, encoder: Path) -> None:
+def components(weights: Mapping[str, Path], note: str = "") -> tuple[Path, Path, Path]:
+    """The folders of checkpoint, language model and visual encoder.
+
+    Raises:
+        InputError: One is not given.
+    """
+    for name in COMPONENTS:
+        if name not in weights:
+            expected = ", ".join(COMPONENTS) + (f"; {note}" if note else "")
+            raise InputError(f"weights: component {name!r} is missing; expected {expected}")
+    checkpoint, llm, encoder = (weights[name] for name in COMPONENTS)
+    return checkpoint, llm, encoder
+
+
+def check_widths(arguments: NamedParts, checkpoint: Path, llm: Path, encoder: Path) -> None:
     """Check that the models given have the widths of those that the checkpoint was trained with.
 
     Raises:

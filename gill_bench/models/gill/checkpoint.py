@@ -29,14 +29,18 @@ _PREFIX = "model."
 _SHOWN = 3  # keys listed of each kind
 
 
-def find_checkpoint(folder: Path) -> Path:
+def find_checkpoint(folder: Path, model: str = "GILL") -> Path:
     """The weights inside a checkpoint folder: as released, else as written by training.
+
+    Args:
+        folder: Where they are.
+        model: Named in errors.
 
     Raises:
         InputError: There is none.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected a GILL checkpoint: model_args.json and {NAMES[0]}")
+        raise InputError(f"{folder}: no such folder; expected a {model} checkpoint: model_args.json and {NAMES[0]}")
     for name in NAMES:
         if (folder / name).is_file():
             return folder / name
@@ -133,6 +137,28 @@ def account(file: Path, state: Mapping[str, Tensor], heads: Heads, table_rows: i
     table, count = found.get(_PREFIX + _TABLE, ()), heads.sizes.num_tokens
     if len(table) == 2 and (table[0] == table_rows or (table_rows is None and table[0] > count)):
         found[_PREFIX + _TABLE] = (count, *table[1:])
+    compare(file, expected, found, "GILL", f" (text_fc_mode {heads.sizes.text_fc_mode!r})")
+
+
+def compare(
+    file: Path,
+    expected: Mapping[str, tuple[int, ...]],
+    found: Mapping[str, tuple[int, ...]],
+    model: str,
+    variant: str = "",
+) -> None:
+    """Compare the shapes of a checkpoint's tensors with those of a network.
+
+    Args:
+        file: Named in errors.
+        expected: By key.
+        found: By key.
+        model: Named in errors.
+        variant: Likewise.
+
+    Raises:
+        InputError: Names the first keys that are missing, additional, or of another shape.
+    """
     shapes = [
         f"{key} {found[key]} instead of {shape}"
         for key, shape in expected.items()
@@ -140,14 +166,24 @@ def account(file: Path, state: Mapping[str, Tensor], heads: Heads, table_rows: i
     ]
     problems = [
         _listed("missing", [key for key in expected if key not in found]),
-        _listed("not of GILL", [key for key in found if key not in expected]),
+        _listed(f"not of {model}", [key for key in found if key not in expected]),
         _listed("of another shape", shapes),
     ]
     if any(problems):
         raise InputError(
-            f"{file}: expected the {len(expected)} tensors of GILL (text_fc_mode {heads.sizes.text_fc_mode!r}); "
-            + "; ".join(filter(None, problems))
+            f"{file}: expected the {len(expected)} tensors of {model}{variant}; " + "; ".join(filter(None, problems))
         )
+
+
+def check_finite(file: Path, state: Mapping[str, Tensor]) -> None:
+    """Check values.
+
+    Raises:
+        InputError: One is not finite; names file and key.
+    """
+    for key, value in state.items():
+        if not bool(torch.isfinite(value).all()):
+            raise InputError(f"{file}: {key} holds values that are not finite; download it again")
 
 
 def fill_heads(file: Path, heads: Heads, state: Mapping[str, Tensor], dtype: torch.dtype) -> None:
@@ -158,9 +194,7 @@ def fill_heads(file: Path, heads: Heads, state: Mapping[str, Tensor], dtype: tor
     """
     values = {key.removeprefix(_PREFIX): value for key, value in state.items()}
     values[_TABLE] = values[_TABLE][-heads.sizes.num_tokens :]
-    for key, value in values.items():
-        if not bool(torch.isfinite(value).all()):
-            raise InputError(f"{file}: {_PREFIX}{key} holds values that are not finite; download it again")
+    check_finite(file, {_PREFIX + key: value for key, value in values.items()})
     # A copy, because the tensors of the file are mapped from it.
     heads.load_state_dict({key: value.to(dtype, copy=True) for key, value in values.items()}, assign=True)
 

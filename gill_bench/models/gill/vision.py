@@ -42,12 +42,9 @@ class VisualEncoder:
         Raises:
             InputError: Files are missing or damaged.
         """
-        from transformers import CLIPImageProcessorPil, CLIPVisionModel
+        from transformers import CLIPVisionModel
 
-        try:
-            processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
-        except LOADING_ERRORS as error:
-            raise InputError(f"{folder}: its image processor cannot be loaded: {first_line(error)}") from error
+        processor = load_processor(folder)
         return cls(load_network(CLIPVisionModel, folder, dtype, device), processor, squash_size)
 
     @property
@@ -75,3 +72,17 @@ class VisualEncoder:
             images = [squash_image(image, self._squash_size) for image in images]
         prepared = self._processor([image.convert("RGB") for image in images], return_tensors="pt")
         return cast(Tensor, prepared["pixel_values"])
+
+
+def load_processor(folder: Path) -> Any:
+    """Load the `CLIPImageProcessorPil` of a CLIP folder.
+
+    Raises:
+        InputError: Files are missing or damaged.
+    """
+    from transformers import CLIPImageProcessorPil
+
+    try:
+        return CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
+    except LOADING_ERRORS as error:
+        raise InputError(f"{folder}: its image processor cannot be loaded: {first_line(error)}") from error

@@ -1,0 +1,60 @@
+"""OPT behind the shared model interface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from gill_bench.errors import InputError
+from gill_bench.models.causal_lm import Settings
+from gill_bench.models.diffusion import resolve_dtype
+from gill_bench.models.gill.language import LanguageModel
+from gill_bench.models.gill.reading import PromptReader
+from gill_bench.models.gill.sequences import EncodedPrompt
+from gill_bench.models.gill.tokens import Tokens, load_tokenizer
+
+if TYPE_CHECKING:
+    from gill_bench.prompt import Prompt
+
+
+class TextEncoder:
+    """Puts text-only prompts together: BOS, and all segments joined by a space, as every text-only model reads them."""
+
+    def __init__(self, tokens: Tokens, language: LanguageModel) -> None:
+        self._tokens = tokens
+        self._language = language
+
+    def encode(self, prompts: Sequence[Prompt]) -> list[EncodedPrompt]:
+        """Encode N prompts.
+
+        Raises:
+            InputError: A prompt holds pictures.
+        """
+        encoded = []
+        for prompt in prompts:
+            if prompt.images:
+                raise InputError(f"a language model by itself reads no pictures, but a prompt has {len(prompt.images)}")
+            ids = [self._tokens.bos, *self._tokens.encode(prompt.text)]
+            labels = torch.tensor(ids, dtype=torch.long, device=self._language.device)
+            encoded.append(EncodedPrompt(self._language.embed(labels), labels))
+        return encoded
+
+
+class CausalLanguageModel(PromptReader):
+    """A language model by itself: `TextGenerator` and `TextScorer`, for prompts without pictures."""
+
+    @classmethod
+    def load(cls, folder: Path, settings: Settings, device: str) -> CausalLanguageModel:
+        """Load from the folder of an OPT.
+
+        Raises:
+            InputError: Files are missing or damaged.
+        """
+        tokens = Tokens(load_tokenizer(folder), (), str(folder))
+        dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)
+        language = LanguageModel.load(folder, dtype, device)
+        encoder = TextEncoder(tokens, language)
+        return cls(tokens, language, encoder, encoder, use_cache=settings.use_cache, answer_scoring="shifted")

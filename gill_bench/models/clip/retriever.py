@@ -1,0 +1,108 @@
+"""CLIP's two towers behind the shared model interface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from gill_bench.errors import InputError
+from gill_bench.models.clip import Settings
+from gill_bench.models.gill.loading import load_network
+from gill_bench.models.gill.tokens import load_tokenizer
+from gill_bench.models.gill.vision import VisualEncoder, load_processor
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from gill_bench.prompt import Prompt
+
+_BATCH = 64  # texts in one pass
+
+
+class ClipRetriever:
+    """CLIP: `ImageRetriever`. Projected features of both towers; pictures are resized and cropped as CLIP does.
+
+    Args:
+        model: `CLIPModel`.
+        tokenizer: Of its text tower.
+        processor: `CLIPImageProcessorPil`.
+        settings: How a prompt becomes a query.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, processor: Any, settings: Settings) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._vision = VisualEncoder(model.vision_model, processor, squash_size=0)
+        self.settings = settings
+
+    @classmethod
+    def load(cls, folder: Path, settings: Settings, device: str) -> ClipRetriever:
+        """Load from the folder of a whole CLIP.
+
+        Raises:
+            InputError: Files are missing or damaged.
+        """
+        from transformers import CLIPModel
+
+        tokenizer, processor = load_tokenizer(folder), load_processor(folder)
+        model = load_network(CLIPModel, folder, getattr(torch, settings.dtype), device)
+        return cls(model, tokenizer, processor, settings)
+
+    @property
+    def context(self) -> int:
+        """Tokens that the text tower reads, begin and end included: 77 in the published CLIPs."""
+        return int(self._model.config.text_config.max_position_embeddings)
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """L2-normalised projected features (N, p) of pictures."""
+        array: NDArray[np.float32] = self._pictures(images).cpu().numpy()
+        return array
+
+    def embed_prompts(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
+        """L2-normalised embeddings (N, p) of prompts.
+
+        Text segments are joined by a space and cut on the right where they are longer than `context`. What pictures
+        count for, `Settings.fusion` says.
+
+        Raises:
+            InputError: With `fusion` = "text", a prompt has no text.
+        """
+        mean = self.settings.fusion == "mean"
+        for number, prompt in enumerate(prompts):
+            if not prompt.texts and not mean:
+                raise InputError(f"prompt {number}: has no text, and fusion = 'text' reads nothing else")
+        texts = iter(self._texts([prompt.text for prompt in prompts if prompt.texts]))
+        pictures = iter(self._pictures([image for prompt in prompts for image in prompt.images] if mean else []))
+        queries = [torch.empty(0, int(self._model.config.projection_dim))]
+        for prompt in prompts:
+            votes = [next(texts)] if prompt.texts else []
+            votes += [next(pictures) for _ in prompt.images] if mean else []
+            queries.append(normalize(torch.stack(votes).mean(dim=0), dim=0).cpu()[None])
+        array: NDArray[np.float32] = torch.cat(queries).numpy()
+        return array
+
+    @torch.inference_mode()
+    def _pictures(self, images: Sequence[Image]) -> Tensor:
+        return normalize(self._model.visual_projection(self._vision.features(images)).float(), dim=-1)
+
+    @torch.inference_mode()
+    def _texts(self, texts: Sequence[str]) -> Tensor:
+        found = [torch.empty(0, int(self._model.config.projection_dim), device=self._model.device)]
+        for start in range(0, len(texts), _BATCH):
+            batch = self._tokenizer(
+                list(texts[start : start + _BATCH]),
+                padding=True,
+                truncation=True,
+                max_length=self.context,
+                return_tensors="pt",
+            ).to(self._model.device)
+            pooled = self._model.text_model(**batch).pooler_output
+            found.append(self._model.text_projection(pooled).float())
+        return normalize(torch.cat(found), dim=-1)

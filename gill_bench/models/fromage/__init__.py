@@ -1,0 +1,44 @@
+"""FROMAGe (Koh, Salakhutdinov, Fried, ICML 2023): GILL's predecessor, which retrieves pictures and generates none.
+
+A frozen OPT reads text and projected CLIP features; one [RET] token at the end of a prompt gives the state from which
+a picture is retrieved. Facts: protocol 4. Prompts, text and scores go through the code of GILL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gill_bench.models.gill.settings import ReadingSettings as Settings
+
+if TYPE_CHECKING:
+    from gill_bench.models.fromage.model import Fromage
+
+__all__ = ["Settings", "check", "load"]
+
+
+def check(weights: Mapping[str, Path], settings: Settings) -> None:
+    """Check what can be known before the large weights load: files, arguments, and whether all sizes fit together.
+
+    Args:
+        weights: Local folders: `checkpoint`, `llm`, `visual_encoder`.
+        settings: Of the card; nothing in them can be wrong with these weights.
+
+    Raises:
+        InputError: Names file and key.
+    """
+    from gill_bench.models.fromage.checking import check_weights
+
+    check_weights(weights)
+
+
+def load(weights: Mapping[str, Path], settings: Settings, device: str) -> Fromage:
+    """Load the model; see `check` for the arguments.
+
+    Raises:
+        InputError: The weights are damaged or do not fit together; names file and key.
+    """
+    from gill_bench.models.fromage.model import Fromage
+
+    return Fromage.load(weights, settings, device)

@@ -1,0 +1,148 @@
+"""OPT by itself against plain transformers, on small random weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from PIL import Image
+from torch.testing import assert_close
+from transformers import GPT2Tokenizer, OPTForCausalLM
+
+from gill_bench.cards import Cards
+from gill_bench.errors import InputError
+from gill_bench.interfaces import ImageRetriever, TextGenerator, TextScorer
+from gill_bench.mini.build import build_opt
+from gill_bench.models import causal_lm as adapter
+from gill_bench.models import check_settings
+from gill_bench.models.causal_lm import Settings
+from gill_bench.models.causal_lm.model import CausalLanguageModel
+from gill_bench.models.gill import reading
+from gill_bench.prompt import Prompt
+
+PROMPTS = [
+    Prompt(("a large red circle is at the top .",)),
+    Prompt(("it moves", "to the left .", "then it went away")),
+    Prompt(("Q: what colour is it?\nA: red\n" * 5 + "Q: how many are there?\nA:",)),
+    Prompt(("",)),
+]
+CONTINUATIONS = [" red", "", "\n two of them", "a"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("opt") / "opt-mini"
+    build_opt(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> CausalLanguageModel:
+    return adapter.load({"llm": folder}, Settings(), "cpu")
+
+
+class Plain:
+    """transformers alone, one prompt at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokenizer: Any = GPT2Tokenizer.from_pretrained(folder)
+        self.network: Any = cast(Any, OPTForCausalLM).from_pretrained(folder, dtype=torch.float32)
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        return [2, *self.tokenizer(" ".join(prompt.texts), add_special_tokens=False).input_ids]
+
+    def text(self, prompt: Prompt, tokens: int) -> str:
+        ids = torch.tensor([self.ids(prompt)])
+        with torch.no_grad():
+            made = self.network.generate(
+                ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False
+            )
+        return str(self.tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True))
+
+    @torch.no_grad()
+    def score(self, prompt: Prompt, continuation: str) -> float:
+        ids, added = self.ids(prompt), self.tokenizer(continuation, add_special_tokens=False).input_ids
+        logs = self.network(torch.tensor([ids + added])).logits[0].log_softmax(-1)
+        return float(sum(logs[len(ids) - 1 + place, token] for place, token in enumerate(added)))
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> Plain:
+    return Plain(folder)
+
+
+def test_capabilities(model: CausalLanguageModel) -> None:
+    assert isinstance(model, TextGenerator)
+    assert isinstance(model, TextScorer)
+    assert not isinstance(model, ImageRetriever)
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_greedy_texts(folder: Path, plain: Plain, batch: int, use_cache: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BATCH", batch)
+    model = adapter.load({"llm": folder}, Settings(use_cache=use_cache), "cpu")
+    expected = [plain.text(prompt, 7) for prompt in PROMPTS]
+    assert model.generate_texts(PROMPTS, 7) == expected
+    assert len(set(expected)) > 2
+    part = expected[0][3:5]
+    assert model.generate_texts(PROMPTS[:1], 7, [part]) == [expected[0][: expected[0].index(part)]]
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_scores(model: CausalLanguageModel, plain: Plain, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BATCH", batch)
+    expected = [plain.score(prompt, text) for prompt, text in zip(PROMPTS, CONTINUATIONS, strict=True)]
+    assert_close(model.score_texts(PROMPTS, CONTINUATIONS), expected, rtol=1e-5, atol=1e-5)
+    many = [plain.score(PROMPTS[2], text) for text in CONTINUATIONS]
+    assert_close(model.score_texts([PROMPTS[2]] * 4, CONTINUATIONS), many, rtol=1e-5, atol=1e-5)
+
+
+def test_bfloat16(folder: Path, model: CausalLanguageModel) -> None:
+    half = adapter.load({"llm": folder}, Settings(dtype="bfloat16"), "cpu")
+    assert half.language.dtype == torch.bfloat16
+    found, expected = (one.score_texts(PROMPTS, CONTINUATIONS) for one in (half, model))
+    assert_close(found, expected, rtol=0.05, atol=0.05)
+
+
+def test_prompts_that_cannot_be_read(model: CausalLanguageModel) -> None:
+    picture = Prompt(("a", Image.new("RGB", (4, 4))))
+    for ask in (lambda: model.generate_texts([picture], 2), lambda: model.score_texts([picture], ["a"])):
+        with pytest.raises(InputError, match="reads no pictures, but a prompt has 1"):
+            ask()
+    with pytest.raises(InputError, match=r"prompt 1: \d+ tokens .* reads at most 2048"):
+        model.generate_texts([PROMPTS[0], Prompt(("red " * 2100,))], 2)
+
+
+def test_wrong_folders(folder: Path, tmp_path: Path) -> None:
+    def refused(weights: dict[str, Path], message: str) -> None:
+        for ask in (adapter.check, lambda w, s: adapter.load(w, s, "cpu")):
+            with pytest.raises(InputError, match=message):
+                ask(weights, Settings())
+
+    refused({"model": folder}, "expected 'llm' alone")
+    refused({"llm": tmp_path / "nowhere"}, "no such folder")
+    other = Path(shutil.copytree(folder, tmp_path / "other"))
+    file = other / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "model_type": "gpt2"}))
+    refused({"llm": other}, "model_type = 'gpt2', expected 'opt'")
+    lacking = Path(shutil.copytree(folder, tmp_path / "lacking"))
+    (lacking / "vocab.json").unlink()
+    refused({"llm": lacking}, r"has no vocab\.json")
+
+
+def test_the_card_names_every_setting() -> None:
+    card = Cards(()).model("opt")
+    assert check_settings(card).model_dump() == dict(card.settings) == Settings().model_dump()
+    assert card.inputs == ("text",)
+
+
+def test_nothing_is_added_to_vocabulary_or_table(folder: Path, model: CausalLanguageModel) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    assert model.tokens.image_ids == []
+    assert model.tokens.size == len(json.loads((folder / "vocab.json").read_text()))
+    assert len(model.language._model.get_input_embeddings().weight) == config["vocab_size"]
