@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -105,21 +104,18 @@ def search(file: Path, queries: int, way: str) -> None:
         whole = torch.from_numpy(matrix.astype(np.float32))
         places = (torch.from_numpy(wanted) @ whole.T).topk(5, dim=1).indices.numpy()
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    # Pages of the file count as this process's, but the system may take them back.
-    anonymous = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon")]
-    print(
-        json.dumps(
-            {
-                "way": way,
-                "queries": queries,
-                "seconds": round(seconds, 1),
-                "peak_MiB": round(peak),
-                "anonymous_MiB_at_end": int(anonymous[0].split()[1]) // 1024,
-                "checksum": int(places.sum()),
-            }
-        )
-    )
+    # Of this program alone: `ru_maxrss` starts from what the parent process had. Pages of the mapped file are part of
+    # the peak, although the system may take them back.
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    found = {
+        "way": way,
+        "queries": queries,
+        "seconds": round(seconds, 1),
+        "peak_MiB": int(status["VmHWM"].split()[0]) // 1024,
+        "file_MiB": file.stat().st_size >> 20,
+        "checksum": int(places.sum()),
+    }
+    print(json.dumps(found))
 
 
 def main() -> None:
