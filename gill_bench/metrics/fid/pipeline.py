@@ -26,6 +26,7 @@ from gill_bench.metrics.frechet import FeatureStatistics
 BATCH = 32
 """Pictures in one call of a network. It is no setting: sums over another batch differ in their last digits."""
 _AHEAD = 2 * BATCH  # pictures decoded before the network wants them: what bounds memory
+_PART = 8  # pictures that a thread decodes at a time: handing over one by one takes 4 % of the time of decoding
 _THREADS = 8  # more do not help one network
 
 
@@ -80,22 +81,26 @@ def _batches(
 def _pictures(files: Sequence[Path], prepare: Prepare, threads: int) -> Iterator[Image.Image]:
     """Prepared pictures in order; when the caller stops, what was not begun is not read."""
 
-    def read(file: Path) -> Image.Image:
-        try:
-            return prepare(load_image(file))
-        except UnreadablePictureError as error:
-            raise InputError(
-                f"{file}: {error}; a distance needs every picture of its sets: make the file again, or leave it out"
-            ) from error
+    def read(part: Sequence[Path]) -> list[Image.Image]:
+        return [_read(file, prepare) for file in part]
 
-    waiting: deque[Future[Image.Image]] = deque()
+    waiting: deque[Future[list[Image.Image]]] = deque()
     executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     try:
-        for file in files:
-            waiting.append(executor.submit(read, file))
-            if len(waiting) > _AHEAD:
-                yield waiting.popleft().result()
+        for start in range(0, len(files), _PART):
+            waiting.append(executor.submit(read, files[start : start + _PART]))
+            if len(waiting) * _PART > _AHEAD:
+                yield from waiting.popleft().result()
         while waiting:
-            yield waiting.popleft().result()
+            yield from waiting.popleft().result()
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _read(file: Path, prepare: Prepare) -> Image.Image:
+    try:
+        return prepare(load_image(file))
+    except UnreadablePictureError as error:
+        raise InputError(
+            f"{file}: {error}; a distance needs every picture of its sets: make the file again, or leave it out"
+        ) from error

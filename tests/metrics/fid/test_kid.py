@@ -13,14 +13,7 @@ from torch_fidelity.metric_kid import kernel_mmd, kid_features_to_metric
 from gill_bench.errors import InputError
 from gill_bench.metrics.fid import kid
 from gill_bench.metrics.fid.kid import kernel_distance, squared_mmd
-
-# Both packages compute in the features' own precision, so float64 features leave only the order of summation.
-SAME_DRAWS = 1e-9
-# With float32 features they sum a million kernel values in float32: 4e-8 of values near 1, in a difference of some
-# 0.01 to 1.
-SAME_DRAWS_FLOAT32 = 1e-4
-# Mean over subsets against the estimate over all samples: in standard errors of that mean.
-STANDARD_ERRORS = 5
+from tests.metrics.fid.budgets import KERNEL, KERNEL_FLOAT32, STANDARD_ERRORS
 
 
 def features(n: int, d: int = 24, seed: int = 0, offset: float = 0.0) -> np.ndarray:
@@ -31,7 +24,7 @@ def features(n: int, d: int = 24, seed: int = 0, offset: float = 0.0) -> np.ndar
 X, Y = features(400, seed=1), features(300, seed=2, offset=0.2)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, SAME_DRAWS), (np.float32, SAME_DRAWS_FLOAT32)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, KERNEL), (np.float32, KERNEL_FLOAT32)])
 def test_torch_fidelity_with_the_same_seed(dtype: type[np.floating], tolerance: float) -> None:
     x, y = X.astype(dtype), Y.astype(dtype)
     theirs = kid_features_to_metric(
@@ -50,7 +43,7 @@ def test_the_defaults_are_those_of_torch_fidelity() -> None:
     assert DEFAULTS["rng_seed"] == kid.SEED
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, SAME_DRAWS), (np.float32, SAME_DRAWS_FLOAT32)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, KERNEL), (np.float32, KERNEL_FLOAT32)])
 def test_clean_fid_with_the_same_draws(dtype: type[np.floating], tolerance: float) -> None:
     x, y = X.astype(dtype), Y.astype(dtype)
     np.random.seed(3)  # clean-fid draws from the global generator, first of its second argument
@@ -62,9 +55,9 @@ def test_the_full_estimate() -> None:
     same_size = X[:300]
     options = {"kid_kernel": "poly", "kid_kernel_poly_degree": 3, "kid_kernel_poly_coef0": 1}
     theirs = kernel_mmd(same_size, Y, **options)
-    assert squared_mmd(same_size, Y) == pytest.approx(theirs, rel=SAME_DRAWS)
+    assert squared_mmd(same_size, Y) == pytest.approx(theirs, rel=KERNEL)
     # A subset of everything is everything.
-    assert kernel_distance(same_size, Y, subsets=2).mean == pytest.approx(theirs, rel=SAME_DRAWS)
+    assert kernel_distance(same_size, Y, subsets=2).mean == pytest.approx(theirs, rel=KERNEL)
     assert kernel_distance(same_size, Y, subsets=2).subset_size == 300
 
 
