@@ -45,9 +45,15 @@ class Download(_Strict):
 
 
 class DataSpec(_Strict):
-    """Which data a task reads. `format` is the registered name of a data set reader."""
+    """Which data a task reads.
+
+    Attributes:
+        format: Registered name of a data set reader.
+        folder: Its folder inside `--data DIR`, which several tasks may share; DIR itself if there is none of this name.
+    """
 
     format: str
+    folder: str
     split: str
     options: dict[str, Value] = {}
     downloads: tuple[Download, ...] = ()
@@ -67,9 +73,8 @@ class MetricSpec(_Strict):
 
 
 class MiniTask(_Strict):
-    """What differs when the task runs on the embedded mini world; `folder` is that of its data there."""
+    """What differs when the task runs on the embedded mini world."""
 
-    folder: str
     split: str | None = None
     data: dict[str, Value] = {}
     prompt: dict[str, Value] = {}

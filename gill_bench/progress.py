@@ -10,10 +10,25 @@ from contextlib import ExitStack, contextmanager
 _SECONDS_BETWEEN_LINES = 10.0
 
 
+_quiet = False
+
+
 def say(message: str) -> None:
     """Print a message for people; data goes to stdout, this to stderr."""
-    sys.stderr.write(message + "\n")
-    sys.stderr.flush()
+    if not _quiet:
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Say nothing while the context lasts: for a process that helps another, which speaks for both."""
+    global _quiet
+    before, _quiet = _quiet, True
+    try:
+        yield
+    finally:
+        _quiet = before
 
 
 @contextmanager
@@ -23,7 +38,7 @@ def bar(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     Yields:
         A function to call with the number of units done since its last call.
     """
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not _quiet:
         with _live(label, total, unit) as step:
             yield step
     else:

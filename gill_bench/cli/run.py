@@ -56,6 +56,14 @@ def run(
         int | None,
         typer.Option(min=1, help="CPU threads.", show_default="1 with embedded weights, else torch's own choice"),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes that make outputs side by side on this machine.",
+            show_default="one per CPU with embedded weights, else 1",
+        ),
+    ] = None,
     cards: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
     ] = None,
@@ -93,6 +101,7 @@ def run(
         device=device,
         batch_size=batch_size or 0,
         threads=threads or (1 if weights == MINI else 0),
+        workers=workers or (_cpus() if weights == MINI and device in ("auto", "cpu") else 1),
         card_folders=tuple(cards or ()),
     )
     if data == MINI:
@@ -114,6 +123,12 @@ def run(
     if not outcome.complete:
         raise IncompleteError(f"{ask.out}: some outputs are missing; the same command tries them again")
     return 0
+
+
+def _cpus() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -141,8 +156,12 @@ def _explain(plan: object) -> None:
             if seeds
             else f"  {'/'.join(cell.cell.name)}: {usable} examples: from the labels alone"
         )
-    for *place, reason in plan.cannot:
-        say(f"  {'/'.join(part for part in place if part)}: - ({reason})")
+    left_out: dict[tuple[str, str], list[str]] = {}
+    for task, model, context, reason in plan.cannot:
+        left_out.setdefault((task, reason), []).append("/".join(part for part in (model, context) if part))
+    for (task, reason), places in left_out.items():
+        where = f" ({', '.join(places[:3])}{', ...' if len(places) > 3 else ''})" if any(places) else ""
+        say(f"  {task}: left out: {reason}{where}")
 
 
 def _plan_json(plan: object) -> str:

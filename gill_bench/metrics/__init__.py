@@ -12,18 +12,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 from gill_bench.cards import Value
 from gill_bench.registry import registered
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gill_bench.metrics.fid.features import FeatureExtractor
     from gill_bench.metrics.picture import PictureMetric
 
 GROUP = "gill_bench.metrics"
 BUILTIN = {
+    "answer-ranking": "gill_bench.metrics.answer_ranking",
+    "captions": "gill_bench.metrics.caption_scores",
     "clip-similarity": "gill_bench.metrics.clip_similarity",
+    "fid": "gill_bench.metrics.fid.card",
     "lpips": "gill_bench.metrics.lpips",
+    "macro-f1": "gill_bench.metrics.macro_f1",
+    "recall": "gill_bench.metrics.recall",
+    "timing": "gill_bench.metrics.timing",
+    "vqa-accuracy": "gill_bench.metrics.vqa",
 }
 Kind = Literal["pairs", "distribution", "corpus"]
 
@@ -60,6 +71,8 @@ class Score:
         scored: Examples in the value.
         where: The number ranges over the examples with this fact, (name, value); None = over all.
         each: Values of single examples by id, where the metric has such.
+        truncated: Scored examples whose prompt the model had to cut.
+        flagged: Scored examples whose picture the safety checker blackened.
     """
 
     metric: str
@@ -68,6 +81,8 @@ class Score:
     scored: int
     where: tuple[str, str] | None = None
     each: Mapping[str, float] | None = None
+    truncated: int = 0
+    flagged: int = 0
 
 
 class MetricModule(Protocol):
@@ -91,12 +106,38 @@ class PairMetricModule(MetricModule, Protocol):
         """Load the backbone."""
 
 
-@runtime_checkable
-class DistributionMetricModule(Protocol):
-    """A metric that compares all generated pictures with a set of reference pictures."""
+class DistributionMetricModule(MetricModule, Protocol):
+    """A metric that compares all generated pictures with a set of reference pictures, by features of each."""
 
     def check_count(self, count: int, settings: Mapping[str, Value], task: str) -> None:
         """Raise `InputError` if there are too few generated pictures for a meaningful number."""
+
+    def prepared(self, settings: Mapping[str, Value], side: str) -> str:
+        """Name of the preparation of pictures on a side, "generated" or "reference"."""
+
+    def load(self, weights: Path | None, settings: Mapping[str, Value], device: str) -> FeatureExtractor:
+        """Load the feature network."""
+
+    def compare(
+        self,
+        generated: Sequence[NDArray[np.float32]],
+        reference: Sequence[NDArray[np.float32]],
+        settings: Mapping[str, Value],
+        samples: Sequence[Flags],
+    ) -> list[Score]:
+        """Distances between two sets of features, each given in blocks (n, d), and counts of their samples."""
+
+
+class Flags(Protocol):
+    """What a stored sample says about how it was made."""
+
+    @property
+    def flagged(self) -> bool:
+        """The safety checker blackened the picture."""
+
+    @property
+    def truncated(self) -> bool:
+        """The prompt was cut."""
 
 
 class CorpusMetricModule(MetricModule, Protocol):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gill_bench.cache import cache_folder
 
-WORLD_VERSION = 4
+WORLD_VERSION = 5
 NOTE_DATA = "Data: the embedded mini world, synthetic 32x32 pictures."
 NOTE_WEIGHTS = (
     "Weights: small embedded checkpoints, trained on this synthetic world (docs/mini.md). Their numbers show the"

@@ -11,7 +11,7 @@ from gill_bench.datasets import Context, Example, Picture, dataset
 from gill_bench.datasets.pictures import Checked
 from gill_bench.files import digest
 from gill_bench.interfaces import Noise
-from gill_bench.mini.embedded import NOTE_DATA, NOTE_WEIGHTS, WORLD_VERSION
+from gill_bench.mini.embedded import NOTE_DATA, NOTE_WEIGHTS, WORLD_VERSION, world_folder
 from gill_bench.models import adapter, check_settings
 from gill_bench.noise import example_noise, shared_noise
 from gill_bench.runs.candidates import CANDIDATES, CandidateContext
@@ -126,6 +126,8 @@ class ModelAsked:
 
 
 def data_folder(card: TaskCard, data: str) -> Path:
-    """A task's folder in the folder given as `--data`: the subfolder named like the task, if there is one."""
-    folder = Path(data) / card.name
+    """A task's folder in the folder given as `--data`: the subfolder that its card names, if there is one."""
+    if data == MINI:
+        return world_folder() / card.data.folder
+    folder = Path(data) / card.data.folder
     return folder if folder.is_dir() else Path(data)

@@ -53,6 +53,11 @@ class Cell:
         return asks_of(self.task.card, self.context)
 
     @property
+    def timed(self) -> bool:
+        """Whether what is asked for is how long something takes."""
+        return self.asks.endswith("-seconds")
+
+    @property
     def sample_seeds(self) -> tuple[int, ...]:
         """The seeds of stored outputs: those asked for, or one where an output does not depend on a seed."""
         return self.seeds if self.asks == "images" else () if self.asks == "nothing" else (0,)

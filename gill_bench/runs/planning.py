@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from gill_bench.cards import Cards, ModelCard, TaskCard, Value
 from gill_bench.datasets import Context
@@ -14,7 +15,7 @@ from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.progress import bars, say
 from gill_bench.runs.asked import ModelAsked, TaskAsked
 from gill_bench.runs.candidates import CandidateContext
-from gill_bench.runs.choose import asks_of, cannot_reason, choose_contexts, choose_models, parse_settings
+from gill_bench.runs.choose import asks_of, cannot_reason, capability_of, choose_contexts, choose_models, parse_settings
 from gill_bench.runs.folder import make_run_folder
 from gill_bench.runs.plan import Cell, CellPlan, plan_cell
 from gill_bench.runs.recipe import recipe
@@ -46,6 +47,7 @@ class Ask:
         batch_size: Prompts a model call, each with all its seeds; 0 for the default of what is asked.
         threads: CPU threads of this process; 0 leaves them as they are. The embedded networks are so small that more
             than one thread gains little, and on a busy machine loses much.
+        workers: Processes that make outputs side by side on this machine.
     """
 
     tasks: tuple[str, ...]
@@ -62,6 +64,7 @@ class Ask:
     device: str = "auto"
     batch_size: int = 0
     threads: int = 0
+    workers: int = 1
     card_folders: tuple[Path, ...] = ()
 
 
@@ -162,10 +165,10 @@ class _Planner:
                 if model.extends and self.ask.models == ALL and context.name not in card.variants:
                     continue
                 reason = cannot_reason(model, card, context)
-                if reason:
-                    self.cannot.append((card.name, model.name, context.name, reason))
-                else:
+                if not reason:
                     yield context, model
+                elif self.ask.models != ALL or capability_of(card, context) in model.capabilities:
+                    self.cannot.append((card.name, model.name, context.name, reason))
 
     def _resolve(self, task: TaskCard, card: ModelCard) -> ModelAsked | InputError:
         """A model with a task's sampling; the reason why not, if it is one of all models."""
@@ -230,8 +233,7 @@ def _check_examples(cell: Cell) -> None:
         )
     for asked in metrics_of(task):
         if asked.kind == "distribution":
-            module = metric(asked.spec.name)
-            assert isinstance(module, DistributionMetricModule)
+            module = cast(DistributionMetricModule, metric(asked.spec.name))
             module.check_count(len(cell.asked), asked.settings, task.card.name)
 
 

@@ -11,7 +11,6 @@ from gill_bench.datasets.pictures import Checked, check_pictures, repeated_conte
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.files import digest_file
 from gill_bench.metrics import metric
-from gill_bench.mini.embedded import world_folder
 from gill_bench.models import adapter, adapter_file, check_settings
 from gill_bench.noise import MODES
 from gill_bench.runs.asked import ModelAsked, TaskAsked, data_folder
@@ -82,7 +81,7 @@ def open_task(
 
     Args:
         card: A resolved card.
-        data: "mini" or a folder; a folder with a subfolder named like the task means that subfolder.
+        data: "mini" or a folder; a subfolder that the card names counts, if there is one.
         limit: At most so many examples, from the start; 0 for all.
         metric_weights: "mini" or a folder.
         progress: Given a label and a total, returns a function that is called with each step done.
@@ -90,8 +89,7 @@ def open_task(
     for asked in metrics_of_card(card, metric_weights):
         path = asked.backbone.path if asked.backbone else None
         metric(asked.spec.name).check(path, asked.settings, asked.label)
-    folder = world_folder() / card.mini.folder if data == MINI and card.mini else data_folder(card, data)
-    loaded: Dataset = dataset(card.data.format).load(folder, card.data.split, card.data.options)
+    loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
     examples = loaded.examples[: limit or None]
     searches = any(asks_of(card, context) == "embeddings" for context in choose_contexts(card, ["all"]))
     candidates = as_examples(loaded.candidates if searches else ())
@@ -114,7 +112,7 @@ def open_task(
         candidates,
         tuple(references.values()),
         checked,
-        (*loaded.warnings, *_repeated(card.name, checked)),
+        (*loaded.warnings, *(_repeated(card.name, checked) if data != MINI else ())),
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from gill_bench.engines.local import Failure, run_units
-from gill_bench.errors import InputError
+from gill_bench.engines.processes import helping
+from gill_bench.errors import GillBenchError, InputError
 from gill_bench.progress import bar, bars, say
 from gill_bench.rows import Results, Row, read_results
 from gill_bench.runs.aggregate import missing_of, rows_of
@@ -30,6 +32,7 @@ from gill_bench.runs.scoring import score_units
 from gill_bench.runs.units import Unit
 
 RESULTS = "results.json"
+_WORTH_A_HELPER = 100  # samples: a process takes seconds to start
 
 
 @dataclass(frozen=True)
@@ -60,15 +63,23 @@ def execute(plan: Plan) -> Outcome:
         failures: list[Failure] = []
         if plan.samples_pending:
             with bar("generating", plan.samples_pending, "samples") as step:
-                failures = run_units(
-                    plan.cells,
-                    plan.models,
-                    run,
-                    lock,
+                # What is timed has the machine for itself, after the rest.
+                timed = [planned for planned in plan.cells if planned.cell.timed]
+                others = [planned for planned in plan.cells if planned not in timed]
+                pending = sum(planned.samples_pending for planned in others)
+                helpers = min(plan.ask.workers - 1, pending // _WORTH_A_HELPER)
+                do = partial(
+                    run_units,
+                    models=plan.models,
+                    run=run,
+                    lock=lock,
                     device=plan.device,
                     batch_size=plan.ask.batch_size,
                     step=step,
                 )
+                with helping(helpers, plan.ask):
+                    failures += do(others)
+                failures += do(timed)
         return Outcome(_finish(cells, run, lock, plan.device), failures)
 
 
@@ -137,11 +148,15 @@ def _changed(spec: Mapping[str, object], plans: Sequence[CellPlan]) -> Iterator[
 def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, device: str) -> Results:
     stored: list[tuple[Cell, Mapping[str, Unit]]] = [(cell, plan_cell(cell, run).done) for cell in cells]
     with bars("pictures") as progress:
-        score_units(stored, run, lock, device=device, progress=progress)
+        failed = score_units(stored, run, lock, device=device, progress=progress)
     with lock.shared_files():
         rows = [row for cell, units in stored for row in rows_of(cell, units, run)]
         results = _merge_results(run / RESULTS, cells, rows)
         results.write(run / RESULTS)
+    if failed:
+        for message in failed[1:]:
+            say(f"error: {message}")
+        raise GillBenchError(f"{failed[0]}\nwhat could be scored is in {run / RESULTS}")
     return results
 
 

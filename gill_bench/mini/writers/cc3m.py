@@ -7,7 +7,7 @@ from pathlib import Path
 from gill_bench.mini.grammar import caption, double_scene, sequence
 from gill_bench.mini.writers._files import rng_of, write_picture
 
-PAIRS = {"train": 6000, "val": 400}
+PAIRS = {"train": 6000, "val": 120}
 _FOLDERS = {"train": "training", "val": "validation"}
 _DOUBLES = 0.2  # share of pictures with two things
 

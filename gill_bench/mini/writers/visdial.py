@@ -10,7 +10,7 @@ from gill_bench.mini.grammar import caption, dialog, double_scene, sequence
 from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES
 from gill_bench.mini.writers._files import rng_of, write_json, write_picture
 
-DIALOGS = 60
+DIALOGS = 30
 ROUNDS, OPTIONS = 10, 100
 _WAYS = {"{}": 1.0, "it is {}": 0.8, "{} i think": 0.6, "looks like {}": 0.4}
 """Ways to give an answer, and how relevant annotators find them beside the plain one."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from gill_bench.errors import GillBenchError
 from gill_bench.runs.lock import RunLock
 from gill_bench.runs.plan import Cell
-from gill_bench.runs.scoring import corpus, distribution, pairs
+from gill_bench.runs.scoring import corpus, distribution, kept, pairs
 from gill_bench.runs.scoring.asked import MetricAsked, metrics_of
 from gill_bench.runs.scoring.number import Number
 from gill_bench.runs.units import Unit
@@ -21,8 +22,8 @@ Stored = tuple[Cell, Mapping[str, Unit]]
 Progress = Callable[[str, int], Callable[[int], None]]
 
 
-def score_units(stored: Sequence[Stored], run: Path, lock: RunLock, *, device: str, progress: Progress) -> None:
-    """Score every stored sample that a metric of its task has not seen.
+def score_units(stored: Sequence[Stored], run: Path, lock: RunLock, *, device: str, progress: Progress) -> list[str]:
+    """Score every stored sample that a metric of its task has not seen; one metric that fails stops no other.
 
     Args:
         stored: Per cell its committed units by folder name.
@@ -30,19 +31,27 @@ def score_units(stored: Sequence[Stored], run: Path, lock: RunLock, *, device: s
         lock: Its lock.
         device: A torch device.
         progress: Given a label and a total, returns a function that is called with the number of samples done.
+
+    Returns:
+        What failed, and why.
     """
+    failed = []
     for task in {id(cell.task): cell.task for cell, _ in stored}.values():
         mine = [(cell, units) for cell, units in stored if cell.task is task and cell.asks != "candidates"]
         for asked in metrics_of(task):
-            if asked.kind == "pairs":
-                pairs.score(asked, mine, run, lock, device, progress)
-            elif asked.kind == "distribution":
-                distribution.score(asked, mine, run, lock, device, progress)
-            else:
-                corpus.score(asked, mine, run)
+            try:
+                if asked.kind == "pairs":
+                    pairs.score(asked, mine, run, lock, device, progress)
+                elif asked.kind == "distribution":
+                    distribution.score(asked, mine, run, lock, device, progress)
+                else:
+                    corpus.score(asked, mine, run)
+            except GillBenchError as error:
+                failed.append(f"{task.card.name}: {asked.name}: {error}")
+    return failed
 
 
 def numbers_of(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked) -> list[Number]:
     """What a metric says of a cell, from the values that were kept."""
-    kinds = {"pairs": pairs.numbers, "distribution": distribution.numbers, "corpus": corpus.numbers}
-    return kinds[asked.kind](cell, units, run, asked)
+    of = pairs.numbers if asked.kind == "pairs" else kept.numbers
+    return of(cell, units, run, asked)

@@ -136,11 +136,16 @@ def read_output(file: Path, sha256: str) -> Image:
             f"{file}: {error.strerror}; delete {file.parent.name}/ and run the same command again"
         ) from error
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise GillBenchError(
-            f"{file}: its content is not what the model made (SHA-256 differs);"
-            f" delete {file.parent.name}/ and run the same command again"
-        )
+        raise changed_picture(file)
     return load_image(io.BytesIO(content))
+
+
+def changed_picture(file: Path) -> GillBenchError:
+    """The complaint about a stored picture that is not the one that was committed."""
+    return GillBenchError(
+        f"{file}: its content is not what the model made (SHA-256 differs);"
+        f" delete {file.parent.name}/ and run the same command again"
+    )
 
 
 def _score_unit(work: Work, asked: MetricAsked, scorer: PictureMetric, references: _References) -> None:

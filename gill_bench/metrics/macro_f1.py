@@ -1,0 +1,100 @@
+"""Macro F1 of deciding between retrieving and generating (paper Table 6, App. C; protocol 3.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from gill_bench.cards import Value
+from gill_bench.errors import InputError
+from gill_bench.metrics import Question, Reference, Score
+from gill_bench.metrics.decision import (
+    constant_f1,
+    human_f1,
+    random_f1,
+    similarity_rule,
+    sweep,
+    threshold_rule,
+)
+from gill_bench.metrics.settings import check_settings
+
+kind = "corpus"
+NAME = "macro-f1"
+_TEST = ("part", "test")
+_RULES = ("always-retrieve", "always-generate", "random", "human")
+
+
+class Settings(BaseModel):
+    """None: which prompts are scored and how they are split is the data's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def signature(settings: Mapping[str, Value], backbone: str) -> str:
+    """Classes, thresholds."""
+    return f"{NAME}|classes:gen,ret|headline:threshold 0.5|thresholds:0(0.01)1"
+
+
+def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
+    """Raise `InputError` for settings that cannot work."""
+    check_settings(Settings, settings, NAME)
+
+
+def scores(
+    outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Mapping[str, Value], question: Question
+) -> list[Score]:
+    """Macro F1 at threshold 0.5, and its minimum and maximum over thresholds.
+
+    Args:
+        outputs: By prompt: the probability of "retrieve" (features, decisions), the largest similarity to a candidate
+            (embeddings), or the name of a rule, the same for all, that needs nothing but the labels (nothing).
+        references: Facts `label`, `part` and `votes`.
+        settings: None.
+        question: With "all-labels" every kept prompt counts, else those of the test part.
+    """
+    where = None if question.context == "all-labels" else _TEST
+    names = [name for name, one in references.items() if where is None or one.facts["part"] == where[1]]
+    scored = [name for name in names if name in outputs]
+    if not scored:
+        return [Score(NAME, None, True, 0, where)]
+    truth = [references[name].facts["label"] for name in scored]
+    if question.asks == "nothing":
+        return _of_rule(str(outputs[scored[0]]), truth, scored, references, where)
+    values = np.array([float(outputs[name]) for name in scored])
+    if question.asks == "embeddings":
+        found = sweep(truth, values, similarity_rule)
+    else:
+        found = sweep(truth, np.stack([1 - values, values], axis=1), threshold_rule)
+    return [
+        Score(NAME, found.at_half, True, len(scored), where),
+        Score(f"{NAME}-min", found.minimum, True, len(scored), where),
+        Score(f"{NAME}-max", found.maximum, True, len(scored), where),
+    ]
+
+
+def _of_rule(
+    rule: str,
+    truth: list[str],
+    scored: list[str],
+    references: Mapping[str, Reference],
+    where: tuple[str, str] | None,
+) -> list[Score]:
+    if rule in ("always-retrieve", "always-generate"):
+        value = constant_f1(truth, "ret" if rule == "always-retrieve" else "gen")
+    elif rule == "human":
+        value = human_f1([references[name].facts["votes"].split(",") for name in scored], truth).mean
+    elif rule == "random":
+        train = [one.facts["label"] for one in references.values() if one.facts["part"] == "train"] or truth
+        expected = random_f1(truth, train.count("ret") / len(train))
+        # The expectation over all draws, exact; and the standard deviation of a single draw.
+        return [
+            Score(NAME, expected.mean, True, len(scored), where),
+            Score(f"{NAME}-of-a-draw-sd", expected.std, False, len(scored), where),
+        ]
+    else:
+        raise InputError(f"{NAME}: no rule named {rule!r}; there is {', '.join(_RULES)}")
+    return [Score(NAME, value, True, len(scored), where)]

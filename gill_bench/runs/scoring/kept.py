@@ -1,0 +1,77 @@
+"""The numbers of a cell as they are kept: `score-<metric>-<key>-<seed>.json` beside its units."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gill_bench.files import digest, to_json, write_atomic
+from gill_bench.metrics import Score
+from gill_bench.progress import say
+from gill_bench.runs.plan import Cell, plan_cell
+from gill_bench.runs.scoring.asked import MetricAsked
+from gill_bench.runs.scoring.number import Number
+from gill_bench.runs.units import SAMPLES, VECTORS, Unit, file_hashes
+
+
+def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked) -> list[Number]:
+    """What was written, if it was made of what is stored now."""
+    content = content_of(cell, units, run)
+    return [
+        Number(
+            asked.named(one.metric),
+            seed,
+            one.value,
+            one.higher_is_better,
+            one.scored,
+            where=one.where,
+            truncated=one.truncated,
+            flagged=one.flagged,
+            each=one.each,
+        )
+        for seed in cell.row_seeds
+        for one in read_scores(cell, run, asked, seed, content) or ()
+    ]
+
+
+def content_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> str:
+    """Digest of everything that a cell's numbers are made of: outputs, answers, candidates, reference pictures."""
+    parts: list[Any] = [cell.recipe_digest]
+    for name, unit in sorted(units.items()):
+        hashes = file_hashes(cell.folder(run) / name)
+        parts.append([hashes[SAMPLES], hashes.get(VECTORS, ""), unit.examples])
+    parts += [[example.id, list(example.answers), dict(example.facts)] for example, _, _ in cell.asked.values()]
+    parts += [cell.task.checked[picture.id].sha256 for picture in cell.task.references]
+    if cell.candidates is not None:
+        parts.append(content_of(cell.candidates, plan_cell(cell.candidates, run).done, run))
+    return digest(parts)
+
+
+def write_scores(cell: Cell, run: Path, asked: MetricAsked, seed: int, content: str, found: Sequence[Score]) -> None:
+    """Keep the numbers of one seed."""
+    file = _file(cell, run, asked, seed)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    value = {"signature": asked.signature, "content": content, "scores": [asdict(one) for one in found]}
+    write_atomic(file, (to_json(value) + "\n").encode())
+
+
+def read_scores(cell: Cell, run: Path, asked: MetricAsked, seed: int, content: str) -> list[Score] | None:
+    """The kept numbers of one seed; None if there are none, or none of this content."""
+    file = _file(cell, run, asked, seed)
+    try:
+        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if raw["content"] != content:
+            return None
+        return [Score(**{**one, "where": tuple(one["where"]) if one["where"] else None}) for one in raw["scores"]]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        say(f"warning: {file}: damaged ({error!r}); scored again")
+        return None
+
+
+def _file(cell: Cell, run: Path, asked: MetricAsked, seed: int) -> Path:
+    return cell.folder(run) / f"score-{asked.spec.name}-{asked.key}-{seed}.json"
