@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
+import lpips
 import numpy as np
 import torch
 from PIL import Image
+from torchvision.transforms import functional
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
 
-def write_clip(folder: Path, seed: int = 0) -> Path:
-    """A whole CLIP with a vision tower of 32 x 32 pixels, whose cosines spread over some 0.6..1.0."""
+def write_clip(folder: Path, seed: int = 0, side: int = 32) -> Path:
+    """A whole small CLIP with a vision tower of `side` x `side` pixels, whose cosines spread over some 0.6..1.0."""
     torch.manual_seed(seed)
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = CLIPConfig(
-        vision_config={**small, "image_size": 32, "patch_size": 8},
+        vision_config={**small, "image_size": side, "patch_size": side // 4},
         text_config={**small, "vocab_size": 30, "bos_token_id": 0, "eos_token_id": 1},
         projection_dim=16,
     )
@@ -25,7 +29,8 @@ def write_clip(folder: Path, seed: int = 0) -> Path:
             if parameter.ndim > 1:
                 parameter.mul_(4.0 if "patch_embedding" in name else 2.5)
     model.save_pretrained(folder)
-    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+    crop = {"height": side, "width": side}
+    CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size=crop).save_pretrained(folder)
     return folder
 
 
@@ -48,6 +53,29 @@ def write_alex(file: Path, seed: int = 0) -> Path:
     """The same as a file."""
     torch.save(alex_state(seed), file)
     return file
+
+
+def lpips_of_the_package() -> Any:
+    """`lpips.LPIPS` with the trunk of `alex_state`."""
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*pretrained.*|.*weight enum.*", category=UserWarning)
+        model = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
+    slices = {0: "slice1.0", 3: "slice2.3", 6: "slice3.6", 8: "slice4.8", 10: "slice5.10"}
+    state = {
+        f"{slices[int(key.split('.')[1])]}.{key.split('.')[2]}": value
+        for key, value in alex_state().items()
+        if key.startswith("features")
+    }
+    model.net.load_state_dict(state)
+    return model
+
+
+def squash(image: Image.Image, size: int) -> torch.Tensor:
+    """A picture (1, 3, size, size) in -1..1, as the authors' script makes it for `lpips.LPIPS`."""
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    bilinear = functional.InterpolationMode.BILINEAR
+    resized: torch.Tensor = functional.resize(pixels, [size, size], interpolation=bilinear, antialias=True)
+    return resized
 
 
 def pictures(count: int, seed: int = 0) -> list[Image.Image]:

@@ -1,20 +1,16 @@
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
-import lpips as package
-import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms import functional
 
 from gill_bench.errors import InputError
 from gill_bench.metrics import lpips
 from gill_bench.metrics.picture import PictureMetric
-from tests.metrics.backbones import alex_state, pictures, write_alex
+from tests.metrics.backbones import alex_state, lpips_of_the_package, pictures, squash, write_alex
 
 BUDGET = 5e-7
 """How far a distance may be from that of lpips.LPIPS with the same weights, one pair a call. The operations are the
@@ -29,24 +25,7 @@ def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def oracle() -> Any:
-    with torch.random.fork_rng(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*pretrained.*|.*weight enum.*", category=UserWarning)
-        model = package.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
-    slices = {0: "slice1.0", 3: "slice2.3", 6: "slice3.6", 8: "slice4.8", 10: "slice5.10"}
-    state = {
-        f"{slices[int(key.split('.')[1])]}.{key.split('.')[2]}": value
-        for key, value in alex_state().items()
-        if key.startswith("features")
-    }
-    model.net.load_state_dict(state)
-    return model
-
-
-def squash(image: Image.Image, size: int) -> torch.Tensor:
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 127.5 - 1
-    bilinear = functional.InterpolationMode.BILINEAR
-    resized: torch.Tensor = functional.resize(pixels, [size, size], interpolation=bilinear, antialias=True)
-    return resized
+    return lpips_of_the_package()
 
 
 def values(scorer: PictureMetric, generated: list[Image.Image], reference: list[Image.Image]) -> torch.Tensor:

@@ -1,0 +1,173 @@
+"""What the benchmarks of picture metrics share: folders of PNGs, the ways to score them, interleaved timing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from gill_bench.images import load_image
+from gill_bench.metrics.picture import PictureMetric
+from gill_bench.read_ahead import read_ahead, usable_processors
+
+Way = Callable[[], list[float]]
+Picture = Path | Image.Image
+Pair = Callable[[Picture, Picture], float]
+
+
+def arguments(description: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=40, help="pictures a side; a multiple of five")
+    parser.add_argument("--sizes", default="256,512", help="pixels of the pictures' sides")
+    parser.add_argument("--batches", default="1,5,32", help="pairs a call")
+    parser.add_argument("--rounds", type=int, default=5, help="of which each way's fastest counts")
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    return parser.parse_args()
+
+
+def write_pictures(folder: Path, count: int, size: int, seed: int) -> list[Path]:
+    """PNGs of coarse shapes with noise, which take about as many bytes and as long to decode as photos do."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    files = []
+    for index in range(count):
+        coarse = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8))
+        smooth = np.asarray(coarse.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float32)
+        noisy = (smooth + rng.normal(0, 6, smooth.shape)).clip(0, 255).astype(np.uint8)
+        files.append(folder / f"{index}.png")
+        Image.fromarray(noisy).save(files[-1])
+    return files
+
+
+def opened(picture: Picture) -> Image.Image:
+    """A picture that is given, or the picture of a file."""
+    return load_image(picture) if isinstance(picture, Path) else picture
+
+
+def in_turn(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequence[Picture], batch: int) -> Way:
+    """Pairs in batches: read, prepare, embed, one after the other."""
+
+    def way() -> list[float]:
+        found: list[float] = []
+        for start in range(0, len(generated), batch):
+            sides = [
+                scorer.features([opened(one) for one in side[start : start + batch]]) for side in (generated, reference)
+            ]
+            found += scorer.compare(*sides).tolist()
+        return found
+
+    return way
+
+
+def ahead(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequence[Picture], batch: int) -> Way:
+    """The same, read and prepared in threads while the network works."""
+    starts = range(0, len(generated), batch)
+    order = [one for start in starts for side in (generated, reference) for one in side[start : start + batch]]
+
+    def way() -> list[float]:
+        found: list[float] = []
+        prepared = read_ahead(lambda one: scorer.prepare(opened(one)), order)
+        for start in starts:
+            count = min(batch, len(generated) - start)
+            sides = [scorer.embed(list(islice(prepared, count))) for _ in range(2)]
+            found += scorer.compare(*sides).tolist()
+        return found
+
+    return way
+
+
+def five_seeds(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequence[Picture], threads: bool) -> Way:
+    """As a run is scored: an example's five pictures in one call, its reference in another, once."""
+    groups = [[*generated[5 * place : 5 * place + 5], one] for place, one in enumerate(reference)]
+
+    def way() -> list[float]:
+        def prepare(one: Picture) -> torch.Tensor:
+            return scorer.prepare(opened(one))
+
+        order = chain.from_iterable(groups)
+        prepared: Iterator[torch.Tensor] = read_ahead(prepare, order) if threads else map(prepare, order)
+        found: list[float] = []
+        for _ in groups:
+            pictures = scorer.embed(list(islice(prepared, 5)))
+            found += scorer.compare(pictures, scorer.embed([next(prepared)])).tolist()
+        return found
+
+    return way
+
+
+def measure(ways: Mapping[str, Way], rounds: int, exact: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Seconds of each way's fastest round, and how many times as fast as the first way it is.
+
+    The ways take turns, so that all share whatever else the machine does. All values are compared with those of the
+    first way; those named in `exact` must be within 1e-6.
+    """
+    wall = dict.fromkeys(ways, float("inf"))
+    cpu = dict.fromkeys(ways, float("inf"))
+    values = {name: way() for name, way in ways.items()}  # which also warms up
+    for _ in range(rounds):
+        for name, way in ways.items():
+            start, start_cpu = time.perf_counter(), time.process_time()
+            way()
+            wall[name] = min(wall[name], time.perf_counter() - start)
+            cpu[name] = min(cpu[name], time.process_time() - start_cpu)
+    first = next(iter(ways))
+    table = {}
+    for name in ways:
+        difference = float(np.abs(np.subtract(values[name], values[first])).max())
+        if name in exact and difference > 1e-6:
+            raise SystemExit(f"{name}: a value is {difference} away from that of {first}")
+        table[name] = {
+            "pairs_per_s": round(len(values[name]) / wall[name], 1),
+            "times_as_fast": round(wall[first] / wall[name], 2),
+            "times_as_fast_cpu": round(cpu[first] / cpu[name], 2),
+            "largest_difference": float(f"{difference:.1e}"),
+        }
+    return table
+
+
+def run(options: argparse.Namespace, folder: Path, scorer: PictureMetric, published: Mapping[str, Pair]) -> None:
+    """Measure everything and print it as one JSON object.
+
+    Args:
+        options: Of `arguments`.
+        folder: For pictures.
+        scorer: The metric.
+        published: Ways to score one pair; the first has exactly the metric's values.
+    """
+    torch.set_num_threads(options.threads)
+    batches = [int(batch) for batch in options.batches.split(",")]
+    result: dict[str, object] = {
+        "machine": f"{platform.machine()}, {usable_processors()} processors, torch threads {options.threads}",
+        "torch": torch.__version__,
+    }
+
+    def loop(pair: Pair, generated: Sequence[Picture], reference: Sequence[Picture]) -> Way:
+        return lambda: [pair(one, other) for one, other in zip(generated, reference, strict=True)]
+
+    for size in (int(size) for size in options.sizes.split(",")):
+        files = [write_pictures(folder / str(size) / side, options.pairs, size, seed) for seed, side in enumerate("gr")]
+        in_memory = [[load_image(file) for file in side] for side in files]
+        for where, (generated, reference) in (("png folders", files), ("in memory", in_memory)):
+            ways = {name: loop(pair, generated, reference) for name, pair in published.items()}
+            exact = []
+            for batch in batches:
+                ways[f"batches of {batch}"] = in_turn(scorer, generated, reference, batch)
+                ways[f"batches of {batch}, threads"] = ahead(scorer, generated, reference, batch)
+                exact += [f"batches of {batch}", f"batches of {batch}, threads"]
+            result[f"{size} px, {where}"] = measure(ways, options.rounds, exact)
+            few = reference[: len(generated) // 5]
+            repeated = [one for one in few for _ in range(5)]
+            ways = {name: loop(pair, generated, repeated) for name, pair in published.items()}
+            ways["references once"] = five_seeds(scorer, generated, few, threads=False)
+            ways["references once, threads"] = five_seeds(scorer, generated, few, threads=True)
+            exact = ["references once", "references once, threads"]
+            result[f"{size} px, {where}, five seeds"] = measure(ways, options.rounds, exact)
+    print(json.dumps(result, indent=1))
