@@ -20,7 +20,7 @@ AnswerScoring = Literal["shifted", "fromage_compat"]
 token, BOS included, is looked up in the distribution at its own position instead of the one before: what counts is how
 likely it comes once more.
 """
-BRANCHES = 32  # continuations of one prompt in one pass
+POSITIONS = 8192  # of prompt and continuations in one pass: keys and values of 4 GB for OPT-6.7B in half precision
 
 
 def continuation_ids(tokens: Tokens, text: str, scoring: AnswerScoring) -> list[int]:
@@ -49,8 +49,9 @@ def score_branches(
     """Score N continuations of one prompt (T, e), which is read once."""
     branches = language.branches(prompt)
     scores = []
-    for place in range(0, len(ids), BRANCHES):
-        rows = ids[place : place + BRANCHES]
+    count = max(POSITIONS // (len(prompt) + max(map(len, ids), default=0)), 1)
+    for place in range(0, len(ids), count):
+        rows = ids[place : place + count]
         states = branches.states([language.embed(row) for row in rows]) if any(rows) else [prompt[:0]] * len(rows)
         for row, own in zip(rows, states, strict=True):
             before = torch.cat([branches.last[None], own[:-1]])[: len(row)] if scoring == "shifted" else own

@@ -38,17 +38,17 @@ def asked(prompts: list[Prompt]) -> list[tuple[Prompt, str]]:
     return [*alone[:1], *many, *alone[1:]]
 
 
-@pytest.mark.parametrize("branches", [1, 3, 32])
+@pytest.mark.parametrize("positions", [1, 300, 8192])
 @pytest.mark.parametrize("way", ["shifted", "fromage_compat"])
 def test_many_continuations_of_one_prompt(
     gill: Gill,
     reference: Reference,
     asked: list[tuple[Prompt, str]],
     way: str,
-    branches: int,
+    positions: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(scoring, "BRANCHES", branches)
+    monkeypatch.setattr(scoring, "POSITIONS", positions)
     monkeypatch.setattr(reading, "BATCH", 2)
     model = with_settings(gill, answer_scoring=way)
     expected = expected_of(reference.score if way == "shifted" else reference.unshifted_score, asked)
