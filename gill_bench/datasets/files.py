@@ -54,10 +54,9 @@ def read_lines(file: Path) -> list[str]:
 def is_encodable(text: str) -> bool:
     """Whether a text is one: JSON can hold halves of surrogate pairs, which no file or tokenizer takes."""
     try:
-        text.encode()
+        return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
         return False
-    return True
 
 
 def list_of(value: Any, key: str, where: str) -> list[Any]:
@@ -78,10 +77,11 @@ def integer_of(record: Any, key: str, where: str) -> int:
     Raises:
         InputError: The record is no object, or has no integer there.
     """
-    value = _field(record, key, where)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError(f"{where}.{key}: expected an integer, found {shown(value)}")
-    return value
+    value = record.get(key) if isinstance(record, dict) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    _refuse_missing(record, key, where)
+    raise InputError(f"{where}.{key}: expected an integer, found {shown(value)}")
 
 
 def text_of(record: Any, key: str, where: str, *, may_be_blank: bool = False) -> str:
@@ -90,12 +90,13 @@ def text_of(record: Any, key: str, where: str, *, may_be_blank: bool = False) ->
     Raises:
         InputError: The record is no object, has no text there, or one that cannot be written to a file.
     """
-    value = _field(record, key, where)
-    if not isinstance(value, str) or not (may_be_blank or value.strip()):
-        raise InputError(f"{where}.{key}: expected text, found {shown(value)}")
-    if not is_encodable(value):
+    value = record.get(key) if isinstance(record, dict) else None
+    if isinstance(value, str) and (may_be_blank or value.strip()):
+        if is_encodable(value):
+            return value
         raise InputError(f"{where}.{key}: half of a surrogate pair, which is no text: {shown(value)}")
-    return value
+    _refuse_missing(record, key, where)
+    raise InputError(f"{where}.{key}: expected text, found {shown(value)}")
 
 
 def file_name(name: str, where: str) -> str:
@@ -115,14 +116,13 @@ def file_name(name: str, where: str) -> str:
     return name
 
 
-def _field(record: Any, key: str, where: str) -> Any:
+def shown(value: Any) -> str:
+    """A value as errors show it: its beginning."""
+    return repr(value)[:80]
+
+
+def _refuse_missing(record: Any, key: str, where: str) -> None:
     if not isinstance(record, dict):
         raise InputError(f"{where}: expected an object, found {shown(record)}")
     if key not in record:
         raise InputError(f"{where}.{key}: the field is missing")
-    return record[key]
-
-
-def shown(value: Any) -> str:
-    """A value as errors show it: its beginning."""
-    return repr(value)[:80]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from gill_bench.cards import Value
@@ -115,8 +116,8 @@ def _by_id(file: Path, key: str, split: str) -> dict[int, tuple[str, Any]]:
 def _refuse_unmatched(file: Path, ids: Iterable[int], what: str, other: str) -> None:
     alone = sorted(ids)
     if alone:
-        shown = ", ".join(map(str, alone[:3])) + (", ..." if len(alone) > 3 else "")
-        raise InputError(f"{file}: {len(alone)} without {other}: question_id {shown}; every {what} needs its {other}")
+        some = ", ".join(map(str, alone[:3])) + (", ..." if len(alone) > 3 else "")
+        raise InputError(f"{file}: {len(alone)} without {other}: question_id {some}; every {what} needs its {other}")
 
 
 def _answers(annotation: Any, where: str) -> tuple[str, ...]:
@@ -129,7 +130,8 @@ def _answers(annotation: Any, where: str) -> tuple[str, ...]:
         if name in seen:
             raise InputError(f"{place}.answer_id: {name} is that of an earlier answer; they are distinct in a question")
         seen.add(name)
-        answers.append(text_of(answer, "answer", place, may_be_blank=True))
+        # Most answers are given thousands of times.
+        answers.append(intern(text_of(answer, "answer", place, may_be_blank=True)))
     if not answers:
         raise InputError(f"{where}.answers: the list is empty")
     return tuple(answers)

@@ -10,6 +10,7 @@ import pytest
 from gill_bench.datasets import Picture
 from gill_bench.datasets.cc3m import context, load
 from gill_bench.errors import InputError
+from gill_bench.mini.writers import cc3m as mini
 from tests.datasets.small import PAIRS, URLS, linked, touch, write_pairs, write_urls
 
 
@@ -123,5 +124,5 @@ def test_the_real_list(real_data: Path, tmp_path: Path) -> None:
 
 def test_the_mini_world(world: Path) -> None:
     data = load(world / "cc3m", "val", {})
-    assert len(data.examples) == len(data.references) == 400
+    assert len(data.examples) == len(data.references) == mini.PAIRS["val"]
     assert all(picture.file is not None for picture in data.references)

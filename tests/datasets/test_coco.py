@@ -13,6 +13,7 @@ import pytest
 from gill_bench.datasets import Example, Picture, coco_captions, coco_pairs
 from gill_bench.datasets.coco import CocoCaption, read_coco
 from gill_bench.errors import InputError
+from gill_bench.mini.writers import coco as mini
 from tests.datasets.small import CAPTIONS, edit, touch, write_coco
 
 
@@ -193,8 +194,8 @@ def test_the_prompt_is_the_caption_without_blanks_around_it(coco: Path) -> None:
 def test_the_mini_world(world: Path) -> None:
     folder = world / "coco"
     captioned = coco_captions.load(folder, "val2017", {}).examples
-    assert len(captioned) == 200
+    assert len(captioned) == mini.COUNTS["val"]
     assert {len(example.answers) for example in captioned} == {5}
-    pairs = coco_pairs.load(folder, "val2014", {"captions": 150})
-    assert len(pairs.examples) == 150
+    pairs = coco_pairs.load(folder, "val2014", {"captions": 50})
+    assert len(pairs.examples) == 50
     assert all(picture.file is not None for picture in pairs.references)

@@ -37,6 +37,7 @@ READERS = {
     for reader in (
         Reader("coco-captions", "val2014", small.write_coco, small.CAPTIONS, ("caption",), {}),
         Reader("coco-pairs", "val2014", small.write_coco, small.CAPTIONS, ("caption",), {}),
+        Reader("timing", "val2014", small.write_coco, small.CAPTIONS, ("text", "picture", "search"), {"repeats": 2}),
         Reader("cc3m", "val", small.write_pairs, small.PAIRS, ("caption",), {}),
         Reader("cc3m", "val", small.write_urls, small.URLS, ("caption",), {}),
         Reader("vqa", "val2014", small.write_vqa, small.QUESTIONS, ("question",), {}),

@@ -11,6 +11,7 @@ import pytest
 
 from gill_bench.datasets.visdial_answers import context, load
 from gill_bench.errors import InputError
+from gill_bench.mini.writers import visdial as mini
 from tests.datasets.small import DENSE, VISDIAL, edit, linked, write_visdial
 
 
@@ -136,7 +137,7 @@ def test_the_real_slice(real_data: Path, tmp_path: Path) -> None:
 
 def test_the_mini_world(world: Path) -> None:
     data = load(world / "visdial", "val", {})
-    assert len(data.examples) == 600
+    assert len(data.examples) == 10 * mini.DIALOGS
     assert not data.warnings
     for example in data.examples:
         if example.facts["round"] == example.facts["dense_round"]:

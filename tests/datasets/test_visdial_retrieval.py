@@ -8,6 +8,7 @@ import pytest
 
 from gill_bench.datasets.visdial_retrieval import context, load
 from gill_bench.errors import InputError
+from gill_bench.mini.writers import visdial as mini
 from tests.datasets.small import linked, write_visdial
 
 
@@ -40,5 +41,5 @@ def test_the_real_slice(real_data: Path, tmp_path: Path) -> None:
 
 def test_the_mini_world(world: Path) -> None:
     data = load(world / "visdial", "val", {})
-    assert len(data.candidates) == 60
+    assert len(data.candidates) == mini.DIALOGS
     assert all(picture.file is not None for picture in data.candidates)

@@ -13,6 +13,7 @@ import pytest
 from gill_bench.datasets import Picture
 from gill_bench.datasets.vqa import context, load
 from gill_bench.errors import InputError
+from gill_bench.mini.writers import coco as mini
 from tests.datasets.small import ANNOTATIONS, QUESTIONS, edit, linked, touch, write_vqa
 
 
@@ -174,5 +175,5 @@ def test_the_real_slices(real_data: Path, tmp_path: Path) -> None:
 
 def test_the_mini_world(world: Path) -> None:
     examples = load(world / "vqav2", "val2014", {}).examples
-    assert len(examples) == 600
+    assert len(examples) == mini.QUESTIONS * mini.COUNTS["val"]
     assert all(picture.file is not None for example in examples for picture in example.pictures)
