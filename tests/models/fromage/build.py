@@ -35,18 +35,24 @@ def state_dict(k: int, p: int | None = RETRIEVAL_WIDTH, e: int = LLM_WIDTH, d: i
 
 
 def arguments(k: int, p: int | None = RETRIEVAL_WIDTH) -> dict[str, Any]:
-    return {
+    """The keys of the released files, which two versions of the authors' code wrote."""
+    common = {
         "opt_version": "../opt-mini",
-        "visual_encoder": "../clip-mini",
         "freeze_lm": True,
+        "visual_encoder": "../clip-mini",
         "freeze_vm": True,
         "n_visual_tokens": k,
         "image_embed_dropout_prob": 0.0,
         "text_embed_dropout_prob": 0.0,
         "shared_emb_dim": p,
         "text_emb_layers": [-1],
-        "retrieval_token_idx": [50266],
-        "task": "multimodal",
+        "retrieval_token_idx": 50266,
+    }
+    if k == 4:
+        return {**common, "use_image_embed_norm": False, "use_text_embed_layernorm": False}
+    return {
+        **common,
+        "task": "multitask",
         "pretrained_visual": True,
         "use_pooler": True,
         "append_retrieval_token": True,
@@ -54,8 +60,6 @@ def arguments(k: int, p: int | None = RETRIEVAL_WIDTH) -> dict[str, Any]:
         "input_prompt": "A picture of",
         "add_input_to_ret": True,
         "tunable_prompt_length": 0,
-        "use_image_embed_norm": False,
-        "use_text_embed_layernorm": False,
     }
 
 

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from gill_bench.errors import InputError
+from gill_bench.mini.build import build_gill
 from gill_bench.models import fromage as adapter
 from gill_bench.models.fromage import Settings
 from gill_bench.models.fromage.model import Fromage
@@ -171,6 +172,11 @@ def test_wrong_arguments(edit: Edit, change: str | dict[str, Any], parts: list[s
     text = change if isinstance(change, str) else json.dumps({**json.loads(file.read_text()), **change})
     file.write_text(text)
     refused(weights, *parts)
+
+
+def test_the_other_model_of_the_papers_is_refused(folder: Path, tmp_path: Path) -> None:
+    build_gill(tmp_path / "gill", 427)
+    refused({**weights_of(folder, "vis1"), "checkpoint": tmp_path / "gill"}, "model_args.json", "'shared_emb_dim'")
 
 
 def test_missing_arguments_and_files(edit: Edit, tmp_path: Path) -> None:
