@@ -13,8 +13,7 @@ from typing import Literal
 
 Evaluator = Literal["2021", "2017"]
 
-# In the order in which the evaluator goes through them.
-_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
+_PUNCTUATION = frozenset(';/[]"{}()=+\\_-><@`,?!')
 _COMMA_IN_NUMBER = re.compile(r"[0-9],[0-9]")
 # Meant as "no digit on either side"; the left half is mistyped in the original and always holds.
 _PERIOD = re.compile(r"\.(?![0-9])")
@@ -62,7 +61,7 @@ def _contractions() -> dict[str, str]:
     return table | {"somebody'd": "somebodyd"}  # the wrong way round in the original
 
 
-_CONTRACTIONS = _contractions()
+_WORDS = _NUMBERS | _contractions()  # no word is in both, and none becomes one that is in either
 
 
 def vqa_accuracy(prediction: str, references: Sequence[str], evaluator: Evaluator = "2021") -> float:
@@ -73,7 +72,9 @@ def vqa_accuracy(prediction: str, references: Sequence[str], evaluator: Evaluato
 
     Args:
         prediction: The model's answer.
-        references: The annotators' answers, ten in VQAv2, each of an annotator of its own.
+        references: The annotators' answers, ten in VQAv2, each of an annotator of its own. (To the official evaluator,
+            the others are the records that differ: equal records would not count for each other. So whoever reads the
+            annotations must refuse a question with an `answer_id` twice.)
         evaluator: "2021": prediction and references are normalised alike, unless all references are equal: then nothing
             is, and case and punctuation count. "2017": the prediction is always normalised; references only lose their
             punctuation, and only if they differ.
@@ -127,17 +128,16 @@ def _tidy(text: str) -> str:
 
 def _punctuation(text: str) -> str:
     """Remove or replace punctuation; what happens to a sign is decided on the whole text as it was."""
-    comma = _COMMA_IN_NUMBER.search(text) is not None
     out = text
-    for sign in _PUNCTUATION:
-        if sign in text:
+    if not _PUNCTUATION.isdisjoint(text):
+        comma = _COMMA_IN_NUMBER.search(text) is not None
+        for sign in _PUNCTUATION.intersection(text):  # in any order: no replacement adds or joins signs
             vanishes = comma or f"{sign} " in text or f" {sign}" in text
             out = out.replace(sign, "" if vanishes else " ")
-    return _PERIOD.sub("", out, count=_PERIODS_REMOVED)
+    return _PERIOD.sub("", out, count=_PERIODS_REMOVED) if "." in out else out
 
 
 def _words(text: str) -> str:
     # Letter by letter, as Python 2 did: a capital sigma at the end of a word becomes the ordinary small one.
-    lower = "".join(map(str.lower, text))
-    words = (_NUMBERS.get(word, word) for word in lower.split())
-    return " ".join(_CONTRACTIONS.get(word, word) for word in words if word not in _ARTICLES)
+    lower = text.lower() if text.isascii() else "".join(map(str.lower, text))
+    return " ".join([_WORDS.get(word, word) for word in lower.split() if word not in _ARTICLES])

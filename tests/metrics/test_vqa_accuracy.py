@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +72,17 @@ def test_leave_one_out(references: list[str], answer: str) -> None:
         for i in range(len(references))
     ]
     assert accuracy_of_matches(references.count(answer), len(references)) == pytest.approx(sum(each) / len(each))
+
+
+@given(st.text(st.sampled_from(list(";/[]\"{}()=+\\_-><@`,?!.' 01a")), max_size=15))
+def test_punctuation_goes_sign_by_sign_as_the_protocol_says(text: str) -> None:
+    text = text.strip()
+    expected = text
+    for sign in ';/[]"{}()=+\\_-><@`,?!':
+        deleted = f"{sign} " in text or f" {sign}" in text or re.search("[0-9],[0-9]", text)
+        expected = expected.replace(sign, "" if deleted else " ")
+    words = re.sub(r"\.(?![0-9])", "", expected).split()
+    assert normalise(text) == " ".join(word for word in words if word != "a")
 
 
 @given(st.text(max_size=40))

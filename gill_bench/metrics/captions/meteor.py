@@ -22,7 +22,7 @@ from gill_bench.errors import GillBenchError
 from gill_bench.metrics.captions.java import LOCALE, jar, require_java
 from gill_bench.metrics.captions.lines import one_line
 
-_SECONDS_TO_ANSWER = 120.0
+_SECONDS_TO_ANSWER = 300.0  # it starts in five, and on a crowded machine in sixty
 _SECONDS_TO_EXIT = 5.0  # between the end of its answers and that of the process
 _BORDER = "|||"
 

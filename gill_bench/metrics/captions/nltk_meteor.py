@@ -1,4 +1,4 @@
-"""METEOR as NLTK computes it: exact words, Porter stems, WordNet synonyms; the best of the references.
+"""METEOR as NLTK computes it: exact words, Porter stems, WordNet synonyms (of stems); the best of the references.
 
 Another metric than METEOR 1.5, with higher values, and likely that of some published tables (protocol 3.10). NLTK
 leaves tokenising to its user. It is given the tokens that all other metrics are given: PTB, lower case, no punctuation.

@@ -1,0 +1,67 @@
+"""VQA accuracy of as many answers as VQAv2 has, twice: with answers that repeat as real ones do, and with none twice.
+
+    python benchmarks/vqa.py [--questions 200000]
+
+What repeats is normalised once, so the second case is the worst there is: eleven texts a question that were never seen
+before. Aim: either of them under 10 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Iterator
+from itertools import accumulate
+
+from gill_bench.metrics.vqa_accuracy import vqa_accuracy
+
+SHAPES = (
+    "{}",
+    "a {}",
+    "The {}.",
+    "{}, left",
+    "two {}s",
+    "{}-like thing",
+    "{} isnt it?",
+    "1,000 {}",
+    "{}/door",
+    "it's {}",
+)
+ANNOTATORS = 10
+Question = tuple[str, list[str]]
+
+
+def answers_that_repeat(number: int, generator: random.Random) -> Iterator[Question]:
+    """Each question has three plausible answers, of a vocabulary of 30,000 whose frequencies fall as 1 / rank."""
+    words = ["yes", "no", "2", "white", *(generator.choice(SHAPES).format(f"word{rank}") for rank in range(4, 30_000))]
+    weights = list(accumulate(1 / (rank + 1) for rank in range(len(words))))
+    for _ in range(number):
+        plausible = generator.choices(words, cum_weights=weights, k=3)
+        drawn = generator.choices(plausible, (0.7, 0.2, 0.1), k=ANNOTATORS + 1)
+        yield drawn[0], drawn[1:]
+
+
+def answers_that_never_repeat(number: int, generator: random.Random) -> Iterator[Question]:
+    for question in range(number):
+        texts = [generator.choice(SHAPES).format(f"q{question}x{annotator}") for annotator in range(ANNOTATORS + 1)]
+        yield texts[0], texts[1:]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--questions", type=int, default=200_000)
+    number = parser.parse_args().questions
+    for name, make in (("answers that repeat", answers_that_repeat), ("none twice", answers_that_never_repeat)):
+        questions = list(make(number, random.Random(0)))
+        start, cpu = time.perf_counter(), time.process_time()
+        total = sum(vqa_accuracy(answer, references) for answer, references in questions)
+        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+        print(
+            f"{name}: {number:,} questions in {wall:.1f} s ({cpu:.1f} s CPU), "
+            f"{number / wall:,.0f} a second, mean {total / number:.4f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
