@@ -134,7 +134,7 @@ class ImageRetriever(Protocol):
 
 @runtime_checkable
 class TextGenerator(Protocol):
-    """Continues prompts with text."""
+    """Continues prompts with text. With `count_tokens(texts) -> list[int]` too, its speed is also given in tokens."""
 
     def generate_texts(self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()) -> list[str]:
         """Return N greedy continuations, each cut before the first occurrence of a stop string."""

@@ -31,13 +31,14 @@ class CocoImage(NamedTuple):
     captions: tuple[CocoCaption, ...]
 
 
-def read_coco(folder: Path, split: str) -> list[CocoImage]:
+def read_coco(folder: Path, split: str, *, need_pictures: bool = True) -> list[CocoImage]:
     """Read the images of a split, in the order of `images`.
 
     Args:
         folder: Holds `annotations/captions_<split>.json` (or the file itself), and the pictures by their `file_name` in
             `<split>/`, `images/<split>/` or `images/`.
         split: Such as "val2014" or "val2017".
+        need_pictures: Whether it is an error that there are none at all.
 
     Raises:
         InputError: The file is absent or malformed, an image has no caption, or there are no pictures at all.
@@ -75,7 +76,7 @@ def read_coco(folder: Path, split: str) -> list[CocoImage]:
         raise InputError(f"{file}: annotations: {len(untold)} images have no caption, the first with id {untold[0]}")
     places = [folder / split, folder / "images" / split, folder / "images"]
     pictures = find_pictures(places, names.values())
-    if not pictures:
+    if need_pictures and not pictures:
         raise no_pictures(folder, split, places, f"{next(iter(names.values()))} and so on, as in images[].file_name")
     return [
         CocoImage(image, Picture(str(image), pictures.get(name)), tuple(captions[image]))

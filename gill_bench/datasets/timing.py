@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gill_bench.cards import Value
-from gill_bench.datasets import Dataset, Example, Picture, Turn, coco_captions
+from gill_bench.datasets import Dataset, Example, Picture, Turn
+from gill_bench.datasets.coco import read_coco
 from gill_bench.datasets.contexts import context_named
 from gill_bench.datasets.options import count
 from gill_bench.interfaces import Asks
@@ -53,8 +54,5 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Raises:
         InputError: The captions are absent or malformed.
     """
-    pictures = coco_captions.load(folder, split, {}).examples
-    captions = [(example.id, example.answers[0].strip()) for example in pictures if example.answers]
-    return Dataset(
-        [Example(name, name, (Turn(text),)) for name, text in captions[: count(options, "repeats", 20)]],
-    )
+    images = read_coco(folder, split, need_pictures=False)[: count(options, "repeats", 20)]
+    return Dataset([Example(str(one.id), str(one.id), (Turn(one.captions[0].text.strip()),)) for one in images])

@@ -74,6 +74,10 @@ class PromptReader:
             )
         return texts
 
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has, for rates."""
+        return [len(self.tokens.encode(text)) for text in texts]
+
     def score_texts(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[float]:
         """Score continuations of prompts: by default the sums of their tokens' log-probabilities (nats).
 

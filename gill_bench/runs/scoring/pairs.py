@@ -9,7 +9,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,13 @@ from gill_bench.errors import GillBenchError
 from gill_bench.files import to_json, write_atomic
 from gill_bench.images import load_image
 from gill_bench.progress import say
+from gill_bench.read_ahead import read_ahead
 from gill_bench.runs.claims import work_through
 from gill_bench.runs.lock import RunLock
 from gill_bench.runs.plan import Cell
 from gill_bench.runs.scoring.asked import MetricAsked
 from gill_bench.runs.scoring.number import Number
-from gill_bench.runs.units import Unit, file_hashes, read_samples
+from gill_bench.runs.units import Sample, Unit, file_hashes, read_samples
 
 if TYPE_CHECKING:
     import torch
@@ -155,14 +156,19 @@ def _score_unit(work: Work, asked: MetricAsked, scorer: PictureMetric, reference
     valid = {name for name, _ in work.unit.examples}
     values: list[tuple[str, int, float]] = []
     used: dict[str, str] = {}
-    for name, group in groupby(read_samples(work.folder), key=lambda sample: sample.example):
-        if name not in valid:
-            continue  # stored for an earlier command, or no longer the same
-        samples = list(group)
+    # Others were stored for an earlier command, or are no longer the same.
+    samples = [sample for sample in read_samples(work.folder) if sample.example in valid]
+
+    def read(sample: Sample) -> torch.Tensor:
+        return scorer.prepare(read_output(work.folder / sample.image, hashes[sample.image]))
+
+    pictures = read_ahead(read, samples)
+    for name, group in groupby(samples, key=lambda sample: sample.example):
+        mine = list(group)
         example = work.cell.asked[name][0]
-        generated = scorer.features([read_output(work.folder / s.image, hashes[s.image]) for s in samples])
+        generated = scorer.embed(list(islice(pictures, len(mine))))
         found = scorer.compare(generated, references.of(work.cell, example))
-        values += [(name, sample.seed, float(value)) for sample, value in zip(samples, found, strict=True)]
+        values += [(name, sample.seed, float(value)) for sample, value in zip(mine, found, strict=True)]
         used[name] = _reference_digest(work.cell, example)
     content = {"metric": asked.name, "signature": asked.signature, "values": values, "references": used}
     write_atomic(work.folder / asked.file_name, (to_json(content) + "\n").encode())
