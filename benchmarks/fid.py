@@ -1,6 +1,6 @@
 """From two folders of pictures to their Fréchet distance, beside the packages that users have.
 
-    python benchmarks/fid.py [--pictures 500] [--rounds 3] [--threads 1]
+    python benchmarks/fid.py [--pictures 500] [--rounds 3]
 
 500 + 500 PNGs of 256 x 256, batches of 32, no worker processes, and one feature network that costs next to nothing for
 all (means of 4 x 4 fields), so that what is timed is reading, resizing and handing over. "decode only" reads every
@@ -163,20 +163,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=500, help="in each of the two folders")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="of the second line of gill-bench")
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     torch_fidelity.register_feature_extractor("fields", FidelityFields)
 
-    def with_gill_bench(folders: Sequence[Path], threads: int | None) -> float:
-        one, other = (statistics_of(sorted(folder.iterdir()), Fields(), threads=threads) for folder in folders)
+    def with_gill_bench(folders: Sequence[Path]) -> float:
+        one, other = (statistics_of(sorted(folder.iterdir()), Fields()) for folder in folders)
         return frechet_distance(one, other)
 
     ways: dict[str, Callable[[Sequence[Path]], float]] = {
         "decode only": decode_only,
-        f"gill-bench, {options.threads} thread(s)": lambda folders: with_gill_bench(folders, options.threads),
-        "gill-bench, as it is": lambda folders: with_gill_bench(folders, None),
+        "gill-bench": with_gill_bench,
         "clean-fid": with_clean_fid,
         "torch-fidelity": with_torch_fidelity,
         "pytorch-fid": with_pytorch_fid,

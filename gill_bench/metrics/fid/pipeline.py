@@ -1,15 +1,8 @@
-"""Features of picture files: threads decode while the network works, in order, with bounded memory.
-
-Threads and not processes: PIL releases the interpreter's lock while it decodes and resizes, and starting processes
-costs more than small sets take.
-"""
+"""Features of picture files, read ahead while the network works, in order, with bounded memory."""
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -22,16 +15,15 @@ from gill_bench.images import UnreadablePictureError, load_image
 from gill_bench.metrics.fid.features import FeatureExtractor
 from gill_bench.metrics.fid.prepare import Prepare, as_stored
 from gill_bench.metrics.frechet import FeatureStatistics
+from gill_bench.read_ahead import read_ahead
 
 BATCH = 32
 """Pictures in one call of a network. It is no setting: sums over another batch differ in their last digits."""
-_AHEAD = 2 * BATCH  # pictures decoded before the network wants them: what bounds memory
 _PART = 8  # pictures that a thread decodes at a time: handing over one by one takes 4 % of the time of decoding
-_THREADS = 8  # more do not help one network
 
 
 def features_of(
-    files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare = as_stored, *, threads: int | None = None
+    files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare = as_stored
 ) -> NDArray[np.float32]:
     """Features (N, d) of N picture files in their order, for a KID, or for a KID and statistics.
 
@@ -39,31 +31,28 @@ def features_of(
         files: At least one.
         extractor: Of the features.
         prepare: Applied to each RGB picture before the network (`gill_bench.metrics.fid.prepare`).
-        threads: That decode; one per processor, at most eight, if None. Results do not depend on it.
 
     Raises:
         InputError: No files; or a file cannot be read, which it names.
         GillBenchError: Features are not finite; names the file.
     """
-    return np.concatenate(list(_batches(files, extractor, prepare, threads)))
+    return np.concatenate(list(_batches(files, extractor, prepare)))
 
 
 def statistics_of(
-    files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare = as_stored, *, threads: int | None = None
+    files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare = as_stored
 ) -> FeatureStatistics:
     """Statistics of the features of picture files, without keeping the features.
 
     Args and errors are those of `features_of`.
     """
-    return FeatureStatistics.stream(_batches(files, extractor, prepare, threads))
+    return FeatureStatistics.stream(_batches(files, extractor, prepare))
 
 
-def _batches(
-    files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare, threads: int | None
-) -> Iterator[NDArray[np.float32]]:
+def _batches(files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare) -> Iterator[NDArray[np.float32]]:
     if not files:
         raise InputError("no pictures to compute features of")
-    pictures = _pictures(files, prepare, threads or min(os.cpu_count() or 1, _THREADS))
+    pictures = read_ahead(_reader(prepare), files)
     for start in range(0, len(files), BATCH):
         batch = list(islice(pictures, BATCH))
         features = extractor(batch)
@@ -78,29 +67,13 @@ def _batches(
         yield features
 
 
-def _pictures(files: Sequence[Path], prepare: Prepare, threads: int) -> Iterator[Image.Image]:
-    """Prepared pictures in order; when the caller stops, what was not begun is not read."""
+def _reader(prepare: Prepare) -> Callable[[Path], Image.Image]:
+    def read(file: Path) -> Image.Image:
+        try:
+            return prepare(load_image(file))
+        except UnreadablePictureError as error:
+            raise InputError(
+                f"{file}: {error}; a distance needs every picture of its sets: make the file again, or leave it out"
+            ) from error
 
-    def read(part: Sequence[Path]) -> list[Image.Image]:
-        return [_read(file, prepare) for file in part]
-
-    waiting: deque[Future[list[Image.Image]]] = deque()
-    executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-    try:
-        for start in range(0, len(files), _PART):
-            waiting.append(executor.submit(read, files[start : start + _PART]))
-            if len(waiting) * _PART > _AHEAD:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
-def _read(file: Path, prepare: Prepare) -> Image.Image:
-    try:
-        return prepare(load_image(file))
-    except UnreadablePictureError as error:
-        raise InputError(
-            f"{file}: {error}; a distance needs every picture of its sets: make the file again, or leave it out"
-        ) from error
+    return read

@@ -97,11 +97,10 @@ def test_torch_fidelity_on_the_same_folders(folders: tuple[Path, Path]) -> None:
     assert frechet_distance(one, other) == pytest.approx(theirs, rel=FLOAT32_MEANS)
 
 
-def test_order_batches_and_threads(folders: tuple[Path, Path]) -> None:
+def test_order_and_batches(folders: tuple[Path, Path]) -> None:
     files = sorted(folders[0].iterdir())
     expected = np.concatenate([Grid()([load_image(file)]) for file in files])
-    for threads in (1, 3, None):
-        assert np.array_equal(features_of(files, Grid(), threads=threads), expected)
+    assert np.array_equal(features_of(files, Grid()), expected)
     assert np.array_equal(features_of(files[::-1], Grid()), expected[::-1])
     # The first pictures take longest, and are still first.
     delayed = iter(range(2))
@@ -111,7 +110,7 @@ def test_order_batches_and_threads(folders: tuple[Path, Path]) -> None:
             time.sleep(0.05)
         return image
 
-    assert np.array_equal(features_of(files, Grid(), prepare, threads=4), expected)
+    assert np.array_equal(features_of(files, Grid(), prepare), expected)
 
 
 def test_statistics_are_those_of_the_features(folders: tuple[Path, Path]) -> None:
