@@ -47,7 +47,7 @@ def write_stories(folder: Path, count: int) -> None:
 def one(folder: Path) -> None:
     """Run in this process and print what it took."""
     from gill_bench.runs.planning import Ask, make_plan
-from gill_bench.runs.run import execute
+    from gill_bench.runs.run import execute
 
     ask = Ask(
         tasks=("vist",),

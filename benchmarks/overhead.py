@@ -60,7 +60,7 @@ def main() -> None:
 
     def metric(asked: MetricAsked, device: str) -> PictureMetric:
         loaded: Any = loading.timed(load_metric)(asked, device)
-        loaded.features = calls.timed(loaded.features)
+        loaded.prepare, loaded.embed = calls.timed(loaded.prepare), calls.timed(loaded.embed)
         loaded.compare = calls.timed(loaded.compare)
         return loaded  # type: ignore[no-any-return]
 

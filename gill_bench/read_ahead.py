@@ -10,14 +10,17 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from threading import Event
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-AHEAD = 32
+AHEAD = 64
 """Items that are read before the caller wants them: what bounds memory."""
 
+_PART = 8  # items that a thread reads at a time: handing over one by one takes 4 % of the time of decoding
 _THREADS = 8  # more do not help one network
 
 
@@ -43,14 +46,46 @@ def usable_processors() -> int:
 
 
 def _in_threads(read: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
-    waiting: deque[Future[R]] = deque()
+    waiting: deque[Future[tuple[list[R], Exception | None]]] = deque()
+    stopped = Event()
     executor = ThreadPoolExecutor(threads, thread_name_prefix="read-ahead")
+    ahead = 0
     try:
-        for item in items:
-            waiting.append(executor.submit(read, item))
-            if len(waiting) > AHEAD:
-                yield waiting.popleft().result()
+        for part in _parts(iter(items)):
+            waiting.append(executor.submit(_read_part, read, part, stopped))
+            ahead += len(part)
+            while ahead > AHEAD - 2 * _PART:
+                found = waiting.popleft().result()
+                ahead -= len(found[0])
+                yield from _results(*found)
         while waiting:
-            yield waiting.popleft().result()
+            yield from _results(*waiting.popleft().result())
     finally:
+        stopped.set()
         executor.shutdown(cancel_futures=True)
+
+
+def _parts(items: Iterator[T]) -> Iterator[list[T]]:
+    """The items, first one by one, so that few are shared out too, and then more at a time."""
+    size = 1
+    while part := list(islice(items, size)):
+        yield part
+        size = min(2 * size, _PART)
+
+
+def _read_part(read: Callable[[T], R], part: list[T], stopped: Event) -> tuple[list[R], Exception | None]:
+    results: list[R] = []
+    try:
+        for item in part:
+            if stopped.is_set():
+                break
+            results.append(read(item))
+    except Exception as error:
+        return results, error
+    return results, None
+
+
+def _results(results: list[R], error: Exception | None) -> Iterator[R]:
+    yield from results
+    if error is not None:
+        raise error

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
+from gill_bench import read_ahead
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.images import load_image
 from gill_bench.metrics.fid import pipeline
@@ -151,7 +152,7 @@ def test_an_unreadable_file_is_named_and_the_rest_is_not_read(tmp_path: Path, da
 
     before = threading.active_count()
     with pytest.raises(InputError, match=rf"^{bad}: .*; a distance needs every picture"):
-        features_of(files, Grid(), prepare, threads=1)
+        features_of(files, Grid(), prepare)
     assert len(read) < 100
     assert threading.active_count() == before
 
@@ -176,8 +177,8 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
                 taken += len(images)
             return super().__call__(images)
 
-    assert statistics_of(files, Slow(), prepare, threads=4).n == 400
-    assert pipeline.BATCH < most <= pipeline._AHEAD + pipeline.BATCH + pipeline._PART
+    assert statistics_of(files, Slow(), prepare).n == 400
+    assert pipeline.BATCH < most <= read_ahead.AHEAD + pipeline.BATCH + read_ahead._PART
 
 
 def test_bad_extractors_and_empty_lists(folders: tuple[Path, Path]) -> None:
