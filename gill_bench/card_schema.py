@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from gill_bench.interfaces import Capability
+from gill_bench.interfaces import Asks, Capability
 
 SCHEMA_VERSION = 1
 Value = bool | int | float | str
@@ -151,13 +151,17 @@ class ReportRow(_Strict):
     """A table row: a model by name, and its name in the paper's table.
 
     Attributes:
+        model: Name of its card; rows that are the paper's alone name a model that has none.
         context: The context of this row's numbers, where rows differ in it and not columns.
-        published_column: Likewise, the paper's column.
+        asks: What that context asks a model for, where that is not what the task's capability stands for.
+        published: The paper's row; "" if it has none.
+        published_column: The paper's column, where columns do not name it.
     """
 
     model: str
     title: str
     context: str = ""
+    asks: Asks | None = None
     published: str = ""
     published_column: str = ""
 
@@ -167,11 +171,14 @@ class ReportColumn(_Strict):
 
     Attributes:
         context: "" where each row names its own.
+        asks: What the context asks a model for, where that is not what the task's capability stands for.
         percent: Fractions are printed as percent.
+        published: The paper's column; "" where each row names its own, or the paper has none.
     """
 
     task: str
     context: str = ""
+    asks: Asks | None = None
     metric: str
     title: str
     group: str = ""
@@ -182,7 +189,11 @@ class ReportColumn(_Strict):
 
 
 class ReportCard(_Strict):
-    """The layout of one table of the paper."""
+    """The layout of one table of the paper.
+
+    Attributes:
+        on_request: Shown only when it is named.
+    """
 
     kind: Literal["report"] = "report"
     schema_: int = Field(alias="schema")
@@ -190,6 +201,7 @@ class ReportCard(_Strict):
     title: str
     caption: str
     published_table: str
+    on_request: bool = False
     rows: tuple[ReportRow, ...]
     columns: tuple[ReportColumn, ...]
 

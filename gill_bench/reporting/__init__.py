@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from gill_bench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from gill_bench.cards import Cards, ReportCard
+    from gill_bench.cards import Cards
     from gill_bench.reporting.structure import Table
-    from gill_bench.rows import Results, Row
+    from gill_bench.rows import Results
 
 FORMATS = ("terminal", "markdown", "latex", "csv", "json")
 
@@ -27,49 +27,29 @@ def tables_for(
     Args:
         run_folders: Folders that hold a `results.json`.
         cards: Where layouts, models and tasks are found.
-        names: Names of report cards, or paths to them; by default all in which a row of the runs appears. Where there
-            is none, a plain table of everything.
+        names: Names of report cards, or paths to them; by default all that show something of their own, as the paper
+            orders them, and a plain table of everything for a task that none of them shows.
         compare: Show the paper's numbers beside ours.
 
     Raises:
         InputError: No folder is given, a file is unreadable, two runs contradict each other, a named layout shows none
             of the rows, or numbers that are not comparable would share a column.
     """
-    from gill_bench.reporting.columns import belongs, describe
+    from gill_bench.reporting.choose import choose_layouts
     from gill_bench.reporting.merge import merge_results
-    from gill_bench.reporting.plain import plain_layout
     from gill_bench.reporting.table import build_table
 
     if not run_folders:
         raise InputError("no run is given; name the folder of a run, for example: gill-bench report runs/NAME")
     results = merge_results([(str(folder), _results_of(folder)) for folder in run_folders])
-    layouts = [cards.report(name) for name in dict.fromkeys(names)] if names else cards.reports()
-
-    def shows(layout: ReportCard, rows: Sequence[Row]) -> bool:
-        return any(belongs(row, column) for row in rows for column in layout.columns)
-
-    for layout in layouts:
-        if names and not shows(layout, results.rows):
-            raise InputError(f"{layout.name}: shows nothing of the results, which have {describe(results.rows)}")
-    chosen = [layout for layout in layouts if shows(layout, results.rows)]
-    if not names:
-        chosen = [layout for layout in chosen if not _adds_nothing(layout, chosen, {row.model for row in results.rows})]
-    if not results.rows:
+    if not results.rows and not names:
         raise InputError(f"{', '.join(map(str, run_folders))}: nothing was scored yet; run or score it first")
-    if not chosen:
-        chosen = [plain_layout(task, results.rows) for task in sorted({row.task for row in results.rows})]
     published = cards.published() if compare else None
-    return [build_table(layout, results, cards, published) for layout in chosen]
-
-
-def _adds_nothing(layout: ReportCard, chosen: Sequence[ReportCard], models: set[str]) -> bool:
-    """Whether a layout compares nothing: one model of its own at most, in columns that another table has too."""
-
-    def columns(card: ReportCard) -> set[tuple[str, str, str]]:
-        return {(column.task, column.context, column.metric) for column in card.columns}
-
-    elsewhere = any(other is not layout and columns(layout) < columns(other) for other in chosen)
-    return elsewhere and len({row.model for row in layout.rows} & models) < 2
+    tables = [
+        build_table(chosen.layout, results, cards, published, chosen.elsewhere)
+        for chosen in choose_layouts(cards, results.rows, names)
+    ]
+    return [table for table in tables if table.lines]
 
 
 def _results_of(run: Path) -> Results:

@@ -18,7 +18,8 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
     measured = any(cell.rows for line in table.lines for cell in line.cells)
     return (
         *(_comparability(table) if table.compared else ()),
-        *((_scored(table), _seeds(table)) if measured else ()),
+        *_contexts(table),
+        *((_scored(table), *_seeds(table)) if measured else ()),
         *_incomplete(table),
         *_best(table),
         *_counts(table),
@@ -74,14 +75,61 @@ def _scored(table: Table) -> str:
     return f"{sentence} LIMITED: the data has {_range(cut)} examples." if cut else sentence
 
 
-def _seeds(table: Table) -> str:
-    seeds = sorted({seed for _, _, cell in _cells(table) for seed in cell.seeds})
-    names = ", ".join(map(str, seeds))
-    if not seeds:
-        return "No seed could be scored."
-    if len(seeds) == 1:
-        return f"One seed ({names}), hence no standard deviation."
-    return f"Mean ± sample standard deviation over {len(seeds)} seeds ({names})."
+def _seeds(table: Table) -> Iterator[str]:
+    """What the standard deviations are over, and where and why there are none."""
+    several: list[tuple[Line, Column, Cell]] = []
+    one: list[tuple[Line, Column, Cell]] = []
+    fixed: list[tuple[Line, Column, Cell]] = []
+    timed: list[tuple[Line, Column, Cell]] = []
+    for column in table.columns:
+        cells = [item for item in _cells(table) if item[1] is column and item[2].seeds]
+        over = {seed for _, _, cell in cells if cell.depends_on_seed for seed in cell.seeds}
+        for item in cells:
+            seconds = (item[2].asks or "").endswith("-seconds")
+            kind = (several if len(over) > 1 else one) if item[2].depends_on_seed else timed if seconds else fixed
+            kind.append(item)
+    seeds = {seed for _, _, cell in several for seed in cell.seeds}
+    sentences = [
+        (several, f"Mean ± sample standard deviation over {len(seeds)} seeds ({_names(seeds)})"),
+        (one, f"One seed ({_names({seed for _, _, cell in one for seed in cell.seeds})}), hence no standard deviation"),
+        (fixed, "The same with every seed, hence no standard deviation"),
+        (timed, "Times were taken in one pass, hence no standard deviation"),
+    ]
+    said = [(found, sentence) for found, sentence in sentences if found]
+    if not said:
+        yield "No seed could be scored."
+    for found, sentence in said:
+        yield f"{sentence}." if len(said) == 1 else f"{sentence}: {_where(table, found)}."
+
+
+def _names(seeds: set[int]) -> str:
+    return ", ".join(map(str, sorted(seeds)))
+
+
+def _where(table: Table, found: list[tuple[Line, Column, Cell]]) -> str:
+    """Cells as whole columns, or else as whole lines, or else one by one."""
+    measured = [item for item in _cells(table) if item[2].seeds]
+    columns = [column for column in table.columns if any(item[1] is column for item in found)]
+    if sum(1 for item in measured if item[1] in columns) == len(found):
+        return " / ".join(dict.fromkeys(column.group or column.title for column in columns))
+    lines = [line for line in table.lines if any(item[0] is line for item in found)]
+    if sum(1 for item in measured if item[0] in lines) == len(found):
+        return " / ".join(line.title for line in lines)
+    cells = Counter(f"{line.title}, {column.title}" for line, column, _ in found)
+    return " / ".join(dict.fromkeys(_place(table, line, column, cells) for line, column, _ in found))
+
+
+def _contexts(table: Table) -> tuple[str, ...]:
+    """Which context each line's numbers come from, where lines differ in it."""
+    if all(column.context for column in table.columns):
+        return ()
+    columns = " / ".join(dict.fromkeys(c.group or c.title for c in table.columns if not c.context))
+    lines: dict[str, list[str]] = {}
+    for line in table.lines:
+        if line.context and not line.published_only:
+            lines.setdefault(line.context, []).append(line.title)
+    listed = "; ".join(f"{context} ({' / '.join(titles)})" for context, titles in lines.items())
+    return (f"Contexts of {columns}: {listed}.",) if listed else ()
 
 
 def _incomplete(table: Table) -> tuple[str, ...]:
@@ -94,7 +142,7 @@ def _best(table: Table) -> tuple[str, ...]:
     found = []
     for at, column in enumerate(table.columns):
         cells = [line.cells[at] for line in table.lines]
-        if len({cell.n_scored for cell in cells if cell.mean is not None and not cell.gaps}) > 1:
+        if len({n for cell in cells if cell.mean is not None and not cell.gaps for n in cell.n_examples}) > 1:
             found.append(f"{column.title} ({column.metric})")
     return (f"No best is marked where the numbers of examples differ: {', '.join(found)}.",) if found else ()
 
@@ -119,23 +167,44 @@ def _counts(table: Table) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _signatures(table: Table) -> tuple[str, ...]:
-    """One signature a metric, or one a column where a metric's columns differ."""
-    sentences: dict[str, None] = {}
+def _signatures(table: Table) -> Iterator[str]:
+    """Each signature once, with the metrics, or the columns and contexts, that have it."""
+    found: dict[str, dict[str, None]] = {}
     for column in table.columns:
-        sisters = {other.signature for other in table.columns if other.metric == column.metric and other.signature}
-        if column.signature:
-            where = column.metric if len(sisters) == 1 else f"{column.metric}, {column.title}"
-            sentences[f"Signature of {where}: {column.signature}"] = None
-    return tuple(sentences)
+        for context, signature in column.signatures.items():
+            found.setdefault(signature, {})[_signed(table, column, context)] = None
+    for signature, places in found.items():
+        yield f"Signature of {'; '.join(places)}: {signature}"
+
+
+def _signed(table: Table, column: Column, context: str) -> str:
+    """The shortest words for a column's numbers in a context that fit no number with another signature."""
+
+    def names(of: Column, within: str) -> tuple[str, ...]:
+        exact = ", ".join(filter(None, (of.metric, of.group, of.title)))
+        return of.metric, f"{of.metric}, {of.title}", exact, f"{exact}, {within}"
+
+    signature = column.signatures[context]
+    others = {
+        name
+        for other in table.columns
+        for within, different in other.signatures.items()
+        if different != signature
+        for name in names(other, within)
+    }
+    own = names(column, context)
+    return next((name for name in own if name not in others), own[-1])
 
 
 def _models(table: Table) -> Iterator[str]:
-    """How each model was run."""
-    for line in table.lines:
-        found = next((row.model_signature for cell in line.cells for row in cell.rows), "")
-        if found:
-            yield f"{line.title} as run: {found}"
+    """How each model was run; a model that was run for tasks with different settings has several."""
+    found: dict[str, dict[str, None]] = {}
+    for line, column, cell in _cells(table):
+        several = len({other.model_signature for other in line.cells if other.rows}) > 1
+        name = f"{line.title}, {column.task}" if several else line.title
+        found.setdefault(cell.model_signature, {})[name] = None
+    for signature, names in found.items():
+        yield f"{' / '.join(names)} as run: {signature}"
 
 
 def _compared(table: Table) -> bool:

@@ -28,10 +28,18 @@ def variant_of(metric: str) -> str:
     return metric[len(base_name(metric)) :].strip("[]")
 
 
-def belongs(row: Row, column: ReportColumn) -> bool:
-    """Whether a row is of a layout column: the metric itself, or one of its variants unless the layout names one."""
-    same_metric = column.metric in (row.metric, base_name(row.metric))
-    return same_metric and (row.task, row.context) == (column.task, column.context)
+def belongs(row: Row, column: ReportColumn, card: ReportCard) -> bool:
+    """Whether a row of results is of a layout's column.
+
+    The metric is the column's, or one of its variants unless the layout names one. Where the layout's rows name the
+    context, a model that it lists counts in those listed with it, any other model in all that it lists.
+    """
+    if row.task != column.task or column.metric not in (row.metric, base_name(row.metric)):
+        return False
+    if column.context:
+        return row.context == column.context
+    own = {spec.context for spec in card.rows if spec.model == row.model}
+    return row.context in (own or {spec.context for spec in card.rows})
 
 
 def build_columns(
@@ -45,11 +53,19 @@ def build_columns(
         directions: Per layout column, what the paper says of `higher_is_better`, for columns without rows.
 
     Raises:
-        InputError: Numbers that are not comparable would share a column.
+        InputError: Numbers that are not comparable would share a column, or neither a column nor a row of the layout
+            names a context.
     """
-    rows_of = [[row for row in rows if belongs(row, column)] for column in card.columns]
+    nameless = next((spec.title for spec in card.rows if not spec.context), None)
+    for spec in card.columns:
+        if not spec.context and nameless is not None:
+            raise InputError(
+                f"{card.name}: neither the column {spec.title!r} nor the row {nameless!r} has a context;"
+                " give the column one, or every row"
+            )
+    rows_of = [[row for row in rows if belongs(row, column, card)] for column in card.columns]
     for spec, members in zip(card.columns, rows_of, strict=True):
-        _check_same_kind(f"{card.name}, column {spec.task} {spec.context} {spec.metric}", members)
+        _check_same_kind(" ".join((f"{card.name}, column", spec.task, spec.context, spec.metric)), members)
     columns = []
     for spec, members, direction in zip(card.columns, rows_of, directions, strict=True):
         # An empty column is headed like its sisters in other contexts, so that a group does not fall apart.
@@ -66,21 +82,22 @@ def build_columns(
                 variant=variant_of(metric),
                 higher_is_better=known[0].higher_is_better if known else direction,
                 digits=spec.digits,
-                signature=members[0].signature if members else "",
+                percent=spec.percent,
+                signatures={row.context: row.signature for row in members},
             )
         )
     return columns, rows_of
 
 
 def check_models(name: str, rows: Sequence[Row]) -> None:
-    """Refuse a table in which one model was run in two ways.
+    """Refuse a table in which one model was run in two ways for one task; tasks may differ in their sampling.
 
     Raises:
         InputError: Names the model and the fields that differ.
     """
-    first: dict[str, Row] = {}
+    first: dict[tuple[str, str], Row] = {}
     for row in rows:
-        other = first.setdefault(row.model, row)
+        other = first.setdefault((row.task, row.model), row)
         if other.model_signature != row.model_signature:
             differences = _differences(other.model_signature, row.model_signature)
             raise InputError(
@@ -90,7 +107,8 @@ def check_models(name: str, rows: Sequence[Row]) -> None:
 
 
 def _check_same_kind(where: str, rows: Sequence[Row]) -> None:
-    """Refuse rows of different metric variants, directions or signatures."""
+    """Refuse rows of different metric variants or directions, or of different signatures in the same context."""
+    first_in = {row.context: row for row in reversed(rows)}
     for row in rows[1:]:
         first = rows[0]
         if row.metric != first.metric:
@@ -98,10 +116,11 @@ def _check_same_kind(where: str, rows: Sequence[Row]) -> None:
                 f"{where}: {first.metric} (of {_who(first)}) and {row.metric} (of {_who(row)}) cannot share a column;"
                 " score one of them again with the other's weights, or report the runs separately"
             )
-        if row.signature != first.signature:
-            differences = _differences(first.signature, row.signature)
+        sister = first_in[row.context]
+        if row.signature != sister.signature:
+            differences = _differences(sister.signature, row.signature)
             raise InputError(
-                f"{where}: {_who(first)} and {_who(row)} have different signatures and cannot share a column:"
+                f"{where}: {_who(sister)} and {_who(row)} have different signatures and cannot share a column:"
                 f" {differences}; run or score them the same way, or report them separately"
             )
         if row.higher_is_better != first.higher_is_better:

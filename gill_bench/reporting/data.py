@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from gill_bench.files import to_json
 from gill_bench.reporting.columns import base_name
-from gill_bench.reporting.structure import Cell, Column, Line, Table
+from gill_bench.reporting.structure import Cell, Column, Line, Table, in_unit
 from gill_bench.reporting.text import difference, printed_cell, published
 
 SCHEMA_VERSION = 1
@@ -19,16 +19,17 @@ Field = str | int | float | bool | None
 def render_csv(tables: Sequence[Table]) -> str:
     """Render all tables as one CSV: a header, then one line for each cell, empty ones included.
 
-    `text`, `published_text` and `difference_text` are what the other formats print.
+    `mean`, `std` and `difference` are in the column's `unit`: percent, or "" for that of results.json. `text`,
+    `published_text` and `difference_text` are what the other formats print.
     """
     records = [
         {
             "table": table.name,
             **_column_fields(_of_paper(column) if line.published_only else column),
+            "context": column.context or line.context,
             "model": line.model,
             "title": line.title,
             **_cell_fields(cell, column, line),
-            "model_signature": next((row.model_signature for row in cell.rows), ""),
             "warnings": "" if line.published_only else " / ".join(table.warnings),
         }
         for table in tables
@@ -60,10 +61,10 @@ def render_json(tables: Sequence[Table]) -> str:
                     {
                         "model": line.model,
                         "title": line.title,
+                        "context": line.context,
                         "published_only": line.published_only,
-                        "model_signature": next((row.model_signature for c in line.cells for row in c.rows), ""),
                         "cells": [
-                            {**_cell_fields(cell, column, line), "seeds": cell.seeds, "values": _values(cell)}
+                            {**_cell_fields(cell, column, line), "seeds": cell.seeds, "values": _values(cell, column)}
                             for column, cell in zip(table.columns, line.cells, strict=True)
                         ],
                     }
@@ -77,7 +78,7 @@ def render_json(tables: Sequence[Table]) -> str:
 
 
 def _header() -> list[str]:
-    column = Column("", "", "", "", "", "", None, 0, "")
+    column = Column("", "", "", "", "", "", None, 0, False, {})
     cell, line = Cell("not-run"), Line("", "", ())
     return [
         "table",
@@ -85,14 +86,13 @@ def _header() -> list[str]:
         "model",
         "title",
         *_cell_fields(cell, column, line),
-        "model_signature",
         "warnings",
     ]
 
 
 def _of_paper(column: Column) -> Column:
     """The column of a number that is the paper's: neither a stand-in's metric nor a signature of ours."""
-    return replace(column, metric=base_name(column.metric), signature="")
+    return replace(column, metric=base_name(column.metric))
 
 
 def _column_fields(column: Column) -> dict[str, Field]:
@@ -104,7 +104,7 @@ def _column_fields(column: Column) -> dict[str, Field]:
         "column": column.title,
         "higher_is_better": column.higher_is_better,
         "digits": column.digits,
-        "signature": column.signature,
+        "unit": "percent" if column.percent else "",
     }
 
 
@@ -130,11 +130,14 @@ def _cell_fields(cell: Cell, column: Column, line: Line) -> dict[str, Field]:
         "published_text": published(paper, column.digits),
         "difference": cell.difference,
         "difference_text": difference(cell, column.digits),
+        "signature": cell.signature,
+        "model_signature": cell.model_signature,
     }
 
 
-def _values(cell: Cell) -> list[float]:
-    return [row.value for row in cell.rows if row.value is not None]
+def _values(cell: Cell, column: Column) -> list[float]:
+    """Of each seed, in the column's unit."""
+    return [in_unit(row.value, column.percent) for row in cell.rows if row.value is not None]
 
 
 def _csv_value(value: Field) -> str:

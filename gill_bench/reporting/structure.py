@@ -5,12 +5,29 @@ All renderers read this structure, so that a number cannot differ between two fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
+from gill_bench.interfaces import Asks
 from gill_bench.rows import Row
 
-Status = Literal["measured", "unscored", "impossible", "not-run"]
+Status = Literal["measured", "unscored", "undefined", "impossible", "not-run"]
+
+
+def shifted(value: float, places: int) -> float:
+    """A number with its decimal point moved to the right, without gaining digits.
+
+    >>> shifted(0.203, 2), 0.203 * 100
+    (20.3, 20.300000000000004)
+    """
+    return float(Decimal(repr(value)).scaleb(places)) if places else value
+
+
+def in_unit(value: float, percent: bool) -> float:
+    """A fraction in the unit of its column."""
+    return shifted(value, 2 if percent else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +35,7 @@ class Published:
     """The paper's number for a cell.
 
     Attributes:
-        value: As printed in the paper.
+        value: As printed in the paper; as percent where the column is in percent.
         std: The figure after the paper's plus-minus sign, of unstated kind.
         unit: Such as `fraction` or `percent`.
         note: What must be known to read it.
@@ -35,14 +52,16 @@ class Cell:
     """One model in one column.
 
     Attributes:
-        status: `measured`; `unscored` (run, but nothing could be scored); `impossible` (the model lacks the
-            capability or cannot read the pictures of the context); `not-run`.
+        status: `measured`; `unscored` (run, but nothing could be scored); `undefined` (run, but this metric is not
+            among its numbers); `impossible` (the model lacks the capability or cannot read the pictures of the
+            context); `not-run`.
         rows: The results behind the cell, by seed.
-        mean: Mean over the seeds, in full precision.
+        mean: Mean over the seeds, in full precision and the column's unit.
         std: Sample standard deviation over the seeds; None for one seed.
         gaps: Why the cell is incomplete; empty if it is complete.
         best: The best of its column at the printed digits.
         published: The paper's number, when the table is compared with the paper.
+        asks: What the model is asked for; None where no card tells.
     """
 
     status: Status
@@ -52,6 +71,7 @@ class Cell:
     gaps: tuple[str, ...] = ()
     best: bool = False
     published: Published | None = None
+    asks: Asks | None = None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -67,6 +87,26 @@ class Cell:
     def n_scored(self) -> int:
         """Samples in the mean."""
         return sum(row.n_scored for row in self.rows)
+
+    @property
+    def n_examples(self) -> tuple[int, ...]:
+        """Examples in the mean, by seed."""
+        return tuple(row.n_scored for row in self.rows if row.value is not None)
+
+    @property
+    def depends_on_seed(self) -> bool:
+        """Whether another seed can give another number: greedy text, a search and a measured time have none."""
+        return self.asks in ("images", "features", None)
+
+    @property
+    def signature(self) -> str:
+        """Of its numbers; "" if there are none."""
+        return self.rows[0].signature if self.rows else ""
+
+    @property
+    def model_signature(self) -> str:
+        """How the model was run; "" if it was not."""
+        return self.rows[0].model_signature if self.rows else ""
 
     @property
     def n_missing(self) -> int:
@@ -90,7 +130,7 @@ class Cell:
 
     @property
     def difference(self) -> float | None:
-        """Ours minus the paper's."""
+        """Ours minus the paper's, in the column's unit."""
         if self.mean is None or self.published is None:
             return None
         return self.mean - self.published.value
@@ -98,18 +138,19 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One metric in one context.
+    """One metric, in one context or in that of each line.
 
     Attributes:
         task: Name of the task card.
-        context: Canonical name of the context.
+        context: Canonical name of the context; "" where lines differ in it.
         metric: As in the rows: with a stand-in backbone, its name in brackets.
         title: The heading of this column.
         group: The heading over this column and its neighbours, or "".
         variant: The stand-in backbone, such as `mini`, or "".
         higher_is_better: Which way the metric points; None if neither rows nor paper say so.
         digits: Decimals that are printed.
-        signature: Of all numbers in the column; "" if there are none.
+        percent: Numbers are in percent.
+        signatures: By context, of all numbers of the column in it.
     """
 
     task: str
@@ -120,7 +161,14 @@ class Column:
     variant: str
     higher_is_better: bool | None
     digits: int
-    signature: str
+    percent: bool
+    signatures: Mapping[str, str]
+
+    @property
+    def signature(self) -> str:
+        """The one of all numbers; "" if there are none, or contexts differ in it."""
+        found = set(self.signatures.values())
+        return found.pop() if len(found) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +180,14 @@ class Line:
         title: What the table calls it.
         cells: Aligned with the columns.
         published_only: The model was not run; the line shows what the paper says.
+        context: Of its numbers in columns without one.
     """
 
     model: str
     title: str
     cells: tuple[Cell, ...]
     published_only: bool = False
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)

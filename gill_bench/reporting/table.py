@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Literal
 
-from gill_bench.cards import Cards, ModelCard, PublishedCard, PublishedNumber, ReportCard, ReportColumn, ReportRow
+from gill_bench.cards import Cards, ModelCard, PublishedCard, ReportCard, ReportColumn, ReportRow
 from gill_bench.errors import InputError
+from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, Asks
 from gill_bench.reporting.caption import notes_of
 from gill_bench.reporting.columns import build_columns, check_models
-from gill_bench.reporting.structure import Cell, Column, Line, Published, Table
+from gill_bench.reporting.paper import Paper
+from gill_bench.reporting.structure import Cell, Column, Line, Table, in_unit
 from gill_bench.reporting.text import number
 from gill_bench.rows import Results, Row
 from gill_bench.statistics import spread
 
 
-def build_table(card: ReportCard, results: Results, cards: Cards, published: PublishedCard | None = None) -> Table:
+def build_table(
+    card: ReportCard,
+    results: Results,
+    cards: Cards,
+    published: PublishedCard | None = None,
+    elsewhere: Collection[str] = (),
+) -> Table:
     """Lay out results as a report card says.
 
     Models in the results that the layout does not list are added below it. Models without any number are left out,
@@ -27,29 +36,37 @@ def build_table(card: ReportCard, results: Results, cards: Cards, published: Pub
         results: The rows of a run, or of several that were merged (`gill_bench.reporting.merge_results`).
         cards: Where model and task cards are found; a model without a card is shown by its name.
         published: The paper's numbers, to compare with; None leaves them out.
+        elsewhere: Models that are not added below the layout's, since another table lists them.
 
     Raises:
-        InputError: Numbers that are not comparable would share a column, or a value is not finite.
+        InputError: Numbers that are not comparable would share a column, a value is not finite, or the layout names
+            no context for a column.
     """
-    columns, rows_of = build_columns(card, results.rows, _published_directions(card, published))
+    paper = Paper(card, published)
+    columns, rows_of = build_columns(card, results.rows, paper.directions())
     _check_finite([row for rows in rows_of for row in rows])
     check_models(card.name, [row for rows in rows_of for row in rows])
-    paper = _Paper(card, published)
-    all_seeds = {column.task: set[int]() for column in columns}
-    for column, rows in zip(columns, rows_of, strict=True):
-        all_seeds[column.task].update(row.seed for row in rows)
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for row in (row for rows in rows_of for row in rows):
+        seeds.setdefault(_seeds_shared_by(row, cards), set()).add(row.seed)
 
     lines = []
-    for spec in _line_specs(card, rows_of, cards):
-        model = _model_card(spec.model, cards)
+    for spec in _line_specs(card, rows_of, cards, elsewhere):
         cells = []
-        for column, layout, rows in zip(columns, card.columns, rows_of, strict=True):
-            own = sorted((row for row in rows if row.model == spec.model), key=lambda row: row.seed)
-            cell = _cell(own, all_seeds[column.task]) if own else _empty_cell(model, column, cards)
-            cells.append(replace(cell, published=paper.number(spec, layout)))
+        for layout, rows in zip(card.columns, rows_of, strict=True):
+            context = layout.context or spec.context
+            own = sorted(
+                (row for row in rows if (row.model, row.context) == (spec.model, context)), key=lambda row: row.seed
+            )
+            asks = _asks(layout, spec, cards)
+            if own:
+                cell = _cell(own, seeds[_seeds_shared_by(own[0], cards)], layout.percent)
+            else:
+                cell = Cell(_why_empty(spec.model, layout.task, context, asks, results.rows, cards))
+            cells.append(replace(cell, asks=asks, published=paper.number(spec, layout)))
         was_run = any(cell.rows for cell in cells)
         if was_run or any(cell.published for cell in cells):
-            lines.append(Line(spec.model, spec.title, tuple(cells), published_only=not was_run))
+            lines.append(Line(spec.model, spec.title, tuple(cells), not was_run, spec.context))
 
     table = Table(
         name=card.name,
@@ -60,23 +77,51 @@ def build_table(card: ReportCard, results: Results, cards: Cards, published: Pub
         compared=published is not None,
         warnings=results.notes,
     )
-    source = f"{card.published_table} of {published.source}" if published else ""
-    return replace(table, notes=notes_of(table, source))
+    return replace(table, notes=notes_of(table, paper.source))
 
 
-def _line_specs(card: ReportCard, rows_of: Sequence[Sequence[Row]], cards: Cards) -> list[ReportRow]:
-    """The layout's models, then all others that have a number in the table, by name."""
-    listed = {row.model for row in card.rows}
+def _line_specs(
+    card: ReportCard, rows_of: Sequence[Sequence[Row]], cards: Cards, elsewhere: Collection[str]
+) -> list[ReportRow]:
+    """The layout's lines, then all other models that have a number in the table, by name and context."""
+    asks = {row.context: row.asks for row in card.rows}
+    left_out = {*elsewhere, *(row.model for row in card.rows)}
+    contexts: dict[str, set[str]] = {}
+    for column, rows in zip(card.columns, rows_of, strict=True):
+        for row in rows:
+            if row.model not in left_out:
+                contexts.setdefault(row.model, set()).update(() if column.context else (row.context,))
     titles = {row.title for row in card.rows}
     specs = list(card.rows)
-    for name in sorted({row.model for rows in rows_of for row in rows} - listed):
+    for name in sorted(contexts):
         model = _model_card(name, cards)
-        title = model.title if model else name
-        if title in titles:
-            title = f"{title} ({name})"
-        titles.add(title)
-        specs.append(ReportRow(model=name, title=title))
+        for context in sorted(contexts[name]) or [""]:
+            title = model.title if model else name
+            if title in titles:
+                title = f"{title} ({name})"
+            if title in titles:
+                title = f"{title}, {context}"
+            titles.add(title)
+            specs.append(ReportRow(model=name, title=title, context=context, asks=asks.get(context)))
     return specs
+
+
+def _asks(column: ReportColumn, row: ReportRow, cards: Cards) -> Asks | None:
+    """What a cell's context asks a model for, or None: results may be of a task without a card here."""
+    own = column.asks if column.context else row.asks
+    if own is not None or column.task not in cards.files["task"]:
+        return own
+    return ASKED_BY_DEFAULT[cards.task(column.task).capability]
+
+
+def _seeds_shared_by(row: Row, cards: Cards) -> tuple[str, str]:
+    """The task and, where pictures are not all that it asks for, the context whose cells all have the same seeds.
+
+    A context in which nothing depends on a seed has one, whatever the others of its task have.
+    """
+    known = row.task in cards.files["task"]
+    pictures = not known or cards.task(row.task).capability == "image-generator"
+    return row.task, "" if pictures else row.context
 
 
 def _model_card(name: str, cards: Cards) -> ModelCard | None:
@@ -84,8 +129,8 @@ def _model_card(name: str, cards: Cards) -> ModelCard | None:
     return cards.model(name) if name in cards.files["model"] else None
 
 
-def _cell(rows: Sequence[Row], all_seeds: set[int]) -> Cell:
-    values = [row.value for row in rows if row.value is not None]
+def _cell(rows: Sequence[Row], all_seeds: set[int], percent: bool) -> Cell:
+    values = [in_unit(row.value, percent) for row in rows if row.value is not None]
     gaps = _gaps(rows, all_seeds)
     if not values:
         return Cell("unscored", tuple(rows), gaps=gaps)
@@ -107,15 +152,23 @@ def _gaps(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:
     return tuple(gaps)
 
 
-def _empty_cell(model: ModelCard | None, column: Column, cards: Cards) -> Cell:
-    """Tell what the model cannot do, known from its card, from what was just not run."""
+def _why_empty(
+    name: str, task: str, context: str, asks: Asks | None, rows: Sequence[Row], cards: Cards
+) -> Literal["undefined", "impossible", "not-run"]:
+    """Tell what the model cannot do, known from its card, from what has no such number and what was just not run."""
+    asked = {row.model for row in rows if (row.task, row.context) == (task, context)}
+    if name in asked:
+        return "undefined"
+    model = _model_card(name, cards)
     if model is None:
-        return Cell("not-run")
-    if column.context.endswith(("-image", "-images")) and "image" not in model.inputs:
-        return Cell("impossible")
-    if column.task in cards.files["task"] and cards.task(column.task).capability not in model.capabilities:
-        return Cell("impossible")
-    return Cell("not-run")
+        return "not-run"
+    if context.endswith(("-image", "-images")) and "image" not in model.inputs:
+        return "impossible"
+    others = [card for card in (_model_card(other, cards) for other in asked) if card is not None]
+    needed = CAPABILITY_OF[asks] if asks else None
+    # A model that was run without the capability shows that the context asks for something else than the layout says.
+    certain = needed is not None and all(needed in other.capabilities for other in others)
+    return "impossible" if certain and needed not in model.capabilities else "not-run"
 
 
 def _mark_best(columns: Sequence[Column], lines: Sequence[Line]) -> tuple[Line, ...]:
@@ -124,7 +177,7 @@ def _mark_best(columns: Sequence[Column], lines: Sequence[Line]) -> tuple[Line, 
     for at, column in enumerate(columns):
         cells = [(index, line.cells[at]) for index, line in enumerate(lines)]
         complete = [(index, cell) for index, cell in cells if cell.mean is not None and not cell.gaps]
-        if len(complete) < 2 or len({cell.n_scored for _, cell in complete}) > 1:
+        if len(complete) < 2 or len({n for _, cell in complete for n in cell.n_examples}) > 1:
             continue
         printed = {index: float(number(cell.mean, column.digits)) for index, cell in complete if cell.mean is not None}
         top = max(printed.values()) if column.higher_is_better else min(printed.values())
@@ -140,34 +193,3 @@ def _check_finite(rows: Sequence[Row]) -> None:
         if row.value is not None and not math.isfinite(row.value):
             where = f"{row.task} {row.model} {row.context} seed {row.seed} {row.metric}"
             raise InputError(f"{where}: value = {row.value}, expected a finite number; score the run again")
-
-
-class _Paper:
-    """The paper's numbers of one table, by row, column and metric."""
-
-    def __init__(self, card: ReportCard, published: PublishedCard | None) -> None:
-        numbers = published.numbers if published else ()
-        self._numbers: Mapping[tuple[str, str, str], PublishedNumber] = {
-            (item.row, item.column, item.metric): item for item in numbers if item.table == card.published_table
-        }
-
-    def find(self, row: str, column: ReportColumn) -> PublishedNumber | None:
-        return self._numbers.get((row, column.published, column.published_metric))
-
-    def number(self, row: ReportRow, column: ReportColumn) -> Published | None:
-        found = self.find(row.published, column) if row.published else None
-        return Published(found.value, found.std, found.unit, found.note) if found else None
-
-    def direction(self, row: ReportRow, column: ReportColumn) -> bool | None:
-        found = self.find(row.published, column)
-        return found.higher_is_better if found else None
-
-
-def _published_directions(card: ReportCard, published: PublishedCard | None) -> list[bool | None]:
-    """Per column, which way its metric points according to the paper."""
-    paper = _Paper(card, published)
-    found = []
-    for column in card.columns:
-        known = (paper.direction(row, column) for row in card.rows)
-        found.append(next((direction for direction in known if direction is not None), None))
-    return found

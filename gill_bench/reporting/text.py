@@ -17,7 +17,7 @@ from gill_bench.reporting.structure import Cell, Column, Line, Published, Status
 EXTRA_STD_DIGITS = 1
 INCOMPLETE = "‡"
 PUBLISHED = "†"
-EMPTY: dict[Status, str] = {"impossible": "-", "not-run": "·", "unscored": "×"}
+EMPTY: dict[Status, str] = {"impossible": "-", "not-run": "·", "unscored": "×", "undefined": "n/a"}
 ARROWS = {True: "↑", False: "↓", None: ""}
 
 
@@ -91,10 +91,10 @@ def difference(cell: Cell, digits: int) -> str:
 
 
 def heading(column: Column) -> tuple[str, str]:
-    """Group heading and column heading; the variant and the arrow stand in the upper one that there is."""
+    """Group heading and column heading; the variant, the unit and the arrow stand in the upper one that there is."""
     arrow = ARROWS[column.higher_is_better]
-    upper = column.group or column.title
-    marked = upper + (f"[{column.variant}]" if column.variant else "") + (f" {arrow}" if arrow else "")
+    upper = (column.group or column.title) + (f"[{column.variant}]" if column.variant else "")
+    marked = upper + (" (%)" if column.percent else "") + (f" {arrow}" if arrow else "")
     return (marked, column.title) if column.group else ("", marked)
 
 
@@ -168,6 +168,8 @@ def legend(table: Table, best: str) -> list[str]:
         parts.append(f'"{EMPTY["not-run"]}" not run.')
     if "unscored" in states:
         parts.append(f'"{EMPTY["unscored"]}" run, but nothing could be scored.')
+    if "undefined" in states:
+        parts.append(f'"{EMPTY["undefined"]}" run, but without this metric.')
     if any(cell.gaps for cell in cells):
         parts.append(f"{INCOMPLETE} incomplete, not compared.")
     if any(line.published_only for line in table.lines):
