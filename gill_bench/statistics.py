@@ -6,6 +6,11 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,54 @@ class Interval:
         return self.low > 0
 
 
+@dataclass(frozen=True, slots=True)
+class ClusteredSums:
+    """Values by cluster, reduced to what resampling whole clusters needs.
+
+    Attributes:
+        sums: (G,) sum of the values of each cluster.
+        sizes: (G,) how many values each has.
+    """
+
+    sums: NDArray[np.float64]
+    sizes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: Sequence[float], clusters: Sequence[str]) -> ClusteredSums:
+        """Reduce values.
+
+        Raises:
+            ValueError: There is none, one is not finite, or lengths differ.
+        """
+        import numpy as np
+
+        array = np.asarray(values, dtype=np.float64)
+        if len(array) != len(clusters) or not len(array):
+            raise ValueError(f"{len(array)} differences, but {len(clusters)} clusters; expected as many, at least one")
+        if not np.isfinite(array).all():
+            raise ValueError("a difference is not finite")
+        _, places = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
+        return cls(np.bincount(places, weights=array).astype(np.float64), np.bincount(places))
+
+    @property
+    def mean(self) -> float:
+        """Mean over all values."""
+        return math.fsum(self.sums) / int(self.sizes.sum())
+
+    def resampled_means(self, resamples: int, seed: int) -> NDArray[np.float64]:
+        """Means (resamples,) over as many clusters as there are, drawn with replacement."""
+        import numpy as np
+
+        generator = np.random.default_rng(seed)
+        means = np.empty(resamples)
+        step = max(1, 1_000_000 // len(self.sums))  # bounded memory, whatever the number of clusters
+        for start in range(0, resamples, step):
+            count = min(step, resamples - start)
+            drawn = generator.integers(0, len(self.sums), size=(count, len(self.sums)))
+            means[start : start + count] = self.sums[drawn].sum(axis=1) / self.sizes[drawn].sum(axis=1)
+        return means
+
+
 def paired_interval(
     differences: Sequence[float],
     clusters: Sequence[str],
@@ -80,12 +133,15 @@ def paired_interval(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of a mean paired difference, by resampling whole clusters (cluster bootstrap).
+    """Interval of a mean paired difference, by resampling whole clusters (cluster bootstrap).
+
+    The percentile interval, expanded as Hesterberg (2015) recommends for means: percentiles of few clusters are too
+    narrow, as they know neither the divisor n - 1 nor Student's t. With a thousand clusters it is the plain one.
 
     Args:
         differences: One per pair, such as a story's value of one model minus that of another, each a mean over seeds.
         clusters: The cluster of each pair, such as the photo sequence that several stories share.
-        level: Share of resampled means inside the interval.
+        level: Share of intervals that hold the true value.
         resamples: How many.
         seed: Of the resampling: the same values give the same interval.
 
@@ -93,22 +149,12 @@ def paired_interval(
         ValueError: Fewer than two clusters, numbers that are not finite, or lengths that differ.
     """
     import numpy as np
+    from scipy.special import ndtr, stdtrit
 
-    values = np.asarray(differences, dtype=np.float64)
-    if len(values) != len(clusters):
-        raise ValueError(f"{len(values)} differences, but {len(clusters)} clusters")
-    if not np.isfinite(values).all():
-        raise ValueError("a difference is not finite")
-    names, places = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
-    if len(names) < 2:
-        raise ValueError(f"an interval needs at least two clusters, not {len(names)}")
-    sums = np.bincount(places, weights=values)
-    sizes = np.bincount(places)
-    generator = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    for start in range(0, resamples, 1000):  # bounded memory, whatever the number of clusters
-        count = min(1000, resamples - start)
-        drawn = generator.integers(0, len(names), size=(count, len(names)))
-        means[start : start + count] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(math.fsum(differences) / len(values), float(low), float(high), len(values), len(names))
+    data = ClusteredSums.of(differences, clusters)
+    count = len(data.sums)
+    if count < 2:
+        raise ValueError(f"an interval needs at least two clusters, not {count}")
+    outside = float(ndtr(math.sqrt(count / (count - 1)) * stdtrit(count - 1, (1 - level) / 2)))
+    low, high = np.quantile(data.resampled_means(resamples, seed), [outside, 1 - outside])
+    return Interval(math.fsum(differences) / len(differences), float(low), float(high), len(differences), count)

@@ -1,0 +1,163 @@
+"""A finished run as it lies on disk, for comparisons and pages: no data, no weights and nothing heavy is needed.
+
+What counts was decided when it was scored: rows are those of results.json, values those of the score files that carry the
+rows' signatures, in units of the cell's recipe.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gill_bench.errors import InputError
+from gill_bench.files import digest
+from gill_bench.rows import Results, Row, read_results
+from gill_bench.runs.units import COMMIT, SAMPLES
+
+Place = tuple[str, str, str]
+"""(task, model, context)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSample:
+    """One output.
+
+    Attributes:
+        folder: Of its unit.
+        record: Its line in samples.jsonl: example, seed, image or output, cluster, target, prompt.
+    """
+
+    folder: Path
+    record: Mapping[str, Any]
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """(example, seed)."""
+        return self.record["example"], self.record["seed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Values of single examples in one metric.
+
+    Attributes:
+        by_seed: Value by seed and example.
+        higher_is_better: Which way the metric points.
+        signature: Of the rows that are the means of these.
+    """
+
+    by_seed: dict[int, dict[str, float]]
+    higher_is_better: bool
+    signature: str
+
+    def means(self) -> dict[str, float]:
+        """Mean over seeds by example, of those examples that every seed has."""
+        seeds = list(self.by_seed.values())
+        common = [name for name in seeds[0] if all(name in each for each in seeds[1:])] if seeds else []
+        return {name: sum(each[name] for each in seeds) / len(seeds) for name in common}
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """The folder of a run.
+
+    Attributes:
+        folder: Where it is.
+        results: Its rows.
+        spec: The content of spec.json.
+    """
+
+    folder: Path
+    results: Results
+    spec: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> StoredRun:
+        """Read results.json and spec.json.
+
+        Raises:
+            InputError: It is not the folder of a run that was scored, or a file is damaged.
+        """
+        results = read_results(folder / "results.json")
+        try:
+            spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+            _ = [(cell["task"], cell["model"], cell["context"], cell["recipe"]) for cell in spec["cells"]]
+        except FileNotFoundError as error:
+            raise InputError(f"{folder}: no spec.json; this is not the folder of a run") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{folder / 'spec.json'}: damaged ({error!r}); run the same command again") from error
+        return cls(folder, results, spec)
+
+    @cached_property
+    def rows(self) -> dict[tuple[Place, str], list[Row]]:
+        """Rows by place and metric, by seed."""
+        found: dict[tuple[Place, str], list[Row]] = {}
+        for row in self.results.rows:
+            found.setdefault(((row.task, row.model, row.context), row.metric), []).append(row)
+        return found
+
+    def samples(self, place: Place) -> Iterator[StoredSample]:
+        """The outputs of a cell, each once."""
+        seen: set[tuple[str, int]] = set()
+        for folder in self._units(place):
+            for line in (folder / SAMPLES).read_text(encoding="utf-8").splitlines():
+                sample = StoredSample(folder, json.loads(line))
+                if sample.key not in seen:
+                    seen.add(sample.key)
+                    yield sample
+
+    def clusters(self, place: Place) -> dict[str, str]:
+        """The cluster of each example; itself where nothing is known."""
+        return {sample.key[0]: sample.record.get("cluster", sample.key[0]) for sample in self.samples(place)}
+
+    def values(self, place: Place, metric: str) -> Values | None:
+        """Values of single examples; None where the metric has none, or nothing was scored."""
+        rows = self.rows.get((place, metric), [])
+        if not rows:
+            return None
+        by_seed: dict[int, dict[str, float]] = {}
+        signature, seeds = rows[0].signature, {row.seed for row in rows}
+        for folder in self._units(place):
+            for raw in _scores(folder, signature):
+                for example, seed, value in raw.get("values", ()) if raw.get("metric") == metric else ():
+                    if seed in seeds:
+                        by_seed.setdefault(seed, {}).setdefault(example, float(value))
+        for file in sorted(self._cell(place).glob("score-*.json")):
+            seed = int(file.stem.rsplit("-", 1)[1])
+            raw = _read(file)
+            if seed in seeds and signature.endswith(raw.get("signature", "?")):
+                for score in raw["scores"]:
+                    if score["metric"] == metric.partition("[")[0] and score["each"]:
+                        by_seed[seed] = {name: float(value) for name, value in score["each"].items()}
+        return Values(dict(sorted(by_seed.items())), rows[0].higher_is_better, signature) if by_seed else None
+
+    def _cell(self, place: Place) -> Path:
+        return self.folder.joinpath("units", *place)
+
+    def _units(self, place: Place) -> list[Path]:
+        """Committed units of the cell's recipe."""
+        entry = next((e for e in self.spec["cells"] if (e["task"], e["model"], e["context"]) == place), None)
+        if entry is None or not self._cell(place).is_dir():
+            return []
+        wanted = digest(entry["recipe"])
+        units = [folder for folder in sorted(self._cell(place).iterdir()) if (folder / COMMIT).is_file()]
+        return [folder for folder in units if _read(folder / COMMIT).get("recipe") == wanted]
+
+
+def _scores(folder: Path, signature: str) -> Iterator[dict[str, Any]]:
+    for file in sorted(folder.glob("score-*.json")):
+        raw = _read(file)
+        if signature.endswith(raw.get("signature", "?")):
+            yield raw
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: damaged ({error}); mend it with: gill-bench score") from error
+    return found

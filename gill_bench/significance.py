@@ -1,0 +1,110 @@
+"""Whether a paired difference can be told from chance: randomisation, bootstrap, McNemar, and many tests at once.
+
+Samples of one cluster (a photo sequence, an image, a dialog) are not independent, so every procedure treats a cluster
+as one. Seeds are the level below: their mean within a sample is what is compared, so that seeds that differ widen the
+spread between clusters and are counted once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gill_bench.statistics import ClusteredSums
+
+RESAMPLES = 10_000
+_AT_ONCE = 1000  # resamples held in memory
+
+
+def randomisation_p(
+    differences: Sequence[float], clusters: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
+) -> float:
+    """p-value of a mean paired difference by approximate randomisation (two-sided).
+
+    In each of the resamples the two systems are swapped in about half of the clusters: the share of swaps whose mean
+    difference is at least as large, (count + 1) / (resamples + 1), as sacrebleu's `paired-ar` has it (Riezler and
+    Maxwell 2005). All swaps are gone through instead where there are not more than resamples, and p is exact.
+
+    Args:
+        differences: One per pair.
+        clusters: Of each pair.
+        resamples: How many random swaps.
+        seed: Of the swaps.
+
+    Raises:
+        ValueError: Nothing to compare, numbers that are not finite, or lengths that differ.
+    """
+    sums = ClusteredSums.of(differences, clusters).sums
+    observed = abs(float(sums.sum()))
+    # A sum that differs in its last digits alone is the same.
+    least = observed - 1e-9 * max(float(np.abs(sums).sum()), 1e-300)
+    if len(sums) < 60 and 2 ** len(sums) <= resamples:
+        signs = 1 - 2 * ((np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums))) & 1)
+        return float((np.abs(signs @ sums) >= least).mean())
+    generator = np.random.default_rng(seed)
+    extreme = 0
+    for start in range(0, resamples, _AT_ONCE):
+        signs = 1 - 2 * generator.integers(0, 2, size=(min(_AT_ONCE, resamples - start), len(sums)), dtype=np.int8)
+        extreme += int((np.abs(signs @ sums) >= least).sum())
+    return (extreme + 1) / (resamples + 1)
+
+
+def bootstrap_p(
+    differences: Sequence[float], clusters: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
+) -> float:
+    """p-value of a mean paired difference by paired bootstrap (two-sided).
+
+    The share of resamples whose mean is at least as far from the observed one as that is from zero,
+    (count + 1) / (resamples + 1), as sacrebleu's `paired-bs` (Koehn 2004) has it.
+
+    Args:
+        differences: One per pair.
+        clusters: Of each pair; drawn whole.
+        resamples: How many.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: Nothing to compare, numbers that are not finite, or lengths that differ.
+    """
+    data = ClusteredSums.of(differences, clusters)
+    means = data.resampled_means(resamples, seed)
+    observed = data.mean
+    return float((int((np.abs(means - observed) >= abs(observed)).sum()) + 1) / (resamples + 1))
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """Exact p-value (two-sided) of two systems' right and wrong answers to the same independent questions.
+
+    Args:
+        only_first: Questions that only the first answers rightly.
+        only_second: Questions that only the second does.
+
+    >>> round(mcnemar_p(8, 2), 4)
+    0.1094
+    """
+    from scipy.stats import binomtest
+
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for being several (Holm 1979), in their order.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def is_binary(values: NDArray[np.float64]) -> bool:
+    """Whether every value is 0 or 1: right or wrong."""
+    return bool(np.isin(values, (0.0, 1.0)).all())
