@@ -1,9 +1,6 @@
 """Exact ranks and nearest candidates among millions of embeddings, block by block (Recall@k, paper Table 5; MRR).
 
-The score of a query and a candidate is their dot product, summed in float64 from the first dimension to the last and
-rounded to float32: a function of the two vectors alone. Matrix products in float32, whose last digits depend on shapes
-and library, only sort out the pairs whose order is certain within their error bound; the others are scored as defined.
-So no result depends on the size of blocks, the order of candidates or the machine, and equal candidates tie exactly.
+Scores, and why no result depends on blocks, order or machine: `gill_bench.search`.
 
 Ties are broken by chance, and what is reported is the expectation over that: optimism and pessimism would differ most
 for models that cannot tell candidates apart.
@@ -11,23 +8,41 @@ for models that cannot tell candidates apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gill_bench.errors import GillBenchError, InputError
+from gill_bench.search import (
+    BLOCK,
+    Blocks,
+    Nearest,
+    Places,
+    Vectors,
+    as_float32,
+    blocks_of,
+    chosen_pairs,
+    pair_scores,
+    products,
+    tiles,
+    top_k,
+)
 
-Vectors = NDArray[np.float32]
-Blocks = Iterable[NDArray[np.floating]]
-Places = NDArray[np.int64]
-
-BLOCK = 4096
-"""Candidates in one matrix product, and rows in a block of `blocks_of`."""
-_QUERIES = 512  # in one matrix product: 8 MiB of scores
-_PAIRS = 1 << 13  # scored as defined at a time: 16 MiB per 256 dimensions
-_LARGEST = float(np.finfo(np.float32).max)
+__all__ = [
+    "BLOCK",
+    "Nearest",
+    "Ranks",
+    "blocks_of",
+    "hits_at",
+    "mean_reciprocal_rank",
+    "ranks",
+    "ranks_of_scores",
+    "recall_at",
+    "reciprocal_ranks",
+    "top_k",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +58,6 @@ class Ranks:
     better: Places
     ties: Places
     target_excluded: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Nearest:
-    """The best candidates of Q queries, best first; of equal ones the first.
-
-    Attributes:
-        places: (Q, k) of the candidates, counted over all blocks.
-        scores: (Q, k).
-    """
-
-    places: Places
-    scores: Vectors
-
-
-def blocks_of(candidates: NDArray[np.floating], rows: int = BLOCK) -> Iterator[NDArray[np.floating]]:
-    """Blocks (rows, p) of a matrix, which may be memory-mapped: only the block at hand is read."""
-    for start in range(0, len(candidates), rows):
-        yield candidates[start : start + rows]
 
 
 def ranks(
@@ -84,7 +80,7 @@ def ranks(
         InputError: A target or an excluded place is not among the candidates.
         ValueError: Shapes or dtypes are wrong.
     """
-    queries = _float32(queries, None)
+    queries = as_float32(queries, None)
     if targets.shape != queries.shape[:1] or (len(excluded) and len(excluded) != len(queries)):
         raise ValueError(f"{len(queries)} queries, {targets.shape} targets and {len(excluded)} rows of exclusions")
     places = targets.astype(np.int64)
@@ -100,18 +96,18 @@ def ranks(
     vectors = np.empty_like(queries)
     count = _gather(blocks(), queries.shape[1], _Pairs(np.arange(len(queries)), places), vectors)
     pairs.check(count)
-    own = _scores(queries, vectors)
+    own = pair_scores(queries, vectors)
     if not np.isfinite(own).all():
         raise GillBenchError(f"the score of query {int(np.flatnonzero(~np.isfinite(own))[0])} is not finite")
     better, ties = np.zeros((2, len(queries)), np.int64)
     end = 0
-    for start, block in _tiles(blocks(), queries.shape[1]):
+    for start, block in tiles(blocks(), queries.shape[1]):
         end = start + len(block)
-        for part, scores, margin in _products(queries, block, start):
+        for part, scores, margin in products(queries, block, start):
             upper, lower = own[part] + margin, own[part] - margin
             above = scores > upper[:, None]
             better[part] += np.count_nonzero(above, axis=1)
-            for near, column in _where((scores >= lower[:, None]) & ~above):
+            for near, column in chosen_pairs((scores >= lower[:, None]) & ~above):
                 _compare(queries, own, near + part.start, block[column], (better, ties), 1)
         near, column = pairs.within(start, end)
         _compare(queries, own, near, block[column - start], (better, ties), -1)
@@ -167,39 +163,6 @@ def mean_reciprocal_rank(found: Ranks) -> float:
     return float(reciprocal_ranks(found).mean())
 
 
-def top_k(queries: Vectors, blocks: Blocks, k: int) -> Nearest:
-    """The k candidates with the highest scores; fewer if there are fewer.
-
-    Args:
-        queries: (Q, p), float16 or float32.
-        blocks: The candidates (B, p), float16 or float32, from the first to the last; `blocks_of` cuts a matrix.
-        k: How many, at least 1.
-
-    Raises:
-        GillBenchError: A score is not finite.
-        ValueError: Shapes or dtypes are wrong.
-    """
-    if k < 1:
-        raise ValueError(f"k is {k}, expected at least 1")
-    queries = _float32(queries, None)
-    best = np.full((len(queries), k), -np.inf, np.float32)
-    places = np.full((len(queries), k), -1, np.int64)
-    count = 0
-    for start, block in _tiles(blocks, queries.shape[1]):
-        count = start + len(block)
-        for part, scores, margin in _products(queries, block, start):
-            floor = best[part, -1] - margin
-            hit = scores >= floor[:, None]
-            if len(block) > k and np.count_nonzero(hit) > k * len(scores):
-                # k of this block alone have scores above the k-th less the margin, so below twice that nothing counts.
-                kth = np.partition(scores, len(block) - k, axis=1)[:, len(block) - k]
-                hit = scores >= np.maximum(floor, kth - 2 * margin)[:, None]
-            for near, column in _where(hit):
-                exact = _scores(queries[near + part.start], block[column])
-                _merge(best, places, near + part.start, exact, column + start)
-    return Nearest(places[:, :count], best[:, :count])
-
-
 @dataclass(frozen=True, slots=True)
 class _Pairs:
     """Pairs of a query and a candidate's place, in the order of the places."""
@@ -224,92 +187,22 @@ class _Pairs:
                 raise InputError(f"query {self.queries[end]}: no candidate {self.places[end]}, there are {count}")
 
 
-def _float32(vectors: NDArray[np.floating], width: int | None) -> Vectors:
-    if vectors.ndim != 2 or vectors.dtype not in (np.float16, np.float32) or width not in (None, vectors.shape[1]):
-        raise ValueError(
-            f"embeddings of shape {vectors.shape} and type {vectors.dtype}, expected (rows, {width or 'p'}), float16 or"
-            " float32"
-        )
-    return np.ascontiguousarray(vectors, np.float32)
-
-
-def _tiles(blocks: Blocks, width: int) -> Iterator[tuple[int, Vectors]]:
-    """Candidates as float32, at most BLOCK at a time, with the place of the first."""
-    start = 0
-    for block in blocks:
-        for tile in blocks_of(block):
-            yield start, _float32(tile, width)
-            start += len(tile)
-
-
-def _products(queries: Vectors, block: Vectors, start: int) -> Iterator[tuple[slice, Vectors, Vectors]]:
-    """Approximate scores (n, B) of some queries at a time, with the bound (n,) of their error against `_scores`."""
-    # The usual bound p u |x||y| of a float32 dot product, twice over, which covers the rounding of lengths and of the
-    # comparisons; the last terms stand for what falls below the smallest float32.
-    longest = _lengths(block).max(initial=0.0)
-    for first in range(0, len(queries), _QUERIES):
-        part = slice(first, min(first + _QUERIES, len(queries)))
-        reach = _lengths(queries[part]) * longest
-        if not (reach < _LARGEST).all():
-            raise GillBenchError(
-                f"scores of candidates {start} to {start + len(block) - 1} are not finite: an embedding there, or of"
-                f" queries {part.start} to {part.stop - 1}, is not finite or far too large"
-            )
-        margin = (queries.shape[1] + 4) * 2.0**-23 * reach + queries.shape[1] * 2.0**-125
-        yield part, queries[part] @ block.T, margin.astype(np.float32)
-
-
-def _lengths(vectors: Vectors) -> NDArray[np.float64]:
-    squares = np.einsum("ij,ij->i", vectors, vectors).astype(np.float64)
-    return np.asarray(np.sqrt(squares + vectors.shape[1] * 2.0**-125), np.float64)
-
-
-def _where(chosen: NDArray[np.bool_]) -> Iterator[tuple[Places, Places]]:
-    """Rows and columns of what is chosen, some at a time."""
-    flat = np.flatnonzero(chosen)
-    for first in range(0, len(flat), _PAIRS):
-        row, column = np.divmod(flat[first : first + _PAIRS], chosen.shape[1])
-        yield row, column
-
-
-def _scores(queries: Vectors, candidates: Vectors) -> Vectors:
-    """Scores (n,) of pairs, as defined: products are exact in float64, and `cumsum` adds them up in order."""
-    out = np.empty(len(queries), np.float32)
-    for first in range(0, len(queries), _PAIRS):
-        part = slice(first, first + _PAIRS)
-        products = queries[part].astype(np.float64) * candidates[part]
-        out[part] = np.cumsum(products, axis=1, out=products)[:, -1]
-    return out
-
-
 def _compare(
     queries: Vectors, own: Vectors, near: Places, candidates: Vectors, counts: tuple[Places, Places], sign: int
 ) -> None:
     """Add pairs of queries and candidates to the counts (better, ties), or take them off."""
     if not len(near):
         return
-    scores = _scores(queries[near], candidates)
+    scores = pair_scores(queries[near], candidates)
     better, ties = counts
     better += sign * np.bincount(near[scores > own[near]], minlength=len(own))
     ties += sign * np.bincount(near[scores == own[near]], minlength=len(own))
 
 
-def _merge(best: Vectors, places: Places, rows: Places, scores: Vectors, found: Places) -> None:
-    """Put candidates `found` of the queries `rows` where they belong in `best` and `places` (Q, k)."""
-    k = best.shape[1]
-    touched = np.unique(rows)
-    owner = np.concatenate([np.repeat(touched, k), rows])
-    score = np.concatenate([best[touched].ravel(), scores])
-    place = np.concatenate([places[touched].ravel(), found])
-    order = np.lexsort((place, -score, owner))
-    take = order[np.searchsorted(owner[order], touched)[:, None] + np.arange(k)]
-    best[touched], places[touched] = score[take], place[take]
-
-
 def _gather(blocks: Blocks, width: int, pairs: _Pairs, out: Vectors) -> int:
     """Copy the candidate of each pair to the row of its query in `out`; returns how many candidates there are."""
     end = 0
-    for start, block in _tiles(blocks, width):
+    for start, block in tiles(blocks, width):
         end = start + len(block)
         rows, columns = pairs.within(start, end)
         out[rows] = block[columns - start]

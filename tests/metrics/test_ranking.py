@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.retrieval import RetrievalMRR, RetrievalRecall
 
+from gill_bench import search
 from gill_bench.errors import GillBenchError, InputError
-from gill_bench.metrics import ranking
 from gill_bench.metrics.ranking import (
     Ranks,
     blocks_of,
@@ -119,8 +119,8 @@ def test_many_candidates_in_many_products(monkeypatch: pytest.MonkeyPatch) -> No
     queries, candidates = vectors(120, 128, 6, "near"), vectors(1500, 128, 7, "near")
     targets = np.arange(120) * 8
     found = ranks(queries, targets, blocks(candidates, 1500))
-    monkeypatch.setattr(ranking, "BLOCK", 50)
-    monkeypatch.setattr(ranking, "_QUERIES", 33)
+    monkeypatch.setattr(search, "BLOCK", 50)
+    monkeypatch.setattr(search, "_QUERIES", 33)
     same(ranks(queries, targets, blocks(candidates, 333)), found)
     some = [0, 17, 119]
     exact = np.array([[math.fsum(c * q) for c in candidates.astype(float)] for q in queries[some].astype(float)])
