@@ -21,6 +21,12 @@ class InputError(GillBenchError):
     exit_code = 2
 
 
+class RegressionError(GillBenchError):
+    """Numbers are worse than their golden ones, or were computed in another way."""
+
+    exit_code = 3
+
+
 class IncompleteError(GillBenchError):
     """Some of the work that was asked for is missing; the same command resumes it."""
 

@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gill_bench.significance import bootstrap_p, holm, mcnemar_p, randomisation_p
+from gill_bench.significance import bootstrap_p, clustered_t_p, holm, mcnemar_p, randomisation_p
 from gill_bench.statistics import paired_interval
 
 
@@ -61,6 +61,16 @@ def test_under_no_difference_p_values_are_uniform() -> None:
         found.append(randomisation_p(list(effects), [str(n // 4) for n in range(60)], resamples=400, seed=number))
     assert 0.025 < np.mean(np.array(found) <= 0.05) < 0.08
     assert 0.43 < np.mean(np.array(found) <= 0.5) < 0.57
+
+
+def test_t_over_clusters_is_the_paired_t_test_where_each_pair_is_its_own() -> None:
+    values = np.random.default_rng(3).normal(0.4, 1, 12)
+    assert clustered_t_p(list(values), own(12)) == pytest.approx(scipy.stats.ttest_1samp(values, 0).pvalue, rel=1e-9)
+    repeated, clusters = [value for value in values for _ in range(5)], [name for name in own(12) for _ in range(5)]
+    assert clustered_t_p(repeated, clusters) == pytest.approx(clustered_t_p(list(values), own(12)), rel=1e-9)
+    assert (clustered_t_p([2.0, 2.0], own(2)), clustered_t_p([0.0, 0.0], own(2))) == (0.0, 1.0)
+    with pytest.raises(ValueError, match="at least two clusters"):
+        clustered_t_p([1.0], ["a"])
 
 
 def test_mcnemar_is_the_binomial_test_of_the_discordant() -> None:

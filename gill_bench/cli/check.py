@@ -1,0 +1,54 @@
+"""`gill-bench check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def check(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    against: Annotated[Path, typer.Option(metavar="GOLDEN", help="The golden file.")],
+    tolerance: Annotated[float, typer.Option(min=0, help="A loss up to this is none.")] = 0.0,
+    update: Annotated[bool, typer.Option("--update", help="Write the golden file from this run.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Is a run as good as it was? Exit code 3 for a regression, 4 if something is missing.
+
+    Where a metric has values of single examples, a loss counts only if its paired 95 % interval excludes zero, also
+    after allowing for the number of metrics, and exceeds the tolerance.
+
+    \b
+    Examples:
+      gill-bench check runs/vist --against goldens/vist.json --update
+      gill-bench check runs/vist --against goldens/vist.json --tolerance 0.005
+    """
+    from dataclasses import asdict
+
+    from gill_bench.errors import IncompleteError, RegressionError
+    from gill_bench.files import to_json
+    from gill_bench.progress import say
+    from gill_bench.runs import golden
+    from gill_bench.runs.stored import StoredRun
+
+    stored = StoredRun.open(run)
+    if update:
+        golden.write_golden(against, stored)
+        say(f"written: {against}")
+        return 0
+    verdicts = golden.check(stored, golden.read_golden(against), tolerance)
+    if json_:
+        typer.echo(to_json([asdict(one) for one in verdicts], indent=1))
+    else:
+        for one in verdicts:
+            values = " -> ".join("-" if value is None else f"{value:.4f}" for value in (one.was, one.now))
+            typer.echo(f"{one.state:11} {one.name}: {values}, {one.note}")
+    worse = [one.name for one in verdicts if one.state in ("regression", "changed")]
+    if worse:
+        raise RegressionError(f"{run}: {len(worse)} of {len(verdicts)} numbers do not hold: {', '.join(worse[:3])}")
+    missing = [one.name for one in verdicts if one.state == "incomplete"]
+    if missing:
+        raise IncompleteError(f"{run}: {len(missing)} of {len(verdicts)} numbers are missing: {', '.join(missing[:3])}")
+    return 0

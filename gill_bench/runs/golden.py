@@ -1,0 +1,181 @@
+"""Golden files: what a run's numbers were when somebody was content with them, and whether they still hold.
+
+A golden file holds, per task, model, context and metric, the mean over seeds, its signature and, where the metric has
+values of single examples, those too. With them the gate is statistical: a loss counts only if the paired interval
+excludes zero, also after allowing for the number of metrics (Holm), and the loss exceeds the tolerance. Without them
+(FID, BLEU) it is the tolerance alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gill_bench.errors import InputError
+from gill_bench.files import to_json, write_atomic
+from gill_bench.rows import Row
+from gill_bench.runs.stored import Place, StoredRun
+from gill_bench.significance import clustered_t_p, holm
+from gill_bench.statistics import paired_interval
+
+SCHEMA_VERSION = 1
+LEVEL = 0.05  # of the whole table
+ROUNDING = 1e-6  # relative: another machine or library rounds otherwise
+
+_TIMES = ("seconds", "tokens-per-second")  # another machine is no regression
+
+State = Literal["ok", "better", "regression", "incomplete", "changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One number against its golden.
+
+    Attributes:
+        name: task/model/context/metric.
+        state: "incomplete" if it is not there or not all of it, "changed" if it was computed in another way.
+        was: The golden value.
+        now: The run's value.
+        note: What a reader needs to know, such as the interval of the difference.
+    """
+
+    name: str
+    state: State
+    was: float | None
+    now: float | None
+    note: str = ""
+
+
+def golden_of(run: StoredRun) -> dict[str, Any]:
+    """A run's numbers as the content of a golden file.
+
+    Raises:
+        InputError: The run is not complete.
+    """
+    entries = []
+    for (place, metric), rows in sorted(run.rows.items()):
+        if any(row.n_failed for row in rows):
+            raise InputError(f"{run.folder}: {'/'.join(place)} is not complete; run the same command again")
+        mean = _mean(rows)
+        if mean is None or metric.startswith(_TIMES):
+            continue
+        values = run.values(place, metric)
+        entry: dict[str, Any] = {
+            "task": place[0],
+            "model": place[1],
+            "context": place[2],
+            "metric": metric,
+            "value": mean,
+            "seeds": [row.seed for row in rows],
+            "higher_is_better": rows[0].higher_is_better,
+            "signature": rows[0].signature,
+        }
+        if values is not None:
+            clusters = run.clusters(place)
+            entry["examples"] = {
+                name: [round(value, 9), clusters.get(name, name)] for name, value in values.means().items()
+            }
+        entries.append(entry)
+    if not entries:
+        raise InputError(f"{run.folder}: has no numbers to keep")
+    return {"schema_version": SCHEMA_VERSION, "numbers": entries}
+
+
+def write_golden(file: Path, run: StoredRun) -> None:
+    """Write a run's numbers as a golden file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(file, (to_json(golden_of(run), indent=1) + "\n").encode())
+
+
+def read_golden(file: Path) -> list[dict[str, Any]]:
+    """The numbers of a golden file.
+
+    Raises:
+        InputError: Absent, damaged, or of another version.
+    """
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        if raw["schema_version"] != SCHEMA_VERSION:
+            raise InputError(f"{file}: schema_version = {raw['schema_version']!r}, expected {SCHEMA_VERSION}")
+        numbers: list[dict[str, Any]] = raw["numbers"]
+        for one in numbers:
+            _ = _name(one), float(one["value"]), one["signature"], one["higher_is_better"]
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{file}: no such golden file; write it with: gill-bench check RUN --against {file} --update"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: damaged ({error!r}); restore it, or write it anew with --update") from error
+    return numbers
+
+
+def check(run: StoredRun, golden: Sequence[Mapping[str, Any]], tolerance: float = 0.0) -> list[Verdict]:
+    """Compare a run with golden numbers; what the run has besides is not looked at.
+
+    Args:
+        run: The run.
+        golden: As `read_golden` returns them.
+        tolerance: A loss up to this is none, in the metric's own units.
+    """
+    found: list[Verdict | tuple[Verdict, float]] = [_check(run, one, tolerance) for one in golden]
+    suspects = [one for one in found if isinstance(one, tuple)]
+    adjusted = dict(zip(map(id, suspects), holm([p for _, p in suspects]), strict=True))
+    verdicts = []
+    for one in found:
+        if isinstance(one, Verdict):
+            verdicts.append(one)
+        elif one[0].state in ("regression", "better") and adjusted[id(one)] > LEVEL:
+            verdict = one[0]
+            verdicts.append(Verdict(verdict.name, "ok", verdict.was, verdict.now, f"{verdict.note}, within chance"))
+        else:
+            verdicts.append(one[0])
+    return verdicts
+
+
+def _check(run: StoredRun, one: Mapping[str, Any], tolerance: float) -> Verdict | tuple[Verdict, float]:
+    """A verdict; with the p-value of the difference where the gate is statistical."""
+    name, was = _name(one), float(one["value"])
+    place: Place = (one["task"], one["model"], one["context"])
+    rows = run.rows.get((place, one["metric"]), [])
+    now = _mean(rows)
+    if now is None or any(row.n_failed for row in rows):
+        return Verdict(name, "incomplete", was, now, "not all of it is there; run the same command again")
+    if rows[0].signature != one["signature"]:
+        pairs = zip(one["signature"].split("|"), rows[0].signature.split("|"), strict=False)
+        fields = "; ".join(f"{a} -> {b}" for a, b in pairs if a != b)
+        return Verdict(name, "changed", was, now, f"computed in another way: {fields[:200]}")
+    loss = (was - now) * (1 if one["higher_is_better"] else -1)
+    if "examples" not in one:
+        large = loss > max(tolerance, ROUNDING * abs(was))
+        gain = -loss > max(tolerance, ROUNDING * abs(was))
+        return Verdict(name, "regression" if large else "better" if gain else "ok", was, now, f"loss {loss:+.4g}")
+    values = run.values(place, one["metric"])
+    means = values.means() if values else {}
+    lost = sorted(set(one["examples"]) - set(means))
+    if lost:
+        return Verdict(name, "incomplete", was, now, f"{len(lost)} examples are missing: {', '.join(lost[:3])}")
+    names = list(one["examples"])
+    sign = 1 if one["higher_is_better"] else -1
+    losses = [sign * (one["examples"][example][0] - means[example]) for example in names]
+    clusters = [one["examples"][example][1] for example in names]
+    if all(abs(value) <= ROUNDING * max(1.0, abs(was)) for value in losses) or len(set(clusters)) < 2:
+        large = loss > max(tolerance, ROUNDING * max(1.0, abs(was)))
+        return Verdict(name, "regression" if large else "ok", was, now, f"loss {loss:+.4g}")
+    interval = paired_interval(losses, clusters)
+    note = f"loss {interval.mean:+.4g} [{interval.low:+.4g}, {interval.high:+.4g}]"
+    state: State = (
+        "regression" if interval.low > 0 and interval.mean > tolerance else "better" if interval.high < 0 else "ok"
+    )
+    return Verdict(name, state, was, now, note), clustered_t_p(losses, clusters)
+
+
+def _mean(rows: Sequence[Row]) -> float | None:
+    values = [row.value for row in rows if row.value is not None]
+    return sum(values) / len(values) if values and len(values) == len(rows) else None
+
+
+def _name(one: Mapping[str, Any]) -> str:
+    return f"{one['task']}/{one['model']}/{one['context']}/{one['metric']}"
