@@ -12,7 +12,6 @@ from gill_bench.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from gill_bench.cards import Cards
     from gill_bench.reporting.structure import Table
-    from gill_bench.rows import Results
 
 FORMATS = ("terminal", "markdown", "latex", "csv", "json")
 
@@ -35,30 +34,29 @@ def tables_for(
         InputError: No folder is given, a file is unreadable, two runs contradict each other, a named layout shows none
             of the rows, or numbers that are not comparable would share a column.
     """
+    from gill_bench.reporting.asked import unfinished
     from gill_bench.reporting.choose import choose_layouts
     from gill_bench.reporting.merge import merge_results
     from gill_bench.reporting.table import build_table
+    from gill_bench.rows import read_results
 
     if not run_folders:
         raise InputError("no run is given; name the folder of a run, for example: gill-bench report runs/NAME")
-    results = merge_results([(str(folder), _results_of(folder)) for folder in run_folders])
+    read = [(folder, read_results(folder / "results.json")) for folder in run_folders]
+    results = merge_results([(str(folder), one) for folder, one in read])
+    pending = list(dict.fromkeys(item for folder, one in read for item in unfinished(folder, one)))
     if not results.rows and not names:
         raise InputError(f"{', '.join(map(str, run_folders))}: nothing was scored yet; run or score it first")
     published = cards.published() if compare else None
-    tables = [
-        build_table(chosen.layout, results, cards, published, chosen.elsewhere)
-        for chosen in choose_layouts(cards, results.rows, names)
-    ]
+    layouts = choose_layouts(cards, results.rows, names)
+    shown = {column.task for chosen in layouts for column in chosen.layout.columns}
+    tables = []
+    for layout, elsewhere in layouts:
+        # What is missing of a task stands under the task's own tables, or under all where it has none.
+        others = shown - {column.task for column in layout.columns}
+        notes = (*results.notes, *(sentence for task, sentence in pending if task not in others))
+        tables.append(build_table(layout, replace(results, notes=notes), cards, published, elsewhere))
     return [table for table in tables if table.lines]
-
-
-def _results_of(run: Path) -> Results:
-    """The results of a run; what it was asked for and does not have yet is in the notes."""
-    from gill_bench.reporting.asked import unfinished
-    from gill_bench.rows import read_results
-
-    results = read_results(run / "results.json")
-    return replace(results, notes=(*results.notes, *unfinished(run, results)))
 
 
 def render(tables: Table | Sequence[Table], format: str, *, width: int = 120, color: bool = False) -> str:

@@ -10,8 +10,8 @@ from gill_bench.errors import InputError
 from gill_bench.rows import Results
 
 
-def unfinished(run: Path, results: Results) -> Iterator[str]:
-    """A sentence for every cell with seeds that were asked for and have no row yet.
+def unfinished(run: Path, results: Results) -> Iterator[tuple[str, str]]:
+    """Every cell with seeds that were asked for and have no row yet: its task, and a sentence.
 
     Raises:
         InputError: spec.json is damaged.
@@ -33,4 +33,4 @@ def unfinished(run: Path, results: Results) -> Iterator[str]:
         absent = sorted(seeds - there.get(place, set()))
         if absent:
             names = ", ".join(map(str, absent))
-            yield f"UNFINISHED: {'/'.join(place)} was asked for with seeds that have no results yet: {names}."
+            yield place[0], f"UNFINISHED: {'/'.join(place)} was asked for with seeds that have no results yet: {names}."

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 
 from gill_bench.reporting.structure import Cell, Column, Line, Table
 
+# Of a sentence about all places but those already named.
+_MOST_PLACES = 3
+
 
 def notes_of(table: Table, source: str) -> tuple[str, ...]:
     """All sentences, in the order in which a reader needs them.
 
     Args:
         table: The table, still without notes.
-        source: Where the paper's numbers come from, or "".
+        source: The paper, or "".
     """
     measured = any(cell.rows for line in table.lines for cell in line.cells)
     return (
@@ -98,25 +101,28 @@ def _seeds(table: Table) -> Iterator[str]:
     said = [(found, sentence) for found, sentence in sentences if found]
     if not said:
         yield "No seed could be scored."
-    for found, sentence in said:
-        yield f"{sentence}." if len(said) == 1 else f"{sentence}: {_where(table, found)}."
+    for index, (found, sentence) in enumerate(said):
+        where = _where(table, found) if len(said) > 1 else ()
+        last = 0 < index == len(said) - 1
+        listed = "all others" if last and len(where) > _MOST_PLACES else " / ".join(where)
+        yield f"{sentence}: {listed}." if listed else f"{sentence}."
 
 
 def _names(seeds: set[int]) -> str:
     return ", ".join(map(str, sorted(seeds)))
 
 
-def _where(table: Table, found: list[tuple[Line, Column, Cell]]) -> str:
+def _where(table: Table, found: list[tuple[Line, Column, Cell]]) -> tuple[str, ...]:
     """Cells as whole columns, or else as whole lines, or else one by one."""
     measured = [item for item in _cells(table) if item[2].seeds]
     columns = [column for column in table.columns if any(item[1] is column for item in found)]
     if sum(1 for item in measured if item[1] in columns) == len(found):
-        return " / ".join(dict.fromkeys(column.group or column.title for column in columns))
+        return tuple(dict.fromkeys(column.group or column.title for column in columns))
     lines = [line for line in table.lines if any(item[0] is line for item in found)]
     if sum(1 for item in measured if item[0] in lines) == len(found):
-        return " / ".join(line.title for line in lines)
+        return tuple(line.title for line in lines)
     cells = Counter(f"{line.title}, {column.title}" for line, column, _ in found)
-    return " / ".join(dict.fromkeys(_place(table, line, column, cells) for line, column, _ in found))
+    return tuple(dict.fromkeys(_place(table, line, column, cells) for line, column, _ in found))
 
 
 def _contexts(table: Table) -> tuple[str, ...]:
@@ -168,28 +174,26 @@ def _counts(table: Table) -> tuple[str, ...]:
 
 
 def _signatures(table: Table) -> Iterator[str]:
-    """Each signature once, with the metrics, or the columns and contexts, that have it."""
+    """Each signature once, with the metrics that have it, in which contexts if not in all."""
     found: dict[str, dict[str, None]] = {}
     for column in table.columns:
         for context, signature in column.signatures.items():
             found.setdefault(signature, {})[_signed(table, column, context)] = None
     for signature, places in found.items():
-        yield f"Signature of {'; '.join(places)}: {signature}"
+        yield f"Signature of {', '.join(places)}: {signature}"
 
 
 def _signed(table: Table, column: Column, context: str) -> str:
     """The shortest words for a column's numbers in a context that fit no number with another signature."""
 
     def names(of: Column, within: str) -> tuple[str, ...]:
-        exact = ", ".join(filter(None, (of.metric, of.group, of.title)))
-        return of.metric, f"{of.metric}, {of.title}", exact, f"{exact}, {within}"
+        return of.metric, f"{of.metric} ({within})", f"{of.metric} ({of.task}, {within})"
 
-    signature = column.signatures[context]
     others = {
         name
         for other in table.columns
-        for within, different in other.signatures.items()
-        if different != signature
+        for within, signature in other.signatures.items()
+        if signature != column.signatures[context]
         for name in names(other, within)
     }
     own = names(column, context)
@@ -232,7 +236,7 @@ def _paper(table: Table, source: str) -> tuple[str, ...]:
     shown = [cell.published for line in table.lines for cell in line.cells if cell.published]
     if not shown:
         return (f"The paper has no number for this table ({source}).",)
-    sentences = [f"Paper: {source}."]
+    sentences = [f"Paper: {', '.join(dict.fromkeys(item.source for item in shown))} of {source}."]
     sentences += [f"Of the paper's numbers: {note}" for note in dict.fromkeys(item.note for item in shown) if note]
     if _compared(table):
         sentences.append("Difference: ours minus the paper's.")

@@ -16,16 +16,16 @@ class _Shown(NamedTuple):
     """What a layout shows of the results.
 
     Attributes:
-        columns: (task, context, metric) with a number of any model.
-        listed: The same and the model, of models that the layout lists.
+        cells: (task, context, metric, model) with a number.
+        listed: Those of models that the layout lists.
     """
 
-    columns: frozenset[tuple[str, str, str]]
+    cells: frozenset[tuple[str, str, str, str]]
     listed: frozenset[tuple[str, str, str, str]]
 
     @property
-    def models(self) -> set[str]:
-        return {model for *_, model in self.listed}
+    def columns(self) -> set[tuple[str, str, str]]:
+        return {cell[:3] for cell in self.cells}
 
 
 class Chosen(NamedTuple):
@@ -33,8 +33,8 @@ class Chosen(NamedTuple):
 
     Attributes:
         layout: Its layout.
-        elsewhere: Variants of models (`extends`) that another table of the report lists: not added to this one, so
-            that Table 1 is not followed by the rows of Tables 3 and 4.
+        elsewhere: Models of which another table of the report lists a number that this one could have: not added to
+            it, so that Table 1 is not followed by the rows of Tables 3 and 4.
     """
 
     layout: ReportCard
@@ -65,11 +65,16 @@ def choose_layouts(cards: Cards, rows: Sequence[Row], names: Sequence[str] | Non
         shown = _shown(layout, rows)
         if shown.columns and not any(_adds_nothing(shown, other) for _, other in kept):
             kept.append((layout, shown))
-    listed = {model for _, shown in kept for model in shown.models & set(cards.files["model"])}
-    variants = frozenset(name for name in listed if cards.model(name).extends)
     tasks = {task for _, shown in kept for task, _, _ in shown.columns}
     plain = [plain_layout(task, rows) for task in sorted({row.task for row in rows} - tasks)]
-    return [*(Chosen(layout, variants) for layout, _ in kept), *map(Chosen, plain)]
+    listed = {cell for _, shown in kept for cell in shown.listed}
+    return [
+        *(
+            Chosen(layout, frozenset(cell[3] for cell in (shown.cells - shown.listed) & listed))
+            for layout, shown in kept
+        ),
+        *map(Chosen, plain),
+    ]
 
 
 def _shown(layout: ReportCard, rows: Sequence[Row]) -> _Shown:
@@ -80,11 +85,11 @@ def _shown(layout: ReportCard, rows: Sequence[Row]) -> _Shown:
         for row in rows
         if belongs(row, column, layout)
     }
-    return _Shown(frozenset(cell[:3] for cell in cells), frozenset(cell for cell in cells if cell[3] in listed))
+    return _Shown(frozenset(cells), frozenset(cell for cell in cells if cell[3] in listed))
 
 
 def _adds_nothing(shown: _Shown, other: _Shown) -> bool:
     """Whether another table has all of a layout's numbers, or all of its columns while it compares nothing."""
     if shown.listed and shown.listed <= other.listed:
         return True
-    return len(shown.models) < 2 and shown.columns <= other.columns
+    return len({cell[3] for cell in shown.listed}) < 2 and shown.columns <= other.columns

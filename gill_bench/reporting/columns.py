@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gill_bench.cards import ReportCard, ReportColumn
 from gill_bench.errors import InputError
@@ -86,7 +87,15 @@ def build_columns(
                 signatures={row.context: row.signature for row in members},
             )
         )
-    return columns, rows_of
+    return [_headed_like_its_group(column, columns) for column in columns], rows_of
+
+
+def _headed_like_its_group(column: Column, columns: Sequence[Column]) -> Column:
+    """A column of which neither rows nor paper tell the direction points as its group does, if that is of one mind."""
+    known = {other.higher_is_better for other in columns if other.group == column.group} - {None}
+    if not column.group or column.higher_is_better is not None or len(known) != 1:
+        return column
+    return replace(column, higher_is_better=known.pop())
 
 
 def check_models(name: str, rows: Sequence[Row]) -> None:

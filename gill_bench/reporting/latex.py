@@ -6,6 +6,7 @@ Characters beyond Latin in people's own names and notes pass unchanged; they nee
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from gill_bench.reporting.structure import Table
 from gill_bench.reporting.text import (
@@ -44,8 +45,12 @@ _ESCAPES = {
 }
 _SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)))
 _LONGEST_TITLE = 12
-# More columns of the form "0.612 ± 0.0011" than these need smaller print to fit the text width of NeurIPS (397 pt).
+# More columns of the form "0.612 ± 0.0011" than these need smaller print to fit the text width of NeurIPS (397 pt), and
+# more than those do not fit at all.
 _MOST_COLUMNS = 4
+_MOST_SMALL_COLUMNS = 6
+# LaTeX sets a caption on one line first, to see whether it fits, and fails beyond 16383 pt, some 3500 characters.
+_LONGEST_CAPTION = 2000
 
 
 def escape(text: str) -> str:
@@ -59,35 +64,74 @@ def escape(text: str) -> str:
 
 
 def render_latex(table: Table) -> str:
-    """Render as a floating table with a label made of its name; the number of the table is up to the document."""
-    notes = [table.caption, *table.warnings, *legend(table, "Bold"), *table.notes]
-    titles = ["Model", *(_title(heading(column)[1]) for column in table.columns)]
+    """Render as a floating table with a label made of its name; the number of the table is up to the document.
+
+    What the run warns of is in the caption, everything else that makes the numbers readable below the table.
+    """
+    caption, notes = [table.caption], [*legend(table, "Bold"), *table.notes]
+    for index, warning in enumerate(table.warnings):
+        if len(" ".join((*caption, warning))) > _LONGEST_CAPTION:
+            notes = [*table.warnings[index:], *notes]
+            break
+        caption.append(warning)
+    parts = _parts(table)
     out = [
         r"\begin{table}[t]",
         r"\centering",
-        rf"\caption{{{' '.join(map(_sentence, notes))}}}",
+        rf"\caption{{{' '.join(map(_sentence, caption))}}}",
         rf"\label{{tab:{re.sub('[^a-zA-Z0-9-]', '-', table.name)}}}",
-        r"\scriptsize" if len(table.columns) > _MOST_COLUMNS else r"\footnotesize",
+        r"\scriptsize" if max(stop - start for start, stop in parts) > _MOST_COLUMNS else r"\footnotesize",
         r"\setlength{\tabcolsep}{2pt}",
-        rf"\begin{{tabular}}{{@{{}}l{'l' * len(table.columns)}@{{}}}}",
+    ]
+    for index, (start, stop) in enumerate(parts):
+        out += [*(["", r"\medskip"] if index else []), *_tabular(table, start, stop)]
+    if notes:
+        below = " ".join(map(_sentence, notes))
+        out += ["", r"\smallskip", rf"\begin{{minipage}}{{\linewidth}}\scriptsize {below}\end{{minipage}}"]
+    out.append(r"\end{table}")
+    return "\n".join(out) + "\n"
+
+
+def _parts(table: Table) -> list[tuple[int, int]]:
+    """Columns of the tabulars, which stand below one another: whole groups while they fit, else parts of a group."""
+    found = [(0, 0)]
+    for _, count in groups(table):
+        start, stop = found[-1]
+        if start < stop and stop - start + count > _MOST_SMALL_COLUMNS:
+            found.append((stop, stop))
+        while count:
+            start, stop = found[-1]
+            taken = min(count, _MOST_SMALL_COLUMNS - (stop - start))
+            found[-1] = (start, stop + taken)
+            count -= taken
+            if count:
+                found.append((stop + taken, stop + taken))
+    return found
+
+
+def _tabular(table: Table, start: int, stop: int) -> list[str]:
+    """Some of the columns, of all models."""
+    titles = ["Model", *(_title(heading(column)[1]) for column in table.columns[start:stop])]
+    out = [
+        rf"\begin{{tabular}}{{@{{}}l{'l' * (stop - start)}@{{}}}}",
         r"\toprule",
-        *_group_lines(table),
+        *_group_lines(table, start, stop),
         " & ".join(titles) + r" \\",
         r"\midrule",
     ]
     for index, line in enumerate(table.lines):
         if table.compared and index:
             out.append(r"\addlinespace")
-        out += [" & ".join([_label(item), *map(_cell, item.cells)]) + r" \\" for item in printed_lines(table, line)]
-    out += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
-    return "\n".join(out) + "\n"
+        for item in printed_lines(table, line):
+            out.append(" & ".join([_label(item), *map(_cell, item.cells[start:stop])]) + r" \\")
+    return [*out, r"\bottomrule", r"\end{tabular}"]
 
 
-def _group_lines(table: Table) -> list[str]:
-    """The headings over several columns and the rules below them."""
+def _group_lines(table: Table, start: int, stop: int) -> list[str]:
+    """The headings over several of these columns and the rules below them."""
     heads, rules = [], []
     first = 2  # the first column names the models
-    for title, count in groups(table):
+    for title, count in groups(replace(table, columns=table.columns[start:stop])):
         heads.append(rf"\multicolumn{{{count}}}{{c}}{{{escape(title)}}}")
         if title:
             rules.append(rf"\cmidrule(lr){{{first}-{first + count - 1}}}")

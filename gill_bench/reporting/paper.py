@@ -14,9 +14,6 @@ class Paper:
     Args:
         card: The layout.
         published: All numbers of the paper, or None: no number is found then.
-
-    Attributes:
-        source: Table and title of the paper, or "".
     """
 
     def __init__(self, card: ReportCard, published: PublishedCard | None) -> None:
@@ -25,7 +22,6 @@ class Paper:
         self._numbers: Mapping[tuple[str, str, str], PublishedNumber] = {
             (item.row, item.column, item.metric): item for item in numbers if item.table == card.published_table
         }
-        self.source = " of ".join(filter(None, (card.published_table, published.source))) if published else ""
 
     def find(self, row: ReportRow, column: ReportColumn) -> PublishedNumber | None:
         """The number of a cell as it is listed, or None."""
@@ -39,7 +35,7 @@ class Paper:
         units = {("fraction", True): ("percent", 2), ("percent", False): ("fraction", -2)}
         unit, places = units.get((found.unit, column.percent), (found.unit, 0))
         std = None if found.std is None else shifted(found.std, places)
-        return Published(shifted(found.value, places), std, unit, found.note)
+        return Published(shifted(found.value, places), std, unit, found.source, found.note)
 
     def directions(self) -> list[bool | None]:
         """Per column, which way its metric points; None where the paper has no number."""

@@ -38,12 +38,14 @@ class Published:
         value: As printed in the paper; as percent where the column is in percent.
         std: The figure after the paper's plus-minus sign, of unstated kind.
         unit: Such as `fraction` or `percent`.
+        source: Where in the paper it stands.
         note: What must be known to read it.
     """
 
     value: float
     std: float | None
     unit: str
+    source: str
     note: str
 
 

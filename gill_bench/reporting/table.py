@@ -77,7 +77,7 @@ def build_table(
         compared=published is not None,
         warnings=results.notes,
     )
-    return replace(table, notes=notes_of(table, paper.source))
+    return replace(table, notes=notes_of(table, published.source if published else ""))
 
 
 def _line_specs(

@@ -114,12 +114,8 @@ def _column(title: str, cells: list[PrintedCell]) -> _Column:
 
 
 def _blocks(parts: list[_Group], width: int) -> list[list[_Group]]:
-    """Pack groups side by side while they fit; a group that does not fit alone falls into its columns."""
-    units = [
-        unit
-        for group in parts
-        for unit in ([group] if group.width <= width else [_Group(group.heading, (one,)) for one in group.columns])
-    ]
+    """Pack groups side by side while they fit; a group that does not fit alone falls into parts that do."""
+    units = [unit for group in parts for unit in ([group] if group.width <= width else _parts(group, width))]
     blocks: list[list[_Group]] = []
     for unit in units:
         used = sum(group.width + GROUP_GAP for group in blocks[-1]) if blocks else 0
@@ -128,6 +124,18 @@ def _blocks(parts: list[_Group], width: int) -> list[list[_Group]]:
         else:
             blocks.append([unit])
     return blocks
+
+
+def _parts(group: _Group, width: int) -> list[_Group]:
+    """A group as several with its heading, each with as many columns as fit, one at least."""
+    found: list[_Group] = []
+    for column in group.columns:
+        wider = _Group(group.heading, (*found[-1].columns, column)) if found else None
+        if wider is not None and wider.width <= width:
+            found[-1] = wider
+        else:
+            found.append(_Group(group.heading, (column,)))
+    return found
 
 
 def _block(block: list[_Group], lines: list[PrintedLine], labels: list[list[str]], label_width: int) -> list[Text]:
