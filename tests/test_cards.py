@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gill_bench.cards import Cards, PublishedNumber
+from gill_bench.datasets import dataset
 from gill_bench.errors import InputError
 from tests.conftest import ROOT
 
@@ -29,15 +30,18 @@ def test_every_report_names_what_exists() -> None:
     cards = Cards()
     published = {(n.table, n.row, n.column, n.metric) for n in cards.published().numbers}
     for report in cards.reports():
-        tables = {row for table, row, _, _ in published if table == report.published_table}
-        assert {row.published for row in report.rows} <= tables
+        rows = {row for table, row, _, _ in published if table == report.published_table}
+        assert {row.published for row in report.rows} - {""} <= rows, report.name
         for column in report.columns:
             task = cards.task(column.task)
-            assert column.metric in {metric.name for metric in task.metrics}
-            assert any(
-                (report.published_table, row.published, column.published, column.published_metric) in published
-                for row in report.rows
-            )
+            contexts = {column.context} if column.context else {row.context for row in report.rows if row.context}
+            for context in contexts:
+                assert dataset(task.data.format).context(context).name == context
+            if column.published:
+                assert any(
+                    (report.published_table, row.published, column.published, column.published_metric) in published
+                    for row in report.rows
+                ), (report.name, column.title)
 
 
 def test_published_numbers_have_their_source() -> None:
