@@ -36,11 +36,19 @@ class Component(_Strict):
 
 
 class Download(_Strict):
-    """One file or folder of a data set: what it is, where it comes from and where it goes inside `--data DIR`."""
+    """One file of a data set, or its folder of pictures. `{split}` in any text stands for the split that is read.
+
+    Attributes:
+        url: Of the file, of an archive that holds it, or of the page that offers it.
+        to: Where the reader looks for it first, from the data set's folder; a folder of pictures ends with "/".
+        also: Other places, or names, under which the reader finds it.
+        size: Download size, for people.
+    """
 
     what: str
     url: str
     to: str
+    also: tuple[str, ...] = ()
     size: str = ""
 
 

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.check import check
+from gill_bench.cli.compare import compare
+from gill_bench.cli.data import data
 from gill_bench.cli.list_cards import list_cards
 from gill_bench.cli.mini import mini
 from gill_bench.cli.report import report
@@ -19,8 +22,11 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
 \b
   gill-bench list                      what there is: tasks, models, tables
   gill-bench show vist                 one card, whole
+  gill-bench data check vist --data D  what is there of a task's data, what to download from where
   gill-bench run vist                  generate and score; run it again to resume
   gill-bench report runs/vist          tables as in the paper
+  gill-bench compare A B               is B better than A, sample by sample
+  gill-bench check RUN --against FILE  is it as good as it was
   gill-bench score runs/vist           score stored outputs again, generate nothing
   gill-bench train                     train GILL on caption-image pairs
 
@@ -60,6 +66,9 @@ app.command("list")(list_cards)
 app.command("show")(show)
 app.command("run")(run)
 app.command("report")(report)
+app.command("compare")(compare)
+app.command("check")(check)
 app.command("score")(score)
 app.command("train")(train)
+app.add_typer(data, name="data")
 app.add_typer(mini, name="mini")

@@ -58,7 +58,8 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Args:
         folder: Holds `v2_OpenEnded_mscoco_<split>_questions.json`, `v2_mscoco_<split>_annotations.json`, and the
             pictures as `COCO_<split>_<id, 12 digits>.jpg` or, as in COCO's edition of 2017, `<id, 12 digits>.jpg` (or
-            another extension) in `<split>/`, `images/`, `train2017/` or `val2017/`.
+            another extension) in `<split>/`, `images/`, `train2017/`, `val2017/`, or in the folder of COCO beside this
+            one, `../coco/<split>/`.
         split: "val2014" or "train2014".
         options: Not used here.
 
@@ -78,7 +79,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     )
     _refuse_unmatched(files[0], questions.keys() - annotations.keys(), "question", "annotation")
     _refuse_unmatched(files[1], annotations.keys() - questions.keys(), "annotation", "question")
-    places = [folder / split, folder / "images", folder / "train2017", folder / "val2017"]
+    places = [*(folder / name for name in (split, "images", "train2017", "val2017")), folder.parent / "coco" / split]
     found = index_pictures(places)
     examples = []
     for number, (where, question) in questions.items():

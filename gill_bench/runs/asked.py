@@ -46,6 +46,15 @@ class TaskAsked:
     checked: Mapping[str, Checked]
     warnings: tuple[str, ...] = ()
 
+    def pictures(self) -> dict[str, tuple[Picture, ...]]:
+        """Every picture that may be needed, by what it is for: "examples", "candidates", "references"; each once."""
+        groups = {
+            "examples": (picture for example in self.examples for picture in example.pictures),
+            "candidates": (picture for example in self.candidates for picture in example.pictures),
+            "references": self.references,
+        }
+        return {name: tuple({picture.id: picture for picture in group}.values()) for name, group in groups.items()}
+
     def context(self, name: str) -> Context:
         """A context of this task's data by name."""
         return CandidateContext() if name == CANDIDATES else dataset(self.card.data.format).context(name)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gill_bench.cards import ModelCard, TaskCard, Value, override
-from gill_bench.datasets import Dataset, Picture, dataset
+from gill_bench.datasets import Dataset, dataset
 from gill_bench.datasets.pictures import Checked, check_pictures, repeated_content
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.files import digest_file
@@ -89,31 +90,46 @@ def open_task(
     for asked in metrics_of_card(card, metric_weights):
         path = asked.backbone.path if asked.backbone else None
         metric(asked.spec.name).check(path, asked.settings, asked.label)
-    loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
-    examples = loaded.examples[: limit or None]
-    searches = any(asks_of(card, context) == "embeddings" for context in choose_contexts(card, ["all"]))
-    candidates = as_examples(loaded.candidates if searches else ())
-    compares = any(asked.kind == "distribution" for asked in metrics_of_card(card, metric_weights))
-    references = {picture.id: picture for picture in (loaded.references if compares else ())}
-    needed = [*examples, *candidates]
-    pictures = {picture.id: picture for example in needed for picture in example.pictures} | references
-    step = progress("checking pictures", len(pictures)) if progress and pictures else None
-    checked = check_pictures(pictures.values(), step)
+    task = read_task(card, data=data, limit=limit, metric_weights=metric_weights, progress=progress)
     if card.data.options.get("unreadable") == "refuse":
-        _refuse_unreadable(card.name, pictures, checked)
-    return TaskAsked(
+        _refuse_unreadable(task)
+    return task
+
+
+def read_task(
+    card: TaskCard,
+    *,
+    data: str,
+    limit: int = 0,
+    metric_weights: str = MINI,
+    progress: Callable[[str, int], Callable[[int], None]] | None = None,
+) -> TaskAsked:
+    """Read a task's data as `open_task` does, whatever its pictures are like and whether metrics have their backbones.
+
+    Raises:
+        InputError: The reader refuses the data.
+    """
+    loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
+    searches = any(asks_of(card, context) == "embeddings" for context in choose_contexts(card, ["all"]))
+    compares = any(metric(spec.name).kind == "distribution" for spec in card.metrics)
+    task = TaskAsked(
         card,
         data,
         limit,
         metric_weights,
-        examples,
+        loaded.examples[: limit or None],
         len(loaded.examples),
         loaded.require_all_pictures,
-        candidates,
-        tuple(references.values()),
-        checked,
-        (*loaded.warnings, *(_repeated(card.name, checked) if data != MINI else ())),
+        as_examples(loaded.candidates if searches else ()),
+        tuple({picture.id: picture for picture in (loaded.references if compares else ())}.values()),
+        {},
+        loaded.warnings,
     )
+    pictures = {picture.id: picture for group in task.pictures().values() for picture in group}
+    step = progress("checking pictures", len(pictures)) if progress and pictures else None
+    checked = check_pictures(pictures.values(), step)
+    repeated = _repeated(card.name, checked) if data != MINI else ()
+    return replace(task, checked=checked, warnings=(*task.warnings, *repeated))
 
 
 def resolve_model(
@@ -152,16 +168,17 @@ def _check_type(name: str, old: Value, new: Any) -> None:
         raise InputError(f"--set {name}={new}: expected a value such as {old!r}")
 
 
-def _refuse_unreadable(task: str, pictures: Mapping[str, Picture], checked: Mapping[str, Checked]) -> None:
+def _refuse_unreadable(task: TaskAsked) -> None:
     """A missing picture is a fact of a data set; a file that is no picture is a fault of this copy."""
+    pictures = {picture.id: picture for group in task.pictures().values() for picture in group}
     there = {name: picture.file for name, picture in pictures.items() if picture.file is not None}
-    bad = [f"{file}: {checked[name].problem}" for name, file in there.items() if checked[name].problem]
+    bad = [f"{file}: {task.checked[name].problem}" for name, file in there.items() if task.checked[name].problem]
     if bad:
         shown = "; ".join(bad[:3]) + ("; ..." if len(bad) > 3 else "")
         raise InputError(
             f"{len(bad)} of {len(pictures)} pictures cannot be read: {shown}\n"
             "download them again, delete them, or leave their examples out and count them:"
-            f" --set {task}.unreadable=count"
+            f" --set {task.card.name}.unreadable=count"
         )
 
 

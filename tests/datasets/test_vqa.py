@@ -66,10 +66,16 @@ def test_pictures_of_both_editions(vqa: Path, name: str, folder: str | None) -> 
 
 def test_no_pictures_at_all(vqa: Path) -> None:
     shutil.rmtree(vqa / "val2014")
-    with pytest.raises(
-        InputError, match=r"looked in vqa/val2014/, vqa/images/, vqa/train2017/, vqa/val2017/\nexpected"
-    ):
+    with pytest.raises(InputError, match=r"looked in vqa/val2014/, .*, vqa/val2017/, coco/val2014/\nexpected"):
         load(vqa, "val2014", {})
+
+
+def test_pictures_in_the_folder_of_coco_beside_it(vqa: Path) -> None:
+    shutil.rmtree(vqa / "val2014")
+    touch(vqa.parent / "coco", ["val2014/COCO_val2014_000000000007.jpg"])
+    assert load(vqa, "val2014", {}).examples[0].pictures[0].file == (
+        vqa.parent / "coco" / "val2014" / "COCO_val2014_000000000007.jpg"
+    )
 
 
 WRONG: dict[str, tuple[str, Callable[[dict[str, Any]], object], str]] = {

@@ -1,0 +1,165 @@
+"""`gill-bench data`: what there is of the tasks' data, and what to do about the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from gill_bench.runs.census import Census, PictureCount
+    from gill_bench.runs.downloads import Needed
+
+data = typer.Typer(help="The tasks' data: what is there, what to download from where.", no_args_is_help=True)
+_SHOWN = 3
+_WIDTH = 10
+
+
+@data.callback()
+def _group() -> None:
+    """The tasks' data: what is there, what to download from where."""
+
+
+@data.command("check")
+def check(
+    tasks: Annotated[list[str], typer.Argument(metavar="TASK...", help="Tasks by name, a task card's path, or all.")],
+    folder: Annotated[
+        str,
+        typer.Option(
+            "--data", metavar="DIR|mini", help="Folder of the official files, which may be empty, or the mini world."
+        ),
+    ] = "mini",
+    split: Annotated[str | None, typer.Option(help="Another split than the task's.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TASK.KEY=VALUE", help="A setting of a task's card; repeatable."),
+    ] = None,
+    cards: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON, with all ids of missing pictures.")] = False,
+) -> int:
+    """Is a task's data complete? What is missing or broken, where to download it, in which place to put it.
+
+    Every picture is decoded once; no model is loaded and no weights are needed. Ends with 0 if everything is there,
+    4 if a part is missing or broken, 2 if the task cannot run with what is there.
+
+    \b
+    Examples:
+      gill-bench data check vist --data ./data
+      gill-bench data check vist --data ./data --split test
+      gill-bench data check visdial coco-fid --data ./data --json
+      gill-bench data check all --data ./data
+    """
+    from gill_bench.cards import Cards
+    from gill_bench.errors import InputError
+    from gill_bench.files import to_json
+    from gill_bench.progress import bars, say
+    from gill_bench.runs.census import take_census
+    from gill_bench.runs.choose import parse_settings
+    from gill_bench.weights import MINI
+
+    found = Cards(cards or ())
+    every = tasks == ["all"]
+    chosen = found.tasks() if every else [found.task(name) for name in dict.fromkeys(tasks)]
+    values = parse_settings(settings or (), [card.name for card in chosen])
+    if folder == MINI:
+        say("embedded data (mini): a small synthetic world; what to download of the real data is said with --data DIR")
+    taken = []
+    for card in chosen:
+        if every and folder == MINI and card.mini is None:
+            say(f"{card.name}: left out: its card has no mini data")
+            continue
+        with bars("pictures") as progress:
+            census = take_census(card, data=folder, split=split, settings=values.get(card.name, {}), progress=progress)
+        taken.append(census)
+        if not json_:
+            typer.echo("\n".join(_lines(census)))
+    if json_:
+        typer.echo(to_json({"tasks": [census.as_json() for census in taken]}, indent=1))
+    if not taken:
+        raise InputError("none of the tasks has mini data; name a folder: --data DIR")
+    _conclude(taken, every)
+    return 0
+
+
+def _conclude(taken: Sequence[Census], every: bool) -> None:
+    """End with the code that a script can use; of all tasks, it is enough that one can run."""
+    from gill_bench.errors import IncompleteError, InputError
+
+    unusable = [census.task for census in taken if census.state == "unusable"]
+    if unusable and (not every or len(unusable) == len(taken)):
+        raise InputError(f"{', '.join(unusable)}: cannot run with this data")
+    lacking = [census.task for census in taken if census.state != "complete"]
+    if lacking:
+        raise IncompleteError(f"{', '.join(lacking)}: not everything is there")
+
+
+def _lines(census: Census) -> Iterator[str]:
+    """A task's census for people."""
+    verdict = {"complete": "everything is there", "incomplete": "not everything is there", "unusable": "cannot run"}
+    yield f"{census.task}, split {census.split}, in {census.folder}: {verdict[census.state]}"
+    for one in census.downloads:
+        yield from _download_lines(one)
+    if census.examples:
+        yield _line("examples", f"{census.examples}; usable: {_usable_text(census.usable or {}, census.examples)}")
+    for name, count in (census.pictures or {}).items():
+        yield from _picture_lines(name, count)
+    if census.refuses_broken and any(count.broken for count in (census.pictures or {}).values()):
+        yield _line(
+            "", "a run stops at broken pictures: download them again, delete them, or leave their examples out:"
+        )
+        yield _line("", f"--set {census.task}.unreadable=count")
+    for warning in census.warnings:
+        yield _line("warning", warning.removeprefix(f"{census.task}: "))
+    if census.problem:
+        first, *more = census.problem.splitlines()
+        yield _line("problem", first)
+        yield from (_line("", line) for line in more)
+
+
+def _download_lines(one: Needed) -> Iterator[str]:
+    slash = "/" if one.pictures else ""
+    if one.state == "there":
+        yield _line("there", f"{one.what}: {one.found}{slash}")
+        return
+    lacking = f": {one.lacking} of them are missing" if one.lacking else ""
+    yield _line(one.state, f"{one.what}{lacking}")
+    yield _line("", f"from {one.url}" + (f" ({one.size})" if one.size else ""))
+    yield _line("", f"to   {one.found or one.place}{slash}")
+    if one.hint:
+        yield _line("", one.hint)
+
+
+def _picture_lines(name: str, count: PictureCount) -> Iterator[str]:
+    of = "pictures" if name == "examples" else name
+    if count.there == count.total:
+        yield _line(of, f"all {count.total} are there")
+        return
+    yield _line(of, f"{count.there} of {count.total} are there")
+    if count.missing:
+        yield _line("", f"{len(count.missing)} missing: {_some(count.missing)}")
+    if count.broken:
+        yield _line("", f"{len(count.broken)} broken:")
+        yield from (_line("", f"  {one.file}: {one.reason}") for one in count.broken[:_SHOWN])
+        if len(count.broken) > _SHOWN:
+            yield _line("", f"  and {len(count.broken) - _SHOWN} more, which --json lists")
+
+
+def _usable_text(usable: Mapping[str, int], examples: int) -> str:
+    """Counts, each with the contexts that have it; one number where all contexts agree."""
+    by_count: dict[int, list[str]] = {}
+    for context, count in usable.items():
+        by_count.setdefault(count, []).append(context)
+    named = {count: "every context" if len(by_count) == 1 else ", ".join(names) for count, names in by_count.items()}
+    return "; ".join(f"{'all' if count == examples else count or 'none'} in {where}" for count, where in named.items())
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def _line(label: str, text: str) -> str:
+    return f"  {label:<{_WIDTH}}  {text}"
