@@ -56,8 +56,12 @@ def _counts(cell: Cell, where: tuple[str, str] | None) -> tuple[int, int]:
 
 
 def missing_of(cells: Sequence[Cell]) -> list[Missing]:
-    """Every example that some cell could not ask, with the reason, once per task."""
+    """Every example that some cell could not ask and every absent reference picture, with its reason, once per task."""
     found: dict[Missing, None] = {}
+    for task in {id(cell.task): cell.task for cell in cells}.values():
+        for picture in task.references:
+            if task.checked[picture.id].problem:
+                found[Missing(task.card.name, f"reference {picture.id}", task.checked[picture.id].problem)] = None
     for cell in cells:
         for example in cell.examples:
             problem = cell.task.problem(example, cell.context)
