@@ -95,14 +95,13 @@ def _line_specs(
     specs = list(card.rows)
     for name in sorted(contexts):
         model = _model_card(name, cards)
+        title = model.title if model else name
+        if title in titles:
+            title = f"{title} ({name})"
+        titles.add(title)
         for context in sorted(contexts[name]) or [""]:
-            title = model.title if model else name
-            if title in titles:
-                title = f"{title} ({name})"
-            if title in titles:
-                title = f"{title}, {context}"
-            titles.add(title)
-            specs.append(ReportRow(model=name, title=title, context=context, asks=asks.get(context)))
+            own = f"{title}, {context}" if len(contexts[name]) > 1 else title
+            specs.append(ReportRow(model=name, title=own, context=context, asks=asks.get(context)))
     return specs
 
 

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from gill_bench.cards import Cards
 from gill_bench.errors import InputError
 from gill_bench.reporting import FORMATS, latex, markdown, render
+from gill_bench.reporting.structure import Table
+from gill_bench.reporting.table import build_table
 from gill_bench.reporting.text import mean_std
-from tests.reporting.made_up import seeds, table, usual_rows
+from gill_bench.rows import Results
+from tests.reporting.made_up import row, seeds, table, usual_rows
 
 NASTY = r"[x] 50%_a & #1 ~ ^ \ { } $ | *b* <i> `c` -- d"
 
@@ -81,6 +84,42 @@ def test_a_narrow_terminal_loses_no_number(width: int) -> None:
     for number in ("0.591 ± 0.0014*", "0.641 ± 0.0007", "0.710 ± 0.0001*", "-0.001", "+0.007"):
         assert number in text
     assert all(len(line) <= max(width, 60) for line in text.splitlines())
+
+
+def rounds() -> Table:
+    rows = [
+        row(
+            "gill",
+            f"{number}-round{'s' * (number > 1)}",
+            seed,
+            "clip-similarity",
+            number / 16 + seed / 64,
+            task="visdial",
+        )
+        for number in range(1, 11)
+        for seed in (0, 1)
+    ]
+    return build_table(Cards().report("figure-8"), Results(tuple(rows)), Cards())
+
+
+def test_a_group_wider_than_the_terminal_falls_into_parts_that_fill_it() -> None:
+    lines = [line for line in render(rounds(), "terminal", width=100).splitlines() if line.startswith("GILL ")]
+    assert [line.count("±") for line in lines[:2]] == [6, 4]
+    assert all(len(line) <= 100 for line in lines[:2])
+
+
+def test_latex_sets_wide_tables_below_one_another() -> None:
+    text = render(rounds(), "latex")
+    assert re.findall(r"tabular\}\{@\{\}(l+)@", text) == ["l" * 7, "l" * 5]
+    assert text.count(r"\multicolumn{6}{c}{CLIP Similarity $\uparrow$}") == 1
+    assert text.count(r"\multicolumn{4}{c}{CLIP Similarity $\uparrow$}") == 1
+
+
+def test_latex_keeps_its_caption_short_enough_to_be_set() -> None:
+    text = render(table(usual_rows(), notes=("short", "w" * 1990, "last")), "latex")
+    caption = next(line for line in text.splitlines() if line.startswith(r"\caption"))
+    assert caption == r"\caption{A small table. short.}"
+    assert "w" * 1990 + ". last. Bold: best" in text
 
 
 def test_colour_adds_nothing_but_escapes() -> None:

@@ -135,3 +135,20 @@ def test_a_table_that_compares_something_of_its_own_is_shown_too(tmp_path: Path)
     rows = [row(model, "5-captions-4-images", 0, "clip-similarity", 0.5) for model in ("gill", "gill-linear")]
     names = [made.name for made in tables_for([run_folder(tmp_path / "a", rows)], Cards())]
     assert names == ["table-1", "table-3"]
+
+
+def test_what_is_unfinished_stands_under_the_tables_of_its_task(tmp_path: Path) -> None:
+    rows = [*usual_rows(), row("gill", "caption", 0, "fid", 9.0, task="coco-fid")]
+    folder = run_folder(tmp_path / "a", rows)
+    cells = [
+        {"task": task, "model": "gill", "context": context, "seeds": [0, 7]}
+        for task, context in (("coco-fid", "caption"), ("visdial", "1-round"))
+    ]
+    (folder / "spec.json").write_text(json.dumps({"cells": cells}))
+    first, second = tables_for([folder], Cards())
+    assert (first.name, second.name) == ("table-1", "table-8")
+    assert [note.split(" was ")[0] for note in first.warnings] == ["UNFINISHED: visdial/gill/1-round"]
+    assert [note.split(" was ")[0] for note in second.warnings] == [
+        "UNFINISHED: coco-fid/gill/caption",
+        "UNFINISHED: visdial/gill/1-round",
+    ]

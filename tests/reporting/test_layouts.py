@@ -1,0 +1,145 @@
+"""Every layout in `reports/` names what exists, and every number of the paper's tables has its place in one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from gill_bench.cards import Cards, ReportCard, TaskCard
+from gill_bench.datasets import dataset
+from gill_bench.interfaces import ASKED_BY_DEFAULT
+from gill_bench.metrics import BUILTIN, GROUP, Question, Reference
+from gill_bench.registry import registered
+from gill_bench.reporting import FORMATS, render
+from gill_bench.reporting.paper import Paper
+from gill_bench.reporting.table import build_table
+from gill_bench.rows import Results
+from tests.reporting.made_up import row
+
+LAYOUTS = Cards().reports()
+# Quoted by the paper from elsewhere; its GLIDE of Table 8 is a larger model than that of the card.
+OF_THE_PAPER_ALONE = {
+    "table-7": {"frozen", "magma"},
+    "table-8": {"glide-large", "make-a-scene", "dall-e-2", "lafite2", "imagen", "parti", "re-imagen"},
+}
+# What metrics that name their numbers by what they are given need to name them all.
+OUTPUTS: dict[str, dict[str, Any]] = {
+    "macro-f1": {"a": 0.3, "b": 0.7},
+    "timing": {"a": {"seconds": 1.0, "tokens": 3}},
+    "vqa-accuracy": {"a": "yes", "b": "2", "c": "a dog"},
+}
+REFERENCES = {
+    name: Reference(["yes"] * 10, {"label": label, "part": "test", "answer_type": kind})
+    for name, label, kind in (("a", "gen", "yes/no"), ("b", "ret", "number"), ("c", "gen", "other"))
+}
+
+
+def metrics_of(task: TaskCard) -> set[str]:
+    """The names that a task's metrics give their numbers, as the metrics themselves say."""
+    names = set()
+    for spec in task.metrics:
+        module: Any = registered("metric", spec.name, BUILTIN, GROUP)
+        if module.kind == "pairs":
+            names.add(spec.name)
+        elif module.kind == "distribution":
+            names |= {"fid", "kid"}
+        else:
+            outputs = OUTPUTS.get(spec.name, {})
+            scores = module.scores(outputs, REFERENCES, spec.settings, Question("features", "", 0))
+            names |= {score.metric for score in scores}
+    return names
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda card: card.name)
+def test_columns_name_tasks_and_metrics_that_exist(layout: ReportCard) -> None:
+    for column in layout.columns:
+        assert column.metric in metrics_of(Cards().task(column.task))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda card: card.name)
+def test_contexts_are_of_the_datas_grammar_and_ask_what_the_layout_says(layout: ReportCard) -> None:
+    for column in layout.columns:
+        task = Cards().task(column.task)
+        reader = dataset(task.data.format)
+        usual = ASKED_BY_DEFAULT[task.capability]
+        places = [(column.context, column.asks)] if column.context else [(one.context, one.asks) for one in layout.rows]
+        for name, asks in places:
+            context = reader.context(name)
+            assert context.name == name
+            assert (asks or usual) == (context.asks or usual)
+    assert all(one.context == "" for one in layout.rows) or not all(column.context for column in layout.columns)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda card: card.name)
+def test_rows_name_models_that_exist_or_are_the_papers_alone(layout: ReportCard) -> None:
+    without_card = {one.model for one in layout.rows} - set(Cards().files["model"])
+    assert without_card == OF_THE_PAPER_ALONE.get(layout.name, set())
+    assert all(one.published for one in layout.rows if one.model in without_card)
+    assert len({one.title for one in layout.rows}) == len(layout.rows)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda card: card.name)
+def test_every_reference_to_the_paper_leads_to_a_number(layout: ReportCard) -> None:
+    paper = Paper(layout, Cards().published())
+    for one in layout.rows:
+        if one.published:
+            assert any(paper.find(one, column) for column in layout.columns), one.title
+        if one.published_column:
+            places = [column for column in layout.columns if not column.published]
+            assert any(paper.find(one, column) for column in places), one.title
+    for column in layout.columns:
+        if column.published or column.published_metric:
+            assert any(paper.find(one, column) for one in layout.rows), column.title
+
+
+def test_every_number_of_the_papers_tables_is_in_a_layout() -> None:
+    published = Cards().published()
+    used = {
+        id(paper.find(one, column))
+        for layout in LAYOUTS
+        for paper in [Paper(layout, published)]
+        for one in layout.rows
+        for column in layout.columns
+    }
+    unused = [number for number in published.numbers if id(number) not in used]
+    # The rest of the text: sizes of data, settings, cost of training. None is measured by a task.
+    assert {number.table for number in unused} == {"text"}
+    assert {number.metric for number in unused} == {
+        "count",
+        "hyper-parameter",
+        "classifier-free guidance scale",
+        "DDIM steps",
+        "captions",
+        "GPU days",
+        "TPU days",
+    }
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda card: card.name)
+@pytest.mark.parametrize("compare", [False, True])
+def test_every_layout_is_the_same_in_all_formats(layout: ReportCard, compare: bool) -> None:
+    rows = [
+        row(one.model, column.context or one.context, seed, column.metric, 0.125 + index / 64, task=column.task)
+        for index, one in enumerate(layout.rows)
+        for column in layout.columns
+        for seed in ((0, 1) if column.task in ("vist", "visdial") else (0,))
+        if one.model in Cards().files["model"]
+    ]
+    cards = Cards()
+    rows = list({(one.task, one.model, one.context, one.seed, one.metric): one for one in rows}.values())
+    made = build_table(layout, Results(tuple(rows)), cards, cards.published() if compare else None)
+    texts = {format: render(made, format, width=80) for format in FORMATS}
+    texts["latex"] = texts["latex"].replace(r"\,$\pm$\,", " ± ").replace("$-$", "-")
+    printed = [
+        record[name]
+        for record in csv.DictReader(io.StringIO(texts["csv"]))
+        for name in ("text", "published_text", "difference_text")
+    ]
+    assert len(printed) == 3 * len(made.lines) * len(made.columns)
+    assert not any(cell.gaps for line in made.lines for cell in line.cells)
+    for format in ("terminal", "markdown", "latex", "json"):
+        assert [text for text in printed if text not in ("", "-") and text not in texts[format]] == [], format
+    assert bool(any(printed[1::3])) == (compare and layout.published_table != "")
