@@ -60,18 +60,22 @@ def run_units(
         The examples that failed, as units.
     """
     failures: list[Failure] = []
+    model: object = None
+    held: set[Path] = set()
     for key, asked in models.items():
         mine = [plan for plan in plans if plan.cell.model_digest == key and plan.pending]
         if not mine:
             continue
         say(f"{asked.card.name}: loading")
-        model = asked.load(device)
+        folders = {found.path for found in asked.weights.values()}
+        if not folders & held:  # else the next model takes over what both have, so the last one stays until it has
+            model = None
+            gc.collect()
+        model, held = asked.load(device), folders
         for plan in mine:
             _check_capability(model, plan, asked.card.name)
         todo = [(plan, unit) for plan in mine for unit in plan.pending]
         failures += _run_model(model, todo, run, lock, device, batch_size, step)
-        del model
-        gc.collect()
     return failures
 
 
@@ -94,7 +98,7 @@ def _run_model(
         nonlocal in_a_row
         plan, unit = item
         try:
-            made = ask(unit, plan.cell, model, batch_size)
+            made = ask(unit, plan.cell, model, batch_size, device)
         except Exception as error:
             if len(unit.examples) > 1:  # the others are not to suffer for one
                 for example in unit.examples:

@@ -25,6 +25,7 @@ from gill_bench.interfaces import GeneratedImage, Noise
 from gill_bench.models._pipeline_folder import SAFETY, parts, read_index
 from gill_bench.models._shared_noise import Latents, assert_one_draw, generator_for
 from gill_bench.models.schedulers import SCHEDULERS, SchedulerName
+from gill_bench.models.sharing import shared
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def load_pipeline(
     with quiet_loading():
         for name, (library, kind) in parts(index).items():
             if name not in absent:
-                options.update(_load_network(path / name, name, library, kind, dtype))
+                options.update(_load_network(path / name, name, library, kind, dtype, device))
         try:
             # local_files_only, and no trust_remote_code: nothing but this folder is read, and no code from it.
             pipeline = getattr(diffusers, index["_class_name"]).from_pretrained(path, local_files_only=True, **options)
@@ -220,13 +221,23 @@ def unconditional(pipeline: Pipeline, prompt_embeds: torch.Tensor) -> torch.Tens
     return known[key]
 
 
-def _load_network(folder: Path, name: str, library: str, kind: str, dtype: torch.dtype) -> dict[str, torch.nn.Module]:
-    """Load one part, with every one of its weights, if it is a network; empty for tokenizers, schedulers and so on."""
+def _load_network(
+    folder: Path, name: str, library: str, kind: str, dtype: torch.dtype, device: str
+) -> dict[str, torch.nn.Module]:
+    """One part, if it is a network, shared with other pipelines; empty for tokenizers, schedulers and so on."""
     origin = library if library in ("diffusers", "transformers") else f"diffusers.pipelines.{library}"
     try:
         network = getattr(import_module(origin), kind)
         if not issubclass(network, torch.nn.Module):
             return {}
+    except LOADING_ERRORS as error:
+        raise InputError(f"{folder}: cannot be loaded as {kind}: {first_line(error)}") from error
+    return {name: shared(network, folder, dtype, device, lambda: _read_network(network, folder, library, dtype))}
+
+
+def _read_network(network: Any, folder: Path, library: str, dtype: torch.dtype) -> torch.nn.Module:
+    """Load a network with every one of its weights."""
+    try:
         files = [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
         variant = {"variant": "fp16"} if files and all(".fp16." in file.name for file in files) else {}
         precision = {"dtype": dtype} if library != "diffusers" else {"torch_dtype": dtype}
@@ -234,9 +245,10 @@ def _load_network(folder: Path, name: str, library: str, kind: str, dtype: torch
             folder, local_files_only=True, output_loading_info=True, **precision, **variant
         )
     except LOADING_ERRORS as error:
-        raise InputError(f"{folder}: cannot be loaded as {kind}: {first_line(error)}") from error
-    check_complete(report, folder, kind)
-    return {name: loaded.eval()}
+        raise InputError(f"{folder}: cannot be loaded as {network.__name__}: {first_line(error)}") from error
+    check_complete(report, folder, network.__name__)
+    read: torch.nn.Module = loaded
+    return read
 
 
 @contextmanager

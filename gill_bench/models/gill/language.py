@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from gill_bench.errors import InputError
-from gill_bench.models.gill.loading import freeze, load_network
+from gill_bench.models.gill.loading import freeze, shared_network
+from gill_bench.models.sharing import with_own
 
 
 class LanguageModel:
@@ -53,7 +54,10 @@ class LanguageModel:
         """
         from transformers import OPTForCausalLM
 
-        return cls(load_network(OPTForCausalLM, folder, dtype, device), vocabulary, image_embeddings)
+        model = shared_network(OPTForCausalLM, folder, dtype, device)
+        if vocabulary is not None:
+            model = with_own(model, model.get_input_embeddings().weight)
+        return cls(model, vocabulary, image_embeddings)
 
     @property
     def device(self) -> torch.device:

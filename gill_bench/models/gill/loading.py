@@ -11,8 +11,14 @@ from torch import nn
 
 from gill_bench.checkpoints import LOADING_ERRORS, first_line, quiet_loading
 from gill_bench.errors import InputError
+from gill_bench.models.sharing import shared
 
 _log = logging.getLogger(__name__)
+
+
+def shared_network(kind: Any, folder: Path, dtype: torch.dtype, device: str) -> Any:
+    """Load a model of transformers, or take the one that another model of this process has; see `load_network`."""
+    return shared(kind, folder, dtype, device, lambda: load_network(kind, folder, dtype, device))
 
 
 def load_network(kind: Any, folder: Path, dtype: torch.dtype, device: str) -> Any:

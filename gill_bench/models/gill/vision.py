@@ -12,7 +12,7 @@ from torch import Tensor
 from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError
 from gill_bench.images import squash_image
-from gill_bench.models.gill.loading import load_network
+from gill_bench.models.gill.loading import shared_network
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,7 +45,7 @@ class VisualEncoder:
         from transformers import CLIPVisionModel
 
         processor = load_processor(folder)
-        return cls(load_network(CLIPVisionModel, folder, dtype, device), processor, squash_size)
+        return cls(shared_network(CLIPVisionModel, folder, dtype, device), processor, squash_size)
 
     @property
     def width(self) -> int:

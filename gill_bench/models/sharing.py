@@ -1,0 +1,71 @@
+"""One copy of frozen networks: models of one process that read the same files hold the same weights.
+
+GILL, its variants and Stable Diffusion end in the same image decoder, and GILL and FROMAGe read through the same OPT
+and CLIP. References are weak: a network lives as long as some model that holds it, and nothing needs to be cleared.
+Schedulers and tokenizers, which have a state or settings of their own, are never shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+from weakref import WeakValueDictionary
+
+import torch
+from torch import nn
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class _Key(NamedTuple):
+    """What makes two networks the same: class, precision, device, and files by path, size and time of change."""
+
+    kind: str
+    dtype: torch.dtype
+    device: torch.device
+    files: tuple[tuple[str, int, int], ...]
+
+
+_networks: WeakValueDictionary[_Key, nn.Module] = WeakValueDictionary()
+
+
+def shared(kind: type, folder: Path, dtype: torch.dtype, device: str, load: Callable[[], nn.Module]) -> nn.Module:
+    """The network of a folder: the one that some living model has already, else a new one.
+
+    Args:
+        kind: Class of the network.
+        folder: Its files; if one changes, the network is loaded anew.
+        dtype: Of its weights.
+        device: A torch device.
+        load: Loads it. Called only if it is not there.
+
+    Returns:
+        The network on the device, set to inference and without gradients. Its weights must not be changed: whoever has
+        to uses `with_own` first.
+    """
+    stamps = ((file.resolve(), file.stat()) for file in sorted(folder.glob("*")) if file.is_file())
+    files = tuple((str(file), status.st_size, status.st_mtime_ns) for file, status in stamps)
+    key = _Key(f"{kind.__module__}.{kind.__qualname__}", dtype, torch.empty(0, device=device).device, files)
+    network = _networks.get(key)
+    if network is None:
+        network = load().eval().requires_grad_(False).to(device)
+        _networks[key] = network
+    return network
+
+
+def with_own(network: Network, *own: nn.Parameter) -> Network:
+    """A network with the weights of a shared one, but for some of which it has a copy to change.
+
+    Args:
+        network: Shared.
+        own: Its weights that are copied.
+    """
+    copies = {id(weight) for weight in own}
+    kept = {id(weight): weight for weight in chain(network.parameters(), network.buffers()) if id(weight) not in copies}
+    copied = deepcopy(network, kept)
+    # Else the shared one would end with the caller's reference, and the next model would load everything again.
+    copied.__dict__["_shared"] = network
+    return copied
