@@ -1,0 +1,205 @@
+"""The Python interface: run evaluations, load what they left, and look at it as tables.
+
+import gill_bench
+
+run = gill_bench.run("vist", models=["gill"], limit=8, seeds=2)
+run.results                          # a row per task, model, context, seed and metric
+run.samples("vist", pictures=True)   # a row per output, with its values
+print(run.report(compare=True))      # the paper's tables; in a notebook they are shown as such
+gill_bench.compare("runs/before", "runs/after")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gill_bench.cards import Cards
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gill_bench.reporting.structure import Table
+    from gill_bench.runs.golden import Verdict
+    from gill_bench.runs.stored import StoredRun
+
+
+@dataclass(frozen=True)
+class Report:
+    """Tables, as text with `str`, and as tables in a notebook.
+
+    Attributes:
+        tables: What they hold, without any format.
+    """
+
+    tables: tuple[Table, ...]
+
+    def render(self, format: str) -> str:
+        """The tables in a format of `gill-bench report`: markdown, latex, csv, json, ..."""
+        from gill_bench.reporting import render
+
+        return render(self.tables, format)
+
+    def __str__(self) -> str:
+        """As in a terminal."""
+        return self.render("terminal")
+
+    def _repr_markdown_(self) -> str:
+        """As in a notebook."""
+        return self.render("markdown")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory.
+
+    Attributes:
+        folder: Where it is.
+    """
+
+    folder: Path
+
+    @property
+    def results(self) -> pd.DataFrame:
+        """One row per task, model, context, seed and metric, with all counts (`gill_bench.rows.Row`)."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(row) for row in self._stored().results.rows])
+
+    def samples(self, task: str = "", model: str = "", context: str = "", *, pictures: bool = False) -> pd.DataFrame:
+        """One row per stored output, with a column per metric that has values of single examples.
+
+        Args:
+            task: Only of this task; of all, if "".
+            model: Likewise.
+            context: Likewise.
+            pictures: Load them, as PIL pictures in the column `picture`; else `file` says where they are.
+        """
+        import pandas as pd
+
+        asked = (task, model, context)
+        stored = self._stored()
+        places = [place for place, _ in stored.rows if all(w in ("", p) for w, p in zip(asked, place, strict=True))]
+        return pd.DataFrame([row for place in dict.fromkeys(places) for row in self._rows(stored, place, pictures)])
+
+    def report(self, *tables: str, compare: bool = False) -> Report:
+        """The paper's tables of this run.
+
+        Args:
+            tables: Names of report cards; all that fit, if none.
+            compare: Show the paper's numbers too.
+        """
+        from gill_bench.reporting import tables_for
+
+        return Report(tuple(tables_for([self.folder], Cards(), tables or None, compare)))
+
+    def check(self, golden: Path | str, tolerance: float = 0.0) -> list[Verdict]:
+        """Compare with a golden file (`gill_bench.runs.golden`)."""
+        from gill_bench.runs.golden import check, read_golden
+
+        return check(self._stored(), read_golden(Path(golden)), tolerance)
+
+    def _repr_markdown_(self) -> str:
+        return self.report()._repr_markdown_()
+
+    def _stored(self) -> StoredRun:
+        from gill_bench.runs.stored import StoredRun
+
+        return StoredRun.open(self.folder)
+
+    def _rows(self, stored: StoredRun, place: tuple[str, str, str], pictures: bool) -> Iterator[dict[str, Any]]:
+        metrics = {metric: stored.values(place, metric) for other, metric in stored.rows if other == place}
+        for sample in stored.samples(place):
+            example, seed = sample.key
+            file = sample.folder / sample.record["image"] if sample.record.get("image") else None
+            row: dict[str, Any] = dict(zip(("task", "model", "context"), place, strict=True))
+            row |= {"example": example, "seed": seed, "cluster": sample.record.get("cluster", example)}
+            row |= {"prompt": sample.record.get("prompt"), **sample.record.get("output", {})}
+            if file is not None:
+                row["file"] = file
+                if pictures:
+                    from gill_bench.images import load_image
+
+                    row["picture"] = load_image(file)
+            for metric, values in metrics.items():
+                if values is not None:
+                    row[metric] = values.by_seed.get(seed, {}).get(example)
+            yield row
+
+
+def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
+    """Run tasks as `gill-bench run` does; the same call again resumes.
+
+    Args:
+        tasks: Names of tasks or paths of cards.
+        out: The run directory; `runs/<tasks>` by default.
+        options: As of `gill_bench.runs.planning.Ask`: models, contexts, seeds, limit, data, weights, settings, ...
+
+    Raises:
+        InputError: Anything wrong in what was asked; known before any weights are loaded.
+    """
+    from gill_bench.runs.planning import Ask, make_plan
+    from gill_bench.runs.run import execute
+
+    folder = Path(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks)
+    lists: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
+    }
+    execute(make_plan(Ask(tasks=tasks, out=folder, **lists)))
+    return Run(folder)
+
+
+def load_run(folder: Path | str) -> Run:
+    """A run directory that is there already.
+
+    Raises:
+        InputError: It is none, or was not scored.
+    """
+    found = Run(Path(folder))
+    found._stored()
+    return found
+
+
+def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
+    """Is the second better than the first? One row per metric (`gill_bench.runs.compare.Comparison`).
+
+    Args:
+        first: A run directory, or one of its models as "RUN:MODEL".
+        second: Likewise.
+    """
+    import pandas as pd
+
+    from gill_bench.runs.compare import Side
+    from gill_bench.runs.compare import compare as compare_sides
+
+    rows = []
+    for one in compare_sides(Side.parse(str(first)), Side.parse(str(second))):
+        fields = asdict(one)
+        fields |= {"better": one.better, **{f"difference_{k}": v for k, v in fields.pop("difference").items()}}
+        rows.append(fields)
+    return pd.DataFrame(rows)
+
+
+def report(*runs: Path | str, tables: Sequence[str] = (), compare: bool = False) -> Report:
+    """The paper's tables of several runs taken together.
+
+    Args:
+        runs: Run directories.
+        tables: Names of report cards; all that fit, if none.
+        compare: Show the paper's numbers too.
+    """
+    from gill_bench.reporting import tables_for
+
+    return Report(tuple(tables_for([Path(one) for one in runs], Cards(), list(tables) or None, compare)))
+
+
+def list_tasks() -> list[str]:
+    """Names of the tasks that there are."""
+    return [card.name for card in Cards().tasks()]
+
+
+def list_models() -> list[str]:
+    """Names of the models that there are."""
+    return [card.name for card in Cards().models()]
