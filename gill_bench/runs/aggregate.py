@@ -88,7 +88,7 @@ def protocol_signature(cell: Cell) -> str:
         fields["candidates"] = _pictures_digest(task, list(cell.candidates.asked))
     if task.references:
         fields["reference-set"] = _pictures_digest(task, [picture.id for picture in task.references])
-    return "|".join(f"{name}:{value}" for name, value in fields.items())
+    return _joined(fields)
 
 
 def model_signature(cell: Cell) -> str:
@@ -97,7 +97,12 @@ def model_signature(cell: Cell) -> str:
     fields: dict[str, object] = {"adapter": recipe["adapter"], **dict(sorted(recipe["settings"].items()))}
     fields |= {name: recipe[name] for name in ("auto_on", "measured_on") if name in recipe}
     fields |= {f"weights.{name}": content[:8] for name, content in sorted(recipe["weights"].items())}
-    return "|".join(f"{name}:{value}" for name, value in fields.items())
+    return _joined(fields)
+
+
+def _joined(fields: Mapping[str, object]) -> str:
+    """A signature on one line, with every bar between two fields."""
+    return "|".join(f"{name}:{value}".replace("|", "/").replace("\n", "\\n") for name, value in fields.items())
 
 
 def _examples_digest(task: TaskAsked, examples: Sequence[Example]) -> str:
