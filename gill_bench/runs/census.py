@@ -81,7 +81,7 @@ class Census:
 
     @property
     def state(self) -> str:
-        """How it ends: "complete", "incomplete" where a part lacks and the task runs, "unusable" where it cannot run."""
+        """One of "complete", "incomplete" (the task runs with a part of its data) and "unusable"."""
         if self.problem:
             return "unusable"
         lacks = any(one.state != "there" for one in self.downloads)

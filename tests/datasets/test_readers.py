@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gill_bench.cards import Value
-from gill_bench.datasets import BUILTIN, Dataset, Example, Picture, dataset
-from gill_bench.datasets.census import pictures_of
+from gill_bench.datasets import BUILTIN, Dataset, Picture, dataset
 from gill_bench.errors import InputError
 from tests.datasets import small
 from tests.stories import write_vist
@@ -84,7 +83,8 @@ def checked(reader: Reader, data: Dataset) -> None:
             assert {"text" if isinstance(part, str) else "image" for part in parts} == context.inputs
             "".join(part for part in parts if isinstance(part, str)).encode()
             assert {part for part in parts if isinstance(part, Picture)} <= {*example.pictures}
-    for picture in pictures_of(data):
+    shown = (picture for example in data.examples for picture in example.pictures)
+    for picture in (*shown, *data.candidates, *data.references):
         assert files.setdefault(picture.id, picture.file) == picture.file
         assert picture.file is None or picture.file.is_file()
 
@@ -241,9 +241,3 @@ def data_or_error(reader: Reader, folder: Path) -> Dataset | InputError:
         return load(reader, folder)
     except InputError as error:
         return error
-
-
-def test_pictures_of_a_data_set_are_its_examples_candidates_and_references(tmp_path: Path) -> None:
-    a, b, c, d = (Picture(name, None) for name in "abcd")
-    data = Dataset([Example("1", "1", (), b), Example("2", "2", (), b)], candidates=[a, b], references=[d, c, a])
-    assert pictures_of(data) == [b, a, d, c]
