@@ -5,24 +5,24 @@ An adapter module is light to import and has
 - `Settings`: a pydantic model of the `[settings]` table of its cards, which forbids unknown keys;
 - `check(weights, settings)`: what can be known before loading, such as missing files or arguments that do not fit;
 - `load(weights, settings, device)`: the model, an object that implements the protocols of `gill_bench.interfaces`.
+
+A class that implements the protocols itself needs none of these: see `gill_bench.models.own`.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from importlib.util import module_from_spec, spec_from_file_location
+from inspect import isclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ValidationError
 
 from gill_bench.cards import ModelCard, explain
-from gill_bench.errors import InputError
-from gill_bench.files import digest
+from gill_bench.errors import InputError, did_you_mean
+from gill_bench.models.own import GROUP, ClassAdapter, is_adapter, run_file
 from gill_bench.registry import registered
 
-GROUP = "gill_bench.models"
 BUILTIN = {
     "causal-lm": "gill_bench.models.causal_lm",
     "clip": "gill_bench.models.clip",
@@ -63,7 +63,7 @@ def adapter(card: ModelCard) -> Adapter:
     """
     if adapter_file(card) is not None:
         return _from_file(card)
-    return cast(Adapter, registered("adapter", card.adapter, BUILTIN, GROUP))
+    return _as_adapter(registered("adapter", card.adapter, BUILTIN, GROUP), card)
 
 
 def adapter_file(card: ModelCard) -> Path | None:
@@ -86,24 +86,27 @@ def check_settings(card: ModelCard) -> BaseModel:
 
 
 def _from_file(card: ModelCard) -> Adapter:
-    """Run a user's own file: it is named in a card that the user wrote, as a module would be in an import."""
+    """What a user's own file offers: it is named by the user, as a module would be in an import."""
     file = adapter_file(card)
     assert file is not None
     if not file.is_file():
         raise InputError(f"{card.name}: adapter = {card.adapter!r}: {file}: no such file")
-    name = f"gill_bench_adapter_{digest(str(file.resolve()))[:8]}_{file.stem}"
-    spec = spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules.get(name)
-    if module is None:
-        module = sys.modules[name] = module_from_spec(spec)  # pydantic looks annotations up there
-        spec.loader.exec_module(module)
+    module = run_file(file)
     _, _, attribute = card.adapter.partition(":")
     found = getattr(module, attribute, None) if attribute else module
-    lacking = [part for part in ("Settings", "check", "load") if not hasattr(found, part)]
-    if lacking:
+    if found is None:
         raise InputError(
-            f"{card.name}: adapter = {card.adapter!r}: it lacks {', '.join(lacking)}; see gill_bench.models"
+            f"{card.name}: adapter = {card.adapter!r}: {file} has no {attribute!r};"
+            f" {did_you_mean(attribute, [name for name in vars(module) if not name.startswith('_')])}"
         )
-    return cast(Adapter, found)
+    return _as_adapter(found, card)
+
+
+def _as_adapter(found: object, card: ModelCard) -> Adapter:
+    """An adapter as it is, or that of a class."""
+    if is_adapter(found):
+        return cast(Adapter, found)
+    if isclass(found):
+        return cast(Adapter, ClassAdapter(found, card.adapter))
+    lacking = [part for part in ("Settings", "check", "load") if not hasattr(found, part)]
+    raise InputError(f"{card.name}: adapter = {card.adapter!r}: it lacks {', '.join(lacking)}; see gill_bench.models")

@@ -9,6 +9,7 @@ from gill_bench.cards import Cards, ModelCard, TaskCard, Value
 from gill_bench.datasets import Context, dataset
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, Asks, Capability
+from gill_bench.models.own import card_of_class, card_of_entry_point, entry_point_names, names_a_class, row_name
 
 
 def asks_of(card: TaskCard, context: Context) -> Asks:
@@ -52,7 +53,36 @@ def choose_models(cards: Cards, names: Sequence[str], tasks: Sequence[TaskCard])
     if list(names) == ["all"]:
         variants = any(task.variants for task in tasks)
         return [card for card in cards.models() if variants or not card.extends]
-    return [cards.model(name) for name in dict.fromkeys(names)]
+    chosen = [model_card(cards, name) for name in dict.fromkeys(names)]
+    for card in chosen:
+        if sum(other.name == card.name for other in chosen) > 1:
+            raise InputError(f"two models are called {card.name!r}, by which rows tell them apart; rename one")
+    return chosen
+
+
+def model_card(cards: Cards, name: str) -> ModelCard:
+    """The card of a model: by name, by path, or made from a class that a file or an installed package offers.
+
+    Args:
+        cards: Where names are looked up.
+        name: A card's name or path, `file.py:Class`, or a name in the entry point group `gill_bench.models`.
+
+    Raises:
+        InputError: There is none, or the class is no model.
+    """
+    if names_a_class(name):
+        card = card_of_class(name)
+        if card.name in cards.files["model"]:
+            raise InputError(f"{name}: {card.name!r} in tables is another model's name already; rename the class")
+        return card
+    if not name.endswith(".toml") and name not in cards.files["model"]:
+        found = card_of_entry_point(name)
+        if found is not None:
+            return found
+        raise InputError(
+            f"no model named {name!r}; {did_you_mean(name, [*cards.files['model'], *entry_point_names()])}"
+        )
+    return cards.model(name)
 
 
 def cannot_reason(model: ModelCard, task: TaskCard, context: Context) -> str:
@@ -71,14 +101,17 @@ def parse_settings(pairs: Iterable[str], known: Iterable[str]) -> dict[str, dict
         InputError: Not of this form, or no task or model of the command has this name.
     """
     found: dict[str, dict[str, Value]] = {}
+    names = set(known)
     for pair in pairs:
         target, equals, text = pair.partition("=")
         card, dot, key = target.rpartition(".")
         if not (equals and dot and card and key):
             raise InputError(f"--set {pair}: expected CARD.KEY=VALUE, such as gill.guidance_scale=3.0")
-        if card not in set(known):
+        if card not in names and row_name(card) in names:  # a class by its own name
+            card = row_name(card)
+        if card not in names:
             raise InputError(
-                f"--set {pair}: {card!r} is neither a task nor a model of this command; {did_you_mean(card, known)}"
+                f"--set {pair}: {card!r} is neither a task nor a model of this command; {did_you_mean(card, names)}"
             )
         try:
             value = json.loads(text)
