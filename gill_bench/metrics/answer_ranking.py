@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from gill_bench.cards import Value
+from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
-from gill_bench.metrics.dialog_ranking import dense_scores, ndcg
+from gill_bench.metrics.dialog_ranking import ndcg
 from gill_bench.metrics.ranking import hits_at, ranks_of_scores, reciprocal_ranks
 from gill_bench.metrics.settings import check_settings
 
 kind = "corpus"
 _KS = (1, 5, 10, 20)
-_ROUNDS = 10  # of every dialog of VisDial
+_DENSE = ("dense", "yes")
 
 
 class Settings(BaseModel):
@@ -48,43 +49,26 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
 def scores(
     outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Mapping[str, Value], question: Question
 ) -> list[Score]:
-    """Recall@k, MRR and mean rank over all rounds, NDCG over the dialogs with relevances.
+    """Recall@k, MRR and mean rank over all rounds, NDCG over the rounds with relevances.
 
     Args:
         outputs: Log-likelihoods of the options by "<image id>:<round>".
-        references: Facts `gt_index`, `round`, and where there are any `dense_round` and `relevance`.
+        references: Rounds in the order of the data. Facts: `gt_index`, and of annotated rounds `dense`, "yes", and
+            `relevance`.
         settings: As `Settings`.
         question: Not used.
     """
     own = check_settings(Settings, settings, "answer-ranking")
     names = list(outputs)
     if not names:
-        empty = [*(f"recall@{k}" for k in _KS), "mrr", "ndcg"]
-        return [Score(name, None, True, 0) for name in empty]
+        empty = [Score(name, None, True, 0) for name in [*(f"recall@{k}" for k in _KS), "mrr"]]
+        return [*empty, Score("mean-rank", None, False, 0), *_ndcg(outputs, references, own)]
     table = np.array([outputs[name] for name in names], dtype=np.float64)
     found = ranks_of_scores(table, np.array([int(references[name].facts["gt_index"]) for name in names]))
     numbers = [_mean(f"recall@{k}", names, hits_at(found, k), True) for k in _KS]
     numbers.append(_mean("mrr", names, reciprocal_ranks(found), True))
     numbers.append(_mean("mean-rank", names, found.better + found.ties / 2 + 1, False))
-    dense = _whole_dialogs(names, references)
-    if dense:
-        rounds = np.array([int(references[mine[0]].facts["dense_round"]) for mine in dense])
-        place = {name: number for number, name in enumerate(names)}
-        cube = np.stack([table[[place[name] for name in mine]] for mine in dense])
-        chosen = dense_scores(cube, rounds, fromage_compat=own.dense_round == "fromage_compat")
-        relevance = np.array([json.loads(references[mine[0]].facts["relevance"]) for mine in dense], dtype=np.float64)
-        values = ndcg(chosen, relevance)
-        annotated = [mine[number - 1] for mine, number in zip(dense, rounds, strict=True)]
-        numbers.append(
-            Score(
-                "ndcg",
-                float(values.mean()),
-                True,
-                len(dense),
-                ("dense", "yes"),
-                dict(zip(annotated, values.tolist(), strict=True)),
-            )
-        )
+    numbers += _ndcg(outputs, references, own)
     return numbers
 
 
@@ -93,10 +77,24 @@ def _mean(metric: str, names: Sequence[str], values: NDArray[np.floating], highe
     return Score(metric, float(values.mean()), higher, len(names), each=each)
 
 
-def _whole_dialogs(names: Sequence[str], references: Mapping[str, Reference]) -> list[list[str]]:
-    """The rounds of each dialog that has relevances, of those dialogs of which every round is there."""
-    dialogs: dict[str, list[str]] = {}
-    for name in names:
-        if "relevance" in references[name].facts:
-            dialogs.setdefault(name.partition(":")[0], []).append(name)
-    return [mine for mine in dialogs.values() if len(mine) == _ROUNDS]
+def _ndcg(outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Settings) -> list[Score]:
+    """NDCG over the annotated rounds whose scores are there; nothing if no round is annotated."""
+    order = list(references)
+    dense = [place for place, name in enumerate(order) if references[name].facts.get("dense") == "yes"]
+    if not dense:
+        return []
+    step = 0
+    if settings.dense_round == "fromage_compat":  # the round after; after a dialog's last one, the next dialog's first
+        step = 1
+        if dense[-1] + step == len(order):
+            raise InputError(
+                f"answer-ranking: dense_round = 'fromage_compat': {order[-1]} is annotated and no round follows it;"
+                " choose a --limit that ends elsewhere, or dense_round = 'corrected'"
+            )
+    pairs = [(order[place], order[place + step]) for place in dense if order[place + step] in outputs]
+    if not pairs:
+        return [Score("ndcg", None, True, 0, _DENSE)]
+    relevance = np.array([json.loads(references[name].facts["relevance"]) for name, _ in pairs], dtype=np.float64)
+    values = ndcg(np.array([outputs[scored] for _, scored in pairs], dtype=np.float64), relevance)
+    each = dict(zip([name for name, _ in pairs], values.tolist(), strict=True))
+    return [Score("ndcg", float(values.mean()), True, len(pairs), _DENSE, each)]

@@ -13,6 +13,7 @@ from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.settings import check_settings
 
 kind = "corpus"
+_NAMES = ("bleu-1", "bleu-2", "bleu-3", "bleu-4", "meteor", "rouge-l", "cider")
 _LEAST = 5  # the authors cut at a period only if its place is beyond this (protocol 2.8)
 
 
@@ -58,7 +59,7 @@ def scores(
     """
     own = check_settings(Settings, settings, "captions")
     if not outputs:
-        return [Score(name, None, True, 0) for name in ("bleu-4", "meteor")]
+        return [Score(name, None, True, 0) for name in _NAMES]
     from gill_bench.metrics.captions import caption_scores
 
     found = caption_scores(

@@ -44,7 +44,7 @@ def scores(
         question: Not used.
     """
     seconds = {name: float(one["seconds"]) for name, one in outputs.items()}
-    rates = {name: one["tokens"] / one["seconds"] for name, one in outputs.items() if one.get("tokens")}
+    rates = {name: one["tokens"] / one["seconds"] for name, one in outputs.items() if "tokens" in one}
     found = [
         Score("seconds", _median(list(seconds.values())), False, len(seconds), each=seconds),
         Score("seconds-spread", _spread(list(seconds.values())), False, len(seconds)),

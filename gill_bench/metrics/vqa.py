@@ -66,9 +66,9 @@ def scores(
     }
     found = [_mean("vqa-accuracy", each, None)]
     for fact in ("answer_type", "question_type"):
-        kinds: dict[str, dict[str, float]] = {}
+        kinds: dict[str, dict[str, float]] = {one.facts.get(fact, ""): {} for one in references.values()}
         for name, value in each.items():
-            kinds.setdefault(references[name].facts.get(fact, ""), {})[name] = value
+            kinds[references[name].facts.get(fact, "")][name] = value
         found += [
             _mean(f"vqa-accuracy/{fact}/{value}", mine, (fact, value)) for value, mine in sorted(kinds.items()) if value
         ]

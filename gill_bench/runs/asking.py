@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
+from PIL import Image
 
 from gill_bench.datasets import Example, Picture
 from gill_bench.errors import GillBenchError
 from gill_bench.images import load_image
-from gill_bench.interfaces import Asks, GeneratedImage
+from gill_bench.interfaces import Asks, Decision, GeneratedImage
 from gill_bench.prompt import Prompt
 from gill_bench.runs.plan import Cell
 from gill_bench.runs.timing import time_images, time_search, time_texts
@@ -47,7 +49,7 @@ class Entry(NamedTuple):
     prompt: Prompt
 
 
-def ask(unit: Unit, cell: Cell, model: object, batch_size: int) -> Made:
+def ask(unit: Unit, cell: Cell, model: object, batch_size: int, device: str) -> Made:
     """Get a unit's outputs from a model.
 
     Args:
@@ -55,6 +57,7 @@ def ask(unit: Unit, cell: Cell, model: object, batch_size: int) -> Made:
         cell: Its cell.
         model: The loaded model.
         batch_size: Prompts a model call; 0 for the default.
+        device: The torch device that the model is on.
 
     Raises:
         GillBenchError: The model returned something else than it was asked for.
@@ -66,12 +69,15 @@ def ask(unit: Unit, cell: Cell, model: object, batch_size: int) -> Made:
     if cell.asks in _TIMED:
         # All in one call: what is measured includes no reading of data, and the first calls warm up.
         entries = [Entry(example, place, build_prompt(cell, example)) for example, place in examples]
-        outputs = [[Output(values=values)] for values in _TIMED[cell.asks](model, cell.task.card.prompt, entries)]
+        measured = _TIMED[cell.asks](model, cell.task.card.prompt, entries, device)
+        outputs = [[Output(values=values)] for values in measured]
     else:
         size = batch_size or (PICTURES_A_CALL if cell.asks == "images" else PROMPTS_A_CALL)
         for first in range(0, len(examples), size):
             batch = [Entry(example, place, build_prompt(cell, example)) for example, place in examples[first:][:size]]
-            outputs += _ASK[cell.asks](model, cell, batch, unit.seeds)
+            with _as_agreed(cell.model):
+                outputs += _ASK[cell.asks](model, cell, batch, unit.seeds)
+    _check_widths(outputs, cell.model)
     details = [_details(cell, example) for example, _ in examples]
     return Made(outputs, details, round(time.perf_counter() - start, 3))
 
@@ -89,7 +95,7 @@ def build_prompt(cell: Cell, example: Example) -> Prompt:
     return Prompt(tuple(part if isinstance(part, str) else _load(part, size) for part in parts))
 
 
-def _load(picture: Picture, size: int) -> Image:
+def _load(picture: Picture, size: int) -> Image.Image:
     if picture.file is None:
         raise GillBenchError(f"picture {picture.id} is not in the data folder")
     return load_image(picture.file, squash=size)
@@ -106,77 +112,105 @@ def _details(cell: Cell, example: Example) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _as_agreed(model: str) -> Iterator[None]:
+    """Turn what a check below found into an error that names the model."""
+    try:
+        yield
+    except _UnexpectedError as error:
+        raise GillBenchError(f"{model}: returned {error}") from error
+
+
+class _UnexpectedError(Exception):
+    """What a model returned, and what was expected."""
+
+
+def _list_of(found: Any, count: int, kind: type, what: str) -> list[Any]:
+    """What a model returned as a list, if it is `count` of a kind."""
+    if isinstance(found, str) or not isinstance(found, Sequence):
+        raise _UnexpectedError(f"{type(found).__name__}, expected a list of {count} {what}")
+    if len(found) != count:
+        raise _UnexpectedError(f"{len(found)} {what}, expected {count}")
+    strange = [one for one in found if not isinstance(one, kind)]
+    if strange:
+        raise _UnexpectedError(f"{type(strange[0]).__name__} among its {what}, expected {kind.__name__}")
+    return list(found)
+
+
 def _ask_images(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
     noise = [[cell.task.noise(seed, entry.example, entry.place) for seed in seeds] for entry in entries]
-    found = model.generate_images([entry.prompt for entry in entries], noise)
-    try:
-        got, wanted = [len(pictures) for pictures in found], [len(ones) for ones in noise]
-        others = [type(one).__name__ for pictures in found for one in pictures if not isinstance(one, GeneratedImage)]
-    except TypeError as error:
-        raise GillBenchError(
-            f"{cell.model}: returned {type(found).__name__}, expected a list of lists of pictures"
-        ) from error
-    if got != wanted:
-        raise GillBenchError(f"{cell.model}: returned {got} pictures per prompt, but {wanted} were asked for")
-    if others:
-        raise GillBenchError(f"{cell.model}: returned {others[0]}, expected gill_bench.interfaces.GeneratedImage")
-    return [
-        [Output(image=one.image, flagged=one.flagged, truncated=one.truncated) for one in pictures]
-        for pictures in found
-    ]
+    found = _list_of(
+        model.generate_images([entry.prompt for entry in entries], noise), len(entries), Sequence, "lists of pictures"
+    )
+    outputs = []
+    for pictures in found:
+        made = _list_of(pictures, len(seeds), GeneratedImage, "pictures of a prompt")
+        _list_of([one.image for one in made], len(made), Image.Image, "pictures of a prompt")
+        outputs.append([Output(image=one.image, flagged=one.flagged, truncated=one.truncated) for one in made])
+    return outputs
 
 
 def _ask_embeddings(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
     vectors = model.embed_prompts([entry.prompt for entry in entries])
-    return _vectors(vectors, len(entries), cell.model, unit_length=True)
+    return _vectors(vectors, len(entries), unit_length=True)
 
 
 def _ask_candidates(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
     vectors = model.embed_images([image for entry in entries for image in entry.prompt.images])
-    return _vectors(vectors, len(entries), cell.model, unit_length=True)
+    return _vectors(vectors, len(entries), unit_length=True)
 
 
 def _ask_features(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
     vectors = model.decision_features([entry.prompt for entry in entries])
-    return _vectors(vectors, len(entries), cell.model, unit_length=False)
+    return _vectors(vectors, len(entries), unit_length=False)
 
 
 def _ask_texts(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
     settings = cell.task.card.prompt
     stop = [part for part in [str(settings.get("stop", ""))] if part]
-    texts = model.generate_texts([entry.prompt for entry in entries], int(settings["max_new_tokens"]), stop)
-    if len(texts) != len(entries) or not all(isinstance(text, str) for text in texts):
-        raise GillBenchError(f"{cell.model}: returned {len(texts)} outputs, expected {len(entries)} texts")
-    return [[Output(values={"text": text})] for text in texts]
+    found = model.generate_texts([entry.prompt for entry in entries], int(settings["max_new_tokens"]), stop)
+    return [[Output(values={"text": text})] for text in _list_of(found, len(entries), str, "texts")]
 
 
 def _ask_scores(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
     outputs = []
     for entry in entries:  # an example has so many options that it is a batch of its own
         options = entry.example.answers
-        scores = [float(score) for score in model.score_texts([entry.prompt] * len(options), options)]
-        if len(scores) != len(options) or not all(math.isfinite(score) for score in scores):
-            raise GillBenchError(f"{cell.model}: expected {len(options)} finite log-likelihoods, found {scores[:4]}...")
-        outputs.append([Output(values={"scores": scores})])
+        found = model.score_texts([entry.prompt] * len(options), options)
+        scores = _list_of(found, len(options), Real, "log-likelihoods")
+        strange = [score for score in scores if not math.isfinite(score)]
+        if strange:
+            raise _UnexpectedError(f"a log-likelihood of {strange[0]}, expected finite numbers")
+        outputs.append([Output(values={"scores": [float(score) for score in scores]})])
     return outputs
 
 
 def _ask_decisions(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
-    found = model.decide([entry.prompt for entry in entries])
-    if len(found) != len(entries) or not all(0 <= one.probability <= 1 for one in found):
-        raise GillBenchError(f"{cell.model}: expected {len(entries)} decisions with probabilities, found {found[:2]}")
+    found = _list_of(model.decide([entry.prompt for entry in entries]), len(entries), Decision, "decisions")
+    for one in found:
+        if one.label not in ("generate", "retrieve") or not 0 <= one.probability <= 1:
+            raise _UnexpectedError(f"{one}, expected 'generate' or 'retrieve' with a probability from 0 to 1")
     return [[Output(values={"decision": one.label, "probability": float(one.probability)})] for one in found]
 
 
-def _vectors(found: Any, count: int, model: str, *, unit_length: bool) -> list[list[Output]]:
-    vectors: NDArray[np.float32] = np.asarray(found)
-    if vectors.ndim != 2 or len(vectors) != count:
-        raise GillBenchError(f"{model}: returned an array {vectors.shape}, expected ({count}, width)")
+def _vectors(found: Any, count: int, *, unit_length: bool) -> list[list[Output]]:
+    if not isinstance(found, np.ndarray) or found.ndim != 2 or len(found) != count or found.dtype.kind != "f":
+        kind = f"array {found.shape} of {found.dtype}" if isinstance(found, np.ndarray) else type(found).__name__
+        raise _UnexpectedError(f"{kind}, expected a numpy array ({count}, width) of float32")
+    vectors: NDArray[np.float32] = found.astype(np.float32)
     if not np.isfinite(vectors).all():
-        raise GillBenchError(f"{model}: returned vectors that are not finite; its weights are damaged")
-    if unit_length and np.abs(np.linalg.norm(vectors.astype(np.float64), axis=1) - 1).max() > _UNIT_LENGTH_TOLERANCE:
-        raise GillBenchError(f"{model}: returned embeddings that are not L2-normalised")
-    return [[Output(vector=vector)] for vector in vectors.astype(np.float32)]
+        raise _UnexpectedError("vectors that are not finite; are its weights damaged?")
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    if unit_length and np.abs(lengths - 1).max() > _UNIT_LENGTH_TOLERANCE:
+        worst = lengths[np.abs(lengths - 1).argmax()]
+        raise _UnexpectedError(f"an embedding of length {worst:.3g}, expected L2-normalised ones")
+    return [[Output(vector=vector)] for vector in vectors]
+
+
+def _check_widths(outputs: Sequence[Sequence[Output]], model: str) -> None:
+    widths = {len(one.vector) for made in outputs for one in made if one.vector is not None}
+    if len(widths) > 1:
+        raise GillBenchError(f"{model}: returned vectors of widths {sorted(widths)}, expected one width for all")
 
 
 _UNIT_LENGTH_TOLERANCE = 1e-2  # an adapter may normalise in bfloat16
@@ -189,7 +223,7 @@ _ASK: Mapping[Asks, Callable[[Any, Cell, Sequence[Entry], Sequence[int]], list[l
     "features": _ask_features,
     "decisions": _ask_decisions,
 }
-_TIMED: Mapping[Asks, Callable[[Any, Mapping[str, Any], Sequence[Entry]], list[dict[str, Any]]]] = {
+_TIMED: Mapping[Asks, Callable[[Any, Mapping[str, Any], Sequence[Entry], str], list[dict[str, Any]]]] = {
     "text-seconds": time_texts,
     "image-seconds": time_images,
     "search-seconds": time_search,

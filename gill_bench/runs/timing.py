@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gill_bench.interfaces import Noise
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from gill_bench.runs.asking import Entry
 
 
-def time_texts(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def time_texts(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry], device: str) -> list[dict[str, Any]]:
     """Seconds and tokens of one continuation per entry.
 
     Args:
         model: A text generator; `tokens` are counted where it has `count_tokens(texts)`.
         settings: `max_new_tokens`, `warmup` (calls that are not counted).
         entries: One measurement each.
+        device: The torch device that the model is on.
     """
     count = getattr(model, "count_tokens", None)
     texts: list[str] = []
@@ -27,7 +28,7 @@ def time_texts(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry]
         texts[:] = model.generate_texts([entry.prompt], int(settings["max_new_tokens"]))
 
     measured = []
-    for seconds in _timed(call, settings, entries):
+    for seconds in _timed(call, settings, entries, device):
         values: dict[str, Any] = {"seconds": seconds}
         if count is not None:
             values["tokens"] = int(count(texts)[0])
@@ -35,16 +36,16 @@ def time_texts(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry]
     return measured
 
 
-def time_images(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def time_images(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry], device: str) -> list[dict[str, Any]]:
     """Seconds of one generated picture per entry, from the prompt to the picture."""
 
     def call(entry: Entry) -> None:
         model.generate_images([entry.prompt], [[Noise(entry.place)]])
 
-    return [{"seconds": seconds} for seconds in _timed(call, settings, entries)]
+    return [{"seconds": seconds} for seconds in _timed(call, settings, entries, device)]
 
 
-def time_search(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def time_search(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry], device: str) -> list[dict[str, Any]]:
     """Seconds of finding the most similar of `search_candidates` candidates per entry, its embedding not included.
 
     The candidates are random unit vectors of the model's width on the model's device: what they are makes no
@@ -52,36 +53,38 @@ def time_search(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry
     """
     import torch
 
-    queries = torch.from_numpy(model.embed_prompts([entry.prompt for entry in entries]))
-    if torch.cuda.is_available():
-        queries = queries.cuda()
+    queries = torch.from_numpy(model.embed_prompts([entry.prompt for entry in entries])).to(device)
     generator = torch.Generator().manual_seed(0)
     size = (int(settings["search_candidates"]), queries.shape[1])
-    candidates = torch.nn.functional.normalize(torch.randn(size, generator=generator), dim=1).to(queries.device)
+    candidates = torch.nn.functional.normalize(torch.randn(size, generator=generator), dim=1).to(device)
     places = {entry.place: place for place, entry in enumerate(entries)}
 
     def call(entry: Entry) -> None:
         scores = candidates @ queries[places[entry.place]]
         scores.argmax().item()
 
-    return [{"seconds": seconds, "candidates": size[0]} for seconds in _timed(call, settings, entries)]
+    return [{"seconds": seconds, "candidates": size[0]} for seconds in _timed(call, settings, entries, device)]
 
 
-def _timed(call: Callable[[Entry], None], settings: Mapping[str, Any], entries: Sequence[Entry]) -> Any:
+def _timed(
+    call: Callable[[Entry], None], settings: Mapping[str, Any], entries: Sequence[Entry], device: str
+) -> Iterator[float]:
     """Seconds of a call for each entry, after `warmup` calls for the first."""
     for _ in range(int(settings["warmup"])):
         call(entries[0])
     for entry in entries:
-        _wait()
+        _wait(device)
         start = time.perf_counter()
         call(entry)
-        _wait()
+        _wait(device)
         yield time.perf_counter() - start
 
 
-def _wait() -> None:
-    """Wait until the accelerator has done all that it was given."""
+def _wait(device: str) -> None:
+    """Wait until an accelerator has done all that it was given."""
     import torch
 
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    elif device.startswith("mps"):
+        torch.mps.synchronize()

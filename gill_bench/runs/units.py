@@ -120,7 +120,7 @@ def read_unit(folder: Path) -> Unit:
     """Read a committed unit's description, and see that its files are there.
 
     Raises:
-        DamagedUnitError: `unit.json` or `samples.jsonl` is damaged, or a file is missing.
+        DamagedUnitError: `unit.json`, `samples.jsonl` or `vectors.npy` is damaged, or a file is missing.
     """
     file = folder / COMMIT
     try:
@@ -137,8 +137,9 @@ def read_unit(folder: Path) -> Unit:
         missing = sorted(set(files) - {entry.name for entry in folder.iterdir()})
         if missing:
             raise DamagedUnitError(f"{folder / missing[0]} is missing")
-        if digest_file(folder / SAMPLES) != files[SAMPLES]:
-            raise DamagedUnitError(f"{folder / SAMPLES} is damaged")
+        for name in (SAMPLES, *({VECTORS} & files.keys())):
+            if digest_file(folder / name) != files[name]:
+                raise DamagedUnitError(f"{folder / name} is damaged")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedUnitError(f"{file} is damaged ({error!r})") from error
     return unit

@@ -65,7 +65,7 @@ def check_count(count: int, settings: Mapping[str, Value], task: str) -> None:
     """Raise `InputError` if there are too few generated pictures for a meaningful number."""
     from gill_bench.metrics.fid.samples import require_samples
 
-    require_samples(count, check_settings(Settings, settings, "fid").min_samples, f"{task}: FID")
+    require_samples(count, check_settings(Settings, settings, "fid").min_samples, task, "FID")
 
 
 def prepared(settings: Mapping[str, Value], side: str) -> str:
@@ -93,7 +93,7 @@ def compare(
     settings: Mapping[str, Value],
     samples: Sequence[Flags],
 ) -> list[Score]:
-    """FID, and the mean and standard deviation of KID over its subsets.
+    """FID, and the mean and standard deviation of KID over its subsets; no values for fewer than `min_samples`.
 
     Args:
         generated: Blocks (n, d) of features.
@@ -107,8 +107,8 @@ def compare(
     from gill_bench.metrics.frechet import FeatureStatistics, frechet_distance
 
     count, others = sum(map(len, generated)), sum(map(len, reference))
-    values: dict[str, float | None] = {"fid": None, "kid": None}
-    if min(count, others) >= 2:
+    values: dict[str, float | None] = dict.fromkeys(("fid", "kid", "kid-over-subsets-sd"))
+    if count >= check_settings(Settings, settings, "fid").min_samples and others >= 2:
         kid = kernel_distance(np.concatenate(generated), np.concatenate(reference))
         values = {
             "fid": frechet_distance(FeatureStatistics.stream(generated), FeatureStatistics.stream(reference)),

@@ -6,20 +6,23 @@ from gill_bench.errors import InputError
 from gill_bench.metrics.frechet import FeatureStatistics
 
 
-def require_samples(n: int, minimum: int, what: str) -> None:
+def require_samples(n: int, minimum: int, task: str, what: str) -> None:
     """Refuse a distance of too few samples, which is biased upwards by more than models differ.
 
     Args:
         n: Samples there are.
         minimum: Samples that the task asks for.
-        what: Of which distance, with its task and model.
+        task: Its name, as `--set` takes it.
+        what: Which distance.
 
     Raises:
         InputError: There are fewer; says how to ask for it anyway.
     """
     if n < minimum:
-        anyway = f"to have it anyway: --set TASK.min_samples={n}" if n > 1 else "no distance is defined below 2"
-        raise InputError(f"{what}: {n} samples, but at least {minimum} are needed for a meaningful value; {anyway}")
+        anyway = f"to have it anyway: --set {task}.min_samples={n}" if n > 1 else "no distance is defined below 2"
+        raise InputError(
+            f"{task}: {what}: {n} samples, but at least {minimum} are needed for a meaningful value; {anyway}"
+        )
 
 
 def remarks(one: FeatureStatistics, other: FeatureStatistics) -> list[str]:

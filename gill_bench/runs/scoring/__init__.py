@@ -48,6 +48,8 @@ def score_units(stored: Sequence[Stored], run: Path, lock: RunLock, *, device: s
                     corpus.score(asked, mine, run)
             except GillBenchError as error:
                 failed.append(f"{task.card.name}: {asked.name}: {error}")
+            except Exception as error:  # of a metric's own code, which may be anybody's
+                failed.append(f"{task.card.name}: {asked.name}: {type(error).__name__}: {error}")
     return failed
 
 

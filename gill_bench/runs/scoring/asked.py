@@ -63,6 +63,11 @@ class MetricAsked:
         """Digest of everything that determines its values."""
         return digest([self.signature, self.picture_size, RULE])[:12]
 
+    @cached_property
+    def scores_key(self) -> str:
+        """Digest of everything that decides which numbers there are, and their values."""
+        return digest([self.key, dict(self.settings)])[:12]
+
     @property
     def file_name(self) -> str:
         """Where values are kept."""

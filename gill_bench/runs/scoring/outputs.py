@@ -23,7 +23,8 @@ def outputs_of(
 
     Embeddings become a rank among the candidates, or, without a right one, the largest similarity to them; decision
     features become the probability of "retrieve" by a classifier that is trained on the data's train part with this
-    seed; where nothing is asked, the model's rule stands for every output.
+    seed, or nothing while an example of that part has none; where nothing is asked, the model's rule stands for every
+    output.
     """
     if cell.asks == "nothing":
         return dict.fromkeys(cell.asked, str(cell.recipe["settings"]["rule"]))
@@ -65,10 +66,10 @@ def _retrieve_probabilities(cell: Cell, features: Mapping[str, NDArray[np.float3
 
     from gill_bench.training.decision import SEED, train_decision
 
-    facts = {name: cell.asked[name][0].facts for name in features}
-    train = [name for name in features if facts[name]["part"] == "train"]
+    facts = {name: example.facts for name, (example, _, _) in cell.asked.items()}
+    train = [name for name in facts if facts[name]["part"] == "train"]
     test = [name for name in features if facts[name]["part"] == "test"]
-    if not train or not test:
+    if not train or not test or any(name not in features for name in train):
         return {}
     labels = np.array([facts[name]["label"] == "ret" for name in train], dtype=np.int64)
     model = train_decision(np.stack([features[name] for name in train]), labels, seed=SEED + seed)

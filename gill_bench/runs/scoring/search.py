@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gill_bench.cards import Value
+from gill_bench.errors import GillBenchError
 from gill_bench.runs.plan import Cell, plan_cell
 from gill_bench.runs.units import read_samples, read_vectors
 
@@ -43,7 +44,11 @@ def ranks_of(cell: Cell, queries: Mapping[str, Vectors], run: Path, settings: Ma
             similarity to its picture (protocol 3.6).
 
     Returns:
-        By example id; empty while a candidate that can be read has no embedding, because its model failed on it.
+        By example id; empty while something that is searched has no embedding, because its model failed on it: a
+        candidate that can be read or, with "image-to-text", a prompt.
+
+    Raises:
+        GillBenchError: A target picture is not among the candidates.
     """
     import numpy as np
 
@@ -55,8 +60,13 @@ def ranks_of(cell: Cell, queries: Mapping[str, Vectors], run: Path, settings: Ma
     names = list(queries)
     texts = np.stack([queries[name] for name in names])
     targets = [_target(cell, name) for name in names]
+    lone = [target for target in targets if target not in stored.place]
+    if lone:
+        raise GillBenchError(f"picture {lone[0]} is no candidate: the candidates stored are of other data")
     places = np.array([stored.place[target] for target in targets])
     if settings.get("direction") == "image-to-text":
+        if len(names) < len(cell.asked):
+            return {}
         pictures = stored.rows([stored.place[target] for target in targets])
         found = ranks(pictures, np.arange(len(names)), lambda: iter([texts]), [()] * len(names))
     else:

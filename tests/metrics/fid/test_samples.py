@@ -13,12 +13,12 @@ def statistics(n: int, d: int, scale: float = 1.0) -> FeatureStatistics:
 
 
 def test_too_few_samples_say_how_to_go_on() -> None:
-    require_samples(1000, 1000, "mscoco: fid of gill")
-    expected = r"mscoco: fid of gill: 999 samples, but at least 1000 .* --set TASK\.min_samples=999$"
+    require_samples(1000, 1000, "coco-fid", "FID")
+    expected = r"coco-fid: FID: 999 samples, but at least 1000 .* --set coco-fid\.min_samples=999$"
     with pytest.raises(InputError, match=expected):
-        require_samples(999, 1000, "mscoco: fid of gill")
+        require_samples(999, 1000, "coco-fid", "FID")
     with pytest.raises(InputError, match="no distance is defined below 2"):
-        require_samples(1, 2, "fid")
+        require_samples(1, 2, "coco-fid", "FID")
 
 
 def test_remarks() -> None:
