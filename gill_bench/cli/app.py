@@ -8,6 +8,7 @@ import typer
 
 from gill_bench.cli.check import check
 from gill_bench.cli.compare import compare
+from gill_bench.cli.convert_embeddings import convert_embeddings
 from gill_bench.cli.data import data
 from gill_bench.cli.list_cards import list_cards
 from gill_bench.cli.mini import mini
@@ -71,4 +72,5 @@ app.command("check")(check)
 app.command("score")(score)
 app.command("train")(train)
 app.add_typer(data, name="data")
+app.command("convert-embeddings")(convert_embeddings)
 app.add_typer(mini, name="mini")
