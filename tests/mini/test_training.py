@@ -133,10 +133,11 @@ def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypa
         assert STAGES[name](work, 0.0), "finished: nothing is trained"
     recall = json.loads((work.folder / "opt-mini" / "measured.json").read_text())
     assert recall.keys() >= {"captions, background", "captions and pictures, background"}
-    for variant in (Variant("gill-mini", steps=6), Variant("gill-mini-r1", num_tokens=1, steps=6)):
+    fromage = Variant("fromage-mini", mapper="linear", num_tokens=1, visual_tokens=1, steps=6, generation=False)
+    for variant in (Variant("gill-mini", steps=6), Variant("gill-mini-r1", num_tokens=1, steps=6), fromage):
         assert train_heads(variant, work)
     sizes = ship(work, tmp_path / "weights")
-    assert set(sizes) == {"clip-mini", "opt-mini", "sd-mini", "lpips-mini", "gill-mini", "gill-mini-r1"}
+    assert set(sizes) == {"clip-mini", "opt-mini", "sd-mini", "lpips-mini", "gill-mini", "gill-mini-r1", "fromage-mini"}
     for file in (tmp_path / "weights").rglob("*.json"):
         assert str(tmp_path) not in file.read_text()
     assert not list((tmp_path / "weights").rglob("*.bin"))
@@ -151,6 +152,8 @@ def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypa
 def works(weights: Path) -> None:
     """The adapters load what was shipped."""
     from gill_bench.interfaces import Noise
+    from gill_bench.models.fromage import Settings as FromageSettings
+    from gill_bench.models.fromage.model import Fromage
     from gill_bench.models.gill import Settings
     from gill_bench.models.gill.model import Gill
     from gill_bench.prompt import Prompt
@@ -161,6 +164,9 @@ def works(weights: Path) -> None:
         scene = single_scenes("val")[0]
         [[made]] = gill.generate_images([Prompt(("it is", scene.render(), "there ."))], [[Noise(1)]])
         assert made.image.size == (32, 32)
+    fromage = Fromage.from_pretrained(weights / "fromage-mini", settings=FromageSettings(squash_size=32))
+    assert fromage.heads.visual_tokens(torch.zeros(1, 128)).shape == (1, 1, 128)
+    assert fromage.embed_prompts([Prompt(("it is", scene.render()))]).shape == (1, 64)
 
 
 def test_the_trainer_is_asked_for_what_the_model_card_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +176,9 @@ def test_the_trainer_is_asked_for_what_the_model_card_says(tmp_path: Path, monke
         (tmp_path / name).mkdir()
     wanted: Any = configuration(Variant("x", num_tokens=2, retrieval=False), work, tmp_path / "out")
     assert (wanted.num_tokens, wanted.ret_loss_scale, wanted.mapper) == (2, 0.0, "gill_mapper")
+    assert (wanted.n_visual_tokens, wanted.gen_loss_scale) == (4, 1.0)
+    fromage: Any = configuration(Variant("y", visual_tokens=1, generation=False), work, tmp_path / "out")
+    assert (fromage.n_visual_tokens, fromage.gen_loss_scale) == (1, 0.0)
     assert wanted.stories == tmp_path / "stories.jsonl"
 
 

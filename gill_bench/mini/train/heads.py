@@ -1,4 +1,4 @@
-"""GILL-mini and its variants, by the trainer of `gill_bench.training`, on caption pairs and on stories.
+"""GILL-mini, its variants and FROMAGe-mini, by the trainer of `gill_bench.training`, on caption pairs and on stories.
 
 Departures from the paper's recipe: half of each batch are stories (captions, with or without the pictures between
 them), whose target is the full description of the last picture; the learning rate falls earlier; sizes are small.
@@ -28,22 +28,26 @@ _DATA = "training-data"
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One GILL.
+    """One GILL, or one FROMAGe, which is a GILL with one token and without a generation head.
 
     Attributes:
         name: Of the stage and of the folder.
         mapper: Generation head (Table 3).
         num_tokens: [IMG] tokens, r (Table 4).
+        visual_tokens: Input embeddings of a picture, k.
         steps: Optimizer steps.
         retrieval: Without it, generation only.
+        generation: Without it, a FROMAGe: the generation head keeps its first values, and is not shipped.
         shipped: Whether it is among the embedded weights, which may not grow larger.
     """
 
     name: str
     mapper: Mapper = "gill_mapper"
     num_tokens: int = 8
+    visual_tokens: int = 4
     steps: int = 700
     retrieval: bool = True
+    generation: bool = True
     shipped: bool = True
 
 
@@ -57,6 +61,8 @@ VARIANTS = (
     Variant("gill-mini-r2", num_tokens=2),
     Variant("gill-mini-r4", num_tokens=4),
     Variant("gill-mini-generation-only", retrieval=False, shipped=False),
+    Variant("fromage-mini", mapper="linear", num_tokens=1, visual_tokens=1, steps=1500, generation=False),
+    Variant("fromage-mini-vis4", mapper="linear", num_tokens=1, steps=1500, generation=False),
 )
 
 
@@ -97,11 +103,13 @@ def configuration(variant: Variant, work: Work, out: Path) -> TrainConfig:
         text_encoder=clip,  # its text tower is that of SD-mini
         mapper=variant.mapper,
         num_tokens=variant.num_tokens,
+        n_visual_tokens=variant.visual_tokens,
         ret_emb_dim=64,
         mapper_width=128,
         mapper_layers=2,
         max_len=40,
         ret_loss_scale=float(variant.retrieval),
+        gen_loss_scale=float(variant.generation),
         epochs=6,
         steps_per_epoch=epoch,
         steps=variant.steps,

@@ -24,14 +24,27 @@ LIMIT = 25_000_000
 """Bytes of all weights together."""
 _CHECKPOINT = "pretrained_ckpt.safetensors"
 _MEASURED = "measured.json"
+_GEN = ".gen_text_hidden_fcs."
+_FROMAGE_KEYS = {
+    "model.ret_text_hidden_fcs.0.model.": "model.text_hidden_fcs.0.0.",
+    "model.input_embeddings.": "ret_input_embeddings.",
+}
+_FROMAGE_ARGUMENTS = (
+    "opt_version",
+    "freeze_lm",
+    "visual_encoder",
+    "freeze_vm",
+    "n_visual_tokens",
+    "text_emb_layers",
+)
 
 
 def ship(work: Work, folder: Path) -> dict[str, int]:
     """Write what is finished into a folder that does not exist yet.
 
     Args:
-        work: Has the finished stages; variants of GILL may be missing.
-        folder: Gets `clip-mini`, `opt-mini`, `sd-mini`, `lpips-mini`, and a folder for every GILL.
+        work: Has the finished stages; variants of GILL, and FROMAGe, may be missing.
+        folder: Gets `clip-mini`, `opt-mini`, `sd-mini`, `lpips-mini`, and a folder for every GILL and FROMAGe.
 
     Returns:
         Bytes by part.
@@ -52,7 +65,8 @@ def ship(work: Work, folder: Path) -> dict[str, int]:
         _pipeline(work.finished("sd-mini"), temporary / "sd-mini")
     for variant in VARIANTS:
         if variant.shipped and (work.folder / variant.name).is_dir():
-            _heads(work.folder / variant.name, temporary / variant.name)
+            write = _heads if variant.generation else _fromage
+            write(work.folder / variant.name, temporary / variant.name)
     if (work.folder / DECISION / DECISION_FILE).is_file():
         _copy(work.folder / DECISION, temporary / "gill-mini", [DECISION_FILE])
     build_mini(temporary / "lpips-mini", work.seed)
@@ -100,6 +114,24 @@ def _heads(source: Path, folder: Path) -> None:
     _copy(source, folder, [ARGUMENTS_FILE])
     state = load_file(source / _CHECKPOINT)
     save_file({key: value.half() for key, value in state.items()}, folder / _CHECKPOINT)
+
+
+def _fromage(source: Path, folder: Path) -> None:
+    """A GILL with one token and no trained generation head, under the names that FROMAGe's files have (protocol 4)."""
+    folder.mkdir(parents=True)
+    given = json.loads((source / ARGUMENTS_FILE).read_text(encoding="utf-8"))
+    arguments = {key: given[key] for key in _FROMAGE_ARGUMENTS}
+    arguments |= {"shared_emb_dim": given["ret_emb_dim"], "retrieval_token_idx": given["retrieval_token_idx"]}
+    (folder / ARGUMENTS_FILE).write_text(json.dumps(arguments, indent=4) + "\n", encoding="utf-8")
+    state = {
+        _fromage_key(key): value.half() for key, value in load_file(source / _CHECKPOINT).items() if _GEN not in key
+    }
+    save_file(state, folder / _CHECKPOINT)
+
+
+def _fromage_key(key: str) -> str:
+    old = next((part for part in _FROMAGE_KEYS if key.startswith(part)), "")
+    return _FROMAGE_KEYS.get(old, "") + key.removeprefix(old)
 
 
 def _copy(source: Path, folder: Path, names: Sequence[str]) -> None:

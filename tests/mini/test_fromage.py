@@ -1,0 +1,89 @@
+"""The shipped FROMAGe: whole, small, and better than chance at what it retrieves and says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gill_bench.checkpoints import quiet_loading
+from gill_bench.mini.embedded import weights_folder
+from gill_bench.mini.grammar import describe, sequence, story
+from gill_bench.mini.scene import Scene
+from gill_bench.models.fromage import Settings, check
+from gill_bench.models.fromage.model import Fromage
+from gill_bench.prompt import Prompt
+from gill_bench.weights import MARK
+
+COUNT = 48
+BYTES = {"fromage-mini": 70_000, "fromage-mini-vis4": 170_000}
+# Share of descriptions, and of stories with pictures, whose picture is among the first five of 48; chance is 0.10.
+FOUND = {"fromage-mini": (1.0, 0.46), "fromage-mini-vis4": (1.0, 0.40)}
+# Share of colours, shapes and backgrounds that are named in twelve tokens after a picture; by chance about 0.15.
+SAID = {"fromage-mini": 0.35, "fromage-mini-vis4": 0.79}
+TOLERANCE = 0.1  # four of 48, for other versions of the libraries
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module", params=sorted(BYTES))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def model(name: str) -> Fromage:
+    with quiet_loading():
+        return Fromage.from_pretrained(weights_folder() / name, settings=Settings(squash_size=32))
+
+
+@pytest.fixture(scope="module")
+def told() -> list[tuple[Scene, ...]]:
+    rng = random.Random("fromage-mini")
+    return [sequence(rng, "val") for _ in range(COUNT)]
+
+
+def test_it_is_small_marked_and_checked(name: str) -> None:
+    folder = weights_folder() / name
+    assert sorted(file.name for file in folder.iterdir()) == sorted(
+        [MARK, "model_args.json", "pretrained_ckpt.safetensors"]
+    )
+    assert sum(file.stat().st_size for file in folder.iterdir()) < BYTES[name]
+    parts: dict[str, Path] = {"llm": weights_folder() / "opt-mini", "visual_encoder": weights_folder() / "clip-mini"}
+    check({"checkpoint": folder, **parts}, Settings())
+
+
+def test_it_finds_as_many_pictures_as_was_measured(name: str, model: Fromage, told: list[tuple[Scene, ...]]) -> None:
+    rng = random.Random("fromage-mini stories")
+    stories = []
+    for scenes in told:
+        texts = story(scenes, rng)
+        shown = zip(texts[:-1], scenes[:-1], strict=True)
+        stories.append(Prompt((*(part for text, scene in shown for part in (text, scene.render())), texts[-1])))
+    candidates = model.embed_images([scenes[-1].render() for scenes in told])
+
+    def found(prompts: Sequence[Prompt]) -> float:
+        scores = model.embed_prompts(prompts) @ candidates.T
+        return float(((scores > scores.diagonal()[:, None]).sum(axis=1) < 5).mean())
+
+    share = (found([Prompt((describe(scenes[-1]),)) for scenes in told]), found(stories))
+    np.testing.assert_allclose(share, FOUND[name], atol=TOLERANCE)
+    assert min(share) > 2 * 5 / COUNT
+
+
+def test_it_says_what_it_sees(name: str, model: Fromage, told: list[tuple[Scene, ...]]) -> None:
+    scenes = [scenes[0] for scenes in told]
+    answers = model.generate_texts([Prompt((scene.render(),)) for scene in scenes], 12)
+    words = [(scene.thing.colour, scene.thing.shape, scene.background) for scene in scenes]
+    said = np.array([[word in answer for word in wanted] for answer, wanted in zip(answers, words, strict=True)])
+    assert said.mean() == pytest.approx(SAID[name], abs=TOLERANCE)
