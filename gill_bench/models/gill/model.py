@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +13,14 @@ from torch.nn.functional import pad
 
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import Decision, GeneratedImage, Noise
+from gill_bench.models.gill.candidates import CandidateSet, read_pictures
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.gill.decision import DecisionModel
-from gill_bench.models.gill.multimodal import MultimodalReader
+from gill_bench.models.gill.decoding import DecodingOptions
+from gill_bench.models.gill.multimodal import MultimodalReader, normalised
 from gill_bench.models.gill.network import Heads
 from gill_bench.models.gill.parts import Parts, load_parts, resolve
+from gill_bench.models.gill.retrieval import Answer, AnswerImage, AnswerPart, RankedImage, RetrievedImage
 from gill_bench.models.gill.settings import Precision, Settings
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gill_bench.prompt import Prompt
+
+_BATCH = 8  # pictures of one prompt generated in one pass, as the authors do
 
 
 class Gill(MultimodalReader):
@@ -112,17 +118,8 @@ class Gill(MultimodalReader):
         Raises:
             InputError: Loaded without an image decoder, or a prompt is too long.
         """
-        if self.pipeline is None:
-            raise InputError("GILL was loaded without an image decoder; give one to generate pictures")
-        from gill_bench.models.diffusion import sample
-
-        return sample(
-            self.pipeline,
-            self.conditioning(prompts),
-            noise,
-            num_inference_steps=self.settings.num_inference_steps,
-            guidance_scale=self.settings.guidance_scale,
-        )
+        self._require_decoder()
+        return self._sample(self.conditioning(prompts), noise)
 
     def decision_features(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
         """States (N, e) at [IMG0]."""
@@ -142,3 +139,104 @@ class Gill(MultimodalReader):
         if self.decision is None:
             raise InputError(f"this GILL checkpoint has no {DECISION_FILE}, so nothing can be decided")
         return self.decision(self.image_token_states(prompts)[:, 0], similarities)
+
+    def generate_with_images(
+        self,
+        prompt: Prompt,
+        options: DecodingOptions,
+        *,
+        candidates: CandidateSet | None = None,
+        top: int = 3,
+        noise: Sequence[Noise] = (Noise(0),),
+        max_num_rets: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Answer:
+        """Continue one prompt with text and pictures, each both retrieved and generated, with the decision between.
+
+        As the authors' `generate_for_images_and_texts` (protocol 1.12, 1.13), with these differences: scores are exact
+        float32 rather than bfloat16, and generated pictures are ranked whether or not there are candidates.
+
+        Args:
+            prompt: What is answered.
+            options: Of the decoding; `num_words` of at least 2, without which no picture is read.
+            candidates: What can be retrieved; None = nothing is.
+            top: Candidates retrieved for each picture.
+            noise: One for each picture to generate, the same for each of the answer's pictures; empty = none is
+                generated, and no image decoder is needed.
+            max_num_rets: Pictures in the answer at most.
+            generator: For temperatures above 0; None = torch's global one.
+
+        Raises:
+            InputError: Prompt and answer are too long, the candidates are of another width, or there is no image
+                decoder.
+        """
+        if noise:
+            self._require_decoder()
+        generation = self.generate(prompt, options, max_num_rets=max_num_rets, generator=generator)
+        states = generation.states
+        queries = normalised(self.heads.embed_states(states))
+        retrieved, largest = self._retrieve(candidates, queries, top)
+        conditioning = self.condition(states) if noise else states
+        images: list[AnswerImage | None] = []
+        for place, query in enumerate(queries):
+            decision, undecided = self._decide_one(states[place : place + 1, 0], largest[place])
+            pictures = [
+                picture
+                for start in range(0, len(noise), _BATCH)
+                for picture in self._sample(conditioning[place : place + 1], [noise[start : start + _BATCH]])[0]
+            ]
+            ranked = self._rank(pictures, query)
+            images.append(AnswerImage(decision, undecided, retrieved[place], largest[place], ranked))
+        images += [None] * (len(generation.texts) - len(images))
+        parts = (AnswerPart(text, image) for text, image in zip(generation.texts, images, strict=True))
+        return Answer(generation.ids, tuple(parts))
+
+    def _require_decoder(self) -> None:
+        if self.pipeline is None:
+            raise InputError("GILL was loaded without an image decoder; give one to generate pictures")
+
+    def _sample(self, conditioning: Tensor, noise: Sequence[Sequence[Noise]]) -> list[list[GeneratedImage]]:
+        from gill_bench.models.diffusion import sample
+
+        assert self.pipeline is not None
+        return sample(
+            self.pipeline,
+            conditioning,
+            noise,
+            num_inference_steps=self.settings.num_inference_steps,
+            guidance_scale=self.settings.guidance_scale,
+        )
+
+    def _retrieve(
+        self, candidates: CandidateSet | None, queries: NDArray[np.float32], top: int
+    ) -> tuple[list[tuple[RetrievedImage, ...] | None], list[float | None]]:
+        """For each query, what is nearest, and the largest cosine; None without candidates."""
+        if candidates is None:
+            return [None] * len(queries), [None] * len(queries)
+        lists, largest = candidates.search(queries, top)
+        scale = math.exp(self.logit_scale)
+        return [
+            tuple(
+                RetrievedImage(item.path, item.place, item.cosine, item.cosine * scale, image, failure)
+                for item, (image, failure) in zip(found, read_pictures(candidates, found), strict=True)
+            )
+            for found in lists
+        ], [*largest]
+
+    def _decide_one(self, states: Tensor, similarity: float | None) -> tuple[Decision | None, str]:
+        """Decide for the state (1, e) at one [IMG0], or say why not."""
+        if self.decision is None:
+            return None, f"this checkpoint has no {DECISION_FILE}"
+        if similarity is None and self.decision.reads_similarity(states.shape[1]):
+            return None, f"{DECISION_FILE} reads the largest similarity to the candidates, and there are none"
+        [decision] = self.decision(states, None if similarity is None else [similarity])
+        return decision, ""
+
+    def _rank(self, pictures: Sequence[GeneratedImage], query: NDArray[np.float32]) -> tuple[RankedImage, ...]:
+        """Best first by the cosine of their retrieval vectors to the query; of equal ones the first."""
+        cosines = (self.embed_images([picture.image for picture in pictures]) @ query).tolist()
+        ranked = [
+            RankedImage(picture, cosine, number)
+            for number, (picture, cosine) in enumerate(zip(pictures, cosines, strict=True))
+        ]
+        return tuple(sorted(ranked, key=lambda item: -item.cosine))
