@@ -10,6 +10,7 @@ from gill_bench.cli.check import check
 from gill_bench.cli.compare import compare
 from gill_bench.cli.convert_embeddings import convert_embeddings
 from gill_bench.cli.data import data
+from gill_bench.cli.doctor import doctor
 from gill_bench.cli.list_cards import list_cards
 from gill_bench.cli.mini import mini
 from gill_bench.cli.report import report
@@ -71,6 +72,7 @@ app.command("compare")(compare)
 app.command("check")(check)
 app.command("score")(score)
 app.command("train")(train)
+app.command("doctor")(doctor)
 app.add_typer(data, name="data")
 app.command("convert-embeddings")(convert_embeddings)
 app.add_typer(mini, name="mini")

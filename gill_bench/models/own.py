@@ -64,7 +64,7 @@ class ClassAdapter:
             raise
         except Exception as error:
             raise GillBenchError(
-                f"{self._where}: could not be constructed: {explain_exception(error, _file_of(self._kind))}"
+                f"{self._where}: could not be constructed: {explain_exception(error, file_of(self._kind))}"
             ) from error
 
 
@@ -252,7 +252,8 @@ def _is_of(kind: type, module: ModuleType) -> bool:
     return kind.__module__ == module.__name__
 
 
-def _file_of(kind: type) -> Path | None:
+def file_of(kind: type) -> Path | None:
+    """The file in which a class is, if it is in one."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return Path(file).resolve() if file else None
 

@@ -1,0 +1,73 @@
+"""`gill-bench doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A model by name, a card's path, or a class: ./my_model.py:MyModel."),
+    ],
+    weights: Annotated[
+        str, typer.Option(metavar="DIR|mini", help="Folder that holds the weights' folders, or the embedded ones.")
+    ] = "mini",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="MODEL.KEY=VALUE", help="A setting of the model; repeatable.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto = CUDA if there is one.")] = "auto",
+    cards: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> int:
+    """Check a model on three samples of everything it claims to do; exit code 1 if something is wrong.
+
+    \b
+    Examples:
+      gill-bench doctor ./my_model.py:MyModel
+      gill-bench doctor gill --weights weights --device cuda
+      gill-bench doctor stable-diffusion --set stable-diffusion.scheduler=ddim --json
+    """
+    from gill_bench.cards import Cards
+    from gill_bench.files import to_json
+    from gill_bench.progress import say
+    from gill_bench.runs.choose import model_card, parse_settings
+    from gill_bench.runs.doctor import Finding, examine, load_examined
+    from gill_bench.runs.planning import choose_device
+    from gill_bench.runs.resolve import resolve_model
+    from gill_bench.weights import MINI
+
+    card = model_card(Cards(cards or ()), model)
+    changes = parse_settings(settings or (), [card.name]).get(card.name, {})
+    asked = resolve_model(card, weights=weights, settings=changes)
+    found_device = choose_device(device, 1 if weights == MINI else 0)
+    say(f"{card.name}: loading")
+    loaded, first = load_examined(asked, found_device)
+    findings: list[Finding] = []
+
+    def note(finding: Finding) -> None:
+        findings.append(finding)
+        if not json_:
+            line = f"{'ok' if finding.passed else 'FAIL':<4}  {finding.about}: {finding.check}"
+            typer.echo(f"{line}: {finding.detail}" if finding.detail else line)
+
+    note(first)
+    for finding in examine(loaded, card):
+        note(finding)
+    failed = sum(not finding.passed for finding in findings)
+    if json_:
+        checks = [finding._asdict() for finding in findings]
+        typer.echo(
+            to_json({"model": card.name, "device": found_device, "passed": not failed, "checks": checks}, indent=1)
+        )
+    say(
+        f"{card.name}: {failed} of {len(findings)} checks failed"
+        if failed
+        else f"{card.name}: all {len(findings)} checks passed"
+    )
+    return 1 if failed else 0

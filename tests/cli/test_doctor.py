@@ -1,0 +1,383 @@
+"""The doctor: sound models pass, and every check finds the model that was made to fail it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gill_bench.cards import ModelCard
+from gill_bench.cli import main
+from gill_bench.errors import InputError
+from gill_bench.interfaces import PROTOCOLS, Decision, GeneratedImage
+from gill_bench.prompt import Prompt
+from gill_bench.runs.doctor import Finding, examine
+from gill_bench.runs.doctor.samples import LONG_WORDS, long_prompt
+from gill_bench.runs.doctor.state import State
+from tests.conftest import ROOT
+
+
+def number(*parts: object) -> int:
+    text = "|".join(str(part.tobytes()) if isinstance(part, Image.Image) else str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+
+
+def key(prompt: Prompt) -> int:
+    return number(*prompt.segments)
+
+
+def vector(seed: int) -> Any:
+    found = np.random.default_rng(seed).normal(size=8)
+    return (found / np.linalg.norm(found)).astype(np.float32)
+
+
+class Sound:
+    """Does everything as it should be done."""
+
+    def picture(self, seed: int, mode: str = "RGB") -> Image.Image:
+        pixels = np.random.default_rng(seed).integers(0, 256, size=(8, 8, 3), dtype=np.uint8)
+        return Image.fromarray(pixels).convert(mode)
+
+    def generate_images(self, prompts: Any, noise: Any) -> Any:
+        return [
+            [GeneratedImage(self.picture(number(key(prompt), one.seed))) for one in seeds]
+            for prompt, seeds in zip(prompts, noise, strict=True)
+        ]
+
+    def embed_images(self, images: Any) -> Any:
+        return np.stack([vector(number(image)) for image in images])
+
+    def embed_prompts(self, prompts: Any) -> Any:
+        return np.stack([vector(key(prompt)) for prompt in prompts])
+
+    def generate_texts(self, prompts: Any, max_new_tokens: int, stop: Any = ()) -> Any:
+        texts = [f" answer {key(prompt)} ." for prompt in prompts]
+        for one in stop:
+            texts = [text.partition(one)[0] for text in texts]
+        return texts
+
+    def score_texts(self, prompts: Any, continuations: Any) -> Any:
+        pairs = zip(prompts, continuations, strict=True)
+        return [-float(number(key(prompt), text) % 1000) / 100 for prompt, text in pairs]
+
+    def decision_features(self, prompts: Any) -> Any:
+        return np.stack([5 * vector(key(prompt)) for prompt in prompts])
+
+    def decide(self, prompts: Any) -> Any:
+        found = [(key(prompt) % 1000) / 1000 for prompt in prompts]
+        return [Decision("retrieve" if one > 0.5 else "generate", one) for one in found]
+
+
+def card(**changes: Any) -> ModelCard:
+    fields = {"capabilities": tuple(PROTOCOLS), "inputs": ("text", "image"), **changes}
+    return ModelCard(schema=1, name="sound", title="Sound", adapter="sound", **fields)
+
+
+def failed(model: object, **changes: Any) -> list[Finding]:
+    return [finding for finding in examine(model, card(**changes)) if not finding.passed]
+
+
+def test_a_sound_model_passes() -> None:
+    findings = list(examine(Sound(), card()))
+    assert [finding for finding in findings if not finding.passed] == []
+    assert {finding.about for finding in findings} == {
+        name for protocol in PROTOCOLS.values() for name in vars(protocol) if hasattr(Sound, name) and name[0] != "_"
+    }
+    assert len(findings) == len(set(findings)) == 6 * 7 + 6 + 4 - 1
+
+
+def change(method: str, alter: Any) -> type[Sound]:
+    """A model whose method's answer is altered."""
+
+    def altered(self: Sound, *arguments: Any) -> Any:
+        return alter(getattr(Sound, method)(self, *arguments))
+
+    return type("Bad", (Sound,), {method: altered})
+
+
+def pictures(alter: Any) -> type[Sound]:
+    return change("generate_images", lambda found: [[alter(one) for one in group] for group in found])
+
+
+def spoil(array: Any, value: float) -> Any:
+    array[0, 0] = value
+    return array
+
+
+FORMS = [
+    (change("generate_images", tuple), "expected a list of 3 lists of pictures, one per prompt, found tuple"),
+    (change("generate_images", lambda found: found[:2]), "expected 3 lists of pictures, one per prompt, found 2"),
+    (
+        change("generate_images", lambda found: [one[:1] for one in found]),
+        "expected 2 pictures, one per noise, found 1",
+    ),
+    (pictures(lambda one: one.image), "expected gill_bench.interfaces.GeneratedImage, found Image"),
+    (pictures(lambda one: GeneratedImage(np.asarray(one.image))), "expected a PIL image in GeneratedImage.image, f"),  # type: ignore[arg-type]
+    (pictures(lambda one: GeneratedImage(one.image.convert("L"))), "expected an RGB picture, found mode L"),
+    (pictures(lambda one: GeneratedImage(one.image, truncated=0)), "expected a bool in truncated, found int"),  # type: ignore[arg-type]
+    (change("embed_images", torch.from_numpy), "expected a NumPy array, found Tensor"),
+    (change("embed_images", lambda found: found[0]), r"expected an array \(3, width\), found \(8,\)"),
+    (change("embed_prompts", lambda found: found.astype(np.float64)), "expected float32, found float64"),
+    (change("embed_prompts", lambda found: spoil(found, np.nan)), "expected finite numbers, found NaN or infinity"),
+    (change("embed_prompts", lambda found: found * 2), "expected L2-normalised embeddings, found one of length 2"),
+    (change("decision_features", lambda found: spoil(found, np.inf)), "expected finite numbers, found NaN or inf"),
+    (change("generate_texts", lambda found: [one.encode() for one in found]), "expected texts, found bytes"),
+    (change("generate_texts", lambda found: found[0]), "expected a list of 3 texts, found str"),
+    (change("score_texts", lambda found: [-one for one in found]), "expected log-likelihoods, which are not above 0"),
+    (change("score_texts", lambda found: [float("nan")] * 3), "expected finite numbers, found nan"),
+    (change("score_texts", np.array), "expected a list of 3 log-likelihoods, found ndarray"),
+    (
+        change("decide", lambda found: [one.label for one in found]),
+        "expected gill_bench.interfaces.Decision, found str",
+    ),
+    (change("decide", lambda found: [Decision("retrieve", 7.0)] * 3), "the probability of 'retrieve' in 0..1, found 7"),
+    (change("decide", lambda found: [Decision("retrieve", 0.5)] * 3), "expected 'generate' with probability 0.500"),
+]
+
+
+@pytest.mark.parametrize(("kind", "message"), FORMS, ids=[message[:40] for _, message in FORMS])
+def test_answers_of_the_wrong_form(kind: type[Sound], message: str) -> None:
+    found = failed(kind())
+    method = next(name for name in vars(kind) if hasattr(Sound, name) and name[0] != "_")
+    assert [(finding.about, finding.check) for finding in found] == [(method, "form")]
+    assert re.search(message, found[0].detail), found[0].detail
+
+
+class Forgetful(Sound):
+    calls = 0
+
+    def embed_prompts(self, prompts: Any) -> Any:
+        self.calls += 1
+        return np.stack([vector(key(prompt) + self.calls) for prompt in prompts])
+
+
+class Batched(Sound):
+    """Reads padding: answers depend on the longest prompt of the batch."""
+
+    def embed_prompts(self, prompts: Any) -> Any:
+        longest = max(len(prompt.text) for prompt in prompts)
+        return np.stack([vector(key(prompt) + longest) for prompt in prompts])
+
+
+class Ordered(Sound):
+    def generate_texts(self, prompts: Any, max_new_tokens: int, stop: Any = ()) -> Any:
+        first = key(prompts[0])
+        texts = [f" answer {key(prompt)} after {first} ." for prompt in prompts]
+        return [text.partition(stop[0])[0] for text in texts] if stop else texts
+
+
+class Places(Sound):
+    """Gives pictures by their place in the batch: one generator for all."""
+
+    def generate_images(self, prompts: Any, noise: Any) -> Any:
+        generator = np.random.default_rng(noise[0][0].seed)
+        return [[GeneratedImage(self.picture(int(generator.integers(1 << 30)))) for _ in seeds] for seeds in noise]
+
+
+class Seedless(Sound):
+    def generate_images(self, prompts: Any, noise: Any) -> Any:
+        return [[GeneratedImage(self.picture(key(p))) for _ in n] for p, n in zip(prompts, noise, strict=True)]
+
+
+class Unstoppable(Sound):
+    def generate_texts(self, prompts: Any, max_new_tokens: int, stop: Any = ()) -> Any:
+        return Sound.generate_texts(self, prompts, max_new_tokens)
+
+
+class Merging(Sound):
+    """Reads a prompt that comes several times once, and mistakes its continuations."""
+
+    def score_texts(self, prompts: Any, continuations: Any) -> Any:
+        if len({id(prompt) for prompt in prompts}) < len(prompts):
+            return [-50.0] * len(prompts)
+        return Sound.score_texts(self, prompts, continuations)
+
+
+class Short(Sound):
+    """A table of positions that is too small, as torch says it."""
+
+    error: ClassVar[Exception] = IndexError("index out of range in self")
+
+    def embed_prompts(self, prompts: Any) -> Any:
+        if any(len(prompt.text.split()) > 100 for prompt in prompts):
+            raise self.error
+        return Sound.embed_prompts(self, prompts)
+
+
+class Silent(Short):
+    error = ValueError()
+
+
+class Raises(Sound):
+    def decide(self, prompts: Any) -> Any:
+        raise KeyError("no such layer")
+
+
+class Draws(Sound):
+    def embed_images(self, images: Any) -> Any:
+        found = Sound.embed_images(self, images)
+        images[0].putpixel((0, 0), (1, 2, 3))
+        return found
+
+
+class Pops(Sound):
+    def score_texts(self, prompts: Any, continuations: Any) -> Any:
+        found = Sound.score_texts(self, prompts, continuations)
+        continuations.clear()
+        return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (Forgetful, {("embed_prompts", check) for check in ("same again", "one by one", "another order")}),
+        (Batched, {("embed_prompts", "one by one")}),
+        (Ordered, {("generate_texts", "one by one"), ("generate_texts", "another order")}),
+        (Places, {("generate_images", "one by one"), ("generate_images", "another order")}),
+        (Seedless, {("generate_images", "another seed")}),
+        (Unstoppable, {("generate_texts", "stop strings")}),
+        (Merging, {("score_texts", "one prompt, several continuations")}),
+        (Short, {("embed_prompts", "long prompt")}),
+        (Silent, {("embed_prompts", "long prompt")}),
+        (Raises, {("decide", "form")}),
+        (Draws, {("embed_images", "arguments")}),
+        (Pops, {("score_texts", "arguments")}),
+    ],
+)
+def test_every_check_finds_who_fails_it(kind: type[Sound], expected: set[tuple[str, str]]) -> None:
+    found = failed(kind())
+    assert {(finding.about, finding.check) for finding in found} == expected
+    assert all("expected" in finding.detail and "found" in finding.detail for finding in found)
+
+
+STATES: dict[str, Callable[[], object]] = {
+    "torch generator": lambda: torch.manual_seed(random.SystemRandom().getrandbits(32)),
+    "numpy generator": lambda: np.random.rand(),
+    "python generator": random.random,
+    "default dtype": lambda: torch.set_default_dtype(torch.float64),
+    "gradients": lambda: torch.set_grad_enabled(False),
+    "threads": lambda: torch.set_num_threads(torch.get_num_threads() + 1),
+    "working directory": lambda: os.chdir(Path.cwd().parent),
+    "environment": lambda: os.environ.update(A_VARIABLE_OF_A_MODEL="1"),
+    "warning filters": lambda: warnings.simplefilter("ignore"),
+}
+
+
+@pytest.mark.parametrize("what", STATES)
+def test_state_that_is_touched_is_named_and_put_back(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    class Touching(Sound):
+        def embed_images(self, images: Any) -> Any:
+            STATES[what]()
+            return Sound.embed_images(self, images)
+
+    before = State.now()
+    (finding,) = failed(Touching())
+    assert finding == ("embed_images", "global state", False, f"expected it as it was, found changed: {what}")
+    assert before.changes(State.now()) == []
+
+
+def test_a_clear_refusal_of_a_long_prompt_is_an_answer() -> None:
+    class Refuses(Short):
+        error = InputError("prompt 0: 300 words, but at most 100 are read")
+
+    details = {(one.about, one.check): one.detail for one in examine(Refuses(), card())}
+    assert (
+        details["embed_prompts", "long prompt"]
+        == "300 words are refused: prompt 0: 300 words, but at most 100 are read"
+    )
+    assert len(long_prompt().text.split()) == LONG_WORDS
+
+
+def test_a_model_without_a_method_that_its_card_claims() -> None:
+    class Lacks(Sound):
+        decide: Any = None
+
+    assert [(one.about, one.check) for one in failed(Lacks())] == [("decide", "method")]
+
+
+def test_only_what_is_claimed_is_asked_and_pictures_only_where_they_are_read() -> None:
+    seen: list[Prompt] = []
+
+    class Listens(Sound):
+        def generate_texts(self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Any = ()) -> Any:
+            seen.extend(prompts)
+            return Sound.generate_texts(self, prompts, max_new_tokens, stop)
+
+    assert {one.about for one in examine(Listens(), card(capabilities=("text-generator",), inputs=("text",)))} == {
+        "generate_texts"
+    }
+    assert not any(prompt.images for prompt in seen)
+    list(examine(Listens(), card(capabilities=("text-generator",))))
+    assert any(prompt.images for prompt in seen)
+    with pytest.raises(InputError, match="nothing to ask"):
+        list(examine(Sound(), card(capabilities=("label-rule",))))
+
+
+@pytest.mark.parametrize("name", ["gill", "stable-diffusion", "clip", "opt"])
+def test_the_models_of_the_house_pass_on_embedded_weights(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", name, "--device", "cpu"]) == 0, capsys.readouterr().out
+    assert "FAIL" not in capsys.readouterr().out
+
+
+BAD = """
+import torch
+from PIL import Image
+from gill_bench.interfaces import GeneratedImage
+
+
+class Grey:
+    def __init__(self, device="cpu", side=8):
+        torch.set_default_dtype(torch.float64)
+        self.side = side
+
+    def generate_images(self, prompts, noise):
+        return [[GeneratedImage(Image.new("RGB", (self.side, self.side))) for _ in seeds] for seeds in noise]
+"""
+
+
+def test_what_the_command_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.py").write_text(BAD)
+    model = f"{tmp_path / 'bad.py'}:Grey"
+    assert main(["doctor", model, "--set", "Grey.side=4", "--device", "cpu"]) == 1
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert "FAIL  loading: global state: expected it as it was, found changed: default dtype" in lines
+    assert "ok    generate_images: form: 2 pictures a prompt of 4 x 4 pixels" in lines
+    assert any(line.startswith("FAIL  generate_images: another seed: expected another picture") for line in lines)
+    assert "2 of 9 checks failed" in said.err
+    assert torch.get_default_dtype() == torch.float32
+    assert main(["doctor", model, "--json", "--device", "cpu"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["model"], found["passed"], len(found["checks"])) == ("grey", False, 9)
+    assert {one["check"] for one in found["checks"] if not one["passed"]} == {"global state", "another seed"}
+
+
+def test_the_example_of_the_readme_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    (tmp_path / "my_model.py").write_text(found[1])
+    assert main(["doctor", f"{tmp_path / 'my_model.py'}:MyModel", "--device", "cpu"]) == 0, capsys.readouterr().out
+
+
+def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "gil"]) == 2
+    assert "did you mean 'gill'" in capsys.readouterr().err
+    assert main(["doctor", "clip", "--set", "clip.fusoin=mean"]) == 2
+    assert "did you mean 'fusion'" in capsys.readouterr().err
+    assert main(["doctor", "human"]) == 1
+    assert "there is no model to load" in capsys.readouterr().err
