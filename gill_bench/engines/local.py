@@ -102,7 +102,9 @@ def _run_model(
         except Exception as error:
             if len(unit.examples) > 1:  # the others are not to suffer for one
                 for example in unit.examples:
-                    work((plan, replace(unit, examples=(example,))))
+                    alone = (plan, replace(unit, examples=(example,)))
+                    if not is_whole(folder(alone)):  # another process may have tried the unit before
+                        work(alone)
                 return
             reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             failures.append(Failure(unit, reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -22,10 +23,11 @@ def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
     """The rows of a cell, one per metric and seed; none of the candidates'."""
     if cell.asks == "candidates":
         return
+    counts, protocol, how = _Counts(cell), protocol_signature(cell), model_signature(cell)
     for asked in metrics_of(cell.task):
-        signature = f"{protocol_signature(cell)}|{asked.signature}"
+        signature = f"{protocol}|{asked.signature}"
         for number in numbers_of(cell, units, run, asked):
-            expected, usable = _counts(cell, number.where)
+            expected, usable = counts.of(number.where)
             yield Row(
                 task=cell.task.card.name,
                 model=cell.model,
@@ -42,17 +44,30 @@ def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
                 n_truncated=number.truncated,
                 n_flagged=number.flagged,
                 signature=signature,
-                model_signature=model_signature(cell),
+                model_signature=how,
             )
 
 
-def _counts(cell: Cell, where: tuple[str, str] | None) -> tuple[int, int]:
-    """Examples that a number ranges over, and those of them that can be asked."""
-    if where is None:
-        return len(cell.examples), len(cell.asked)
-    name, value = where
-    mine = [example.id for example in cell.examples if example.facts.get(name) == value]
-    return len(mine), sum(example in cell.asked for example in mine)
+class _Counts:
+    """How many examples numbers range over; examples are counted once for all values of a fact."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self._by_fact: dict[str, tuple[Counter[str | None], Counter[str | None]]] = {}
+
+    def of(self, where: tuple[str, str] | None) -> tuple[int, int]:
+        """Examples that a number ranges over, and those of them that can be asked."""
+        cell = self._cell
+        if where is None:
+            return len(cell.examples), len(cell.asked)
+        fact, value = where
+        if fact not in self._by_fact:
+            self._by_fact[fact] = (
+                Counter(example.facts.get(fact) for example in cell.examples),
+                Counter(example.facts.get(fact) for example, _, _ in cell.asked.values()),
+            )
+        expected, usable = self._by_fact[fact]
+        return expected[value], usable[value]
 
 
 def missing_of(cells: Sequence[Cell]) -> list[Missing]:

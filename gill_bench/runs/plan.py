@@ -92,6 +92,16 @@ class Cell:
         return digest([self.model, *(self.recipe[field] for field in ("adapter", "weights", "settings"))])
 
     @cached_property
+    def answers_digest(self) -> str:
+        """SHA-256 of what outputs are scored against: answers and facts of what is asked, and which pictures it has."""
+        return digest(
+            [
+                [example.id, list(example.answers), dict(example.facts), [picture.id for picture in example.pictures]]
+                for example, _, _ in self.asked.values()
+            ]
+        )
+
+    @cached_property
     def asked(self) -> dict[str, tuple[Example, int, str]]:
         """By example id: the example, its place among the usable ones, and the digest of what the model is given."""
         usable = self.task.usable(self.context)

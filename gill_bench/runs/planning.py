@@ -92,8 +92,8 @@ class Plan:
 def make_plan(ask: Ask) -> Plan:
     """Check everything that can be known before loading weights, and plan what is not stored yet.
 
-    A task or model that was named must work. Of all tasks, or all models, those whose data or weights are not there
-    are left out and said to be.
+    A task or model that was named, also by a setting, must work. Of all tasks, or all models, those whose data or
+    weights are not there are left out and said to be.
 
     Raises:
         InputError: Anything wrong in names, options, cards, data, checkpoints or the output folder.
@@ -129,19 +129,20 @@ class _Planner:
 
     def cells(self, card: TaskCard, models: list[ModelCard]) -> Iterator[Cell]:
         """The cells of a task: what each model can be asked, candidates before what searches among them."""
-        pairs = list(self._pairs(card, models))
+        settings = self.settings.get(card.name, {})
+        try:
+            pairs = list(self._pairs(card, models))
+            resolved = resolve_task(card, data=self.ask.data, split=self.ask.split, settings=settings)
+        except InputError as error:
+            self._leave_out(error, card.name)
+            return
         if not pairs:
             return
+        models_asked = {model.name: self._resolve(resolved, model) for _, model in pairs}
         try:
-            resolved = resolve_task(
-                card, data=self.ask.data, split=self.ask.split, settings=self.settings.get(card.name, {})
-            )
-            models_asked = {model.name: self._resolve(resolved, model) for _, model in pairs}
             task = self._open(resolved)
         except InputError as error:
-            if self.ask.tasks != ALL:
-                raise
-            self.cannot.append((card.name, "", "", str(error).splitlines()[0]))
+            self._leave_out(error, card.name)
             return
         searched: dict[str, Cell] = {}
         for context, model in pairs:
@@ -157,6 +158,12 @@ class _Planner:
                 yield cell.candidates
             self.models[cell.model_digest] = asked
             yield cell
+
+    def _leave_out(self, error: InputError, task: str, model: str = "", context: str = "") -> None:
+        """Remember what cannot be done of one of all tasks; of a task that was named, also by `--set`, it is raised."""
+        if self.ask.tasks != ALL or task in self.settings:
+            raise error
+        self.cannot.append((task, model, context, str(error).splitlines()[0]))
 
     def _pairs(self, card: TaskCard, models: list[ModelCard]) -> Iterator[tuple[Context, ModelCard]]:
         names = self.ask.contexts or (ALL if self.ask.tasks == ALL else ("paper",))
@@ -180,7 +187,7 @@ class _Planner:
                     card, weights=self.ask.weights, settings=settings, sampling=task.sampling
                 )
             except InputError as error:
-                if self.ask.models != ALL:
+                if self.ask.models != ALL or card.name in self.settings:
                     raise
                 self._resolved[key] = error
         return self._resolved[key]
@@ -216,9 +223,7 @@ class _Planner:
         try:
             _check_examples(cell)
         except InputError as error:
-            if self.ask.tasks != ALL:
-                raise
-            self.cannot.append((*cell.name, str(error).splitlines()[0]))
+            self._leave_out(error, *cell.name)
             return None
         return cell
 

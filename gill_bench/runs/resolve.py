@@ -20,6 +20,13 @@ from gill_bench.runs.choose import asks_of, choose_contexts
 from gill_bench.runs.scoring.asked import metrics_of_card
 from gill_bench.weights import MINI, find_weights
 
+_RANGES = {
+    "picture_size": (0, 4096),  # 0: as it is
+    "max_new_tokens": (1, 4096),
+    "warmup": (0, 1000),
+    "search_candidates": (1, 10**9),
+}
+"""Whole numbers of prompts, least and greatest."""
 _CHOICES: dict[str, tuple[str, ...]] = {
     "noise": MODES,
     "caption_join": ("space", "segments"),
@@ -59,9 +66,10 @@ def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapp
         for table in tables.values():
             if key in table and table[key] not in allowed:
                 raise InputError(f"{card.name}: {key} = {table[key]!r}; {did_you_mean(str(table[key]), allowed)}")
-    size = tables["prompt"].get("picture_size", 0)
-    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= 4096:
-        raise InputError(f"{card.name}: picture_size = {size!r}; expected 0 (as it is) or pixels up to 4096")
+    for key, (least, most) in _RANGES.items():
+        value = tables["prompt"].get(key, least)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise InputError(f"{card.name}: {key} = {value!r}; expected a whole number from {least} to {most}")
     return card.model_copy(
         update={
             "data": card.data.model_copy(update={"split": split, "options": tables.pop("data")}),
@@ -161,8 +169,8 @@ def resolve_model(
 
 
 def _check_type(name: str, old: Value, new: Any) -> None:
-    """A setting keeps its kind: a number for a number, a text for a text."""
-    kinds = (bool, str, (int, float))
+    """A setting keeps its kind: a text for a text, a whole number for a whole number, any number for another one."""
+    kinds: tuple[tuple[type, ...], ...] = ((bool,), (str,), (int,), (float, int))
     expected = next(kind for kind in kinds if isinstance(old, kind))
     if not isinstance(new, expected) or (isinstance(new, bool) and not isinstance(old, bool)):
         raise InputError(f"--set {name}={new}: expected a value such as {old!r}")

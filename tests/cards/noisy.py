@@ -103,7 +103,8 @@ def _unit(keys: Sequence[bytes]) -> NDArray[np.float32]:
     """Unit vectors of whole steps, so that some similarities are exactly equal."""
     vectors = np.array([[byte % 5 - 2.0 for byte in key[:WIDTH]] for key in keys])
     vectors[~vectors.any(axis=1), 0] = 1.0
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32)
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:

@@ -39,14 +39,10 @@ def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked
 
 def content_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> str:
     """Digest of what a cell's numbers are made of: outputs, answers, targets, candidates, reference pictures."""
-    parts: list[Any] = [cell.recipe_digest]
+    parts: list[Any] = [cell.recipe_digest, cell.answers_digest]
     for name, unit in sorted(units.items()):
         hashes = file_hashes(cell.folder(run) / name)
         parts.append([hashes[SAMPLES], hashes.get(VECTORS, ""), unit.examples])
-    parts += [
-        [example.id, list(example.answers), dict(example.facts), [picture.id for picture in example.pictures]]
-        for example, _, _ in cell.asked.values()
-    ]
     parts += [cell.task.checked[picture.id].sha256 for picture in cell.task.references]
     if cell.candidates is not None:
         parts.append(content_of(cell.candidates, plan_cell(cell.candidates, run).done, run))
