@@ -328,7 +328,7 @@ def test_only_what_is_claimed_is_asked_and_pictures_only_where_they_are_read() -
         list(examine(Sound(), card(capabilities=("label-rule",))))
 
 
-@pytest.mark.parametrize("name", ["gill", "stable-diffusion", "clip", "opt"])
+@pytest.mark.parametrize("name", ["gill", "stable-diffusion", "clip", "opt", "fromage"])
 def test_the_models_of_the_house_pass_on_embedded_weights(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", name, "--device", "cpu"]) == 0, capsys.readouterr().out
     assert "FAIL" not in capsys.readouterr().out
