@@ -30,6 +30,8 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench compare A B               is B better than A, sample by sample
   gill-bench check RUN --against FILE  is it as good as it was
   gill-bench score runs/vist           score stored outputs again, generate nothing
+  gill-bench doctor MODEL              does an adapter keep its promises
+  gill-bench convert-embeddings FILE   the authors' retrieval embeddings as plain files
   gill-bench train                     train GILL on caption-image pairs
 
 Without --data and --weights everything runs on a small embedded world with small embedded weights.
