@@ -3,7 +3,7 @@
 Facts in protocol 3.11 (paper Table 6, App. C). The lists are `PartiPromptsAllDecisions_Alignment.tsv` and
 `..._Realism.tsv`: five fields a line, split at tabs and nowhere else, since prompts hold quotation marks. Prompts whose
 votes give no label are left out. The authors train on the first 600 of the others and test on the rest. Since the list
-goes by category, there is also another order: `random.Random(1337).shuffle` of the prompts that are kept.
+goes by challenge, there is also another order: `random.Random(1337).shuffle` of the prompts that are kept.
 """
 
 from __future__ import annotations
