@@ -24,7 +24,16 @@ from gill_bench.interfaces import Decision, GeneratedImage, Noise
 from gill_bench.prompt import Prompt
 
 WIDTH = 6
-WORDS = ("yes", "no", "a red circle", "2", "two squares. And", "blue, I think", "a green circle on the left. A", "left")
+WORDS = (
+    "yes",
+    "no",
+    "a red circle",
+    "2",
+    "two squares. And",
+    "blue, I think",
+    "a green circle on the left. A",
+    "no\nQ: and?",
+)
 
 
 class Settings(BaseModel):

@@ -51,14 +51,11 @@ def counts(row: Row) -> tuple[int, int, int, int]:
     return row.n_expected, row.n_scored, row.n_missing, row.n_failed
 
 
-def small_units(folder: Path, *tasks: str, size: int = 8, **replaced: str) -> Path:
-    """A folder with the cards of some tasks, in smaller units, and with other changes of their text."""
+def small_units(folder: Path, *tasks: str, at: str = "1,5,10,60") -> Path:
+    """A folder with the cards of some tasks, in units of 8, and with other values of k."""
     folder.mkdir()
     for task in tasks:
         text = (builtin_folder() / "tasks" / f"{task}.toml").read_text(encoding="utf-8")
-        text = text.replace("unit_size = 64", f"unit_size = {size}")
-        for old, new in replaced.items():
-            assert old in text
-            text = text.replace(old, new)
+        text = text.replace("unit_size = 64", "unit_size = 8").replace('at = "1,5,10"', f'at = "{at}"')
         (folder / f"{task}.toml").write_text(text, encoding="utf-8")
     return folder
