@@ -60,8 +60,7 @@ def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapp
         if place is None:
             known = [name for table in tables.values() for name in table]
             raise InputError(f"--set {card.name}.{key}: unknown setting; {did_you_mean(key, known)}")
-        _check_type(f"{card.name}.{key}", place[key], value)
-        place[key] = value
+        place[key] = _of_kind(f"{card.name}.{key}", place[key], value)
     for key, allowed in _CHOICES.items():
         for table in tables.values():
             if key in table and table[key] not in allowed:
@@ -168,12 +167,15 @@ def resolve_model(
     return ModelAsked(resolved, found, digests)
 
 
-def _check_type(name: str, old: Value, new: Any) -> None:
+def _of_kind(name: str, old: Value, new: Value) -> Value:
     """A setting keeps its kind: a text for a text, a whole number for a whole number, any number for another one."""
+    if isinstance(old, str) and isinstance(new, int | float) and not isinstance(new, bool):
+        return str(new)  # evaluator=2017 means the text, as the card has it
     kinds: tuple[tuple[type, ...], ...] = ((bool,), (str,), (int,), (float, int))
     expected = next(kind for kind in kinds if isinstance(old, kind))
     if not isinstance(new, expected) or (isinstance(new, bool) and not isinstance(old, bool)):
         raise InputError(f"--set {name}={new}: expected a value such as {old!r}")
+    return new
 
 
 def _refuse_unreadable(task: TaskAsked) -> None:

@@ -1,7 +1,7 @@
 """A finished run as it lies on disk, for comparisons and pages: no data, no weights and nothing heavy is needed.
 
-What counts was decided when it was scored: rows are those of results.json, values those of the score files that carry the
-rows' signatures, in units of the cell's recipe.
+What counts was decided when it was scored: rows are those of results.json, values those of the score files that carry
+the rows' signatures, in units of the cell's recipe.
 """
 
 from __future__ import annotations
