@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from gill_bench.cards import ModelCard, TaskCard, Value, override
 from gill_bench.datasets import Dataset, dataset
