@@ -14,16 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gill_bench.errors import GillBenchError, InputError
-from gill_bench.metrics.ranking import (
-    Places,
-    Ranks,
-    Vectors,
-    blocks_of,
-    mean_reciprocal_rank,
-    ranks,
-    ranks_of_scores,
-    recall_at,
-)
+from gill_bench.metrics.ranking import Ranks, mean_reciprocal_rank, ranks, ranks_of_scores, recall_at
+from gill_bench.search import Places, Vectors, blocks_of
 
 Matrix = NDArray[np.floating]
 
