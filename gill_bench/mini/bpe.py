@@ -14,6 +14,7 @@ from pathlib import Path
 
 _HEADER = "#version: 0.2"
 _END = "</w>"
+_ASCII = (ord("\n"), *range(32, 127))
 
 
 def write_opt_tokenizer(folder: Path, texts: Sequence[str], merges: int) -> int:
@@ -75,6 +76,29 @@ def write_clip_tokenizer(folder: Path, texts: Sequence[str], merges: int, contex
         "tokenizer_class": "CLIPTokenizer",
     }
     _write_json(folder / "tokenizer_config.json", configuration)
+    return len(tokens)
+
+
+def write_gpt2_tokenizer(folder: Path, texts: Sequence[str], merges: int) -> int:
+    """Write vocabulary and merges as GPT-2's; the last id is `<|endoftext|>`.
+
+    Every entry costs a row of each network that reads with it, so that of all bytes only those of lower-case ASCII are
+    entries: anything else in a text is left out.
+
+    Args:
+        folder: Existing folder.
+        texts: What the merges are learnt from, in lower case, as GLIDE reads texts.
+        merges: How many merges at most.
+
+    Returns:
+        Size of the vocabulary.
+    """
+    words = Counter(word for text in texts for word in _words(text.lower()))
+    pairs = learn_merges({tuple(word): times for word, times in words.items()}, merges)
+    alphabet = _byte_characters()
+    characters = sorted(alphabet[ord(character)] for character in map(chr, _ASCII) if character == character.lower())
+    tokens = [*characters, *("".join(pair) for pair in pairs), "<|endoftext|>"]
+    _write_bpe(folder, tokens, pairs)
     return len(tokens)
 
 

@@ -16,7 +16,7 @@ from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.mini.grammar import describe, double_scene, single_scenes
 from gill_bench.mini.scene import Scene, split_of
-from gill_bench.mini.train import clip, heads, opt, unet, vae
+from gill_bench.mini.train import clip, glide, heads, opt, unet, vae
 from gill_bench.mini.train.heads import Variant, configuration, train_heads, write_stories
 from gill_bench.mini.train.loop import Stage, Work, rate_at, train
 from gill_bench.mini.train.pool import Pool, pixels_of
@@ -118,17 +118,18 @@ def small_pool(split: str, seed: int, doubles: int | None = None) -> Pool:
 
 
 def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (vae, clip, unet):
+    for module in (vae, clip, unet, glide):
         monkeypatch.setattr(module, "pool", small_pool)
-    for stage in (vae.VaeStage, clip.ClipStage, opt.OptStage, unet.UnetStage):
+    for stage in (vae.VaeStage, clip.ClipStage, opt.OptStage, unet.UnetStage, glide.BaseStage, glide.UpsampleStage):
         monkeypatch.setattr(stage, "steps", 2)
         monkeypatch.setattr(stage, "batch", 4)
     monkeypatch.setattr(unet.UnetStage, "measure", lambda *_: {})
+    monkeypatch.setattr(glide.GlideStage, "measure", lambda *_: {})
     monkeypatch.setattr(heads, "STORIES", 40)
     monkeypatch.setattr(heads, "BATCH", 4)
     monkeypatch.setattr("gill_bench.mini.writers.cc3m.PAIRS", {"train": 24, "val": 8})
     work = Work(tmp_path / "work")
-    for name in ("vae", "clip-mini", "opt-mini", "sd-mini"):
+    for name in ("vae", "clip-mini", "opt-mini", "sd-mini", "glide-base", "glide-upsample"):
         assert STAGES[name](work, float("inf"))
         assert STAGES[name](work, 0.0), "finished: nothing is trained"
     recall = json.loads((work.folder / "opt-mini" / "measured.json").read_text())
@@ -137,7 +138,16 @@ def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypa
     for variant in (Variant("gill-mini", steps=6), Variant("gill-mini-r1", num_tokens=1, steps=6), fromage):
         assert train_heads(variant, work)
     sizes = ship(work, tmp_path / "weights")
-    assert set(sizes) == {"clip-mini", "opt-mini", "sd-mini", "lpips-mini", "gill-mini", "gill-mini-r1", "fromage-mini"}
+    assert set(sizes) == {
+        "clip-mini",
+        "opt-mini",
+        "sd-mini",
+        "lpips-mini",
+        "gill-mini",
+        "gill-mini-r1",
+        "fromage-mini",
+        "glide-mini",
+    }
     for file in (tmp_path / "weights").rglob("*.json"):
         assert str(tmp_path) not in file.read_text()
     assert not list((tmp_path / "weights").rglob("*.bin"))
@@ -156,6 +166,8 @@ def works(weights: Path) -> None:
     from gill_bench.models.fromage.model import Fromage
     from gill_bench.models.gill import Settings
     from gill_bench.models.gill.model import Gill
+    from gill_bench.models.glide import Settings as GlideSettings
+    from gill_bench.models.glide.generator import load_generator as load_glide
     from gill_bench.prompt import Prompt
 
     settings = Settings(squash_size=32, num_inference_steps=2, safety_checker=False)
@@ -167,6 +179,9 @@ def works(weights: Path) -> None:
     fromage = Fromage.from_pretrained(weights / "fromage-mini", settings=FromageSettings(squash_size=32))
     assert fromage.heads.visual_tokens(torch.zeros(1, 128)).shape == (1, 1, 128)
     assert fromage.embed_prompts([Prompt(("it is", scene.render()))]).shape == (1, 64)
+    generator = load_glide(weights / "glide-mini", weights / "glide-mini", GlideSettings(base_steps=2), "cpu")
+    [[made]] = generator.generate_images([Prompt(("it is",))], [[Noise(1)]])
+    assert made.image.size == (32, 32)
 
 
 def test_the_trainer_is_asked_for_what_the_model_card_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from gill_bench.errors import InputError
 from gill_bench.mini.train.decision import NAME as DECISION
+from gill_bench.mini.train.glide import BaseStage, UpsampleStage, sizes, write_words
 from gill_bench.mini.train.heads import VARIANTS
 from gill_bench.mini.train.loop import Work
 from gill_bench.models.gill.arguments import FILE as ARGUMENTS_FILE
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
+from gill_bench.models.glide.sizes import FILE as SIZES_FILE
 from gill_bench.weights import MARK
 
 LIMIT = 25_000_000
@@ -43,8 +45,9 @@ def ship(work: Work, folder: Path) -> dict[str, int]:
     """Write what is finished into a folder that does not exist yet.
 
     Args:
-        work: Has the finished stages; variants of GILL, and FROMAGe, may be missing.
-        folder: Gets `clip-mini`, `opt-mini`, `sd-mini`, `lpips-mini`, and a folder for every GILL and FROMAGe.
+        work: Has the finished stages; variants of GILL, FROMAGe and GLIDE may be missing.
+        folder: Gets `clip-mini`, `opt-mini`, `sd-mini`, `lpips-mini`, `glide-mini`, and a folder for every GILL and
+            FROMAGe.
 
     Returns:
         Bytes by part.
@@ -67,16 +70,18 @@ def ship(work: Work, folder: Path) -> dict[str, int]:
         if variant.shipped and (work.folder / variant.name).is_dir():
             write = _heads if variant.generation else _fromage
             write(work.folder / variant.name, temporary / variant.name)
+    if (work.folder / UpsampleStage.name).is_dir():
+        _glide(work, temporary / "glide-mini")
     if (work.folder / DECISION / DECISION_FILE).is_file():
         _copy(work.folder / DECISION, temporary / "gill-mini", [DECISION_FILE])
     build_mini(temporary / "lpips-mini", work.seed)
     for part in temporary.iterdir():
         (part / MARK).write_text('{"what": "trained on the mini world"}\n', encoding="utf-8")
-    sizes = {part.name: _bytes(part) for part in sorted(temporary.iterdir())}
-    if sum(sizes.values()) > LIMIT:
-        raise InputError(f"{temporary}: {sum(sizes.values())} bytes together, at most {LIMIT}: {sizes}")
+    found = {part.name: _bytes(part) for part in sorted(temporary.iterdir())}
+    if sum(found.values()) > LIMIT:
+        raise InputError(f"{temporary}: {sum(found.values())} bytes together, at most {LIMIT}: {found}")
     temporary.rename(folder)
-    return sizes
+    return found
 
 
 def ship_stage(work: Work) -> bool:
@@ -132,6 +137,16 @@ def _fromage(source: Path, folder: Path) -> None:
 def _fromage_key(key: str) -> str:
     old = next((part for part in _FROMAGE_KEYS if key.startswith(part)), "")
     return _FROMAGE_KEYS.get(old, "") + key.removeprefix(old)
+
+
+def _glide(work: Work, folder: Path) -> None:
+    """Both networks, their sizes and their tokenizer, all in one folder."""
+    vocabulary = write_words(folder, work.seed)
+    content = sizes(vocabulary).model_dump_json(indent=2)
+    (folder / SIZES_FILE).write_text(content + "\n", encoding="utf-8")
+    for stage in (BaseStage, UpsampleStage):
+        state = load_file(work.finished(stage.name) / stage.file)
+        save_file({key: value.half() for key, value in state.items()}, folder / stage.file)
 
 
 def _copy(source: Path, folder: Path, names: Sequence[str]) -> None:

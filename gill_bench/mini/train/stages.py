@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from gill_bench.mini.train.clip import ClipStage
 from gill_bench.mini.train.decision import NAME, train_decision_model
+from gill_bench.mini.train.glide import BaseStage, UpsampleStage
 from gill_bench.mini.train.heads import VARIANTS, Variant, train_heads
 from gill_bench.mini.train.loop import Stage, Work, train
 from gill_bench.mini.train.opt import OptStage
@@ -31,6 +32,7 @@ def _heads(variant: Variant) -> Runner:
 STAGES: dict[str, Runner] = {
     **{kind.name: _loop(kind, kind.name) for kind in (VaeStage, ClipStage, OptStage, UnetStage)},
     **{variant.name: _heads(variant) for variant in VARIANTS},
+    **{kind.name: _loop(kind, kind.name) for kind in (BaseStage, UpsampleStage)},
     NAME: lambda work, _: train_decision_model(work),
     "weights": lambda work, _: ship_stage(work),
 }
