@@ -331,7 +331,7 @@ def test_changed_answers_are_scored_again(tmp_path: Path, monkeypatch: pytest.Mo
     ("task", "setting", "sign", "changed"),
     [
         ("vqav2", "answer=verbatim", "answer:verbatim", "vqa-accuracy"),
-        ("vqav2", 'evaluator="2017"', "evaluator:2017", None),
+        ("vqav2", "evaluator=2017", "evaluator:2017", None),
         ("vist-retrieval", "mask_seen=false", "seen:searched", "recall@60"),
         ("visdial-answers", "dense_round=fromage_compat", "dense_round:fromage_compat", "ndcg"),
     ],
