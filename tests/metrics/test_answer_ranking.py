@@ -1,0 +1,97 @@
+"""Answer ranking as a task's metric, against the calculation on whole dialogs (`gill_bench.metrics.dialog_ranking`)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gill_bench.cards import Value
+from gill_bench.errors import InputError
+from gill_bench.metrics import Question, Reference, Score
+from gill_bench.metrics.answer_ranking import check, scores, signature
+from gill_bench.metrics.dialog_ranking import answer_ranking
+
+DIALOGS, ROUNDS, OPTIONS = 4, 10, 12
+RNG = np.random.default_rng(0)
+TABLE = RNG.integers(0, 20, (DIALOGS, ROUNDS, OPTIONS)) / 4  # with ties
+TRUE = RNG.integers(0, OPTIONS, (DIALOGS, ROUNDS))
+RELEVANCE = RNG.integers(0, 3, (DIALOGS, OPTIONS)) / 2
+DENSE = np.array([7, 1, 10, 4])
+QUESTION = Question("scores", "history", 0)
+
+
+def reference(dialog: int, place: int) -> Reference:
+    facts = {"round": str(place + 1), "gt_index": str(TRUE[dialog, place])}
+    facts |= {"dense_round": str(DENSE[dialog]), "relevance": json.dumps(RELEVANCE[dialog].tolist())}
+    return Reference((), facts | ({"dense": "yes"} if place + 1 == DENSE[dialog] else {}))
+
+
+REFERENCES = {f"{d}:{r + 1}": reference(d, r) for d in range(DIALOGS) for r in range(ROUNDS)}
+OUTPUTS = {f"{d}:{r + 1}": TABLE[d, r].tolist() for d in range(DIALOGS) for r in range(ROUNDS)}
+
+
+def found(outputs: dict[str, Any], references: dict[str, Reference], **settings: Value) -> dict[str, Score]:
+    return {one.metric: one for one in scores(outputs, references, settings, QUESTION)}
+
+
+@pytest.mark.parametrize("compat", [False, True])
+def test_whole_dialogs(compat: bool) -> None:
+    expected = answer_ranking(TABLE, TRUE, RELEVANCE, DENSE, fromage_compat=compat)
+    mine = found(OUTPUTS, REFERENCES, dense_round="fromage_compat" if compat else "corrected")
+    values = {f"recall@{k}": value for k, value in expected.recall.items()}
+    values |= {"mrr": expected.mean_reciprocal_rank, "mean-rank": expected.mean_rank, "ndcg": expected.ndcg}
+    assert {metric: one.value for metric, one in mine.items()} == pytest.approx(values)
+    assert (mine["ndcg"].scored, mine["ndcg"].where) == (DIALOGS, ("dense", "yes"))
+    assert mine["ndcg"].each is not None
+    assert list(mine["ndcg"].each) == ["0:7", "1:1", "2:10", "3:4"]
+    assert {mine[metric].scored for metric in values if metric != "ndcg"} == {DIALOGS * ROUNDS}
+    assert [metric for metric, one in mine.items() if not one.higher_is_better] == ["mean-rank"]
+
+
+def test_a_part_of_a_dialog_has_its_annotated_round() -> None:
+    """As with `--limit`, or where another round failed."""
+    some = dict(list(REFERENCES.items())[:17])
+    outputs = {name: OUTPUTS[name] for name in some if name not in ("0:3", "1:5")}
+    mine = found(outputs, some)
+    whole = found(OUTPUTS, REFERENCES)["ndcg"].each
+    assert whole is not None
+    assert mine["ndcg"].each == {name: whole[name] for name in ("0:7", "1:1")}
+    assert mine["recall@1"].scored == 15
+    del outputs["0:7"]
+    assert mine["ndcg"].scored - found(outputs, some)["ndcg"].scored == 1
+    del outputs["1:1"]
+    assert (found(outputs, some)["ndcg"].value, found(outputs, some)["ndcg"].scored) == (None, 0)
+
+
+def test_the_authors_round_is_the_next_one_that_is_asked() -> None:
+    some = dict(list(REFERENCES.items())[:7])
+    outputs = {name: OUTPUTS[name] for name in some}
+    with pytest.raises(InputError, match="0:7 is annotated and no round follows it; choose a --limit"):
+        found(outputs, some, dense_round="fromage_compat")
+    some["0:8"] = REFERENCES["0:8"]
+    assert found(outputs, some, dense_round="fromage_compat")["ndcg"].scored == 0
+    outputs["0:8"] = OUTPUTS["0:8"]
+    assert found(outputs, some, dense_round="fromage_compat")["ndcg"].scored == 1
+
+
+def test_without_annotations_there_is_no_gain() -> None:
+    plain = {name: Reference((), {"gt_index": one.facts["gt_index"]}) for name, one in REFERENCES.items()}
+    assert "ndcg" not in found(OUTPUTS, plain)
+
+
+def test_nothing_scored_has_the_same_names() -> None:
+    nothing = found({}, REFERENCES)
+    whole = found(OUTPUTS, REFERENCES)
+    assert {m: (one.higher_is_better, one.where) for m, one in nothing.items()} == {
+        m: (one.higher_is_better, one.where) for m, one in whole.items()
+    }
+    assert {(one.value, one.scored) for one in nothing.values()} == {(None, 0)}
+
+
+def test_settings() -> None:
+    assert signature({}, "") != signature({"dense_round": "fromage_compat"}, "")
+    with pytest.raises(InputError, match="answer-ranking: settings: dense_round"):
+        check(None, {"dense_round": "next"}, "")

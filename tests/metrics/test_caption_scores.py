@@ -1,0 +1,68 @@
+"""Caption scores as a task's metric: the caption in a text, settings, and what is missing."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from gill_bench.cards import Value
+from gill_bench.errors import InputError
+from gill_bench.metrics import Question, Reference, Score
+from gill_bench.metrics.caption_scores import caption_of, check, scores, signature
+
+QUESTION = Question("texts", "caption", 0)
+REFERENCES = {
+    "1": Reference(["a dog runs on a beach", "a brown dog on the sand"], {}),
+    "2": Reference(["two red squares", "a pair of squares"], {}),
+    "3": Reference(["nothing at all"], {}),
+}
+needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="no Java on PATH")
+
+
+@pytest.mark.parametrize(
+    ("text", "caption"),
+    [
+        (" a dog on a beach. It is", "a dog on a beach"),
+        ("A. B. Smith", "A. B. Smith"),
+        ("abcde. x", "abcde. x"),
+        ("abcdef. x", "abcdef"),
+        ("  abcde. x", "abcde. x"),  # places count from the first letter
+        ("no period", "no period"),
+        ("", ""),
+    ],
+)
+def test_the_caption_in_a_text(text: str, caption: str) -> None:
+    assert caption_of(text) == caption
+
+
+def found(outputs: dict[str, str], **settings: Value) -> dict[str, Score]:
+    return {one.metric: one for one in scores(outputs, REFERENCES, settings, QUESTION)}
+
+
+@needs_java
+def test_only_what_is_there_is_scored() -> None:
+    mine = found({"1": "a dog runs on a beach. It", "2": "two red squares"})
+    assert (mine["bleu-4"].value, mine["rouge-l"].value) == pytest.approx((1.0, 1.0), abs=1e-6)
+    assert {one.scored for one in mine.values()} == {2}
+    assert mine["cider"].each is not None
+    assert list(mine["cider"].each) == ["1", "2"]
+    nothing = found({})
+    assert list(nothing) == list(mine)
+    assert {(one.value, one.scored) for one in nothing.values()} == {(None, 0)}
+
+
+@needs_java
+def test_settings_are_in_the_signature_and_checked() -> None:
+    kinds = [signature(settings, "") for settings in ({}, {"meteor": "nltk"}, {"bleu": "torchmetrics"})]
+    assert len(set(kinds)) == 3
+    check(None, {"bleu": "torchmetrics"}, "")
+    with pytest.raises(InputError, match="captions: settings: meteor"):
+        check(None, {"meteor": "2"}, "")
+
+
+def test_without_java_the_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with pytest.raises(InputError, match="no Java runtime on PATH"):
+        check(None, {}, "")

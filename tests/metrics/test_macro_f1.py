@@ -1,0 +1,81 @@
+"""Macro F1 as a task's metric: what is counted, by which rule, against scikit-learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sklearn.metrics import f1_score
+
+from gill_bench.errors import InputError
+from gill_bench.metrics import Question, Reference, Score
+from gill_bench.metrics.macro_f1 import NAME, check, scores
+
+LABELS = ["ret", "gen", "ret", "gen", "gen", "ret", "gen", "gen"]
+PARTS = ["train"] * 3 + ["test"] * 5
+REFERENCES = {
+    str(place): Reference((), {"label": label, "part": part, "votes": ",".join([label] * 4 + ["gen"])})
+    for place, (label, part) in enumerate(zip(LABELS, PARTS, strict=True))
+}
+
+
+def found(outputs: dict[str, Any], asks: str, context: str) -> dict[str, Score]:
+    return {one.metric: one for one in scores(outputs, REFERENCES, {}, Question(asks, context, 0))}
+
+
+def sklearn(truth: list[str], predicted: list[str]) -> float:
+    return float(f1_score(truth, predicted, average="macro", labels=["gen", "ret"], zero_division=0))
+
+
+def test_only_the_test_part_counts() -> None:
+    chances = dict(zip(REFERENCES, [0.0, 1.0, 0.0, 0.9, 0.2, 0.8, 0.4, 0.1], strict=True))
+    mine = found(chances, "decisions", "decide")
+    assert mine[NAME].value == sklearn(LABELS[3:], ["ret", "gen", "ret", "gen", "gen"])
+    assert {(one.scored, one.where) for one in mine.values()} == {(5, ("part", "test"))}
+    assert list(mine) == [NAME, f"{NAME}-min", f"{NAME}-max"]
+    extremes = [mine[f"{NAME}-{end}"].value for end in ("min", "max")]
+    # The worst threshold is one that only the wrong 0.9 exceeds.
+    assert extremes == [sklearn(LABELS[3:], ["ret"] + ["gen"] * 4), mine[NAME].value]
+
+
+def test_similarities_have_one_threshold() -> None:
+    similarities = dict(zip(REFERENCES, [0.3, 0.1, 0.3, 0.1, 0.1, 0.3, 0.1, 0.1], strict=True))
+    mine = found(similarities, "embeddings", "heuristic")
+    assert mine[f"{NAME}-max"].value == 1.0  # any threshold from 0.1 to 0.3
+    assert mine[NAME].value == sklearn(LABELS[3:], ["gen"] * 5)
+    assert mine[f"{NAME}-min"].value == sklearn(LABELS[3:], ["ret"] * 5)
+
+
+def test_what_is_missing_is_not_scored() -> None:
+    mine = found({"4": 0.1, "5": 0.9, "0": 0.5}, "features", "classifier")
+    assert {one.scored for one in mine.values()} == {2}
+    assert [(one.metric, one.value, one.scored) for one in found({"0": 0.5}, "features", "classifier").values()] == [
+        (NAME, None, 0)
+    ]
+
+
+@pytest.mark.parametrize(("context", "names"), [("test-labels", slice(3, 8)), ("all-labels", slice(0, 8))])
+def test_rules(context: str, names: slice) -> None:
+    truth = LABELS[names]
+
+    def of(rule: str) -> dict[str, Score]:
+        return found(dict.fromkeys(REFERENCES, rule), "nothing", context)
+
+    assert of("always-retrieve")[NAME].value == sklearn(truth, ["ret"] * len(truth))
+    assert of("always-generate")[NAME].value == sklearn(truth, ["gen"] * len(truth))
+    last = sklearn(truth, ["gen"] * len(truth))
+    assert of("human")[NAME].value == pytest.approx((4 + last) / 5)
+    random = of("random")
+    assert 0 < (random[NAME].value or 0) < 1
+    assert not random[f"{NAME}-of-a-draw-sd"].higher_is_better
+    assert random[NAME].scored == len(truth)
+
+
+def test_a_rule_that_nobody_knows() -> None:
+    with pytest.raises(InputError, match="macro-f1: no rule named 'coin'; there is always-retrieve"):
+        found(dict.fromkeys(REFERENCES, "coin"), "nothing", "test-labels")
+
+
+def test_there_are_no_settings() -> None:
+    with pytest.raises(InputError, match="macro-f1: settings: "):
+        check(None, {"threshold": 0.4}, "")

@@ -1,0 +1,88 @@
+"""VQA accuracy of what models said: the answer in a text, and means over kinds of questions."""
+
+from __future__ import annotations
+
+import pytest
+
+from gill_bench.cards import Value
+from gill_bench.errors import InputError
+from gill_bench.metrics import Question, Reference, Score, vqa
+
+QUESTION = Question("texts", "question", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence", "magma", "verbatim"),
+    [
+        (" Two dogs, I think.\nQ: and?", "two dogs", "Two dogs,", " Two dogs, I think.\nQ: and?"),
+        ("\n\nyes\nno", "yes", "yes no", "\n\nyes\nno"),
+        ("A: red", "a: red", "A: red", "A: red"),
+        (".hidden", "", ".hidden", ".hidden"),
+        ("", "", "", ""),
+        ("1.5 metres", "1", "1.5 metres", "1.5 metres"),
+        ("IT'S red! yes", "it's red", "IT'S red!", "IT'S red! yes"),
+    ],
+)
+def test_the_answer_in_a_text(text: str, sentence: str, magma: str, verbatim: str) -> None:
+    references = ["red", "two dogs"]
+    assert vqa.answer_of(text, "sentence", references) == sentence
+    assert vqa.answer_of(text, "magma", references) == magma
+    assert vqa.answer_of(text, "verbatim", references) == verbatim
+
+
+def reference(answers: list[str], kind: str, first: str) -> Reference:
+    return Reference(answers, {"answer_type": kind, "question_type": first})
+
+
+REFERENCES = {
+    "1": reference(["yes"] * 10, "yes/no", "is"),
+    "2": reference(["two"] * 3 + ["three"] * 7, "number", "how many"),
+    "3": reference(["red"] * 2 + ["blue"] * 8, "other", "what"),
+    "4": reference(["no"] * 10, "yes/no", "is"),
+}
+
+
+def scores(outputs: dict[str, str], **settings: Value) -> dict[str, Score]:
+    return {one.metric: one for one in vqa.scores(outputs, REFERENCES, settings, QUESTION)}
+
+
+def test_means_over_kinds_of_questions() -> None:
+    found = scores({"1": "yes", "2": "2", "3": "red", "4": "yes"})
+    assert {metric: one.value for metric, one in found.items()} == pytest.approx(
+        {
+            "vqa-accuracy": (1 + 0.9 + 0.6 + 0) / 4,
+            "vqa-accuracy/answer_type/yes/no": 0.5,
+            "vqa-accuracy/answer_type/number": 0.9,
+            "vqa-accuracy/answer_type/other": 0.6,
+            "vqa-accuracy/question_type/is": 0.5,
+            "vqa-accuracy/question_type/how many": 0.9,
+            "vqa-accuracy/question_type/what": 0.6,
+        }
+    )
+    assert found["vqa-accuracy/question_type/is"].where == ("question_type", "is")
+    assert found["vqa-accuracy"].each == {"1": 1.0, "2": 0.9, "3": 0.6, "4": 0.0}
+
+
+def test_kinds_without_any_answer_show() -> None:
+    found = scores({"2": "2"})
+    assert (found["vqa-accuracy"].value, found["vqa-accuracy"].scored) == (0.9, 1)
+    for kind in ("answer_type/yes/no", "answer_type/other", "question_type/is", "question_type/what"):
+        assert (found[f"vqa-accuracy/{kind}"].value, found[f"vqa-accuracy/{kind}"].scored) == (None, 0)
+
+
+def test_settings_reach_the_evaluator() -> None:
+    shouted = {"1": "Yes."}  # where all references agree, the newer evaluator normalises nothing
+    assert scores(shouted, answer="verbatim", evaluator="2021")["vqa-accuracy"].value == 0
+    assert scores(shouted, answer="verbatim", evaluator="2017")["vqa-accuracy"].value == 1
+    signatures = {
+        vqa.signature(settings, "")
+        for settings in ({}, {"evaluator": "2017"}, {"answer": "magma"}, {"answer": "verbatim"})
+    }
+    assert len(signatures) == 4
+    assert "looks at the references" in vqa.signature({"answer": "magma"}, "")
+
+
+@pytest.mark.parametrize("settings", [{"evaluator": "2020"}, {"answer": "first"}, {"punctuation": True}])
+def test_wrong_settings(settings: dict[str, Value]) -> None:
+    with pytest.raises(InputError, match="vqa-accuracy: settings: "):
+        vqa.check(None, settings, "")
