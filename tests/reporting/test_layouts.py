@@ -32,7 +32,7 @@ OUTPUTS: dict[str, dict[str, Any]] = {
     "vqa-accuracy": {"a": "yes", "b": "2", "c": "a dog"},
 }
 REFERENCES = {
-    name: Reference(["yes"] * 10, {"label": label, "part": "test", "answer_type": kind})
+    name: Reference(["yes"] * 10, {"label": label, "part": "test", "answer_type": kind, "dense": "yes"})
     for name, label, kind in (("a", "gen", "yes/no"), ("b", "ret", "number"), ("c", "gen", "other"))
 }
 
