@@ -32,7 +32,7 @@ from gill_bench.models.glide.sizes import NetworkSizes, Sizes, TextSizes
 from gill_bench.models.glide.words import Words
 
 CONTEXT, MERGES = 24, 2000  # as CLIP-mini's text tower: any caption fits, a story of five does not
-STEPS, UPSAMPLE_STEPS, GUIDANCE = 25, 10, 3.0  # with which it is measured, and by default sampled
+STEPS, UPSAMPLE_STEPS, GUIDANCE = 25, 10, 3.0  # with which it is measured
 _WAYS = 4  # captions of a picture
 _UNGUIDED = 0.15  # of the captions are replaced by none, for classifier-free guidance
 _LEAST_SIGNAL = 0.01  # below it, the weight of an error grows no more

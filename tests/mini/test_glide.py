@@ -1,0 +1,100 @@
+"""The shipped GLIDE: whole, small, and better than chance; and what it is trained with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from gill_bench.interfaces import Noise
+from gill_bench.metrics._clip import load_clip
+from gill_bench.mini.embedded import weights_folder
+from gill_bench.mini.grammar import caption, describe, double_scene, sequence
+from gill_bench.mini.train.glide import CONTEXT, STEPS, variance_loss, write_words
+from gill_bench.models.glide import Settings, check, load
+from gill_bench.models.glide.schedule import TRAINED, squared_cosine
+from gill_bench.models.glide.words import Words
+from gill_bench.prompt import Prompt
+from gill_bench.weights import MARK
+
+BYTES = 275_000
+COUNT = 32
+# CLIP-mini similarity of pictures of full captions to the true pictures, and to those of other scenes.
+SIMILARITY, OTHERS = 0.60, 0.22
+TOLERANCE = 0.05
+FOLDER = weights_folder() / "glide-mini"
+PARTS = {"checkpoint": FOLDER, "tokenizer": FOLDER}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_it_is_small_marked_and_checked() -> None:
+    names = [MARK, "base.safetensors", "glide.json", "merges.txt", "upsample.safetensors", "vocab.json"]
+    assert sorted(file.name for file in FOLDER.iterdir()) == sorted(names)
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < BYTES
+    check(PARTS, Settings())
+
+
+def test_pictures_of_full_captions_are_as_right_as_was_measured() -> None:
+    rng = random.Random("glide-mini")
+    scenes = [sequence(rng, "val")[0] for _ in range(COUNT)]
+    model = load(PARTS, Settings(base_steps=15, upsample_steps=5), "cpu")
+    groups = model.generate_images(
+        [Prompt((describe(scene),)) for scene in scenes], [[Noise(seed)] for seed in range(COUNT)]
+    )
+    metric = load_clip(weights_folder() / "clip-mini", features="projected", dtype="float32", device="cpu")
+    made = metric.features([group[0].image for group in groups])
+    true = metric.features([scene.render() for scene in scenes])
+    assert float(metric.compare(made, true).mean()) == pytest.approx(SIMILARITY, abs=TOLERANCE)
+    assert float(metric.compare(made, [rows.roll(1, 0) for rows in true]).mean()) == pytest.approx(
+        OTHERS, abs=TOLERANCE
+    )
+
+
+def test_every_caption_is_read_whole(tmp_path: Path) -> None:
+    vocabulary = write_words(tmp_path, seed=0)
+    assert (tmp_path / "vocab.json").read_bytes() == (FOLDER / "vocab.json").read_bytes()
+    words = Words(FOLDER, CONTEXT, vocabulary - 1)
+    rng = random.Random("glide-mini words")
+    texts = [caption(double_scene(rng, "test"), rng) for _ in range(100)]
+    tokens = words(texts)
+    assert not any(tokens.truncated)
+    # Every word of a caption is one token.
+    assert [int(row.sum()) for row in tokens.mask] == [len(text.split()) for text in texts]
+
+
+def test_characters_that_it_does_not_know_are_left_out() -> None:
+    words = Words(FOLDER, CONTEXT, 0)
+    assert words(["a caf\u00e9 on snow"]).ids.tolist() == words(["a caf on snow"]).ids.tolist()
+
+
+def test_the_variance_is_best_where_it_is_true() -> None:
+    signals = torch.tensor(squared_cosine(), dtype=torch.float64)
+    times = torch.tensor([TRAINED // STEPS, 300, 700, 999])
+    exact = torch.zeros(4, 3, 2, 2)
+
+    def loss(square: torch.Tensor, place: float) -> float:
+        return float(variance_loss(signals, times, square, torch.full((4, 3, 2, 2), place)))
+
+    assert loss(exact, -1.0) == pytest.approx(0.0, abs=1e-6)
+    assert loss(exact, -1.0) < loss(exact, 0.0) < loss(exact, 1.0)
+    assert loss(exact + 1.0, 0.0) < loss(exact + 1.0, -1.0), "an uncertain prediction needs more noise"
+
+
+def test_the_variance_of_the_last_step_does_not_count() -> None:
+    signals = torch.tensor(squared_cosine(), dtype=torch.float64)
+    place = torch.zeros(2, 3, 2, 2, requires_grad=True)
+    loss = variance_loss(signals, torch.tensor([0, TRAINED // STEPS - 1]), torch.ones(2, 3, 2, 2), place)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert float(loss.detach()) == 0.0
+    assert place.grad is not None
+    assert bool((place.grad == 0).all())
