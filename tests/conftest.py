@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
-# Two test workers on two cores: a network that uses both cores in each of them is many times slower, not faster.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Threads that wait for each other on a busy machine make tiny networks a hundred times slower.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A shell starts what it puts in the background with interrupts ignored, and what tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from gill_bench.errors import InputError
 from gill_bench.files import digest_file
@@ -21,15 +19,6 @@ from gill_bench.weights import MARK
 from tests.mini.helpers import digests
 
 NAMES = ["clip-mini", "gill-mini", "lpips-mini", "opt-mini", "sd-mini"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine make tiny networks a hundred times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from gill_bench.checkpoints import quiet_loading
 from gill_bench.mini.embedded import weights_folder
@@ -26,14 +25,6 @@ FOUND = {"fromage-mini": (1.0, 0.46), "fromage-mini-vis4": (1.0, 0.40)}
 # Share of colours, shapes and backgrounds that are named in twelve tokens after a picture; by chance about 0.15.
 SAID = {"fromage-mini": 0.35, "fromage-mini-vis4": 0.79}
 TOLERANCE = 0.1  # four of 48, for other versions of the libraries
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module", params=sorted(BYTES))

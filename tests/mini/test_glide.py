@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,14 +26,6 @@ SIMILARITY, OTHERS = 0.60, 0.22
 TOLERANCE = 0.05
 FOLDER = weights_folder() / "glide-mini"
 PARTS = {"checkpoint": FOLDER, "tokenizer": FOLDER}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_it_is_small_marked_and_checked() -> None:

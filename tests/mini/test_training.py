@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,6 @@ from gill_bench.mini.train.pool import Pool, pixels_of
 from gill_bench.mini.train.ship import ship
 from gill_bench.mini.train.stages import STAGES
 from gill_bench.training.inputs import read_stories
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Line(Stage):

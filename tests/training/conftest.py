@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
-import torch
 from PIL import Image
 
 from gill_bench.mini.build import build_clip, build_opt, build_sd
@@ -20,14 +18,6 @@ PLACES = {"left": (2, 12), "right": (22, 12), "top": (12, 2), "middle": (12, 12)
 
 class Configure(Protocol):
     def __call__(self, out: Path, **values: object) -> TrainConfig: ...
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
