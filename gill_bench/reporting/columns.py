@@ -9,6 +9,7 @@ from gill_bench.cards import ReportCard, ReportColumn
 from gill_bench.errors import InputError
 from gill_bench.reporting.structure import Column
 from gill_bench.rows import Row
+from gill_bench.signatures import describe_differences
 
 
 def base_name(metric: str) -> str:
@@ -108,7 +109,7 @@ def check_models(name: str, rows: Sequence[Row]) -> None:
     for row in rows:
         other = first.setdefault((row.task, row.model), row)
         if other.model_signature != row.model_signature:
-            differences = _differences(other.model_signature, row.model_signature)
+            differences = describe_differences(other.model_signature, row.model_signature)
             raise InputError(
                 f"{name}: {row.model} was run in two ways ({other.context} and {row.context}): {differences};"
                 " run it the same way, or report the runs separately"
@@ -127,7 +128,7 @@ def _check_same_kind(where: str, rows: Sequence[Row]) -> None:
             )
         sister = first_in[row.context]
         if row.signature != sister.signature:
-            differences = _differences(sister.signature, row.signature)
+            differences = describe_differences(sister.signature, row.signature)
             raise InputError(
                 f"{where}: {_who(sister)} and {_who(row)} have different signatures and cannot share a column:"
                 f" {differences}; run or score them the same way, or report them separately"
@@ -136,30 +137,8 @@ def _check_same_kind(where: str, rows: Sequence[Row]) -> None:
             raise InputError(f"{where}: {_who(first)} and {_who(row)} disagree on higher_is_better; score them again")
 
 
-def _differences(first: str, second: str) -> str:
-    found = signature_differences(first, second)[:3]
-    return "; ".join(f"{name} is {left!r} and {right!r}" for name, left, right in found)
-
-
 def _who(row: Row) -> str:
     return f"{row.model} seed {row.seed}"
-
-
-def signature_differences(first: str, second: str) -> list[tuple[str, str, str]]:
-    """The fields in which two signatures differ, in their order, with both values.
-
-    >>> signature_differences("resize:squash|net:alex", "resize:clip|net:alex")
-    [('resize', 'squash', 'clip')]
-    """
-    left, right = _signature_fields(first), _signature_fields(second)
-    names = dict.fromkeys((*left, *right))
-    found = [(name, left.get(name, "absent"), right.get(name, "absent")) for name in names]
-    return [item for item in found if item[1] != item[2]] or [("signature", first, second)]
-
-
-def _signature_fields(signature: str) -> dict[str, str]:
-    parts = (part.partition(":") for part in signature.split("|"))
-    return {name: value for name, _, value in parts}
 
 
 def describe(rows: Iterable[Row]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from gill_bench.errors import InputError
 from gill_bench.rows import Results, Row
+from gill_bench.signatures import describe_differences
 
 
 def merge_results(runs: Sequence[tuple[str, Results]]) -> Results:
@@ -36,8 +37,14 @@ def _order(row: Row) -> tuple[str, str, str, int, str]:
 
 
 def _clash(first: str, left: Row, second: str, right: Row) -> str:
-    name = next(field.name for field in fields(Row) if getattr(left, field.name) != getattr(right, field.name))
     where = f"{left.task} {left.model} {left.context} seed {left.seed} {left.metric}"
+    # A number differs because it was made in another way, if it was.
+    for name in ("signature", "model_signature"):
+        one, other = getattr(left, name), getattr(right, name)
+        if one != other:
+            differences = describe_differences(one, other)
+            return f"{where}: computed in two ways in {first} and {second}: {differences}; report them separately"
+    name = next(field.name for field in fields(Row) if getattr(left, field.name) != getattr(right, field.name))
     return (
         f"{where}: {name} = {getattr(left, name)!r} in {first}, {getattr(right, name)!r} in {second};"
         " the two runs differ, report them separately"

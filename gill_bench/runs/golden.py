@@ -18,6 +18,7 @@ from gill_bench.errors import InputError
 from gill_bench.files import to_json, write_atomic
 from gill_bench.rows import Row
 from gill_bench.runs.stored import Place, StoredRun
+from gill_bench.signatures import signature_differences
 from gill_bench.significance import clustered_t_p, holm
 from gill_bench.statistics import paired_interval
 
@@ -144,9 +145,9 @@ def _check(run: StoredRun, one: Mapping[str, Any], tolerance: float) -> Verdict 
     if now is None or any(row.n_failed for row in rows):
         return Verdict(name, "incomplete", was, now, "not all of it is there; run the same command again")
     if rows[0].signature != one["signature"]:
-        pairs = zip(one["signature"].split("|"), rows[0].signature.split("|"), strict=False)
-        fields = "; ".join(f"{a} -> {b}" for a, b in pairs if a != b)
-        return Verdict(name, "changed", was, now, f"computed in another way: {fields[:200]}")
+        fields = signature_differences(one["signature"], rows[0].signature)[:3]
+        words = "; ".join(f"{field}:{old} -> {field}:{new}" for field, old, new in fields)
+        return Verdict(name, "changed", was, now, f"computed in another way: {words}")
     loss = (was - now) * (1 if one["higher_is_better"] else -1)
     if "examples" not in one:
         large = loss > max(tolerance, ROUNDING * abs(was))

@@ -1,0 +1,31 @@
+"""Signatures, `name:value|name:value|...`: where two of them differ."""
+
+from __future__ import annotations
+
+
+def signature_differences(first: str, second: str) -> list[tuple[str, str, str]]:
+    """The fields in which two signatures differ: name, first value, second value; a field one lacks is "absent".
+
+    >>> signature_differences("resize:squash|net:alex", "resize:clip|net:alex")
+    [('resize', 'squash', 'clip')]
+    """
+    left, right = _fields(first), _fields(second)
+    names = dict.fromkeys((*left, *right))
+    found = [(name, left.get(name, "absent"), right.get(name, "absent")) for name in names]
+    return [item for item in found if item[1] != item[2]] or [("signature", first, second)]
+
+
+def describe_differences(first: str, second: str, most: int = 3) -> str:
+    """The differences as words, for messages.
+
+    >>> describe_differences("resize:squash|net:alex", "resize:clip|net:alex")
+    "resize is 'squash' and 'clip'"
+    """
+    found = signature_differences(first, second)
+    words = [f"{name} is {left!r} and {right!r}" for name, left, right in found[:most]]
+    return "; ".join([*words, *([f"{len(found) - most} more fields differ"] if len(found) > most else [])])
+
+
+def _fields(signature: str) -> dict[str, str]:
+    parts = (part.partition(":") for part in signature.split("|"))
+    return {name: value for name, _, value in parts}
