@@ -24,6 +24,7 @@ class Component(_Strict):
         id: Hub id of the published weights, or "" where there is none.
         folder: Its name inside the folder given as `--weights DIR`.
         mini: Its name among the small embedded weights, or "" where there is none.
+        files: What is fetched from the hub, as names or patterns; () for all but copies that are never read.
         url: Where to download it, for people.
         size: Download size, for people.
     """
@@ -31,6 +32,7 @@ class Component(_Strict):
     id: str = ""
     folder: str
     mini: str = ""
+    files: tuple[str, ...] = ()
     url: str = ""
     size: str = ""
 

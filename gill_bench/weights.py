@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from gill_bench.cache import cache_folder
@@ -26,10 +27,12 @@ class Weights:
     Attributes:
         label: What it is called in signatures: the hub id or folder name of the real one, "mini" for the embedded.
         path: Local folder or file.
+        files: Names or patterns of what counts in a folder of the hub's cache, whatever else is there; () = everything.
     """
 
     label: str
     path: Path
+    files: tuple[str, ...] = ()
 
     @property
     def stand_in(self) -> bool:
@@ -39,7 +42,11 @@ class Weights:
     def digest(self) -> str:
         """SHA-256 over names and content of all files that matter."""
         files = [self.path] if self.path.is_file() else sorted(p for p in self.path.rglob("*") if _counts(p, self.path))
-        return digest({file.relative_to(self.path).as_posix(): _file_digest(file) for file in files})
+        names = {file.relative_to(self.path).as_posix(): file for file in files}
+        wanted = self.files or ("*",)
+        return digest(
+            {name: _file_digest(file) for name, file in names.items() if any(fnmatch(name, one) for one in wanted)}
+        )
 
 
 def find_weights(component: Component, source: str) -> Weights:
@@ -73,7 +80,7 @@ def find_weights(component: Component, source: str) -> Weights:
         if name and (folder / name).exists():
             embedded = (folder / name / MARK).is_file()  # wherever it was copied, and whatever it is called there
             return Weights(MINI if embedded else label, folder / name)
-    return Weights(label, _from_hub(component, folder))
+    return Weights(label, _from_hub(component, folder), component.files)
 
 
 def _from_hub(component: Component, folder: Path) -> Path:
@@ -82,7 +89,7 @@ def _from_hub(component: Component, folder: Path) -> Path:
     if not component.id:
         raise InputError(f"{folder}: has no {component.folder}; {hint}")
     try:
-        return hub_folder(component.id)
+        return hub_folder(component.id, component.files)
     except InputError as error:
         raise InputError(f"{folder}: has no {component.folder}; {error}; {hint}") from error
 
