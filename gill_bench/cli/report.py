@@ -66,6 +66,7 @@ def report(
     from gill_bench.errors import InputError, did_you_mean
     from gill_bench.files import write_atomic
     from gill_bench.reporting import FORMATS, render, tables_for
+    from gill_bench.runs.intervals import StoredIntervals
 
     if compare not in (None, "paper"):
         raise InputError(f"--compare {compare}: expected 'paper'")
@@ -82,7 +83,8 @@ def report(
 
     if pictures is not None:
         _draw(runs or [], pictures, examples, data)
-    tables = tables_for(runs or [], Cards(cards or []), table or None, compare == "paper")
+    intervals = StoredIntervals(runs or []) if compare else None
+    tables = tables_for(runs or [], Cards(cards or []), table or None, compare == "paper", intervals)
     if out is not None:
         try:
             write_atomic(out, render(tables, chosen).encode())

@@ -12,6 +12,7 @@ from gill_bench.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from gill_bench.cards import Cards
     from gill_bench.reporting.structure import Table
+    from gill_bench.reporting.table import Intervals
 
 FORMATS = ("terminal", "markdown", "latex", "csv", "json")
 
@@ -19,7 +20,11 @@ __all__ = ["FORMATS", "render", "tables_for"]
 
 
 def tables_for(
-    run_folders: Sequence[Path], cards: Cards, names: Sequence[str] | None = None, compare: bool = False
+    run_folders: Sequence[Path],
+    cards: Cards,
+    names: Sequence[str] | None = None,
+    compare: bool = False,
+    intervals: Intervals | None = None,
 ) -> list[Table]:
     """Build the tables of one run, or of several taken together.
 
@@ -29,6 +34,7 @@ def tables_for(
         names: Names of report cards, or paths to them; by default all that show something of their own, as the paper
             orders them, and a plain table of everything for a task that none of them shows.
         compare: Show the paper's numbers beside ours.
+        intervals: Gives each mean its interval (`gill_bench.runs.intervals.StoredIntervals`); None leaves them out.
 
     Raises:
         InputError: No folder is given, a file is unreadable, two runs contradict each other, a named layout shows none
@@ -55,7 +61,7 @@ def tables_for(
         # What is missing of a task stands under the task's own tables, or under all where it has none.
         others = shown - {column.task for column in layout.columns}
         notes = (*results.notes, *(sentence for task, sentence in pending if task not in others))
-        tables.append(build_table(layout, replace(results, notes=notes), cards, published, elsewhere))
+        tables.append(build_table(layout, replace(results, notes=notes), cards, published, elsewhere, intervals))
     return [table for table in tables if table.lines]
 
 

@@ -98,9 +98,14 @@ def _seeds(table: Table) -> Iterator[str]:
         (fixed, "The same with every seed, hence no standard deviation"),
         (timed, "Times were taken in one pass, hence no standard deviation"),
     ]
-    said = [(found, sentence) for found, sentence in sentences if found]
-    if not said:
+    if not any(found for found, _ in sentences):
         yield "No seed could be scored."
+    yield from _told_apart(table, sentences)
+
+
+def _told_apart(table: Table, sentences: list[tuple[list[tuple[Line, Column, Cell]], str]]) -> Iterator[str]:
+    """Sentences, each of some cells, with the words that tell which, if there is more than one."""
+    said = [(found, sentence) for found, sentence in sentences if found]
     for index, (found, sentence) in enumerate(said):
         where = _where(table, found) if len(said) > 1 else ()
         last = 0 < index == len(said) - 1
@@ -215,13 +220,17 @@ def _compared(table: Table) -> bool:
     return any(cell.rows and cell.published for line in table.lines for cell in line.cells)
 
 
+def _has_intervals(table: Table) -> bool:
+    return any(cell.published_in_interval is not None for line in table.lines for cell in line.cells)
+
+
 def _comparability(table: Table) -> tuple[str, ...]:
     """Say why our numbers may not be compared with the paper's, if so."""
     stand_ins = sorted({column.metric for column in table.columns if column.variant and column.signature})
     if stand_ins and _compared(table):
         return (
             f"Not comparable with the paper: small stand-in weights are behind {', '.join(stand_ins)}."
-            " The differences mean nothing.",
+            f" The differences{' and what lies in which interval' if _has_intervals(table) else ''} mean nothing.",
         )
     rows = [row for line in table.lines for cell in line.cells for row in cell.rows]
     if any(row.n_expected < row.n_available for row in rows) and _compared(table):
@@ -229,6 +238,28 @@ def _comparability(table: Table) -> tuple[str, ...]:
     if table.warnings and _compared(table):
         return ("Not comparable with the paper as far as the notes of the run say.",)
     return ()
+
+
+def _intervals(table: Table) -> Iterator[str]:
+    """What the intervals are over, and how to read whether the paper's number lies in one."""
+    over: dict[str, list[tuple[Line, Column, Cell]]] = {}
+    counts: dict[str, list[int]] = {}
+    for line, column, cell in _cells(table):
+        if cell.published and cell.mean is not None:
+            kind = cell.interval.over if cell.interval else "nothing"
+            over.setdefault(kind, []).append((line, column, cell))
+            counts.setdefault(kind, []).append(cell.interval.n if cell.interval else 0)
+    if not over.keys() - {"nothing"}:
+        return
+    n = {kind: _range(sorted(numbers)) for kind, numbers in counts.items()}
+    clusters = (
+        f"95 % interval of our mean: bootstrap over {n.get('clusters')} clusters of examples (such as those of a photo"
+        " sequence or a dialog), each example a mean over its seeds"
+    )
+    seeds = f"95 % interval of our mean: Student's t over {n.get('seeds')} seeds"
+    sentences = {"clusters": clusters, "seeds": seeds, "nothing": "No interval, as nothing tells of its spread"}
+    yield from _told_apart(table, [(over.get(kind, []), sentence) for kind, sentence in sentences.items()])
+    yield "in / out: the paper's number lies in the interval of our mean, or not."
 
 
 def _paper(table: Table, source: str) -> tuple[str, ...]:
@@ -241,6 +272,7 @@ def _paper(table: Table, source: str) -> tuple[str, ...]:
     if _compared(table):
         sentences.append("Difference: ours minus the paper's.")
     known = [line for line in table.lines if any(cell.published for cell in line.cells)]
+    sentences += _intervals(table)
     if any(not cell.published and (cell.rows or line.published_only) for line in known for cell in line.cells):
         sentences.append("Blank: the paper has no number.")
     return tuple(sentences)

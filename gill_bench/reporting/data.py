@@ -10,7 +10,7 @@ from dataclasses import replace
 from gill_bench.files import to_json
 from gill_bench.reporting.columns import base_name
 from gill_bench.reporting.structure import Cell, Column, Line, Table, in_unit
-from gill_bench.reporting.text import difference, printed_cell, published
+from gill_bench.reporting.text import difference, interval, printed_cell, published
 
 SCHEMA_VERSION = 1
 Field = str | int | float | bool | None
@@ -19,8 +19,8 @@ Field = str | int | float | bool | None
 def render_csv(tables: Sequence[Table]) -> str:
     """Render all tables as one CSV: a header, then one line for each cell, empty ones included.
 
-    `mean`, `std` and `difference` are in the column's `unit`: percent, or "" for that of results.json. `text`,
-    `published_text` and `difference_text` are what the other formats print.
+    `mean`, `std`, `difference` and the ends of the 95 % interval are in the column's `unit`: percent, or "" for that of
+    results.json. `text`, `interval_text`, `published_text` and `difference_text` are what the other formats print.
     """
     records = [
         {
@@ -124,12 +124,17 @@ def _cell_fields(cell: Cell, column: Column, line: Line) -> dict[str, Field]:
         "incomplete": "; ".join(cell.gaps),
         "best": cell.best,
         "text": "" if line.published_only else printed_cell(cell, column).text,
+        "interval_low": cell.interval.low if cell.interval else None,
+        "interval_high": cell.interval.high if cell.interval else None,
+        "interval_over": cell.interval.over if cell.interval else "",
+        "interval_text": interval(cell, column.digits),
         "published_value": paper.value if paper else None,
         "published_std": paper.std if paper else None,
         "published_unit": paper.unit if paper else None,
         "published_text": published(paper, column.digits),
         "difference": cell.difference,
         "difference_text": difference(cell, column.digits),
+        "published_in_interval": cell.published_in_interval,
         "signature": cell.signature,
         "model_signature": cell.model_signature,
     }

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from gill_bench.interfaces import Asks
+from gill_bench.mean_interval import MeanInterval
 from gill_bench.rows import Row
 
 Status = Literal["measured", "unscored", "undefined", "impossible", "not-run"]
@@ -64,6 +65,7 @@ class Cell:
         best: The best of its column at the printed digits.
         published: The paper's number, when the table is compared with the paper.
         asks: What the model is asked for; None where no card tells.
+        interval: Of the mean, at 95 %, in the column's unit; None where it was not asked for, or nothing tells.
     """
 
     status: Status
@@ -74,6 +76,7 @@ class Cell:
     best: bool = False
     published: Published | None = None
     asks: Asks | None = None
+    interval: MeanInterval | None = None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -136,6 +139,13 @@ class Cell:
         if self.mean is None or self.published is None:
             return None
         return self.mean - self.published.value
+
+    @property
+    def published_in_interval(self) -> bool | None:
+        """Whether the paper's number lies in the interval of our mean; None where one of them is not there."""
+        if self.interval is None or self.published is None:
+            return None
+        return self.interval.low <= self.published.value <= self.interval.high
 
 
 @dataclass(frozen=True, slots=True)

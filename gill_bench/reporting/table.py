@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from gill_bench.cards import Cards, ModelCard, PublishedCard, ReportCard, ReportColumn, ReportRow
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, Asks
+from gill_bench.mean_interval import MeanInterval
 from gill_bench.reporting.caption import notes_of
 from gill_bench.reporting.columns import build_columns, check_models
 from gill_bench.reporting.paper import Paper
@@ -18,6 +19,9 @@ from gill_bench.reporting.text import number
 from gill_bench.rows import Results, Row
 from gill_bench.statistics import spread
 
+Intervals = Callable[[Sequence[Row]], MeanInterval | None]
+"""The interval of the mean of a cell's rows, in their unit (`gill_bench.runs.intervals.StoredIntervals`)."""
+
 
 def build_table(
     card: ReportCard,
@@ -25,6 +29,7 @@ def build_table(
     cards: Cards,
     published: PublishedCard | None = None,
     elsewhere: Collection[str] = (),
+    intervals: Intervals | None = None,
 ) -> Table:
     """Lay out results as a report card says.
 
@@ -37,6 +42,7 @@ def build_table(
         cards: Where model and task cards are found; a model without a card is shown by its name.
         published: The paper's numbers, to compare with; None leaves them out.
         elsewhere: Models that are not added below the layout's, since another table lists them.
+        intervals: Gives each mean its interval; None leaves them out.
 
     Raises:
         InputError: Numbers that are not comparable would share a column, a value is not finite, or the layout names
@@ -60,7 +66,7 @@ def build_table(
             )
             asks = _asks(layout, spec, cards)
             if own:
-                cell = _cell(own, seeds[_seeds_shared_by(own[0], cards)], layout.percent)
+                cell = _cell(own, seeds[_seeds_shared_by(own[0], cards)], layout.percent, intervals)
             else:
                 cell = Cell(_why_empty(spec.model, layout.task, context, asks, results.rows, cards))
             cells.append(replace(cell, asks=asks, published=paper.number(spec, layout)))
@@ -128,13 +134,16 @@ def _model_card(name: str, cards: Cards) -> ModelCard | None:
     return cards.model(name) if name in cards.files["model"] else None
 
 
-def _cell(rows: Sequence[Row], all_seeds: set[int], percent: bool) -> Cell:
+def _cell(rows: Sequence[Row], all_seeds: set[int], percent: bool, intervals: Intervals | None) -> Cell:
     values = [in_unit(row.value, percent) for row in rows if row.value is not None]
     gaps = _gaps(rows, all_seeds)
     if not values:
         return Cell("unscored", tuple(rows), gaps=gaps)
     over_seeds = spread(values)
-    return Cell("measured", tuple(rows), over_seeds.mean, over_seeds.std, gaps)
+    interval = intervals(rows) if intervals else None
+    if interval is not None:
+        interval = replace(interval, low=in_unit(interval.low, percent), high=in_unit(interval.high, percent))
+    return Cell("measured", tuple(rows), over_seeds.mean, over_seeds.std, gaps, interval=interval)
 
 
 def _gaps(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:

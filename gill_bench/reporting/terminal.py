@@ -95,13 +95,13 @@ def _groups(table: Table, lines: list[PrintedLine]) -> list[_Group]:
 
 
 def _column(title: str, cells: list[PrintedCell]) -> _Column:
-    """Align the means at their right end, and what follows them at its left."""
-    halves = [cell.text.partition(" ± ") for cell in cells]
+    """Align the means at their right end, and what follows them at its left; intervals stand by themselves."""
+    halves = [("", "", cell.text) if cell.text.startswith("[") else cell.text.partition(" ") for cell in cells]
     mean_width = max((_length(mean) for mean, _, _ in halves), default=0)
     texts = []
-    for cell, (mean, sign, std) in zip(cells, halves, strict=True):
-        number = mean.rjust(mean_width) if len(mean) > 1 else mean.center(mean_width)
-        texts.append(f"{number}{sign}{std}{BEST if cell.best else ''}{cell.mark}")
+    for cell, (mean, space, rest) in zip(cells, halves, strict=True):
+        number = mean.rjust(mean_width) if len(mean) > 1 else mean.center(mean_width if mean else 0)
+        texts.append(f"{number}{space}{rest}{BEST if cell.best else ''}{cell.mark}")
     widest = max(map(_length, texts), default=0)
     titles = stacked(title, max(widest, NARROWEST_TITLE))
     width = max(widest, *map(_length, titles))

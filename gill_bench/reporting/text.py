@@ -38,9 +38,12 @@ class PrintedCell:
 
 @dataclass(frozen=True, slots=True)
 class PrintedLine:
-    """One line as printed. A model that is compared with the paper has three: ours, the paper's, the difference."""
+    """One line as printed.
 
-    kind: Literal["ours", "paper", "difference"]
+    A model that is compared with the paper has up to four: ours, its interval, the paper's, the difference.
+    """
+
+    kind: Literal["ours", "interval", "paper", "difference"]
     label: str
     cells: tuple[PrintedCell, ...]
     mark: str = ""
@@ -90,6 +93,14 @@ def difference(cell: Cell, digits: int) -> str:
     return "" if cell.difference is None else f"{cell.difference:+z.{digits}f}"
 
 
+def interval(cell: Cell, digits: int) -> str:
+    """The interval of our mean, with one digit more than the mean, as the standard deviation has."""
+    if cell.interval is None:
+        return ""
+    low, high = (number(end, digits + EXTRA_STD_DIGITS) for end in (cell.interval.low, cell.interval.high))
+    return f"[{low}, {high}]"
+
+
 def heading(column: Column) -> tuple[str, str]:
     """Group heading and column heading; the variant, the unit and the arrow stand in the upper one that there is."""
     arrow = ARROWS[column.higher_is_better]
@@ -133,16 +144,25 @@ def printed_cell(cell: Cell, column: Column) -> PrintedCell:
 
 
 def printed_lines(table: Table, line: Line) -> list[PrintedLine]:
-    """The one to three printed lines of a model."""
+    """The one to four printed lines of a model."""
     pairs = list(zip(line.cells, table.columns, strict=True))
     paper = tuple(PrintedCell(published(cell.published, column.digits)) for cell, column in pairs)
     if line.published_only:
         return [PrintedLine("paper", line.title, paper, PUBLISHED)]
     lines = [PrintedLine("ours", line.title, tuple(printed_cell(cell, column) for cell, column in pairs))]
     if any(cell.published for cell in line.cells):
-        change = tuple(PrintedCell(difference(cell, column.digits)) for cell, column in pairs)
+        ends = tuple(PrintedCell(interval(cell, column.digits)) for cell, column in pairs)
+        if any(cell.text for cell in ends):
+            lines.append(PrintedLine("interval", "95 % interval", ends))
+        change = tuple(PrintedCell(" ".join(_change(cell, column.digits))) for cell, column in pairs)
         lines += [PrintedLine("paper", "paper", paper), PrintedLine("difference", "difference", change)]
     return lines
+
+
+def _change(cell: Cell, digits: int) -> tuple[str, ...]:
+    """The difference, and whether the paper's number lies in our interval."""
+    inside = cell.published_in_interval
+    return difference(cell, digits), *([] if inside is None else ["in" if inside else "out"])
 
 
 def title_of(table: Table) -> str:

@@ -1,0 +1,64 @@
+"""Intervals of the means in a table, from what the runs behind it stored of single examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from gill_bench.mean_interval import MeanInterval, interval_over_clusters, interval_over_seeds
+from gill_bench.rows import Row
+from gill_bench.runs.stored import Place, StoredRun
+
+
+class StoredIntervals:
+    """Intervals of means over seeds, for `gill_bench.reporting.tables_for`.
+
+    Args:
+        folders: Of the runs that the table shows. One of which only results.json is left has no single examples.
+
+    Raises:
+        InputError: A run is damaged.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._runs = [StoredRun.open(folder) for folder in folders if (folder / "spec.json").is_file()]
+        self._clusters: dict[Place, dict[str, str]] = {}
+
+    def __call__(self, rows: Sequence[Row]) -> MeanInterval | None:
+        """The 95 % interval of the mean of a cell's rows, in their unit.
+
+        Over clusters of examples, where there are values of single examples and their mean is the number (the median
+        of times and the BLEU of a corpus are no such means); else over seeds, where there are several; else None.
+
+        Args:
+            rows: Of one task, model, context and metric, one a seed, with values.
+        """
+        values = [row.value for row in rows if row.value is not None]
+        if not values:
+            return None
+        place = (rows[0].task, rows[0].model, rows[0].context)
+        examples = self._examples(place, rows)
+        if examples and math.isclose(
+            math.fsum(examples.values()) / len(examples), math.fsum(values) / len(values), rel_tol=1e-6, abs_tol=1e-9
+        ):
+            found = interval_over_clusters(examples, self._clusters_of(place))
+            if found is not None:
+                return found
+        return interval_over_seeds(values)
+
+    def _examples(self, place: Place, rows: Sequence[Row]) -> dict[str, float]:
+        """Mean over the rows' seeds of each example that all of them have."""
+        by_seed: dict[int, dict[str, float]] = {}
+        for run in self._runs:
+            stored = run.values(place, rows[0].metric)
+            if stored is not None and stored.signature == rows[0].signature:
+                by_seed = {**stored.by_seed, **by_seed}
+        seeds = [by_seed.get(row.seed, {}) for row in rows if row.value is not None]
+        common = [name for name in seeds[0] if all(name in each for each in seeds[1:])]
+        return {name: math.fsum(each[name] for each in seeds) / len(seeds) for name in common}
+
+    def _clusters_of(self, place: Place) -> dict[str, str]:
+        if place not in self._clusters:
+            self._clusters[place] = {name: group for run in self._runs for name, group in run.clusters(place).items()}
+        return self._clusters[place]
