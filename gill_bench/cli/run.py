@@ -67,7 +67,9 @@ def run(
     cards: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and plan only; load no weights.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and plan only; load and download no weights.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the plan (--dry-run) or the rows as JSON.")] = False,
 ) -> int:
     """Generate and score; the same command again resumes.
@@ -110,7 +112,7 @@ def run(
         say(
             "embedded weights (mini): small models trained on that world; their numbers are not those of published ones"
         )
-    plan = make_plan(ask)
+    plan = make_plan(ask, dry=dry_run)
     _explain(plan)
     if dry_run:
         if json_:
@@ -162,6 +164,8 @@ def _explain(plan: object) -> None:
     for (task, reason), places in left_out.items():
         where = f" ({', '.join(places[:3])}{', ...' if len(places) > 3 else ''})" if any(places) else ""
         say(f"  {task}: left out: {reason}{where}")
+    if not plan.cells:
+        say("nothing to do")
 
 
 def _plan_json(plan: object) -> str:

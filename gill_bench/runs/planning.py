@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -11,6 +12,7 @@ from gill_bench.cards import Cards, ModelCard, TaskCard, Value
 from gill_bench.datasets import Context
 from gill_bench.errors import InputError
 from gill_bench.files import digest
+from gill_bench.hub import without_downloads
 from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.progress import bars, say
 from gill_bench.runs.asked import ModelAsked, TaskAsked
@@ -89,11 +91,15 @@ class Plan:
         return sum(plan.samples_pending for plan in self.cells)
 
 
-def make_plan(ask: Ask) -> Plan:
+def make_plan(ask: Ask, *, dry: bool = False) -> Plan:
     """Check everything that can be known before loading weights, and plan what is not stored yet.
 
     A task or model that was named, also by a setting, must work. Of all tasks, or all models, those whose data or
     weights are not there are left out and said to be.
+
+    Args:
+        ask: See there.
+        dry: The plan is only looked at: nothing is downloaded for it, and it may be empty.
 
     Raises:
         InputError: Anything wrong in names, options, cards, data, checkpoints or the output folder.
@@ -105,8 +111,9 @@ def make_plan(ask: Ask) -> Plan:
     settings = parse_settings(ask.settings, names)
     make_run_folder(ask.out)
     planner = _Planner(ask, choose_device(ask.device, ask.threads), settings)
-    cells = [cell for card in task_cards for cell in planner.cells(card, model_cards)]
-    if not cells:
+    with without_downloads() if dry else nullcontext():
+        cells = [cell for card in task_cards for cell in planner.cells(card, model_cards)]
+    if not cells and not dry:
         reasons = "; ".join(sorted({reason for _, _, _, reason in planner.cannot}))
         raise InputError(f"nothing to do: {reasons or 'no model can do this task'}")
     return Plan(

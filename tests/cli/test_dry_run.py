@@ -1,0 +1,102 @@
+"""Listing, showing and planning need no pictures, no weights and no data, load no model and download nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+
+from gill_bench.cards import Cards, builtin_folder
+from gill_bench.cli import main
+from gill_bench.runs.asked import ModelAsked
+from tests.cli.helpers import gill_bench
+
+FILES = [file for kind in ("tasks", "baselines", "reports") for file in (builtin_folder() / kind).glob("*.toml")]
+NAMES = sorted(file.stem for file in FILES)
+
+
+@pytest.fixture(autouse=True)
+def asked_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each call of the hub's client was for the cache alone; and no model may load."""
+    calls: list[bool] = []
+
+    def answer(name: str, *, local_files_only: bool, **_: Any) -> str:
+        calls.append(local_files_only)
+        raise FileNotFoundError(name)
+
+    def load(self: ModelAsked, device: str) -> object:
+        raise AssertionError(f"{self.card.name} was loaded")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", answer)
+    monkeypatch.setattr(ModelAsked, "load", load)
+    return calls
+
+
+def plan_of(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[dict[str, Any], str]:
+    assert main(["run", *map(str, words), "--dry-run", "--json"]) == 0
+    said = capsys.readouterr()
+    return json.loads(said.out), said.err
+
+
+def test_without_data_and_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked_of_the_hub: list[bool]
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    plan, said = plan_of(capsys, "all", "--data", empty, "--weights", empty, "--out", tmp_path / "run")
+    assert plan["cells"] == []
+    assert said.splitlines()[-1] == "nothing to do"
+    why = {entry["task"]: entry["reason"] for entry in plan["cannot"] if not entry["model"]}
+    assert set(why) == {card.name for card in Cards().tasks()}
+    assert all(str(empty) in reason and "download" in reason for reason in why.values())
+    assert all(f"{task}: left out: {reason}" in said for task, reason in why.items())
+    assert set(asked_of_the_hub) == {True}
+    assert main(["run", "all", "--data", str(empty), "--out", str(tmp_path / "run")]) == 2
+    assert "nothing to do" in capsys.readouterr().err
+
+
+def test_without_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str], asked_of_the_hub: list[bool]) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    words = ("all", "--weights", empty, "--metric-weights", "mini", "--out", tmp_path / "run")
+    plan, _ = plan_of(capsys, *words)
+    rules = {"always-generate", "always-retrieve", "human", "random"}
+    assert {cell["model"] for cell in plan["cells"]} == rules  # which have none
+    lacking = {entry["model"] for entry in plan["cannot"] if str(empty) in entry["reason"]}
+    # With all models, variants run where a task asks for them, which none does for this one.
+    assert lacking == {card.name for card in Cards().models() if card.weights} - {"fromage-vis4"}
+    assert asked_of_the_hub
+    assert set(asked_of_the_hub) == {True}
+
+
+def test_of_the_embedded_world_everything_is_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan, said = plan_of(capsys, "all", "--limit", 4, "--seeds", 2, "--out", tmp_path / "run")
+    too_few = {entry["task"] for entry in plan["cannot"] if "at least" in entry["reason"]}
+    assert too_few == {"cc3m-fid", "coco-fid"}
+    assert {cell["task"] for cell in plan["cells"]} == {card.name for card in Cards().tasks()} - too_few
+    for cell in plan["cells"]:
+        assert cell["missing"] == 0
+        assert cell["samples_pending"] == cell["examples"] * len(cell["seeds"])
+        assert (cell["units_pending"] > 0) == bool(cell["seeds"])
+    by_name = {"/".join(cell[part] for part in ("task", "model", "context")): cell for cell in plan["cells"]}
+    assert by_name["vist/glide/5-captions"]["samples_pending"] == 8
+    assert "vist/glide/5-captions: 4 examples x 2 seeds: 0 stored, 8 to do in" in said
+    assert not list((tmp_path / "run").rglob("*.json"))
+
+
+def test_everything_that_is_listed_can_be_shown(tmp_path: Path) -> None:
+    listed = gill_bench("list", HF_HUB_OFFLINE="0", PATH="/nowhere", HOME=str(tmp_path))
+    assert listed.returncode == 0
+    for name in NAMES:
+        assert name == "published" or f"\n  {name} " in listed.stdout, name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_card_is_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", name]) == 0
+    assert f'name = "{name}"' in capsys.readouterr().out
+    assert main(["show", name, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == name
