@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,18 @@ def read_json_value(file: Path) -> Any:
         raise InputError(f"{file}: nested too deeply to be one of the expected files") from error
 
 
+def from_json(text: str) -> Any:
+    """The value of JSON that gill-bench wrote itself, which never has NaN or infinities (`gill_bench.files.to_json`).
+
+    Raises:
+        ValueError: It is no JSON, has such a number, or is nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON file that holds an object.
 
@@ -56,6 +69,13 @@ def read_json(file: Path) -> dict[str, Any]:
     value = read_json_value(file)
     if not isinstance(value, dict):
         raise InputError(f"{file}: expected a JSON object at the top, found {type(value).__name__}")
+    return value
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is not a finite number")
     return value
 
 

@@ -5,13 +5,13 @@ Everything that is shown (tables, comparisons, checks) is computed from rows. `r
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
 from gill_bench.files import to_json, write_atomic
+from gill_bench.reading import from_json
 
 SCHEMA_VERSION = 1
 
@@ -99,22 +99,39 @@ def read_results(file: Path) -> Results:
         InputError: The file is absent, damaged, or of a version this gill-bench does not read.
     """
     try:
-        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
         version = raw["schema_version"]
         if version != SCHEMA_VERSION:
             raise InputError(
                 f"{file}: schema_version = {version!r}, but this gill-bench reads {SCHEMA_VERSION};"
                 " score the run again with: gill-bench score"
             )
-        known = {field.name for field in fields(Row)}
-        rows = tuple(Row(**{name: row[name] for name in known}) for row in raw["rows"])
+        rows = tuple(_row(number, row) for number, row in enumerate(raw["rows"]))
         missing = tuple(Missing(**item) for item in raw["missing"])
         return Results(rows, missing, tuple(raw["notes"]))
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file; is {file.parent} the folder of a run that was scored?") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"{file}: damaged ({error}); write it again with: gill-bench score {file.parent}") from error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{file}: key {error} is missing or unknown; score the run again with: gill-bench score"
         ) from error
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "float | None": (float, int, type(None)),
+}
+
+
+def _row(number: int, raw: dict[str, Any]) -> Row:
+    """A row of which every field is of its kind; `ValueError` names the first that is not."""
+    for one in fields(Row):
+        value = raw[one.name]
+        wrong = not isinstance(value, _KINDS[str(one.type)]) or (isinstance(value, bool) and one.type != "bool")
+        if wrong or (one.name.startswith("n_") and value < 0):
+            raise ValueError(f"rows[{number}].{one.name} = {value!r}"[:120])
+    return Row(**{one.name: raw[one.name] for one in fields(Row)})

@@ -18,6 +18,7 @@ from gill_bench.cli.run import run
 from gill_bench.cli.score import score
 from gill_bench.cli.show_card import show
 from gill_bench.cli.train import train
+from gill_bench.cli.verify import verify
 
 _MAP = """How well does a model use the context it is given? The evaluations of GILL (NeurIPS 2023) as a benchmark.
 
@@ -30,6 +31,7 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench compare A B               is B better than A, sample by sample
   gill-bench check RUN --against FILE  is it as good as it was
   gill-bench score runs/vist           score stored outputs again, generate nothing
+  gill-bench verify runs/vist          is every stored output as it was written
   gill-bench doctor MODEL              does an adapter keep its promises
   gill-bench convert-embeddings FILE   the authors' retrieval embeddings as plain files
   gill-bench train                     train GILL on caption-image pairs
@@ -73,6 +75,7 @@ app.command("report")(report)
 app.command("compare")(compare)
 app.command("check")(check)
 app.command("score")(score)
+app.command("verify")(verify)
 app.command("train")(train)
 app.command("doctor")(doctor)
 app.add_typer(data, name="data")

@@ -8,7 +8,6 @@ excludes zero, also after allowing for the number of metrics (Holm), and the los
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Literal
 
 from gill_bench.errors import InputError
 from gill_bench.files import to_json, write_atomic
+from gill_bench.reading import from_json
 from gill_bench.rows import Row
 from gill_bench.runs.stored import Place, StoredRun
 from gill_bench.signatures import signature_differences
@@ -98,7 +98,7 @@ def read_golden(file: Path) -> list[dict[str, Any]]:
         InputError: Absent, damaged, or of another version.
     """
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
+        raw = from_json(file.read_text(encoding="utf-8"))
         if raw["schema_version"] != SCHEMA_VERSION:
             raise InputError(f"{file}: schema_version = {raw['schema_version']!r}, expected {SCHEMA_VERSION}")
         numbers: list[dict[str, Any]] = raw["numbers"]

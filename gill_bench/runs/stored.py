@@ -6,7 +6,6 @@ the rows' signatures, in units of the cell's recipe.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
-from gill_bench.files import digest
+from gill_bench.files import digest, list_now
+from gill_bench.reading import from_json
 from gill_bench.rows import Results, Row, read_results
-from gill_bench.runs.units import COMMIT, SAMPLES
+from gill_bench.runs.units import COMMIT, SAMPLES, lines_of
 
 Place = tuple[str, str, str]
 """(task, model, context)."""
@@ -84,7 +84,7 @@ class StoredRun:
         """
         results = read_results(folder / "results.json")
         try:
-            spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+            spec = from_json((folder / "spec.json").read_text(encoding="utf-8"))
             _ = [(cell["task"], cell["model"], cell["context"], cell["recipe"]) for cell in spec["cells"]]
         except FileNotFoundError as error:
             raise InputError(f"{folder}: no spec.json; this is not the folder of a run") from error
@@ -104,8 +104,8 @@ class StoredRun:
         """The outputs of a cell, each once."""
         seen: set[tuple[str, int]] = set()
         for folder in self._units(place):
-            for line in (folder / SAMPLES).read_text(encoding="utf-8").splitlines():
-                sample = StoredSample(folder, json.loads(line))
+            for line in lines_of(folder / SAMPLES):
+                sample = StoredSample(folder, from_json(line))
                 if sample.key not in seen:
                     seen.add(sample.key)
                     yield sample
@@ -138,8 +138,15 @@ class StoredRun:
     def _cell(self, place: Place) -> Path:
         return self.folder.joinpath("units", *place)
 
+    @cached_property
+    def _listed(self) -> set[Place]:
+        return set()
+
     def _units(self, place: Place) -> list[Path]:
         """Committed units of the cell's recipe."""
+        if place not in self._listed:
+            list_now(self._cell(place))
+            self._listed.add(place)
         entry = next((e for e in self.spec["cells"] if (e["task"], e["model"], e["context"]) == place), None)
         if entry is None or not self._cell(place).is_dir():
             return []
@@ -157,7 +164,7 @@ def _scores(folder: Path, signature: str) -> Iterator[dict[str, Any]]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        found: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: damaged ({error}); mend it with: gill-bench score") from error
     return found

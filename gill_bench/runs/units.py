@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
-import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gill_bench.errors import GillBenchError
-from gill_bench.files import digest, digest_file, sync_folder, to_json, write_atomic
+from gill_bench.files import (
+    digest,
+    digest_file,
+    forget_list,
+    is_remote,
+    remove_folder,
+    sync_folder,
+    to_json,
+    write_atomic,
+    writing,
+)
+from gill_bench.reading import from_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,7 +132,7 @@ def read_unit(folder: Path) -> Unit:
     """
     file = folder / COMMIT
     try:
-        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
         unit = Unit(
             raw["task"],
             raw["model"],
@@ -133,8 +141,14 @@ def read_unit(folder: Path) -> Unit:
             tuple((name, content) for name, content in raw["examples"]),
             tuple(raw["seeds"]),
         )
+        if unit.key != folder.name:
+            raise DamagedUnitError(f"{file} is damaged: its examples, seeds or recipe are not those of this unit")
         files: dict[str, str] = raw["files"]
-        missing = sorted(set(files) - {entry.name for entry in folder.iterdir()})
+        missing = _missing(folder, files)
+        if missing and is_remote(folder):
+            # Listed while it was written: its last file was there when the rest of the list had been made.
+            forget_list(folder)
+            missing = _missing(folder, files)
         if missing:
             raise DamagedUnitError(f"{folder / missing[0]} is missing")
         for name in (SAMPLES, *({VECTORS} & files.keys())):
@@ -149,14 +163,18 @@ def read_samples(folder: Path) -> list[Sample]:
     """Read a committed unit's samples, in the order in which they were asked."""
     file = folder / SAMPLES
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-        records = [json.loads(line) for line in lines]
+        records = [from_json(line) for line in lines_of(file)]
         return [
             Sample(r["example"], r["seed"], row, r.get("image", ""), r.get("output", {}), r["flagged"], r["truncated"])
             for row, r in enumerate(records)
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedUnitError(f"{file} is damaged ({error!r})") from error
+
+
+def lines_of(file: Path) -> list[str]:
+    """The lines of a JSON lines file: texts in it may hold what Python else takes for a line end, such as U+2028."""
+    return [line for line in file.read_text(encoding="utf-8").split("\n") if line]
 
 
 def read_vectors(folder: Path) -> NDArray[np.float32]:
@@ -169,7 +187,7 @@ def read_vectors(folder: Path) -> NDArray[np.float32]:
         if hashlib.sha256(content).hexdigest() != file_hashes(folder)[VECTORS]:
             raise DamagedUnitError(
                 f"{file}: its content is not what the model made (SHA-256 differs);"
-                f" delete {folder.name}/ and run the same command again"
+                " gill-bench verify RUN withdraws its unit, and the same command makes it again"
             )
         vectors: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
     except (OSError, ValueError, KeyError) as error:
@@ -179,7 +197,7 @@ def read_vectors(folder: Path) -> NDArray[np.float32]:
 
 def file_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of a committed unit's files, as they were written."""
-    hashes: dict[str, str] = json.loads((folder / COMMIT).read_text(encoding="utf-8"))["files"]
+    hashes: dict[str, str] = from_json((folder / COMMIT).read_text(encoding="utf-8"))["files"]
     return hashes
 
 
@@ -193,32 +211,42 @@ def write_unit(
     """Write a unit: pictures, vectors and samples first, `unit.json` last.
 
     Args:
-        folder: The unit's folder; leftovers of a killed attempt are removed.
+        folder: The unit's folder; leftovers of a killed attempt are removed. In an object store there are no locks:
+            if another machine committed the unit in the meantime, its files stay, and nothing is written.
         unit: The unit.
         outputs: Per example and seed.
         details: Per example, what to note with its samples (cluster, prompt).
         made: How it was made (seconds, device): not part of the key.
     """
-    if folder.exists():
-        shutil.rmtree(folder)
+    forget_list(folder)
+    if folder.is_dir():
+        if is_remote(folder) and is_whole(folder):
+            return
+        (folder / COMMIT).unlink(missing_ok=True)
+        remove_folder(folder)
     folder.mkdir(parents=True)
     lines: list[str] = []
     files: dict[str, str] = {}
-    for place, ((example, _), made_of_it, detail) in enumerate(zip(unit.examples, outputs, details, strict=True)):
-        for seed, output in zip(unit.seeds, made_of_it, strict=True):
-            sample: dict[str, Any] = {"example": example, "seed": seed}
-            if output.image is not None:
-                name = sample["image"] = f"{place:03d}-{_readable(example)}-{seed}.png"
-                files[name] = _write(folder / name, _png(output.image))
-            if output.values:
-                sample["output"] = dict(output.values)
-            sample |= {"flagged": output.flagged, "truncated": output.truncated, **detail}
-            lines.append(to_json(sample))
-    vectors = [output.vector for made_of_it in outputs for output in made_of_it if output.vector is not None]
-    if vectors:
-        files[VECTORS] = _write(folder / VECTORS, _npy(vectors))
-    files[SAMPLES] = _write(folder / SAMPLES, ("\n".join(lines) + "\n").encode())
-    sync_folder(folder)
+    with writing(folder) as write:
+
+        def put(name: str, content: bytes) -> None:
+            write(name, content)
+            files[name] = hashlib.sha256(content).hexdigest()
+
+        for place, ((example, _), made_of_it, detail) in enumerate(zip(unit.examples, outputs, details, strict=True)):
+            for seed, output in zip(unit.seeds, made_of_it, strict=True):
+                sample: dict[str, Any] = {"example": example, "seed": seed}
+                if output.image is not None:
+                    name = sample["image"] = f"{place:03d}-{_readable(example)}-{seed}.png"
+                    put(name, _png(output.image))
+                if output.values:
+                    sample["output"] = dict(output.values)
+                sample |= {"flagged": output.flagged, "truncated": output.truncated, **detail}
+                lines.append(to_json(sample))
+        vectors = [output.vector for made_of_it in outputs for output in made_of_it if output.vector is not None]
+        if vectors:
+            put(VECTORS, _npy(vectors))
+        put(SAMPLES, ("\n".join(lines) + "\n").encode())
     commit = {
         "schema_version": SCHEMA_VERSION,
         "key": unit.key,
@@ -249,12 +277,8 @@ def _npy(vectors: Sequence[NDArray[np.float32]]) -> bytes:
     return buffer.getvalue()
 
 
-def _write(path: Path, content: bytes) -> str:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return hashlib.sha256(content).hexdigest()
+def _missing(folder: Path, files: Mapping[str, str]) -> list[str]:
+    return sorted(set(files) - {entry.name for entry in folder.iterdir()})
 
 
 def _readable(example: str) -> str:

@@ -34,7 +34,7 @@ def test_without_arguments_there_is_a_map(capsys: pytest.CaptureFixture[str]) ->
     assert "gill-bench run vist" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["run", "report", "score", "list", "show"])
+@pytest.mark.parametrize("command", ["run", "report", "score", "verify", "list", "show"])
 def test_every_command_explains_itself_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert f"gill-bench {command}" in capsys.readouterr().out.replace("Usage: gill-bench", "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from gill_bench.files import digest, to_json, write_atomic
 from gill_bench.metrics import Score
 from gill_bench.progress import say
+from gill_bench.reading import from_json
 from gill_bench.runs.plan import Cell, plan_cell
 from gill_bench.runs.scoring.asked import MetricAsked
 from gill_bench.runs.scoring.number import Number
@@ -61,13 +61,13 @@ def read_scores(cell: Cell, run: Path, asked: MetricAsked, seed: int, content: s
     """The kept numbers of one seed; None if there are none, or none of this content."""
     file = _file(cell, run, asked, seed)
     try:
-        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
         if raw["content"] != content:
             return None
         return [Score(**{**one, "where": tuple(one["where"]) if one["where"] else None}) for one in raw["scores"]]
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         say(f"warning: {file}: damaged ({error!r}); scored again")
         return None
 

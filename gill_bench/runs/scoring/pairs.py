@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from gill_bench.datasets import Example
 from gill_bench.errors import GillBenchError
-from gill_bench.files import to_json, write_atomic
+from gill_bench.files import remove_temporary, to_json, write_atomic
 from gill_bench.images import load_image
 from gill_bench.progress import say
 from gill_bench.read_ahead import read_ahead
+from gill_bench.reading import from_json
 from gill_bench.runs.claims import work_through
 from gill_bench.runs.lock import RunLock
 from gill_bench.runs.plan import Cell
@@ -115,7 +115,7 @@ def read_values(folder: Path, asked: MetricAsked, cell: Cell) -> dict[tuple[str,
     """A unit's values by (example, seed); None if it is not scored, or a reference picture is no longer the same."""
     file = folder / asked.file_name
     try:
-        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
         for name, sha256 in raw["references"].items():
             entry = cell.asked.get(name)
             if entry is not None and _reference_digest(cell, entry[0]) != sha256:
@@ -145,13 +145,12 @@ def changed_picture(file: Path) -> GillBenchError:
     """The complaint about a stored picture that is not the one that was committed."""
     return GillBenchError(
         f"{file}: its content is not what the model made (SHA-256 differs);"
-        f" delete {file.parent.name}/ and run the same command again"
+        " gill-bench verify RUN withdraws its unit, and the same command makes it again"
     )
 
 
 def _score_unit(work: Work, asked: MetricAsked, scorer: PictureMetric, references: _References) -> None:
-    for leftover in work.folder.glob(".score-*.tmp"):
-        leftover.unlink(missing_ok=True)
+    remove_temporary(work.folder, ".score-*.tmp")
     hashes = file_hashes(work.folder)
     valid = {name for name, _ in work.unit.examples}
     values: list[tuple[str, int, float]] = []

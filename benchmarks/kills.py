@@ -1,0 +1,211 @@
+"""Kills a run at random moments and resumes it, again and again: what comes out must never differ.
+
+    python benchmarks/kills.py [--kills 100] [--seed 0] [--limit 16] [--out DIR] [-- --workers 2 ...]
+
+One run is left alone: it gives the bytes, and the time within which kills fall. Then another is begun, killed (-9) at a
+random moment and begun again with the same command, until it ends by itself; then the next, until there were enough
+kills. Each kill takes the first process alone, or its whole group, as when a machine goes down. What stands behind `--`
+goes to `gill-bench run` as it is, such as `--engine ray`. A finished run must hold the same files with the same bytes,
+but for env.json, where it ran, and `made` in unit.json, how long it took. Exit code 1 where one does not. With --out,
+the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+MODEL = '''"""A model that costs nothing but time."""
+
+import hashlib
+import time
+
+from PIL import Image
+
+from gill_bench.interfaces import GeneratedImage
+
+
+class Sleeper:
+    def __init__(self, pause: float = 0.05) -> None:
+        self.pause = pause
+
+    def generate_images(self, prompts, noise):
+        time.sleep(self.pause * len(prompts))
+        return [[GeneratedImage(_picture(p.text, one)) for one in seeds] for p, seeds in zip(prompts, noise)]
+
+
+def _picture(text, noise):
+    return Image.frombytes("RGB", (8, 8), hashlib.sha256(f"{text}{noise.seed}".encode()).digest() * 6)
+'''
+_LONGEST = 600.0  # seconds that a run may take
+_NOT_COMPARED = ("env.json", ".lock")
+
+Phase = Literal["starting", "generating", "scoring"]
+
+
+@dataclass
+class Tally:
+    """What happened.
+
+    Attributes:
+        kills: By what the run was doing.
+        runs: That ended by themselves, each after some kills.
+        differing: Files that were not as in the run that was left alone, by run.
+        failed: Exit codes other than 0 of runs that ended by themselves, with what they said last.
+    """
+
+    kills: Counter[Phase] = field(default_factory=Counter)
+    runs: int = 0
+    differing: dict[str, list[str]] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def identical(self) -> bool:
+        """Whether every finished run was as the one that was left alone."""
+        return not self.differing and not self.failed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, default=16)
+    parser.add_argument("--out", type=Path)
+    options, rest = parser.parse_known_args()
+    arguments = ["--limit", str(options.limit), *(word for word in rest if word != "--")]
+    with tempfile.TemporaryDirectory(prefix="gill-bench-kills-") as temporary:
+        tally = kill_and_resume(options.out or Path(temporary), options.kills, options.seed, arguments)
+    for phase, count in sorted(tally.kills.items()):
+        print(f"{count:4} kills while {phase}")
+    print(f"{tally.runs:4} runs finished, {len(tally.differing)} of them not identical, {len(tally.failed)} failed")
+    for name, files in tally.differing.items():
+        print(f"{name}: {', '.join(files[:5])}")
+    for said in tally.failed:
+        print(said)
+    return 0 if tally.identical else 1
+
+
+def kill_and_resume(folder: Path, kills: int, seed: int, arguments: list[str], log: bool = True) -> Tally:
+    """Kill and resume until there were so many kills and the last run has ended by itself.
+
+    Args:
+        folder: Runs are written there; what an earlier call of the same kind left is gone on with.
+        kills: How many, in all.
+        seed: Of the moments.
+        arguments: More for `gill-bench run`.
+        log: Whether each kill is told on stderr.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model = folder / "sleeper.py"
+    model.write_text(MODEL, encoding="utf-8")
+    base = ["run", "vist", "--models", f"{model}:Sleeper", "--seeds", "2", "--device", "cpu", *arguments]
+    expected, seconds = _left_alone(folder, base)
+    tally, rng = _earlier(folder), random.Random(seed)
+    for _ in range(tally.kills.total()):  # the moments that were used already
+        _moment(rng, seconds)
+    while tally.kills.total() < kills:
+        out = folder / f"run-{tally.runs:03d}"
+        while True:
+            moment, group = _moment(rng, seconds) if tally.kills.total() < kills else (_LONGEST, False)
+            code, said = _run([*base, "--out", str(out)], moment, group)
+            if code != -signal.SIGKILL:
+                break
+            phase = phase_of(out)
+            tally.kills[phase] += 1
+            _remember(folder, tally)
+            if log:
+                sys.stderr.write(f"kill {tally.kills.total()} of {out.name} after {moment:.1f} s, {phase}\n")
+        if code:
+            tally.failed.append(f"{out.name}: exit code {code}: {said}")
+        differing = different(expected, content_of(out))
+        if differing:
+            tally.differing[out.name] = differing
+        tally.runs += 1
+        _remember(folder, tally)
+    return tally
+
+
+def content_of(run: Path) -> dict[str, bytes]:
+    """Every file of a run whose bytes are promised."""
+    found = {}
+    for file in sorted(run.rglob("*")):
+        if file.is_file() and file.name not in _NOT_COMPARED:
+            content = file.read_bytes()
+            if file.name == "unit.json":
+                content = json.dumps({**json.loads(content), "made": None}).encode()
+            found[file.relative_to(run).as_posix()] = content
+    return found
+
+
+def different(expected: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
+    """Names of files that are missing, additional or not the same."""
+    return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+
+
+def phase_of(run: Path) -> Phase:
+    """What a run was doing, as far as its files tell."""
+    if next(run.glob("units/*/*/*/*/score-*.json"), None):
+        return "scoring"
+    return "generating" if next(run.glob("units/*/*/*/*"), None) else "starting"
+
+
+def _left_alone(folder: Path, base: list[str]) -> tuple[dict[str, bytes], float]:
+    """The bytes of a run that nothing happens to, and the seconds that it takes."""
+    out, clock = folder / "whole", folder / "seconds.json"
+    if not clock.exists():
+        start = time.monotonic()
+        code, said = _run([*base, "--out", str(out)], _LONGEST, False)
+        if code:
+            raise SystemExit(f"the run that was left alone ended with exit code {code}: {said}")
+        clock.write_text(json.dumps(time.monotonic() - start))
+    return content_of(out), float(json.loads(clock.read_text()))
+
+
+def _moment(rng: random.Random, seconds: float) -> tuple[float, bool]:
+    """When to kill, and whether the whole group."""
+    return rng.uniform(0, seconds), rng.random() < 0.5
+
+
+def _run(words: list[str], moment: float, group: bool) -> tuple[int, str]:
+    """Run a command, kill it after so many seconds, and return its exit code and the last that it said."""
+    command = [sys.executable, "-m", "gill_bench", *words]
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
+        try:
+            process.wait(moment)
+        except subprocess.TimeoutExpired:
+            if group:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+            process.wait()
+        said.seek(0)
+        return process.returncode, said.read()[-400:]
+
+
+def _earlier(folder: Path) -> Tally:
+    file = folder / "tally.json"
+    if not file.exists():
+        return Tally()
+    raw = json.loads(file.read_text())
+    return Tally(Counter(raw["kills"]), raw["runs"], raw["differing"], raw["failed"])
+
+
+def _remember(folder: Path, tally: Tally) -> None:
+    content = {"kills": tally.kills, "runs": tally.runs, "differing": tally.differing, "failed": tally.failed}
+    (folder / "tally.json").write_text(json.dumps(content))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

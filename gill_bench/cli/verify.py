@@ -1,0 +1,51 @@
+"""`gill-bench verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def verify(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    json_: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> int:
+    """Is every stored output as it was written? Exit code 0 if so, 1 if anything is damaged.
+
+    Every file of every unit is read and compared with the hash that was written with it. A damaged unit is withdrawn
+    (its unit.json becomes unit.json.damaged; nothing is deleted), so that the command that made the run makes it again.
+
+    \b
+    Examples:
+      gill-bench verify runs/vist
+      gill-bench verify runs/vist --json
+    """
+    from dataclasses import asdict
+
+    from gill_bench.errors import GillBenchError
+    from gill_bench.files import folder_of, to_json
+    from gill_bench.progress import say
+    from gill_bench.runs import verify as verification
+
+    found = verification.verify(folder_of(run))
+    if json_:
+        typer.echo(to_json({**asdict(found), "whole": found.whole}, indent=1))
+    else:
+        for unit in found.damaged:
+            typer.echo(f"{'withdrawn' if unit.withdrawn else 'damaged':9}  {unit.unit}: {unit.reason}")
+        for one in found.problems:
+            typer.echo(f"{'problem':9}  {one.file}: {one.reason}")
+    say(f"{found.units} units, {found.files} files: {'all as they were written' if found.whole else 'damaged'}")
+    if found.whole:
+        return 0
+    steps = []
+    if any(unit.withdrawn for unit in found.damaged):
+        steps.append("run the command that made it again: it makes the withdrawn units again and keeps the others")
+    if not all(unit.withdrawn for unit in found.damaged):
+        steps.append(
+            "units that were not withdrawn (read-only, or in work): delete their folders, then the same command"
+        )
+    count = len(found.damaged) + len(found.problems)
+    raise GillBenchError("\n".join([f"{run}: {count} of what is stored is not as it was written", *steps]))
