@@ -183,6 +183,8 @@ class ReportColumn(_Strict):
         context: "" where each row names its own.
         asks: What the context asks a model for, where that is not what the task's capability stands for.
         percent: Fractions are printed as percent.
+        x: Where the column lies on the axis of the layout's figure; not drawn without.
+        series: Of the figure, where a model has several curves.
         published: The paper's column; "" where each row names its own, or the paper has none.
     """
 
@@ -194,14 +196,29 @@ class ReportColumn(_Strict):
     group: str = ""
     digits: int = 3
     percent: bool = False
+    x: float | None = None
+    series: str = ""
     published: str = ""
     published_metric: str = ""
+
+
+class ReportFigure(_Strict):
+    """What makes a figure of a layout; columns with an `x` are drawn, all of one metric.
+
+    Attributes:
+        x: What the axis of the columns shows.
+        y: What the numbers are.
+    """
+
+    x: str
+    y: str
 
 
 class ReportCard(_Strict):
     """The layout of one table of the paper.
 
     Attributes:
+        figure: For a layout that can be drawn too.
         on_request: Shown only when it is named.
     """
 
@@ -212,6 +229,7 @@ class ReportCard(_Strict):
     caption: str
     published_table: str
     on_request: bool = False
+    figure: ReportFigure | None = None
     rows: tuple[ReportRow, ...]
     columns: tuple[ReportColumn, ...]
 

@@ -1,4 +1,4 @@
-"""Reporting: results to tables that mirror the paper's, in five formats."""
+"""Reporting: results to tables and figures that mirror the paper's."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from gill_bench.reporting.structure import Table
     from gill_bench.reporting.table import Intervals
 
-FORMATS = ("terminal", "markdown", "latex", "csv", "json")
+FORMATS = ("terminal", "markdown", "latex", "html", "csv", "json")
+"""Of tables, as text."""
+FIGURE_FORMATS = ("svg", "png")
+"""Of one figure, as a file."""
+FILE_FORMATS = (*FORMATS, "parquet", *FIGURE_FORMATS)
+"""All that `render_file` writes."""
 
-__all__ = ["FORMATS", "render", "tables_for"]
+__all__ = ["FIGURE_FORMATS", "FILE_FORMATS", "FORMATS", "render", "render_file", "tables_for"]
 
 
 def tables_for(
@@ -92,8 +97,54 @@ def render(tables: Table | Sequence[Table], format: str, *, width: int = 120, co
         from gill_bench.reporting.latex import render_latex
 
         return "\n".join(map(render_latex, several))
+    if format == "html":
+        from gill_bench.reporting.html import render_html
+
+        return "\n".join(map(render_html, several))
     if format in ("csv", "json"):
         from gill_bench.reporting.data import render_csv, render_json
 
         return render_csv(several) if format == "csv" else render_json(several)
     raise InputError(f"no format named {format!r}; {did_you_mean(format, FORMATS)}")
+
+
+def render_file(tables: Sequence[Table], format: str) -> bytes:
+    """Render tables, or one figure, as the content of a file.
+
+    Args:
+        tables: What `tables_for` returns.
+        format: One of `FILE_FORMATS`.
+
+    Raises:
+        InputError: There is no such format, pyarrow is missing for Parquet, or a figure is asked for and the tables are
+            not one that is a figure too.
+    """
+    if format == "parquet":
+        from gill_bench.reporting.parquet import render_parquet
+
+        return render_parquet(tables)
+    if format in FIGURE_FORMATS:
+        from gill_bench.reporting.figure import render_figure
+
+        return render_figure(only_figure(tables), format)
+    if format not in FORMATS:
+        raise InputError(f"no format named {format!r}; {did_you_mean(format, FILE_FORMATS)}")
+    return render(tables, format).encode()
+
+
+def only_figure(tables: Sequence[Table]) -> Table:
+    """The one of some tables that is a figure too.
+
+    Raises:
+        InputError: None is, or several are.
+    """
+    figures = [table for table in tables if table.figure]
+    if not figures:
+        shown = ", ".join(table.name for table in tables)
+        raise InputError(f"a figure is asked for, and {shown or 'nothing'} is a table only; name a figure with --table")
+    if len(figures) > 1:
+        raise InputError(
+            f"a file holds one figure, these are {len(figures)}: {', '.join(table.name for table in figures)};"
+            " name one with --table"
+        )
+    return figures[0]

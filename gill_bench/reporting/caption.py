@@ -241,25 +241,45 @@ def _comparability(table: Table) -> tuple[str, ...]:
 
 
 def _intervals(table: Table) -> Iterator[str]:
-    """What the intervals are over, and how to read whether the paper's number lies in one."""
+    """What the intervals beside the paper's numbers are over, and how to read whether these lie in them."""
+    compared = [item for item in _cells(table) if item[2].published and item[2].mean is not None]
+    if any(cell.interval for _, _, cell in compared):
+        yield from _over(table, compared, "95 % interval of our mean", "No interval")
+        yield "in / out: the paper's number lies in the interval of our mean, or not."
+
+
+def _over(table: Table, cells: list[tuple[Line, Column, Cell]], name: str, without: str) -> Iterator[str]:
+    """What the intervals of cells are over."""
     over: dict[str, list[tuple[Line, Column, Cell]]] = {}
     counts: dict[str, list[int]] = {}
-    for line, column, cell in _cells(table):
-        if cell.published and cell.mean is not None:
-            kind = cell.interval.over if cell.interval else "nothing"
-            over.setdefault(kind, []).append((line, column, cell))
-            counts.setdefault(kind, []).append(cell.interval.n if cell.interval else 0)
-    if not over.keys() - {"nothing"}:
-        return
+    for line, column, cell in cells:
+        kind = cell.interval.over if cell.interval else "nothing"
+        over.setdefault(kind, []).append((line, column, cell))
+        counts.setdefault(kind, []).append(cell.interval.n if cell.interval else 0)
     n = {kind: _range(sorted(numbers)) for kind, numbers in counts.items()}
     clusters = (
-        f"95 % interval of our mean: bootstrap over {n.get('clusters')} clusters of examples (such as those of a photo"
-        " sequence or a dialog), each example a mean over its seeds"
+        f"{name}: bootstrap over {n.get('clusters')} clusters of examples (such as those of a photo sequence or a"
+        " dialog), each example a mean over its seeds"
     )
-    seeds = f"95 % interval of our mean: Student's t over {n.get('seeds')} seeds"
-    sentences = {"clusters": clusters, "seeds": seeds, "nothing": "No interval, as nothing tells of its spread"}
+    seeds = f"{name}: Student's t over {n.get('seeds')} seeds"
+    sentences = {"clusters": clusters, "seeds": seeds, "nothing": f"{without}, as nothing tells of its spread"}
     yield from _told_apart(table, [(over.get(kind, []), sentence) for kind, sentence in sentences.items()])
-    yield "in / out: the paper's number lies in the interval of our mean, or not."
+
+
+def figure_notes(table: Table) -> tuple[str, ...]:
+    """The sentences under a figure: warnings, and what its points, bands and hollow marks are."""
+    drawn = [item for item in _cells(table) if item[1].x is not None and item[2].mean is not None]
+    seeds = {seed for _, _, cell in drawn for seed in cell.seeds}
+    points = f"Points: mean over {len(seeds)} seeds ({_names(seeds)})" if len(seeds) > 1 else "Points: one seed"
+    published = any(cell.published for line in table.lines for cell in line.cells)
+    return (
+        *table.warnings,
+        *(_comparability(table) if table.compared else ()),
+        f"{points}. {_scored(table)}",
+        *_over(table, drawn, "Band, the 95 % interval of the mean", "No band"),
+        *_incomplete(table),
+        *(("Hollow: what the paper prints.",) if published else ()),
+    )
 
 
 def _paper(table: Table, source: str) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gill_bench.cards import ReportCard, ReportColumn
 from gill_bench.errors import InputError
-from gill_bench.reporting.structure import Column
+from gill_bench.reporting.structure import Axes, Column
 from gill_bench.rows import Row
 from gill_bench.signatures import describe_differences
 
@@ -86,9 +87,34 @@ def build_columns(
                 digits=spec.digits,
                 percent=spec.percent,
                 signatures={row.context: row.signature for row in members},
+                x=spec.x,
+                series=spec.series,
             )
         )
     return [_headed_like_its_group(column, columns) for column in columns], rows_of
+
+
+def axes_of(card: ReportCard) -> Axes | None:
+    """What the axes of a layout's figure show; None of a layout that is a table only.
+
+    Raises:
+        InputError: Its columns cannot be drawn together.
+    """
+    if card.figure is None:
+        return None
+    drawn = [column for column in card.columns if column.x is not None]
+    if not drawn:
+        raise InputError(f"{card.name}: has a [figure], but no column has an x; give those that are to be drawn one")
+    if len({(column.metric, column.percent) for column in drawn}) > 1:
+        metrics = ", ".join(dict.fromkeys(column.metric for column in drawn))
+        raise InputError(f"{card.name}: columns of different metrics or units have an x ({metrics}); a figure has one")
+    places = Counter((column.series, column.x) for column in drawn)
+    twice = next((place for place, count in places.items() if count > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"{card.name}: two columns of series {twice[0]!r} have x = {twice[1]:g}; give one another series"
+        )
+    return Axes(card.figure.x, card.figure.y)
 
 
 def _headed_like_its_group(column: Column, columns: Sequence[Column]) -> Column:

@@ -1,4 +1,4 @@
-"""Tables for machines, in full precision: CSV with one line a cell, JSON with everything."""
+"""Tables for machines, in full precision: records of one cell each, as CSV, and JSON with everything."""
 
 from __future__ import annotations
 
@@ -22,7 +22,17 @@ def render_csv(tables: Sequence[Table]) -> str:
     `mean`, `std`, `difference` and the ends of the 95 % interval are in the column's `unit`: percent, or "" for that of
     results.json. `text`, `interval_text`, `published_text` and `difference_text` are what the other formats print.
     """
-    records = [
+    out = io.StringIO()
+    # The header does not depend on there being a cell.
+    writer = csv.DictWriter(out, header(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _csv_value(value) for name, value in record.items()} for record in records(tables))
+    return out.getvalue()
+
+
+def records(tables: Sequence[Table]) -> list[dict[str, Field]]:
+    """One record for each cell, empty ones included, with the names of `header`."""
+    return [
         {
             "table": table.name,
             **_column_fields(_of_paper(column) if line.published_only else column),
@@ -36,12 +46,6 @@ def render_csv(tables: Sequence[Table]) -> str:
         for line in table.lines
         for column, cell in zip(table.columns, line.cells, strict=True)
     ]
-    out = io.StringIO()
-    # The header does not depend on there being a cell.
-    writer = csv.DictWriter(out, _header(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _csv_value(value) for name, value in record.items()} for record in records)
-    return out.getvalue()
 
 
 def render_json(tables: Sequence[Table]) -> str:
@@ -77,7 +81,8 @@ def render_json(tables: Sequence[Table]) -> str:
     return to_json(value, indent=1) + "\n"
 
 
-def _header() -> list[str]:
+def header() -> list[str]:
+    """The names of a record, in order."""
     column = Column("", "", "", "", "", "", None, 0, False, {})
     cell, line = Cell("not-run"), Line("", "", ())
     return [

@@ -163,6 +163,8 @@ class Column:
         digits: Decimals that are printed.
         percent: Numbers are in percent.
         signatures: By context, of all numbers of the column in it.
+        x: Where it lies on the axis of the table's figure; None for a column that is not drawn.
+        series: Which curve of a model it belongs to.
     """
 
     task: str
@@ -175,6 +177,8 @@ class Column:
     digits: int
     percent: bool
     signatures: Mapping[str, str]
+    x: float | None = None
+    series: str = ""
 
     @property
     def signature(self) -> str:
@@ -203,6 +207,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Axes:
+    """What the two axes of a figure show."""
+
+    x: str
+    y: str
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One table.
 
@@ -215,6 +227,7 @@ class Table:
         compared: The paper's numbers are shown beside ours.
         warnings: The notes of the run, which every rendering must carry.
         notes: Sentences that make the numbers readable: counts, seeds, gaps, signatures, sources.
+        figure: For a table that can be drawn (`gill_bench.reporting.figure`).
     """
 
     name: str
@@ -225,3 +238,4 @@ class Table:
     compared: bool
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    figure: Axes | None = None

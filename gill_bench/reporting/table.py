@@ -12,7 +12,7 @@ from gill_bench.errors import InputError
 from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, Asks
 from gill_bench.mean_interval import MeanInterval
 from gill_bench.reporting.caption import notes_of
-from gill_bench.reporting.columns import build_columns, check_models
+from gill_bench.reporting.columns import axes_of, build_columns, check_models
 from gill_bench.reporting.paper import Paper
 from gill_bench.reporting.structure import Cell, Column, Line, Table, in_unit
 from gill_bench.reporting.text import number
@@ -82,6 +82,7 @@ def build_table(
         lines=_mark_best(columns, lines),
         compared=published is not None,
         warnings=results.notes,
+        figure=axes_of(card),
     )
     return replace(table, notes=notes_of(table, published.source if published else ""))
 

@@ -1,0 +1,222 @@
+"""A table whose columns lie on an axis as a figure: a curve a model, its intervals a band, the paper's points hollow.
+
+Equal tables give equal bytes. Colours are those of Okabe and Ito (2008), which colour-blind readers tell apart; markers
+and dashes tell curves apart without colour.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from gill_bench.errors import InputError
+from gill_bench.reporting.caption import figure_notes
+from gill_bench.reporting.structure import Cell, Column, Line, Table
+from gill_bench.reporting.text import ARROWS, title_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (1, 3)))
+_INK = "#222222"
+# Inches.
+_WIDTH, _PLOT, _LEFT, _RIGHT, _AXIS = 7.0, 3.4, 0.75, 0.15, 0.55
+_TITLE_LINE, _NOTE_LINE, _LEGEND_LINE = 0.19, 0.145, 0.2
+_TITLE_CHARACTERS, _NOTE_CHARACTERS, _LABEL_CHARACTERS = 88, 122, 44
+# Curves stand beside one another, all within this share of the distance of two places on the axis.
+_ASIDE = 0.2
+_SETTINGS: dict[Any, Any] = {
+    "svg.hashsalt": "gill-bench",  # otherwise ids are random
+    "svg.fonttype": "none",  # text stays text: it can be searched, copied and read aloud
+    "text.parse_math": False,  # a dollar sign in somebody's name is one
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": "#888888",
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """One model in one series.
+
+    Attributes:
+        label: For the legend.
+        colour: That of the model.
+        style: Which marker and dash.
+        points: x and cell, by x.
+    """
+
+    label: str
+    colour: int
+    style: int
+    points: tuple[tuple[float, Cell], ...]
+
+    @property
+    def measured(self) -> list[tuple[float, Cell, float]]:
+        """Places, cells and means."""
+        return [(x, cell, cell.mean) for x, cell in self.points if cell.mean is not None]
+
+    @property
+    def published(self) -> list[tuple[float, float]]:
+        """Places and the paper's numbers."""
+        return [(x, cell.published.value) for x, cell in self.points if cell.published]
+
+    @property
+    def marker(self) -> str:
+        """Of matplotlib."""
+        return _MARKERS[self.style % len(_MARKERS)]
+
+
+def render_figure(table: Table, format: str) -> bytes:
+    """Draw a figure.
+
+    Args:
+        table: Of a layout with a `[figure]`; the bands are the intervals of its cells.
+        format: `svg` or `png`. Both carry the notes of the table as their description.
+
+    Raises:
+        InputError: The layout has no `[figure]`, or nothing of it was measured.
+    """
+    import matplotlib
+    from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if table.figure is None:
+        raise InputError(f"{table.name}: is a table only; a layout with [figure] is a figure too")
+    curves = _aside(_curves(table))
+    if not any(curve.measured for curve in curves):
+        raise InputError(f"{table.name}: nothing on its axis was measured, so there is nothing to draw")
+    title = textwrap.wrap(title_of(table), _TITLE_CHARACTERS)
+    notes = [line for note in figure_notes(table) for line in textwrap.wrap(note, _NOTE_CHARACTERS)]
+    rows = (len(_labels(curves)) + 1) // 2
+    below = _AXIS + rows * _LEGEND_LINE + 0.15 + len(notes) * _NOTE_LINE + 0.1
+    height = len(title) * _TITLE_LINE + 0.25 + _PLOT + below
+    # "default": the same figure whatever the user's own settings are.
+    with style.context("default"), matplotlib.rc_context(_SETTINGS):
+        figure = Figure(figsize=(_WIDTH, height))
+        FigureCanvasAgg(figure)
+        width = 1 - (_LEFT + _RIGHT) / _WIDTH
+        axes = figure.add_axes((_LEFT / _WIDTH, below / height, width, _PLOT / height))
+        for curve in curves:
+            _draw(axes, curve)
+        _label_axes(axes, table)
+        figure.text(0.02, 1 - 0.08 / height, "\n".join(title), va="top", weight="bold", linespacing=1.3)
+        handles = _handles(curves)
+        place = (_LEFT / _WIDTH, (below - _AXIS) / height)
+        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=place, ncols=2, frameon=False, borderaxespad=0)
+        figure.text(0.02, 0.08 / height, "\n".join(notes), va="bottom", size=7, linespacing=1.35)
+        out = io.BytesIO()
+        description = "\n".join((*table.warnings, *table.notes))
+        own: dict[str, Any] = {"Date": None, "Creator": "gill-bench"} if format == "svg" else {"Software": "gill-bench"}
+        metadata = {"Title": title_of(table), "Description": description, **own}
+        figure.savefig(out, format=format, dpi=200, metadata=metadata)
+    return out.getvalue()
+
+
+def _curves(table: Table) -> list[_Curve]:
+    """Curves with anything to draw, by model and series."""
+    series = list(dict.fromkeys(column.series for column in table.columns if column.x is not None))
+    found: list[_Curve] = []
+    for colour, line in enumerate(table.lines):
+        for name in series:
+            points = sorted(_points(table, line, name), key=lambda point: point[0])
+            if any(cell.mean is not None or cell.published for _, cell in points):
+                label = f"{line.title}, {name}" if name else line.title
+                found.append(_Curve(label, colour % len(_COLOURS), len(found), tuple(points)))
+    return found
+
+
+def _aside(curves: list[_Curve]) -> list[_Curve]:
+    """The curves, moved a little, so that points and intervals at one place do not hide one another."""
+    places = sorted({x for curve in curves for x, _ in curve.points})
+    distance = min((right - left for left, right in pairwise(places)), default=1.0)
+    step = _ASIDE * distance / len(curves) if curves else 0.0
+    return [
+        replace(curve, points=tuple((x + (at - (len(curves) - 1) / 2) * step, cell) for x, cell in curve.points))
+        for at, curve in enumerate(curves)
+    ]
+
+
+def _points(table: Table, line: Line, series: str) -> list[tuple[float, Cell]]:
+    pairs = zip(table.columns, line.cells, strict=True)
+    return [(column.x, cell) for column, cell in pairs if column.x is not None and column.series == series]
+
+
+def _draw(axes: Axes, curve: _Curve) -> None:
+    colour = _COLOURS[curve.colour]
+    measured = curve.measured
+    if measured:
+        xs, means = [x for x, _, _ in measured], [mean for _, _, mean in measured]
+        dash = _DASHES[curve.style % len(_DASHES)]
+        axes.plot(xs, means, color=colour, linestyle=dash, marker=curve.marker, markersize=5, linewidth=1.6, zorder=3)
+        nothing = float("nan")
+        low = [cell.interval.low if cell.interval else nothing for _, cell, _ in measured]
+        high = [cell.interval.high if cell.interval else nothing for _, cell, _ in measured]
+        axes.fill_between(xs, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1)
+        # A band between two points shows nothing of one that stands alone.
+        axes.vlines(xs, low, high, color=colour, alpha=0.7, linewidth=0.9, zorder=2)
+    if curve.published:
+        places, values = zip(*curve.published, strict=True)
+        axes.plot(places, values, **_hollow(curve.marker, colour), zorder=4)
+
+
+def _hollow(marker: str, colour: str) -> dict[str, Any]:
+    return {
+        "marker": marker,
+        "linestyle": "none",
+        "markerfacecolor": "white",
+        "markeredgecolor": colour,
+        "markersize": 7.5,
+        "markeredgewidth": 1.3,
+    }
+
+
+def _labels(curves: list[_Curve]) -> list[str]:
+    """What the legend says."""
+    own = [curve.label if curve.measured else f"{curve.label} (paper)" for curve in curves]
+    both = any(curve.measured and curve.published for curve in curves)
+    return [textwrap.shorten(label, _LABEL_CHARACTERS, placeholder=" ...") for label in own] + ["paper"] * both
+
+
+def _handles(curves: list[_Curve]) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    handles = []
+    for label, curve in zip(_labels(curves), [*curves, None], strict=False):
+        if curve is None:
+            handles.append(Line2D([], [], label=label, **_hollow("o", "#666666")))
+        elif curve.measured:
+            dash = _DASHES[curve.style % len(_DASHES)]
+            colour = _COLOURS[curve.colour]
+            handles.append(Line2D([], [], label=label, color=colour, linestyle=dash, marker=curve.marker, markersize=5))
+        else:
+            handles.append(Line2D([], [], label=label, **_hollow(curve.marker, _COLOURS[curve.colour])))
+    return handles
+
+
+def _label_axes(axes: Axes, table: Table) -> None:
+    assert table.figure is not None
+    drawn = [column for column in table.columns if column.x is not None]
+    axes.set_xlabel(table.figure.x)
+    axes.set_ylabel(_y_label(table.figure.y, drawn[0]))
+    axes.set_xticks(sorted({column.x for column in drawn if column.x is not None}))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _y_label(name: str, column: Column) -> str:
+    """With the stand-in backbone, the unit and the arrow, as in a heading."""
+    variant = f" [{column.variant}]" if column.variant else ""
+    arrow = ARROWS[column.higher_is_better]
+    return name + variant + (" (%)" if column.percent else "") + (f" {arrow}" if arrow else "")
