@@ -8,16 +8,12 @@ Schedulers and tokenizers, which have a state or settings of their own, are neve
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
-from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import torch
 from torch import nn
-
-Network = TypeVar("Network", bound=nn.Module)
 
 
 class _Key(NamedTuple):
@@ -43,8 +39,7 @@ def shared(kind: type, folder: Path, dtype: torch.dtype, device: str, load: Call
         load: Loads it. Called only if it is not there.
 
     Returns:
-        The network on the device, set to inference and without gradients. Its weights must not be changed: whoever has
-        to uses `with_own` first.
+        The network on the device, set to inference and without gradients. Its weights must not be changed.
     """
     stamps = ((file.resolve(), file.stat()) for file in sorted(folder.glob("*")) if file.is_file())
     files = tuple((str(file), status.st_size, status.st_mtime_ns) for file, status in stamps)
@@ -54,18 +49,3 @@ def shared(kind: type, folder: Path, dtype: torch.dtype, device: str, load: Call
         network = load().eval().requires_grad_(False).to(device)
         _networks[key] = network
     return network
-
-
-def with_own(network: Network, *own: nn.Parameter) -> Network:
-    """A network with the weights of a shared one, but for some of which it has a copy to change.
-
-    Args:
-        network: Shared.
-        own: Its weights that are copied.
-    """
-    copies = {id(weight) for weight in own}
-    kept = {id(weight): weight for weight in chain(network.parameters(), network.buffers()) if id(weight) not in copies}
-    copied = deepcopy(network, kept)
-    # Else the shared one would end with the caller's reference, and the next model would load everything again.
-    copied.__dict__["_shared"] = network
-    return copied

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from gill_bench.cards import Cards
 from gill_bench.interfaces import Noise
+from gill_bench.mini.scene import Scene, Thing
 from gill_bench.models import sharing
-from gill_bench.models.sharing import shared, with_own
+from gill_bench.models.sharing import shared
 from gill_bench.prompt import Prompt
 from gill_bench.runs.resolve import resolve_model
 
@@ -73,30 +75,66 @@ def test_sharing_changes_no_picture() -> None:
 
 
 def test_variants_share_all_but_what_they_trained() -> None:
-    gill, variant, plain = load("gill"), load("gill-r2"), load("opt")
-    assert gill.vision._model is variant.vision._model
+    gill, variant, fromage, plain = load("gill"), load("gill-r2"), load("fromage"), load("opt")
+    models = (gill, variant, fromage, plain)
+    assert gill.vision._model is variant.vision._model is fromage.vision._model
     assert gill.pipeline.unet is variant.pipeline.unet
-    tables = [model.language._model.get_input_embeddings().weight for model in (gill, variant, plain)]
-    assert len({table.data_ptr() for table in tables}) == 3
-    sizes = [len(table) for table in tables]
-    assert sizes[0] == sizes[1] + 6
-    rows = sizes[1] - 2
-    assert torch.equal(tables[0][:rows], tables[1][:rows])  # OPT's rows are the same, those of [IMG] are not
-    layers = [model.language._model.model.decoder.layers for model in (gill, variant, plain)]
-    for own, another, third in zip(*(group.parameters() for group in layers), strict=True):
-        assert own is another is third
+    assert all(model.language._model is plain.language._model for model in models)
+    table = plain.language._model.get_input_embeddings().weight
+    assert {model.language.embed([5]).shape[-1] for model in models} == {table.shape[1]}
+    assert {model.language._table.data_ptr() for model in models} == {table.data_ptr()}
+    assert all(model.language._head.data_ptr() == table.data_ptr() for model in models)
+    widths = [model.language.logits(table[:1]).shape[-1] for model in models]
+    # Two more than OPT's rows, six fewer tokens, one token, and OPT itself.
+    assert widths == [len(table) + 2, len(table) - 4, len(table) - 5, len(table)]
+    held = size_of(*(model.language._model for model in models), *(model.heads for model in models[:3]))
+    assert held == size_of(plain.language._model) + sum(size_of(model.heads) for model in models[:3])
+
+
+def test_clip_and_gill_share_the_vision_tower() -> None:
+    alone = load("clip")
+    pictures = [Scene("snow", Thing("circle", "red", "large", "top")).render()]
+    expected = (alone.embed_images(pictures), alone.embed_prompts([PROMPT]))
+    for first, second in (("clip", "gill"), ("gill", "clip")):
+        del alone
+        gc.collect()
+        pair = {name: load(name) for name in (first, second)}
+        clip, gill = pair["clip"], pair["gill"]
+        towers = [clip._model.vision_model, clip._vision._model, gill.vision._model]
+        assert {tower.embeddings.patch_embedding.weight.data_ptr() for tower in towers} == {
+            gill.vision._model.embeddings.patch_embedding.weight.data_ptr()
+        }
+        assert all(tower is towers[0] for tower in towers)
+        assert size_of(clip._model, gill.vision._model) == size_of(clip._model)
+        assert np.array_equal(clip.embed_images(pictures), expected[0])
+        assert np.array_equal(clip.embed_prompts([PROMPT]), expected[1])
+        alone = clip
+        del pair, clip, gill, towers
+    half = load("clip", dtype="bfloat16")
+    assert half._model.vision_model is not alone._model.vision_model
 
 
 def test_a_trained_row_does_not_reach_the_shared_table(mini_weights: Path) -> None:
     plain = load("opt")
-    before = plain.language._model.get_input_embeddings().weight.clone()
+    table = plain.language._model.get_input_embeddings().weight
+    before, states = table.clone(), torch.randn(3, table.shape[1])
     from gill_bench.models.gill.language import LanguageModel
 
     rows = torch.full((2, before.shape[1]), 7.0)
-    same_size = LanguageModel.load(mini_weights / "opt-mini", torch.float32, "cpu", len(before), rows)
-    assert torch.equal(same_size.embed([len(before) - 1]), rows[:1])
-    assert torch.equal(plain.language._model.get_input_embeddings().weight, before)
-    assert same_size._model.lm_head.weight is same_size._model.get_input_embeddings().weight
+    for size in (len(before) - 30, len(before), len(before) + 1, len(before) + 5):
+        language = LanguageModel.load(mini_weights / "opt-mini", torch.float32, "cpu", size, rows)
+        assert language._model is plain.language._model
+        between = torch.zeros(max(size - 2 - len(before), 0), before.shape[1])
+        expected = torch.cat([before[: size - 2], between, rows])
+        assert torch.equal(language.embed(range(size)), expected)
+        square = torch.tensor([[size - 1, 3], [2, size - 2]])
+        assert torch.equal(language.embed(square), expected[square])
+        torch.testing.assert_close(language.logits(states), states @ expected.T)
+        with pytest.raises(IndexError):
+            language.embed([size])
+    with pytest.raises(IndexError):
+        plain.language.embed([len(before)])
+    assert torch.equal(table, before)
 
 
 def test_another_precision_is_another_network() -> None:
@@ -137,12 +175,3 @@ def test_changed_files_are_read_again(mini_weights: Path, tmp_path: Path) -> Non
     (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
     assert shared(nn.Linear, folder, torch.float32, "cpu", read) is not first
     assert shared(nn.Bilinear, folder, torch.float32, "cpu", lambda: nn.Bilinear(1, 1, 1)) is not first
-
-
-def test_own_weights_keep_their_ties() -> None:
-    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))
-    network[1].weight = network[0].weight
-    copied = with_own(network, network[0].weight)  # type: ignore[arg-type]
-    assert copied[0].weight is copied[1].weight is not network[0].weight
-    assert copied[2].weight is network[2].weight
-    assert len(list(copied.parameters())) == len(list(network.parameters()))

@@ -15,6 +15,7 @@ from gill_bench.models.clip import Settings
 from gill_bench.models.gill.loading import load_network
 from gill_bench.models.gill.tokens import load_tokenizer
 from gill_bench.models.gill.vision import VisualEncoder, load_processor
+from gill_bench.models.sharing import shared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,10 +50,13 @@ class ClipRetriever:
         Raises:
             InputError: Files are missing or damaged.
         """
-        from transformers import CLIPModel
+        from transformers import CLIPModel, CLIPVisionModel
 
         tokenizer, processor = load_tokenizer(folder), load_processor(folder)
-        model = load_network(CLIPModel, folder, getattr(torch, settings.dtype), device)
+        dtype = getattr(torch, settings.dtype)
+        model = load_network(CLIPModel, folder, dtype, device)
+        # GILL and FROMAGe see with the same tower: if one of them is here in this precision, there is one copy of it.
+        model.vision_model = shared(CLIPVisionModel, folder, dtype, device, lambda: model.vision_model)
         return cls(model, tokenizer, processor, settings)
 
     @property

@@ -12,31 +12,35 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding, linear
 from torch.nn.utils.rnn import pad_sequence
 
 from gill_bench.errors import InputError
 from gill_bench.models.gill.loading import freeze, shared_network
-from gill_bench.models.sharing import with_own
 
 
 class LanguageModel:
-    """OPT, with the rows of added tokens in its tied embedding table.
+    """OPT, with rows of its own at the end of the tied embedding table.
+
+    The table itself is never resized or changed, as the authors do: it may be another model's too. What they write into
+    it, or append to it, stands beside it.
 
     Args:
         model: `OPTForCausalLM`.
-        vocabulary: Tokens, the additions included: the table is resized to it, which may shrink it. None = as it is.
-        image_embeddings: (r, e), the last rows of the table. None = as they are.
+        vocabulary: Tokens, the additions included, which may be fewer than the table's rows. None = the table's rows.
+        image_embeddings: (r, e), in place of the last r rows. None = as they are.
     """
 
     def __init__(self, model: Any, vocabulary: int | None = None, image_embeddings: Tensor | None = None) -> None:
-        if vocabulary is not None:
-            # Means of the old rows, the library's default for new ones, take minutes and are overwritten at once.
-            model.resize_token_embeddings(vocabulary, mean_resizing=False)
         self._model: Any = freeze(model)
         self._decoder: Any = model.model.decoder
-        if image_embeddings is not None:
-            with torch.no_grad():
-                model.get_input_embeddings().weight[-len(image_embeddings) :] = image_embeddings
+        table = model.get_input_embeddings().weight
+        own = table[:0] if image_embeddings is None else image_embeddings.detach().to(table)
+        before_own = (len(table) if vocabulary is None else vocabulary) - len(own)
+        # Zeros where the table ends before the added tokens begin, which OPT's does not.
+        self._own: Tensor = torch.cat([table.new_zeros(max(before_own - len(table), 0), own.shape[1]), own])
+        self._table: Tensor = table[:before_own]
+        self._head: Tensor = model.lm_head.weight[:before_own]  # the same, in every OPT that was published
 
     @classmethod
     def load(
@@ -54,10 +58,7 @@ class LanguageModel:
         """
         from transformers import OPTForCausalLM
 
-        model = shared_network(OPTForCausalLM, folder, dtype, device)
-        if vocabulary is not None:
-            model = with_own(model, model.get_input_embeddings().weight)
-        return cls(model, vocabulary, image_embeddings)
+        return cls(shared_network(OPTForCausalLM, folder, dtype, device), vocabulary, image_embeddings)
 
     @property
     def device(self) -> torch.device:
@@ -78,8 +79,14 @@ class LanguageModel:
 
     def embed(self, ids: Sequence[int] | Tensor) -> Tensor:
         """Input embeddings (T, e) of T ids."""
-        table: Tensor = self._model.get_input_embeddings()(torch.as_tensor(ids, dtype=torch.long, device=self.device))
-        return table
+        places = torch.as_tensor(ids, dtype=torch.long, device=self.device)
+        if not len(self._own):
+            return embedding(places, self._table)
+        last = len(self._table) - 1
+        embeddings = embedding(places.clamp(max=last), self._table)
+        own = places > last
+        embeddings[own] = self._own[places[own] - last - 1]
+        return embeddings
 
     def states(self, sequences: Sequence[Tensor]) -> list[Tensor]:
         """Last states, after the final norm, of input embeddings.
@@ -111,8 +118,8 @@ class LanguageModel:
 
     def logits(self, states: Tensor) -> Tensor:
         """Logits (..., vocabulary) of states (..., e), in the model's precision."""
-        logits: Tensor = self._model.lm_head(states)
-        return logits
+        logits = linear(states, self._head)
+        return torch.cat([logits, linear(states, self._own)], dim=-1) if len(self._own) else logits
 
     def require_room(self, length: int, what: str) -> None:
         """Check that a sequence is not too long.

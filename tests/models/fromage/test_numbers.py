@@ -41,9 +41,9 @@ def test_ret_is_the_last_token_and_pad_is_eos(folder: Path, fromage: Fromage) ->
     config = json.loads((folder / "opt-mini" / "config.json").read_text())
     # As in OPT-6.7b: 50265 tokens, <|image|>, [RET] = 50266; the table shrinks from 50272 rows to 50267.
     assert fromage.tokens.image_ids == [vocabulary + 1]
-    table = fromage.language._model.get_input_embeddings().weight
-    assert len(table) == vocabulary + 2 < config["vocab_size"]
-    assert fromage.language._model.lm_head.weight is table
+    table = fromage.language.embed(range(vocabulary + 2))
+    assert fromage.language.logits(table).shape == (vocabulary + 2, vocabulary + 2)
+    assert vocabulary + 2 < config["vocab_size"]
     assert torch.equal(table[-1:], fromage.heads.ret_input_embeddings.weight)  # type: ignore[attr-defined]
     assert fromage.tokens._tokenizer.pad_token_id == fromage.tokens.bos == 2
 

@@ -80,10 +80,15 @@ def test_bos_exactly_once_before_the_first_text(gill: Gill, prompts: list[Prompt
 
 
 def test_the_rows_of_the_checkpoint_stand_in_the_tied_table(gill: Gill) -> None:
-    table = gill.language._model.get_input_embeddings().weight
-    assert gill.language._model.lm_head.weight is table
+    table = gill.language.embed(range(gill.tokens.size))
     assert table.shape == (gill.tokens.size, 96)
     assert torch.equal(table[gill.tokens.image_ids], gill.heads.input_embeddings.weight)
+    # The rows that they take the place of, and those before them, stay as they are in OPT's own.
+    first, own = gill.tokens.image_ids[0], gill.language._model.get_input_embeddings().weight
+    assert torch.equal(table[:first], own[:first])
+    assert not torch.equal(table[first], own[first])
+    states = torch.randn(5, 96, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(gill.language.logits(states), states @ table.T)
     parameters = [*gill.language._model.parameters(), *gill.heads.parameters(), *gill.vision._model.parameters()]
     assert not any(parameter.requires_grad for parameter in parameters)
 
