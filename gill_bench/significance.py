@@ -1,26 +1,28 @@
 """Whether a paired difference can be told from chance: randomisation, bootstrap, McNemar, and many tests at once.
 
 Samples of one cluster (a photo sequence, an image, a dialog) are not independent, so every procedure treats a cluster
-as one. Seeds are the level below: their mean within a sample is what is compared, so that seeds that differ widen the
-spread between clusters and are counted once.
+as one. Seeds are averaged within a sample; what other seeds would give beyond that is for the interval
+(`gill_bench.seed_level`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gill_bench.statistics import ClusteredSums
 
+if TYPE_CHECKING:
+    from gill_bench.statistics import Clusters, Values
+
 RESAMPLES = 10_000
 _AT_ONCE = 1000  # resamples held in memory
 
 
-def randomisation_p(
-    differences: Sequence[float], clusters: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
-) -> float:
+def randomisation_p(differences: Values, clusters: Clusters, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
     """p-value of a mean paired difference by approximate randomisation (two-sided).
 
     In each of the resamples the two systems are swapped in about half of the clusters: the share of swaps whose mean
@@ -36,7 +38,7 @@ def randomisation_p(
     Raises:
         ValueError: Nothing to compare, numbers that are not finite, or lengths that differ.
     """
-    sums = ClusteredSums.of(differences, clusters).sums
+    sums = ClusteredSums.of(differences, clusters).grouped().sums
     observed = abs(float(sums.sum()))
     # A sum that differs in its last digits alone is the same.
     least = observed - 1e-9 * max(float(np.abs(sums).sum()), 1e-300)
@@ -46,14 +48,15 @@ def randomisation_p(
     generator = np.random.default_rng(seed)
     extreme = 0
     for start in range(0, resamples, _AT_ONCE):
-        signs = 1 - 2 * generator.integers(0, 2, size=(min(_AT_ONCE, resamples - start), len(sums)), dtype=np.int8)
-        extreme += int((np.abs(signs @ sums) >= least).sum())
+        count = min(_AT_ONCE, resamples - start)
+        bits = np.frombuffer(generator.bytes(count * (-(-len(sums) // 8))), dtype=np.uint8).reshape(count, -1)
+        swapped = np.unpackbits(bits, axis=1, count=len(sums)).astype(np.float64)
+        # The sum with some clusters swapped is the whole sum less twice theirs.
+        extreme += int((np.abs(sums.sum() - 2 * (swapped @ sums)) >= least).sum())
     return (extreme + 1) / (resamples + 1)
 
 
-def bootstrap_p(
-    differences: Sequence[float], clusters: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
-) -> float:
+def bootstrap_p(differences: Values, clusters: Clusters, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
     """p-value of a mean paired difference by paired bootstrap (two-sided).
 
     The share of resamples whose mean is at least as far from the observed one as that is from zero,
@@ -68,13 +71,13 @@ def bootstrap_p(
     Raises:
         ValueError: Nothing to compare, numbers that are not finite, or lengths that differ.
     """
-    data = ClusteredSums.of(differences, clusters)
+    data = ClusteredSums.of(differences, clusters).grouped()
     means = data.resampled_means(resamples, seed)
     observed = data.mean
     return float((int((np.abs(means - observed) >= abs(observed)).sum()) + 1) / (resamples + 1))
 
 
-def clustered_t_p(differences: Sequence[float], clusters: Sequence[str]) -> float:
+def clustered_t_p(differences: Values, clusters: Clusters) -> float:
     """p-value of a mean paired difference by Student's t over clusters (two-sided).
 
     Unlike randomisation it can tell a large difference from chance with as few as three clusters, at the price of
@@ -93,10 +96,10 @@ def clustered_t_p(differences: Sequence[float], clusters: Sequence[str]) -> floa
     from scipy.stats import t
 
     data = ClusteredSums.of(differences, clusters)
-    count, total = len(data.sums), int(data.sizes.sum())
+    count = len(data.sums)
     if count < 2:
         raise ValueError(f"a test needs at least two clusters, not {count}")
-    error = float(np.sqrt(count / (count - 1) * np.square(data.sums - data.sizes * data.mean).sum())) / total
+    error = data.standard_error
     if error == 0:
         return 1.0 if data.mean == 0 else 0.0
     return float(2 * t.sf(abs(data.mean) / error, count - 1))
@@ -116,6 +119,36 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
     discordant = only_first + only_second
     return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+
+
+def effect_size(differences: Values, clusters: Clusters) -> float | None:
+    """Standardised paired effect, Cohen's d_z: the mean of the clusters' mean differences by their standard deviation.
+
+    Cohen (1988), Lakens (2013): 0.2 is called small, 0.5 medium, 0.8 large. With every pair its own cluster it is
+    t / sqrt(n) of the paired t-test.
+
+    Args:
+        differences: One per pair.
+        clusters: Of each pair.
+
+    Returns:
+        None for fewer than two clusters, and where they do not differ but their mean is not zero: it has no bounds.
+
+    Raises:
+        ValueError: Nothing to compare, numbers that are not finite, or lengths that differ.
+
+    >>> effect_size([1.0, 2.0, 3.0], ["a", "b", "c"])
+    2.0
+    """
+    data = ClusteredSums.of(differences, clusters)
+    means = data.sums / data.sizes
+    if len(means) < 2:
+        return None
+    spread = float(means.std(ddof=1))
+    # Equal numbers have a standard deviation of a few last digits.
+    if spread <= 1e-12 * float(np.abs(means).max()):
+        return 0.0 if not means.any() else None
+    return float(means.mean()) / spread
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -122,14 +122,14 @@ class StoredRun:
         by_seed: dict[int, dict[str, float]] = {}
         signature, seeds = rows[0].signature, {row.seed for row in rows}
         for folder in self._units(place):
-            for raw in _scores(folder, signature):
+            for raw in _scores(folder, metric.partition("[")[0], signature):
                 for example, seed, value in raw.get("values", ()) if raw.get("metric") == metric else ():
                     if seed in seeds:
                         by_seed.setdefault(seed, {}).setdefault(example, float(value))
         for file in sorted(self._cell(place).glob("score-*.json")):
             seed = int(file.stem.rsplit("-", 1)[1])
-            raw = _read(file)
-            if seed in seeds and signature.endswith(raw.get("signature", "?")):
+            raw = self._numbers(file) if seed in seeds else {}
+            if signature.endswith(raw.get("signature", "?")):
                 for score in raw["scores"]:
                     if score["metric"] == metric.partition("[")[0] and score["each"]:
                         by_seed[seed] = {name: float(value) for name, value in score["each"].items()}
@@ -142,8 +142,26 @@ class StoredRun:
     def _listed(self) -> set[Place]:
         return set()
 
+    @cached_property
+    def _kept(self) -> dict[Path, Any]:
+        return {}
+
+    def _numbers(self, file: Path) -> dict[str, Any]:
+        """A cell's numbers of all outputs together: one file of many metrics, read once."""
+        if file not in self._kept:
+            self._kept[file] = _read(file)
+        found: dict[str, Any] = self._kept[file]
+        return found
+
     def _units(self, place: Place) -> list[Path]:
-        """Committed units of the cell's recipe."""
+        """Committed units of the cell's recipe; looked up once."""
+        cell = self._cell(place)
+        if cell not in self._kept:
+            self._kept[cell] = self._find_units(place)
+        found: list[Path] = self._kept[cell]
+        return found
+
+    def _find_units(self, place: Place) -> list[Path]:
         if place not in self._listed:
             list_now(self._cell(place))
             self._listed.add(place)
@@ -155,8 +173,8 @@ class StoredRun:
         return [folder for folder in units if _read(folder / COMMIT).get("recipe") == wanted]
 
 
-def _scores(folder: Path, signature: str) -> Iterator[dict[str, Any]]:
-    for file in sorted(folder.glob("score-*.json")):
+def _scores(folder: Path, name: str, signature: str) -> Iterator[dict[str, Any]]:
+    for file in sorted(folder.glob(f"score-{name}-*.json")):
         raw = _read(file)
         if signature.endswith(raw.get("signature", "?")):
             yield raw
