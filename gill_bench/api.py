@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gill_bench.cards import Cards
+from gill_bench.files import folder_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,18 +38,41 @@ class Report:
     tables: tuple[Table, ...]
 
     def render(self, format: str) -> str:
-        """The tables in a format of `gill-bench report`: markdown, latex, csv, json, ..."""
+        """The tables in a format of `gill-bench report`: markdown, latex, html, csv, json, ..."""
         from gill_bench.reporting import render
 
         return render(self.tables, format)
+
+    def save(self, file: Path | str) -> None:
+        """Write a file in the format that its ending stands for, such as .tex, .parquet, or .svg of one figure.
+
+        Raises:
+            InputError: The ending stands for none, or a figure is asked for and there is none, or more than one.
+        """
+        from gill_bench.errors import InputError
+        from gill_bench.files import write_atomic
+        from gill_bench.reporting import SUFFIXES, render_file
+
+        suffix = Path(file).suffix
+        if suffix not in SUFFIXES:
+            raise InputError(f"{file}: its ending names no format; end it in {', '.join(SUFFIXES)}")
+        write_atomic(Path(file), render_file(self.tables, SUFFIXES[suffix]))
 
     def __str__(self) -> str:
         """As in a terminal."""
         return self.render("terminal")
 
     def _repr_markdown_(self) -> str:
-        """As in a notebook."""
         return self.render("markdown")
+
+    def _repr_html_(self) -> str:
+        """As in a notebook: tables, and figures where their bands are known."""
+        from gill_bench.reporting import render
+        from gill_bench.reporting.figure import has_bands, render_figure_html
+
+        return "\n".join(
+            render(table, "html") + (render_figure_html(table) if has_bands(table) else "") for table in self.tables
+        )
 
 
 @dataclass(frozen=True)
@@ -75,25 +99,29 @@ class Run:
             task: Only of this task; of all, if "".
             model: Likewise.
             context: Likewise.
-            pictures: Load them, as PIL pictures in the column `picture`; else `file` says where they are.
+            pictures: Load them, as PIL pictures in the column `picture`, which a notebook shows; else `file` says where
+                they are.
         """
         import pandas as pd
 
         asked = (task, model, context)
         stored = self._stored()
         places = [place for place, _ in stored.rows if all(w in ("", p) for w, p in zip(asked, place, strict=True))]
-        return pd.DataFrame([row for place in dict.fromkeys(places) for row in self._rows(stored, place, pictures)])
+        found = [row for place in dict.fromkeys(places) for row in self._rows(stored, place, pictures)]
+        if not pictures:
+            return pd.DataFrame(found)
+        from gill_bench.notebook import Samples
+
+        return Samples(found)
 
     def report(self, *tables: str, compare: bool = False) -> Report:
         """The paper's tables of this run.
 
         Args:
-            tables: Names of report cards; all that fit, if none.
-            compare: Show the paper's numbers too.
+            tables: Names of report cards, tables or figures; all that fit, if none.
+            compare: Show the paper's numbers too, and whether they lie in the 95 % intervals of these.
         """
-        from gill_bench.reporting import tables_for
-
-        return Report(tuple(tables_for([self.folder], Cards(), tables or None, compare)))
+        return _report([self.folder], tables, compare)
 
     def check(self, golden: Path | str, tolerance: float = 0.0) -> list[Verdict]:
         """Compare with a golden file (`gill_bench.runs.golden`)."""
@@ -103,6 +131,9 @@ class Run:
 
     def _repr_markdown_(self) -> str:
         return self.report()._repr_markdown_()
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_()
 
     def _stored(self) -> StoredRun:
         from gill_bench.runs.stored import StoredRun
@@ -143,7 +174,7 @@ def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
     from gill_bench.runs.planning import Ask, make_plan
     from gill_bench.runs.run import execute
 
-    folder = Path(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks)
+    folder = folder_of(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks)
     lists: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
     }
@@ -157,7 +188,7 @@ def load_run(folder: Path | str) -> Run:
     Raises:
         InputError: It is none, or was not scored.
     """
-    found = Run(Path(folder))
+    found = Run(folder_of(folder))
     found._stored()
     return found
 
@@ -187,12 +218,17 @@ def report(*runs: Path | str, tables: Sequence[str] = (), compare: bool = False)
 
     Args:
         runs: Run directories.
-        tables: Names of report cards; all that fit, if none.
-        compare: Show the paper's numbers too.
+        tables: Names of report cards, tables or figures; all that fit, if none.
+        compare: Show the paper's numbers too, and whether they lie in the 95 % intervals of these.
     """
-    from gill_bench.reporting import tables_for
+    return _report([folder_of(one) for one in runs], tables, compare)
 
-    return Report(tuple(tables_for([Path(one) for one in runs], Cards(), list(tables) or None, compare)))
+
+def _report(folders: Sequence[Path], names: Sequence[str], compare: bool) -> Report:
+    from gill_bench.reporting import tables_for
+    from gill_bench.runs.intervals import StoredIntervals
+
+    return Report(tuple(tables_for(folders, Cards(), list(names) or None, compare, StoredIntervals(folders))))
 
 
 def list_tasks() -> list[str]:

@@ -1,19 +1,84 @@
-"""Files that are either whole or not there: temporary name, flush to disk, rename; and hashes of their content."""
+"""Files that are either whole or not there: temporary name, flush to disk, rename; and hashes of their content.
+
+A run's folder may be in an object store (`gill_bench.store_path`), where every file is put in one piece. Such a path is
+no `pathlib.Path`, but has those of its methods that run folders need, so that everything else takes it for one; what
+differs is here.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from pathlib import Path
-from typing import Any
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
+
+from gill_bench.errors import InputError
+
+if TYPE_CHECKING:
+    from gill_bench.store_path import StorePath
+
+_PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+_LOCAL = ("file", "local")
+
+
+def folder_of(text: str | Path) -> Path:
+    """A folder by path or by URL.
+
+    Args:
+        text: A path, or a URL such as `s3://bucket/runs/one`; also as a `Path`, which swallows one of the slashes.
+
+    Raises:
+        InputError: The URL holds credentials, names no bucket, or nothing that reads it is installed.
+
+    >>> folder_of("runs/one")
+    PosixPath('runs/one')
+    """
+    if is_remote(text):
+        return text
+    given = _PROTOCOL.match(str(text))
+    if given is None:
+        return Path(text)
+    protocol, rest = given.group(1).lower(), str(text)[given.end() :]
+    if protocol in _LOCAL:
+        return Path("/", rest)
+    # The message must not repeat what is not to be seen.
+    if "@" in rest.partition("/")[0] or "?" in rest:
+        raise InputError(
+            f"{protocol}://...: a URL with credentials or a query would be written into the run;"
+            f" give {protocol}://BUCKET/FOLDER, and credentials by the environment"
+        )
+    bucket, _, folder = rest.partition("/")
+    if not bucket or not folder.strip("/"):
+        raise InputError(f"{protocol}://{rest}: expected {protocol}://BUCKET/FOLDER")
+    from gill_bench.store_path import StorePath, store_of
+
+    store_of(protocol)
+    return cast(Path, StorePath(f"{protocol}:", *rest.split("/")))
+
+
+def is_remote(path: object) -> TypeGuard[Path]:
+    """Whether something is a path in an object store."""
+    return isinstance(path, PurePath) and not isinstance(path, Path)
+
+
+def _in_store(path: Path) -> StorePath:
+    return cast("StorePath", path)
 
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a kill at any moment leaves the old file or the new one, never a part.
 
-    The temporary name holds the process id, so that two processes never write to the same one.
+    The temporary name holds the process id, so that two processes never write to the same one. In an object store it is
+    one request, which is whole or nothing.
     """
+    if is_remote(path):
+        path.write_bytes(content)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -29,13 +94,79 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries to disk, where the system allows it (POSIX)."""
-    if os.name != "posix":
+    if os.name != "posix" or is_remote(folder):
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
+    """Give a function that writes a new file of a folder by name; at the end of the context all are there for good.
+
+    Not atomic each: a file may be there in part until then.
+    """
+    if is_remote(folder):
+        contents: dict[str, bytes] = {}
+        yield contents.__setitem__
+        _in_store(folder).write_together(contents)
+        return
+
+    def write(name: str, content: bytes) -> None:
+        with (folder / name).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    yield write
+    sync_folder(folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it."""
+    if is_remote(folder):
+        _in_store(folder).remove_below()
+    else:
+        shutil.rmtree(folder)
+
+
+def remove_temporary(folder: Path, pattern: str) -> None:
+    """Remove what killed processes left of files that they were writing; in an object store they leave nothing."""
+    if not is_remote(folder):
+        for file in folder.glob(pattern):
+            file.unlink(missing_ok=True)
+
+
+def list_now(folder: Path) -> None:
+    """List a folder of an object store with its subfolders, so that what is asked next needs few requests."""
+    if is_remote(folder):
+        from gill_bench.store_listing import list_now
+
+        list_now(_in_store(folder))
+
+
+def forget_list(folder: Path) -> None:
+    """Ask an object store again about a folder."""
+    if is_remote(folder):
+        from gill_bench.store_listing import forget
+
+        forget(_in_store(folder))
+
+
+def local_copy(path: Path) -> Path:
+    """A local file with the same content, for what reads only those.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    if not is_remote(path):
+        return path
+    from gill_bench.store_listing import local_copy
+
+    return local_copy(_in_store(path))
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:

@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
+from gill_bench.files import is_remote
+
 RULE = "exif:ignored|alpha:dropped|rgb8"
 
 
@@ -30,7 +32,7 @@ def load_image(source: Path | BinaryIO, squash: int = 0) -> Image.Image:
         UnreadablePictureError: With the reason in a few words.
     """
     try:
-        with Image.open(source) as opened:
+        with Image.open(source.open("rb") if is_remote(source) else source) as opened:
             # PIL only warns of these, and turning its warning into an error is not possible in one thread alone.
             if Image.MAX_IMAGE_PIXELS is not None and opened.width * opened.height > Image.MAX_IMAGE_PIXELS:
                 raise UnreadablePictureError("too many pixels (decompression bomb?)")

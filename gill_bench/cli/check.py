@@ -28,12 +28,12 @@ def check(
     from dataclasses import asdict
 
     from gill_bench.errors import IncompleteError, RegressionError
-    from gill_bench.files import to_json
+    from gill_bench.files import folder_of, to_json
     from gill_bench.progress import say
     from gill_bench.runs import golden
     from gill_bench.runs.stored import StoredRun
 
-    stored = StoredRun.open(run)
+    stored = StoredRun.open(folder_of(run))
     if update:
         golden.write_golden(against, stored)
         say(f"written: {against}")

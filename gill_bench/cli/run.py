@@ -38,7 +38,9 @@ def run(
         str | None,
         typer.Option(metavar="DIR|mini", help="The same for the metrics' backbones.", show_default="as --weights"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Run directory.", show_default="runs/<tasks>")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR|URL", help="Run directory.", show_default="runs/<tasks>")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="CARD.KEY=VALUE", help="A setting of a task or model card; repeatable."),
@@ -83,6 +85,7 @@ def run(
       gill-bench run ./my-task.toml --models gill,./my-model.toml --dry-run
     """
     from gill_bench.errors import IncompleteError
+    from gill_bench.files import folder_of
     from gill_bench.progress import say
     from gill_bench.runs.planning import Ask, make_plan
     from gill_bench.runs.run import execute
@@ -90,7 +93,7 @@ def run(
 
     ask = Ask(
         tasks=tuple(tasks),
-        out=out or Path("runs") / "-".join(Path(task).stem for task in tasks),
+        out=folder_of(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks),
         models=_names(models),
         contexts=_names(contexts) if contexts else (),
         seeds=seeds or 0,

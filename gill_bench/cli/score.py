@@ -25,9 +25,11 @@ def score(
       gill-bench score runs/vist --json
     """
     from gill_bench.errors import IncompleteError
+    from gill_bench.files import folder_of
     from gill_bench.progress import say
     from gill_bench.runs.run import score as score_run
 
+    run = folder_of(run)
     outcome = score_run(run, device, threads or 0, data)
     if json_:
         typer.echo((run / "results.json").read_text(encoding="utf-8"), nl=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gill_bench.datasets import Example
-from gill_bench.files import digest
+from gill_bench.files import digest, list_now
 from gill_bench.images import RULE
 from gill_bench.rows import Missing, Row
 from gill_bench.runs.asked import TaskAsked
@@ -23,6 +23,7 @@ def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
     """The rows of a cell, one per metric and seed; none of the candidates'."""
     if cell.asks == "candidates":
         return
+    list_now(cell.folder(run))
     counts, protocol, how = _Counts(cell), protocol_signature(cell), model_signature(cell)
     for asked in metrics_of(cell.task):
         signature = f"{protocol}|{asked.signature}"

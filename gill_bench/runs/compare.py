@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gill_bench.errors import InputError, did_you_mean
+from gill_bench.files import folder_of
 from gill_bench.runs.stored import Place, StoredRun
 from gill_bench.significance import holm, is_binary, mcnemar_p, randomisation_p
 from gill_bench.statistics import Interval, paired_interval
@@ -25,7 +26,8 @@ class Side:
     def parse(cls, text: str) -> Side:
         """Parse `RUN` or `RUN:MODEL`; a folder whose name has a colon is meant as it is."""
         folder, colon, model = text.rpartition(":")
-        return cls(Path(folder), model) if colon and not Path(text).is_dir() else cls(Path(text))
+        named = colon and not model.startswith("/") and not folder_of(text).is_dir()
+        return cls(folder_of(folder), model) if named else cls(folder_of(text))
 
 
 @dataclass(frozen=True, slots=True)

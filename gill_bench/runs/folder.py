@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from gill_bench import __version__
 from gill_bench.cards import TaskCard, explain
 from gill_bench.errors import InputError
-from gill_bench.files import digest, to_json, write_atomic
+from gill_bench.files import digest, is_remote, remove_temporary, to_json, write_atomic
 from gill_bench.progress import say
 from gill_bench.runs.plan import Cell
 from gill_bench.weights import MINI
@@ -36,6 +37,7 @@ _PACKAGES = (
 )
 _CELL = {"task", "task_as", "model", "context", "seeds", "recipe", "notes"}
 _TASK = {"card", "data", "limit", "metric_weights"}
+_IN_URL = re.compile(r"(?<=://)[^/@]*@|\?.*")  # what may be a secret: user and password, query
 _SECRET = ("token", "key", "secret", "password")
 
 
@@ -121,8 +123,7 @@ def write_spec(run: Path, spec: Mapping[str, Any]) -> None:
 
 def remove_leftovers(run: Path) -> None:
     """Remove what a killed process left of the files that are written under the lock, which the caller holds."""
-    for file in run.glob(".*.json.*.tmp"):
-        file.unlink(missing_ok=True)
+    remove_temporary(run, ".*.json.*.tmp")
 
 
 def task_from_entry(run: Path, entry: Mapping[str, Any], data: str | None = None) -> dict[str, Any]:
@@ -188,11 +189,12 @@ def _task_entry(run: Path, cell: Cell) -> dict[str, Any]:
 
 
 def _to_run(run: Path, folder: str) -> str:
-    return folder if folder == MINI else Path(os.path.relpath(folder, run)).as_posix()
+    """A folder as seen from the run; from the current folder, if the run is in an object store."""
+    return folder if folder == MINI else Path(os.path.relpath(folder, None if is_remote(run) else run)).as_posix()
 
 
 def _from_run(run: Path, folder: str) -> str:
-    return folder if folder == MINI else os.path.normpath(run / folder)
+    return folder if folder == MINI else os.path.normpath(folder if is_remote(run) else run / folder)
 
 
 def _harmless(argument: str) -> str:
@@ -200,7 +202,7 @@ def _harmless(argument: str) -> str:
     name, equals, value = argument.partition("=")
     if any(word in name.lower() for word in _SECRET) and equals:
         return f"{name}=…"
-    text = value if equals else name
+    text = _IN_URL.sub("…", value if equals else name) if "://" in argument else value if equals else name
     if Path(text).is_absolute():
         text = f"…/{Path(text).name}"
     return f"{name}={text}" if equals else text
@@ -215,8 +217,9 @@ def _torch_threads() -> int:
 def _data_from_run(run: Path, folder: str) -> str:
     found = _from_run(run, folder)
     if found != MINI and not Path(found).is_dir():
+        seen = "the current folder" if is_remote(run) else run
         raise InputError(
-            f"{found}: the run's data was there, seen from {run}, and is not any more; say where: --data DIR"
+            f"{found}: the run's data was there, seen from {seen}, and is not any more; say where: --data DIR"
         )
     return found
 

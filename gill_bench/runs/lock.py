@@ -2,6 +2,9 @@
 
 One file, of which each unit locks a byte of its own (POSIX record locks: released by the system when the process ends,
 however it ends, and valid on network file systems). Where there are none (Windows), one process at a time is safe.
+
+Object stores have none either. There the file is in the cache of this machine, and its processes share the work of a
+run as they do on a disk; other machines do not see it (`docs/object-stores.md`).
 """
 
 from __future__ import annotations
@@ -11,6 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+
+from gill_bench.cache import cache_folder
+from gill_bench.files import digest, is_remote
 
 try:
     import fcntl
@@ -24,7 +30,7 @@ class RunLock:
     """The lock file of a run directory. Open it once a process: POSIX drops all locks when any handle is closed."""
 
     def __init__(self, folder: Path) -> None:
-        self._handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._handle = os.open(_lock_file(folder), os.O_RDWR | os.O_CREAT, 0o644)
 
     def __enter__(self) -> RunLock:
         return self
@@ -66,3 +72,11 @@ class RunLock:
     def _unlock(self, place: int) -> None:
         if fcntl is not None:
             fcntl.lockf(self._handle, fcntl.LOCK_UN, 1, place)
+
+
+def _lock_file(folder: Path) -> Path:
+    if not is_remote(folder):
+        return folder / ".lock"
+    locks = cache_folder() / "locks"
+    locks.mkdir(exist_ok=True)
+    return locks / f"{digest(str(folder))[:16]}.lock"

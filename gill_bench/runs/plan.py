@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.datasets import Context, Example
-from gill_bench.files import digest
+from gill_bench.files import digest, list_now
 from gill_bench.interfaces import Asks
 from gill_bench.progress import say
 from gill_bench.runs.asked import TaskAsked
@@ -162,6 +162,7 @@ def plan_cell(cell: Cell, run: Path) -> CellPlan:
 
 def stored_units(folder: Path) -> Iterator[tuple[str, Unit]]:
     """The committed units of a cell's folder, by name; one that is damaged is named and passed over."""
+    list_now(folder)
     if folder.is_dir():
         for entry in sorted(folder.iterdir()):
             if is_done(entry):

@@ -139,10 +139,6 @@ class StoredRun:
         return self.folder.joinpath("units", *place)
 
     @cached_property
-    def _listed(self) -> set[Place]:
-        return set()
-
-    @cached_property
     def _kept(self) -> dict[Path, Any]:
         return {}
 
@@ -162,9 +158,7 @@ class StoredRun:
         return found
 
     def _find_units(self, place: Place) -> list[Path]:
-        if place not in self._listed:
-            list_now(self._cell(place))
-            self._listed.add(place)
+        list_now(self._cell(place))
         entry = next((e for e in self.spec["cells"] if (e["task"], e["model"], e["context"]) == place), None)
         if entry is None or not self._cell(place).is_dir():
             return []

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gill_bench.cache import cache_folder
-from gill_bench.files import digest, digest_file, write_atomic
+from gill_bench.files import digest, digest_file, local_copy, write_atomic
 from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.progress import say
 from gill_bench.runs.claims import work_through
@@ -160,7 +160,7 @@ def _kept(file: Path) -> Features | None:
     import numpy as np
 
     try:
-        found: Features = np.load(file, mmap_mode="r", allow_pickle=False)
+        found: Features = np.load(local_copy(file), mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError) as error:
