@@ -9,6 +9,8 @@ import sys
 from gill_bench.errors import GillBenchError
 
 _INTERRUPTED = 130
+_MAY_STAND_ALONE = "--html"
+"""An option whose value may be left out, which the parser of options does not know of."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,6 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or os.environ.get("GILL_BENCH_DEBUG") == "1"
     words = [word for word in words if word != "--debug"] or ["--help"]
+    words = [
+        f"{word}=" if word == _MAY_STAND_ALONE and (not after or after[0].startswith("-")) else word
+        for word, after in ((word, words[place + 1 : place + 2]) for place, word in enumerate(words))
+    ]
     from gill_bench.cli.app import app
 
     try:

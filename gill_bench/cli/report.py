@@ -1,4 +1,4 @@
-"""`gill-bench report`: tables like the paper's from the results of runs."""
+"""`gill-bench report`: tables and figures like the paper's from the results of runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def report(
     table: Annotated[
         list[str] | None,
         typer.Option(
-            "--table", metavar="NAME", help="Only this table, by name or path; repeatable. By default all that fit."
+            "--table",
+            metavar="NAME",
+            help="Only this table or figure, by name or path; repeatable. By default all that fit.",
         ),
     ] = None,
     format: Annotated[
@@ -23,12 +25,17 @@ def report(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="terminal, markdown, latex, csv or json. By default as --out is named, else terminal.",
+            help="terminal, markdown, latex, html, csv, json or parquet; svg or png of a figure, such as --table"
+            " figure-6. By default as --out is named, else terminal.",
         ),
     ] = None,
     compare: Annotated[
         str | None,
-        typer.Option("--compare", metavar="paper", help="Show the paper's numbers and the differences to ours."),
+        typer.Option(
+            "--compare",
+            metavar="paper",
+            help="Show the paper's numbers, the differences, and whether each lies in our 95 % interval.",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write this file, not stdout.")] = None,
     cards: Annotated[
@@ -40,11 +47,19 @@ def report(
         typer.Option("--pictures", metavar="FILE.png", help="Also draw a grid: context, truth, each model's picture."),
     ] = None,
     examples: Annotated[int, typer.Option("--examples", min=1, help="Rows of that grid.")] = 8,
+    html: Annotated[
+        str | None,
+        typer.Option(
+            "--html",
+            metavar="[DIR]",
+            help="Write a page with tables, figures and galleries, as a folder; by default `page` in the first run.",
+        ),
+    ] = None,
     data: Annotated[
-        str | None, typer.Option("--data", metavar="DIR", help="Where the run's data is now, for that grid.")
+        str | None, typer.Option("--data", metavar="DIR", help="Where the run's data is now, for pictures of it.")
     ] = None,
 ) -> None:
-    """Write tables like the paper's from the results of runs.
+    """Write tables and figures like the paper's from the results of runs.
 
     Every table says how many examples, which seeds and which signature stand behind its numbers.
 
@@ -56,6 +71,10 @@ def report(
 
       gill-bench report runs/first --table table-1 --out table-1.tex
 
+      gill-bench report runs/first --table figure-6 --out figure-6.svg
+
+      gill-bench report runs/first --html
+
       gill-bench report runs/first --pictures grid.png --examples 12
     """
     import os
@@ -63,38 +82,59 @@ def report(
     import sys
 
     from gill_bench.cards import Cards
-    from gill_bench.errors import InputError, did_you_mean
-    from gill_bench.files import write_atomic
-    from gill_bench.reporting import FORMATS, render, tables_for
+    from gill_bench.errors import InputError
+    from gill_bench.files import folder_of, write_atomic
+    from gill_bench.reporting import FORMATS, render, render_file, tables_for
     from gill_bench.runs.intervals import StoredIntervals
 
     if compare not in (None, "paper"):
         raise InputError(f"--compare {compare}: expected 'paper'")
-    suffixes = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
-    if json and format not in (None, "json"):
-        raise InputError(f"--json and --format {format} contradict each other; give one of them")
-    if out is not None and not json and format is None and out.suffix not in suffixes:
-        raise InputError(f"--out {out}: its ending names no format; end it in {', '.join(suffixes)}, or give --format")
-    chosen = "json" if json else format or suffixes.get(out.suffix if out else "", "terminal")
-    if chosen not in FORMATS:
-        raise InputError(f"--format {chosen}: no such format; {did_you_mean(chosen, FORMATS)}")
+    chosen = _format(format, json, out)
     if out is not None and not out.parent.is_dir():
         raise InputError(f"--out {out}: the folder {out.parent} does not exist; create it first")
 
+    runs = [folder_of(run) for run in runs or ()]
+    if html is not None:
+        from gill_bench.cli.page import write_report_page
+
+        if out is not None or format is not None or json:
+            raise InputError("--html writes a folder of its own; leave --out, --format and --json out")
+        page = write_report_page(runs, Path(html) if html else None, cards or [], table or [], data)
+        typer.echo(str(page))
+        return
     if pictures is not None:
-        _draw(runs or [], pictures, examples, data)
-    intervals = StoredIntervals(runs or []) if compare else None
-    tables = tables_for(runs or [], Cards(cards or []), table or None, compare == "paper", intervals)
+        _draw(runs, pictures, examples, data)
+    tables = tables_for(runs, Cards(cards or []), table or None, compare == "paper", StoredIntervals(runs))
     if out is not None:
         try:
-            write_atomic(out, render(tables, chosen).encode())
+            write_atomic(out, render_file(tables, chosen))
         except OSError as error:
             raise InputError(f"--out {out}: {error.strerror}") from error
+        return
+    if chosen not in FORMATS:
+        if sys.stdout.isatty():
+            raise InputError(f"--format {chosen}: is not for a terminal; write it to a file with --out FILE")
+        typer.echo(render_file(tables, chosen), nl=False)
         return
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     text = render(tables, chosen, width=shutil.get_terminal_size((120, 24)).columns, color=color)
     # Bytes, since the arrows do not exist in every encoding that a redirected stdout may have.
     typer.echo(text.encode(), nl=False)
+
+
+def _format(format: str | None, json: bool, out: Path | None) -> str:
+    """The format that was asked for, or that the name of the file stands for."""
+    from gill_bench.errors import InputError, did_you_mean
+    from gill_bench.reporting import FILE_FORMATS, SUFFIXES
+
+    if json and format not in (None, "json"):
+        raise InputError(f"--json and --format {format} contradict each other; give one of them")
+    if out is not None and not json and format is None and out.suffix not in SUFFIXES:
+        raise InputError(f"--out {out}: its ending names no format; end it in {', '.join(SUFFIXES)}, or give --format")
+    chosen = "json" if json else format or SUFFIXES.get(out.suffix if out else "", "terminal")
+    if chosen not in FILE_FORMATS:
+        raise InputError(f"--format {chosen}: no such format; {did_you_mean(chosen, FILE_FORMATS)}")
+    return chosen
 
 
 def _draw(runs: list[Path], file: Path, count: int, data: str | None) -> None:

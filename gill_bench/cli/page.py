@@ -1,0 +1,47 @@
+"""The page of `gill-bench report --html`: what is shown is gathered here from the parts that know it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def write_report_page(
+    runs: Sequence[Path], folder: Path | None, card_folders: Sequence[Path], tables: Sequence[str], data: str | None
+) -> Path:
+    """Write the page of runs taken together.
+
+    Args:
+        runs: Their folders.
+        folder: Of the page; None for `page` in the first run.
+        card_folders: Additional folders of cards.
+        tables: Names of layouts; all that fit, if none.
+        data: Where the runs' data is now; None where it was.
+
+    Returns:
+        The file to open.
+
+    Raises:
+        InputError: A run is none or was not scored, or the folder has something else in it.
+    """
+    from gill_bench.cards import Cards
+    from gill_bench.reporting import tables_for
+    from gill_bench.reporting.page import PageContent, write_page
+    from gill_bench.runs.galleries import galleries, model_tests, record_of
+    from gill_bench.runs.intervals import StoredIntervals
+    from gill_bench.runs.stored import StoredRun
+
+    cards = Cards(card_folders)
+    compared = tables_for(runs, cards, tables or None, compare=True, intervals=StoredIntervals(runs))
+    page = folder or runs[0] / "page"
+    stored = [StoredRun.open(run) for run in runs]
+    content = PageContent(
+        compared,
+        galleries(stored, data),
+        model_tests(stored),
+        [record_of(run) for run in stored],
+        {card.name: card.title for card in cards.models()},
+        tables_for(runs, cards, tables or None),
+        next((run for run in runs if page.resolve().is_relative_to(run.resolve())), None),
+    )
+    return write_page(page, content)

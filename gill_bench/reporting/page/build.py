@@ -1,0 +1,149 @@
+"""Writing a page: data files first, the pages that name them last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gill_bench import __version__
+from gill_bench.cards import builtin_folder
+from gill_bench.exhibits import Gallery, ModelTest, RunRecord
+from gill_bench.progress import bars
+from gill_bench.reporting import render
+from gill_bench.reporting.page.folder import PageFolder, Shelf
+from gill_bench.reporting.page.galleries import GalleryPage, write_galleries
+from gill_bench.reporting.page.provenance import GILL, own_citation, view_run
+from gill_bench.reporting.page.tables import view_tables
+from gill_bench.reporting.structure import Table
+from gill_bench.reporting.text import title_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_COPIED = {"latex": "LaTeX", "markdown": "Markdown", "csv": "CSV"}
+
+
+@dataclass(frozen=True)
+class PageContent:
+    """Everything that a page shows.
+
+    Attributes:
+        tables: With the paper's numbers, if it is to show them.
+        galleries: Those of a task one after another; may be made while they are read.
+        tests: Of pairs of models.
+        runs: Where the numbers come from.
+        titles: What models are called, by name.
+        to_paste: The tables as they are to be pasted elsewhere, if not as `tables`.
+        inside: The run's folder, if the page lies in it: full pictures are then linked to.
+    """
+
+    tables: Sequence[Table]
+    galleries: Iterable[Gallery] = ()
+    tests: Sequence[ModelTest] = ()
+    runs: Sequence[RunRecord] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+    to_paste: Sequence[Table] | None = None
+    inside: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FigureView:
+    """A figure as shown.
+
+    Attributes:
+        name: Of the table that it draws.
+        svg: Its file in the page.
+        png: Likewise.
+    """
+
+    name: str
+    title: str
+    svg: str
+    png: str
+
+
+def write_page(path: Path, content: PageContent) -> Path:
+    """Write a page, or renew one: whatever is not changed is kept.
+
+    Args:
+        path: A new or empty folder, or one with an earlier page.
+        content: What it shows.
+
+    Returns:
+        `index.html`, to be opened in a browser.
+
+    Raises:
+        InputError: The folder holds something else, or cannot be written.
+    """
+    folder = PageFolder(path)
+    with bars("pictures") as progress:
+        galleries = write_galleries(
+            folder,
+            content.galleries,
+            content.tests,
+            content.inside,
+            lambda label, total: progress(label, total) if total else lambda _: None,
+        )
+    to_paste = content.tables if content.to_paste is None else content.to_paste
+    copies = {table.name: [(title, render(table, name)) for name, title in _COPIED.items()] for table in to_paste}
+    tables, behind = view_tables(content.tables, copies, galleries, content.tests)
+    templates = _templates()
+    shared = {
+        "version": __version__,
+        "runs": [view_run(run) for run in content.runs],
+        "warnings": list(dict.fromkeys(note for table in content.tables for note in table.warnings)),
+        "galleries": galleries,
+        "figures": _figures(folder, content.tables),
+    }
+    for name in ("page.css", "page.js"):
+        folder.page(name, (_template_folder() / name).read_text(encoding="utf-8"))
+    for page in galleries:
+        data = folder.data(_manifest(page, content.titles))
+        folder.page(page.file, templates.get_template("gallery.html").render(page=page, data=data, **shared))
+    data = folder.data({"cells": behind, "titles": dict(content.titles)})
+    citations = [("The paper", GILL), ("This software", own_citation())]
+    index = templates.get_template("index.html").render(tables=tables, data=data, citations=citations, **shared)
+    folder.page("index.html", index)
+    folder.sweep()
+    return path / "index.html"
+
+
+def _figures(folder: PageFolder, tables: Sequence[Table]) -> list[FigureView]:
+    """Draw those of the tables that are figures too and have something to draw."""
+    found = []
+    for table in tables:
+        drawn = [place for place, column in enumerate(table.columns) if column.x is not None]
+        if table.figure is not None and any(line.cells[at].mean is not None for line in table.lines for at in drawn):
+            from gill_bench.reporting.figure import render_figure
+
+            svg, png = (folder.file("figures", f".{kind}", render_figure(table, kind)) for kind in ("svg", "png"))
+            found.append(FigureView(table.name, title_of(table), svg, png))
+    return found
+
+
+def _manifest(page: GalleryPage, titles: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "task": page.task,
+        "titles": dict(titles),
+        "contexts": page.contexts,
+        "photos": page.photos,
+        "photosPack": Shelf().size,
+    }
+
+
+def _template_folder() -> Path:
+    return builtin_folder() / "reports" / "templates" / "page"
+
+
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(_template_folder()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,163 @@
+"""The folder of a page: data files named by their content, so that what is there is kept and a kill harms nothing.
+
+Everything that a browser loads on demand is a script that calls `gillBench(name, value)`, since pages that are opened
+from disk may not fetch. A page being renewed stays whole at every moment: data files never change, the pages that
+name them are replaced last, and what no page names any more is removed after that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from gill_bench.errors import InputError
+from gill_bench.files import digest, write_atomic
+from gill_bench.reporting.page.thumbnails import SMALL_BYTES, VERSION, data_uri
+
+MARKER = ".gill-bench-page"
+_SUB_FOLDERS = ("data", "pictures", "figures")
+_OURS = re.compile(
+    r"(?:data|pictures)/[0-9a-f]{16}\.js|figures/[0-9a-f]{16}\.(?:svg|png)|gallery-[A-Za-z0-9._-]+\.html"
+)
+_AT_LEAST = 16
+
+
+class PageFolder:
+    """A folder that a page is written into.
+
+    Args:
+        path: A new or empty folder, or one with an earlier page, which is renewed.
+
+    Raises:
+        InputError: It has something else in it, or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._named: set[str] = set()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if not (path / MARKER).is_file():
+                if any(path.iterdir()):
+                    raise InputError(
+                        f"{path}: holds files that are not of a page of gill-bench; name a new or an empty folder"
+                    )
+                write_atomic(path / MARKER, b"A page of gill-bench: made anew by gill-bench report --html.\n")
+            for name in _SUB_FOLDERS:
+                (path / name).mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path}: cannot write a page there: {error.strerror}") from error
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there already; it belongs to the page from now on."""
+        self._named.add(name)
+        return (self.path / name).is_file()
+
+    def data(self, value: Any) -> str:
+        """Write a value to be loaded on demand; returns the name that loads it."""
+        text = script_json(value)
+        return self._script(f"data/{digest([text])[:16]}", lambda: text)
+
+    def file(self, folder: str, suffix: str, content: bytes) -> str:
+        """Write a file of any kind; returns its path in the page."""
+        name = f"{folder}/{digest([content.hex()])[:16]}{suffix}"
+        if not self.has(name):
+            _write(self.path / name, content)
+        return name
+
+    def pictures(self, files: Sequence[tuple[Path, int, int]]) -> str:
+        """Write thumbnails to be loaded on demand, unless those of the same files are there.
+
+        Args:
+            files: With size and time of modification, as in `Shelf`.
+        """
+        key = digest([VERSION, [[os.fspath(file), size, time] for file, size, time in files]])[:16]
+        return self._script(f"pictures/{key}", lambda: script_json([data_uri(file) for file, _, _ in files]))
+
+    def page(self, name: str, text: str) -> None:
+        """Write a page or what all pages share; after the data that it names."""
+        self._named.add(name)
+        write_atomic(self.path / name, text.encode())
+
+    def sweep(self) -> None:
+        """Remove files of an earlier page that this one does not name."""
+        for folder in (self.path, *(self.path / name for name in _SUB_FOLDERS)):
+            for file in folder.iterdir():
+                name = file.relative_to(self.path).as_posix()
+                if name not in self._named and _OURS.fullmatch(name):
+                    file.unlink(missing_ok=True)
+
+    def _script(self, name: str, make: Callable[[], str]) -> str:
+        file = f"{name}.js"
+        if not self.has(file):
+            _write(self.path / file, f'gillBench("{name}",{make()});\n'.encode("ascii"))
+        return name
+
+
+class Shelf:
+    """Pictures by number, a few in each file.
+
+    Args:
+        at_once: Pictures that are usually shown together.
+    """
+
+    def __init__(self, at_once: int = 1) -> None:
+        self.size = at_once * max(1, -(-_AT_LEAST // max(1, at_once)))
+        self._numbers: dict[Path, int | None] = {}
+        self._files: list[tuple[Path, int, int]] = []
+
+    def add(self, file: Path | None) -> int | None:
+        """The number of a picture; None if it is not there."""
+        if file is None:
+            return None
+        if file not in self._numbers:
+            try:
+                found = file.stat()
+            except OSError:
+                self._numbers[file] = None
+            else:
+                self._numbers[file] = len(self._files)
+                self._files.append((file, found.st_size, found.st_mtime_ns))
+        return self._numbers[file]
+
+    def is_reduced(self, number: int) -> bool:
+        """Whether the page has only a thumbnail of a picture."""
+        return self._files[number][1] > SMALL_BYTES
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def write(self, folder: PageFolder, step: Callable[[int], None]) -> list[str]:
+        """Write all pictures; returns the names that load them, `size` pictures each."""
+        parts = [self._files[start : start + self.size] for start in range(0, len(self._files), self.size)]
+        # Decoding and scaling leave Python's lock, so threads share the processors.
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return list(_stepping(threads.map(folder.pictures, parts), parts, step))
+
+
+def script_json(value: Any) -> str:
+    r"""JSON in ASCII that is inert in a script and in HTML, whatever texts it holds.
+
+    >>> print(script_json("</script>\u2028"))
+    "\u003c/script\u003e\u2028"
+    """
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+
+
+def _stepping(names: Iterator[str], parts: Sequence[Sequence[Any]], step: Callable[[int], None]) -> Iterator[str]:
+    for name, part in zip(names, parts, strict=True):
+        step(len(part))
+        yield name
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write without waiting for the disk: a page can be made again, but half a file must not count as one."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(file)

@@ -1,0 +1,55 @@
+"""Pictures as a page carries them: small files as they are, larger ones as JPEG thumbnails, both as `data:` URIs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from gill_bench.images import UnreadablePictureError, load_image
+
+VERSION = 1
+"""Of what a thumbnail looks like: part of the names of the files that hold them."""
+
+SMALL_BYTES = 16_384
+SIDE = 192
+_LONGEST_SIDE = 512
+_QUALITY = 82
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MAGIC = ((_PNG, "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+
+
+def data_uri(file: Path) -> str | None:
+    """A picture as a `data:` URI of at most about 20 kB; None if the file is missing or no picture.
+
+    A file of up to 16 kB is taken as it is, without decoding, unless its sides exceed 512 pixels; others are decoded as
+    everywhere (`gill_bench.images`) and scaled down to 192 pixels.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return None  # what is missing is counted in the tables; the page shows the gap
+    kind = next((kind for magic, kind in _MAGIC if content.startswith(magic)), "")
+    if kind and len(content) <= SMALL_BYTES and _longest_side(content) <= _LONGEST_SIDE:
+        return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    try:
+        picture = load_image(io.BytesIO(content))
+    except UnreadablePictureError:
+        return None
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _longest_side(content: bytes) -> int:
+    """Pixels of the longer side, from the header alone; of a damaged file more than any."""
+    if content.startswith(_PNG):
+        return max(int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big"))
+    try:
+        with Image.open(io.BytesIO(content)) as opened:
+            return max(opened.size)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return _LONGEST_SIDE + 1

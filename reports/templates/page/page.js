@@ -1,0 +1,611 @@
+'use strict';
+// Pages opened from disk may not fetch: data are scripts that call gillBench(name, value). All texts of data become
+// text nodes, never markup.
+
+const waiting = new Map();
+const kept = new Map();
+const MOST_KEPT = 400;
+
+globalThis.gillBench = (name, value) => {
+  const promise = waiting.get(name);
+  if (promise) promise.resolve(value);
+};
+
+function load(name) {
+  if (kept.has(name)) {
+    const found = kept.get(name);
+    kept.delete(name); // what is used stays longest
+    kept.set(name, found);
+    return found;
+  }
+  const promise = new Promise((resolve, reject) => {
+    waiting.set(name, { resolve });
+    const script = document.createElement('script');
+    const done = () => { waiting.delete(name); script.remove(); };
+    script.src = `${name}.js`;
+    script.addEventListener('load', done);
+    script.addEventListener('error', () => {
+      done();
+      kept.delete(name);
+      reject(new Error(`${name}.js is missing: is the folder complete?`));
+    });
+    document.head.append(script);
+  });
+  kept.set(name, promise);
+  if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
+  return promise;
+}
+
+function el(tag, options = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [key, value] of Object.entries(options)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key === 'on') for (const [event, act] of Object.entries(value)) made.addEventListener(event, act);
+    else if (key in made && typeof value !== 'string') made[key] = value;
+    else made.setAttribute(key === 'className' ? 'class' : key, value === true ? '' : value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+const digits = (value, most = 4) => (value === null || value === undefined ? '–' : value.toFixed(most));
+const signed = (value, most = 4) => (value < 0 ? '−' : '+') + Math.abs(value).toFixed(most);
+const chance = (p) => (p < 0.001 ? p.toExponential(1) : p.toFixed(3));
+
+// ---------------------------------------------------------------- tests, seen from one model
+
+function testLine(test, model, titles) {
+  const turned = test.models[0] === model;
+  const [first, second] = turned ? test.models : [test.models[1], test.models[0]];
+  const sign = turned ? -1 : 1;
+  const [low, high] = turned ? [-test.high, -test.low] : [test.low, test.high];
+  const better = test.better === null ? null : turned ? !test.better : test.better;
+  const name = (one) => titles[one] ?? one;
+  return {
+    title: `${name(first)} − ${name(second)}`,
+    difference: `${signed(sign * test.mean)} [${signed(low)}, ${signed(high)}]`,
+    p: `${chance(test.p)} (${chance(test.holm)})`,
+    n: `${test.n} examples in ${test.clusters} clusters`,
+    verdict: better === null ? 'no difference that stands out' : better ? 'better' : 'worse',
+    className: better === null ? null : better ? 'better' : 'worse',
+  };
+}
+
+// ---------------------------------------------------------------- the report: what stands behind a number
+
+function plainTable(headings, rows) {
+  return el('div', { className: 'scroll', tabindex: '0', role: 'region', 'aria-label': headings.join(', ') },
+    el('table', { className: 'plain' },
+      el('thead', {}, el('tr', {}, ...headings.map((text) => el('th', { scope: 'col' }, text)))),
+      el('tbody', {}, ...rows.map((row) => el('tr', {}, ...row.map((cell) => el('td', {}, cell)))))));
+}
+
+function signature(text) {
+  const list = el('dl', { className: 'fields' });
+  for (const part of text.split('|')) {
+    const at = part.indexOf(':');
+    list.append(el('dt', {}, at < 0 ? '' : part.slice(0, at)), el('dd', {}, part.slice(at + 1)));
+  }
+  return list;
+}
+
+function describe(cell, titles) {
+  const parts = [
+    el('h2', { id: 'behind-title' }, cell.title),
+    el('p', { className: 'sub' }, [cell.column, cell.task, cell.context].join(' · ')),
+  ];
+  if (cell.printed) parts.push(el('p', { className: 'big' }, cell.printed));
+  if (cell.interval) parts.push(el('p', { className: 'sub' }, `95 % interval of the mean: ${cell.interval}`));
+  if (cell.status) parts.push(el('p', {}, cell.status));
+  if (cell.gaps.length) parts.push(el('p', {}, `Incomplete: ${cell.gaps.join('; ')}.`));
+  if (cell.link) parts.push(el('a', { className: 'go', href: cell.link }, 'See its samples'));
+  if (cell.published) {
+    const { text, unit, source, note, difference } = cell.published;
+    parts.push(el('h3', {}, 'In the paper'), el('p', { className: 'sub' },
+      `${text} (${unit}), ${source}.${difference ? ` Ours minus the paper's: ${difference}.` : ''} ${note}`));
+  }
+  if (cell.rows.length) {
+    const counts = [['missing', 'Missing'], ['failed', 'Failed'], ['truncated', 'Truncated'], ['flagged', 'Flagged']]
+      .filter(([key]) => cell.rows.some((row) => row[key]));
+    parts.push(el('h3', {}, 'Seeds'), plainTable(
+      ['Seed', 'Value', 'Scored', ...counts.map(([, title]) => title)],
+      cell.rows.map((row) => [`${row.seed}`, row.value === null ? '–' : `${row.value}`,
+        `${row.scored} of ${row.expected}`, ...counts.map(([key]) => `${row[key]}`)])));
+  }
+  if (cell.tests.length) {
+    parts.push(el('h3', {}, 'Tests against other models'), plainTable(
+      ['Difference', 'Mean [95 % interval]', 'p (Holm)', 'Verdict'],
+      cell.tests.map((test) => {
+        const line = testLine(test, cell.model, titles);
+        return [line.title, line.difference, line.p, el('span', { className: line.className }, line.verdict)];
+      })),
+    el('p', { className: 'sub' }, 'Paired by example, seeds averaged, clusters kept together; cluster bootstrap and'
+      + ' approximate randomisation; Holm over all tests of the task.'));
+  }
+  if (cell.signature) parts.push(el('h3', {}, 'Signature'), signature(cell.signature));
+  if (cell.model_signature) parts.push(el('h3', {}, 'The model as run'), signature(cell.model_signature));
+  return parts;
+}
+
+async function startReport(name) {
+  const dialog = document.getElementById('behind');
+  const { cells, titles } = await load(name);
+  for (const link of document.querySelectorAll('[data-cell]')) {
+    link.addEventListener('click', (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      dialog.replaceChildren(
+        el('button', { type: 'button', className: 'quiet close', on: { click: () => dialog.close() } }, 'Close'),
+        ...describe(cells[link.dataset.cell], titles));
+      dialog.showModal();
+      dialog.scrollTop = 0;
+    });
+  }
+  closeOutside(dialog);
+  for (const button of document.querySelectorAll('[data-copy]')) {
+    button.addEventListener('click', () => copy(button, button.parentElement.querySelector('pre')));
+  }
+}
+
+function closeOutside(dialog) {
+  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
+}
+
+async function copy(button, source) {
+  const label = button.textContent;
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+  } catch {
+    // Some browsers keep the clipboard from pages on disk, but let what is selected be copied.
+    getSelection().selectAllChildren(source);
+    document.execCommand('copy');
+  }
+  button.textContent = 'Copied';
+  setTimeout(() => { button.textContent = label; }, 1500);
+}
+
+// ---------------------------------------------------------------- the gallery
+
+const PAGE = 25;
+const SORTS = [
+  ['order', 'order of the data'], ['a-best', 'A: best first'], ['a-worst', 'A: worst first'],
+  ['b-best', 'B: best first'], ['b-worst', 'B: worst first'], ['a-over-b', 'A over B: most first'],
+  ['b-over-a', 'B over A: most first'], ['differ', 'largest difference'],
+];
+const SHOWS = [
+  ['all', 'all examples'], ['a', 'A wins'], ['b', 'B wins'], ['tie', 'ties'], ['marked', 'truncated or flagged'],
+];
+
+class Gallery {
+  constructor(manifest) {
+    this.manifest = manifest;
+    this.titles = manifest.titles;
+    this.token = 0;
+    this.blockSize = 50;
+    this.parts = Object.fromEntries(['context', 'metric', 'a', 'b', 'sort', 'show', 'facts', 'query', 'models', 'seeds',
+      'note', 'duel', 'status', 'list', 'pager', 'viewer', 'controls'].map((id) => [id, document.getElementById(id)]));
+    this.state = { page: 0, without: new Set(), off: new Set() };
+  }
+
+  async start() {
+    const { parts } = this;
+    fill(parts.context, this.manifest.contexts.map((one) => [one.name, one.name]));
+    fill(parts.sort, SORTS);
+    fill(parts.show, SHOWS);
+    parts.controls.addEventListener('submit', (event) => event.preventDefault());
+    for (const id of ['metric', 'a', 'b', 'sort', 'show']) parts[id].addEventListener('change', () => this.changed());
+    parts.context.addEventListener('change', () => this.changed(true));
+    let timer = 0;
+    parts.query.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(() => this.changed(), 200); });
+    parts.list.addEventListener('keydown', (event) => this.move(event));
+    parts.viewer.addEventListener('keydown', (event) => this.turn(event));
+    parts.viewer.addEventListener('close', () => this.shots()[this.at]?.focus());
+    closeOutside(parts.viewer);
+    addEventListener('hashchange', () => { if (location.hash !== this.hash) this.arrive(); });
+    await this.arrive();
+  }
+
+  // The address names what is shown, so that a table's number leads here and a view can be passed on.
+  async arrive() {
+    const asked = new URLSearchParams(location.hash.slice(1));
+    const { parts, state } = this;
+    choose(parts.context, asked.get('context'));
+    await this.enter(asked);
+    choose(parts.sort, asked.get('sort') ?? 'order');
+    choose(parts.show, asked.get('show') ?? 'all');
+    parts.query.value = asked.get('q') ?? '';
+    state.page = Math.max(0, Number.parseInt(asked.get('page') ?? '1', 10) - 1 || 0);
+    await this.draw();
+  }
+
+  // A context brings its models, metrics, seeds and facts.
+  async enter(asked = new URLSearchParams(this.hash?.slice(1) ?? '')) {
+    const { parts, state } = this;
+    this.context = this.manifest.contexts.find((one) => one.name === parts.context.value);
+    const { models, metrics, seeds } = this.context;
+    this.index = await load(this.context.index);
+    fill(parts.metric, metrics.map((one) => [one.name, one.name]));
+    parts.metric.parentElement.hidden = !metrics.length;
+    choose(parts.metric, asked.get('metric'));
+    for (const side of ['a', 'b']) {
+      fill(parts[side], models.map((one) => [one, this.title(one)]));
+      parts[side].parentElement.hidden = models.length < 2 && (side === 'b' || !metrics.length);
+      choose(parts[side], asked.get(side));
+    }
+    if (!asked.get('b') || parts.a.value === parts.b.value) {
+      choose(parts.b, models.find((one) => one !== parts.a.value));
+    }
+    state.without = new Set((asked.get('without') ?? '').split(',').filter((one) => models.includes(one)));
+    state.off = new Set((asked.get('off') ?? '').split(',').filter((one) => seeds.map(String).includes(one)));
+    chips(parts.models, models.map((one) => [one, this.title(one)]), state.without, () => this.changed());
+    chips(parts.seeds, seeds.map((one) => [`${one}`, `${one}`]), state.off, () => this.changed());
+    parts.models.hidden = models.length < 2;
+    parts.seeds.hidden = seeds.length < 2;
+    this.choosers = Object.entries(this.index.facts).map(([name, { values }]) => {
+      const select = el('select', { 'data-fact': name, on: { change: () => this.changed() } });
+      fill(select, [['', 'any'], ...values.map((value) => [value, value])]);
+      for (const fact of asked.getAll('fact')) if (fact.startsWith(`${name}:`)) choose(select, fact.slice(name.length + 1));
+      return select;
+    });
+    parts.facts.replaceChildren(...this.choosers.map((one) => el('label', {}, `${one.dataset.fact} `, one)));
+    parts.note.textContent = this.context.note;
+    parts.note.hidden = !this.context.note;
+  }
+
+  title(model) { return this.titles[model] ?? model; }
+
+  async changed(otherContext = false) {
+    if (otherContext) await this.enter();
+    this.state.page = 0;
+    await this.draw();
+  }
+
+  remember() {
+    const { parts, state } = this;
+    const kept = new URLSearchParams({ context: parts.context.value });
+    for (const id of ['metric', 'a', 'b']) if (parts[id].value) kept.set(id, parts[id].value);
+    if (parts.sort.value !== 'order') kept.set('sort', parts.sort.value);
+    if (parts.show.value !== 'all') kept.set('show', parts.show.value);
+    if (parts.query.value) kept.set('q', parts.query.value);
+    if (state.without.size) kept.set('without', [...state.without].join(','));
+    if (state.off.size) kept.set('off', [...state.off].join(','));
+    for (const one of this.choosers) if (one.value) kept.append('fact', `${one.dataset.fact}:${one.value}`);
+    if (state.page) kept.set('page', `${state.page + 1}`);
+    this.hash = `#${kept}`;
+    if (location.hash !== this.hash) history.replaceState(null, '', this.hash);
+  }
+
+  // Mean over the seeds that are shown, of the examples that all of them have.
+  means(model) {
+    const seeds = Object.entries(this.values?.[model] ?? {}).filter(([seed]) => !this.state.off.has(seed));
+    const found = new Float64Array(this.index.ids.length).fill(Number.NaN);
+    if (!seeds.length) return found;
+    for (let at = 0; at < found.length; at += 1) {
+      let sum = 0;
+      for (const [, each] of seeds) sum += each[at] ?? Number.NaN;
+      found[at] = sum / seeds.length;
+    }
+    return found;
+  }
+
+  async draw() {
+    const token = ++this.token;
+    const { parts, state } = this;
+    this.remember();
+    try {
+      this.metric = this.context.metrics.find((one) => one.name === parts.metric.value) ?? null;
+      const values = this.metric ? await load(this.metric.values) : null;
+      if (token !== this.token) return;
+      this.values = values;
+      const [a, b] = [this.means(parts.a.value), this.means(parts.b.value)];
+      this.pair = this.values && parts.a.value !== parts.b.value ? { a, b } : null;
+      for (const option of [...parts.sort.options, ...parts.show.options]) {
+        const two = /over|differ|^[ab]$|tie/.test(option.value) || option.value.startsWith('b-');
+        option.disabled = (two && !this.pair) || (option.value.startsWith('a-') && !this.values);
+      }
+      this.drawDuel();
+      let chosen = this.index.ids.map((_, at) => at);
+      for (const one of this.choosers) {
+        const { values: names, at } = this.index.facts[one.dataset.fact];
+        const wanted = names.indexOf(one.value);
+        if (wanted >= 0) chosen = chosen.filter((place) => at[place] === wanted);
+      }
+      const sign = this.metric?.higher ? 1 : -1;
+      const show = parts.show.value;
+      if (this.pair && ['a', 'b', 'tie'].includes(show)) {
+        const wins = { a: (d) => d > 0, b: (d) => d < 0, tie: (d) => d === 0 }[show];
+        chosen = chosen.filter((at) => wins(sign * apart(a[at], b[at])));
+      }
+      const words = parts.query.value.trim().toLowerCase();
+      if (words || show === 'marked') {
+        parts.status.textContent = 'Searching';
+        const items = await this.items(chosen);
+        if (token !== this.token) return;
+        chosen = chosen.filter((at, place) => (!words || matches(items[place], this.index.ids[at], words))
+          && (show !== 'marked' || isMarked(items[place])));
+      }
+      chosen = sorted(chosen, parts.sort.value, a, b, sign);
+      const pages = Math.max(1, Math.ceil(chosen.length / PAGE));
+      state.page = Math.min(state.page, pages - 1);
+      this.remember();
+      const places = chosen.slice(state.page * PAGE, (state.page + 1) * PAGE);
+      const items = await this.items(places);
+      const articles = await Promise.all(items.map((item, at) => this.article(item, places[at], a, b)));
+      if (token !== this.token) return;
+      parts.list.replaceChildren(...articles);
+      this.drawPager(pages);
+      const from = places.length ? state.page * PAGE + 1 : 0;
+      parts.status.textContent = `${from}–${state.page * PAGE + places.length} of ${chosen.length} examples`
+        + (chosen.length < this.index.ids.length ? ` (of ${this.index.ids.length})` : '')
+        + `, ${parts.sort.selectedOptions[0].textContent}.`;
+      this.at = 0;
+      const [first] = this.shots();
+      if (first) {
+        first.tabIndex = 0;
+        parts.status.textContent += ' Arrow keys go from picture to picture, Enter opens one.';
+      }
+    } catch (error) {
+      if (token === this.token) parts.status.textContent = error.message;
+    }
+  }
+
+  async items(places) {
+    const size = this.blockSize;
+    const blocks = new Map();
+    await Promise.all([...new Set(places.map((at) => Math.floor(at / size)))].map(async (block) => {
+      blocks.set(block, await load(this.index.blocks[block]));
+    }));
+    return places.map((at) => blocks.get(Math.floor(at / size))[at % size]);
+  }
+
+  async picture(packs, size, number) {
+    if (number === null || number === undefined) return null;
+    return (await load(packs[Math.floor(number / size)]))[number % size];
+  }
+
+  drawDuel() {
+    const { parts } = this;
+    parts.duel.hidden = !this.pair;
+    if (!this.pair) return;
+    const [one, other] = [parts.a.value, parts.b.value];
+    const sign = this.metric.higher ? 1 : -1;
+    let [wins, ties, losses, sum] = [0, 0, 0, 0];
+    for (let at = 0; at < this.index.ids.length; at += 1) {
+      const difference = apart(this.pair.a[at], this.pair.b[at]);
+      if (Number.isNaN(difference)) continue;
+      sum += difference;
+      if (sign * difference > 0) wins += 1;
+      else if (difference === 0) ties += 1;
+      else losses += 1;
+    }
+    const n = wins + ties + losses;
+    const share = (className, count) => {
+      const made = el('i', { className });
+      made.style.setProperty('--n', count);
+      return made;
+    };
+    const test = this.context.tests.find((each) => each.metric === this.metric.name
+      && each.models.includes(one) && each.models.includes(other));
+    const line = test && testLine(test, one, this.titles);
+    parts.duel.replaceChildren(
+      el('div', { className: 'names' }, el('span', {}, `A ${this.title(one)} wins ${wins}`),
+        el('span', {}, `B ${this.title(other)} wins ${losses}`)),
+      el('div', { className: 'shares', role: 'img', 'aria-label': `A wins ${wins}, ties ${ties}, B wins ${losses}` },
+        share('a', wins), share('t', ties), share('b', losses)),
+      el('p', {}, n ? `${n} examples that both have, ${ties} ties. ${this.metric.name}`
+        + ` (${this.metric.higher ? 'higher' : 'lower'} is better), A − B: ${signed(sum / n)}`
+        + (this.state.off.size ? ', of the seeds that are shown.' : '.') : 'No example has values of both.'),
+      line ? el('p', {}, `All seeds, ${line.title}: ${line.difference}, p (Holm) ${line.p}, ${line.n}: `,
+        el('span', { className: line.className }, line.verdict)) : null);
+  }
+
+  drawPager(pages) {
+    const { parts, state } = this;
+    parts.pager.hidden = pages < 2;
+    const go = (label, page) => el('button', { type: 'button', className: 'quiet', disabled: page < 0 || page >= pages
+      || page === state.page, on: { click: async () => {
+      state.page = page;
+      await this.draw();
+      parts.status.scrollIntoView({ block: 'center' });
+      this.shots()[0]?.focus({ preventScroll: true });
+    } } }, label);
+    parts.pager.replaceChildren(go('First', 0), go('Previous', state.page - 1),
+      el('span', {}, `Page ${state.page + 1} of ${pages}`), go('Next', state.page + 1), go('Last', pages - 1));
+  }
+
+  async article(item, at, a, b) {
+    const id = this.index.ids[at];
+    const { photos, photosPack } = this.manifest;
+    const photo = async (found, alt) => {
+      const source = await this.picture(photos, photosPack, found.at);
+      return source ? image(source, alt) : el('div', { className: 'hole' }, `picture ${found.id}`);
+    };
+    let place = 0;
+    const given = await Promise.all(item.given.map(async (part) => el('li', {}, typeof part === 'string'
+      ? el('p', {}, part) : await photo(part, `Picture ${place += 1} of the context`))));
+    const truth = item.truth ? await photo(item.truth, 'The true picture') : null;
+    const made = this.context.models.filter((model) => !this.state.without.has(model));
+    const rows = await Promise.all(made.map((model) => this.row(model, item, at, id)));
+    const head = [el('h2', {}, id)];
+    if (item.cluster !== id) head.push(el('span', {}, `cluster ${item.cluster}`));
+    for (const [name, value] of Object.entries(item.facts)) head.push(el('span', {}, `${name} ${value}`));
+    if (this.pair && !Number.isNaN(a[at] - b[at])) {
+      head.push(el('span', {}, el('b', { className: 'badge a' }, 'A '), digits(a[at]), ' ',
+        el('b', { className: 'badge b' }, 'B '), digits(b[at]), ` A − B ${signed(apart(a[at], b[at]))}`));
+    }
+    return el('article', { className: 'exhibit', 'aria-label': `Example ${id}` },
+      el('header', {}, ...head),
+      el('div', {}, el('p', { className: 'label' }, 'Context'), el('ol', { className: 'given' }, ...given)),
+      el('div', { className: 'made' },
+        truth || item.answers.length ? el('div', { className: 'row truth' },
+          el('div', { className: 'who' }, el('b', {}, 'Truth')), el('div', {}, truth, answers(item.answers))) : null,
+        ...rows));
+  }
+
+  async row(model, item, at, id) {
+    const outputs = (item.out[model] ?? []).filter((one) => !this.state.off.has(`${one.seed}`));
+    const side = { [this.parts.a.value]: 'a', [this.parts.b.value]: 'b' }[model];
+    const own = this.values?.[model] ?? {};
+    const several = this.context.seeds.length > 1;
+    const valueOf = (seed) => own[seed]?.[at] ?? null;
+    const mean = this.values ? this.means1(own, at) : Number.NaN;
+    const shots = await Promise.all(outputs.map(async (one) => {
+      const value = valueOf(one.seed);
+      const told = [several ? `seed ${one.seed}` : '', value === null ? '' : digits(value), ...(one.marks ?? [])].filter(Boolean);
+      if (one.at === undefined && !one.gone) {
+        return el('div', { className: 'words' },
+          one.text === undefined ? null : el('p', {}, one.text.trim() || '(no words)'), el('span', {}, told.join(' · ')));
+      }
+      const source = await this.picture(this.index.packs, this.index.pack, one.at);
+      const alt = `${this.title(model)}, example ${id}, ${told.join(', ')}`;
+      if (!source) return el('div', { className: 'shot' }, el('div', { className: 'hole' }, 'no picture'), el('span', {}, told.join(' · ')));
+      const shot = el('button', { type: 'button', className: 'shot', tabIndex: -1 }, image(source, alt),
+        el('span', { 'aria-hidden': 'true' }, told.join(' · ')));
+      shot.addEventListener('click', () => this.open(shot));
+      shot.shown = { one, model, item, id, source, told, alt };
+      return shot;
+    }));
+    return el('div', { className: 'row' },
+      el('div', { className: 'who' }, el('b', { className: side ? `badge ${side}` : null },
+        side && this.context.models.length > 1 ? `${side.toUpperCase()} ` : '', this.title(model)),
+      Number.isNaN(mean) || (shots.length && !several) ? null : el('span', {}, `${several ? 'mean ' : ''}${digits(mean)}`)),
+      el('div', { className: 'shots' }, ...(shots.length ? shots
+        : [el('div', { className: 'words' }, el('span', {}, 'no output is stored'))])));
+  }
+
+  means1(own, at) {
+    const values = Object.entries(own).filter(([seed]) => !this.state.off.has(seed)).map(([, each]) => each[at]);
+    return values.length ? values.reduce((sum, one) => sum + (one ?? Number.NaN), 0) / values.length : Number.NaN;
+  }
+
+  // ------------------------------------------------------------ keyboard, and the picture on its own
+
+  shots() { return [...this.parts.list.querySelectorAll('button.shot')]; }
+
+  // The place of the picture that a key leads to: along a row, or to the nearest column of the next row.
+  target(key, from) {
+    const shots = this.shots();
+    if (key === 'ArrowRight') return Math.min(from + 1, shots.length - 1);
+    if (key === 'ArrowLeft') return Math.max(from - 1, 0);
+    if (key === 'Home') return 0;
+    if (key === 'End') return shots.length - 1;
+    const rows = [];
+    for (const [at, shot] of shots.entries()) {
+      if (!at || shots[at - 1].parentElement !== shot.parentElement) rows.push([]);
+      rows.at(-1).push(at);
+    }
+    const row = rows.findIndex((one) => one.includes(from));
+    const next = rows[row + (key === 'ArrowDown' ? 1 : -1)];
+    return next ? next[Math.min(rows[row].indexOf(from), next.length - 1)] : from;
+  }
+
+  move(event) {
+    if (!KEYS.has(event.key) || !event.target.matches('button.shot') || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    const shots = this.shots();
+    this.focus(shots, this.target(event.key, shots.indexOf(event.target)));
+  }
+
+  focus(shots, to) {
+    for (const shot of shots) shot.tabIndex = -1;
+    this.at = to;
+    shots[to].tabIndex = 0;
+    shots[to].focus({ preventScroll: true });
+    shots[to].scrollIntoView({ block: 'nearest' });
+  }
+
+  async open(shot) {
+    const { viewer } = this.parts;
+    const shots = this.shots();
+    for (const one of shots) one.tabIndex = -1;
+    shot.tabIndex = 0;
+    this.at = shots.indexOf(shot);
+    const { one, model, item, id, source, told, alt } = shot.shown;
+    const { photos, photosPack } = this.manifest;
+    const truth = item.truth ? await this.picture(photos, photosPack, item.truth.at) : null;
+    viewer.replaceChildren(
+      el('div', { className: 'pair' },
+        el('figure', {}, image(one.full ?? source, alt), el('figcaption', {}, el('strong', {}, this.title(model)), ` ${told.join(' · ')}`)),
+        truth ? el('figure', {}, image(truth, 'The true picture'), el('figcaption', {}, el('strong', {}, 'Truth'))) : null),
+      el('div', { className: 'foot' }, el('span', {}, `Example ${id}, ${this.context.name}. ${this.at + 1} of ${shots.length} on this page; arrow keys go on, Escape closes.`),
+        el('button', { type: 'button', className: 'quiet', autofocus: true, on: { click: () => viewer.close() } }, 'Close')));
+    if (!viewer.open) viewer.showModal();
+    viewer.querySelector('button').focus();
+  }
+
+  turn(event) {
+    if (!KEYS.has(event.key)) return;
+    event.preventDefault();
+    const shots = this.shots();
+    const to = this.target(event.key, this.at);
+    if (to !== this.at) this.open(shots[to]);
+  }
+}
+
+const KEYS = new Set(['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End']);
+
+const MOST_ANSWERS = 10;
+
+function answers(texts) {
+  if (!texts.length) return null;
+  const shown = texts.slice(0, MOST_ANSWERS).map((text) => el('li', {}, text));
+  if (texts.length > MOST_ANSWERS) shown.push(el('li', {}, `and ${texts.length - MOST_ANSWERS} more`));
+  return el('ul', {}, ...shown);
+}
+
+// Values have nine digits; sums of the same values in another order differ in the last ones.
+const apart = (x, y) => (Math.abs(x - y) < 1e-9 ? 0 : x - y);
+
+function image(source, alt) {
+  const made = el('img', { alt, decoding: 'async', loading: 'lazy' });
+  made.addEventListener('load', () => made.classList.toggle('pixels', made.naturalWidth <= 96));
+  made.src = source;
+  return made;
+}
+
+function fill(select, options) {
+  select.replaceChildren(...options.map(([value, text]) => el('option', { value }, text)));
+}
+
+function choose(select, value) {
+  if (value !== null && [...select.options].some((one) => one.value === value)) select.value = value;
+}
+
+function chips(fieldset, options, off, changed) {
+  fieldset.replaceChildren(fieldset.firstElementChild, ...options.map(([value, text]) => {
+    const box = el('input', { type: 'checkbox', value, checked: !off.has(value) });
+    box.addEventListener('change', () => { if (box.checked) off.delete(value); else off.add(value); changed(); });
+    return el('label', { className: 'chip' }, box, el('span', {}, text));
+  }));
+}
+
+function matches(item, id, words) {
+  const texts = [id, ...item.given.map((part) => (typeof part === 'string' ? part : part.id)), item.truth?.id ?? '',
+    ...item.answers, ...Object.values(item.out).flat().map((one) => one.text ?? '')];
+  return texts.some((text) => text.toLowerCase().includes(words));
+}
+
+const isMarked = (item) => Object.values(item.out).flat().some((one) => one.marks);
+
+function sorted(places, how, a, b, sign) {
+  const keys = {
+    'a-best': (at) => -sign * a[at], 'a-worst': (at) => sign * a[at],
+    'b-best': (at) => -sign * b[at], 'b-worst': (at) => sign * b[at],
+    'a-over-b': (at) => -sign * apart(a[at], b[at]), 'b-over-a': (at) => sign * apart(a[at], b[at]),
+    differ: (at) => -Math.abs(apart(a[at], b[at])),
+  };
+  const key = keys[how];
+  if (!key) return places;
+  // What has no value comes last, in the order of the data.
+  return places.map((at) => [key(at), at])
+    .sort(([x, at], [y, to]) => (Number.isNaN(x) - Number.isNaN(y)) || (Number.isNaN(x) ? at - to : x - y || at - to))
+    .map(([, at]) => at);
+}
+
+addEventListener('beforeprint', () => {
+  for (const one of document.querySelectorAll('details.fold:not(.copy)')) one.open = true;
+});
+
+const { page, name } = document.body.dataset;
+if (page === 'report') startReport(name);
+else load(name).then((manifest) => new Gallery(manifest).start());
