@@ -20,8 +20,19 @@ FIGURE_FORMATS = ("svg", "png")
 """Of one figure, as a file."""
 FILE_FORMATS = (*FORMATS, "parquet", *FIGURE_FORMATS)
 """All that `render_file` writes."""
+SUFFIXES = {
+    ".md": "markdown",
+    ".tex": "latex",
+    ".html": "html",
+    ".csv": "csv",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".svg": "svg",
+    ".png": "png",
+}
+"""The format that the ending of a file stands for."""
 
-__all__ = ["FIGURE_FORMATS", "FILE_FORMATS", "FORMATS", "render", "render_file", "tables_for"]
+__all__ = ["FIGURE_FORMATS", "FILE_FORMATS", "FORMATS", "SUFFIXES", "render", "render_file", "tables_for"]
 
 
 def tables_for(
@@ -39,7 +50,8 @@ def tables_for(
         names: Names of report cards, or paths to them; by default all that show something of their own, as the paper
             orders them, and a plain table of everything for a task that none of them shows.
         compare: Show the paper's numbers beside ours.
-        intervals: Gives each mean its interval (`gill_bench.runs.intervals.StoredIntervals`); None leaves them out.
+        intervals: Gives means their intervals (`gill_bench.runs.intervals.StoredIntervals`), in tables that show them:
+            beside the paper's numbers, and as bands of a figure. None leaves them out.
 
     Raises:
         InputError: No folder is given, a file is unreadable, two runs contradict each other, a named layout shows none
@@ -66,7 +78,9 @@ def tables_for(
         # What is missing of a task stands under the task's own tables, or under all where it has none.
         others = shown - {column.task for column in layout.columns}
         notes = (*results.notes, *(sentence for task, sentence in pending if task not in others))
-        tables.append(build_table(layout, replace(results, notes=notes), cards, published, elsewhere, intervals))
+        # They take a pass over all single examples.
+        shown_intervals = intervals if compare or layout.figure else None
+        tables.append(build_table(layout, replace(results, notes=notes), cards, published, elsewhere, shown_intervals))
     return [table for table in tables if table.lines]
 
 
@@ -140,8 +154,10 @@ def only_figure(tables: Sequence[Table]) -> Table:
     """
     figures = [table for table in tables if table.figure]
     if not figures:
-        shown = ", ".join(table.name for table in tables)
-        raise InputError(f"a figure is asked for, and {shown or 'nothing'} is a table only; name a figure with --table")
+        shown = ", ".join(table.name for table in tables) or "nothing"
+        raise InputError(
+            f"a figure is asked for, and {shown} is a table only; name a figure with --table (gill-bench list tables)"
+        )
     if len(figures) > 1:
         raise InputError(
             f"a file holds one figure, these are {len(figures)}: {', '.join(table.name for table in figures)};"

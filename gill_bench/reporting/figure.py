@@ -6,9 +6,11 @@ and dashes tell curves apart without colour.
 
 from __future__ import annotations
 
+import base64
 import io
 import textwrap
 from dataclasses import dataclass, replace
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +122,24 @@ def render_figure(table: Table, format: str) -> bytes:
         metadata = {"Title": title_of(table), "Description": description, **own}
         figure.savefig(out, format=format, dpi=200, metadata=metadata)
     return out.getvalue()
+
+
+def has_bands(table: Table) -> bool:
+    """Whether a table is a figure too, and the intervals of what it shows are known."""
+    pairs = [(column, cell) for line in table.lines for column, cell in zip(table.columns, line.cells, strict=True)]
+    return table.figure is not None and any(column.x is not None and cell.interval for column, cell in pairs)
+
+
+def render_figure_html(table: Table) -> str:
+    """A figure inside a page; the table beside it has its numbers for those who do not see it.
+
+    Raises:
+        InputError: As `render_figure`.
+    """
+    source = base64.b64encode(render_figure(table, "svg")).decode()
+    return (
+        f'<img src="data:image/svg+xml;base64,{source}" alt="{escape(title_of(table))} Drawn from the table above.">\n'
+    )
 
 
 def _curves(table: Table) -> list[_Curve]:

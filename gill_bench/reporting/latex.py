@@ -49,6 +49,8 @@ _LONGEST_TITLE = 12
 # more than those do not fit at all.
 _MOST_COLUMNS = 4
 _MOST_SMALL_COLUMNS = 6
+# Of those with intervals, such as "[0.6105, 0.6131]".
+_MOST_INTERVAL_COLUMNS = 5
 # LaTeX sets a caption on one line first, to see whether it fits, and fails beyond 16383 pt, some 3500 characters.
 _LONGEST_CAPTION = 2000
 
@@ -94,14 +96,16 @@ def render_latex(table: Table) -> str:
 
 def _parts(table: Table) -> list[tuple[int, int]]:
     """Columns of the tabulars, which stand below one another: whole groups while they fit, else parts of a group."""
+    intervals = any(cell.interval for line in table.lines for cell in line.cells) and table.compared
+    most = _MOST_INTERVAL_COLUMNS if intervals else _MOST_SMALL_COLUMNS
     found = [(0, 0)]
     for _, count in groups(table):
         start, stop = found[-1]
-        if start < stop and stop - start + count > _MOST_SMALL_COLUMNS:
+        if start < stop and stop - start + count > most:
             found.append((stop, stop))
         while count:
             start, stop = found[-1]
-            taken = min(count, _MOST_SMALL_COLUMNS - (stop - start))
+            taken = min(count, most - (stop - start))
             found[-1] = (start, stop + taken)
             count -= taken
             if count:

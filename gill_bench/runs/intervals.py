@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from gill_bench.mean_interval import MeanInterval, interval_over_clusters, interval_over_seeds
@@ -16,13 +17,10 @@ class StoredIntervals:
 
     Args:
         folders: Of the runs that the table shows. One of which only results.json is left has no single examples.
-
-    Raises:
-        InputError: A run is damaged.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self._runs = [StoredRun.open(folder) for folder in folders if (folder / "spec.json").is_file()]
+        self._folders = folders
         self._clusters: dict[Place, dict[str, str]] = {}
 
     def __call__(self, rows: Sequence[Row]) -> MeanInterval | None:
@@ -32,7 +30,10 @@ class StoredIntervals:
         of times and the BLEU of a corpus are no such means); else over seeds, where there are several; else None.
 
         Args:
-            rows: Of one task, model, context and metric, one a seed, with values.
+            rows: Of one task, model, context and metric, one a seed.
+
+        Raises:
+            InputError: A run is damaged.
         """
         values = [row.value for row in rows if row.value is not None]
         if not values:
@@ -46,6 +47,10 @@ class StoredIntervals:
             if found is not None:
                 return found
         return interval_over_seeds(values)
+
+    @cached_property
+    def _runs(self) -> list[StoredRun]:
+        return [StoredRun.open(folder) for folder in self._folders if (folder / "spec.json").is_file()]
 
     def _examples(self, place: Place, rows: Sequence[Row]) -> dict[str, float]:
         """Mean over the rows' seeds of each example that all of them have."""
