@@ -9,6 +9,7 @@ A listing says only what was there: whoever finds nothing in it asks the store. 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from bisect import bisect_left
@@ -95,7 +96,7 @@ class _Listing:
         try:
             return _fetch(due)[path]
         except KeyError as error:
-            raise FileNotFoundError(str(path)) from error
+            raise FileNotFoundError(errno.ENOENT, "no such object", str(path)) from error
 
 
 _listings: dict[StorePath, _Listing] = {}

@@ -7,6 +7,7 @@ the store is here. `docs/design/object-stores.md` says why this is not universal
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -229,10 +230,9 @@ def reaching(path: StorePath) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         if _code(error.__cause__) == "NoSuchBucket":
-            raise InputError(
-                f"{path}: there is no bucket {path.parts[1]!r}; make it first, or correct the URL"
-            ) from error
-        raise
+            bucket = path.parts[1]
+            raise InputError(f"{path}: there is no bucket {bucket!r}; make it first, or correct the URL") from error
+        raise FileNotFoundError(errno.ENOENT, "no such object", str(path)) from error
     except Exception as error:  # of botocore, aiohttp, google.auth, ...: each client has its own
         kind, reason = type(error).__name__, (str(error).splitlines() or [""])[0]
         if any(word in kind for word in _CREDENTIALS):
@@ -242,7 +242,10 @@ def reaching(path: StorePath) -> Iterator[None]:
         elif isinstance(error, PermissionError):
             advice = f"access denied ({reason}); check the credentials and what they may do with this bucket"
         elif isinstance(error, (ConnectionError, TimeoutError)) or any(word in kind for word in _UNREACHABLE):
-            advice = f"cannot reach the store ({reason}); check AWS_ENDPOINT_URL and the network"
+            advice = (
+                f"cannot reach the store ({reason}); check AWS_ENDPOINT_URL and the network\n"
+                "nothing that was committed is lost: the same command goes on"
+            )
         else:
             advice = f"the store failed ({kind}: {reason})"
-        raise InputError(f"{path}: {advice}\nnothing that was committed is lost: the same command goes on") from error
+        raise InputError(f"{path}: {advice}") from error

@@ -54,7 +54,7 @@ def make_run_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot write there ({error.strerror}); choose another folder with --out"
+            f"{folder}: cannot write there ({error.strerror or error}); choose another folder with --out"
         ) from error
 
 
