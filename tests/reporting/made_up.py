@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from statistics import fmean
+from typing import Any, Literal
 
 from gill_bench.cards import Cards, PublishedCard, ReportCard
+from gill_bench.mean_interval import MeanInterval
 from gill_bench.reporting.structure import Cell, Line, Table
-from gill_bench.reporting.table import build_table
+from gill_bench.reporting.table import Intervals, build_table
 from gill_bench.rows import Results, Row
 
 
@@ -81,8 +83,24 @@ def usual_rows() -> list[Row]:
     ]
 
 
-def table(rows: Sequence[Row], published: PublishedCard | None = None, notes: tuple[str, ...] = ()) -> Table:
-    return build_table(layout(), Results(tuple(sorted(rows, key=str)), (), notes), Cards(), published)
+def table(
+    rows: Sequence[Row],
+    published: PublishedCard | None = None,
+    notes: tuple[str, ...] = (),
+    intervals: Intervals | None = None,
+) -> Table:
+    results = Results(tuple(sorted(rows, key=str)), (), notes)
+    return build_table(layout(), results, Cards(), published, intervals=intervals)
+
+
+def around(rows: Sequence[Row]) -> MeanInterval | None:
+    """An interval of each mean: over clusters of CLIP similarity, over seeds of LPIPS, none of one seed."""
+    values = [item.value for item in rows if item.value is not None]
+    if len(values) < 2:
+        return None
+    mean = fmean(values)
+    over: Literal["clusters", "seeds"] = "clusters" if rows[0].metric.startswith("clip") else "seeds"
+    return MeanInterval(mean - 0.0015, mean + 0.0015, over, 7 if over == "clusters" else len(values))
 
 
 def line(made: Table, model: str) -> Line:

@@ -1,0 +1,186 @@
+"""Every format is read back, and all hold the same numbers in the same places."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pyarrow.parquet
+import pytest
+
+from gill_bench.cards import Cards
+from gill_bench.reporting import render, render_file
+from gill_bench.reporting.structure import Table
+from tests.reporting.made_up import around, row, seeds, table, usual_rows
+
+Grid = list[list[str]]
+"""Label and cells of each printed line, without marks."""
+MARKS = "*†‡"
+
+
+def made(compare: bool) -> Table:
+    rows = [
+        *usual_rows(),
+        row("mine", "1-caption", 0, "lpips", 0.7),
+        *seeds("other", "1-caption", "lpips", [None, 0.7]),
+    ]
+    return table(rows, Cards().published() if compare else None, ("<tiny> & small",), around)
+
+
+def clean(cells: list[str]) -> list[str]:
+    return [cell.strip().strip(MARKS).strip() for cell in cells]
+
+
+def from_csv(made: Table) -> Grid:
+    """What should be printed, from the texts of the CSV."""
+    lines: dict[str, list[dict[str, str]]] = {}
+    for record in csv.DictReader(io.StringIO(render(made, "csv"))):
+        lines.setdefault(record["title"], []).append(record)
+    grid = []
+    for title, records in lines.items():
+        published_only = records[0]["status"] == "published-only"
+        grid.append([title, *(one["published_text" if published_only else "text"] for one in records)])
+        if published_only or not any(one["published_text"] for one in records):
+            continue
+        if any(one["interval_text"] for one in records):
+            grid.append(["95 % interval", *(one["interval_text"] for one in records)])
+        inside = {"true": " in", "false": " out", "": ""}
+        grid.append(["paper", *(one["published_text"] for one in records)])
+        changes = (one["difference_text"] + inside[one["published_in_interval"]] for one in records)
+        grid.append(["difference", *changes])
+    return grid
+
+
+def from_markdown(made: Table) -> Grid:
+    lines = [line for line in render(made, "markdown").splitlines() if line.startswith("|")][2:]
+    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
+    plain = [[re.sub(r"\\(.)", r"\1", cell).replace("&nbsp;", "").strip(" _*") for cell in line] for line in cells]
+    return [clean(line) for line in plain]
+
+
+def from_latex(made: Table) -> Grid:
+    lines = [line for line in render(made, "latex").splitlines() if line.endswith(r" \\")]
+    lines = [line for line in lines if "multicolumn" not in line and not line.startswith("Model")]
+    undone = {r"\,$\pm$\,": " ± ", "$-$": "-", "--": "-", r"\%": "%", r"\quad": "", r"\dag{}": "", r"\ddag{}": ""}
+    undone |= {r"$\times$": "×", r"$\cdot$": "·"}
+    grid = []
+    for line in lines:
+        text = re.sub(r"\\textbf\{([^}]*)\}", r"\1", line.removesuffix(r" \\"))
+        for command, plain in undone.items():
+            text = text.replace(command, plain)
+        grid.append(clean(text.split(" & ")))
+    return grid
+
+
+class _Cells(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.grid: Grid = []
+        self.inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self.grid.append([])
+        elif tag in ("td", "th"):
+            self.inside = True
+            self.grid[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.grid[-1][-1] += data
+
+
+def from_html(made: Table) -> Grid:
+    parser = _Cells()
+    parser.feed(render(made, "html"))
+    return [clean(line) for line in parser.grid[2:]]
+
+
+def from_terminal(made: Table) -> Grid:
+    lines = render(made, "terminal", width=200).splitlines()
+    rule = next(at for at, line in enumerate(lines) if line.startswith("─"))
+    body = lines[rule + 1 : lines.index("", rule)]
+    return [clean(re.split(r" {2,}", line.strip())) for line in body]
+
+
+def from_json(made: Table) -> Grid:
+    grid = []
+    for line in json.loads(render(made, "json"))["tables"][0]["rows"]:
+        name = "published_text" if line["published_only"] else "text"
+        grid.append([line["title"], *(cell[name] for cell in line["cells"])])
+    return grid
+
+
+@pytest.mark.parametrize("compare", [False, True])
+@pytest.mark.parametrize("read", [from_markdown, from_latex, from_html], ids=lambda read: read.__name__)
+def test_printed_formats_hold_the_texts_of_the_csv_in_their_places(
+    read: Callable[[Table], Grid], compare: bool
+) -> None:
+    expected = from_csv(made(compare))
+    assert len(expected) == (11 if compare else 4)
+    assert read(made(compare)) == expected
+
+
+@pytest.mark.parametrize("compare", [False, True])
+def test_the_terminal_holds_them_in_their_order(compare: bool) -> None:
+    expected = [[cell for cell in line if cell] for line in from_csv(made(compare))]
+    assert from_terminal(made(compare)) == expected
+
+
+def test_json_holds_them_too() -> None:
+    own = [line for line in from_csv(made(True)) if line[0] not in ("95 % interval", "paper", "difference")]
+    assert from_json(made(True)) == own
+
+
+@pytest.mark.parametrize("compare", [False, True])
+def test_parquet_and_json_are_the_csv_with_types(compare: bool) -> None:
+    records = list(csv.DictReader(io.StringIO(render(made(compare), "csv"))))
+    frame = pyarrow.parquet.read_table(io.BytesIO(render_file([made(compare)], "parquet")))
+    assert frame.column_names == list(records[0])
+    typed = frame.to_pylist()
+    assert [{name: _as_csv(value) for name, value in one.items()} for one in typed] == records
+    kinds = {name: str(frame.schema.field(name).type) for name in ("mean", "n_scored", "best", "text")}
+    assert kinds == {"mean": "double", "n_scored": "int64", "best": "bool", "text": "string"}
+    cells = [cell for line in json.loads(render(made(compare), "json"))["tables"][0]["rows"] for cell in line["cells"]]
+    shared = [name for name in cells[0] if name in typed[0]]
+    assert len(shared) > 20
+    assert [{name: one[name] for name in shared} for one in cells] == [
+        {name: one[name] for name in shared} for one in typed
+    ]
+
+
+def _as_csv(value: object) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_the_papers_number_is_in_or_out_of_the_interval_of_ours() -> None:
+    [gill] = [line for line in made(True).lines if line.model == "gill"]
+    first = gill.cells[0]
+    assert first.interval is not None
+    assert first.published is not None
+    assert (first.mean, first.published.value, first.published_in_interval) == (0.58, 0.581, True)
+    assert gill.cells[2].published_in_interval is False
+    text = render(made(True), "terminal", width=300)
+    assert "bootstrap over 7 clusters of examples" in text
+    assert "Student's t over 2 seeds" in text
+    assert "in / out: the paper's number lies in the interval of our mean, or not." in text
+
+
+def test_stand_in_weights_take_the_meaning_from_intervals_too() -> None:
+    rows = [row(one.model, one.context, one.seed, f"{one.metric}[mini]", one.value) for one in usual_rows()]
+    text = render(table(rows, Cards().published(), (), around), "markdown")
+    assert "The differences and what lies in which interval mean nothing." in text
+    assert "what lies in which" not in render(table(rows, Cards().published()), "markdown")
+
+
+def test_without_the_paper_no_interval_is_printed() -> None:
+    assert "interval" not in render(made(False), "terminal")
