@@ -220,17 +220,13 @@ def _compared(table: Table) -> bool:
     return any(cell.rows and cell.published for line in table.lines for cell in line.cells)
 
 
-def _has_intervals(table: Table) -> bool:
-    return any(cell.published_in_interval is not None for line in table.lines for cell in line.cells)
-
-
 def _comparability(table: Table) -> tuple[str, ...]:
     """Say why our numbers may not be compared with the paper's, if so."""
     stand_ins = sorted({column.metric for column in table.columns if column.variant and column.signature})
     if stand_ins and _compared(table):
         return (
             f"Not comparable with the paper: small stand-in weights are behind {', '.join(stand_ins)}."
-            f" The differences{' and what lies in which interval' if _has_intervals(table) else ''} mean nothing.",
+            " The differences mean nothing.",
         )
     rows = [row for line in table.lines for cell in line.cells for row in cell.rows]
     if any(row.n_expected < row.n_available for row in rows) and _compared(table):
@@ -245,7 +241,12 @@ def _intervals(table: Table) -> Iterator[str]:
     compared = [item for item in _cells(table) if item[2].published and item[2].mean is not None]
     if any(cell.interval for _, _, cell in compared):
         yield from _over(table, compared, "95 % interval of our mean", "No interval")
-        yield "in / out: the paper's number lies in the interval of our mean, or not."
+        inside = "in / out: the paper's number lies in the interval of our mean, or not"
+        yield (
+            f"{inside}; of numbers that are not comparable, this tells nothing."
+            if _comparability(table)
+            else f"{inside}."
+        )
 
 
 def _over(table: Table, cells: list[tuple[Line, Column, Cell]], name: str, without: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ _INK = "#222222"
 # Inches.
 _WIDTH, _PLOT, _LEFT, _RIGHT, _AXIS = 7.0, 3.4, 0.75, 0.15, 0.55
 _TITLE_LINE, _NOTE_LINE, _LEGEND_LINE = 0.19, 0.145, 0.2
-_TITLE_CHARACTERS, _NOTE_CHARACTERS, _LABEL_CHARACTERS = 88, 122, 44
+_TITLE_CHARACTERS, _NOTE_CHARACTERS, _LABEL_CHARACTERS = 88, 122, 38
 # Curves stand beside one another, all within this share of the distance of two places on the axis.
 _ASIDE = 0.2
 _SETTINGS: dict[Any, Any] = {
@@ -99,8 +99,7 @@ def render_figure(table: Table, format: str) -> bytes:
         raise InputError(f"{table.name}: nothing on its axis was measured, so there is nothing to draw")
     title = textwrap.wrap(title_of(table), _TITLE_CHARACTERS)
     notes = [line for note in figure_notes(table) for line in textwrap.wrap(note, _NOTE_CHARACTERS)]
-    rows = (len(_labels(curves)) + 1) // 2
-    below = _AXIS + rows * _LEGEND_LINE + 0.15 + len(notes) * _NOTE_LINE + 0.1
+    below = _AXIS + _legend_lines(_labels(curves)) * _LEGEND_LINE + 0.15 + len(notes) * _NOTE_LINE + 0.1
     height = len(title) * _TITLE_LINE + 0.25 + _PLOT + below
     # "default": the same figure whatever the user's own settings are.
     with style.context("default"), matplotlib.rc_context(_SETTINGS):
@@ -204,7 +203,14 @@ def _labels(curves: list[_Curve]) -> list[str]:
     """What the legend says."""
     own = [curve.label if curve.measured else f"{curve.label} (paper)" for curve in curves]
     both = any(curve.measured and curve.published for curve in curves)
-    return [textwrap.shorten(label, _LABEL_CHARACTERS, placeholder=" ...") for label in own] + ["paper"] * both
+    return ["\n".join(textwrap.wrap(label, _LABEL_CHARACTERS)) for label in [*own, *["paper"] * both]]
+
+
+def _legend_lines(labels: list[str]) -> int:
+    """How high a legend of two columns is, which are filled one after the other."""
+    lines = [label.count("\n") + 1 for label in labels]
+    half = (len(labels) + 1) // 2
+    return max(sum(lines[:half]), sum(lines[half:]))
 
 
 def _handles(curves: list[_Curve]) -> list[Any]:

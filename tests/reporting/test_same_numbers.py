@@ -172,14 +172,16 @@ def test_the_papers_number_is_in_or_out_of_the_interval_of_ours() -> None:
     text = render(made(True), "terminal", width=300)
     assert "bootstrap over 7 clusters of examples" in text
     assert "Student's t over 2 seeds" in text
-    assert "in / out: the paper's number lies in the interval of our mean, or not." in text
+    assert "in / out: the paper's number lies in the interval of our mean, or not; of numbers that are not" in text
 
 
-def test_stand_in_weights_take_the_meaning_from_intervals_too() -> None:
+def test_of_stand_in_weights_in_and_out_tell_nothing() -> None:
     rows = [row(one.model, one.context, one.seed, f"{one.metric}[mini]", one.value) for one in usual_rows()]
     text = render(table(rows, Cards().published(), (), around), "markdown")
-    assert "The differences and what lies in which interval mean nothing." in text
-    assert "what lies in which" not in render(table(rows, Cards().published()), "markdown")
+    assert "The differences mean nothing." in text
+    assert "or not; of numbers that are not comparable, this tells nothing." in text
+    full = render(table(usual_rows(), Cards().published(), (), around), "markdown")
+    assert "in / out: the paper's number lies in the interval of our mean, or not.\n" in full
 
 
 def test_without_the_paper_no_interval_is_printed() -> None:
