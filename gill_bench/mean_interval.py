@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from gill_bench.seed_level import seed_margin
 from gill_bench.statistics import paired_interval, spread
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LEVEL = 0.95
 # Half of what a comparison draws: each end is within 4 % of the half width, and a table has many cells.
@@ -32,17 +37,21 @@ class MeanInterval:
     n: int
 
 
-def interval_over_clusters(values: Mapping[str, float], clusters: Mapping[str, str]) -> MeanInterval | None:
-    """Cluster bootstrap of the mean (`gill_bench.statistics.paired_interval`); None of fewer than two clusters.
+def interval_over_clusters(values: NDArray[np.float64], clusters: Sequence[str]) -> MeanInterval | None:
+    """Cluster bootstrap of the mean, and what the choice of seeds adds, as between two models; None of one cluster.
+
+    `gill_bench.statistics.paired_interval` and `gill_bench.seed_level.seed_margin` say how.
 
     Args:
-        values: By example, each a mean over seeds.
-        clusters: By example; one that is absent is a cluster of its own.
+        values: (N, S) of each example with each seed.
+        clusters: Of each example.
     """
-    groups = [clusters.get(name, name) for name in values]
-    if len(set(groups)) < 2:
+    if len(set(clusters)) < 2:
         return None
-    found = paired_interval(list(values.values()), groups, level=LEVEL, resamples=_RESAMPLES)
+    margin = seed_margin(values, clusters, LEVEL)
+    found = paired_interval(
+        values.mean(axis=1).tolist(), clusters, level=LEVEL, resamples=_RESAMPLES, seed_margin=margin
+    )
     return MeanInterval(found.low, found.high, "clusters", found.clusters)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from gill_bench.reporting.structure import Cell, Column, Line, Table
+from gill_bench.statistics import FEW_CLUSTERS
 
 # Of a sentence about all places but those already named.
 _MOST_PLACES = 3
@@ -258,10 +259,9 @@ def _over(table: Table, cells: list[tuple[Line, Column, Cell]], name: str, witho
         over.setdefault(kind, []).append((line, column, cell))
         counts.setdefault(kind, []).append(cell.interval.n if cell.interval else 0)
     n = {kind: _range(sorted(numbers)) for kind, numbers in counts.items()}
-    clusters = (
-        f"{name}: bootstrap over {n.get('clusters')} clusters of examples (such as those of a photo sequence or a"
-        " dialog), each example a mean over its seeds"
-    )
+    few = min(counts.get("clusters", [FEW_CLUSTERS])) < FEW_CLUSTERS
+    method = f"bootstrap (of fewer than {FEW_CLUSTERS}, Student's t)" if few else "bootstrap"
+    clusters = f"{name}: {method} over {n.get('clusters')} clusters of examples (such as those of a photo sequence or a dialog), with what seeds add"
     seeds = f"{name}: Student's t over {n.get('seeds')} seeds"
     sentences = {"clusters": clusters, "seeds": seeds, "nothing": f"{without}, as nothing tells of its spread"}
     yield from _told_apart(table, [(over.get(kind, []), sentence) for kind, sentence in sentences.items()])

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from gill_bench.mean_interval import MeanInterval, interval_over_clusters, interval_over_seeds
 from gill_bench.rows import Row
 from gill_bench.runs.stored import Place, StoredRun
@@ -16,17 +18,18 @@ class StoredIntervals:
     """Intervals of means over seeds, for `gill_bench.reporting.tables_for`.
 
     Args:
-        folders: Of the runs that the table shows. One of which only results.json is left has no single examples.
+        runs: The runs that the table shows, or their folders. One of which only results.json is left has no single
+            examples.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = folders
+    def __init__(self, runs: Sequence[Path | StoredRun]) -> None:
+        self._asked = runs
         self._clusters: dict[Place, dict[str, str]] = {}
 
     def __call__(self, rows: Sequence[Row]) -> MeanInterval | None:
         """The 95 % interval of the mean of a cell's rows, in their unit.
 
-        Over clusters of examples, where there are values of single examples and their mean is the number (the median
+        Over clusters of examples and what seeds add, where there are values of single examples and their mean is the number (the median
         of times and the BLEU of a corpus are no such means); else over seeds, where there are several; else None.
 
         Args:
@@ -40,28 +43,29 @@ class StoredIntervals:
             return None
         place = (rows[0].task, rows[0].model, rows[0].context)
         examples = self._examples(place, rows)
-        if examples and math.isclose(
-            math.fsum(examples.values()) / len(examples), math.fsum(values) / len(values), rel_tol=1e-6, abs_tol=1e-9
-        ):
-            found = interval_over_clusters(examples, self._clusters_of(place))
-            if found is not None:
-                return found
+        if examples:
+            table = np.array(list(examples.values()))
+            if math.isclose(float(table.mean()), math.fsum(values) / len(values), rel_tol=1e-6, abs_tol=1e-9):
+                known = self._clusters_of(place)
+                found = interval_over_clusters(table, [known.get(name, name) for name in examples])
+                if found is not None:
+                    return found
         return interval_over_seeds(values)
 
     @cached_property
     def _runs(self) -> list[StoredRun]:
-        return [StoredRun.open(folder) for folder in self._folders if (folder / "spec.json").is_file()]
+        opened = (run for run in self._asked if isinstance(run, StoredRun) or (run / "spec.json").is_file())
+        return [run if isinstance(run, StoredRun) else StoredRun.open(run) for run in opened]
 
-    def _examples(self, place: Place, rows: Sequence[Row]) -> dict[str, float]:
-        """Mean over the rows' seeds of each example that all of them have."""
+    def _examples(self, place: Place, rows: Sequence[Row]) -> dict[str, list[float]]:
+        """Values with each of the rows' seeds of each example that all of them have."""
         by_seed: dict[int, dict[str, float]] = {}
         for run in self._runs:
             stored = run.values(place, rows[0].metric)
             if stored is not None and stored.signature == rows[0].signature:
                 by_seed = {**stored.by_seed, **by_seed}
         seeds = [by_seed.get(row.seed, {}) for row in rows if row.value is not None]
-        common = [name for name in seeds[0] if all(name in each for each in seeds[1:])]
-        return {name: math.fsum(each[name] for each in seeds) / len(seeds) for name in common}
+        return {name: [each[name] for each in seeds] for name in seeds[0] if all(name in each for each in seeds[1:])}
 
     def _clusters_of(self, place: Place) -> dict[str, str]:
         if place not in self._clusters:

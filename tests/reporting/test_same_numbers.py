@@ -170,7 +170,7 @@ def test_the_papers_number_is_in_or_out_of_the_interval_of_ours() -> None:
     assert (first.mean, first.published.value, first.published_in_interval) == (0.58, 0.581, True)
     assert gill.cells[2].published_in_interval is False
     text = render(made(True), "terminal", width=300)
-    assert "bootstrap over 7 clusters of examples" in text
+    assert "bootstrap (of fewer than 8, Student's t) over 7 clusters of examples" in text
     assert "Student's t over 2 seeds" in text
     assert "in / out: the paper's number lies in the interval of our mean, or not; of numbers that are not" in text
 
