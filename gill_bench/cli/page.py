@@ -25,16 +25,21 @@ def write_report_page(
         InputError: A run is none or was not scored, or the folder has something else in it.
     """
     from gill_bench.cards import Cards
+    from gill_bench.errors import InputError
     from gill_bench.reporting import tables_for
     from gill_bench.reporting.page import PageContent, write_page
     from gill_bench.runs.galleries import galleries, model_tests, record_of
     from gill_bench.runs.intervals import StoredIntervals
     from gill_bench.runs.stored import StoredRun
 
+    if not runs:
+        raise InputError("no run is given; name the folder of a run, for example: gill-bench report runs/NAME --html")
     cards = Cards(card_folders)
-    compared = tables_for(runs, cards, tables or None, compare=True, intervals=StoredIntervals(runs))
-    page = folder or runs[0] / "page"
     stored = [StoredRun.open(run) for run in runs]
+    compared = tables_for(runs, cards, tables or None, compare=True, intervals=StoredIntervals(stored))
+    page = folder or runs[0] / "page"
+    if not isinstance(page, Path):
+        raise InputError(f"{page}: a page is written to a folder on this machine; name one with --html=DIR")
     content = PageContent(
         compared,
         galleries(stored, data),
@@ -42,6 +47,6 @@ def write_report_page(
         [record_of(run) for run in stored],
         {card.name: card.title for card in cards.models()},
         tables_for(runs, cards, tables or None),
-        next((run for run in runs if page.resolve().is_relative_to(run.resolve())), None),
+        next((run for run in runs if isinstance(run, Path) and page.resolve().is_relative_to(run.resolve())), None),
     )
     return write_page(page, content)

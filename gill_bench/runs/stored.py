@@ -111,11 +111,24 @@ class StoredRun:
                     yield sample
 
     def clusters(self, place: Place) -> dict[str, str]:
-        """The cluster of each example; itself where nothing is known."""
-        return {sample.key[0]: sample.record.get("cluster", sample.key[0]) for sample in self.samples(place)}
+        """The cluster of each example; itself where nothing is known. Read once."""
+        key = ("clusters", place)
+        if key not in self._kept:
+            self._kept[key] = {
+                sample.key[0]: sample.record.get("cluster", sample.key[0]) for sample in self.samples(place)
+            }
+        found: dict[str, str] = self._kept[key]
+        return found
 
     def values(self, place: Place, metric: str) -> Values | None:
-        """Values of single examples; None where the metric has none, or nothing was scored."""
+        """Values of single examples; None where the metric has none, or nothing was scored. Read once."""
+        key = ("values", place, metric)
+        if key not in self._kept:
+            self._kept[key] = self._read_values(place, metric)
+        found: Values | None = self._kept[key]
+        return found
+
+    def _read_values(self, place: Place, metric: str) -> Values | None:
         rows = self.rows.get((place, metric), [])
         if not rows:
             return None
@@ -139,7 +152,7 @@ class StoredRun:
         return self.folder.joinpath("units", *place)
 
     @cached_property
-    def _kept(self) -> dict[Path, Any]:
+    def _kept(self) -> dict[object, Any]:
         return {}
 
     def _numbers(self, file: Path) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class PageFolder:
         Args:
             files: With size and time of modification, as in `Shelf`.
         """
-        key = digest([VERSION, [[os.fspath(file), size, time] for file, size, time in files]])[:16]
+        key = digest([VERSION, [[str(file), size, time] for file, size, time in files]])[:16]
         return self._script(f"pictures/{key}", lambda: script_json([data_uri(file) for file, _, _ in files]))
 
     def page(self, name: str, text: str) -> None:
@@ -116,13 +116,10 @@ class Shelf:
         if file is None:
             return None
         if file not in self._numbers:
-            try:
-                found = file.stat()
-            except OSError:
-                self._numbers[file] = None
-            else:
-                self._numbers[file] = len(self._files)
-                self._files.append((file, found.st_size, found.st_mtime_ns))
+            found = _size_and_time(file)
+            self._numbers[file] = len(self._files) if found else None
+            if found:
+                self._files.append((file, *found))
         return self._numbers[file]
 
     def is_reduced(self, number: int) -> bool:
@@ -148,6 +145,17 @@ def script_json(value: Any) -> str:
     """
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+
+
+def _size_and_time(file: Path) -> tuple[int, int] | None:
+    """Of a file on disk; None if it is not there. What lies in an object store never changes under its name."""
+    if not isinstance(file, Path):
+        return 0, 0
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _stepping(names: Iterator[str], parts: Sequence[Sequence[Any]], step: Callable[[int], None]) -> Iterator[str]:
