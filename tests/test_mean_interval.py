@@ -46,12 +46,12 @@ def test_examples_of_a_cluster_count_as_one() -> None:
 def test_what_a_seed_does_to_all_examples_widens_it() -> None:
     noise = np.random.default_rng(7).normal(0, 1, (200, 3))
     names = list(map(str, range(200)))
-    plain, shifted = interval_over_clusters(noise, names), interval_over_clusters(noise + [-1.0, 0.0, 1.0], names)
+    plain, shifted = interval_over_clusters(noise, names), interval_over_clusters(noise + np.arange(3), names)
     assert plain is not None
     assert shifted is not None
     # Student's t of three seeds whose means are one apart.
     assert shifted.high - shifted.low == pytest.approx(2 * 4.3027 / np.sqrt(3), rel=0.1)
-    assert plain.high - plain.low < 0.3
+    assert plain.high - plain.low < 0.5
 
 
 def test_one_cluster_has_no_interval() -> None:

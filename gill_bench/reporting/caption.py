@@ -261,7 +261,10 @@ def _over(table: Table, cells: list[tuple[Line, Column, Cell]], name: str, witho
     n = {kind: _range(sorted(numbers)) for kind, numbers in counts.items()}
     few = min(counts.get("clusters", [FEW_CLUSTERS])) < FEW_CLUSTERS
     method = f"bootstrap (of fewer than {FEW_CLUSTERS}, Student's t)" if few else "bootstrap"
-    clusters = f"{name}: {method} over {n.get('clusters')} clusters of examples (such as those of a photo sequence or a dialog), with what seeds add"
+    clusters = (
+        f"{name}: {method} over {n.get('clusters')} clusters of examples (such as those of a photo sequence or a"
+        " dialog), with what seeds add"
+    )
     seeds = f"{name}: Student's t over {n.get('seeds')} seeds"
     sentences = {"clusters": clusters, "seeds": seeds, "nothing": f"{without}, as nothing tells of its spread"}
     yield from _told_apart(table, [(over.get(kind, []), sentence) for kind, sentence in sentences.items()])

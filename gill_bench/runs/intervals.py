@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from gill_bench.mean_interval import MeanInterval, interval_over_clusters, interval_over_seeds
 from gill_bench.rows import Row
 from gill_bench.runs.stored import Place, StoredRun
@@ -29,8 +27,9 @@ class StoredIntervals:
     def __call__(self, rows: Sequence[Row]) -> MeanInterval | None:
         """The 95 % interval of the mean of a cell's rows, in their unit.
 
-        Over clusters of examples and what seeds add, where there are values of single examples and their mean is the number (the median
-        of times and the BLEU of a corpus are no such means); else over seeds, where there are several; else None.
+        Over clusters of examples and what seeds add, where there are values of single examples and their mean is the
+        number (the median of times and the BLEU of a corpus are no such means); else over seeds, where there are
+        several; else None.
 
         Args:
             rows: Of one task, model, context and metric, one a seed.
@@ -38,6 +37,8 @@ class StoredIntervals:
         Raises:
             InputError: A run is damaged.
         """
+        import numpy as np
+
         values = [row.value for row in rows if row.value is not None]
         if not values:
             return None
