@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
+from types import FrameType
 
 from gill_bench.errors import GillBenchError
 
@@ -19,19 +21,22 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0 done, 1 failed, 2 wrong usage or input, 3 regression found, 4 incomplete, 130 interrupted.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    own = arguments is None  # the process is this program
+    words = list(sys.argv[1:] if own else arguments or ())
     debug = "--debug" in words or os.environ.get("GILL_BENCH_DEBUG") == "1"
     words = [word for word in words if word != "--debug"] or ["--help"]
     words = [
         f"{word}=" if word == _MAY_STAND_ALONE and (not after or after[0].startswith("-")) else word
         for word, after in ((word, words[place + 1 : place + 2]) for place, word in enumerate(words))
     ]
+    if own:
+        _end_at_the_second_interruption(words)
     from gill_bench.cli.app import app
 
     try:
         code = app(words, prog_name="gill-bench", standalone_mode=False)
     except KeyboardInterrupt:
-        return _interrupted(words)
+        return _interrupted(words, own)
     except GillBenchError as error:
         if debug:
             raise
@@ -40,9 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        return _interrupted(words) if type(error).__name__ == "Abort" else _unexpected(error)  # older versions of typer
+        return (
+            _interrupted(words, own) if type(error).__name__ == "Abort" else _unexpected(error)
+        )  # older versions of typer
     if code == _INTERRUPTED:  # what typer makes of an interruption
-        return _interrupted(words)
+        return _interrupted(words, own)
     return code if isinstance(code, int) else 0
 
 
@@ -69,8 +76,32 @@ def _unexpected(error: Exception) -> int:
     return 1
 
 
-def _interrupted(words: list[str]) -> int:
+def _interrupted(words: list[str], own: bool) -> int:
     """Say how to resume."""
-    command = shlex.join(["gill-bench", *words])
-    sys.stderr.write(f"\ninterrupted; nothing that was committed is lost. Resume with:\n  {command}\n")
+    if own:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending
+    sys.stderr.write(_how_to_resume(words))
     return _INTERRUPTED
+
+
+def _how_to_resume(words: list[str]) -> str:
+    command = shlex.join(["gill-bench", *words])
+    return f"\ninterrupted; nothing that was committed is lost. Resume with:\n  {command}\n"
+
+
+def _end_at_the_second_interruption(words: list[str]) -> None:
+    """Let a second Ctrl-C, while the first is still being seen to, end the process as a kill does, but with a word."""
+
+    def first(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, second)
+        raise KeyboardInterrupt
+
+    def second(number: int, frame: FrameType | None) -> None:
+        if "multiprocessing" in sys.modules:
+            for child in sys.modules["multiprocessing"].active_children():
+                child.terminate()
+        os.write(2, _how_to_resume(words).encode())  # sys.stderr may be in the middle of something
+        os._exit(_INTERRUPTED)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else nobody is at a terminal
+        signal.signal(signal.SIGINT, first)
