@@ -6,6 +6,8 @@ command that made the run makes the unit again. Anything else that is damaged ca
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
-from gill_bench.files import digest, digest_file
+from gill_bench.files import digest, list_now, local_copy
 from gill_bench.images import UnreadablePictureError, load_image
 from gill_bench.progress import bar
 from gill_bench.read_ahead import read_ahead
@@ -117,6 +119,7 @@ def verify(run: Path) -> Verdict:
     """
     if not (run / "units").is_dir() and not (run / "spec.json").is_file():
         raise InputError(f"{run}: neither spec.json nor units/; this is not the folder of a run")
+    list_now(run / "units")
     folders = sorted(file.parent for file in run.glob(f"units/*/*/*/*/{COMMIT}"))
     damaged: list[Damaged] = []
     problems: list[Problem] = []
@@ -160,10 +163,11 @@ def _read_whole(folder: Path) -> Unit:
     if strange:
         raise DamagedUnitError(f"{folder / SAMPLES}: its pictures are not those that {COMMIT} names: {min(strange)}")
     for name in pictures:
-        if digest_file(folder / name) != hashes[name]:
+        content = (folder / name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != hashes[name]:
             raise DamagedUnitError(f"{folder / name}: its content is not what the model made (SHA-256 differs)")
         try:
-            load_image(folder / name)
+            load_image(io.BytesIO(content))
         except UnreadablePictureError as error:
             raise DamagedUnitError(f"{folder / name}: {error}") from error
     if VECTORS in hashes:
@@ -202,7 +206,7 @@ def _problems_of_scores(folder: Path, run: Path, samples: int | None) -> Iterato
             yield Problem(file.relative_to(run).as_posix(), f"damaged ({error!r}); {mend}")
     for file in sorted(folder.glob("features-*.npy")):
         try:
-            rows = len(np.load(file, mmap_mode="r", allow_pickle=False))
+            rows = len(np.load(local_copy(file), mmap_mode="r", allow_pickle=False))
         except (OSError, ValueError, EOFError, TypeError) as error:
             yield Problem(file.relative_to(run).as_posix(), f"damaged ({error!r}); {mend}")
         else:
