@@ -175,14 +175,15 @@ def _fetch(files: Mapping[StorePath, _File]) -> dict[StorePath, bytes]:
     Raises:
         FileNotFoundError: One is not there any more.
     """
-    paths = {path.key: path for path in files}
-    (first, *_) = paths.values()
+    paths = [path.key for path in files]
+    first = next(iter(files))
     with reaching(first):
-        found = first.store().cat(list(paths), on_error="return")
-        for content in found.values():
+        # Not `cat`, which takes brackets in names for patterns.
+        found = first.store().cat_ranges(paths, [None] * len(paths), [None] * len(paths), on_error="return")
+        for content in found:
             if isinstance(content, BaseException) and not isinstance(content, FileNotFoundError):
                 raise content
-    contents = {paths[key]: content for key, content in found.items() if isinstance(content, bytes)}
+    contents = {path: content for path, content in zip(files, found, strict=True) if isinstance(content, bytes)}
     for path, content in contents.items():
         if len(content) == files[path].size:  # else it was written again since the listing
             _keep(path, files[path], content)

@@ -34,8 +34,9 @@ class StorePath(PurePosixPath):
     __slots__ = ()
 
     def __str__(self) -> str:
-        """As a URL."""
-        return f"{self.parts[0]}//{'/'.join(self.parts[1:])}"
+        """As a URL; what is left by `relative_to` as a relative path."""
+        first, *others = self.parts or (".",)
+        return "/".join([f"{first}/" if first.endswith(":") else first, *others])
 
     def __fspath__(self) -> NoReturn:
         """Nothing of the operating system can open it: better an error here than a file that is not found there."""
@@ -140,10 +141,9 @@ class StorePath(PurePosixPath):
 
     def glob(self, pattern: str) -> Iterator[StorePath]:
         """What is below it and matches, in order; nothing where there is nothing."""
-        if "/" in pattern:
-            with reaching(self):
-                found = self.store().glob(f"{self.key}/{pattern}")
-            return iter(sorted(self / str(name)[len(self.key) + 1 :] for name in found))
+        if "/" in pattern:  # by hand, since to fsspec's own a bracket in the folder's name would be a pattern too
+            depth = len(self.parts) + len(PurePosixPath(pattern).parts)
+            return (path for path in self.rglob("*") if len(path.parts) == depth and path.match(pattern))
         try:
             below = list(self.iterdir())
         except FileNotFoundError:
@@ -179,8 +179,8 @@ class StorePath(PurePosixPath):
         with reaching(self):
             store = self.store()
             found = store.find(self.key)
-            if found:
-                store.rm(list(found))
+            for name in found:  # its own for many takes brackets in names for patterns
+                store.rm_file(name)
         for name in found:
             path = self / str(name)[len(self.key) + 1 :]
             wrote(path.parent, (path.name,))
