@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
@@ -83,23 +84,48 @@ def check_network_files(folder: Path) -> None:
     raise InputError(f"{folder}: no weights; expected a .safetensors or .bin file")
 
 
-def check_complete(report: Mapping[str, Collection[str]], folder: Path, kind: str) -> None:
-    """Check that a network got every one of its weights from the files; the loaders fill up with random numbers.
+_PROJECTIONS = ("logit_scale", "text_projection.", "visual_projection.")
+_OTHER_HALF = {
+    "CLIPVisionModel": ("text_model.", *_PROJECTIONS),
+    "CLIPVisionModelWithProjection": ("text_model.", *_PROJECTIONS),
+    "CLIPTextModel": ("vision_model.", *_PROJECTIONS),
+    "CLIPTextModelWithProjection": ("vision_model.", *_PROJECTIONS),
+}
+"""What the files of a whole CLIP hold besides one of its towers."""
+_NO_WEIGHT = ".version"  # a mark that conversions of OPT from fairseq left behind
+
+
+def check_complete(report: Mapping[str, Collection[Any]], folder: Path, kind: str) -> None:
+    """Check that files hold the weights of a network, all and no others, in their shapes.
+
+    The loaders pass over what they do not know, and fill up with random numbers.
 
     Args:
         report: What `from_pretrained(..., output_loading_info=True)` returns besides the network.
         folder: Where its files are.
-        kind: Its class.
+        kind: Its class. Of a CLIP tower the files may be those of the whole CLIP.
 
     Raises:
-        InputError: Names the first weight that is missing.
+        InputError: Names the first weight that is missing, of another shape, or not of this network.
     """
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise InputError(
-            f"{folder}: {len(missing)} weights of {kind} are missing, the first is {missing[0]!r}; "
-            "the files are damaged or of another model"
-        )
+    passed_over = _OTHER_HALF.get(kind, ())
+    shapes = sorted(
+        f"{key!r}, {tuple(found)} instead of {tuple(expected)}"
+        for key, found, expected in report.get("mismatched_keys", ())
+    )
+    other = [
+        key for key in report["unexpected_keys"] if not key.startswith(passed_over) and not key.endswith(_NO_WEIGHT)
+    ]
+    problems = {
+        f"weights of {kind} are missing": sorted(map(repr, report["missing_keys"])),
+        f"weights of {kind} are of another shape": shapes,
+        f"weights are not of {kind}": sorted(map(repr, other)),
+    }
+    for problem, keys in problems.items():
+        if keys:
+            raise InputError(
+                f"{folder}: {len(keys)} {problem}, the first is {keys[0]}; the files are damaged or of another model"
+            )
 
 
 def first_line(error: BaseException) -> str:

@@ -90,6 +90,9 @@ def _check_part(folder: Path) -> None:
     for file in there:
         if file.stat().st_size == 0:
             raise InputError(f"{file}: empty file")
+    lone = [name for name in ("vocab.json", "merges.txt") if not (folder / name).is_file()]
+    if kind == "tokenizer" and len(lone) == 1 and not (folder / "tokenizer.json").is_file():
+        raise InputError(f"{folder}: no {lone[0]}, without which its other files are no tokenizer")
     if kind in _CONFIGS:
         return
     check_network_files(folder)

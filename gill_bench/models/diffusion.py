@@ -105,6 +105,7 @@ def load_pipeline(
             pipeline = getattr(diffusers, index["_class_name"]).from_pretrained(path, local_files_only=True, **options)
         except LOADING_ERRORS as error:
             raise InputError(f"{path}: cannot be loaded as a pipeline: {first_line(error)}") from error
+    _check_vocabulary(pipeline, path)
     set_scheduler(pipeline, scheduler)
     pipeline.set_progress_bar_config(disable=True)
     if torch.device(device).type != "cpu" and hasattr(pipeline.vae, "enable_slicing"):
@@ -221,6 +222,17 @@ def unconditional(pipeline: Pipeline, prompt_embeds: torch.Tensor) -> torch.Tens
     return known[key]
 
 
+def _check_vocabulary(pipeline: Any, path: Path) -> None:
+    for suffix in ("", "_2", "_3"):
+        tokenizer = getattr(pipeline, f"tokenizer{suffix}", None)
+        rows = getattr(getattr(getattr(pipeline, f"text_encoder{suffix}", None), "config", None), "vocab_size", None)
+        if tokenizer is not None and isinstance(rows, int) and tokenizer.vocab_size > rows:
+            raise InputError(
+                f"{path / f'tokenizer{suffix}'}: {tokenizer.vocab_size} tokens, but text_encoder{suffix} has {rows}"
+                " embeddings: the files are of different models"
+            )
+
+
 def _load_network(
     folder: Path, name: str, library: str, kind: str, dtype: torch.dtype, device: str
 ) -> dict[str, torch.nn.Module]:
@@ -240,9 +252,12 @@ def _read_network(network: Any, folder: Path, library: str, dtype: torch.dtype) 
     try:
         files = [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
         variant = {"variant": "fp16"} if files and all(".fp16." in file.name for file in files) else {}
-        precision = {"dtype": dtype} if library != "diffusers" else {"torch_dtype": dtype}
+        # Of diffusers, the loader's own error names a weight of another shape.
+        options = (
+            {"torch_dtype": dtype} if library == "diffusers" else {"dtype": dtype, "ignore_mismatched_sizes": True}
+        )
         loaded, report = network.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True, **precision, **variant
+            folder, local_files_only=True, output_loading_info=True, **options, **variant
         )
     except LOADING_ERRORS as error:
         raise InputError(f"{folder}: cannot be loaded as {network.__name__}: {first_line(error)}") from error

@@ -53,6 +53,8 @@ class ClipRetriever:
         from transformers import CLIPModel, CLIPVisionModel
 
         tokenizer, processor = load_tokenizer(folder), load_processor(folder)
+        if tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
+            raise InputError(f"{folder}: this tokenizer has no token for the end of a text, or none that pads")
         dtype = getattr(torch, settings.dtype)
         model = load_network(CLIPModel, folder, dtype, device)
         # GILL and FROMAGe see with the same tower: if one of them is here in this precision, there is one copy of it.

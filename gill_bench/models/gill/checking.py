@@ -97,6 +97,8 @@ def check_language_files(folder: Path) -> None:
         InputError: Names the file.
     """
     _check_files(folder, ("vocab.json", "tokenizer.json"))
+    if not any((folder / name).is_file() for name in ("merges.txt", "tokenizer.json")):
+        raise InputError(f"{folder}: has no merges.txt, without which vocab.json is no tokenizer")
 
 
 def check_visual_files(folder: Path) -> None:

@@ -22,8 +22,8 @@ from gill_bench.models.gill.loading import freeze, shared_network
 class LanguageModel:
     """OPT, with rows of its own at the end of the tied embedding table.
 
-    The table itself is never resized or changed, as the authors do: it may be another model's too. What they write into
-    it, or append to it, stands beside it.
+    The authors resize the table and write into it. Here it stays as it is, since other models may have it too, and what
+    would be written or appended stands beside it.
 
     Args:
         model: `OPTForCausalLM`.

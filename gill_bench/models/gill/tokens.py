@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gill_bench.checkpoints import first_line
+from gill_bench.checkpoints import first_line, read_json
 from gill_bench.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Tokens:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, names: Sequence[str], where: str) -> None:
         self._tokenizer = tokenizer
+        self._where = where
         self.names = list(names)
         if names:
             tokenizer.add_special_tokens({"cls_token": "<|image|>"})
@@ -62,8 +63,15 @@ class Tokens:
 
     @cached_property
     def newline(self) -> int:
-        """The first id of a newline."""
-        return self.encode("\n")[0]
+        """The first id of a newline.
+
+        Raises:
+            InputError: The tokenizer has none.
+        """
+        ids = self.encode("\n")
+        if not ids:
+            raise InputError(f"{self._where}: this tokenizer has no newline; expected the files of OPT's tokenizer")
+        return ids[0]
 
     def _find_bos(self, where: str) -> int:
         """The id that the tokenizer puts before a text, or would put there.
@@ -94,10 +102,10 @@ def load_tokens(folder: Path, num_tokens: int) -> Tokens:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a folder as it is.
+    """Load the tokenizer of a folder of OPT or CLIP as it is.
 
     Raises:
-        InputError: Files are missing or damaged.
+        InputError: Files are missing or damaged, or it has more tokens than the model beside it has embeddings.
     """
     from transformers import AutoTokenizer
 
@@ -106,4 +114,12 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     except Exception as error:
         # The tokenizers library raises bare Exception for damaged files.
         raise InputError(f"{folder}: its tokenizer cannot be loaded: {first_line(error)}") from error
+    config = read_json(folder / "config.json")
+    rows = config.get("text_config", config).get("vocab_size")
+    # Without additions, which may be there already: [IMG7] of OPT-6.7b lies behind its table's end.
+    if isinstance(rows, int) and tokenizer.vocab_size > rows:
+        raise InputError(
+            f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens, but its config.json {rows} embeddings:"
+            " the files are of different models"
+        )
     return tokenizer

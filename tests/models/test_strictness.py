@@ -1,0 +1,180 @@
+"""Weights of another model, and what is not weights at all: refused by every adapter, with the key or the file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from gill_bench.cards import Cards
+from gill_bench.errors import InputError
+from gill_bench.models import sharing
+from gill_bench.models.gill.decoding import DecodingOptions
+from gill_bench.prompt import Prompt
+from gill_bench.runs.resolve import resolve_model
+
+State = dict[str, Tensor]
+FILES = [
+    ("gill", "gill_opt/pretrained_ckpt"),
+    ("gill", "opt-6.7b/model"),
+    ("gill", "clip-vit-large-patch14/model"),
+    ("gill", "stable-diffusion-v1-5/unet/diffusion_pytorch_model"),
+    ("fromage", "fromage_model/pretrained_ckpt"),
+    ("clip", "clip-vit-large-patch14/model"),
+    ("glide", "glide/base"),
+    ("glide", "glide/upsample"),
+    ("stable-diffusion", "stable-diffusion-v1-5/text_encoder/model"),
+    ("stable-diffusion", "stable-diffusion-v1-5/vae/diffusion_pytorch_model"),
+    ("opt", "opt-6.7b/model"),
+]
+TOKENIZERS = [
+    ("gill", "opt-6.7b"),
+    ("fromage", "opt-6.7b"),
+    ("opt", "opt-6.7b"),
+    ("clip", "clip-vit-large-patch14"),
+    ("stable-diffusion", "stable-diffusion-v1-5/tokenizer"),
+    ("glide", "gpt2"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_shared_with_other_tests() -> None:
+    sharing._networks.clear()
+
+
+@pytest.fixture
+def weights(tmp_path: Path, mini_weights: Path) -> Callable[[str], Path]:
+    """A folder for --weights with a model's embedded weights, which a test may change."""
+
+    def copied(model: str) -> Path:
+        for component in Cards().model(model).weights.values():
+            shutil.copytree(mini_weights / component.mini, tmp_path / component.folder, dirs_exist_ok=True)
+        return tmp_path
+
+    return copied
+
+
+def refusal(model: str, folder: Path) -> str:
+    """Why a model does not load; one to three lines."""
+    settings: dict[str, Any] = {"safety_checker": False} if model in ("gill", "stable-diffusion") else {}
+    with pytest.raises(InputError) as raised:
+        resolve_model(Cards().model(model), weights=str(folder), settings=settings).load("cpu")
+    assert len(str(raised.value).splitlines()) <= 3
+    return str(raised.value)
+
+
+def matrix(state: State) -> str:
+    """The key of some matrix, of the vision tower where files hold two."""
+    keys = [key for key in sorted(state) if state[key].ndim >= 2]
+    return next((key for key in keys if key.startswith("vision_model.")), keys[-1])
+
+
+@pytest.mark.parametrize("change", ["missing", "additional", "misshapen"])
+@pytest.mark.parametrize(("model", "name"), FILES, ids=[f"{model}-{name}" for model, name in FILES])
+def test_keys(model: str, name: str, change: str, weights: Callable[[str], Path]) -> None:
+    file = weights(model) / f"{name}.safetensors"
+    state = load_file(file)
+    key = matrix(state)
+    if change == "missing":
+        del state[key]
+    elif change == "additional":
+        key = "surprise.weight"
+        state[key] = torch.zeros(2, 2)
+    else:
+        state[key] = torch.zeros([size + 1 for size in state[key].shape])
+    save_file(state, file, metadata={"format": "pt"})
+    said = refusal(model, file.parents[len(Path(name).parts) - 1])
+    assert str(file.parent) in said
+    # Transformers 5 names the weights of a CLIP tower without the prefix that they have in the file.
+    assert key.removeprefix("text_model.").removeprefix("vision_model.") in said
+
+
+class Code:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize(("model", "name"), FILES, ids=[f"{model}-{name}" for model, name in FILES])
+def test_code_in_a_pickle_never_runs(model: str, name: str, weights: Callable[[str], Path], tmp_path: Path) -> None:
+    file = weights(model) / f"{name}.safetensors"
+    state: dict[str, Any] = load_file(file)
+    file.unlink()
+    names = {"model": "pytorch_model.bin", "pretrained_ckpt": "pretrained_ckpt.pth.tar"}
+    pickled = names.get(file.stem, f"{file.stem}.{'pt' if model == 'glide' else 'bin'}")
+    torch.save({**state, "surprise": Code(tmp_path / "ran")}, file.parent / pickled)
+    said = refusal(model, tmp_path)
+    assert str(file.parent) in said
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("model", "name"), TOKENIZERS)
+def test_a_tokenizer_of_more_tokens_than_embeddings(model: str, name: str, weights: Callable[[str], Path]) -> None:
+    folder = weights(model)
+    file = folder / name / "vocab.json"
+    vocabulary = json.loads(file.read_text())
+    vocabulary |= {f"token{place}": len(vocabulary) + place for place in range(30)}
+    file.write_text(json.dumps(vocabulary))
+    said = refusal(model, folder)
+    assert str(folder / name) in said
+    assert "embeddings" in said or "the networks know the ids" in said
+
+
+@pytest.mark.parametrize("lacking", ["vocab.json", "merges.txt"])
+@pytest.mark.parametrize(("model", "name"), TOKENIZERS)
+def test_half_a_tokenizer(model: str, name: str, lacking: str, weights: Callable[[str], Path]) -> None:
+    folder = weights(model)
+    (folder / name / lacking).unlink()
+    said = refusal(model, folder)
+    assert str(folder / name) in said
+    assert lacking in said
+
+
+def test_a_tokenizer_that_cannot_pad(weights: Callable[[str], Path]) -> None:
+    folder = weights("clip")
+    (folder / "clip-vit-large-patch14" / "special_tokens_map.json").unlink(missing_ok=True)
+    config = {"tokenizer_class": "GPT2Tokenizer", "eos_token": "<|endoftext|>"}
+    (folder / "clip-vit-large-patch14" / "tokenizer_config.json").write_text(json.dumps(config))
+    said = refusal("clip", folder)
+    assert str(folder / "clip-vit-large-patch14") in said
+    assert "has no token for the end of a text, or none that pads" in said
+
+
+def test_a_tokenizer_without_a_newline(weights: Callable[[str], Path]) -> None:
+    folder = weights("gill")
+    file = folder / "opt-6.7b" / "vocab.json"
+    vocabulary = json.loads(file.read_text())
+    file.write_text(json.dumps({{"\u010a": "lost"}.get(token, token): place for token, place in vocabulary.items()}))
+    merges = folder / "opt-6.7b" / "merges.txt"
+    merges.write_text("\n".join(line for line in merges.read_text().split("\n") if "\u010a" not in line))
+    settings: dict[str, Any] = {"safety_checker": False}
+    gill: Any = resolve_model(Cards().model("gill"), weights=str(folder), settings=settings).load("cpu")
+    with pytest.raises(InputError, match=r"opt-6\.7b: this tokenizer has no newline"):
+        gill.generate(Prompt(("a red circle",)), DecodingOptions(2, gen_scale_factor=1e5))
+
+
+def test_a_whole_clip_serves_as_a_vision_tower(weights: Callable[[str], Path]) -> None:
+    """What is of its other tower is not additional, and marks that hold no weight are not either."""
+    folder = weights("gill")
+    file = folder / "opt-6.7b" / "model.safetensors"
+    save_file({**load_file(file), "model.decoder.version": torch.ones(1)}, file, metadata={"format": "pt"})
+    file = folder / "clip-vit-large-patch14" / "model.safetensors"
+    places = {f"{tower}.embeddings.position_ids": torch.arange(4)[None] for tower in ("text_model", "vision_model")}
+    state = load_file(file)
+    assert any(key.startswith("text_model.") for key in state)
+    save_file({**state, **places}, file, metadata={"format": "pt"})
+    settings: dict[str, Any] = {"safety_checker": False}
+    resolve_model(Cards().model("gill"), weights=str(folder), settings=settings).load("cpu")
+    resolve_model(Cards().model("clip"), weights=str(folder), settings={}).load("cpu")
