@@ -166,7 +166,8 @@ def cluster_codes(clusters: Clusters) -> NDArray[np.int64]:
     import numpy as np
 
     names = clusters if isinstance(clusters, np.ndarray) else np.asarray(clusters, dtype=object).astype(str)
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+    codes: NDArray[np.int64] = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    return codes
 
 
 def paired_interval(

@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gill_bench.significance import bootstrap_p, clustered_t_p, holm, mcnemar_p, randomisation_p
+from gill_bench.significance import bootstrap_p, clustered_t_p, effect_size, holm, mcnemar_p, randomisation_p
 from gill_bench.statistics import paired_interval
 
 
@@ -37,12 +37,14 @@ def test_many_pairs_agree_with_scipy() -> None:
 
 
 def test_the_bootstrap_p_is_sacrebleus() -> None:
+    """Its statistic is the absolute difference less the mean of the absolute differences of the resamples."""
     values = np.random.default_rng(4).normal(0.2, 1, 60)
-    ours = bootstrap_p(list(values), own(60), resamples=2000, seed=5)
+    ours = bootstrap_p(list(values), own(60), resamples=4000, seed=5)
     draws = np.random.default_rng(9).integers(0, 60, size=(20_000, 60))
-    means = values[draws].mean(axis=1)
-    assert ours == pytest.approx((np.abs(means - values.mean()) >= abs(values.mean())).mean(), abs=0.02)
+    means = np.abs(values[draws].mean(axis=1))
+    assert ours == pytest.approx((means - means.mean() >= abs(values.mean())).mean(), abs=0.015)
     assert bootstrap_p([1.0, 1.0, 1.0], own(3), resamples=99) == pytest.approx(1 / 100)
+    assert bootstrap_p([0.0, 0.0, 0.0], own(3), resamples=99) == 1
 
 
 def test_a_cluster_counts_once() -> None:
@@ -112,3 +114,73 @@ def test_what_cannot_be_tested_is_refused(test: type) -> None:
     for differences, clusters in (([], []), ([1.0], ["a", "b"]), ([float("nan")], ["a"])):
         with pytest.raises(ValueError, match=r"clusters|finite"):
             test(differences, clusters)
+
+
+def test_effect_size_is_t_by_root_n() -> None:
+    values = np.random.default_rng(6).normal(0.4, 1, 25)
+    expected = scipy.stats.ttest_1samp(values, 0).statistic / 5
+    assert effect_size(list(values), own(25)) == pytest.approx(expected, rel=1e-9)
+    assert (effect_size([0.1] * 7, own(7)), effect_size([0.0] * 7, own(7))) == (None, 0.0)
+    assert effect_size([1.0, 2.0], ["a", "a"]) is None
+
+
+def riezler_maxwell(first: list[float], second: list[float], resamples: int, seed: int) -> float:
+    """Approximate randomisation as published (2005, figure 1): swap each pair with chance 1/2, count, (c+1)/(R+1)."""
+    generator = np.random.default_rng(seed)
+    actual = abs(np.mean(first) - np.mean(second))
+    count = 0
+    for _ in range(resamples):
+        swap = generator.random(len(first)) < 0.5
+        left, right = np.where(swap, second, first), np.where(swap, first, second)
+        count += bool(abs(left.mean() - right.mean()) >= actual - 1e-12)
+    return (count + 1) / (resamples + 1)
+
+
+def koehn(differences: list[float], resamples: int, seed: int) -> float:
+    """Share of resamples in which the better system is not better (Koehn 2004): one-sided."""
+    generator = np.random.default_rng(seed)
+    draws = generator.integers(0, len(differences), size=(resamples, len(differences)))
+    return float((np.array(differences)[draws].mean(axis=1) <= 0).mean())
+
+
+@pytest.mark.parametrize(("count", "gain", "binary"), [(40, 0.2, False), (40, 0.4, False), (60, 0.3, True)])
+def test_randomisation_is_as_riezler_and_maxwell_published_it(count: int, gain: float, binary: bool) -> None:
+    generator = np.random.default_rng(count)
+    first, second = generator.normal(0, 1, count), generator.normal(gain, 1, count)
+    if binary:
+        first, second = (first > 0).astype(float), (second > 0).astype(float)
+    theirs = riezler_maxwell(list(first), list(second), 6000, seed=3)
+    assert randomisation_p(list(second - first), own(count)) == pytest.approx(theirs, abs=0.02)
+
+
+def test_the_bootstrap_is_koehns_share() -> None:
+    values = list(np.random.default_rng(8).normal(0.25, 1, 80))
+    assert bootstrap_p(values, own(80)) == pytest.approx(koehn(values, 10_000, seed=1), abs=0.01)
+
+
+def test_many_clusters_give_what_all_of_them_would() -> None:
+    """More than 2048 are put together at random: the same test, with less work."""
+    generator = np.random.default_rng(5)
+    values = generator.normal(0.02, 1, 10_000)
+    found = randomisation_p(values, np.arange(10_000))
+    assert found == pytest.approx(scipy.stats.ttest_1samp(values, 0).pvalue, abs=0.02)
+    interval = paired_interval(values, np.arange(10_000))
+    half = 1.96 * values.std(ddof=1) / 100
+    assert interval.clusters == 10_000
+    assert interval.low == pytest.approx(values.mean() - half, abs=0.06 * half)
+    assert interval.high == pytest.approx(values.mean() + half, abs=0.06 * half)
+
+
+def test_equal_differences_are_no_evidence_by_themselves() -> None:
+    for count in (2, 3, 5, 9):
+        interval = paired_interval([0.5] * count, own(count))
+        assert [interval.low, interval.high] == pytest.approx([0.5, 0.5])
+        assert randomisation_p([0.5] * count, own(count)) == pytest.approx(2 / 2**count)
+        assert randomisation_p([0.0] * count, own(count)) == 1
+
+
+def test_few_clusters_have_students_t() -> None:
+    values = [0.1, 0.5, 0.2, 0.9]
+    found = paired_interval(values, own(4))
+    theirs = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert [found.low, found.high] == pytest.approx([float(theirs.low), float(theirs.high)])

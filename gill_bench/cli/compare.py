@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gill_bench.runs.comparisons import Comparison, Comparisons
 
 
 def compare(
@@ -14,49 +19,82 @@ def compare(
         list[str] | None, typer.Option("--metric", help="Only this metric; repeatable.", show_default="all")
     ] = None,
     examples: Annotated[int, typer.Option(min=0, help="How many of the examples that changed most are shown.")] = 3,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON: everything, unmatched examples by name.")] = False,
 ) -> int:
-    """Is B better than A? Paired over the examples that both have, clusters kept together, seeds averaged.
+    """Is B better than A? Paired over the examples and seeds that both have, clusters kept together.
 
-    95 % intervals by cluster bootstrap, p by approximate randomisation, adjusted over all lines (Holm), McNemar where
-    answers are right or wrong.
+    95 % intervals by cluster bootstrap, widened by what other seeds could change; d_z, the mean difference by its
+    standard deviation; p by approximate randomisation, adjusted over all lines (Holm); McNemar where answers are
+    right or wrong. See docs/comparing.md.
 
     \b
     Examples:
       gill-bench compare runs/before runs/after
       gill-bench compare runs/vist:stable-diffusion runs/vist:gill --metric clip-similarity
     """
-    from dataclasses import asdict
-
-    from gill_bench.errors import InputError, did_you_mean
     from gill_bench.files import to_json
     from gill_bench.runs.compare import Side, compare
 
-    found = compare(Side.parse(first), Side.parse(second), shown=examples)
-    if metric:
-        known = {one.metric.partition("[")[0] for one in found} | {one.metric for one in found}
-        for name in metric:
-            if name not in known:
-                raise InputError(f"--metric {name}: not compared; {did_you_mean(name, known)}")
-        found = [one for one in found if one.metric in metric or one.metric.partition("[")[0] in metric]
-    if json_:
-        typer.echo(to_json([{**asdict(one), "better": one.better} for one in found], indent=1))
-        return 0
-    for one in found:
-        verdict = {True: "better", False: "WORSE", None: "no difference that stands out"}[one.better]
-        models = one.models[0] if one.models[0] == one.models[1] else f"{one.models[1]} over {one.models[0]}"
-        d = one.difference
-        mcnemar = f", McNemar p {one.p_mcnemar:.3g}" if one.p_mcnemar is not None else ""
-        typer.echo(
-            f"{one.task} {one.context} {one.metric}, {models}: {one.means[0]:.4f} -> {one.means[1]:.4f},"
-            f" {d.mean:+.4f} [{d.low:+.4f}, {d.high:+.4f}], p {one.p:.3g} (Holm {one.p_holm:.3g}){mcnemar},"
-            f" {d.n} examples in {d.clusters} clusters: {verdict}"
-        )
-        for change in one.changes:
-            typer.echo(f"    {change.example}: {change.first:.4f} -> {change.second:.4f}")
-        for name, lone in (("A", one.only_first), ("B", one.only_second)):
-            if lone:
-                typer.echo(
-                    f"    only in {name}: {len(lone)} examples ({', '.join(lone[:5])}{', ...' * (len(lone) > 5)})"
-                )
+    found = compare(Side.parse(first), Side.parse(second), shown=examples, metrics=metric or ())
+    typer.echo(to_json(_content(found), indent=1) if json_ else "\n".join(_lines(found)))
     return 0
+
+
+def _content(found: Comparisons) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return {
+        "comparisons": [{**asdict(one), "better": one.better} for one in found],
+        "left_out": [asdict(one) for one in found.left_out],
+        "lone": [{"side": side, "what": what} for side, what in found.lone],
+    }
+
+
+def _lines(found: Comparisons) -> Iterator[str]:
+    for one in found:
+        yield from _comparison(one)
+    for left in found.left_out:
+        values = " -> ".join("-" if mean is None else f"{mean:.4f}" for mean in left.means)
+        yield f"not compared: {left.task} {left.context} {left.metric}, {_models(left.models)}: {values}: {left.reason}"
+    for side in "AB":
+        lone = [what for owner, what in found.lone if owner == side]
+        if lone:
+            yield f"only in {side}: {_some(lone)}"
+
+
+def _comparison(one: Comparison) -> Iterator[str]:
+    d = one.difference
+    effect = f", d_z {one.effect_size:+.2f}" if one.effect_size is not None else ""
+    mcnemar = f", McNemar p {one.p_mcnemar:.3g}" if one.p_mcnemar is not None else ""
+    verdict = {True: "better", False: "WORSE", None: "no difference that stands out"}[one.better]
+    if one.better is not None and one.p_holm > 0.05:
+        verdict += ", though not among so many comparisons"
+    yield (
+        f"{one.task} {one.context} {one.metric}, {_models(one.models)}: {one.means[0]:.4f} -> {one.means[1]:.4f},"
+        f" {d.mean:+.4f} [{d.low:+.4f}, {d.high:+.4f}]{effect}, p {one.p:.3g} (Holm {one.p_holm:.3g}){mcnemar}:"
+        f" {verdict}"
+    )
+    seeds = f", seeds {', '.join(map(str, one.seeds))}" if len(one.seeds) > 1 else ""
+    yield (
+        f"    {d.n} examples in {d.clusters} clusters{seeds}: B better in {one.wins}, worse in {one.losses}, equal in"
+        f" {one.ties}"
+    )
+    for change in one.changes:
+        yield f"    {change.example}: {change.first:.4f} -> {change.second:.4f}; {change.files[0]} {change.files[1]}"
+    for what, names in (
+        ("only in A", one.only_first),
+        ("only in B", one.only_second),
+        ("not with every seed", one.incomplete),
+    ):
+        if names:
+            yield f"    {what}: {len(names)} examples ({_some(names)}), not compared"
+    for note in one.notes:
+        yield f"    note: {note}"
+
+
+def _models(models: tuple[str, str]) -> str:
+    return models[0] if models[0] == models[1] else f"{models[1]} over {models[0]}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f", ... ({len(names)}; all with --json)" if len(names) > 5 else "")

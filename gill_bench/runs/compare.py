@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,9 +11,14 @@ import numpy as np
 
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.files import folder_of
+from gill_bench.runs.comparisons import Change, Comparison, Comparisons, LeftOut
+from gill_bench.runs.matching import Cell, Matched, largest_changes, match
 from gill_bench.runs.stored import Place, StoredRun
-from gill_bench.significance import holm, is_binary, mcnemar_p, randomisation_p
-from gill_bench.statistics import Interval, paired_interval
+from gill_bench.seed_level import seed_margin
+from gill_bench.significance import bootstrap_p, effect_size, holm, is_binary, mcnemar_p, randomisation_p
+from gill_bench.statistics import paired_interval
+
+_EQUAL = 1e-12  # two means over seeds that differ by less are the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,141 +36,172 @@ class Side:
         return cls(folder_of(folder), model) if named else cls(folder_of(text))
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One example's two values."""
-
-    example: str
-    first: float
-    second: float
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One metric of one task and context.
-
-    Attributes:
-        models: First and second.
-        metric: As in the rows.
-        means: Of the examples that both have.
-        difference: Second minus first over these examples, with its 95 % interval.
-        better: Whether the second is better (True), worse (False), or neither (None) by its interval.
-        p: Approximate randomisation over clusters.
-        p_holm: The same, adjusted for all comparisons of the table.
-        p_mcnemar: For right-or-wrong values of independent examples, else None.
-        changes: Examples that changed most, largest first.
-        only_first: Examples that the second does not have.
-        only_second: Examples that the first does not have.
-    """
-
-    task: str
-    context: str
-    models: tuple[str, str]
-    metric: str
-    higher_is_better: bool
-    means: tuple[float, float]
-    difference: Interval
-    p: float
-    p_holm: float
-    p_mcnemar: float | None
-    changes: tuple[Change, ...]
-    only_first: tuple[str, ...]
-    only_second: tuple[str, ...]
-
-    @property
-    def better(self) -> bool | None:
-        """Whether the whole interval is on one side of zero, and on which."""
-        if self.difference.low <= 0 <= self.difference.high:
-            return None
-        return (self.difference.low > 0) == self.higher_is_better
-
-
-def compare(first: Side, second: Side, *, shown: int = 5) -> list[Comparison]:
+def compare(first: Side, second: Side, *, shown: int = 5, metrics: Sequence[str] = ()) -> Comparisons:
     """Compare everything that two sides share: task, context, metric, and the model unless each side names its own.
 
     Args:
         first: A run, or a model of it.
         second: Likewise.
         shown: How many changed examples are kept.
+        metrics: Only these, with or without a stand-in's brackets; all, if none. Holm's adjustment is over these.
 
     Raises:
         InputError: A run is no run, a model is not in it, the sides share nothing, or a metric was computed in two
             ways.
     """
     runs = StoredRun.open(first.run), StoredRun.open(second.run)
-    pairs = list(_pairs(runs, first, second))
-    found = []
+    pairs, lone = _pairs(runs, first, second)
+    known = {name for _, metric in pairs for name in (metric, metric.partition("[")[0])}
+    for name in metrics:
+        if name not in known:
+            raise InputError(f"--metric {name}: not compared; {did_you_mean(name, known)}")
+    cells: dict[tuple[int, Place], Cell] = {}
+    found: list[Comparison] = []
+    left_out: list[LeftOut] = []
     for places, metric in pairs:
-        one = _compare(runs, places, metric, shown)
-        if one is not None:
+        if metrics and not {metric, metric.partition("[")[0]} & set(metrics):
+            continue
+        one = _compare(runs, places, metric, shown, cells)
+        if isinstance(one, Comparison):
             found.append(one)
+        else:
+            left_out.append(one)
     if not found:
+        why = f" ({left_out[0].metric}: {left_out[0].reason})" if left_out else ""
         raise InputError(
-            f"{first.run} and {second.run} share no metric of single examples; compare models of one run as"
+            f"{first.run} and {second.run} share nothing that can be compared{why}; compare models of one run as"
             f" {first.run}:MODEL {second.run}:MODEL"
         )
-    return [replace(one, p_holm=p) for one, p in zip(found, holm([one.p for one in found]), strict=True)]
+    adjusted = holm([one.p for one in found])
+    made = tuple(replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True))
+    return Comparisons(made, tuple(left_out), tuple(lone))
 
 
-def _pairs(runs: tuple[StoredRun, StoredRun], first: Side, second: Side) -> Sequence[tuple[tuple[Place, Place], str]]:
+def _pairs(
+    runs: tuple[StoredRun, StoredRun], first: Side, second: Side
+) -> tuple[list[tuple[tuple[Place, Place], str]], list[tuple[str, str]]]:
+    """What both have, and what one side alone has."""
     for run, side in zip(runs, (first, second), strict=True):
         models = {place[1] for place, _ in run.rows}
         if side.model and side.model not in models:
             raise InputError(f"{side.run}: has no model {side.model!r}; {did_you_mean(side.model, models)}")
     named = bool(first.model or second.model)
-    found = []
+    found: list[tuple[tuple[Place, Place], str]] = []
+    lone: list[tuple[str, str]] = []
+    used = set()
     for (task, model, context), metric in runs[0].rows:
         if first.model and model != first.model:
             continue
         other = (second.model or model) if named else model
         if ((task, other, context), metric) in runs[1].rows:
             found.append((((task, model, context), (task, other, context)), metric))
-    return found
+            used.add(((task, other, context), metric))
+        else:
+            lone.append(("A", f"{task}/{model}/{context}/{metric}"))
+    for place, metric in runs[1].rows:
+        if (place, metric) not in used and second.model in ("", place[1]):
+            lone.append(("B", f"{'/'.join(place)}/{metric}"))
+    return found, lone
 
 
 def _compare(
-    runs: tuple[StoredRun, StoredRun], places: tuple[Place, Place], metric: str, shown: int
-) -> Comparison | None:
-    values = [run.values(place, metric) for run, place in zip(runs, places, strict=True)]
-    one, other = values
+    runs: tuple[StoredRun, StoredRun],
+    places: tuple[Place, Place],
+    metric: str,
+    shown: int,
+    cells: dict[tuple[int, Place], Cell],
+) -> Comparison | LeftOut:
+    task, model, context = places[0]
+    models = (model, places[1][1])
+
+    def left_out(reason: str) -> LeftOut:
+        means = (_row_mean(runs[0], places[0], metric), _row_mean(runs[1], places[1], metric))
+        return LeftOut(task, context, models, metric, means, reason)
+
+    one, other = runs[0].values(places[0], metric), runs[1].values(places[1], metric)
     if one is None or other is None:
-        return None
-    if one.signature != other.signature:
-        raise InputError(
-            f"{'/'.join(places[0])} and {'/'.join(places[1])}, {metric}: computed in two ways, so that no difference"
-            f" means anything: {_difference(one.signature, other.signature)}"
-        )
-    first, second = one.means(), other.means()
-    common = [name for name in first if name in second]
-    if not common:
-        raise InputError(f"{'/'.join(places[0])}, {metric}: the two sides have no example in common")
-    clusters = runs[0].clusters(places[0])
-    groups = [clusters.get(name, name) for name in common]
-    if len(set(groups)) < 2:
-        return None
-    differences = [second[name] - first[name] for name in common]
-    binary = is_binary(np.array([*(first[name] for name in common), *(second[name] for name in common)]))
-    independent = len(set(groups)) == len(groups)
-    order = sorted(common, key=lambda name: -abs(second[name] - first[name]))
+        lacking = [name for name, found in zip("AB", (one, other), strict=True) if found is None]
+        return left_out(f"no values of single examples in {' and '.join(lacking)}")
+    for side, (run, place) in enumerate(zip(runs, places, strict=True)):
+        if (side, place) not in cells:
+            cells[side, place] = Cell.read(run, place)
+    sides = cells[0, places[0]], cells[1, places[1]]
+    matched = match(sides, (one, other), metric)
+    if not matched.examples:
+        return left_out("the sides have no example in common")
+    groups = _codes([sides[0].clusters.get(name, name) for name in matched.examples])
+    if not groups.any():
+        return left_out("all examples are of one cluster, which tells nothing about others")
+    means = matched.first.mean(axis=1), matched.second.mean(axis=1)
+    differences = means[1] - means[0]
+    differences[np.abs(differences) < _EQUAL] = 0.0
+    mcnemar, why_not = _mcnemar(matched, groups)
+    gains = differences if one.higher_is_better else -differences
     return Comparison(
-        task=places[0][0],
-        context=places[0][2],
-        models=(places[0][1], places[1][1]),
+        task=task,
+        context=context,
+        models=models,
         metric=metric,
         higher_is_better=one.higher_is_better,
-        means=(sum(first[name] for name in common) / len(common), sum(second[name] for name in common) / len(common)),
-        difference=paired_interval(differences, groups),
+        means=(math.fsum(means[0]) / len(groups), math.fsum(means[1]) / len(groups)),
+        difference=paired_interval(differences, groups, seed_margin=_seed_margin(matched, groups)),
         p=randomisation_p(differences, groups),
         p_holm=1.0,
-        p_mcnemar=mcnemar_p(differences.count(-1.0), differences.count(1.0)) if binary and independent else None,
-        changes=tuple(Change(name, first[name], second[name]) for name in order[:shown] if first[name] != second[name]),
-        only_first=tuple(name for name in first if name not in second),
-        only_second=tuple(name for name in second if name not in first),
+        p_bootstrap=bootstrap_p(differences, groups),
+        p_mcnemar=mcnemar,
+        effect_size=effect_size(differences, groups),
+        wins=int((gains > 0).sum()),
+        losses=int((gains < 0).sum()),
+        ties=int((gains == 0).sum()),
+        seeds=matched.seeds[0],
+        changes=tuple(_changes(matched, sides, shown)),
+        only_first=matched.only_first,
+        only_second=matched.only_second,
+        incomplete=matched.incomplete,
+        notes=(*matched.notes, *why_not),
     )
 
 
-def _difference(first: str, second: str) -> str:
-    left, right = (text.split("|") for text in (first, second))
-    return (
-        "; ".join(f"{a} and {b}" for a, b in zip(left, right, strict=False) if a != b)[:300] or "their lengths differ"
-    )
+def _codes(names: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+
+
+def _seed_margin(matched: Matched, groups: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
+    if matched.paired_seeds:
+        return seed_margin(matched.second - matched.first, groups)
+    return math.hypot(seed_margin(matched.first, groups), seed_margin(matched.second, groups))
+
+
+def _mcnemar(
+    matched: Matched, groups: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> tuple[float | None, tuple[str, ...]]:
+    """The p-value, or why there is none although answers are right or wrong."""
+    if not is_binary(matched.first) or not is_binary(matched.second):
+        return None, ()
+    if matched.first.shape[1] > 1 or matched.second.shape[1] > 1:
+        return None, ("no McNemar test: answers of several seeds to one question are not independent",)
+    if int(groups.max()) + 1 < len(groups):
+        return None, ("no McNemar test: examples of one cluster are not independent; p is over clusters",)
+    first, second = matched.first[:, 0], matched.second[:, 0]
+    return mcnemar_p(int((first > second).sum()), int((second > first).sum())), ()
+
+
+def _changes(matched: Matched, sides: tuple[Cell, Cell], shown: int) -> Iterator[Change]:
+    for place in largest_changes(matched, shown):
+        name = matched.examples[place]
+        first, second = matched.first[place], matched.second[place]
+        at = int(np.argmax(np.abs(second - first))) if matched.paired_seeds else 0
+        seeds = matched.seeds[0][at], matched.seeds[1][at]
+        files = [_file(side, name, seed) for side, seed in zip(sides, seeds, strict=True)]
+        yield Change(name, float(first.mean()), float(second.mean()), seeds[0], (files[0], files[1]))
+
+
+def _file(side: Cell, example: str, seed: int) -> str:
+    """Of an output; a metric with a seed of its own (a classifier's) has outputs of no seed but the first."""
+    return side.files.get((example, seed)) or side.files.get((example, 0), "")
+
+
+def _row_mean(run: StoredRun, place: Place, metric: str) -> float | None:
+    values = [row.value for row in run.rows[place, metric] if row.value is not None]
+    return math.fsum(values) / len(values) if values else None
