@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL.Image import Image
@@ -53,6 +54,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> gill_bench.Run:
     )
 
 
+def html_of(shown: Any) -> str:
+    """What a notebook shows."""
+    html: str = shown._repr_html_()
+    return html
+
+
 def test_the_public_names_are_these() -> None:
     assert gill_bench.__all__ == NAMES
     assert all(getattr(gill_bench, name) is not None for name in NAMES)
@@ -82,6 +89,8 @@ def test_samples_have_their_values_and_pictures(run: gill_bench.Run) -> None:
     assert means.tolist() == pytest.approx(chosen.sort_values("seed")["value"].tolist())
     assert len(run.samples()) == 6 * 2 * 2 * 2
     assert run.samples(model="absent").empty
+    assert html_of(frame.head(3)).count("<img") == 3
+    assert html_of(run.samples(model="absent", pictures=True)).count("<tr>") == 1
 
 
 def test_reports_and_comparisons(run: gill_bench.Run) -> None:
@@ -92,6 +101,43 @@ def test_reports_and_comparisons(run: gill_bench.Run) -> None:
     frame = gill_bench.compare(f"{run.folder}:noisy-text", f"{run.folder}:noisy")
     assert len(frame) == 2 * 2
     assert {"p", "p_holm", "difference_mean", "difference_low", "better"} <= set(frame.columns)
+
+
+def test_a_notebook_shows_tables_and_figures(run: gill_bench.Run) -> None:
+    html = run._repr_html_()
+    assert html.count("<table>") == len(run.report().tables)
+    assert "noisy" in html
+    figure = run.report("figure-6")._repr_html_()
+    assert figure.count('<img src="data:image/svg+xml;base64,') == 1
+    assert run.report("table-1")._repr_html_().count("<img") == 0
+
+
+def test_reports_are_saved_in_the_format_of_their_name(run: gill_bench.Run, tmp_path: Path) -> None:
+    report = run.report("table-1", compare=True)
+    for name, start in (
+        ("a.tex", b"\\begin{table}"),
+        ("a.html", b"<div"),
+        ("a.parquet", b"PAR1"),
+        ("a.csv", b"table,"),
+    ):
+        report.save(tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(start)
+    run.report("figure-6").save(tmp_path / "f.png")
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="its ending names no format"):
+        report.save(tmp_path / "a.txt")
+    with pytest.raises(InputError, match="is a table only"):
+        report.save(tmp_path / "a.svg")
+
+
+def test_the_papers_numbers_lie_in_intervals_or_not(run: gill_bench.Run) -> None:
+    cells = [cell for table in run.report(compare=True).tables for line in table.lines for cell in line.cells]
+    assert {cell.published_in_interval for cell in cells} >= {None}
+    measured = [cell for cell in cells if cell.mean is not None]
+    assert measured
+    for cell in measured:
+        assert cell.interval is not None
+        assert cell.interval.low <= (cell.mean or 0.0) <= cell.interval.high
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -168,5 +168,7 @@ def _label(line: PrintedLine) -> str:
 def _cell(cell: PrintedCell) -> str:
     # A hyphen before digits is a minus; alone it is the sign of an empty cell.
     text = re.sub(r"^-(?=\d)", "$-$", escape(cell.text)) if cell.text != "-" else "--"
-    text = text.replace(r" $\pm$ ", r"\,$\pm$\,")
-    return (rf"\textbf{{{text}}}" if cell.best else text) + escape(cell.mark)
+    mean, sign, std = text.partition(r" $\pm$ ")
+    # Bold is wider, so only the mean is.
+    mean = rf"\textbf{{{mean}}}" if cell.best else mean
+    return mean + (rf"\,$\pm$\,{std}" if sign else "") + escape(cell.mark)

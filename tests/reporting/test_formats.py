@@ -4,7 +4,13 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -12,11 +18,12 @@ from hypothesis import strategies as st
 
 from gill_bench.cards import Cards
 from gill_bench.errors import InputError
-from gill_bench.reporting import FORMATS, latex, markdown, render
+from gill_bench.mean_interval import MeanInterval
+from gill_bench.reporting import FORMATS, latex, markdown, render, render_file
 from gill_bench.reporting.structure import Table
 from gill_bench.reporting.table import build_table
 from gill_bench.reporting.text import mean_std
-from gill_bench.rows import Results
+from gill_bench.rows import Results, Row
 from tests.reporting.made_up import row, seeds, table, usual_rows
 
 NASTY = r"[x] 50%_a & #1 ~ ^ \ { } $ | *b* <i> `c` -- d"
@@ -59,7 +66,7 @@ Model & 1 caption & \shortstack[l]{5 captions, \\ 4 images} & 1 caption \\
 \midrule
 GLIDE \dag{} & 0.582 &  & 0.753 \\
 \addlinespace
-SD & \textbf{0.591\,$\pm$\,0.0014} & -- & \textbf{0.710\,$\pm$\,0.0001} \\
+SD & \textbf{0.591}\,$\pm$\,0.0014 & -- & \textbf{0.710}\,$\pm$\,0.0001 \\
 \quad paper & 0.592\,$\pm$\,0.0007 &  & 0.703\,$\pm$\,0.0003 \\
 \quad difference & $-$0.001 &  & +0.007 \\
 \addlinespace
@@ -142,7 +149,9 @@ def test_numbers_are_equal_in_all_formats() -> None:
     texts = {
         "terminal": render(made, "terminal"),
         "markdown": render(made, "markdown"),
-        "latex": render(made, "latex").replace(r"\,$\pm$\,", " ± ").replace("$-$", "-"),
+        "latex": re.sub(r"\\textbf\{([^}]*)\}", r"\1", render(made, "latex"))
+        .replace(r"\,$\pm$\,", " ± ")
+        .replace("$-$", "-"),
     }
     for format, text in texts.items():
         assert [item for item in sorted(printed) if item not in text] == [], format
@@ -170,6 +179,69 @@ def test_nasty_names_and_notes_are_literal() -> None:
     assert set(pipes) == {5}
     names = {record["model"] for record in csv.DictReader(io.StringIO(render(made, "csv")))}
     assert NASTY in names
+
+
+def test_html_is_literal_and_well_formed() -> None:
+    rows = [*usual_rows(), *seeds(NASTY, "1-caption", "lpips", [0.8, 0.8])]
+    html = render(table(rows, notes=(NASTY, "<script>alert(1)</script>")), "html")
+    assert "<script" not in html
+    assert "<i>" not in html
+    root = ElementTree.fromstring(html)
+    names = [th.text for th in root.iter("th") if th.get("scope") == "row"]
+    assert " ".join(NASTY.split()) in names
+    assert NASTY in [li.text for li in root.iter("li")]
+    assert all(len(tr.findall("td")) == 3 for tr in root.iter("tr") if tr.get("class"))
+
+
+def test_html_without_groups_has_one_line_of_headings() -> None:
+    rows = [row("gill", "5-captions-4-images", 0, metric, 0.5) for metric in ("clip-similarity", "lpips")]
+    made = build_table(Cards().report("generation-only"), Results(tuple(rows)), Cards())
+    root = ElementTree.fromstring(render(made, "html"))
+    assert [th.text for th in root.iter("th")] == ["Model", "CLIP Similarity ↑", "LPIPS ↓", "GILL"]
+
+
+def test_parquet_without_pyarrow_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r"pip install 'gill-bench\[parquet\]'"):
+        render_file([table(usual_rows())], "parquet")
+
+
+def test_files_of_unknown_formats_are_refused() -> None:
+    with pytest.raises(InputError, match="did you mean 'parquet'"):
+        render_file([table(usual_rows())], "parket")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_of_every_layout_compiles_and_fits(tmp_path: Path) -> None:
+    cards, parts = Cards(), []
+    for layout in cards.reports():
+        rows = [
+            row(one.model, column.context or one.context, seed, column.metric, 0.125 + index / 64, task=column.task)
+            for index, one in enumerate(layout.rows)
+            for column in layout.columns
+            for seed in ((0, 1) if column.task in ("vist", "visdial") else (0,))
+            if one.model in cards.files["model"]
+        ]
+        rows = list({(one.task, one.model, one.context, one.seed, one.metric): one for one in rows}.values())
+        for published in (None, cards.published()):
+            results = Results(tuple(rows), (), ("50% of a_b & #1 ~ ^ { } $ | <i> `c` -- d",))
+            parts.append(render(build_table(layout, results, cards, published, intervals=wide), "latex"))
+    start = r"\documentclass{article}\usepackage{booktabs}\setlength{\textwidth}{397pt}\begin{document}"
+    (tmp_path / "all.tex").write_text("\n".join([start, *(f"{part}\\clearpage" for part in parts), r"\end{document}"]))
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=300,
+    )
+    log = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, log[-2000:]
+    assert "Overfull \\hbox" not in log
+
+
+def wide(rows: Sequence[Row]) -> MeanInterval:
+    value = rows[0].value or 0.0
+    return MeanInterval(value - 0.01, value + 0.01, "clusters", 10)
 
 
 def test_what_is_empty_or_incomplete_or_published_is_marked_and_explained() -> None:

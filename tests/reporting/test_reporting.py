@@ -39,6 +39,14 @@ def test_two_numbers_for_one_thing_are_refused() -> None:
         merge_results([("run-a", Results((first,))), ("run-b", Results((replace(first, value=0.5),)))])
 
 
+def test_runs_computed_in_two_ways_are_refused_by_the_field_that_differs() -> None:
+    first = usual_rows()[0]
+    other = replace(first, signature="metric:clip-similarity|size:336", value=0.5)
+    message = r"computed in two ways in run-a and run-b: size is '224' and '336'; report them separately"
+    with pytest.raises(InputError, match=message):
+        merge_results([("run-a", Results((first,))), ("run-b", Results((other,)))])
+
+
 def test_rows_with_and_without_a_value_merge_or_clash_without_a_traceback() -> None:
     first = row("gill", "1-caption", 0, "lpips", None, n_scored=0)
     assert merge_results([("a", Results((first,))), ("b", Results((first,)))]).rows == (first,)
@@ -115,12 +123,25 @@ def test_command_takes_the_format_from_the_name_of_the_file(tmp_path: Path) -> N
     assert (tmp_path / "t.tex").read_text(encoding="utf-8").startswith(r"\begin{table}")
 
 
+def test_command_draws_a_figure(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "a", usual_rows())
+    words = [str(folder), "--table", "figure-6", "--compare", "paper"]
+    assert CliRunner().invoke(app, [*words, "--out", str(tmp_path / "f.svg")]).exit_code == 0
+    assert "Figure 6" in (tmp_path / "f.svg").read_text(encoding="utf-8")
+    result = CliRunner().invoke(app, [*words, "--format", "png"])
+    assert result.stdout_bytes.startswith(b"\x89PNG")
+    result = CliRunner().invoke(app, [str(folder), "--table", "table-1", "--out", str(tmp_path / "t.svg")])
+    assert "table-1 is a table only" in str(result.exception)
+    assert not (tmp_path / "t.svg").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--compare", "other"], "expected 'paper'"),
         (["--json", "--format", "csv"], "contradict"),
         (["--format", "latx"], "did you mean 'latex'"),
+        (["--out", "t.txt"], "its ending names no format"),
         (["--out", "absent/t.md"], "does not exist"),
         ([], "no run is given"),
     ],
