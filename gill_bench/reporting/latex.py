@@ -53,6 +53,8 @@ _MOST_SMALL_COLUMNS = 6
 _MOST_INTERVAL_COLUMNS = 5
 # LaTeX sets a caption on one line first, to see whether it fits, and fails beyond 16383 pt, some 3500 characters.
 _LONGEST_CAPTION = 2000
+# Longer notes are set smaller, so that a table stays within a page.
+_LONG_NOTES = 1500
 
 
 def escape(text: str) -> str:
@@ -89,7 +91,8 @@ def render_latex(table: Table) -> str:
         out += [*(["", r"\medskip"] if index else []), *_tabular(table, start, stop)]
     if notes:
         below = " ".join(map(_sentence, notes))
-        out += ["", r"\smallskip", rf"\begin{{minipage}}{{\linewidth}}\scriptsize {below}\end{{minipage}}"]
+        size = r"\scriptsize" if len(below) <= _LONG_NOTES else r"\tiny"
+        out += ["", r"\smallskip", rf"\begin{{minipage}}{{\linewidth}}{size} {below}\end{{minipage}}"]
     out.append(r"\end{table}")
     return "\n".join(out) + "\n"
 

@@ -129,6 +129,12 @@ def test_latex_keeps_its_caption_short_enough_to_be_set() -> None:
     assert "w" * 1990 + ". last. Bold: best" in text
 
 
+def test_latex_sets_long_notes_smaller() -> None:
+    notes = [r"\begin{minipage}{\linewidth}\scriptsize ", r"\begin{minipage}{\linewidth}\tiny "]
+    few, many = (render(replace(table(usual_rows()), notes=("w" * 100,) * n), "latex") for n in (3, 30))
+    assert [notes[0] in few, notes[1] in few, notes[0] in many, notes[1] in many] == [True, False, False, True]
+
+
 def test_colour_adds_nothing_but_escapes() -> None:
     made = table(usual_rows())
     coloured = render(made, "terminal", color=True)
