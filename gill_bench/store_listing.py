@@ -38,12 +38,12 @@ class _Listing:
     """A folder and its subfolders; a text for each, since hundreds of thousands of records would not be small."""
 
     def __init__(self, root: StorePath, found: Mapping[str, Mapping[str, Any]]) -> None:
-        self._root = root
+        self._root, self._copies = root, _Copies()
         lines: dict[str, list[str]] = {}
         start = len(root.key) + 1
         for path in sorted(found):
             *folders, name = path[start:].split("/")
-            if len(folders) <= 1:
+            if len(folders) <= 1 and not {"\t", "\n"} & set(name):  # others' files: the store is asked about them
                 version = _version(found[path]) if name.endswith(_KEPT) else ""
                 lines.setdefault("/".join(folders), []).append(f"{name}\t{version}\t{found[path]['size']}")
         self._texts = {folder: "\n".join(of) for folder, of in lines.items()}
@@ -83,18 +83,19 @@ class _Listing:
         if file is None or not file.version:
             return None
         path = self._root / folder / name
-        content = _kept(path, file)
+        content = self._copies.read(path, file)
         if content is not None:
             return content
         due = {}
         start = bisect_left(self._folders, folder) // _TOGETHER * _TOGETHER
         for other in self._folders[start : start + _TOGETHER] if folder else (folder,):
             listed = self.file(other, name)
-            if listed is not None and listed.version and not _place(self._root / other / name, listed).exists():
-                due[self._root / other / name] = listed
+            beside = self._root / other / name
+            if listed is not None and listed.version and not self._copies.place(beside, listed).exists():
+                due[beside] = listed
         due[path] = file
         try:
-            return _fetch(due)[path]
+            return _fetch(due, self._copies)[path]
         except KeyError as error:
             raise FileNotFoundError(errno.ENOENT, "no such object", str(path)) from error
 
@@ -157,9 +158,9 @@ def local_copy(path: StorePath) -> Path:
     file = None if listing is None else listing.file(folder, path.name)
     if file is None or not file.version or file.size != len(content):
         file = _File(path.name, hashlib.sha256(content).hexdigest(), len(content))
-    if not _place(path, file).exists():
-        _keep(path, file, content)
-    return _place(path, file)
+    copies = _Copies()
+    place = copies.place(path, file)
+    return place if copies.read(path, file) is not None else copies.keep(path, file, content)
 
 
 def _listing_of(folder: StorePath) -> tuple[_Listing | None, str]:
@@ -169,12 +170,8 @@ def _listing_of(folder: StorePath) -> tuple[_Listing | None, str]:
     return _listings.get(folder.parent), folder.name
 
 
-def _fetch(files: Mapping[StorePath, _File]) -> dict[StorePath, bytes]:
-    """Fetch files side by side, and keep copies.
-
-    Raises:
-        FileNotFoundError: One is not there any more.
-    """
+def _fetch(files: Mapping[StorePath, _File], copies: _Copies) -> dict[StorePath, bytes]:
+    """Fetch files side by side, and keep copies; what is not there any more is left out."""
     paths = [path.key for path in files]
     first = next(iter(files))
     with reaching(first):
@@ -186,36 +183,43 @@ def _fetch(files: Mapping[StorePath, _File]) -> dict[StorePath, bytes]:
     contents = {path: content for path, content in zip(files, found, strict=True) if isinstance(content, bytes)}
     for path, content in contents.items():
         if len(content) == files[path].size:  # else it was written again since the listing
-            _keep(path, files[path], content)
+            copies.keep(path, files[path], content)
     return contents
 
 
-def _kept(path: StorePath, file: _File) -> bytes | None:
-    try:
-        content = _place(path, file).read_bytes()
-    except FileNotFoundError:
-        return None
-    return content if len(content) == file.size else None
+class _Copies:
+    """Contents in the cache of this machine, by URL, version and size."""
 
+    def __init__(self) -> None:
+        self._folder = cache_folder() / "objects"
 
-def _keep(path: StorePath, file: _File, content: bytes) -> None:
-    """Not flushed to disk: a copy that a power failure cut has another size, and is fetched again."""
-    place = _place(path, file)
-    temporary = place.with_name(f"{place.name}.{os.getpid()}.tmp")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(place)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"{place.parent}: cannot keep a copy of {path} ({error.strerror}); name another folder with {VARIABLE}"
-        ) from error
+    def place(self, path: StorePath, file: _File) -> Path:
+        """Where a copy is, if there is one."""
+        name = digest([str(path), file.version, file.size])[:40]
+        return self._folder / name[:2] / f"{name}{path.suffix}"
 
+    def read(self, path: StorePath, file: _File) -> bytes | None:
+        """A copy's content; None if there is none."""
+        try:
+            content = self.place(path, file).read_bytes()
+        except FileNotFoundError:
+            return None
+        return content if len(content) == file.size else None
 
-def _place(path: StorePath, file: _File) -> Path:
-    name = digest([str(path), file.version, file.size])[:40]
-    return cache_folder() / "objects" / name[:2] / f"{name}{path.suffix}"
+    def keep(self, path: StorePath, file: _File, content: bytes) -> Path:
+        """Not flushed to disk: a copy that a power failure cut has another size, and is fetched again."""
+        place = self.place(path, file)
+        temporary = place.with_name(f"{place.name}.{os.getpid()}.tmp")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(place)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise InputError(
+                f"{place.parent}: cannot keep a copy of {path} ({error.strerror}); name another folder with {VARIABLE}"
+            ) from error
+        return place
 
 
 def _version(found: Mapping[str, Any]) -> str:
