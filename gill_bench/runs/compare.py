@@ -49,7 +49,13 @@ def compare(first: Side, second: Side, *, shown: int = 5, metrics: Sequence[str]
         InputError: A run is no run, a model is not in it, the sides share nothing, or a metric was computed in two
             ways.
     """
-    runs = StoredRun.open(first.run), StoredRun.open(second.run)
+    return compare_stored((StoredRun.open(first.run), StoredRun.open(second.run)), first, second, shown, metrics)
+
+
+def compare_stored(
+    runs: tuple[StoredRun, StoredRun], first: Side, second: Side, shown: int = 5, metrics: Sequence[str] = ()
+) -> Comparisons:
+    """As `compare`, of runs that are open already: what they have read is not read again."""
     pairs, lone = _pairs(runs, first, second)
     known = {name for _, metric in pairs for name in (metric, metric.partition("[")[0])}
     for name in metrics:
@@ -124,7 +130,7 @@ def _compare(
         return left_out(f"no values of single examples in {' and '.join(lacking)}")
     for side, (run, place) in enumerate(zip(runs, places, strict=True)):
         if (side, place) not in cells:
-            cells[side, place] = Cell.read(run, place)
+            cells[side, place] = Cell(run, place)
     sides = cells[0, places[0]], cells[1, places[1]]
     matched = match(sides, (one, other), metric)
     if not matched.examples:

@@ -7,6 +7,7 @@ what they do not hold: the pictures themselves, reference texts, and the order o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -17,12 +18,13 @@ from gill_bench.errors import InputError
 from gill_bench.exhibits import ExampleScores, Exhibit, Gallery, ModelTest, PictureFile, RunRecord, Shown
 from gill_bench.progress import say
 from gill_bench.runs.asked import data_folder
-from gill_bench.runs.compare import Side, compare
+from gill_bench.runs.compare import Side, compare_stored
 from gill_bench.runs.folder import task_from_entry
 from gill_bench.runs.stored import Place, StoredRun
 from gill_bench.significance import holm
 
-_MOST_LISTED = 3  # of values without words
+_MOST_LISTED = 3  # of ranked texts
+_RIGHT = "gt_index"  # the fact that says which of an example's answers is right, where they are to be ranked
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,13 @@ def model_tests(runs: Sequence[StoredRun]) -> list[ModelTest]:
     A pair that cannot be compared (nothing in common, computed in two ways) has none.
     """
     at = {place: run for run in reversed(runs) for place, _ in run.rows}
-    models = list(dict.fromkeys((at[place].folder, place[1]) for place in sorted(at)))
+    models = {(at[place].folder, place[1]): at[place] for place in sorted(at)}
     found: list[ModelTest] = []
     for first, second in combinations(models, 2):
         if first[1] == second[1]:
             continue
         try:
-            compared = compare(Side(*first), Side(*second), shown=0)
+            compared = compare_stored((models[first], models[second]), Side(*first), Side(*second), shown=0)
         except InputError:
             continue
         found += [
@@ -105,7 +107,12 @@ def _contexts(runs: Sequence[StoredRun]) -> dict[tuple[str, str], list[tuple[Sto
         for place in dict.fromkeys(place for place, _ in run.rows):
             if any(_place(cell) == place for cell in run.spec["cells"]):
                 found.setdefault((place[0], place[2]), []).append((run, place))
-    return dict(sorted(found.items(), key=lambda item: item[0][0]))
+    return dict(sorted(found.items(), key=lambda item: (item[0][0], _counting(item[0][1]))))
+
+
+def _counting(context: str) -> list[tuple[int, str]]:
+    """A key that sorts 2-rounds before 10-rounds."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", context)]
 
 
 def _read_data(run: StoredRun, name: str, data: str | None) -> _Data:
@@ -164,10 +171,17 @@ def _exhibit(name: str, record: Mapping[str, Any], outputs: Mapping[str, Mapping
         str(record.get("cluster") or (example.cluster if example is not None else name)),
         tuple(given),
         _picture(target, data) if target else None,
-        example.answers if example is not None else (),
+        _references(example) if example is not None else (),
         example.facts if example is not None else {},
         {model: tuple(made[seed] for seed in sorted(made)) for model, made in outputs.items()},
     )
+
+
+def _references(example: Example) -> tuple[str, ...]:
+    """The texts that are right: all answers, or the one that is to be ranked first."""
+    if _RIGHT not in example.facts:
+        return example.answers
+    return example.answers[int(example.facts[_RIGHT]) :][:1]
 
 
 def _picture(name: str, data: _Data) -> PictureFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,34 +22,39 @@ _DRAWN = {"examples"}  # fields of a signature that say which examples were aske
 
 @dataclass(frozen=True)
 class Cell:
-    """One side's outputs, read once for all metrics.
+    """One side's outputs, each file read when it is first needed, once for all metrics.
 
     Attributes:
         run: The run.
         place: In it.
-        clusters: Of each example.
-        files: (example, seed) to the picture, or to the folder of its unit.
-        prompts: What each example was asked with, as far as it is text.
     """
 
     run: StoredRun
     place: Place
-    clusters: Mapping[str, str]
-    files: Mapping[tuple[str, int], str]
-    prompts: Mapping[str, object]
 
-    @classmethod
-    def read(cls, run: StoredRun, place: Place) -> Cell:
-        """Read samples.jsonl of every unit."""
-        clusters: dict[str, str] = {}
+    @property
+    def clusters(self) -> Mapping[str, str]:
+        """Of each example."""
+        return self.run.clusters(self.place)
+
+    @property
+    def files(self) -> Mapping[tuple[str, int], str]:
+        """(example, seed) to the picture, or to the folder of its unit."""
+        return self._outputs[0]
+
+    @property
+    def prompts(self) -> Mapping[str, object]:
+        """What each example was asked with, as far as it is text."""
+        return self._outputs[1]
+
+    @cached_property
+    def _outputs(self) -> tuple[dict[tuple[str, int], str], dict[str, object]]:
         files: dict[tuple[str, int], str] = {}
         prompts: dict[str, object] = {}
-        for sample in run.samples(place):
-            example = sample.key[0]
-            clusters[example] = sample.record.get("cluster", example)
+        for sample in self.run.samples(self.place):
             files[sample.key] = f"{sample.folder}/{sample.record.get('image', '')}"
-            prompts[example] = sample.record.get("prompt")
-        return cls(run, place, clusters, files, prompts)
+            prompts[sample.key[0]] = sample.record.get("prompt")
+        return files, prompts
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class PageFolder:
             files: With size and time of modification, as in `Shelf`.
         """
         key = digest([VERSION, [[str(file), size, time] for file, size, time in files]])[:16]
-        return self._script(f"pictures/{key}", lambda: script_json([data_uri(file) for file, _, _ in files]))
+        return self._script(f"pictures/{key}", lambda: _list_of_uris([data_uri(file) for file, _, _ in files]))
 
     def page(self, name: str, text: str) -> None:
         """Write a page or what all pages share; after the data that it names."""
@@ -145,6 +145,11 @@ def script_json(value: Any) -> str:
     """
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+
+
+def _list_of_uris(uris: Sequence[str | None]) -> str:
+    """JSON of what needs no escapes: it is most of a page's bytes."""
+    return f"[{','.join('null' if uri is None else f'{chr(34)}{uri}{chr(34)}' for uri in uris)}]"
 
 
 def _size_and_time(file: Path) -> tuple[int, int] | None:

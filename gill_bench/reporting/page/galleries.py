@@ -22,6 +22,7 @@ BLOCK = 50
 """Examples whose texts are in one file."""
 
 _MOST_FACT_VALUES = 40
+_LONGEST_FACT = 60  # characters; longer ones, such as lists, are for metrics and not for readers
 _FACT = re.compile(r"(?P<metric>[^/]+)/(?P<fact>[^/]+)/(?P<value>.+)")
 
 
@@ -161,7 +162,7 @@ def _exhibit(one: Exhibit, photos: Shelf, shelf: Shelf, page: Path, inside: Path
         "given": [part if isinstance(part, str) else _photo(part, photos) for part in one.given],
         "truth": _photo(one.truth, photos) if one.truth is not None else None,
         "answers": list(dict.fromkeys(one.answers)),
-        "facts": dict(one.facts),
+        "facts": {name: value for name, value in one.facts.items() if len(value) <= _LONGEST_FACT},
         "cluster": one.cluster,
         "out": {model: [_shown(each, shelf, page, inside) for each in made] for model, made in one.outputs.items()},
     }
@@ -198,7 +199,7 @@ def _facts(exhibits: Sequence[Exhibit]) -> dict[str, dict[str, Any]]:
     found = {}
     for name in names:
         values = sorted({one.facts[name] for one in exhibits if name in one.facts})
-        if 1 < len(values) <= _MOST_FACT_VALUES:
+        if 1 < len(values) <= _MOST_FACT_VALUES and max(map(len, values)) <= _LONGEST_FACT:
             place = {value: number for number, value in enumerate(values)}
             found[name] = {"values": values, "at": [place.get(one.facts.get(name, ""), -1) for one in exhibits]}
     return found

@@ -40,6 +40,7 @@ class CellView:
         text: As in every format, without the spread.
         spread: What stands after the plus-minus sign, or "".
         paper: The paper's number, or "".
+        inside: "in" or "out": whether it lies in our interval; "" where that is not known.
         link: To the samples, or to what stands behind it.
         key: Of what stands behind it; "" if nothing does.
     """
@@ -49,6 +50,7 @@ class CellView:
     best: bool
     mark: str
     paper: str
+    inside: str
     link: str
     key: str
 
@@ -143,10 +145,11 @@ def _link(page: GalleryPage | None, line: Line, column: Column) -> str:
 def _cell(line: Line, cell: Cell, column: Column, link: str, key: str) -> CellView:
     paper = published(cell.published, column.digits)
     if line.published_only:
-        return CellView("", "", False, "", paper, "", key if paper else "")
+        return CellView("", "", False, "", paper, "", "", key if paper else "")
     printed = printed_cell(cell, column)
     text, _, spread = printed.text.partition(" ± ")
-    return CellView(text, spread, printed.best, printed.mark, paper, link if cell.rows else "", key)
+    inside = {None: "", True: "in", False: "out"}[cell.published_in_interval]
+    return CellView(text, spread, printed.best, printed.mark, paper, inside, link if cell.rows else "", key)
 
 
 def _behind(line: Line, cell: Cell, column: Column, tests: Sequence[ModelTest], link: str) -> dict[str, Any]:

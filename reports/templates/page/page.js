@@ -48,8 +48,13 @@ function el(tag, options = {}, ...children) {
   return made;
 }
 
-const digits = (value, most = 4) => (value === null || value === undefined ? '–' : value.toFixed(most));
-const signed = (value, most = 4) => (value < 0 ? '−' : '+') + Math.abs(value).toFixed(most);
+// Four decimals, but three digits of what is small and no decimals that say nothing of what is large.
+function digits(value) {
+  const size = Math.abs(value);
+  if (size >= 100) return value.toFixed(2);
+  return size > 0 && size < 0.01 ? value.toPrecision(3) : value.toFixed(4);
+}
+const signed = (value) => (value < 0 ? '−' : '+') + digits(Math.abs(value));
 const chance = (p) => (p < 0.001 ? p.toExponential(1) : p.toFixed(3));
 
 // ---------------------------------------------------------------- tests, seen from one model
@@ -444,7 +449,8 @@ class Gallery {
 
   async row(model, item, at, id) {
     const outputs = (item.out[model] ?? []).filter((one) => !this.state.off.has(`${one.seed}`));
-    const side = { [this.parts.a.value]: 'a', [this.parts.b.value]: 'b' }[model];
+    const side = this.context.models.length < 2 ? null
+      : { [this.parts.b.value]: 'b', [this.parts.a.value]: 'a' }[model];
     const own = this.values?.[model] ?? {};
     const several = this.context.seeds.length > 1;
     const valueOf = (seed) => own[seed]?.[at] ?? null;
@@ -454,7 +460,8 @@ class Gallery {
       const told = [several ? `seed ${one.seed}` : '', value === null ? '' : digits(value), ...(one.marks ?? [])].filter(Boolean);
       if (one.at === undefined && !one.gone) {
         return el('div', { className: 'words' },
-          one.text === undefined ? null : el('p', {}, one.text.trim() || '(no words)'), el('span', {}, told.join(' · ')));
+          one.text === undefined ? null : el('p', {}, one.text.trim() || '(no words)'),
+          el('span', {}, told.join(' · ') || (one.text === undefined ? 'kept as numbers that say nothing to a reader' : '')));
       }
       const source = await this.picture(this.index.packs, this.index.pack, one.at);
       const alt = `${this.title(model)}, example ${id}, ${told.join(', ')}`;
@@ -467,7 +474,7 @@ class Gallery {
     }));
     return el('div', { className: 'row' },
       el('div', { className: 'who' }, el('b', { className: side ? `badge ${side}` : null },
-        side && this.context.models.length > 1 ? `${side.toUpperCase()} ` : '', this.title(model)),
+        side ? `${side.toUpperCase()} ` : '', this.title(model)),
       Number.isNaN(mean) || (shots.length && !several) ? null : el('span', {}, `${several ? 'mean ' : ''}${digits(mean)}`)),
       el('div', { className: 'shots' }, ...(shots.length ? shots
         : [el('div', { className: 'words' }, el('span', {}, 'no output is stored'))])));
