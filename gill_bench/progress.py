@@ -9,6 +9,8 @@ from contextlib import ExitStack, contextmanager
 
 _SECONDS_BETWEEN_LINES = 10.0
 
+Progress = Callable[[str, int], Callable[[int], None]]
+"""Starts to show progress, given a label and a total; what it returns is called with the number that is done."""
 
 _quiet = False
 
@@ -91,7 +93,7 @@ def _lines(label: str, total: int, unit: str) -> Callable[[int], None]:
 
 
 @contextmanager
-def bars(unit: str) -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+def bars(unit: str) -> Iterator[Progress]:
     """Progress bars that follow one another, each shown until the next begins.
 
     Yields:

@@ -45,7 +45,15 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="CARD.KEY=VALUE", help="A setting of a task or model card; repeatable."),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto = CUDA if there is one.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device",
+            "--devices",
+            metavar="A,B",
+            help="cpu, cuda, mps, or several: cuda:0,cuda:1; auto = CUDA if there is one.",
+        ),
+    ] = "auto",
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -62,10 +70,24 @@ def run(
         int | None,
         typer.Option(
             min=1,
-            help="Processes that make outputs side by side on this machine.",
-            show_default="one per CPU with embedded weights, else 1",
+            help="Processes per device that make and score outputs; with Ray workers in all.",
+            show_default="one per CPU with embedded weights, else 1; with Ray all there is room for",
         ),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="local|ray", help="Where it runs: on this machine, or on a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|HOST:PORT", help="The Ray cluster.", show_default="RAY_ADDRESS, else one on this machine"
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="PART/PARTS", help="Only one of equal parts, such as 3/16, for arrays of jobs."),
+    ] = None,
+    max_failures: Annotated[int, typer.Option(min=0, help="More failed examples than these stop the run.")] = 10,
     cards: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
     ] = None,
@@ -83,6 +105,9 @@ def run(
       gill-bench run vist --data vist --weights weights --contexts paper --seeds 5
       gill-bench run vist --set gill.guidance_scale=3.0 --out runs/vist-cfg3
       gill-bench run ./my-task.toml --models gill,./my-model.toml --dry-run
+      gill-bench run vist --data vist --weights weights --devices cuda:0,cuda:1
+      gill-bench run vist --data vist --weights weights --shard 3/16
+      gill-bench run vist --data vist --weights weights --engine ray --address auto
     """
     from gill_bench.errors import IncompleteError
     from gill_bench.files import folder_of
@@ -106,7 +131,11 @@ def run(
         device=device,
         batch_size=batch_size or 0,
         threads=threads or (1 if weights == MINI else 0),
-        workers=workers or (_cpus() if weights == MINI and device in ("auto", "cpu") else 1),
+        workers=workers or (_cpus() if weights == MINI and device in ("auto", "cpu") and engine == "local" else 0),
+        engine=engine,
+        address=address or "",
+        max_failures=max_failures,
+        shard=_shard(shard) if shard else (1, 1),
         card_folders=tuple(cards or ()),
     )
     if data == MINI:
@@ -122,9 +151,9 @@ def run(
             typer.echo(_plan_json(plan))
         return 0
     outcome = execute(plan)
-    if json_:
+    if json_ and not outcome.left:
         typer.echo((ask.out / "results.json").read_text(encoding="utf-8"), nl=False)
-    _conclude(outcome, ask.out)
+    _conclude(outcome, ask)
     if not outcome.complete:
         raise IncompleteError(f"{ask.out}: some outputs are missing; the same command tries them again")
     return 0
@@ -193,16 +222,34 @@ def _plan_json(plan: object) -> str:
     return to_json({"cells": cells, "cannot": cannot}, indent=1)
 
 
-def _conclude(outcome: object, out: Path) -> None:
+def _shard(text: str) -> tuple[int, int]:
+    """`3/16` as numbers."""
+    from gill_bench.errors import InputError
+
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal()):
+        raise InputError(f"--shard {text}: expected PART/PARTS, such as 3/16; the first is 1")
+    return int(number), int(of)
+
+
+def _conclude(outcome: object, ask: object) -> None:
     from gill_bench.progress import say
+    from gill_bench.runs.planning import Ask
     from gill_bench.runs.run import Outcome
 
     assert isinstance(outcome, Outcome)
+    assert isinstance(ask, Ask)
+    out = ask.out
+    if outcome.left:
+        done = "some of its outputs are missing" if outcome.failures else "done"
+        say(
+            f"part {ask.shard[0]} of {ask.shard[1]}: {done}; {outcome.left} outputs of the whole run are left."
+            f" The part that makes the last one scores; or, at the end: gill-bench score {out}"
+        )
+        return
     missing = outcome.results.missing
     if missing:
         shown = "; ".join(f"{item.example}: {item.reason}" for item in missing[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         say(f"{len(missing)} examples could not be asked ({shown}{more}); all are listed in {out / 'results.json'}")
-    for failure in outcome.failures:
-        say(f"failed: {failure.unit.model}/{failure.unit.context}: {failure.reason}")
     say(f"results: {out / 'results.json'}; tables: gill-bench report {out}")

@@ -13,7 +13,28 @@ def score(
     data: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the run's data is now.", show_default="where it was")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto = CUDA if there is one.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device",
+            "--devices",
+            metavar="A,B",
+            help="cpu, cuda, mps, or several: cuda:0,cuda:1; auto = CUDA if there is one.",
+        ),
+    ] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes per device.", show_default="1; with Ray all there is room for"),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="local|ray", help="Where it runs: on this machine, or on a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|HOST:PORT", help="The Ray cluster.", show_default="RAY_ADDRESS, else one on this machine"
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> int:
@@ -30,7 +51,7 @@ def score(
     from gill_bench.runs.run import score as score_run
 
     run = folder_of(run)
-    outcome = score_run(run, device, threads or 0, data)
+    outcome = score_run(run, device, threads or 0, data, workers=workers or 0, engine=engine, address=address or "")
     if json_:
         typer.echo((run / "results.json").read_text(encoding="utf-8"), nl=False)
     say(f"results: {run / 'results.json'}; tables: gill-bench report {run}")

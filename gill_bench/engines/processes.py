@@ -1,45 +1,99 @@
-"""More processes of this machine on the same run: each claims units of its own, as any process on a run does."""
+"""Workers in processes of this machine, one or more per device."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
-from gill_bench.progress import say
+from gill_bench.engines.dispatch import Event
+from gill_bench.engines.worker import Order, Worker, answer
+from gill_bench.errors import GillBenchError
 
-if TYPE_CHECKING:
-    from gill_bench.runs.planning import Ask
 
+class Processes:
+    """A pool with a seat per device that is named; a device may be named several times.
 
-@contextmanager
-def helping(count: int, ask: Ask) -> Iterator[None]:
-    """Let `count` more processes do units of what was asked while the context lasts, and end them with it.
-
-    A helper that dies costs nothing but its time: its units are done by the others. What one is at when the context
-    ends is of no use any more: either everything is done, or the run was stopped.
+    Args:
+        run: The run directory.
+        devices: Torch devices.
+        threads: CPU threads of each.
     """
-    if not count:
-        yield
-        return
-    context = multiprocessing.get_context("spawn")  # a fork would share locks and threads of torch
-    processes = [context.Process(target=_help, args=(ask,), name=f"helper-{n + 1}") for n in range(count)]
-    with _ignoring_interrupts():  # which helpers inherit: the first process ends them, and says what there is to say
-        for process in processes:
-            process.start()
-    try:
-        yield
-        for process in processes:
-            if process.exitcode:
-                say(f"warning: {process.name} ended with exit code {process.exitcode}; the others did its units")
-    finally:
-        for process in processes:
+
+    def __init__(self, run: Path, devices: Sequence[str], threads: int) -> None:
+        self._run, self._devices, self._threads = run, devices, threads
+        self._there: dict[int, tuple[SpawnProcess, Connection]] = {}
+        self._began: set[int] = set()
+
+    def names(self) -> Sequence[str]:
+        """Such as "worker 2 (cuda:1)"."""
+        return [f"worker {place} ({device})" for place, device in enumerate(self._devices, start=1)]
+
+    def open(self, wanted: int) -> Sequence[int]:
+        """All of them: who is not there is started."""
+        return range(min(wanted, len(self._devices)))
+
+    def give(self, seat: int, order: Order) -> None:
+        """Send an order, to a process that is started if there is none."""
+        if seat not in self._there:
+            self._there[seat] = self._start(seat)
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has just died, which `wait` will tell
+            self._there[seat][1].send(order)
+
+    def wait(self) -> Sequence[Event]:
+        """Answers, and deaths.
+
+        Raises:
+            GillBenchError: A process ended before it began.
+        """
+        seats = {id(channel): seat for seat, (_, channel) in self._there.items()}
+        ready = wait([channel for _, channel in self._there.values()])
+        return [event for one in ready for event in self._events(seats[id(one)])]
+
+    def close(self) -> None:
+        """End all processes; what they are at is of no use any more."""
+        for process, _ in self._there.values():
             process.terminate()
-        for process in processes:
+        for process, channel in self._there.values():
             process.join()
+            channel.close()
+        self._there.clear()
+
+    def _events(self, seat: int) -> Iterator[Event]:
+        process, channel = self._there[seat]
+        try:
+            heard = channel.recv()
+        except (EOFError, ConnectionResetError):
+            del self._there[seat]
+            channel.close()
+            process.join()
+            reason = f"ended with exit code {process.exitcode}"
+            if seat not in self._began:
+                raise GillBenchError(f"{self.names()[seat]}: {reason} before it began") from None
+            yield Event(seat, None, reason)
+            return
+        if heard is None:
+            self._began.add(seat)
+        else:
+            yield Event(seat, heard)
+
+    def _start(self, seat: int) -> tuple[SpawnProcess, Connection]:
+        self._began.discard(seat)
+        context = multiprocessing.get_context("spawn")  # a fork would share locks and threads of torch
+        channel, far = context.Pipe()
+        process = context.Process(
+            target=_serve,
+            args=(far, self._run, self._devices[seat], self._threads),
+            name=f"gill-bench-worker-{seat + 1}",
+        )
+        with _ignoring_interrupts():  # which workers inherit: this process ends them, and says what there is to say
+            process.start()
+        far.close()
+        return process, channel
 
 
 @contextmanager
@@ -51,35 +105,19 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _help(ask: Ask) -> None:
-    """What a helper does: plan the same, and do units until none is left."""
-    from gill_bench.engines.local import run_units
-    from gill_bench.errors import GillBenchError
+def _serve(channel: Connection, run: Path, device: str, threads: int) -> None:
+    """What a worker's process does: answer orders until the process that gives them is gone, however it ended."""
     from gill_bench.progress import silent
     from gill_bench.runs.lock import RunLock
-    from gill_bench.runs.planning import make_plan
+    from gill_bench.runs.planning import use_threads
 
-    try:
-        with silent(), RunLock(ask.out) as lock:
-            plan = make_plan(ask)
-            run_units(
-                [planned for planned in plan.cells if not planned.cell.timed],
-                plan.models,
-                ask.out,
-                lock,
-                device=plan.device,
-                batch_size=ask.batch_size,
-                step=_stop_if_alone,
-            )
-    except GillBenchError:
-        return  # the first process meets the same and reports it
-    except Exception as error:
-        name = multiprocessing.current_process().name
-        sys.exit(f"warning: {name}: {type(error).__name__}: {error}")
-
-
-def _stop_if_alone(count: int) -> None:
-    """A helper does not outlive the process that it helps, however that one ended."""
+    use_threads(threads)
     parent = multiprocessing.parent_process()
-    if parent is None or not parent.is_alive():
-        sys.exit(0)
+    with silent(), RunLock(run) as lock:
+        worker = Worker(run, lock, device)
+        channel.send(None)  # it can begin
+        while parent is not None and parent.is_alive():
+            try:
+                channel.send(answer(worker, channel.recv()))
+            except (EOFError, BrokenPipeError):
+                return

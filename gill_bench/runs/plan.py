@@ -6,7 +6,7 @@ When a plan grows (more seeds, a higher limit), what is stored is kept, and only
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -110,6 +110,17 @@ class Cell:
             for place, example in enumerate(usable)
         }
 
+    def part(self, names: Collection[str]) -> Cell:
+        """The cell with the data of some asked examples and no other: small enough to be sent to another machine."""
+        asked = {name: self.asked[name] for name in names}
+        pictures = {picture.id for example, _, _ in asked.values() for picture in example.pictures}
+        pictures |= {example.target.id for example, _, _ in asked.values() if example.target is not None}
+        checked = {name: self.task.checked[name] for name in pictures}
+        task = replace(self.task, examples=(), candidates=(), references=(), checked=checked, warnings=())
+        found = replace(self, task=task, candidates=None)
+        found.__dict__["asked"] = asked  # what the property keeps: places are counted over all examples
+        return found
+
 
 @dataclass(frozen=True)
 class CellPlan:
@@ -132,6 +143,12 @@ class CellPlan:
     def samples_pending(self) -> int:
         """Outputs still to be made."""
         return sum(len(unit.examples) * len(unit.seeds) for unit in self.pending)
+
+    @property
+    def blocks_pending(self) -> list[int]:
+        """The number of the block that each pending unit is of: `unit_size` examples in the order of the data."""
+        place = {example.id: number for number, example in enumerate(self.cell.examples)}
+        return [place[unit.examples[0][0]] // self.cell.unit_size for unit in self.pending]
 
 
 def plan_cell(cell: Cell, run: Path) -> CellPlan:

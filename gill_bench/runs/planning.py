@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from gill_bench.cards import Cards, ModelCard, TaskCard, Value
 from gill_bench.datasets import Context
-from gill_bench.errors import InputError
+from gill_bench.engines.choose import ENGINES, LOCAL, MAX_FAILURES, RAY, How, connected
+from gill_bench.errors import InputError, did_you_mean
 from gill_bench.files import digest
 from gill_bench.hub import without_downloads
 from gill_bench.metrics import DistributionMetricModule, metric
@@ -45,11 +46,16 @@ class Ask:
         weights: "mini" or a folder.
         metric_weights: "mini" or a folder, for the metrics' backbones; None for that of `weights`.
         settings: `CARD.KEY=VALUE` texts.
-        device: A torch device, or "auto".
+        device: A torch device, or several of one kind between commas, each with processes of its own; "auto" is the
+            first CUDA device, else the CPU. With Ray, which hands them out: auto, cpu or cuda.
         batch_size: Prompts a model call, each with all its seeds; 0 for the default of what is asked.
         threads: CPU threads of this process; 0 leaves them as they are. The embedded networks are so small that more
             than one thread gains little, and on a busy machine loses much.
-        workers: Processes that make outputs side by side on this machine.
+        workers: Processes per device that make and score outputs; with Ray all workers, 0 for as many as there is room.
+        engine: "local", or "ray".
+        address: Of a Ray cluster: "auto" or host:port; "" for that of RAY_ADDRESS, else one is started on this machine.
+        max_failures: More failed examples than these stop the run.
+        shard: (number, of): only the units of one of so many equal parts; the first is 1.
     """
 
     tasks: tuple[str, ...]
@@ -66,7 +72,11 @@ class Ask:
     device: str = "auto"
     batch_size: int = 0
     threads: int = 0
-    workers: int = 1
+    workers: int = 0
+    engine: str = LOCAL
+    address: str = ""
+    max_failures: int = MAX_FAILURES
+    shard: tuple[int, int] = (1, 1)
     card_folders: tuple[Path, ...] = ()
 
 
@@ -75,20 +85,41 @@ class Plan:
     """A checked and planned run; nothing is loaded yet.
 
     Attributes:
+        how: How it is executed.
         models: By `Cell.model_digest`.
         cannot: (task, model, context, reason) of what is left out; "" for all models or contexts.
     """
 
     ask: Ask
-    device: str
+    how: How
     models: dict[str, ModelAsked]
     cells: tuple[CellPlan, ...]
     cannot: tuple[tuple[str, str, str, str], ...]
 
     @property
+    def device(self) -> str:
+        """The torch device, or the first of several."""
+        return self.how.devices[0]
+
+    @property
     def samples_pending(self) -> int:
         """Outputs still to be made."""
         return sum(plan.samples_pending for plan in self.cells)
+
+    @property
+    def share(self) -> tuple[CellPlan, ...]:
+        """What is still to do of this command's part of the run: all, without `--shard`.
+
+        Each block of a cell belongs to one part, whatever is stored of it, counted through all cells.
+        """
+        number, of = self.ask.shard
+        found, start = [], 0
+        for plan in self.cells:
+            units = zip(plan.pending, plan.blocks_pending, strict=True)
+            mine = tuple(unit for unit, block in units if (start + block) % of == number - 1)
+            found.append(replace(plan, pending=mine))
+            start += -(-len(plan.cell.examples) // plan.cell.unit_size)
+        return tuple(found)
 
 
 def make_plan(ask: Ask, *, dry: bool = False) -> Plan:
@@ -110,7 +141,8 @@ def make_plan(ask: Ask, *, dry: bool = False) -> Plan:
     names = [card.name for card in task_cards] + [card.name for card in model_cards]
     settings = parse_settings(ask.settings, names)
     make_run_folder(ask.out)
-    planner = _Planner(ask, choose_device(ask.device, ask.threads), settings)
+    how = choose_how(ask)
+    planner = _Planner(ask, how.devices[0], settings)
     with without_downloads() if dry else nullcontext():
         cells = [cell for card in task_cards for cell in planner.cells(card, model_cards)]
     if not cells and not dry:
@@ -118,7 +150,7 @@ def make_plan(ask: Ask, *, dry: bool = False) -> Plan:
         raise InputError(f"nothing to do: {reasons or 'no model can do this task'}")
     return Plan(
         ask,
-        planner.device,
+        how,
         planner.models,
         tuple(plan_cell(cell, ask.out) for cell in cells),
         tuple(planner.cannot),
@@ -223,7 +255,9 @@ class _Planner:
         name = model.card.name
         searches = asks_of(task.card, context) == "embeddings"
         cell = make(context, searched.get(name) or make(CandidateContext())) if searches else make(context)
-        if cell.candidates is not None and not cell.candidates.asked:
+        if cell.candidates is not None and not cell.candidates.asked and task.converted_candidates(name):
+            cell = make(context)
+        elif cell.candidates is not None and not cell.candidates.asked:
             reason = f"{task.data} has no pictures for {task.card.name} to search among"
             self.cannot.append((*cell.name, reason))
             return None
@@ -249,6 +283,41 @@ def _check_examples(cell: Cell) -> None:
             module.check_count(len(cell.asked), asked.settings, task.card.name)
 
 
+def choose_how(ask: Ask) -> How:
+    """How to execute what is asked, with devices that are there.
+
+    Raises:
+        InputError: An engine, device or cluster that there is not, or devices of several kinds.
+    """
+    number, of = ask.shard
+    if not 1 <= number <= of:
+        raise InputError(f"--shard {number}/{of}: expected PART/PARTS, such as 3/16; the first is 1")
+    if ask.engine not in ENGINES:
+        raise InputError(f"--engine {ask.engine}: {did_you_mean(ask.engine, ENGINES)}")
+    if ask.address and ask.engine != RAY:
+        raise InputError(f"--address {ask.address}: it is that of a Ray cluster; use it with --engine ray")
+    how = How((), ask.engine, ask.address, ask.workers, max_failures=ask.max_failures)
+    if ask.engine == RAY:
+        threads = use_threads(ask.threads)
+        with connected(replace(how, threads=threads)):
+            from gill_bench.engines.ray import cluster_device
+
+            return replace(how, devices=(cluster_device(ask.device),), threads=threads)
+    devices = tuple(choose_device(name.strip(), ask.threads) for name in ask.device.split(","))
+    if len({device.partition(":")[0] for device in devices}) > 1:
+        raise InputError(f"--devices {ask.device}: results may differ between kinds of devices; give one kind")
+    return replace(how, devices=devices, threads=use_threads(ask.threads))
+
+
+def use_threads(threads: int) -> int:
+    """Let torch use some CPU threads, or as many as it likes with 0; returns how many these are."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
 def choose_device(name: str, threads: int = 0) -> str:
     """A torch device by name; "auto" is the first CUDA device, else the CPU.
 
@@ -261,8 +330,7 @@ def choose_device(name: str, threads: int = 0) -> str:
     """
     import torch
 
-    if threads:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-from gill_bench.engines.local import Failure, run_units
-from gill_bench.engines.processes import helping
+from gill_bench.engines.choose import Engine, engine
+from gill_bench.engines.job import Failure
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.progress import bar, bars, say
 from gill_bench.rows import Results, Row, read_results
@@ -23,33 +23,43 @@ from gill_bench.runs.folder import (
     task_from_entry,
     write_spec,
 )
+from gill_bench.runs.generating import batches_of
 from gill_bench.runs.lock import RunLock
 from gill_bench.runs.plan import Cell, CellPlan, plan_cell
-from gill_bench.runs.planning import Plan, choose_device
+from gill_bench.runs.planning import Ask, Plan, choose_how
 from gill_bench.runs.recipe import changes
 from gill_bench.runs.resolve import open_task
 from gill_bench.runs.scoring import score_units
 from gill_bench.runs.units import Unit
 
 RESULTS = "results.json"
-_WORTH_A_HELPER = 100  # samples: a process takes seconds to start
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended."""
+    """How a run ended.
+
+    Attributes:
+        results: What results.json holds; with `left`, what it held before.
+        failures: Examples that a model failed on.
+        left: Outputs that other parts of the run still have to make, before it can be scored; 0 if it was scored.
+    """
 
     results: Results
     failures: list[Failure] = field(default_factory=list)
+    left: int = 0
 
     @property
     def complete(self) -> bool:
-        """Whether every output that was asked for is there and scored."""
-        return not self.failures and all(row.n_failed == 0 for row in self.results.rows)
+        """Whether every output that was asked for is there and scored; of a part of a run, whether its own are."""
+        return not self.failures and (self.left > 0 or all(row.n_failed == 0 for row in self.results.rows))
 
 
 def execute(plan: Plan) -> Outcome:
-    """Do what a plan leaves to do: generate, score, write the results."""
+    """Do what a plan leaves to do: generate, score, write the results.
+
+    A part of a run (`Ask.shard`) is scored with the rest of it, by whoever makes the last output.
+    """
     run = plan.ask.out
     cells = [planned.cell for planned in plan.cells]
     with RunLock(run) as lock:
@@ -60,38 +70,48 @@ def execute(plan: Plan) -> Outcome:
                 say(message)
             write_spec(run, merge_spec(run, spec, cells))
             record_environment(run, plan.device, plan.ask.batch_size)
-        failures: list[Failure] = []
-        if plan.samples_pending:
-            with bar("generating", plan.samples_pending, "samples") as step:
-                # What is timed has the machine for itself, after the rest.
-                timed = [planned for planned in plan.cells if planned.cell.timed]
-                others = [planned for planned in plan.cells if planned not in timed]
-                pending = sum(planned.samples_pending for planned in others)
-                helpers = min(plan.ask.workers - 1, pending // _WORTH_A_HELPER)
-                do = partial(
-                    run_units,
-                    models=plan.models,
-                    run=run,
-                    lock=lock,
-                    device=plan.device,
-                    batch_size=plan.ask.batch_size,
-                    step=step,
-                )
-                with helping(helpers, plan.ask):
-                    failures += do(others)
-                failures += do(timed)
-        return Outcome(_finish(cells, run, lock, plan.device), failures)
+        with engine(run, plan.how, lock) as workers:
+            _generate(plan, workers)
+            left = _left(plan) if plan.ask.shard[1] > 1 else 0
+            if left:
+                return Outcome(_earlier_results(run / RESULTS), workers.failures, left)
+            return Outcome(_finish(cells, run, lock, workers), workers.failures)
 
 
-def score(run: Path, device: str = "auto", threads: int = 0, data: str | None = None) -> Outcome:
+def _generate(plan: Plan, workers: Engine) -> None:
+    mine = plan.share
+    pending = sum(planned.samples_pending for planned in mine)
+    if not pending:
+        return
+    with bar("generating", pending, "samples") as step:
+        for timed in (False, True):  # what is timed has the machine for itself, after the rest
+            cells = [planned for planned in mine if planned.cell.timed is timed]
+            batches = batches_of(cells, plan.models, plan.ask.batch_size, step)
+            workers.work(batches, sum(planned.samples_pending for planned in cells), alone=timed)
+
+
+def _left(plan: Plan) -> int:
+    """Outputs that nobody has made yet."""
+    return sum(plan_cell(planned.cell, plan.ask.out).samples_pending for planned in plan.cells)
+
+
+def score(run: Path, device: str = "auto", threads: int = 0, data: str | None = None, **options: Any) -> Outcome:
     """Score what is stored in a run directory and write its results again; generates nothing.
+
+    Args:
+        run: The run directory.
+        device: As in `Ask`.
+        threads: As in `Ask`.
+        data: Where the data is now; None where it was.
+        options: `workers`, `engine` and `address`, as in `Ask`.
 
     Raises:
         InputError: The folder is not that of a run, or its data is not where it was.
     """
+    how = choose_how(Ask((), run, device=device, threads=threads, **options))
     cells = cells_of(run, data)
-    with RunLock(run) as lock:
-        return Outcome(_finish(cells, run, lock, choose_device(device, threads)))
+    with RunLock(run) as lock, engine(run, how, lock) as workers:
+        return Outcome(_finish(cells, run, lock, workers))
 
 
 def cells_of(run: Path, data: str | None = None) -> list[Cell]:
@@ -145,10 +165,10 @@ def _changed(spec: Mapping[str, object], plans: Sequence[CellPlan]) -> Iterator[
             yield f"{where}: text or pictures of {len(plan.changed)} stored examples changed ({names}): made again."
 
 
-def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, device: str) -> Results:
+def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine) -> Results:
     stored: list[tuple[Cell, Mapping[str, Unit]]] = [(cell, plan_cell(cell, run).done) for cell in cells]
     with bars("pictures") as progress:
-        failed = score_units(stored, run, lock, device=device, progress=progress)
+        failed = score_units(stored, run, workers, progress)
     with lock.shared_files():
         rows = [row for cell, units in stored for row in rows_of(cell, units, run)]
         results = _merge_results(run / RESULTS, cells, rows)

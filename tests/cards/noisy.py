@@ -2,7 +2,8 @@
 
 It is what a user's own adapter looks like, and lets the tests run the harness without a network's forward pass. What
 goes wrong in it is planted by environment variables: `NOISY_PAUSE` (seconds a call), `NOISY_FAIL_ON` (a text in a
-prompt), `NOISY_FAIL_ON_PICTURE` (the beginning of the SHA-256 of a candidate's pixels), `NOISY_FAIL_IN_HELPER`.
+prompt), `NOISY_DIE_ON` (the same, but the process ends), `NOISY_FAIL_ON_PICTURE` (the beginning of the SHA-256 of a
+candidate's pixels), `NOISY_FAIL_IN_HELPER` (loading fails in any process but the first).
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Noisy:
         self.settings = settings
         self.pause = float(os.environ.get("NOISY_PAUSE", "0"))
         self.fail_on = os.environ.get("NOISY_FAIL_ON", "")
+        self.die_on = os.environ.get("NOISY_DIE_ON", "")
         self.fail_on_picture = os.environ.get("NOISY_FAIL_ON_PICTURE", "")
 
     def generate_images(
@@ -94,6 +96,8 @@ class Noisy:
         time.sleep(self.pause)
         if self.fail_on and any(self.fail_on in prompt.text for prompt in prompts):
             raise RuntimeError("the planted failure")
+        if self.die_on and any(self.die_on in prompt.text for prompt in prompts):
+            os._exit(9)
 
     def _hash(self, prompt: Prompt, *more: object) -> hashlib._Hash:
         key = hashlib.sha256("|".join(map(str, [prompt.text, *more, self.settings.style])).encode())

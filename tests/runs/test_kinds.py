@@ -167,7 +167,7 @@ def test_one_failing_question_and_one_failing_story(
             patch.setenv("NOISY_FAIL_ON", max(parts, key=len) if task == "vist-retrieval" else texts[bad])
             found = run(out, task, limit=LIMIT, card_folders=cards)
         assert not found.complete
-        failed = [name for failure in found.failures for name, _ in failure.unit.examples]
+        failed = [failure.example for failure in found.failures]
         assert bad in failed
         everything = [row for row in found.results.rows if row.task == task and row.n_expected == LIMIT]
         assert {counts(row) for row in everything} == {(LIMIT, LIMIT - len(failed), 0, len(failed))}

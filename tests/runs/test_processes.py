@@ -1,4 +1,4 @@
-"""Helpers: other processes that do units of the same run, killed, failing and interrupted."""
+"""Workers in processes of their own: killed, failing, interrupted, on several devices; what comes out never differs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from gill_bench.engines.processes import helping
-from gill_bench.runs.planning import make_plan
-from gill_bench.runs.run import execute
+from gill_bench.errors import GillBenchError
 from tests.cli.helpers import COMMAND
-from tests.runs.able import ask as ask_able
 from tests.runs.able import run as run_able
-from tests.runs.helpers import ask, run, tree
+from tests.runs.helpers import run, tree
 from tests.runs.test_faults import command, wait_for_units
 
 
@@ -40,59 +38,70 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def test_several_processes_give_the_same_bytes(tmp_path: Path) -> None:
-    def both(out: Path, workers: int) -> dict[str, bytes]:
-        tasks = ("visdial-retrieval", "vqav2", "visdial-answers")
-        assert run_able(out, *tasks, limit=60, workers=workers).complete
+    def both(out: Path, device: str) -> dict[str, bytes]:
+        tasks = ("visdial-retrieval", "vqav2", "visdial-answers", "vist")
+        assert run_able(out, *tasks, limit=60, device=device, contexts=("all",)).complete
         return tree(out)
 
-    assert both(tmp_path / "one", 1) == both(tmp_path / "two", 2)
+    assert both(tmp_path / "one", "cpu") == both(tmp_path / "two", "cpu,cpu")
 
 
-def test_a_killed_helper_costs_nothing(tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "run"
-    plan = make_plan(ask(out, limit=16))
-    with helping(1, plan.ask):
-        (helper,) = multiprocessing.active_children()
-        wait_for_units(out, 1)  # nobody else is at work
-        assert helper.pid is not None
-        os.kill(helper.pid, signal.SIGKILL)
-        helper.join(60)
-    assert "warning: helper-1 ended with exit code -9" in capsys.readouterr().err
-    assert execute(plan).complete
-    assert tree(out) == tree(whole)
-
-
-def test_a_helper_that_fails_at_its_start_does_no_harm(
-    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_a_killed_worker_costs_nothing(
+    tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    monkeypatch.setenv("NOISY_FAIL_IN_HELPER", "1")
-    plan = make_plan(ask(out, limit=16))
-    with helping(1, plan.ask):
-        until(lambda: not multiprocessing.active_children())
-    said = capfd.readouterr().err
-    assert "warning: helper-1: RuntimeError: the planted failure of a helper" in said
-    assert "warning: helper-1 ended with exit code 1; the others did its units" in said
-    assert "Traceback" not in said
-    assert execute(plan).complete
+    monkeypatch.setenv("NOISY_PAUSE", "0.1")
+
+    def kill_one() -> None:
+        wait_for_units(out, 1)
+        victim = multiprocessing.active_children()[0].pid
+        assert victim is not None
+        os.kill(victim, signal.SIGKILL)
+
+    killer = Thread(target=kill_one)
+    killer.start()
+    assert run(out, limit=16, device="cpu,cpu").complete
+    killer.join()
+    assert "(cpu): ended with exit code -9; its work is done again" in capsys.readouterr().err
     assert tree(out) == tree(whole)
+    assert not multiprocessing.active_children()
 
 
-def test_what_is_timed_is_left_to_the_first_process(tmp_path: Path) -> None:
+def test_an_example_that_kills_its_workers_is_given_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOISY_DIE_ON", " ")  # any call of the model
+    with pytest.raises(GillBenchError, match=r"examples failed, more than --max-failures 2, the last with ended with"):
+        run(tmp_path / "run", limit=8, device="cpu,cpu", contexts=("1-caption",), max_failures=2)
+    said = capsys.readouterr().err
+    assert "3 workers died of the same work: it is left out" in said
+    assert "failed: vist/noisy/1-caption, example" in said
+
+
+def test_a_model_that_cannot_be_loaded_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOISY_FAIL_IN_HELPER", "1")
+    with pytest.raises(GillBenchError, match="noisy: could not be loaded on cpu: RuntimeError: the planted failure"):
+        run(tmp_path / "run", device="cpu,cpu")
+
+
+def test_failures_are_counted_over_all_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOISY_FAIL_ON", " ")
+    with pytest.raises(GillBenchError, match=r"\d examples failed, more than --max-failures 3, the last with Runtime"):
+        run(tmp_path / "run", limit=16, device="cpu,cpu", max_failures=3)
+    assert not multiprocessing.active_children()
+
+
+def test_what_is_timed_has_one_worker(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    plan = make_plan(ask_able(out, "speed", "visdial-retrieval", settings=("speed.repeats=2",)))
-    with helping(1, plan.ask):
-        until(lambda: not multiprocessing.active_children())
-    assert sorted({file.parts[-5] for file in out.rglob("unit.json")}) == ["visdial-retrieval"]
-    assert len(list(out.rglob("unit.json"))) == 2
-    assert execute(plan).complete
+    assert run_able(out, "speed", "visdial-retrieval", settings=("speed.repeats=2",), device="cpu,cpu").complete
+    assert {file.parts[-5] for file in out.rglob("unit.json")} == {"visdial-retrieval", "speed"}
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_stopped_leaves_no_helper(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_run_that_is_stopped_leaves_no_worker(tmp_path: Path, how: signal.Signals) -> None:
     out = tmp_path / "run"
-    words = [*map(str, command(out)), "--workers", "2"]
-    words[words.index("--limit") + 1] = "32"  # 192 pictures, as fewer are not worth a helper
+    words = [*map(str, command(out)), "--devices", "cpu,cpu"]
+    words[words.index("--limit") + 1] = "32"
     first = subprocess.Popen(
         [*COMMAND, *words],
         stderr=subprocess.PIPE,
@@ -111,8 +120,8 @@ def test_a_run_that_is_stopped_leaves_no_helper(tmp_path: Path, how: signal.Sign
         assert first.returncode == 130
         assert "Traceback" not in said
         assert said.strip().splitlines()[-1].startswith("  gill-bench run vist --models noisy")
-        assert "--workers 2" in said
-    assert len(list(out.rglob("unit.json"))) < 3 * 8  # a helper does not go on alone
+        assert "--devices cpu,cpu" in said
+    assert len(list(out.rglob("unit.json"))) < 3 * 8  # a worker does not go on alone
     assert not (out / "results.json").exists()
 
 

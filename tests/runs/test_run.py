@@ -189,7 +189,7 @@ def test_one_failing_example_takes_no_other_with_it(tmp_path: Path, monkeypatch:
     story = plan.cells[0].cell.task.examples[1]  # "then it went", not "it went": only the second of its sequence
     monkeypatch.setenv("NOISY_FAIL_ON", " ".join(turn.text for turn in story.turns))
     found = run(tmp_path / "run", contexts=("5-captions", "1-caption"))
-    assert [[name for name, _ in failure.unit.examples] for failure in found.failures] == [[story.id]]
+    assert [failure.example for failure in found.failures] == [story.id]
     assert {(row.context, row.n_scored, row.n_failed) for row in found.results.rows} == {
         ("1-caption", 6, 0),
         ("5-captions", 5, 1),
@@ -216,8 +216,10 @@ def test_a_failing_unit_is_reported_and_tried_again(tmp_path: Path, monkeypatch:
 
 def test_a_model_that_fails_on_everything_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOISY_FAIL_ON", " ")
-    with pytest.raises(GillBenchError, match="noisy: failed on 3 examples in a row, the last with RuntimeError"):
-        run(tmp_path / "run")
+    with pytest.raises(
+        GillBenchError, match="3 examples failed, more than --max-failures 2, the last with RuntimeError"
+    ):
+        run(tmp_path / "run", max_failures=2)
 
 
 def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ encoder never reuses a value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gill_bench.engines.choose import Engine
 from gill_bench.errors import GillBenchError
-from gill_bench.runs.lock import RunLock
+from gill_bench.progress import Progress
 from gill_bench.runs.plan import Cell
 from gill_bench.runs.scoring import corpus, distribution, kept, pairs
 from gill_bench.runs.scoring.asked import MetricAsked, metrics_of
@@ -19,17 +20,15 @@ from gill_bench.runs.scoring.number import Number
 from gill_bench.runs.units import Unit
 
 Stored = tuple[Cell, Mapping[str, Unit]]
-Progress = Callable[[str, int], Callable[[int], None]]
 
 
-def score_units(stored: Sequence[Stored], run: Path, lock: RunLock, *, device: str, progress: Progress) -> list[str]:
+def score_units(stored: Sequence[Stored], run: Path, engine: Engine, progress: Progress) -> list[str]:
     """Score every stored sample that a metric of its task has not seen; one metric that fails stops no other.
 
     Args:
         stored: Per cell its committed units by folder name.
         run: The run directory.
-        lock: Its lock.
-        device: A torch device.
+        engine: Where it is done.
         progress: Given a label and a total, returns a function that is called with the number of samples done.
 
     Returns:
@@ -41,11 +40,11 @@ def score_units(stored: Sequence[Stored], run: Path, lock: RunLock, *, device: s
         for asked in metrics_of(task):
             try:
                 if asked.kind == "pairs":
-                    pairs.score(asked, mine, run, lock, device, progress)
+                    pairs.score(asked, mine, run, engine, progress)
                 elif asked.kind == "distribution":
-                    distribution.score(asked, mine, run, lock, device, progress)
+                    distribution.score(asked, mine, run, engine, progress)
                 else:
-                    corpus.score(asked, mine, run)
+                    corpus.score(asked, mine, run, engine)
             except GillBenchError as error:
                 failed.append(f"{task.card.name}: {asked.name}: {error}")
             except Exception as error:  # of a metric's own code, which may be anybody's

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from gill_bench.engines.choose import CHEAP, Engine
+from gill_bench.engines.job import Batch, Done
+from gill_bench.errors import GillBenchError
+from gill_bench.files import digest
 from gill_bench.metrics import CorpusMetricModule, Question, Reference, metric
 from gill_bench.runs.plan import Cell
 from gill_bench.runs.scoring.asked import MetricAsked
@@ -14,17 +19,78 @@ from gill_bench.runs.scoring.outputs import outputs_of
 from gill_bench.runs.units import Unit
 
 
-def score(asked: MetricAsked, stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path) -> None:
+def score(asked: MetricAsked, stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path, engine: Engine) -> None:
     """Write the numbers of cells that are not written yet."""
-    module = cast(CorpusMetricModule, metric(asked.spec.name))
+    jobs = list(_jobs(asked, stored, run))
+    if jobs:
+        samples = sum(job.size for job in jobs)
+        engine.work([Batch(Nothing(), iter(jobs), len(jobs), _nothing_more)], samples // CHEAP)
+
+
+def _jobs(asked: MetricAsked, stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path) -> Iterator[ScoreCell]:
     for cell, units in stored:
         content = content_of(cell, units, run)
         for seed in cell.row_seeds:
             if read_scores(cell, run, asked, seed, content) is None:
-                references = {
-                    example.id: Reference(example.answers, example.facts) for example, _, _ in cell.asked.values()
-                }
-                outputs = outputs_of(cell, units, run, asked.settings, seed)
-                question = Question(cell.asks, cell.context.name, seed)
-                found = module.scores(outputs, references, asked.settings, question)
-                write_scores(cell, run, asked, seed, content, found)
+                yield ScoreCell(cell, units, content, seed, asked)
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """What jobs that compute with stored outputs need loaded."""
+
+    key: str = ""
+    name: str = ""
+    folders: frozenset[Path] = frozenset()
+
+    def load(self, device: str) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class ScoreCell:
+    """All outputs of a cell, to be scored with one metric and one seed of whatever it draws.
+
+    Attributes:
+        units: The cell's committed units by folder name.
+        content: Digest of what the numbers are made of.
+    """
+
+    cell: Cell
+    units: Mapping[str, Unit]
+    content: str
+    seed: int
+    asked: MetricAsked
+
+    @property
+    def key(self) -> str:
+        """Of the file that is written."""
+        return digest([self.cell.name, self.asked.spec.name, self.asked.scores_key, self.seed])
+
+    @property
+    def size(self) -> int:
+        """Outputs."""
+        return sum(len(unit.examples) * len(unit.seeds) for unit in self.units.values())
+
+    def is_done(self, run: Path) -> bool:
+        """Whether the numbers are written."""
+        return read_scores(self.cell, run, self.asked, self.seed, self.content) is not None
+
+    def do(self, loaded: None, run: Path, device: str, may_fail: int) -> Done:
+        """Compute and write them."""
+        cell, settings = self.cell, self.asked.settings
+        references = {example.id: Reference(example.answers, example.facts) for example, _, _ in cell.asked.values()}
+        outputs = outputs_of(cell, self.units, run, settings, self.seed)
+        question = Question(cell.asks, cell.context.name, self.seed)
+        module = cast(CorpusMetricModule, metric(self.asked.spec.name))
+        found = module.scores(outputs, references, settings, question)
+        write_scores(cell, run, self.asked, self.seed, self.content, found)
+        return Done()
+
+    def lost(self, reason: str) -> Done:
+        """Nothing can be said without them."""
+        raise GillBenchError(f"workers died scoring {'/'.join(self.cell.name)}: {reason}")
+
+
+def _nothing_more(job: object, done: Done) -> None:
+    """It is quick: nothing is shown of its progress."""

@@ -15,6 +15,7 @@ from gill_bench.runs.plan import Cell, plan_cell
 from gill_bench.runs.scoring.asked import MetricAsked
 from gill_bench.runs.scoring.number import Number
 from gill_bench.runs.units import SAMPLES, VECTORS, Unit, file_hashes
+from gill_bench.weights import file_digest
 
 
 def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked) -> list[Number]:
@@ -46,6 +47,8 @@ def content_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> str:
     parts += [cell.task.checked[picture.id].sha256 for picture in cell.task.references]
     if cell.candidates is not None:
         parts.append(content_of(cell.candidates, plan_cell(cell.candidates, run).done, run))
+    elif cell.asks == "embeddings" and (folder := cell.task.converted_candidates(cell.model)):
+        parts.append(file_digest(folder / "embeddings.npy"))
     return digest(parts)
 
 

@@ -6,21 +6,21 @@ import hashlib
 import io
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gill_bench.datasets import Example
+from gill_bench.engines.choose import CHEAP, Engine
+from gill_bench.engines.job import Batch, Done
 from gill_bench.errors import GillBenchError
 from gill_bench.files import remove_temporary, to_json, write_atomic
 from gill_bench.images import load_image
-from gill_bench.progress import say
+from gill_bench.progress import Progress, say
 from gill_bench.read_ahead import read_ahead
 from gill_bench.reading import from_json
-from gill_bench.runs.claims import work_through
-from gill_bench.runs.lock import RunLock
 from gill_bench.runs.plan import Cell
 from gill_bench.runs.scoring.asked import MetricAsked
 from gill_bench.runs.scoring.number import Number
@@ -44,6 +44,15 @@ class Work:
     folder: Path
     unit: Unit
 
+    @property
+    def samples(self) -> int:
+        """Outputs in it."""
+        return len(self.unit.examples) * len(self.unit.seeds)
+
+    def part(self) -> Work:
+        """The same with what it needs of its cell and no more."""
+        return replace(self, cell=self.cell.part([name for name, _ in self.unit.examples]))
+
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
@@ -65,28 +74,75 @@ def works_of(stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path) -> li
 
 
 def score(
-    asked: MetricAsked,
-    stored: Sequence[tuple[Cell, Mapping[str, Unit]]],
-    run: Path,
-    lock: RunLock,
-    device: str,
-    progress: Callable[[str, int], Callable[[int], None]],
+    asked: MetricAsked, stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path, engine: Engine, progress: Progress
 ) -> None:
     """Write one value per stored picture into `score-<metric>-<key>.json` beside it."""
     todo = [work for work in works_of(stored, run) if read_values(work.folder, asked, work.cell) is None]
     if not todo:
         return
-    scorer = asked.load(device)
-    references = _References(scorer, asked.picture_size)
-    step = progress(f"scoring {asked.name}", sum(len(w.unit.examples) * len(w.unit.seeds) for w in todo))
-    work_through(
-        todo,
-        lock,
-        key=lambda work: work.folder.name,
-        done=lambda work: read_values(work.folder, asked, work.cell) is not None,
-        work=lambda work: _score_unit(work, asked, scorer, references),
-        after=lambda work: step(len(work.unit.examples) * len(work.unit.seeds)),
-    )
+    # Units of the same examples are one job, so that a reference's features serve all models and contexts.
+    groups = [tuple(group) for _, group in groupby(todo, key=lambda work: [name for name, _ in work.unit.examples])]
+    samples = sum(work.samples for work in todo)
+    step = progress(f"scoring {asked.name}", samples)
+    jobs = (ScorePairs(tuple(work.part() for work in group), asked) for group in groups)
+    batch = Batch(PairsTool(asked), jobs, len(groups), lambda job, _: step(job.size))
+    engine.work([batch], samples // CHEAP)
+
+
+@dataclass(frozen=True)
+class PairsTool:
+    """A metric's backbone as what jobs need loaded."""
+
+    asked: MetricAsked
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        """The metric's."""
+        return f"{self.asked.spec.name}-{self.asked.key}"
+
+    @property
+    def folders(self) -> frozenset[Path]:
+        """No model takes them over."""
+        return frozenset()
+
+    def load(self, device: str) -> tuple[PictureMetric, _References]:
+        """The backbone, and what it computed of reference pictures."""
+        scorer = self.asked.load(device)
+        return scorer, _References(scorer, self.asked.picture_size)
+
+
+@dataclass(frozen=True)
+class ScorePairs:
+    """The pictures of some units, to be scored with one metric."""
+
+    works: tuple[Work, ...]
+    asked: MetricAsked
+
+    @property
+    def key(self) -> str:
+        """That of the first unit."""
+        return self.works[0].folder.name
+
+    @property
+    def size(self) -> int:
+        """Pictures."""
+        return sum(work.samples for work in self.works)
+
+    def is_done(self, run: Path) -> bool:
+        """Whether all are scored."""
+        return all(read_values(work.folder, self.asked, work.cell) is not None for work in self.works)
+
+    def do(self, loaded: tuple[PictureMetric, _References], run: Path, device: str, may_fail: int) -> Done:
+        """Score those that are not."""
+        for work in self.works:
+            if read_values(work.folder, self.asked, work.cell) is None:
+                _score_unit(work, self.asked, *loaded)
+        return Done()
+
+    def lost(self, reason: str) -> Done:
+        """Nothing can be said without these values."""
+        raise GillBenchError(f"{self.works[0].folder}: workers died scoring it: {reason}")
 
 
 def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked) -> list[Number]:

@@ -79,13 +79,26 @@ def ranks_of(cell: Cell, queries: Mapping[str, Vectors], run: Path, settings: Ma
 
 
 def largest_similarities(cell: Cell, queries: Mapping[str, Vectors], run: Path) -> dict[str, float]:
-    """The largest cosine similarity of each prompt to a candidate, by example id."""
+    """The largest cosine similarity of each prompt to a candidate, by example id.
+
+    Candidates are those embedded in the run or, where the task has none, those of which the model's embeddings were
+    converted.
+
+    Raises:
+        InputError: The converted embeddings are damaged, or of another width than the model's.
+    """
     import numpy as np
 
+    from gill_bench.embeddings import read_embeddings
+
+    converted = cell.task.converted_candidates(cell.model) if cell.candidates is None else None
     stored = _Candidates(cell, run)
-    if not queries or not stored.complete:
+    if not queries or not (converted or stored.complete):
         return {}
     texts = np.stack(list(queries.values())).astype(np.float64)
+    if converted is not None:
+        nearest = read_embeddings(converted).nearest(texts.astype(np.float32), 1)
+        return dict(zip(queries, map(float, nearest.scores[:, 0]), strict=True))
     largest = np.full(len(texts), -np.inf)
     for block in stored.blocks():
         np.maximum(largest, (texts @ block.astype(np.float64).T).max(axis=1), out=largest)

@@ -1,0 +1,126 @@
+"""A job: a piece of work that any worker can do, small enough to be sent to another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from gill_bench.errors import GillBenchError
+
+
+class Failure(NamedTuple):
+    """An example that a model failed on, and why.
+
+    Attributes:
+        cell: (task, model, context).
+        example: Its id.
+    """
+
+    cell: tuple[str, str, str]
+    example: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a job.
+
+    Attributes:
+        failures: Examples that the model failed on; the rest is written.
+        value: What the job gives back, if it is not written where everybody finds it.
+    """
+
+    failures: tuple[Failure, ...] = ()
+    value: Any = None
+
+
+class Job(Protocol):
+    """Work that is written when it is done, and can be done again.
+
+    Attributes:
+        key: Hexadecimal; nobody else does a job of this key at the same time.
+        size: Samples in it, for progress.
+    """
+
+    @property
+    def key(self) -> str:
+        """See above."""
+
+    @property
+    def size(self) -> int:
+        """See above."""
+
+    def is_done(self, run: Path) -> bool:
+        """Whether it was done in the meantime, by whomever; asked while its key is locked."""
+
+    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> Done:
+        """Do it.
+
+        Args:
+            loaded: What `Tool.load` of its batch gave.
+            run: The run directory.
+            device: The torch device that it was loaded on.
+            may_fail: Give up after more failures than these: the run stops anyway.
+        """
+
+    def lost(self, reason: str) -> Done:
+        """What came of it if every worker that tried it died."""
+
+
+class Tool(Protocol):
+    """What jobs need loaded: a model or a metric's network.
+
+    Attributes:
+        key: The same for the same thing.
+        name: What people call it.
+        folders: Where its weights are. What follows it and shares some of them may take them over.
+    """
+
+    @property
+    def key(self) -> str:
+        """See above."""
+
+    @property
+    def name(self) -> str:
+        """See above."""
+
+    @property
+    def folders(self) -> frozenset[Path]:
+        """See above."""
+
+    def load(self, device: str) -> Any:
+        """Load it on a torch device."""
+
+
+@dataclass
+class Batch:
+    """Jobs that need the same thing loaded.
+
+    Attributes:
+        tool: What they need.
+        jobs: Made one by one, when there is a worker for them, so that they never are in memory together.
+        left: How many are still to be handed out.
+        after: Called with each job that is behind us, and what came of it.
+    """
+
+    tool: Tool
+    jobs: Iterator[Job]
+    left: int
+    after: Callable[[Job, Done], None]
+    again: list[Job] = field(default_factory=list)
+
+    def take(self) -> Job:
+        """The next one; those that came back first."""
+        self.left -= 1
+        return self.again.pop(0) if self.again else next(self.jobs)
+
+    def put_back(self, job: Job) -> None:
+        """Hand it out again."""
+        self.again.append(job)
+        self.left += 1
+
+
+class NotLoadedError(GillBenchError):
+    """A worker could not load what a job needs."""

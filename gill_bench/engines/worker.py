@@ -1,0 +1,103 @@
+"""A worker: holds one model or network at a time on one device, and does jobs that need it."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gill_bench.checkpoints import first_line
+from gill_bench.engines.job import Done, Job, NotLoadedError, Tool
+from gill_bench.errors import GillBenchError
+from gill_bench.runs.lock import RunLock
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job as it is given to a worker.
+
+    Attributes:
+        wait: Wait for whoever is at the same job, rather than leave it to them for now.
+    """
+
+    tool: Tool
+    job: Job
+    may_fail: int
+    wait: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a worker says of an order.
+
+    Attributes:
+        done: None if somebody else is at the job.
+        error: What stopped it, if something did.
+    """
+
+    done: Done | None = None
+    error: Exception | None = None
+
+
+class RemoteError(GillBenchError):
+    """What a worker raised that nobody foresaw."""
+
+
+class Worker:
+    """Does orders, one after the other.
+
+    Args:
+        run: The run directory.
+        lock: Its lock, as it is held by this process.
+        device: A torch device.
+    """
+
+    def __init__(self, run: Path, lock: RunLock, device: str) -> None:
+        self._run, self._lock, self._device = run, lock, device
+        self._held: Tool | None = None
+        self._loaded: Any = None
+
+    def do(self, order: Order) -> Answer:
+        """Do a job once over all processes of a run; raises what stops the run."""
+        with self._lock.unit(order.job.key, wait=order.wait) as held:
+            if not held:
+                return Answer()
+            if order.job.is_done(self._run):
+                return Answer(Done())
+            self._load(order.tool)
+            return Answer(order.job.do(self._loaded, self._run, self._device, order.may_fail))
+
+    def _load(self, tool: Tool) -> None:
+        if self._held is not None and self._held.key == tool.key:
+            return
+        # The next one takes over what both have, so what is held stays until it has.
+        if self._held is None or not tool.folders & self._held.folders:
+            self._loaded = None
+            gc.collect()
+        self._held = None
+        try:
+            self._loaded = tool.load(self._device)
+        except GillBenchError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise NotLoadedError(f"{tool.name}: could not be loaded on {self._device}: {reason}") from error
+        self._held = tool
+
+
+def answer(worker: Worker, order: Order) -> Answer:
+    """Do an order far from whoever gave it: an error is told, not raised."""
+    try:
+        return worker.do(order)
+    except Exception as error:
+        return Answer(error=_portable(error))
+
+
+def _portable(error: Exception) -> Exception:
+    """An error as it can be sent: of our own kinds and the system's as they are, others by name."""
+    if isinstance(error, GillBenchError):
+        return type(error)(str(error))
+    if isinstance(error, OSError):
+        return OSError(error.errno, error.strerror, *([str(error.filename)] if error.filename else []))
+    return RemoteError(f"{type(error).__name__}: {first_line(error)}")

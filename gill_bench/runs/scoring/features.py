@@ -1,0 +1,169 @@
+"""Features of pictures as jobs: a unit's are kept beside its pictures, those of reference pictures in the cache."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from gill_bench.cache import cache_folder
+from gill_bench.engines.job import Done
+from gill_bench.errors import GillBenchError
+from gill_bench.files import digest, digest_file, local_copy, write_atomic
+from gill_bench.metrics import DistributionMetricModule, metric
+from gill_bench.progress import say
+from gill_bench.runs.scoring.asked import MetricAsked
+from gill_bench.runs.scoring.pairs import Work, changed_picture
+from gill_bench.runs.units import file_hashes, read_samples
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gill_bench.metrics.fid.features import FeatureExtractor
+
+    Features = NDArray[np.float32]
+
+
+def module_of(asked: MetricAsked) -> DistributionMetricModule:
+    """The module of a metric that compares sets of pictures."""
+    return cast(DistributionMetricModule, metric(asked.spec.name))
+
+
+@dataclass(frozen=True)
+class FeaturesTool:
+    """A feature network as what jobs need loaded."""
+
+    asked: MetricAsked
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        """The metric's."""
+        return f"{self.asked.spec.name}-{self.asked.key}"
+
+    @property
+    def folders(self) -> frozenset[Path]:
+        """No model takes them over."""
+        return frozenset()
+
+    def load(self, device: str) -> FeatureExtractor:
+        """The network."""
+        path = self.asked.backbone.path if self.asked.backbone else None
+        return module_of(self.asked).load(path, self.asked.settings, device)
+
+
+@dataclass(frozen=True)
+class UnitFeatures:
+    """The features of a unit's pictures, written beside them in the order of its samples."""
+
+    work: Work
+    asked: MetricAsked
+
+    @property
+    def key(self) -> str:
+        """The unit's."""
+        return self.work.folder.name
+
+    @property
+    def size(self) -> int:
+        """Pictures."""
+        return self.work.samples
+
+    def is_done(self, run: Path) -> bool:
+        """Whether they are written."""
+        return read_features(file_of(self.work.folder, self.asked)) is not None
+
+    def do(self, loaded: FeatureExtractor, run: Path, device: str, may_fail: int) -> Done:
+        """Compute and write them."""
+        hashes = file_hashes(self.work.folder)
+        files = [self.work.folder / sample.image for sample in read_samples(self.work.folder)]
+        for file in files:
+            if not file.is_file() or digest_file(file) != hashes[file.name]:
+                raise changed_picture(file)
+        write_features(file_of(self.work.folder, self.asked), _features(files, loaded, self.asked, "generated"))
+        return Done()
+
+    def lost(self, reason: str) -> Done:
+        """Nothing can be said without them."""
+        raise GillBenchError(f"{self.work.folder}: workers died computing its features: {reason}")
+
+
+@dataclass(frozen=True)
+class ReferenceFeatures:
+    """The features of a block of reference pictures, which go back to whoever asked: a cache is not shared.
+
+    Attributes:
+        key: Digest of the pictures' content and of how they are looked at.
+        pictures: Their files.
+    """
+
+    key: str
+    pictures: tuple[Path, ...]
+    asked: MetricAsked
+
+    @property
+    def size(self) -> int:
+        """Pictures."""
+        return len(self.pictures)
+
+    @property
+    def file(self) -> Path:
+        """Where they are kept in the cache of this machine."""
+        return cache_folder() / "features" / f"{self.key}.npy"
+
+    def is_done(self, run: Path) -> bool:
+        """Whoever asks has looked."""
+        return False
+
+    def do(self, loaded: FeatureExtractor, run: Path, device: str, may_fail: int) -> Done:
+        """Compute them."""
+        return Done(value=_features(self.pictures, loaded, self.asked, "reference"))
+
+    def lost(self, reason: str) -> Done:
+        """Nothing can be said without them."""
+        raise GillBenchError(f"{self.pictures[0]} and others: workers died computing their features: {reason}")
+
+
+def reference_block(pictures: Sequence[tuple[Path, str]], asked: MetricAsked) -> ReferenceFeatures:
+    """The job of a block of reference pictures, given as files with the SHA-256 of their content."""
+    prepared = module_of(asked).prepared(asked.settings, "reference")
+    key = digest([asked.key, prepared, [sha256 for _, sha256 in pictures]])
+    return ReferenceFeatures(key, tuple(file for file, _ in pictures), asked)
+
+
+def _features(files: Sequence[Path], network: FeatureExtractor, asked: MetricAsked, side: str) -> Features:
+    from gill_bench.metrics.fid.pipeline import features_of
+    from gill_bench.metrics.fid.prepare import preparation
+
+    return features_of(files, network, preparation(module_of(asked).prepared(asked.settings, side)))
+
+
+def file_of(folder: Path, asked: MetricAsked) -> Path:
+    """Where a unit's features are."""
+    return folder / f"features-{asked.spec.name}-{asked.key}.npy"
+
+
+def read_features(file: Path) -> Features | None:
+    """Features that were written; None if there are none, or they are damaged."""
+    import numpy as np
+
+    try:
+        found: Features = np.load(local_copy(file), mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError) as error:
+        say(f"warning: {file}: damaged ({error!r}); computed again")
+        return None
+    return found
+
+
+def write_features(file: Path, features: Features) -> None:
+    """Write features."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, features, allow_pickle=False)
+    write_atomic(file, buffer.getvalue())
