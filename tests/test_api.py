@@ -126,7 +126,7 @@ def test_reports_are_saved_in_the_format_of_their_name(run: gill_bench.Run, tmp_
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match="its ending names no format"):
         report.save(tmp_path / "a.txt")
-    with pytest.raises(InputError, match="is a table only"):
+    with pytest.raises(InputError, match="none is among table-1"):
         report.save(tmp_path / "a.svg")
 
 

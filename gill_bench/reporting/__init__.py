@@ -156,7 +156,7 @@ def only_figure(tables: Sequence[Table]) -> Table:
     if not figures:
         shown = ", ".join(table.name for table in tables) or "nothing"
         raise InputError(
-            f"a figure is asked for, and {shown} is a table only; name a figure with --table (gill-bench list tables)"
+            f"a figure is asked for, and none is among {shown}; name one with --table (gill-bench list tables)"
         )
     if len(figures) > 1:
         raise InputError(

@@ -159,7 +159,7 @@ def test_any_name_can_be_drawn() -> None:
 def test_a_file_holds_one_figure() -> None:
     figure, plain = made(), table(usual_rows())
     assert render_file([plain, figure], "svg") == render_figure(figure, "svg")
-    with pytest.raises(InputError, match=r"a figure is asked for, and small is a table only; name a figure"):
+    with pytest.raises(InputError, match=r"a figure is asked for, and none is among small; name one"):
         render_file([plain], "svg")
     with pytest.raises(InputError, match=r"one figure, these are 2: figure-6, figure-8"):
         render_file([made(), made("figure-8")], "png")

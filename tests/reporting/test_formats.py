@@ -24,7 +24,7 @@ from gill_bench.reporting.structure import Table
 from gill_bench.reporting.table import build_table
 from gill_bench.reporting.text import mean_std
 from gill_bench.rows import Results, Row
-from tests.reporting.made_up import row, seeds, table, usual_rows
+from tests.reporting.made_up import around, row, seeds, table, usual_rows
 
 NASTY = r"[x] 50%_a & #1 ~ ^ \ { } $ | *b* <i> `c` -- d"
 
@@ -87,8 +87,15 @@ def test_terminal_body() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 200])
 def test_a_narrow_terminal_loses_no_number(width: int) -> None:
-    text = render(table(usual_rows(), Cards().published()), "terminal", width=width)
-    for number in ("0.591 ± 0.0014*", "0.641 ± 0.0007", "0.710 ± 0.0001*", "-0.001", "+0.007"):
+    text = render(table(usual_rows(), Cards().published(), intervals=around), "terminal", width=width)
+    for number in (
+        "0.591 ± 0.0014*",
+        "0.641 ± 0.0007",
+        "0.710 ± 0.0001*",
+        "[0.5895, 0.5925]",
+        "-0.001 in",
+        "+0.007 out",
+    ):
         assert number in text
     assert all(len(line) <= max(width, 60) for line in text.splitlines())
 

@@ -131,7 +131,7 @@ def test_command_draws_a_figure(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*words, "--format", "png"])
     assert result.stdout_bytes.startswith(b"\x89PNG")
     result = CliRunner().invoke(app, [str(folder), "--table", "table-1", "--out", str(tmp_path / "t.svg")])
-    assert "table-1 is a table only" in str(result.exception)
+    assert "none is among table-1" in str(result.exception)
     assert not (tmp_path / "t.svg").exists()
 
 
