@@ -45,7 +45,7 @@ class Weights:
         names = {file.relative_to(self.path).as_posix(): file for file in files}
         wanted = self.files or ("*",)
         return digest(
-            {name: _file_digest(file) for name, file in names.items() if any(fnmatch(name, one) for one in wanted)}
+            {name: file_digest(file) for name, file in names.items() if any(fnmatch(name, one) for one in wanted)}
         )
 
 
@@ -100,7 +100,7 @@ def _counts(file: Path, root: Path) -> bool:
     return file.is_file() and not hidden and file.suffix.lower() not in _NO_WEIGHTS and file.name != "LICENSE"
 
 
-def _file_digest(file: Path) -> str:
+def file_digest(file: Path) -> str:
     """SHA-256 of a file; for large files remembered by path, size and time of change."""
     status = file.stat()
     if status.st_size < _LARGE:

@@ -65,7 +65,8 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         split: "all"; which prompts are for training is an option's matter.
         options: `votes`: "alignment" or "realism". `rule`, from votes to label: "released" or "strict". `order`: "file"
             or "shuffled". `train`: so many are for training, 600 by default. `candidates`: a folder of pictures in
-            `folder`, the most similar of which a prompt is compared with; "" for none.
+            `folder`, the most similar of which a prompt is compared with, or of folders that hold converted embeddings
+            of pictures, each named after a model; "" for none.
 
     Returns:
         Facts of an example: `label` ("gen" or "ret"), `votes` (joined by commas), `part` ("train" or "test"),
@@ -73,7 +74,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
 
     Raises:
         InputError: The list is absent or malformed, an option is wrong, no prompt is left to test on, or the folder of
-            candidates is absent or has no pictures.
+            candidates is absent, or has neither pictures nor embeddings.
     """
     if split != "all":
         raise InputError(f"split {split!r} of PartiPrompts: there is only 'all'; training and test are parts of it")
@@ -145,6 +146,7 @@ def _candidates(folder: Path, name: str) -> list[Picture]:
     if not place.is_dir():
         raise InputError(f"{place}: no such folder of candidate pictures (option `candidates`)")
     found = index_pictures([place])
-    if not found:
-        raise InputError(f"{place}: no pictures in it; expected those among which retrieval searches")
+    if not found and not any(place.glob("*/embeddings.json")):
+        raise InputError(f"{place}: no pictures in it; expected those among which retrieval searches, or embeddings of them"
+            " (gill-bench convert-embeddings, in a folder named after the model)")
     return [Picture(stem, found[stem]) for stem in sorted(found)]

@@ -15,6 +15,7 @@ from gill_bench.runs.plan import Cell
 from gill_bench.runs.scoring import numbers_of
 from gill_bench.runs.scoring.asked import metrics_of
 from gill_bench.runs.units import Unit
+from gill_bench.weights import file_digest
 
 VERSION = 1
 
@@ -102,6 +103,9 @@ def protocol_signature(cell: Cell) -> str:
     }
     if cell.candidates is not None:
         fields["candidates"] = _pictures_digest(task, list(cell.candidates.asked))
+    elif cell.asks == "embeddings" and (folder := task.converted_candidates(cell.model)):
+        # "converted/": the pictures are not here, and these are their URLs.
+        fields["candidates"] = f"converted/{file_digest(folder / 'paths.txt')[:8]}"
     if task.references:
         fields["reference-set"] = _pictures_digest(task, [picture.id for picture in task.references])
     return _joined(fields)

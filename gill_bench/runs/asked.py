@@ -63,6 +63,16 @@ class TaskAsked:
         """What is asked in a context: the examples, or the candidates."""
         return self.candidates if context.asks == "candidates" else self.examples
 
+    def converted_candidates(self, model: str) -> Path | None:
+        """The folder of a model's embeddings of candidates whose pictures are not here, if there is one.
+
+        It is what `gill-bench convert-embeddings` writes, in the folder of the data option `candidates`, under the name
+        of the model's card: embeddings of one model mean nothing to another.
+        """
+        name = self.card.data.options.get("candidates")
+        folder = data_folder(self.card, self.data) / str(name) / model
+        return folder if name and (folder / "embeddings.json").is_file() else None
+
     def problem(self, example: Example, context: Context) -> str:
         """Why an example cannot be asked in a context, or ""."""
         needed = [part for part in self.segments(example, context) if not isinstance(part, str)]
