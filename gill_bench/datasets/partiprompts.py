@@ -147,6 +147,8 @@ def _candidates(folder: Path, name: str) -> list[Picture]:
         raise InputError(f"{place}: no such folder of candidate pictures (option `candidates`)")
     found = index_pictures([place])
     if not found and not any(place.glob("*/embeddings.json")):
-        raise InputError(f"{place}: no pictures in it; expected those among which retrieval searches, or embeddings of them"
-            " (gill-bench convert-embeddings, in a folder named after the model)")
+        raise InputError(
+            f"{place}: no pictures in it; expected those among which retrieval searches, or embeddings of them"
+            " (gill-bench convert-embeddings, in a folder named after the model)"
+        )
     return [Picture(stem, found[stem]) for stem in sorted(found)]
