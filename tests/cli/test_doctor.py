@@ -328,7 +328,7 @@ def test_only_what_is_claimed_is_asked_and_pictures_only_where_they_are_read() -
         list(examine(Sound(), card(capabilities=("label-rule",))))
 
 
-@pytest.mark.parametrize("name", ["gill", "stable-diffusion", "clip", "opt", "fromage"])
+@pytest.mark.parametrize("name", ["gill", "gill-linear", "stable-diffusion", "clip", "opt", "fromage", "glide"])
 def test_the_models_of_the_house_pass_on_embedded_weights(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", name, "--device", "cpu"]) == 0, capsys.readouterr().out
     assert "FAIL" not in capsys.readouterr().out
@@ -348,6 +348,88 @@ class Grey:
     def generate_images(self, prompts, noise):
         return [[GeneratedImage(Image.new("RGB", (self.side, self.side))) for _ in seeds] for seeds in noise]
 """
+
+
+PLANTED = """
+import numpy as np
+import torch
+from PIL import Image
+from gill_bench.interfaces import GeneratedImage
+
+
+def noise_picture(seed, side=8):
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8))
+
+
+class Sound:
+    def __init__(self, device="cpu"):
+        pass
+
+    def seed(self, prompt, one):
+        return [one.seed % 2**32, *prompt.text.encode()]
+
+    def generate_images(self, prompts, noise):
+        return [
+            [GeneratedImage(noise_picture(self.seed(prompt, one))) for one in seeds]
+            for prompt, seeds in zip(prompts, noise)
+        ]
+
+
+class Shape(Sound):
+    def generate_images(self, prompts, noise):
+        return Sound.generate_images(self, prompts, noise)[:-1]
+
+
+class Nondeterministic(Sound):
+    calls = 0
+
+    def seed(self, prompt, one):
+        self.calls += 1
+        return [*Sound.seed(self, prompt, one), self.calls]
+
+
+class Seedless(Sound):
+    def seed(self, prompt, one):
+        return [*prompt.text.encode()]
+
+
+class Batched(Sound):
+    def generate_images(self, prompts, noise):
+        self.longest = max(len(prompt.text) for prompt in prompts)
+        return Sound.generate_images(self, prompts, noise)
+
+    def seed(self, prompt, one):
+        return [*Sound.seed(self, prompt, one), self.longest]
+
+
+class Generator(Sound):
+    def generate_images(self, prompts, noise):
+        torch.manual_seed(noise[0][0].seed % 2**32)
+        return Sound.generate_images(self, prompts, noise)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "checks"),
+    [
+        ("Sound", []),
+        ("Shape", ["form"]),
+        ("Nondeterministic", ["same again"]),
+        ("Seedless", ["another seed"]),
+        ("Batched", ["one by one"]),
+        ("Generator", ["global state"]),
+    ],
+)
+def test_faults_of_a_class_in_a_file(
+    name: str, checks: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "planted.py"
+    file.write_text(PLANTED)
+    assert main(["doctor", f"{file}:{name}"]) == (1 if checks else 0)
+    said = capsys.readouterr().out
+    for check in checks:
+        assert f"FAIL  generate_images: {check}: " in said
+    assert ("FAIL" in said) == bool(checks)
 
 
 def test_what_the_command_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
