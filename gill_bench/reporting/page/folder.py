@@ -76,13 +76,14 @@ class PageFolder:
         Args:
             files: With size and time of modification, as in `Shelf`.
         """
-        key = digest([VERSION, [[str(file), size, time] for file, size, time in files]])[:16]
+        key = digest(script_json([VERSION, [[str(file), size, time] for file, size, time in files]]))[:16]
         return self._script(f"pictures/{key}", lambda: _list_of_uris([data_uri(file) for file, _, _ in files]))
 
     def page(self, name: str, text: str) -> None:
         """Write a page or what all pages share; after the data that it names."""
         self._named.add(name)
-        write_atomic(self.path / name, text.encode())
+        # A lone half of a surrogate pair, which JSON may hold, has no bytes.
+        write_atomic(self.path / name, text.encode("utf-8", "replace"))
 
     def sweep(self) -> None:
         """Remove files of an earlier page that this one does not name."""

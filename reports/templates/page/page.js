@@ -66,9 +66,13 @@ function testLine(test, model, titles) {
   const [low, high] = turned ? [-test.high, -test.low] : [test.low, test.high];
   const better = test.better === null ? null : turned ? !test.better : test.better;
   const name = (one) => titles[one] ?? one;
+  // As many decimals for all three, at least three digits of the largest.
+  const largest = Math.max(Math.abs(test.mean), Math.abs(low), Math.abs(high));
+  const decimals = largest > 0 ? Math.min(12, Math.max(4, 2 - Math.floor(Math.log10(largest)))) : 4;
+  const told = (value) => (value < 0 ? '−' : '+') + Math.abs(value).toFixed(decimals);
   return {
     title: `${name(first)} − ${name(second)}`,
-    difference: `${signed(sign * test.mean)} [${signed(low)}, ${signed(high)}]`,
+    difference: `${told(sign * test.mean)} [${told(low)}, ${told(high)}]`,
     p: `${chance(test.p)} (${chance(test.holm)})`,
     n: `${test.n} examples in ${test.clusters} clusters`,
     verdict: better === null ? 'no difference that stands out' : better ? 'better' : 'worse',

@@ -1,0 +1,96 @@
+"""Made-up content of a page: pictures, stories, two models, and texts that would be code if they were markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gill_bench.exhibits import ExampleScores, Exhibit, Gallery, ModelTest, PictureFile, RunRecord, Shown
+from gill_bench.reporting.page import PageContent
+from gill_bench.statistics import Interval
+from tests.reporting.made_up import table, usual_rows
+
+MODELS = ("stable-diffusion", "gill")
+CONTEXT = "1-caption"
+METRIC = "clip-similarity"
+HOSTILE = (
+    "<script>window.hit = 1</script>",
+    '<img src="x" onerror="window.hit = 2">',
+    "</script><script>window.hit = 3</script>",
+    "<svg onload='window.hit = 4'><text>svg</text></svg>",
+    "line\u2028separator\u2029 ${window.hit = 5} `{{ 7 * 7 }}` \\u003cb",
+    "\"onmouseover='window.hit = 6' &amp; &lt;b&gt; \ud800 alone",
+)
+
+
+def picture(file: Path, number: int, side: int = 32) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(number).integers(0, 255, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(file)
+    return file
+
+
+def gallery(
+    folder: Path, count: int = 3, seeds: int = 2, texts: Sequence[str] = (), side: int = 32, context: str = CONTEXT
+) -> Gallery:
+    """Stories with pictures of two models: of example e and seed s, GILL has e / 10 + s / 100, the other one 0.1."""
+    exhibits = []
+    for number in range(count):
+        words = texts[number % len(texts)] if texts else f"caption {number}"
+        photo = picture(folder / "data" / f"{number}.png", number)
+        exhibits.append(
+            Exhibit(
+                f"example-{number}",
+                f"cluster-{number // 2}",
+                (words, PictureFile(f"photo-{number}", photo), "and then"),
+                PictureFile(f"truth-{number}", photo),
+                (words,),
+                {"kind": "even" if number % 2 == 0 else "odd"},
+                {
+                    model: tuple(
+                        Shown(
+                            seed,
+                            picture(folder / "run" / model / f"{number}-{seed}.png", 1000 + number, side),
+                            marks=(),
+                        )
+                        for seed in range(seeds)
+                    )
+                    for model in MODELS
+                },
+            )
+        )
+    values = {
+        "stable-diffusion": {seed: {one.example: 0.1 for one in exhibits} for seed in range(seeds)},
+        "gill": {
+            seed: {one.example: number / 10 + seed / 100 for number, one in enumerate(exhibits)}
+            for seed in range(seeds)
+        },
+    }
+    return Gallery("vist", "Stories", context, MODELS, exhibits, [ExampleScores(METRIC, True, values)])
+
+
+def one_test() -> ModelTest:
+    return ModelTest("vist", CONTEXT, METRIC, MODELS, Interval(-0.0105, -0.0123, -0.0087, 3, 2), 0.031, 0.062, False)
+
+
+def record(name: str = "first") -> RunRecord:
+    card = {"name": "vist", "data": {"split": "test"}}
+    recipe = {"adapter": "gill", "settings": {"num_inference_steps": 10}, "weights": {"llm": "ab" * 32}}
+    cell = {"task": "vist", "task_as": "vist@1", "model": "gill", "context": CONTEXT, "seeds": [0, 1], "recipe": recipe}
+    spec = {"tasks": {"vist@1": {"card": card, "data": "mini", "limit": 0}}, "cells": [cell]}
+    session = {"argv": ["run", "vist"], "commit": "c0ffee", "device": "cpu", "packages": {"torch": "2.6.0"}}
+    return RunRecord(name, spec, [session], [("vist", "example-9", "picture 7: no such file")])
+
+
+def content(folder: Path, *galleries: Gallery, texts: Sequence[str] = (), inside: Path | None = None) -> PageContent:
+    return PageContent(
+        [table(usual_rows(), notes=tuple(texts))],
+        galleries or [gallery(folder, texts=texts)],
+        [one_test()],
+        [record(texts[0] if texts else "first")],
+        {"gill": texts[0] if texts else "GILL", "stable-diffusion": "SD"},
+        inside=inside,
+    )
