@@ -6,8 +6,9 @@ One run is left alone: it gives the bytes, and the time within which kills fall.
 random moment and begun again with the same command, until it ends by itself; then the next, until there were enough
 kills. Each kill takes the first process alone, or its whole group, as when a machine goes down. What stands behind `--`
 goes to `gill-bench run` as it is, such as `--engine ray`. A finished run must hold the same files with the same bytes,
-but for env.json, where it ran, and `made` in unit.json, how long it took. Exit code 1 where one does not. With --out,
-the same command goes on where it was stopped.
+but for env.json, where it ran, and `made` in unit.json, how long it took; exit code 1 where one does not. Files whose
+name begins with a dot are no part of it: a kill may leave one that was being written. With --out, the same command goes
+on where it was stopped.
 """
 
 from __future__ import annotations
@@ -49,7 +50,6 @@ def _picture(text, noise):
     return Image.frombytes("RGB", (8, 8), hashlib.sha256(f"{text}{noise.seed}".encode()).digest() * 6)
 '''
 _LONGEST = 600.0  # seconds that a run may take
-_NOT_COMPARED = ("env.json", ".lock")
 
 Phase = Literal["starting", "generating", "scoring"]
 
@@ -140,7 +140,7 @@ def content_of(run: Path) -> dict[str, bytes]:
     """Every file of a run whose bytes are promised."""
     found = {}
     for file in sorted(run.rglob("*")):
-        if file.is_file() and file.name not in _NOT_COMPARED:
+        if file.is_file() and file.name != "env.json" and not file.name.startswith("."):
             content = file.read_bytes()
             if file.name == "unit.json":
                 content = json.dumps({**json.loads(content), "made": None}).encode()
