@@ -23,7 +23,7 @@ from gill_bench.progress import say
 
 try:
     import ray
-    from ray.exceptions import RayActorError, RayError
+    from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 except ImportError as missing:
     raise InputError("--engine ray: Ray is not installed; install it with: pip install 'gill-bench[ray]'") from missing
 
@@ -111,6 +111,7 @@ class Actors:
         self._orders: dict[int, deque[Any]] = {}
         self._nodes: dict[int, str] = {}
         self._deaths: Counter[int] = Counter()
+        self._told = False
 
     def names(self) -> Sequence[str]:
         """Such as "worker 2 (10.0.0.7)"."""
@@ -134,10 +135,11 @@ class Actors:
         patience = _PATIENCE if len(self._starting) == len(self._actors) else None
         ready, _ = ray.wait(list(waiting), num_returns=1, timeout=patience)
         if not ready:
-            say(f"waiting for the Ray cluster to place {len(self._starting)} workers with {self._needs} each")
-        # One answer is enough to wake up for; others that are there come with it.
-        if len(waiting) > 1:
-            ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0 if ready else patience)
+            if not self._told:
+                say(f"waiting for the Ray cluster to place {len(self._starting)} workers with {self._needs} each")
+            self._told = True
+            return ()
+        ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0)  # what else is there by now
         return [event for ref in ready for event in self._event(waiting[ref], ref)]
 
     def close(self) -> None:
@@ -171,6 +173,7 @@ class Actors:
 
     def _died(self, seat: int, error: RayActorError) -> Iterator[Event]:
         began = self._starting.pop(seat, None) is None
+        ray.kill(self._actors[seat])  # one that only cannot be reached would keep its accelerator
         del self._actors[seat], self._orders[seat]
         reason = _reason(error)
         if error.actor_init_failed:
@@ -234,7 +237,8 @@ def _usable_cpus() -> int:
 
 
 def _reason(error: RayActorError) -> str:
-    """The last line of what Ray tells of a death: the others are ids."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = next((line for line in lines if "because" in line), lines[0] if lines else type(error).__name__)
-    return told[:200]
+    """What Ray tells of a death, without ids and advice."""
+    if isinstance(error, ActorUnavailableError):
+        return "cannot be reached"
+    told = [line.strip() for line in str(error).splitlines() if "because" in line]
+    return told[0][:120] if told else "died"
