@@ -77,6 +77,15 @@ class _Listing:
         """This process wrote or removed files."""
         self._changed.setdefault(folder, set()).update(names)
 
+    def forget(self, folder: str) -> None:
+        """Ask the store about a folder from now on, and keep no copies of its files."""
+        names = [line.partition("\t")[0] for line in self._texts.get(folder, "").split("\n") if line]
+        for name in names:
+            file = self.file(folder, name)
+            if file is not None and file.version:
+                self._copies.place(self._root / folder / name, file).unlink(missing_ok=True)
+        self.changed(folder, names)
+
     def content(self, folder: str, name: str) -> bytes | None:
         """A file's content, fetched together with the files of that name in the next folders; None: ask the store."""
         file = self.file(folder, name)
@@ -112,10 +121,10 @@ def list_now(folder: StorePath) -> None:
 
 
 def forget(folder: StorePath) -> None:
-    """Ask the store about a folder again."""
+    """Ask the store about a folder again, also where a copy is kept here."""
     listing, name = _listing_of(folder)
     if listing is not None:
-        listing.changed(name, listing.names(name) or ())
+        listing.forget(name)
 
 
 def is_listed(path: StorePath) -> bool:

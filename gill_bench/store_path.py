@@ -97,6 +97,10 @@ class StorePath(PurePosixPath):
             self.store().pipe({(self / name).key: content for name, content in contents.items()})
         wrote(self, contents)
 
+    def resolve(self) -> StorePath:
+        """Itself: there are neither links nor current folders."""
+        return self
+
     def exists(self) -> bool:
         """Whether there is an object of this name, or one below it."""
         from gill_bench.store_listing import is_listed

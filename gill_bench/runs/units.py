@@ -130,6 +130,17 @@ def read_unit(folder: Path) -> Unit:
     Raises:
         DamagedUnitError: `unit.json`, `samples.jsonl` or `vectors.npy` is damaged, or a file is missing.
     """
+    try:
+        return _read_unit(folder)
+    except DamagedUnitError:
+        if not is_remote(folder):
+            raise
+        # It may be that this machine's copies are damaged, or that it was listed while it was written.
+        forget_list(folder)
+        return _read_unit(folder)
+
+
+def _read_unit(folder: Path) -> Unit:
     file = folder / COMMIT
     try:
         raw: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
@@ -144,11 +155,7 @@ def read_unit(folder: Path) -> Unit:
         if unit.key != folder.name:
             raise DamagedUnitError(f"{file} is damaged: its examples, seeds or recipe are not those of this unit")
         files: dict[str, str] = raw["files"]
-        missing = _missing(folder, files)
-        if missing and is_remote(folder):
-            # Listed while it was written: its last file was there when the rest of the list had been made.
-            forget_list(folder)
-            missing = _missing(folder, files)
+        missing = sorted(set(files) - {entry.name for entry in folder.iterdir()})
         if missing:
             raise DamagedUnitError(f"{folder / missing[0]} is missing")
         for name in (SAMPLES, *({VECTORS} & files.keys())):
@@ -275,10 +282,6 @@ def _npy(vectors: Sequence[NDArray[np.float32]]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.stack(vectors).astype(np.float32, copy=False), allow_pickle=False)
     return buffer.getvalue()
-
-
-def _missing(folder: Path, files: Mapping[str, str]) -> list[str]:
-    return sorted(set(files) - {entry.name for entry in folder.iterdir()})
 
 
 def _readable(example: str) -> str:

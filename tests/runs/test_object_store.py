@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gill_bench.cache import cache_folder
 from gill_bench.cli import main
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.files import folder_of, local_copy, remove_folder
@@ -122,7 +124,10 @@ def test_the_command_line_takes_urls(
     for name, *options in (["score"], ["report"], ["check", "--against", golden], ["verify"]):
         assert said(name, url, *options, "--json") == said(name, str(local), *options, "--json")
     with_names = f"{url}:noisy", f"s3://{BUCKET}/runs/whole"
-    assert all(one["difference"]["mean"] == 0 for one in json.loads(said("compare", *with_names, "--json")))
+    compared = json.loads(said("compare", *with_names, "--json"))["comparisons"]
+    assert {one["difference"]["mean"] for one in compared} == {0}
+    page = Path(said("report", url, f"--html={tmp_path / 'page'}").strip())
+    assert "noisy" in page.read_text()
 
 
 def test_resumed_after_a_kill(server: dict[str, str], tmp_path: Path) -> None:
@@ -231,6 +236,19 @@ def test_planning_asks_little(whole: Path) -> None:
     assert sum(len(cell.done) for cell in plan.cells) == units
     cells = len(plan.cells)
     assert requests == {"put_object": 1, "delete_object": 1, "list_objects_v2": cells}
+
+
+def test_damaged_copies_on_this_machine_are_fetched_again(whole: Path) -> None:
+    plan = make_plan(ask(whole))
+    copies = list((cache_folder() / "objects").glob("*/*.json*"))
+    for copy in copies:
+        copy.write_bytes(copy.read_bytes().replace(b"e", b"f"))
+    again = make_plan(ask(whole))
+    assert [cell.done for cell in again.cells] == [cell.done for cell in plan.cells]
+    assert not again.samples_pending
+    assert copies
+    shutil.rmtree(cache_folder() / "objects")  # which may be done at any time
+    assert [cell.done for cell in make_plan(ask(whole)).cells] == [cell.done for cell in plan.cells]
 
 
 def test_generating_asks_little(server: dict[str, str]) -> None:
