@@ -13,9 +13,10 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeGuard, cast
 
 from gill_bench.errors import InputError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
 _LOCAL = ("file", "local")
+_TOGETHER, _THREADS = 64, 16  # files that are flushed to disk side by side, and threads that wait for it
 
 
 def folder_of(text: str | Path) -> Path:
@@ -115,14 +117,35 @@ def writing(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
         _in_store(folder).write_together(contents)
         return
 
-    def write(name: str, content: bytes) -> None:
-        with (folder / name).open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    open_files: list[BinaryIO] = []
 
-    yield write
+    def write(name: str, content: bytes) -> None:
+        file = (folder / name).open("wb")
+        open_files.append(file)
+        file.write(content)
+        file.flush()
+        if len(open_files) == _TOGETHER:
+            _flush(open_files)
+
+    try:
+        yield write
+        _flush(open_files)
+    finally:
+        for file in open_files:
+            file.close()
     sync_folder(folder)
+
+
+def _flush(files: list[BinaryIO]) -> None:
+    """Flush files to disk and close them.
+
+    Side by side: a journaling file system writes what is asked for at the same time in one go, which for the pictures
+    of a unit is many times faster than one after the other.
+    """
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="flush") as threads:
+        list(threads.map(lambda file: os.fsync(file.fileno()), files))
+    while files:
+        files.pop().close()
 
 
 def remove_folder(folder: Path) -> None:
