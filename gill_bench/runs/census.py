@@ -200,7 +200,7 @@ def _counted(downloads: tuple[Needed, ...], task: TaskAsked) -> tuple[Needed, ..
 
 
 def _usable(task: TaskAsked) -> dict[str, int]:
-    nowhere = not task.usable(CandidateContext())
+    nowhere = not task.usable(CandidateContext()) and not _has_converted(task)
     return {
         context.name: 0 if nowhere and _searches(task, context) else len(task.usable(context))
         for context in choose_contexts(task.card, ["all"])
@@ -211,10 +211,15 @@ def _searches(task: TaskAsked, context: Context) -> bool:
     return asks_of(task.card, context) == "embeddings"
 
 
+def _has_converted(task: TaskAsked) -> bool:
+    """Whether the folder of candidates holds embeddings alone; the reader refuses one that holds nothing."""
+    return bool(task.card.data.options.get("candidates")) and not task.candidates
+
+
 def _without_candidates(task: TaskAsked, usable: Mapping[str, int]) -> Iterator[str]:
     """Contexts that search, where the card names no pictures to search among: a choice, and nothing that is missing."""
     names = [name for name in usable if _searches(task, task.context(name))]
-    if names and not task.candidates:
+    if names and not task.candidates and not _has_converted(task):
         how = f": --set {task.card.name}.candidates=FOLDER" if "candidates" in task.card.data.options else ""
         yield f"no candidate pictures are named for {', '.join(names)}{how}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gill_bench.cli import main
 from gill_bench.embeddings import read_embeddings, write_embeddings
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.mini.embedded import world_folder
@@ -94,3 +96,12 @@ def test_neither_pictures_nor_embeddings(data: Path, tmp_path: Path) -> None:
     settings = ("partiprompts.candidates=cc3m", "partiprompts.train=150")
     with pytest.raises(InputError, match="or embeddings of them"):
         make_plan(ask(tmp_path / "run", "partiprompts", data=str(data), metric_weights="mini", settings=settings))
+
+
+def test_the_census_counts_them(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["--set", "partiprompts.candidates=cc3m", "--set", "partiprompts.train=150"]
+    words = ["data", "check", "partiprompts", "--data", str(data), *settings, "--json"]
+    assert main(words) == 0
+    [task] = json.loads(capsys.readouterr().out)["tasks"]
+    assert task["usable"]["heuristic"] == task["usable"]["decide"] > 0
+    assert task["warnings"] == []
