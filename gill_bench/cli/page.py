@@ -36,6 +36,7 @@ def write_report_page(
         raise InputError("no run is given; name the folder of a run, for example: gill-bench report runs/NAME --html")
     cards = Cards(card_folders)
     stored = [StoredRun.open(run) for run in runs]
+    records = [record_of(run) for run in stored]
     compared = tables_for(runs, cards, tables or None, compare=True, intervals=StoredIntervals(stored))
     page = folder or runs[0] / "page"
     if not isinstance(page, Path):
@@ -44,7 +45,7 @@ def write_report_page(
         compared,
         galleries(stored, data),
         model_tests(stored),
-        [record_of(run) for run in stored],
+        records,
         {card.name: card.title for card in cards.models()},
         tables_for(runs, cards, tables or None),
         next((run for run in runs if isinstance(run, Path) and page.resolve().is_relative_to(run.resolve())), None),

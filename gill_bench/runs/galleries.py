@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from gill_bench.datasets import Example, Picture, dataset
@@ -19,7 +20,7 @@ from gill_bench.exhibits import ExampleScores, Exhibit, Gallery, ModelTest, Pict
 from gill_bench.progress import say
 from gill_bench.runs.asked import data_folder
 from gill_bench.runs.compare import Side, compare_stored
-from gill_bench.runs.folder import task_from_entry
+from gill_bench.runs.folder import read_spec, task_from_entry
 from gill_bench.runs.stored import Place, StoredRun
 from gill_bench.significance import holm
 
@@ -85,15 +86,21 @@ def record_of(run: StoredRun) -> RunRecord:
     """Where a run's numbers come from.
 
     Raises:
-        InputError: env.json is damaged.
+        InputError: env.json or spec.json is damaged, or of another version.
     """
+    spec = read_spec(run.folder)
     file = run.folder / "env.json"
     try:
         sessions = json.loads(file.read_text(encoding="utf-8"))["sessions"] if file.is_file() else []
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file}: damaged ({error!r}); delete it, nothing depends on it") from error
     missing = [(one.task, one.example, one.reason) for one in run.results.missing]
-    return RunRecord(run.folder.resolve().name, run.spec, sessions, missing)
+    return RunRecord(_name_of(run.folder), spec, sessions, missing)
+
+
+def _name_of(folder: Path) -> str:
+    """Its last part; of "." that of the folder that it stands for."""
+    return folder.name or folder.resolve().name
 
 
 def _place(cell: Mapping[str, Any]) -> Place:

@@ -219,7 +219,7 @@ class Gallery {
     const asked = new URLSearchParams(location.hash.slice(1));
     const { parts, state } = this;
     choose(parts.context, asked.get('context'));
-    await this.enter(asked);
+    if (!(await this.enter(asked))) return;
     choose(parts.sort, asked.get('sort') ?? 'order');
     choose(parts.show, asked.get('show') ?? 'all');
     parts.query.value = asked.get('q') ?? '';
@@ -227,12 +227,14 @@ class Gallery {
     await this.draw();
   }
 
-  // A context brings its models, metrics, seeds and facts.
+  // A context brings its models, metrics, seeds and facts; false if another one was chosen meanwhile.
   async enter(asked = new URLSearchParams(this.hash?.slice(1) ?? '')) {
     const { parts, state } = this;
-    this.context = this.manifest.contexts.find((one) => one.name === parts.context.value);
-    const { models, metrics, seeds } = this.context;
-    this.index = await load(this.context.index);
+    const context = this.manifest.contexts.find((one) => one.name === parts.context.value);
+    const index = await load(context.index);
+    if (parts.context.value !== context.name) return false;
+    [this.context, this.index] = [context, index];
+    const { models, metrics, seeds } = context;
     fill(parts.metric, metrics.map((one) => [one.name, one.name]));
     parts.metric.parentElement.hidden = !metrics.length;
     choose(parts.metric, asked.get('metric'));
@@ -259,12 +261,13 @@ class Gallery {
     parts.facts.replaceChildren(...this.choosers.map((one) => el('label', {}, `${one.dataset.fact} `, one)));
     parts.note.textContent = this.context.note;
     parts.note.hidden = !this.context.note;
+    return true;
   }
 
   title(model) { return this.titles[model] ?? model; }
 
   async changed(otherContext = false) {
-    if (otherContext) await this.enter();
+    if (otherContext && !(await this.enter())) return;
     this.state.page = 0;
     await this.draw();
   }
@@ -281,7 +284,11 @@ class Gallery {
     for (const one of this.choosers) if (one.value) kept.append('fact', `${one.dataset.fact}:${one.value}`);
     if (state.page) kept.set('page', `${state.page + 1}`);
     this.hash = `#${kept}`;
-    if (location.hash !== this.hash) history.replaceState(null, '', this.hash);
+    try {
+      if (location.hash !== this.hash) history.replaceState(null, '', this.hash);
+    } catch {
+      // Some browsers refuse it after a hundred times in a short while: the address then stays behind.
+    }
   }
 
   // Mean over the seeds that are shown, of the examples that all of them have.
@@ -593,7 +600,8 @@ function chips(fieldset, options, off, changed) {
 function matches(item, id, words) {
   const texts = [id, ...item.given.map((part) => (typeof part === 'string' ? part : part.id)), item.truth?.id ?? '',
     ...item.answers, ...Object.values(item.out).flat().map((one) => one.text ?? '')];
-  return texts.some((text) => text.toLowerCase().includes(words));
+  const all = texts.join('\n').toLowerCase();
+  return words.split(/\s+/).every((word) => all.includes(word));
 }
 
 const isMarked = (item) => Object.values(item.out).flat().some((one) => one.marks);
@@ -618,5 +626,8 @@ addEventListener('beforeprint', () => {
 });
 
 const { page, name } = document.body.dataset;
-if (page === 'report') startReport(name);
-else load(name).then((manifest) => new Gallery(manifest).start());
+const started = page === 'report' ? startReport(name) : load(name).then((manifest) => new Gallery(manifest).start());
+started.catch((error) => {
+  const place = document.getElementById('status') ?? document.querySelector('.top');
+  place.append(el('p', { className: 'warning' }, error.message));
+});
