@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -43,7 +44,7 @@ class _Listing:
         start = len(root.key) + 1
         for path in sorted(found):
             *folders, name = path[start:].split("/")
-            if len(folders) <= 1 and not {"\t", "\n"} & set(name):  # others' files: the store is asked about them
+            if len(folders) <= 1 and name and not {"\t", "\n"} & set(name):  # about others' files the store is asked
                 version = _version(found[path]) if name.endswith(_KEPT) else ""
                 lines.setdefault("/".join(folders), []).append(f"{name}\t{version}\t{found[path]['size']}")
         self._texts = {folder: "\n".join(of) for folder, of in lines.items()}
@@ -218,7 +219,7 @@ class _Copies:
     def keep(self, path: StorePath, file: _File, content: bytes) -> Path:
         """Not flushed to disk: a copy that a power failure cut has another size, and is fetched again."""
         place = self.place(path, file)
-        temporary = place.with_name(f"{place.name}.{os.getpid()}.tmp")
+        temporary = place.with_name(f"{place.name}.{os.getpid()}.{threading.get_ident()}.tmp")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(content)

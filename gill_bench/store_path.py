@@ -103,30 +103,30 @@ class StorePath(PurePosixPath):
 
     def exists(self) -> bool:
         """Whether there is an object of this name, or one below it."""
-        from gill_bench.store_listing import is_listed
-
-        if is_listed(self):
-            return True
-        with reaching(self):
-            return bool(self.store().exists(self.key))
+        return self._kind() != ""
 
     def is_file(self) -> bool:
         """Whether there is an object of this name."""
-        from gill_bench.store_listing import is_listed
-
-        if is_listed(self):
-            return True
-        with reaching(self):
-            return bool(self.store().isfile(self.key))
+        return self._kind() == "file"
 
     def is_dir(self) -> bool:
         """Whether there is an object below it."""
-        from gill_bench.store_listing import listed_names
+        return self._kind() == "directory"
 
+    def _kind(self) -> str:
+        """What the store says there is: a "file", a "directory", or "" for nothing."""
+        from gill_bench.store_listing import is_listed, listed_names
+
+        if is_listed(self):
+            return "file"
         if listed_names(self):
-            return True
-        with reaching(self):
-            return bool(self.store().isdir(self.key))
+            return "directory"
+        try:
+            with reaching(self):
+                # Not `isfile` and the like, to which an unreachable store is one without the file.
+                return str(self.store().info(self.key)["type"])
+        except FileNotFoundError:
+            return ""
 
     def iterdir(self) -> Iterator[StorePath]:
         """What is directly below it.

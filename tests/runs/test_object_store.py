@@ -252,13 +252,13 @@ def test_damaged_copies_on_this_machine_are_fetched_again(whole: Path) -> None:
 
 
 def test_generating_asks_little(server: dict[str, str]) -> None:
-    """A request for each file, and four for each unit besides: whether it is done, and what lies in its folder."""
+    """A request for each file, and four for each unit besides: whether it is done, and whether its folder is empty."""
     folder = folder_of(f"s3://{BUCKET}/cell")
     unit = Unit("t", "m", "c", "r", tuple((str(n), "0") for n in range(4)), (0,))
     with pytest.MonkeyPatch.context() as patch, counted_requests(patch) as requests:
         assert not is_done(folder / unit.key)
         write_unit(folder / unit.key, unit, [[Output(values={"text": "a"})]] * 4, [{}] * 4, {})
-    assert requests == {"head_object": 1, "list_objects_v2": 2, "put_object": 2}
+    assert requests == {"head_object": 2, "list_objects_v2": 2, "put_object": 2}
 
 
 def test_what_is_recorded_has_no_secrets_and_no_folders_of_this_machine(
@@ -284,14 +284,23 @@ def test_access_that_is_denied_is_said(server: dict[str, str], monkeypatch: pyte
         raise PermissionError("Access Denied")
 
     monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", denying)
-    with pytest.raises(InputError, match=r"^s3://bucket/run: access denied \(Access Denied\); check the credentials"):
-        make_plan(ask(folder_of("s3://bucket/run")))
+    run = folder_of("s3://bucket/run")
+    denied = r"access denied \(Access Denied\); check the credentials"
+    with pytest.raises(InputError, match=rf"^s3://bucket/run: {denied}"):
+        make_plan(ask(run))
+    for question in (Path.exists, Path.is_file, Path.is_dir, Path.read_bytes, Path.iterdir, Path.unlink):
+        with pytest.raises(InputError, match=rf"^s3://bucket/run.*: {denied}"):
+            getattr(run / "spec.json", question.__name__)()
 
 
 @pytest.mark.parametrize(
     ("url", "changes", "message"),
     [
-        (f"s3://{BUCKET}/run", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "cannot reach the store"),
+        (
+            f"s3://{BUCKET}/run",
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"},
+            "cannot reach the store",
+        ),
         (
             f"s3://{BUCKET}/run",
             {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/no"},
