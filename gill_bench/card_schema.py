@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from gill_bench.interfaces import Asks, Capability
 
 SCHEMA_VERSION = 1
 Value = bool | int | float | str
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
+def _inside(name: str) -> str:
+    """The name of a folder or file, which stays inside the folder that the user gives."""
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        raise ValueError("expected a name inside the folder that is given, neither absolute nor with '..'")
+    return name
+
+
+Inside = Annotated[str, AfterValidator(_inside)]
 
 
 class _Strict(BaseModel):
@@ -29,9 +40,9 @@ class Component(_Strict):
         size: Download size, for people.
     """
 
-    id: str = ""
-    folder: str
-    mini: str = ""
+    id: Inside = ""
+    folder: Inside
+    mini: Inside = ""
     files: tuple[str, ...] = ()
     url: str = ""
     size: str = ""
@@ -63,7 +74,7 @@ class DataSpec(_Strict):
     """
 
     format: str
-    folder: str
+    folder: Inside
     split: str
     options: dict[str, Value] = {}
     downloads: tuple[Download, ...] = ()

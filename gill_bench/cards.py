@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +29,7 @@ from gill_bench.card_schema import (
     Value,
 )
 from gill_bench.errors import InputError, did_you_mean
+from gill_bench.reading import has_controls
 
 __all__ = [
     "Card",
@@ -260,13 +261,32 @@ def read_toml(file: Path) -> dict[str, Any]:
         InputError: Absent, unreadable or not TOML; with the place.
     """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such card") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{file}: nested too deeply to be a card") from error
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from error
+    for key, text in _texts(content):
+        if has_controls(text):
+            raise InputError(f"{file}: {key} = {text[:80]!r} has control characters, which no card needs")
+    return content
+
+
+def _texts(content: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of a card, keys too, with its place."""
+    if isinstance(content, str):
+        yield key, content
+    elif isinstance(content, dict):
+        for name, value in content.items():
+            yield "a key", name
+            yield from _texts(value, f"{key}.{name}".removeprefix("."))
+    elif isinstance(content, list):
+        for place, value in enumerate(content):
+            yield from _texts(value, f"{key}[{place}]")
 
 
 def _kind_of(file: Path) -> str:

@@ -51,7 +51,7 @@ def check_safetensors(file: Path) -> None:
                 raise ValueError
             tensors = json.loads(opened.read(header))
         end = max((item["data_offsets"][1] for key, item in tensors.items() if key != "__metadata__"), default=0)
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise InputError(f"{file}: not a safetensors file, or cut off ({size} bytes)") from error
     if 8 + header + end != size:
         raise InputError(f"{file}: {size} bytes, but its header promises {8 + header + end}: download it again")
@@ -77,7 +77,7 @@ def check_network_files(folder: Path) -> None:
                 check_safetensors(file)
         # A file with everything is preferred to shards, whatever a listing beside it says.
         for listing in [] if any((folder / name).is_file() for name in whole) else listings:
-            for shard in sorted(set(read_json(listing).get("weight_map", {}).values())):
+            for shard in _shards(listing):
                 if not (folder / shard).is_file():
                     raise InputError(f"{folder / shard}: no such file, but {listing.name} lists it")
         return
@@ -93,6 +93,17 @@ _OTHER_HALF = {
 }
 """What the files of a whole CLIP hold besides one of its towers."""
 _NO_WEIGHT = ".version"  # a mark that conversions of OPT from fairseq left behind
+
+
+def _shards(listing: Path) -> list[str]:
+    """The names of the files that a listing of shards names; none of another folder."""
+    weights = read_json(listing).get("weight_map")
+    names: set[str] = set()
+    for name in weights.values() if isinstance(weights, dict) else [weights]:
+        if not isinstance(name, str) or Path(name).name != name:
+            raise InputError(f"{listing}: weight_map: {name!r:.80} is no name of a file beside it; download it again")
+        names.add(name)
+    return sorted(names)
 
 
 def check_complete(report: Mapping[str, Collection[Any]], folder: Path, kind: str) -> None:

@@ -83,7 +83,7 @@ def read_embeddings(folder: Path) -> Embeddings:
         text = np.memmap(folder / PATHS, np.uint8, "r")
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: no such file; convert the embeddings again") from error
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, OverflowError) as error:
         raise InputError(f"{folder}: {VECTORS} or {PATHS} is cut off or damaged; convert them again") from error
     shape = (about.get("count"), about.get("width"))
     if vectors.shape != shape or vectors.dtype not in (np.float32, np.float16):

@@ -14,6 +14,8 @@ from PIL import Image, UnidentifiedImageError
 
 from gill_bench.files import is_remote
 
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+"""What is read, whatever a file is called; other formats of PIL may run another program (EPS: Ghostscript)."""
 RULE = "exif:ignored|alpha:dropped|rgb8"
 
 
@@ -25,14 +27,14 @@ def load_image(source: Path | BinaryIO, squash: int = 0) -> Image.Image:
     """Read a picture as RGB uint8.
 
     Args:
-        source: File or open binary stream, in any format that PIL reads.
+        source: File or open binary stream, of one of `FORMATS`.
         squash: If above 0, resize to squash x squash pixels without keeping the aspect (PIL bicubic).
 
     Raises:
         UnreadablePictureError: With the reason in a few words.
     """
     try:
-        with Image.open(source.open("rb") if is_remote(source) else source) as opened:
+        with Image.open(source.open("rb") if is_remote(source) else source, formats=FORMATS) as opened:
             # PIL only warns of these, and turning its warning into an error is not possible in one thread alone.
             if Image.MAX_IMAGE_PIXELS is not None and opened.width * opened.height > Image.MAX_IMAGE_PIXELS:
                 raise UnreadablePictureError("too many pixels (decompression bomb?)")
@@ -43,7 +45,7 @@ def load_image(source: Path | BinaryIO, squash: int = 0) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadablePictureError("too many pixels (decompression bomb?)") from error
     except UnidentifiedImageError as error:
-        raise UnreadablePictureError("not a picture that PIL can read") from error
+        raise UnreadablePictureError("not a picture that PIL can read, of the formats in use") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         # PIL reports damaged files with any of these, depending on the format.
         raise UnreadablePictureError(f"damaged ({error})") from error

@@ -15,6 +15,9 @@ Arguments = tuple[object, ...]
 Admitted = Mapping[tuple[str, str], Callable[["Machine", Arguments], object]]
 
 
+_DEEPEST = 100_000  # values at a time; pickles put down at most 1,000 items before they are taken into a list
+
+
 class RefusedError(Exception):
     """The file is not what is read here; the message goes behind its name."""
 
@@ -116,6 +119,8 @@ class Machine:
         return value
 
     def _push(self, value: object) -> None:
+        if len(self._stack) >= _DEEPEST:
+            raise RefusedError("is nested too deeply for a file of arrays and strings")
         self._stack.append(value)
 
     def _text(self, count: int) -> None:
@@ -131,6 +136,8 @@ class Machine:
         self._push(Payload(offset, count))
 
     def _mark(self) -> None:
+        if len(self._marks) >= _DEEPEST:
+            raise RefusedError("is nested too deeply for a file of arrays and strings")
         self._marks.append(self._stack)
         self._stack = []
 

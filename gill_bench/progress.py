@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from gill_bench.reading import visible
+
 _SECONDS_BETWEEN_LINES = 10.0
 
 Progress = Callable[[str, int], Callable[[int], None]]
@@ -18,7 +20,7 @@ _quiet = False
 def say(message: str) -> None:
     """Print a message for people; data goes to stdout, this to stderr."""
     if not _quiet:
-        sys.stderr.write(message + "\n")
+        sys.stderr.write(visible(message) + "\n")
         sys.stderr.flush()
 
 

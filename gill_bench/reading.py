@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the line feed
+
+
+def has_controls(text: str) -> bool:
+    """Whether a text has characters that control a terminal: they can hide, colour and overwrite what is shown."""
+    return _CONTROLS.search(text) is not None
+
+
+def visible(text: str) -> str:
+    """A text with its control characters written out, so that a terminal shows them and does not obey them.
+
+    >>> print(visible("a\x1b[2Jb"))
+    a\\x1b[2Jb
+    """
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def read_text(file: Path) -> str:

@@ -9,6 +9,7 @@ import sys
 from types import FrameType
 
 from gill_bench.errors import GillBenchError
+from gill_bench.reading import visible
 
 _INTERRUPTED = 130
 _MAY_STAND_ALONE = "--html"
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     except GillBenchError as error:
         if debug:
             raise
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {visible(str(error))}\n")
         return error.exit_code
     except Exception as error:
         if debug:
@@ -61,7 +62,7 @@ def _unexpected(error: Exception) -> int:
         command = context.command_path if context is not None else "gill-bench"
         sys.stderr.write(f"error: {message()}\nsee: {command} --help\n")
         return code
-    reason = str(error).splitlines()[0] if str(error) else ""
+    reason = visible(str(error).splitlines()[0]) if str(error) else ""
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(

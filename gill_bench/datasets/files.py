@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
-from gill_bench.reading import read_text
+from gill_bench.reading import has_controls, read_text
 
 _SPLIT = re.compile(r"[A-Za-z0-9-]+")
+_SPLIT_GIVEN = re.compile(r"(?!.*\.\.)[A-Za-z0-9._-]+")
 _LONGEST_NAME = 255  # bytes; what common file systems take
 
 
@@ -29,6 +30,8 @@ def find_split_file(folder: Path, split: str, pattern: str, places: Sequence[str
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder (given by --data)")
+    if not _SPLIT_GIVEN.fullmatch(split):
+        raise InputError(f"split {shown(split)}: expected letters, digits, '-', '_' and '.', as in a file's name")
     name = pattern.format(split=split)
     for place in places:
         if (folder / place / name).is_file():
@@ -107,13 +110,24 @@ def file_name(name: str, where: str) -> str:
         where: Of the record, for the error.
 
     Raises:
-        InputError: Absolute, with `..`, or longer than names can be.
+        InputError: Absolute, with `..` or control characters, or longer than names can be.
     """
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise InputError(f"{where}: {name[:80]!r} leaves the folder of the pictures")
     if len(name.encode()) > _LONGEST_NAME or "\0" in name:
         raise InputError(f"{where}: {name[:80]!r} is no file name")
-    return name
+    return identifier(name, where)
+
+
+def identifier(text: str, where: str) -> str:
+    """An id or name as it is, once it is known to be fit to be shown.
+
+    Raises:
+        InputError: It has characters that control a terminal.
+    """
+    if has_controls(text):
+        raise InputError(f"{where}: {shown(text)} has control characters, which no name or id has")
+    return text
 
 
 def shown(value: Any) -> str:

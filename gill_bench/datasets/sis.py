@@ -15,7 +15,7 @@ from typing import Any
 
 from gill_bench.cards import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
-from gill_bench.datasets.files import find_split_file, integer_of, list_of, shown, text_of
+from gill_bench.datasets.files import find_split_file, identifier, integer_of, list_of, shown, text_of
 from gill_bench.datasets.pictures import index_pictures, no_pictures
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import Asks
@@ -164,4 +164,8 @@ def _story(name: str, sentences: list[tuple[int, str, str]], pictures: Mapping[s
 
 def _id(sentence: Mapping[str, Any], name: str, where: str) -> str:
     value = sentence.get(name)
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else text_of(sentence, name, where)
+    return (
+        str(value)
+        if isinstance(value, int) and not isinstance(value, bool)
+        else identifier(text_of(sentence, name, where), f"{where}.{name}")
+    )

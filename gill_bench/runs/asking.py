@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gill_bench.datasets import Example, Picture
+from gill_bench.datasets.files import is_encodable
 from gill_bench.errors import GillBenchError
 from gill_bench.images import load_image
 from gill_bench.interfaces import Asks, Decision, GeneratedImage
@@ -145,8 +146,14 @@ def _ask_images(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequenc
     outputs = []
     for pictures in found:
         made = _list_of(pictures, len(seeds), GeneratedImage, "pictures of a prompt")
-        _list_of([one.image for one in made], len(made), Image.Image, "pictures of a prompt")
-        outputs.append([Output(image=one.image, flagged=one.flagged, truncated=one.truncated) for one in made])
+        images = _list_of([one.image for one in made], len(made), Image.Image, "pictures of a prompt")
+        for image in images:
+            # As PIL converts them, numbers that are not finite would be black.
+            if image.mode not in _MODES or not image.width * image.height:
+                raise _UnexpectedError(f"a picture of mode {image.mode} and size {image.size}, expected RGB")
+        outputs.append(
+            [Output(image=one.image, flagged=bool(one.flagged), truncated=bool(one.truncated)) for one in made]
+        )
     return outputs
 
 
@@ -169,7 +176,11 @@ def _ask_texts(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence
     settings = cell.task.card.prompt
     stop = [part for part in [str(settings.get("stop", ""))] if part]
     found = model.generate_texts([entry.prompt for entry in entries], int(settings["max_new_tokens"]), stop)
-    return [[Output(values={"text": text})] for text in _list_of(found, len(entries), str, "texts")]
+    texts = _list_of(found, len(entries), str, "texts")
+    strange = [text for text in texts if not is_encodable(text)]
+    if strange:
+        raise _UnexpectedError(f"half of a surrogate pair, which is no text: {strange[0]!r:.80}")
+    return [[Output(values={"text": text})] for text in texts]
 
 
 def _ask_scores(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
@@ -213,6 +224,7 @@ def _check_widths(outputs: Sequence[Sequence[Output]], model: str) -> None:
         raise GillBenchError(f"{model}: returned vectors of widths {sorted(widths)}, expected one width for all")
 
 
+_MODES = frozenset({"RGB", "RGBA", "RGBX", "L", "LA", "P", "1"})
 _UNIT_LENGTH_TOLERANCE = 1e-2  # an adapter may normalise in bfloat16
 _ASK: Mapping[Asks, Callable[[Any, Cell, Sequence[Entry], Sequence[int]], list[list[Output]]]] = {
     "images": _ask_images,

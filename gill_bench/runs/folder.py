@@ -20,6 +20,7 @@ from gill_bench.cards import TaskCard, explain
 from gill_bench.errors import InputError
 from gill_bench.files import digest, is_remote, remove_temporary, to_json, write_atomic
 from gill_bench.progress import say
+from gill_bench.reading import from_json
 from gill_bench.runs.plan import Cell
 from gill_bench.weights import MINI
 
@@ -68,7 +69,7 @@ def read_spec(run: Path) -> dict[str, Any]:
     if not file.exists():
         return {"schema_version": SCHEMA_VERSION, "tasks": {}, "cells": []}
     try:
-        spec: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        spec: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
         found = spec["schema_version"]
         for entry in spec["cells"]:
             if not entry.keys() >= _CELL or not spec["tasks"][entry["task_as"]].keys() >= _TASK:
