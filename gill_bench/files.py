@@ -107,7 +107,9 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
-    """Give a function that writes a new file of a folder by name; at the end of the context all are there for good.
+    """Give a function that writes a new file of a folder by name.
+
+    At the end of the context all are there for good, and the folder itself is in the one above it.
 
     Not atomic each: a file may be there in part until then.
     """
@@ -129,21 +131,23 @@ def writing(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
 
     try:
         yield write
-        _flush(open_files)
+        _flush(open_files, folder, folder.parent)
     finally:
         for file in open_files:
             file.close()
-    sync_folder(folder)
 
 
-def _flush(files: list[BinaryIO]) -> None:
-    """Flush files to disk and close them.
+def _flush(files: list[BinaryIO], *folders: Path) -> None:
+    """Flush files and folders' entries to disk, and close the files.
 
     Side by side: a journaling file system writes what is asked for at the same time in one go, which for the pictures
     of a unit is many times faster than one after the other.
     """
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="flush") as threads:
-        list(threads.map(lambda file: os.fsync(file.fileno()), files))
+        waiting = [threads.submit(os.fsync, file.fileno()) for file in files]
+        waiting += [threads.submit(sync_folder, folder) for folder in folders]
+        for flushed in waiting:
+            flushed.result()
     while files:
         files.pop().close()
 
@@ -169,6 +173,18 @@ def list_now(folder: Path) -> None:
         from gill_bench.store_listing import list_now
 
         list_now(_in_store(folder))
+
+
+def was_absent(path: Path) -> bool:
+    """Whether a file was not there when its folder was listed (`list_now`); on a disk, where nothing is listed, no.
+
+    For what is asked again before it counts: whether something is left to do.
+    """
+    if not is_remote(path):
+        return False
+    from gill_bench.store_listing import was_absent
+
+    return was_absent(_in_store(path))
 
 
 def forget_list(folder: Path) -> None:

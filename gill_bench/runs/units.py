@@ -22,7 +22,6 @@ from gill_bench.files import (
     forget_list,
     is_remote,
     remove_folder,
-    sync_folder,
     to_json,
     write_atomic,
     writing,
@@ -267,7 +266,6 @@ def write_unit(
         "made": dict(made),
     }
     write_atomic(folder / COMMIT, (to_json(commit, indent=1) + "\n").encode())
-    sync_folder(folder.parent)
 
 
 def _png(picture: Image) -> bytes:
