@@ -13,23 +13,49 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from gill_bench.runs.golden import Verdict
+    from gill_bench.api import Run
+    from gill_bench.runs.golden import Tolerance, Verdict
 
-_USED = "gill_bench_goldens_used"
-_used: set[str] = set()
-_folders: set[str] = set()
+FIXTURE = "gill_bench"
+_OUTPUT = "gill_bench_goldens"
+
+
+@dataclass
+class _Goldens:
+    """What a session knows of golden files.
+
+    Attributes:
+        used: Files that a test read or wrote, or would have.
+        folders: `goldens` folders beside collected tests.
+        modules: Folders of collected test files in them.
+        some: Only some tests were asked for.
+    """
+
+    used: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
+    modules: set[str] = field(default_factory=set)
+    some: bool = False
+
+
+_STATE = pytest.StashKey[_Goldens]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--gill-bench-update`."""
     group = parser.getgroup("gill-bench")
     group.addoption("--gill-bench-update", action="store_true", help="write the golden files of gill-bench anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin with no golden files."""
+    config.stash[_STATE] = _Goldens()
 
 
 @pytest.fixture
@@ -46,42 +72,45 @@ class Evaluations:
     """
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._state = request.config.stash[_STATE]
         self._update = bool(request.config.getoption("--gill-bench-update"))
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", request.node.name)
-        self._goldens = request.path.parent / "goldens" / request.path.stem
-        self._name = name
-        cache = request.config.cache
-        assert cache is not None
-        self._runs = cache.mkdir("gill-bench") / request.path.stem / name
-        _folders.add(str(self._goldens))
+        self._name = _readable(request.node.name)
+        self._goldens = _folder(request.path)
+        cache = getattr(request.config, "cache", None)  # absent with -p no:cacheprovider
+        runs = cache.mkdir("gill-bench") if cache else request.getfixturevalue("tmp_path")
+        self._runs = runs / request.path.stem / self._name
 
-    def run(self, *tasks: str, out: Path | None = None, **options: Any) -> Path:
-        """Run tasks as `gill-bench run` does, and return the run directory.
+    def run(self, *tasks: str, out: Path | str | None = None, **options: Any) -> Run:
+        """Run tasks as `gill-bench run` does.
 
         What an earlier session made under the same settings is kept and used.
 
         Args:
             tasks: Names of tasks or paths of cards.
             out: The run directory; by default in pytest's cache, one per test.
-            options: As of `gill_bench.runs.planning.Ask`: models, contexts, seeds, limit, data, weights, settings, ...
+            options: As of `gill_bench.run`: models, contexts, seeds, limit, data, weights, settings, ...
         """
-        from gill_bench.runs.planning import Ask, make_plan
-        from gill_bench.runs.run import execute
+        from gill_bench.api import run
 
-        lists: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
-        }
-        ask = Ask(tasks=tasks, out=out or self._runs / "-".join(Path(task).stem for task in tasks), **lists)
-        execute(make_plan(ask))
-        return ask.out
+        return run(*tasks, out=out or self._runs / "-".join(Path(task).stem for task in tasks), **options)
 
-    def check(self, run: Path | str, *, golden: str = "", tolerance: float = 0.0) -> Sequence[Verdict]:
+    def load(self, run: Path | str) -> Run:
+        """A run that was made elsewhere, such as on a machine with a GPU.
+
+        Raises:
+            InputError: It is no run directory, or was not scored.
+        """
+        from gill_bench.api import load_run
+
+        return load_run(run)
+
+    def check(self, run: Run | Path | str, *, golden: str = "", tolerance: Tolerance = 0.0) -> Sequence[Verdict]:
         """Fail the test unless a run's numbers hold.
 
         Args:
-            run: A run directory, of `run` or made elsewhere.
+            run: Of `run` or `load`, or its folder.
             golden: Name of the golden file, for tests that check several runs; by default the test's.
-            tolerance: A loss up to this is none.
+            tolerance: A loss up to this is none; or by metric, `{"fid": 1.0, "": 0.01}` with "" for all others.
 
         Returns:
             A verdict per golden number.
@@ -90,9 +119,9 @@ class Evaluations:
         from gill_bench.runs.stored import StoredRun
 
         __tracebackhide__ = True
-        file = self._goldens / f"{golden or self._name}.json"
-        _used.add(str(file))
-        stored = StoredRun.open(Path(run))
+        file = self._goldens / f"{_readable(golden) or self._name}.json"
+        self._state.used.add(str(file))
+        stored = StoredRun.open((self.load(run) if isinstance(run, (str, Path)) else run).folder)
         if self._update or not file.is_file():
             goldens.write_golden(file, stored)
             if not self._update:
@@ -106,29 +135,77 @@ class Evaluations:
         return verdicts
 
 
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Note that not all tests are run, so that nothing can be said of golden files."""
+    for item in items:
+        item.config.stash[_STATE].some = True
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note where golden files may lie, and those that tests have by their names."""
+    state = session.config.stash[_STATE]
+    for item in session.items:
+        folder = _folder(item.path)
+        state.folders.add(str(folder.parent))
+        state.modules.add(str(folder))
+        if FIXTURE in getattr(item, "fixturenames", ()):
+            state.used.add(str(folder / f"{_readable(item.name)}.json"))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand what was used to the process that reports, under xdist."""
+    """Hand what is known to the process that reports, under xdist."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output[_USED] = [sorted(_used), sorted(_folders)]
+        state = session.config.stash[_STATE]
+        output[_OUTPUT] = [sorted(state.used), sorted(state.folders), sorted(state.modules), state.some]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """Collect what a worker of xdist used."""
-    used, folders = getattr(node, "workeroutput", {}).get(_USED, ([], []))
-    _used.update(used)
-    _folders.update(folders)
+    """Collect what a worker of xdist knows; of one that crashed, nothing is known."""
+    state = node.config.stash[_STATE]
+    used, folders, modules, some = getattr(node, "workeroutput", {}).get(_OUTPUT, ((), (), (), True))
+    state.used.update(used)
+    state.folders.update(folders)
+    state.modules.update(modules)
+    state.some |= some
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Name golden files that no test used, unless only some tests were asked for."""
-    chosen = config.getoption("keyword") or config.getoption("markexpr") or config.getoption("lf", False)
-    if chosen or any("::" in argument for argument in config.args):
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """Name golden files that no test used, where all tests of their file were run and passed."""
+    state = config.stash[_STATE]
+    if state.some or exitstatus > 1 or any("::" in argument for argument in config.args):
         return
-    there = {str(file) for folder in _folders for file in Path(folder).glob("*.json")}
-    unused = sorted(there - _used)
+    unsure = {
+        str(_folder(config.rootpath / report.nodeid.partition("::")[0]))
+        for outcome in ("failed", "error", "skipped", "xfailed")
+        for report in terminalreporter.stats.get(outcome, ())
+    }
+    if exitstatus and config.getoption("maxfail"):  # stopped early
+        return
+    unused = [
+        str(file)
+        for goldens in sorted(state.folders)
+        for file in sorted(Path(goldens).glob("*/*.json"))
+        if _is_stale(file, state, unsure)
+    ]
     if unused:
         terminalreporter.section("gill-bench: golden files that no test used")
-        for file in unused:
-            terminalreporter.line(file)
+        for line in unused:
+            terminalreporter.line(line)
+
+
+def _is_stale(file: Path, state: _Goldens, unsure: set[str]) -> bool:
+    if not (file.parents[2] / f"{file.parent.name}.py").is_file():  # the test file itself is gone
+        return True
+    module = str(file.parent)
+    return module in state.modules and module not in unsure and str(file) not in state.used
+
+
+def _folder(test_file: Path) -> Path:
+    return test_file.parent / "goldens" / test_file.stem
+
+
+def _readable(name: str) -> str:
+    """A test's name as that of a file."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.runs.helpers import run
 from tests.stories import small_vist
 
 pytest_plugins = ("pytester",)
@@ -32,9 +33,7 @@ def project(pytester: pytest.Pytester, settings: list[str]) -> None:
 
 def outcome(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # test files that change within a second
-    return pytester.runpytest_subprocess(
-        "-p", "no:cacheprovider" if "nothing" in arguments else "cacheprovider", *arguments
-    )
+    return pytester.runpytest_subprocess(*arguments)
 
 
 def test_a_golden_is_written_checked_and_renewed(pytester: pytest.Pytester) -> None:
@@ -57,18 +56,82 @@ def test_a_golden_is_written_checked_and_renewed(pytester: pytest.Pytester) -> N
     outcome(pytester).assert_outcomes(passed=1)
 
 
-def test_goldens_that_no_test_uses_are_named(pytester: pytest.Pytester) -> None:
-    project(pytester, [])
-    outcome(pytester)
-    stale = pytester.path / "tests" / "goldens" / "test_quality" / "test_of_yore.json"
-    stale.write_text("{}")
-    for arguments in ((), ("-n", "2")):
-        assert str(stale) in outcome(pytester, *arguments).stdout.str()
-    assert str(stale) not in outcome(pytester, "-k", "context").stdout.str()
+CHEAP = """
+import pytest
+
+def test_one(gill_bench):
+    pass
+
+def test_two(gill_bench):
+    pass
+
+@pytest.mark.skipif({skipped}, reason="no GPU")
+def test_three():
+    pass
+"""
 
 
-def test_the_documented_example_is_this_one() -> None:
+def stale(pytester: pytest.Pytester, *arguments: str) -> set[str]:
+    """Golden files that are named as unused."""
+    lines = outcome(pytester, *arguments).stdout.lines
+    return {Path(line).name for line in lines if line.endswith(".json")}
+
+
+@pytest.mark.parametrize("processes", [(), ("-n", "2")])
+def test_goldens_that_no_test_uses_are_named(pytester: pytest.Pytester, processes: tuple[str, ...]) -> None:
+    tests = pytester.path / "tests"
+    for module in ("test_here", "test_gone", "test_other"):
+        (tests / "goldens" / module).mkdir(parents=True)
+        for name in ("test_one", "test_of_yore"):
+            (tests / "goldens" / module / f"{name}-{module}.json").write_text("{}")
+    (tests / "goldens" / "test_here" / "test_one.json").write_text("{}")
+    (tests / "test_here.py").write_text(CHEAP.format(skipped=False))
+    (tests / "test_other.py").write_text(CHEAP.format(skipped=True))
+    gone = {"test_one-test_gone.json", "test_of_yore-test_gone.json"}
+    here = {"test_one-test_here.json", "test_of_yore-test_here.json"}
+    assert stale(pytester, *processes) == gone | here  # of test_other a test was skipped
+    assert stale(pytester, "tests/test_other.py", *processes) == gone
+    assert stale(pytester, "-k", "one", *processes) == set()
+    assert stale(pytester, "--deselect", "tests/test_here.py::test_one", *processes) == set()
+    assert stale(pytester, "tests/test_here.py::test_one", *processes) == set()
+
+
+def blocks() -> dict[str, str]:
+    """The files of the example in docs/regression.md, by name."""
     text = (ROOT / "docs" / "regression.md").read_text(encoding="utf-8")
-    assert "def test_it_uses_its_context(gill_bench):" in text
-    assert "goldens/test_quality/test_it_uses_its_context.json" in text
-    assert Path(ROOT / "gill_bench" / "pytest_plugin.py").is_file()
+    return dict(re.findall(r"^`([\w/.]+)`\n\n```python\n(.*?)```", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def test_the_documented_repository(pytester: pytest.Pytester) -> None:
+    """It works as documented, and a model whose colours became too strong is caught."""
+    files = blocks()
+    assert set(files) == {"my_model.py", "tests/test_quality.py"}
+    for name, content in files.items():
+        (pytester.path / name).parent.mkdir(exist_ok=True)
+        (pytester.path / name).write_text(content)
+    golden = "tests/goldens/test_quality/test_it_uses_its_context.json"
+    assert golden.removeprefix("tests/") in (ROOT / "docs" / "regression.md").read_text(encoding="utf-8")
+    first = outcome(pytester)
+    first.assert_outcomes(failed=1)
+    assert "did not exist and was written" in first.stdout.str()
+    assert (pytester.path / golden).is_file()
+    outcome(pytester, "-n", "2", "-p", "no:cacheprovider").assert_outcomes(passed=1)
+    model = pytester.path / "my_model.py"
+    model.write_text(model.read_text().replace("value + shade", "min(255, max(0, 3 * value - 256))"))
+    worse = outcome(pytester)
+    worse.assert_outcomes(failed=1)
+    assert "regression: vist/my-model/5-captions/lpips[mini]" in worse.stdout.str()
+
+
+def test_a_run_made_elsewhere_is_loaded(pytester: pytest.Pytester) -> None:
+    run(pytester.path / "runs" / "elsewhere", contexts=("1-caption",))
+    (pytester.path / "test_it.py").write_text(
+        "def test_it(gill_bench):\n"
+        "    run = gill_bench.load('runs/elsewhere')\n"
+        "    assert len(run.results) == 4\n"
+        "    gill_bench.check(run, golden='elsewhere', tolerance={'': 0.01})\n"
+        "    gill_bench.check('runs/elsewhere', golden='elsewhere')\n"
+    )
+    outcome(pytester, "--gill-bench-update").assert_outcomes(passed=1)
+    outcome(pytester).assert_outcomes(passed=1)
+    assert (pytester.path / "goldens" / "test_it" / "elsewhere.json").is_file()

@@ -17,6 +17,7 @@ from gill_bench.cli.report import report
 from gill_bench.cli.run import run
 from gill_bench.cli.score import score
 from gill_bench.cli.show_card import show
+from gill_bench.cli.track import track
 from gill_bench.cli.train import train
 from gill_bench.cli.verify import verify
 
@@ -30,6 +31,7 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench report runs/vist          tables as in the paper
   gill-bench compare A B               is B better than A, sample by sample
   gill-bench check RUN --against FILE  is it as good as it was
+  gill-bench track RUN --to mlflow     its numbers in W&B, MLflow or TensorBoard
   gill-bench score runs/vist           score stored outputs again, generate nothing
   gill-bench verify runs/vist          is every stored output as it was written
   gill-bench doctor MODEL              does an adapter keep its promises
@@ -74,6 +76,7 @@ app.command("run")(run)
 app.command("report")(report)
 app.command("compare")(compare)
 app.command("check")(check)
+app.command("track")(track)
 app.command("score")(score)
 app.command("verify")(verify)
 app.command("train")(train)

@@ -11,7 +11,10 @@ import typer
 def check(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     against: Annotated[Path, typer.Option(metavar="GOLDEN", help="The golden file.")],
-    tolerance: Annotated[float, typer.Option(min=0, help="A loss up to this is none.")] = 0.0,
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[METRIC=]X", help="A loss up to this is none; repeatable.", show_default="0"),
+    ] = None,
     update: Annotated[bool, typer.Option("--update", help="Write the golden file from this run.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
@@ -23,7 +26,7 @@ def check(
     \b
     Examples:
       gill-bench check runs/vist --against goldens/vist.json --update
-      gill-bench check runs/vist --against goldens/vist.json --tolerance 0.005
+      gill-bench check runs/vist --against goldens/vist.json --tolerance 0.005 --tolerance fid=1
     """
     from dataclasses import asdict
 
@@ -38,7 +41,7 @@ def check(
         golden.write_golden(against, stored)
         say(f"written: {against}")
         return 0
-    verdicts = golden.check(stored, golden.read_golden(against), tolerance)
+    verdicts = golden.check(stored, golden.read_golden(against), _tolerances(tolerance or []))
     if json_:
         typer.echo(to_json([asdict(one) for one in verdicts], indent=1))
     else:
@@ -52,3 +55,16 @@ def check(
     if missing:
         raise IncompleteError(f"{run}: {len(missing)} of {len(verdicts)} numbers are missing: {', '.join(missing[:3])}")
     return 0
+
+
+def _tolerances(texts: list[str]) -> dict[str, float]:
+    from gill_bench.errors import InputError
+
+    found = {}
+    for text in texts:
+        metric, _, value = text.rpartition("=")
+        try:
+            found[metric] = float(value)
+        except ValueError:
+            raise InputError(f"--tolerance {text}: expected a number, or METRIC=NUMBER") from None
+    return found

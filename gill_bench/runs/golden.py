@@ -8,12 +8,13 @@ excludes zero, also after allowing for the number of metrics (Holm), and the los
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from gill_bench.errors import InputError
+from gill_bench.errors import IncompleteError, InputError, did_you_mean
 from gill_bench.files import to_json, write_atomic
 from gill_bench.reading import from_json
 from gill_bench.rows import Row
@@ -54,12 +55,13 @@ def golden_of(run: StoredRun) -> dict[str, Any]:
     """A run's numbers as the content of a golden file.
 
     Raises:
-        InputError: The run is not complete.
+        IncompleteError: The run is not complete.
+        InputError: It has no numbers.
     """
     entries = []
     for (place, metric), rows in sorted(run.rows.items()):
         if any(row.n_failed for row in rows):
-            raise InputError(f"{run.folder}: {'/'.join(place)} is not complete; run the same command again")
+            raise IncompleteError(f"{run.folder}: {'/'.join(place)} is not complete; run the same command again")
         mean = _mean(rows)
         if mean is None or metric.startswith(_TIMES):
             continue
@@ -104,24 +106,34 @@ def read_golden(file: Path) -> list[dict[str, Any]]:
         numbers: list[dict[str, Any]] = raw["numbers"]
         for one in numbers:
             _ = _name(one), float(one["value"]), one["signature"], one["higher_is_better"]
+            _ = [(float(value), str(cluster)) for value, cluster in one.get("examples", {}).values()]
     except FileNotFoundError as error:
         raise InputError(
             f"{file}: no such golden file; write it with: gill-bench check RUN --against {file} --update"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: damaged ({error!r}); restore it, or write it anew with --update") from error
     return numbers
 
 
-def check(run: StoredRun, golden: Sequence[Mapping[str, Any]], tolerance: float = 0.0) -> list[Verdict]:
+Tolerance = float | Mapping[str, float]
+"""A loss up to this is none, in the metric's own units: for every metric, or by metric, with or without a stand-in's
+brackets, where "" is for all others (else 0)."""
+
+
+def check(run: StoredRun, golden: Sequence[Mapping[str, Any]], tolerance: Tolerance = 0.0) -> list[Verdict]:
     """Compare a run with golden numbers; what the run has besides is not looked at.
 
     Args:
         run: The run.
         golden: As `read_golden` returns them.
-        tolerance: A loss up to this is none, in the metric's own units.
+        tolerance: See `Tolerance`.
+
+    Raises:
+        InputError: A tolerance is negative, not finite, or of a metric that the golden does not have.
     """
-    found: list[Verdict | tuple[Verdict, float]] = [_check(run, one, tolerance) for one in golden]
+    allowed = _allowed(tolerance, {one["metric"] for one in golden})
+    found = [_check(run, one, allowed[one["metric"]]) for one in golden]
     suspects = [one for one in found if isinstance(one, tuple)]
     adjusted = dict(zip(map(id, suspects), holm([p for _, p in suspects]), strict=True))
     verdicts = []
@@ -134,6 +146,19 @@ def check(run: StoredRun, golden: Sequence[Mapping[str, Any]], tolerance: float 
         else:
             verdicts.append(one[0])
     return verdicts
+
+
+def _allowed(tolerance: Tolerance, metrics: Iterable[str]) -> dict[str, float]:
+    """The tolerance of each metric."""
+    given = tolerance if isinstance(tolerance, Mapping) else {"": tolerance}
+    names = list(metrics)
+    known = {"", *names, *(name.partition("[")[0] for name in names)}
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"tolerance of {name}: the golden has no such metric; {did_you_mean(name, known - {''})}")
+        if not (math.isfinite(value) and value >= 0):
+            raise InputError(f"tolerance{f' of {name}' if name else ''}: {value}; expected a number from 0 on")
+    return {name: given.get(name, given.get(name.partition("[")[0], given.get("", 0.0))) for name in names}
 
 
 def _check(run: StoredRun, one: Mapping[str, Any], tolerance: float) -> Verdict | tuple[Verdict, float]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gill_bench.cli import main
-from gill_bench.errors import InputError
+from gill_bench.errors import IncompleteError, InputError
 from gill_bench.files import digest
 from gill_bench.runs.golden import Verdict, check, golden_of, read_golden, write_golden
 from gill_bench.runs.stored import StoredRun
@@ -87,7 +87,7 @@ def test_what_is_missing_or_changed_is_said(tmp_path: Path) -> None:
     assert (verdict.state, "net:a -> net:b" in verdict.note) == ("changed", True)
     golden["numbers"][0]["model"] = "absent"
     assert states(golden, made_up(tmp_path / "same", quality(1))) == ["incomplete"]
-    with pytest.raises(InputError, match="is not complete"):
+    with pytest.raises(IncompleteError, match="is not complete"):
         golden_of(made_up(tmp_path / "broken", quality(1), failed=2))
 
 
@@ -100,10 +100,35 @@ def test_numbers_without_examples_are_held_to_the_tolerance(tmp_path: Path) -> N
     assert [v.state for v in check(now, [{**one, "value": one["value"] + 0.01}], 0.02)] == ["ok"]
 
 
+def test_tolerances_by_metric(tmp_path: Path) -> None:
+    golden = golden_of(made_up(tmp_path / "golden", quality(1)))["numbers"]
+    worse = made_up(tmp_path / "worse", quality(1, loss=0.05))
+    for tolerance, expected in (
+        ({"q": 0.1}, "ok"),
+        ({"": 0.1}, "ok"),
+        ({"": 0.1, "q": 0.01}, "regression"),
+        ({}, "regression"),
+    ):
+        assert [one.state for one in check(worse, golden, tolerance)] == [expected]
+    for tolerance, message in (({"x": 0.1}, "no such metric"), ({"q": -1.0}, "from 0 on"), ({"": float("nan")}, "nan")):
+        with pytest.raises(InputError, match=message):
+            check(worse, golden, tolerance)
+
+
 def test_damaged_golden_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such golden file; write it with"):
         read_golden(tmp_path / "none.json")
-    for content in ("{", '{"schema_version": 1, "numbers": [{}]}', "[]"):
+    entry = {
+        "task": "t",
+        "model": "m",
+        "context": "c",
+        "metric": "q",
+        "value": 1,
+        "signature": "",
+        "higher_is_better": 1,
+    }
+    bad = json.dumps({"schema_version": 1, "numbers": [{**entry, "examples": {"a": 1}}]})
+    for content in ("{", '{"schema_version": 1, "numbers": [{}]}', "[]", bad):
         (tmp_path / "bad.json").write_text(content)
         with pytest.raises(InputError, match="damaged"):
             read_golden(tmp_path / "bad.json")
@@ -128,6 +153,12 @@ def test_the_command_and_its_exit_codes(tmp_path: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert main(["check", str(tmp_path / "run"), "--against", str(golden)]) == 3
     assert capsys.readouterr().out.count("regression") == 6
+    check_it = ["check", str(tmp_path / "run"), "--against", str(golden)]
+    assert main([*check_it, "--tolerance", "1"]) == 0
+    assert main([*check_it, "--tolerance", "lpips=1"]) == 3
+    assert main([*check_it, "--tolerance", "lpips=1", "--tolerance", "clip-similarity=1"]) == 0
+    assert main([*check_it, "--tolerance", "lpips=much"]) == 2
+    capsys.readouterr()
     run(tmp_path / "less", limit=12, contexts=("1-caption",))
     write_golden(golden, StoredRun.open(tmp_path / "run"))
     assert main(["check", str(tmp_path / "less"), "--against", str(golden), "--json"]) == 4

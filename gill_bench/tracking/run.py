@@ -1,0 +1,92 @@
+"""What a tracker is told of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gill_bench.errors import InputError
+from gill_bench.rows import Row
+from gill_bench.runs.stored import Place, StoredRun
+from gill_bench.statistics import spread
+from gill_bench.tracking import Tracker
+
+_FILES = ("results.json", "spec.json", "env.json")
+
+
+def track(run: StoredRun, tracker: Tracker, name: str, tables: Mapping[str, str], pictures: int) -> str:
+    """Hand a run to a tracker.
+
+    Args:
+        run: The run.
+        tracker: Not started yet.
+        name: Of the run, for the service.
+        tables: Its tables by name, as Markdown.
+        pictures: How many examples of each cell are shown, with its first seed.
+
+    Returns:
+        Where to look at it.
+
+    Raises:
+        InputError: It has no numbers, or a file of it is damaged.
+    """
+    rows = [row for row in run.results.rows if row.value is not None]
+    if not rows:
+        raise InputError(f"{run.folder}: has no numbers yet; run the same command again")
+    tracker.start(name, _config(run))
+    for seed in sorted({row.seed for row in rows}):
+        tracker.log({_name(row): row.value for row in rows if row.seed == seed and row.value is not None}, seed)
+    tracker.summary(dict(_summary(rows)))
+    for table, markdown in tables.items():
+        tracker.table(table, markdown)
+    for file in _FILES:
+        if (run.folder / file).is_file():
+            tracker.file(run.folder / file)
+    for place in dict.fromkeys(place for place, _ in run.rows):
+        for label, picture, caption in _pictures(run, place, pictures):
+            tracker.picture(label, picture, caption)
+    return tracker.finish()
+
+
+def _name(row: Row) -> str:
+    """Slashes between the parts alone: a store that makes folders of them cannot have a number at `a` and at `a/b`."""
+    return f"{row.task}/{row.model}/{row.context}/{row.metric.replace('/', '.')}"
+
+
+def _summary(rows: list[Row]) -> Iterator[tuple[str, float]]:
+    for name in dict.fromkeys(map(_name, rows)):
+        over = spread(row.value for row in rows if _name(row) == name and row.value is not None)
+        yield f"mean/{name}", over.mean
+        if over.std is not None:
+            yield f"std/{name}", over.std
+
+
+def _config(run: StoredRun) -> dict[str, str]:
+    """Versions, commit and device of the last session, how each model was run, and each number's signature."""
+    file = run.folder / "env.json"
+    found: dict[str, str] = {}
+    try:
+        session = json.loads(file.read_text(encoding="utf-8"))["sessions"][-1] if file.is_file() else {}
+        packages = session.pop("packages", {})
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError(f"{file}: damaged ({error!r}); delete it, nothing depends on it") from error
+    found |= {name: " ".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in session.items()}
+    found |= {f"packages/{name}": str(version) for name, version in packages.items()}
+    for row in run.results.rows:
+        found[f"model/{row.task}/{row.model}"] = row.model_signature
+        found[f"signature/{row.task}/{row.metric.replace('/', '.')}"] = row.signature
+    return found | {f"note/{place}": note for place, note in enumerate(run.results.notes, 1)}
+
+
+def _pictures(run: StoredRun, place: Place, count: int) -> Iterator[tuple[str, Path, str]]:
+    shown: set[str] = set()
+    for sample in run.samples(place) if count else ():
+        example, image = sample.key[0], sample.record.get("image")
+        if not image or example in shown:
+            continue
+        shown.add(example)
+        caption = f"seed {sample.key[1]}: {sample.record.get('prompt') or ''}"
+        yield f"{'/'.join(place)}/{example}", sample.folder / image, caption
+        if len(shown) == count:
+            return

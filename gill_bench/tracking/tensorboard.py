@@ -1,0 +1,71 @@
+"""TensorBoard: an event file in a folder. Seeds are steps; tables and settings are texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from gill_bench.errors import InputError
+from gill_bench.tracking import library
+
+FOLDER = "tensorboard"
+
+
+class TensorBoard:
+    """Writes with torch's `SummaryWriter`.
+
+    Args:
+        folder: Of all runs; this one gets a folder of its own name in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        library("tensorboard", "tensorboard")
+        self._folder = folder
+
+    def start(self, name: str, config: Mapping[str, str]) -> None:
+        """Create the run's folder; a name that is taken would mix two runs."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._own = self._folder / re.sub(r"[^\w.-]+", "-", name)
+        if self._own.exists() and any(self._own.iterdir()):
+            raise InputError(f"{self._own}: is there already; give another --name, or delete it")
+        self._writer = SummaryWriter(str(self._own))
+        lines = [f"| {key} | {value.replace('|', '&#124;')} |" for key, value in config.items()]
+        self._writer.add_text("config", "\n".join(["| name | value |", "|---|---|", *lines]))
+
+    def log(self, values: Mapping[str, float], seed: int) -> None:
+        """Scalars, with the seed as step."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, seed)
+
+    def summary(self, values: Mapping[str, float]) -> None:
+        """Scalars at step 0."""
+        self.log(values, 0)
+
+    def table(self, name: str, markdown: str) -> None:
+        """A text, which TensorBoard shows as Markdown."""
+        self._writer.add_text(f"tables/{name}", markdown)
+
+    def file(self, file: Path) -> None:
+        """A copy beside the event file: TensorBoard itself keeps no files."""
+        (self._own / file.name).write_bytes(file.read_bytes())
+
+    def picture(self, name: str, file: Path, caption: str) -> None:
+        """A picture, and its caption as text."""
+        import numpy as np
+
+        from gill_bench.images import load_image
+
+        self._writer.add_image(name, np.asarray(load_image(file)), dataformats="HWC")
+        self._writer.add_text(f"{name}/caption", caption)
+
+    def finish(self) -> str:
+        """Close the event file."""
+        self._writer.close()
+        return f"tensorboard --logdir {self._folder}"
+
+
+def open(where: str) -> TensorBoard:
+    """A tracker that writes into a folder; `tensorboard` by default."""
+    return TensorBoard(Path(where or FOLDER))

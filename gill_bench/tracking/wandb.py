@@ -1,0 +1,71 @@
+"""Weights & Biases: a run of a project. Seeds are steps. WANDB_MODE=offline writes it to a folder instead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gill_bench.tracking import library
+
+PROJECT = "gill-bench"
+
+
+class WeightsAndBiases:
+    """Talks to the service by its own library, with the account that it is logged in with.
+
+    Args:
+        project: Of the run.
+    """
+
+    def __init__(self, project: str) -> None:
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # nothing goes where the user did not send it
+        self._library = library("wandb", "wandb")
+        self._project = project
+
+    def start(self, name: str, config: Mapping[str, str]) -> None:
+        """Begin a run; nothing of this machine but what gill-bench records is sent."""
+        settings = self._library.Settings(
+            console="off", disable_git=True, x_disable_stats=True, x_disable_meta=True, save_code=False, silent=True
+        )
+        self._run: Any = self._library.init(
+            project=self._project, name=name, config=dict(config), job_type="evaluation", settings=settings
+        )
+
+    def log(self, values: Mapping[str, float], seed: int) -> None:
+        """A line of the history, with the seed as step."""
+        self._run.log({"seed": seed, **values}, step=seed)
+
+    def summary(self, values: Mapping[str, float]) -> None:
+        """The run's summary."""
+        self._run.summary.update(dict(values))
+
+    def table(self, name: str, markdown: str) -> None:
+        """A text of the summary: the headings over several columns do not fit a table of W&B."""
+        self._run.summary[f"tables/{name}"] = self._library.Html(f"<pre>{_escaped(markdown)}</pre>", inject=False)
+
+    def file(self, file: Path) -> None:
+        """A file of the run: a copy, as the library would make a link to ours."""
+        copy = Path(self._run.dir) / file.name
+        copy.write_bytes(file.read_bytes())
+        self._run.save(str(copy), base_path=self._run.dir, policy="end")
+
+    def picture(self, name: str, file: Path, caption: str) -> None:
+        """A picture of the summary."""
+        self._run.summary[f"pictures/{name}"] = self._library.Image(str(file), caption=caption)
+
+    def finish(self) -> str:
+        """End the run."""
+        where = self._run.url or self._run.dir
+        self._run.finish()
+        return str(where)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def open(where: str) -> WeightsAndBiases:
+    """A tracker for a project; `gill-bench` by default."""
+    return WeightsAndBiases(where or PROJECT)

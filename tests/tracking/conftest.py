@@ -1,0 +1,16 @@
+"""One small run for all trackers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.runs.helpers import run
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tracked") / "small"
+    run(folder, limit=4, contexts=("1-caption",))
+    return folder

@@ -1,0 +1,65 @@
+"""Offline, in a process of its own: the library talks to its own service over a socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.helpers import gill_bench
+from tests.runs.helpers import results
+
+pytest.importorskip("wandb")
+_BLOCK, _HEADER = 32768, 7
+
+
+def records(file: Path) -> Iterator[Any]:
+    """The records of a .wandb file: seven bytes, then blocks of chunks as in a LevelDB log."""
+    messages: Any = import_module("wandb.proto.wandb_internal_pb2")
+    content, place, record = file.read_bytes(), _HEADER, b""
+    while place < len(content):
+        if _BLOCK - place % _BLOCK < _HEADER:
+            place += _BLOCK - place % _BLOCK
+            continue
+        length, kind = int.from_bytes(content[place + 4 : place + 6], "little"), content[place + 6]
+        record += content[place + _HEADER : place + _HEADER + length]
+        place += _HEADER + length
+        if kind in (1, 4):  # whole, or the last of several chunks
+            yield messages.Record.FromString(record)
+            record = b""
+
+
+def test_an_offline_run_is_read_back(tmp_path: Path, small_run: Path) -> None:
+    ended = gill_bench(
+        "track", small_run, "--to", "wandb=mine", "--pictures", "1", WANDB_MODE="offline", WANDB_DIR=str(tmp_path)
+    )
+    assert ended.returncode == 0, ended.stderr
+    [folder] = (tmp_path / "wandb").glob("offline-run-*")
+    [file] = folder.glob("*.wandb")
+    found = list(records(file))
+    [run] = [one.run for one in found if one.WhichOneof("record_type") == "run"]
+    assert (run.project, run.display_name, run.job_type) == ("mine", "small", "evaluation")
+    rows = results(small_run)["rows"]
+    config = {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in run.config.update}
+    assert config["model/vist/noisy"] == rows[0]["model_signature"]
+    history = {}
+    for one in found:
+        if one.WhichOneof("record_type") == "history":
+            line = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in one.history.item}
+            history[line["seed"]] = line["vist/noisy/1-caption/lpips[mini]"]
+    assert history == {row["seed"]: row["value"] for row in rows if row["metric"] == "lpips[mini]"}
+    summary = {
+        item.key or item.nested_key[0]: json.loads(item.value_json)
+        for one in found
+        if one.WhichOneof("record_type") == "summary"
+        for item in one.summary.update
+    }
+    mean = sum(history.values()) / len(history)
+    assert summary["mean/vist/noisy/1-caption/lpips[mini]"] == pytest.approx(mean)
+    assert summary["pictures/vist/noisy/1-caption/1024"]["_type"] == "image-file"
+    assert (folder / "files" / "results.json").read_bytes() == (small_run / "results.json").read_bytes()
+    assert not (folder / "files" / "results.json").is_symlink()
