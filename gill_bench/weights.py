@@ -11,7 +11,7 @@ from gill_bench.cache import cache_folder
 from gill_bench.cards import Component
 from gill_bench.errors import InputError
 from gill_bench.files import digest, digest_file, write_atomic
-from gill_bench.hub import hub_folder
+from gill_bench.hub import hub_folder, readable
 
 MINI = "mini"
 MARK = "gill-bench-mini.json"
@@ -43,10 +43,8 @@ class Weights:
         """SHA-256 over names and content of all files that matter."""
         files = [self.path] if self.path.is_file() else sorted(p for p in self.path.rglob("*") if _counts(p, self.path))
         names = {file.relative_to(self.path).as_posix(): file for file in files}
-        wanted = self.files or ("*",)
-        return digest(
-            {name: file_digest(file) for name, file in names.items() if any(fnmatch(name, one) for one in wanted)}
-        )
+        wanted = [name for name in readable(names) if any(fnmatch(name, one) for one in self.files or ("*",))]
+        return digest({name: file_digest(names[name]) for name in wanted})
 
 
 def find_weights(component: Component, source: str) -> Weights:

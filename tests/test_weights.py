@@ -13,7 +13,7 @@ from huggingface_hub.utils._paths import filter_repo_objects
 from gill_bench.cards import Cards, Component
 from gill_bench.errors import InputError
 from gill_bench.hub import hub_folder, without_downloads
-from gill_bench.weights import find_weights
+from gill_bench.weights import Weights, find_weights
 
 GPT2 = [
     ".gitattributes",
@@ -44,7 +44,11 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, di
         calls.append((name, options))
         return str(tmp_path)
 
+    def unreachable(self: huggingface_hub.HfApi, name: str) -> list[str]:
+        raise ConnectionError(name)
+
     monkeypatch.setattr(huggingface_hub, "snapshot_download", answer)
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", unreachable)
     return calls
 
 
@@ -89,6 +93,30 @@ def test_without_a_list_all_is_fetched_but_copies(asked: list[tuple[str, dict[st
         "v1-5-pruned.ckpt",
         "unet/model.non_ema.safetensors",
     }
+
+
+def test_pickles_beside_safetensors_are_not_fetched(
+    asked: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = ["unet/m.safetensors", "unet/m.fp16.safetensors", "unet/m.bin", "vae/m.bin", "vae/m.bin.index.json"]
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda self, name: files)
+    hub_folder("me/pipeline")
+    [(_, options)] = asked
+    assert fetched(options, files) == ["unet/m.safetensors", "vae/m.bin", "vae/m.bin.index.json"]
+
+
+def test_copies_that_are_not_read_do_not_change_the_digest(tmp_path: Path) -> None:
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    (folder / "pytorch_model.bin").write_bytes(b"old")
+    pickled = Weights("clip", folder).digest()
+    (folder / "model.safetensors").write_bytes(b"new")
+    safe = Weights("clip", folder).digest()
+    for copy in ("flax_model.msgpack", "model.fp16.safetensors"):
+        (folder / copy).write_bytes(b"copy")
+    assert Weights("clip", folder).digest() == safe != pickled
+    (folder / "pytorch_model.bin").unlink()
+    assert Weights("clip", folder).digest() == safe
 
 
 def test_a_dry_run_takes_from_the_cache_alone(asked: list[tuple[str, dict[str, Any]]]) -> None:
