@@ -117,9 +117,9 @@ def _contexts(runs: Sequence[StoredRun]) -> dict[tuple[str, str], list[tuple[Sto
     return dict(sorted(found.items(), key=lambda item: (item[0][0], _counting(item[0][1]))))
 
 
-def _counting(context: str) -> list[tuple[int, str]]:
+def _counting(name: str) -> list[tuple[int, str]]:
     """A key that sorts 2-rounds before 10-rounds."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", context)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def _read_data(run: StoredRun, name: str, data: str | None) -> _Data:
@@ -161,7 +161,9 @@ def _gallery(task: str, context: str, places: Sequence[tuple[StoredRun, Place]],
     order = {name: number for number, name in enumerate(data.examples)}
     exhibits = [
         _exhibit(name, records.get(name, {}), outputs.get(name, {}), data)
-        for name in sorted(names, key=lambda name: order.get(name, len(order)))
+        for name in sorted(
+            names, key=lambda name: (order[name], []) if name in order else (len(order), _counting(name))
+        )
     ]
     models = tuple(dict.fromkeys(place[1] for _, place in places))
     return Gallery(task, data.title, context, models, exhibits, scores, data.note)

@@ -38,6 +38,7 @@ class CellView:
 
     Attributes:
         text: As in every format, without the spread.
+        measured: It is a number.
         spread: What stands after the plus-minus sign, or "".
         paper: The paper's number, or "".
         inside: "in" or "out": whether it lies in our interval; "" where that is not known.
@@ -46,6 +47,7 @@ class CellView:
     """
 
     text: str
+    measured: bool
     spread: str
     best: bool
     mark: str
@@ -145,11 +147,21 @@ def _link(page: GalleryPage | None, line: Line, column: Column) -> str:
 def _cell(line: Line, cell: Cell, column: Column, link: str, key: str) -> CellView:
     paper = published(cell.published, column.digits)
     if line.published_only:
-        return CellView("", "", False, "", paper, "", "", key if paper else "")
+        return CellView("", False, "", False, "", paper, "", "", key if paper else "")
     printed = printed_cell(cell, column)
     text, _, spread = printed.text.partition(" ± ")
     inside = {None: "", True: "in", False: "out"}[cell.published_in_interval]
-    return CellView(text, spread, printed.best, printed.mark, paper, inside, link if cell.rows else "", key)
+    return CellView(
+        text,
+        cell.mean is not None,
+        spread,
+        printed.best,
+        printed.mark,
+        paper,
+        inside,
+        link if cell.rows else "",
+        key,
+    )
 
 
 def _behind(line: Line, cell: Cell, column: Column, tests: Sequence[ModelTest], link: str) -> dict[str, Any]:

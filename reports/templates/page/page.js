@@ -51,8 +51,8 @@ function el(tag, options = {}, ...children) {
 // Four decimals, but three digits of what is small and no decimals that say nothing of what is large.
 function digits(value) {
   const size = Math.abs(value);
-  if (size >= 100) return value.toFixed(2);
-  return size > 0 && size < 0.01 ? value.toPrecision(3) : value.toFixed(4);
+  const text = size >= 100 ? size.toFixed(2) : size > 0 && size < 0.01 ? size.toPrecision(3) : size.toFixed(4);
+  return value < 0 ? `−${text}` : text;
 }
 const signed = (value) => (value < 0 ? '−' : '+') + digits(Math.abs(value));
 const chance = (p) => (p < 0.001 ? p.toExponential(1) : p.toFixed(3));
