@@ -194,11 +194,15 @@ def load_run(folder: Path | str) -> Run:
 
 
 def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
-    """Is the second better than the first? One row per metric (`gill_bench.runs.compare.Comparison`).
+    """Is the second better than the first? One row per metric (`gill_bench.runs.comparisons.Comparison`).
 
     Args:
         first: A run directory, or one of its models as "RUN:MODEL".
         second: Likewise.
+
+    Returns:
+        What could not be compared, and why, is in its `attrs["left_out"]`, and what one side alone has in
+        `attrs["lone"]`.
     """
     import pandas as pd
 
@@ -206,11 +210,14 @@ def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
     from gill_bench.runs.compare import compare as compare_sides
 
     rows = []
-    for one in compare_sides(Side.parse(str(first)), Side.parse(str(second))):
+    found = compare_sides(Side.parse(str(first)), Side.parse(str(second)))
+    for one in found:
         fields = asdict(one)
         fields |= {"better": one.better, **{f"difference_{k}": v for k, v in fields.pop("difference").items()}}
         rows.append(fields)
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    frame.attrs.update(left_out=[asdict(one) for one in found.left_out], lone=list(found.lone))
+    return frame
 
 
 def report(*runs: Path | str, tables: Sequence[str] = (), compare: bool = False) -> Report:
