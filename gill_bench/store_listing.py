@@ -74,6 +74,11 @@ class _Listing:
         _, version, size = text[start : text.index("\n", start)].split("\t")
         return _File(name, version, int(size))
 
+    def lacks(self, folder: str, name: str) -> bool:
+        """Whether a folder was listed without a file that this process did not write since."""
+        written = self._changed.get(folder, ())
+        return folder in self._texts and name not in written and self.file(folder, name) is None
+
     def changed(self, folder: str, names: Iterable[str]) -> None:
         """This process wrote or removed files."""
         self._changed.setdefault(folder, set()).update(names)
@@ -132,6 +137,12 @@ def is_listed(path: StorePath) -> bool:
     """Whether a file was there when its folder was listed."""
     listing, folder = _listing_of(path.parent)
     return listing is not None and listing.file(folder, path.name) is not None
+
+
+def was_absent(path: StorePath) -> bool:
+    """Whether a file was not there when its folder was listed, and this process did not write it since."""
+    listing, folder = _listing_of(path.parent)
+    return listing is not None and listing.lacks(folder, path.name)
 
 
 def listed_names(folder: StorePath) -> list[str] | None:

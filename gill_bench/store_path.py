@@ -139,8 +139,9 @@ class StorePath(PurePosixPath):
         names: Sequence[str] | None = listed_names(self)
         if names is None:
             with reaching(self):
-                found = self.store().ls(self.key, detail=False)
-            names = sorted({str(name).rstrip("/").rpartition("/")[2] for name in found} - {self.name})
+                found = {str(name).rstrip("/") for name in self.store().ls(self.key, detail=False)}
+            # A folder that a console made has an object of its own name.
+            names = sorted(name.rpartition("/")[2] for name in found - {self.key.rstrip("/")})
         return (self / name for name in names)
 
     def glob(self, pattern: str) -> Iterator[StorePath]:

@@ -14,7 +14,16 @@ from PIL import Image
 pytest.importorskip("fsspec", reason="gill-bench[s3] is not installed")
 
 from gill_bench.errors import InputError
-from gill_bench.files import digest_file, folder_of, is_remote, list_now, remove_folder, write_atomic, writing
+from gill_bench.files import (
+    digest_file,
+    folder_of,
+    is_remote,
+    list_now,
+    remove_folder,
+    was_absent,
+    write_atomic,
+    writing,
+)
 from gill_bench.images import load_image
 
 
@@ -119,14 +128,25 @@ def test_what_is_removed_is_not_there(folder: Path) -> None:
     assert list(folder.glob("*")) == []
 
 
+def test_a_folder_may_be_called_like_what_is_in_it(folder: Path) -> None:
+    (folder / "units" / "units" / "a.json").write_text("1")
+    assert list((folder / "units").iterdir()) == [folder / "units" / "units"]
+    list_now(folder)
+    assert list((folder / "units").glob("*")) == [folder / "units" / "units"]
+
+
 def test_a_list_hides_nothing_that_this_process_writes(folder: Path) -> None:
     (folder / "unit" / "a.json").write_text("1")
     list_now(folder)
     assert [path.name for path in (folder / "unit").iterdir()] == ["a.json"]
+    assert was_absent(folder / "unit" / "b.json")
+    assert not was_absent(folder / "unit" / "a.json")
+    assert not was_absent(folder / "other" / "c.json")
     (folder / "unit" / "b.json").write_text("2")
     (folder / "other" / "c.json").write_text("3")
     (folder / "unit" / "a.json").write_text("4")
     assert [path.name for path in (folder / "unit").iterdir()] == ["a.json", "b.json"]
+    assert not was_absent(folder / "unit" / "b.json")
     assert [path.name for path in folder.iterdir()] == ["other", "unit"]
     assert (folder / "unit" / "a.json").read_text() == "4"
     (folder / "unit" / "a.json").unlink()

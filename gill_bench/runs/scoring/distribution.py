@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gill_bench.engines.choose import CHEAP, Engine
 from gill_bench.engines.job import Batch, Done, Job
+from gill_bench.files import was_absent
 from gill_bench.progress import Progress
 from gill_bench.runs.asked import TaskAsked
 from gill_bench.runs.plan import Cell
@@ -60,7 +61,8 @@ def score(
 def _compute_features(
     asked: MetricAsked, stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path, engine: Engine, progress: Progress
 ) -> None:
-    todo = [work for work in works_of(stored, run) if read_features(file_of(work.folder, asked)) is None]
+    files = [(work, file_of(work.folder, asked)) for work in works_of(stored, run)]
+    todo = [work for work, file in files if was_absent(file) or read_features(file) is None]
     if todo:
         samples = sum(work.samples for work in todo)
         step = progress(f"features for {asked.name}", samples)

@@ -16,7 +16,7 @@ from gill_bench.datasets import Example
 from gill_bench.engines.choose import CHEAP, Engine
 from gill_bench.engines.job import Batch, Done
 from gill_bench.errors import GillBenchError
-from gill_bench.files import remove_temporary, to_json, write_atomic
+from gill_bench.files import remove_temporary, to_json, was_absent, write_atomic
 from gill_bench.images import load_image
 from gill_bench.progress import Progress, say
 from gill_bench.read_ahead import read_ahead
@@ -77,7 +77,11 @@ def score(
     asked: MetricAsked, stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path, engine: Engine, progress: Progress
 ) -> None:
     """Write one value per stored picture into `score-<metric>-<key>.json` beside it."""
-    todo = [work for work in works_of(stored, run) if read_values(work.folder, asked, work.cell) is None]
+    todo = [
+        work
+        for work in works_of(stored, run)
+        if was_absent(work.folder / asked.file_name) or read_values(work.folder, asked, work.cell) is None
+    ]
     if not todo:
         return
     # Units of the same examples are one job, so that a reference's features serve all models and contexts.
