@@ -104,7 +104,7 @@ def read_stories(file: Path) -> list[Story]:
         InputError: Missing or malformed; names file and line.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")  # texts may hold other line ends, such as U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: cannot be read: {error}") from error
     stories = [_story(file, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
@@ -117,7 +117,7 @@ def _story(file: Path, number: int, line: str) -> Story:
     where = f"{file}, line {number}"
     try:
         record: Any = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON: {error}") from error
     if not isinstance(record, dict) or record.keys() != {"segments", "target_caption", "target"}:
         raise InputError(f"{where}: expected an object with exactly segments, target_caption and target")
