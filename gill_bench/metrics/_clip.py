@@ -67,7 +67,12 @@ def load_clip(folder: Path, *, features: Literal["projected", "pooled"], dtype: 
                 config.vision_config.projection_dim = config.projection_dim
                 config = config.vision_config
             tower, report = network.from_pretrained(
-                folder, config=config, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
+                folder,
+                config=config,
+                dtype=getattr(torch, dtype),
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # which `check_complete` names
             )
             processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
         except LOADING_ERRORS as error:

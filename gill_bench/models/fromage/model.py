@@ -15,14 +15,16 @@ from gill_bench.models.fromage.arguments import read_arguments
 from gill_bench.models.fromage.checking import check_weights
 from gill_bench.models.fromage.checkpoint import MODEL, account, empty_heads, fill_heads
 from gill_bench.models.fromage.network import Sizes
+from gill_bench.models.gill.candidates import CandidateSet
 from gill_bench.models.gill.checkpoint import find_checkpoint, read_tensors
 from gill_bench.models.gill.configs import language_sizes, vision_width
 from gill_bench.models.gill.decoding import DecodingOptions
 from gill_bench.models.gill.language import LanguageModel
 from gill_bench.models.gill.loading import freeze
-from gill_bench.models.gill.multimodal import MultimodalReader
+from gill_bench.models.gill.multimodal import MultimodalReader, normalised
 from gill_bench.models.gill.outputs import Generation
 from gill_bench.models.gill.parts import find_folder
+from gill_bench.models.gill.retrieval import Answer, AnswerImage, answer_of
 from gill_bench.models.gill.settings import Precision
 from gill_bench.models.gill.tokens import Tokens, load_tokenizer
 from gill_bench.models.gill.vision import VisualEncoder
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from gill_bench.prompt import Prompt
 
 RET = "[RET]"
+_SPARE = 3  # candidates tried beyond those wanted, since many pictures of the web are gone (protocol 4)
+_UNDECIDED = "FROMAGe retrieves every picture"
 
 
 class Fromage(MultimodalReader):
@@ -132,6 +136,41 @@ class Fromage(MultimodalReader):
         if options.gen_scale_factor != 1:
             raise ValueError(f"gen_scale_factor = {options.gen_scale_factor}: FROMAGe generates no pictures")
         return super().generate(prompt, options, max_num_rets=max_num_rets, generator=generator)
+
+    def generate_with_images(
+        self,
+        prompt: Prompt,
+        options: DecodingOptions,
+        *,
+        candidates: CandidateSet,
+        max_img_per_ret: int = 1,
+        max_num_rets: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Answer:
+        """Continue one prompt with text and, for each [RET] that was read, pictures from the candidates.
+
+        As the authors' `generate_for_images_and_texts` (protocol 4), but with exact float32 scores. Nothing is decided:
+        every picture is retrieved.
+
+        Args:
+            prompt: What is answered.
+            options: Of the decoding; `num_words` of at least 2, without which no [RET] is read.
+            candidates: What can be retrieved.
+            max_img_per_ret: Pictures for each [RET]; as many and three more candidates are tried, best first, and
+                those whose picture cannot be had are among them and say why.
+            max_num_rets: [RET] tokens in the answer at most.
+            generator: For temperatures above 0; None = torch's global one.
+
+        Raises:
+            InputError: Prompt and answer are too long, or the candidates are of another width.
+            ValueError: As in `generate`.
+        """
+        generation = self.generate(prompt, options, max_num_rets=max_num_rets, generator=generator)
+        with torch.inference_mode():
+            queries = normalised(self.heads.embed_states(generation.states))
+        retrieved, largest = self._retrieve(candidates, queries, max_img_per_ret + _SPARE, max_img_per_ret)
+        images = [AnswerImage(None, _UNDECIDED, *found, ()) for found in zip(retrieved, largest, strict=True)]
+        return answer_of(generation.ids, generation.texts, images)
 
     def _scale(self, logit: Tensor, options: DecodingOptions) -> Tensor:
         return logit * options.ret_scale_factor

@@ -128,10 +128,12 @@ def picture_file(folder: Path, path: str) -> Path:
     return folder / path
 
 
-def read_pictures(candidates: CandidateSet, found: Sequence[Found]) -> list[tuple[Image | None, str]]:
-    """The pictures of what was found; None, and the reason, for those that cannot be had."""
+def read_pictures(candidates: CandidateSet, found: Sequence[Found], most: int) -> list[tuple[Image | None, str]]:
+    """The pictures of what was found, until `most` are had; None, and the reason, for those that cannot be had."""
     read: list[tuple[Image | None, str]] = []
     for item in found:
+        if sum(picture is not None for picture, _ in read) == most:
+            break
         try:
             read.append((candidates.picture(item.path), ""))
         except UnreadablePictureError as error:

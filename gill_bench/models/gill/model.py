@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +12,14 @@ from torch.nn.functional import pad
 
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import Decision, GeneratedImage, Noise
-from gill_bench.models.gill.candidates import CandidateSet, read_pictures
+from gill_bench.models.gill.candidates import CandidateSet
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.gill.decision import DecisionModel
 from gill_bench.models.gill.decoding import DecodingOptions
 from gill_bench.models.gill.multimodal import MultimodalReader, normalised
 from gill_bench.models.gill.network import Heads
 from gill_bench.models.gill.parts import Parts, load_parts, resolve
-from gill_bench.models.gill.retrieval import Answer, AnswerImage, AnswerPart, RankedImage, RetrievedImage
+from gill_bench.models.gill.retrieval import Answer, AnswerImage, RankedImage, answer_of
 from gill_bench.models.gill.settings import Precision, Settings
 
 if TYPE_CHECKING:
@@ -175,9 +174,9 @@ class Gill(MultimodalReader):
         generation = self.generate(prompt, options, max_num_rets=max_num_rets, generator=generator)
         states = generation.states
         queries = normalised(self.heads.embed_states(states))
-        retrieved, largest = self._retrieve(candidates, queries, top)
+        retrieved, largest = self._retrieve(candidates, queries, top, top)
         conditioning = self.condition(states) if noise else states
-        images: list[AnswerImage | None] = []
+        images: list[AnswerImage] = []
         for place, query in enumerate(queries):
             decision, undecided = self._decide_one(states[place : place + 1, 0], largest[place])
             pictures = [
@@ -187,9 +186,7 @@ class Gill(MultimodalReader):
             ]
             ranked = self._rank(pictures, query)
             images.append(AnswerImage(decision, undecided, retrieved[place], largest[place], ranked))
-        images += [None] * (len(generation.texts) - len(images))
-        parts = (AnswerPart(text, image) for text, image in zip(generation.texts, images, strict=True))
-        return Answer(generation.ids, tuple(parts))
+        return answer_of(generation.ids, generation.texts, images)
 
     def _require_decoder(self) -> None:
         if self.pipeline is None:
@@ -206,22 +203,6 @@ class Gill(MultimodalReader):
             num_inference_steps=self.settings.num_inference_steps,
             guidance_scale=self.settings.guidance_scale,
         )
-
-    def _retrieve(
-        self, candidates: CandidateSet | None, queries: NDArray[np.float32], top: int
-    ) -> tuple[list[tuple[RetrievedImage, ...] | None], list[float | None]]:
-        """For each query, what is nearest, and the largest cosine; None without candidates."""
-        if candidates is None:
-            return [None] * len(queries), [None] * len(queries)
-        lists, largest = candidates.search(queries, top)
-        scale = math.exp(self.logit_scale)
-        return [
-            tuple(
-                RetrievedImage(item.path, item.place, item.cosine, item.cosine * scale, image, failure)
-                for item, (image, failure) in zip(found, read_pictures(candidates, found), strict=True)
-            )
-            for found in lists
-        ], [*largest]
 
     def _decide_one(self, states: Tensor, similarity: float | None) -> tuple[Decision | None, str]:
         """Decide for the state (1, e) at one [IMG0], or say why not."""

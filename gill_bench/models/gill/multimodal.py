@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,10 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from gill_bench.models.gill.candidates import CandidateSet, read_pictures
 from gill_bench.models.gill.decoding import DecodingOptions, decode, scale_of_gill
 from gill_bench.models.gill.language import LanguageModel
 from gill_bench.models.gill.outputs import Generation, assemble
 from gill_bench.models.gill.reading import PromptReader
+from gill_bench.models.gill.retrieval import RetrievedImage
 from gill_bench.models.gill.sequences import PictureProjection, PromptEncoder
 from gill_bench.models.gill.settings import ReadingSettings
 from gill_bench.models.gill.tokens import Tokens
@@ -133,6 +136,25 @@ class MultimodalReader(PromptReader):
             use_cache=self._use_cache,
         )
         return assemble(decoded, self.tokens, max_num_rets)
+
+    def _retrieve(
+        self, candidates: CandidateSet | None, queries: NDArray[np.float32], top: int, most: int
+    ) -> tuple[list[tuple[RetrievedImage, ...] | None], list[float | None]]:
+        """For each query, of the `top` nearest the first until `most` could be read, and the largest cosine.
+
+        None without candidates.
+        """
+        if candidates is None:
+            return [None] * len(queries), [None] * len(queries)
+        lists, largest = candidates.search(queries, top)
+        scale = math.exp(self.logit_scale)
+        return [
+            tuple(
+                RetrievedImage(item.path, item.place, item.cosine, item.cosine * scale, image, failure)
+                for item, (image, failure) in zip(found, read_pictures(candidates, found, most), strict=False)
+            )
+            for found in lists
+        ], [*largest]
 
     def _scale(self, logit: Tensor, options: DecodingOptions) -> Tensor:
         return scale_of_gill(logit, options)

@@ -6,6 +6,7 @@ The authors' `generate_for_images_and_texts` (protocol 1.8, 1.9, 1.13) as plain 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,11 +74,13 @@ class AnswerImage:
 
     @property
     def image(self) -> Image | None:
-        """The picture to show: of the kind decided, the best that there is; generated where nothing was decided.
+        """The picture to show: of the kind decided, the best that there is.
 
-        None where there is no picture of that kind.
+        Where nothing was decided, a generated one, or one retrieved if none was generated. None where there is no
+        picture of that kind.
         """
-        if self.decision is not None and self.decision.label == "retrieve":
+        label = self.decision.label if self.decision is not None else "generate" if self.generated else "retrieve"
+        if label == "retrieve":
             return next((item.image for item in self.retrieved or () if item.image is not None), None)
         return self.generated[0].generated.image if self.generated else None
 
@@ -107,3 +110,9 @@ class Answer:
 
     ids: tuple[int, ...]
     parts: tuple[AnswerPart, ...]
+
+
+def answer_of(ids: tuple[int, ...], texts: Sequence[str], images: Sequence[AnswerImage]) -> Answer:
+    """Texts with the picture behind each; the last texts have none."""
+    behind: list[AnswerImage | None] = [*images, *[None] * (len(texts) - len(images))]
+    return Answer(ids, tuple(AnswerPart(text, image) for text, image in zip(texts, behind, strict=True)))
