@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import re
 import struct
 import tracemalloc
 import zipfile
@@ -420,6 +421,49 @@ def test_a_caption_of_ten_megabytes(vist_with: Callable[[str, object], Path], tm
     assert all(len(file.name) < 80 for file in (tmp_path / "run").rglob("*"))
 
 
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("scored") / "run"
+    assert run(out, contexts=("1-caption",)).complete
+    return out
+
+
+TITLE = r"</script><script>alert(1)</script> <img src=x onerror=alert(1)> \input{/etc/passwd} $x$ % | `x` [a](b)"
+
+
+@pytest.mark.parametrize(
+    ("form", "never"),
+    [
+        ("html", r"<script>alert|<img src=x"),
+        ("markdown", r"(?<!\\)<(script|/script|img)|(?<!\\)\[a|(?<!\\)`"),
+        ("latex", r"\\input|(?<!\\)\$x|(?<!\\)%(?! )"),
+    ],
+)
+def test_titles_are_text_in_every_form_of_a_table(
+    tmp_path: Path, scored: Path, form: str, never: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout = (ROOT / "reports" / "table-1.toml").read_text().replace('name = "table-1"', 'name = "own"')
+    layout = layout.replace('title = "Table 1"', f"title = '{TITLE}'").replace('"Contextual', f"'{TITLE}'  # ")
+    (tmp_path / "own.toml").write_text(layout)
+    assert main(["report", str(scored), "--table", str(tmp_path / "own.toml"), "--format", form]) == 0
+    said = capsys.readouterr().out
+    assert "alert(1)" in said
+    assert re.search(never, said) is None
+
+
+def test_captions_are_text_in_the_page(
+    tmp_path: Path, vist_with: Callable[[str, object], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = vist_with("text", HOSTILE)
+    run(tmp_path / "run", data=str(data), limit=1, contexts=("5-captions",))
+    assert main(["report", str(tmp_path / "run"), "--html", str(tmp_path / "page")]) == 0, capsys.readouterr().err
+    files = [file for file in (tmp_path / "page").rglob("*") if file.is_file()]
+    assert any(b"alert(1)" in file.read_bytes() for file in files)
+    for file in files:
+        for words in ("</script><script>", "<script>alert", "\x1b", "\u2028"):
+            assert words.encode() not in file.read_bytes(), (file, words)
+
+
 # What models return, and what files of numbers hold.
 
 
@@ -447,13 +491,6 @@ def test_pictures_that_cannot_be_stored_as_they_are(tmp_path: Path, image: Image
     (planned,) = plan.cells
     with pytest.raises(GillBenchError, match=r"noisy: returned a picture of mode .*, expected RGB"):
         ask(planned.pending[0], planned.cell, Strange(image), 0, "cpu")
-
-
-@pytest.fixture(scope="module")
-def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("scored") / "run"
-    assert run(out, contexts=("1-caption",)).complete
-    return out
 
 
 @pytest.mark.parametrize(
