@@ -6,9 +6,9 @@ a seed's own effect, the same for all examples: of a classifier that is trained 
 examples, of an adapter that does not follow the rule. Only that is added here.
 
 Resampling seeds crossed with clusters ("pigeonhole bootstrap", Owen 2007) is not done: it counts the noise of single
-samples about three times (Owen, theorem 3; McCullagh 2000 shows that no resampling is exact), and five seeds are too
-few to resample. docs/comparing.md has the simulation: it covers 98 to 100 % where noise is by sample, and 84 % where a
-seed's own effect dominates; this one 93 to 97 % in both.
+samples about three times (no resampling is exact: McCullagh 2000), and five seeds are too few to resample.
+docs/comparing.md has the simulation: it covers 98 to 100 % where noise is by sample, and 84 % where a seed's own effect
+dominates; this one 93 to 97 % in both.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def seed_margin(values: NDArray[np.float64], clusters: Clusters, level: float = 
     """Half width of the interval of a mean that is due to which seeds were drawn.
 
     The variance between seeds' means less what the noise of single samples explains of it (analysis of variance in two
-    ways, Searle, Casella and McCulloch 1992, chapter 4), not below zero, and Student's t for as many seeds.
+    ways, Searle, Casella and McCulloch 1992), not below zero, and Student's t for as many seeds.
 
     Args:
         values: (N, S) of each pair with each seed.

@@ -105,7 +105,7 @@ def _pairs(
         else:
             lone.append(("A", f"{task}/{model}/{context}/{metric}"))
     for place, metric in runs[1].rows:
-        if (place, metric) not in used and second.model in ("", place[1]):
+        if (place, metric) not in used and (second.model or first.model) in ("", place[1]):
             lone.append(("B", f"{'/'.join(place)}/{metric}"))
     return found, lone
 

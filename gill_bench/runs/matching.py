@@ -103,7 +103,7 @@ def match(cells: tuple[Cell, Cell], values: tuple[Values, Values], metric: str) 
     both = [name for name in there[0] if name in there[1]]
     examples = tuple(name for name in both if name in whole[0] and name in whole[1])
     arrays = [
-        np.array([[column[name] for column in table] for name in examples], dtype=np.float64).reshape(len(examples), -1)
+        np.array([column[name] for name in examples for column in table], dtype=np.float64).reshape(-1, len(table))
         for table in tables
     ]
     for cell, array in zip(cells, arrays, strict=True):

@@ -60,7 +60,7 @@ def test_a_comparison_is_what_the_stored_values_say(both: tuple[Path, Path]) -> 
     largest = max(left, key=lambda name: abs(np.mean([*right[name].values()]) - np.mean([*left[name].values()])))
     assert one.changes[0].example == largest
     assert len(one.changes) == 5
-    gains = [left - right for left, right in zip(*_means(left, right), strict=True)]  # less is better
+    gains = [-difference for difference in differences]  # less is better
     assert (one.wins, one.losses, one.ties) == (sum(g > 0 for g in gains), sum(g < 0 for g in gains), 0)
     by_name = dict(zip(left, differences, strict=True))
     clusters = np.array([by_name[str(n)] + by_name[str(n + 1)] for n in range(1024, 1036, 2)]) / 2
@@ -71,10 +71,6 @@ def test_a_comparison_is_what_the_stored_values_say(both: tuple[Path, Path]) -> 
         assert Path(file).is_file()
         assert Path(file).is_relative_to(run_folder)
         assert Path(file).name.endswith(f"-{largest}-{change.seed}.png")
-
-
-def _means(*sides: dict[str, dict[int, float]]) -> list[list[float]]:
-    return [[float(np.mean([*by.values()])) for by in side.values()] for side in sides]
 
 
 def test_the_same_run_twice_shows_no_difference(both: tuple[Path, Path]) -> None:

@@ -129,3 +129,17 @@ def test_seeds_that_move_all_examples_widen_the_interval(tmp_path: Path) -> None
     narrow, wide = (one(tmp_path / "a", tmp_path / name).difference for name in "bc")
     assert wide.mean == pytest.approx(narrow.mean)
     assert wide.high - wide.low > 10 * (narrow.high - narrow.low)
+
+
+def test_nothing_in_common_is_said(tmp_path: Path) -> None:
+    made_up(tmp_path / "a", binary(1), signature="examples:aa|net:a")
+    made_up(tmp_path / "b", binary(2), signature="examples:bb|net:a")
+    for file in (tmp_path / "b").rglob("*"):
+        if file.name == "samples.jsonl":
+            edit(file, ('"example": "', '"example": "other'))
+        elif file.name == "score-q-1.json":
+            content = json.loads(file.read_text())
+            content["values"] = [["other" + name, seed, value] for name, seed, value in content["values"]]
+            file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="the sides have no example in common"):
+        compare(Side(tmp_path / "a"), Side(tmp_path / "b"))
