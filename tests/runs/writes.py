@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 _CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _watch: Callable[[str, str], None] | None = None
@@ -29,7 +30,7 @@ def watching(folder: Path, each: Callable[[str, str], None]) -> Iterator[None]:
 
     real = os.fsync
 
-    def fsync(handle: int) -> None:
+    def fsync(handle: Any) -> None:
         seen("fsync", "")
         real(handle)
 
