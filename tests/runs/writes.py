@@ -30,9 +30,9 @@ def watching(folder: Path, each: Callable[[str, str], None]) -> Iterator[None]:
 
     real = os.fsync
 
-    def fsync(handle: Any) -> None:
+    def fsync(fd: Any) -> None:
         seen("fsync", "")
-        real(handle)
+        real(fd)
 
     if not _installed:
         sys.addaudithook(_hook)  # for good: there is no way to remove one
