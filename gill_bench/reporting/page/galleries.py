@@ -112,6 +112,7 @@ def _write_context(
     index = {
         "ids": names,
         "blocks": blocks,
+        "block": BLOCK,
         "packs": shelf.write(folder, start(f"{gallery.task} {gallery.context}", len(shelf))),
         "pack": shelf.size,
         "facts": _facts(gallery.exhibits),

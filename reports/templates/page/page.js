@@ -65,7 +65,7 @@ function testLine(test, model, titles) {
   const sign = turned ? -1 : 1;
   const [low, high] = turned ? [-test.high, -test.low] : [test.low, test.high];
   const better = test.better === null ? null : turned ? !test.better : test.better;
-  const name = (one) => titles[one] ?? one;
+  const name = (one) => (Object.hasOwn(titles, one) ? titles[one] : one);
   // As many decimals for all three, at least three digits of the largest.
   const largest = Math.max(Math.abs(test.mean), Math.abs(low), Math.abs(high));
   const decimals = largest > 0 ? Math.min(12, Math.max(4, 2 - Math.floor(Math.log10(largest)))) : 4;
@@ -190,7 +190,6 @@ class Gallery {
     this.manifest = manifest;
     this.titles = manifest.titles;
     this.token = 0;
-    this.blockSize = 50;
     this.parts = Object.fromEntries(['context', 'metric', 'a', 'b', 'sort', 'show', 'facts', 'query', 'models', 'seeds',
       'note', 'duel', 'status', 'list', 'pager', 'viewer', 'controls'].map((id) => [id, document.getElementById(id)]));
     this.state = { page: 0, without: new Set(), off: new Set() };
@@ -264,7 +263,7 @@ class Gallery {
     return true;
   }
 
-  title(model) { return this.titles[model] ?? model; }
+  title(model) { return Object.hasOwn(this.titles, model) ? this.titles[model] : model; }
 
   async changed(otherContext = false) {
     if (otherContext && !(await this.enter())) return;
@@ -366,7 +365,7 @@ class Gallery {
   }
 
   async items(places) {
-    const size = this.blockSize;
+    const size = this.index.block;
     const blocks = new Map();
     await Promise.all([...new Set(places.map((at) => Math.floor(at / size)))].map(async (block) => {
       blocks.set(block, await load(this.index.blocks[block]));
