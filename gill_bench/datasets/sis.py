@@ -145,10 +145,14 @@ def _read_stories(file: Path, pictures: Mapping[str, Path]) -> list[Example]:
         )
     if not sentences:
         raise InputError(f"{file}: annotations: the list is empty")
-    return [_story(name, parts, pictures, file) for name, parts in sentences.items()]
+    photos: dict[str, Picture] = {}  # stories share them, and there are five in each of many thousands
+    for parts in sentences.values():
+        for _, _, photo in parts:
+            photos.setdefault(photo, Picture(photo, pictures.get(photo)))
+    return [_story(name, parts, photos, file) for name, parts in sentences.items()]
 
 
-def _story(name: str, sentences: list[tuple[int, str, str]], pictures: Mapping[str, Path], file: Path) -> Example:
+def _story(name: str, sentences: list[tuple[int, str, str]], photos: Mapping[str, Picture], file: Path) -> Example:
     sentences.sort()
     orders = [order for order, _, _ in sentences]
     if len(sentences) != SENTENCES:
@@ -158,7 +162,7 @@ def _story(name: str, sentences: list[tuple[int, str, str]], pictures: Mapping[s
             f"{file}: story_id {shown(name)}: worker_arranged_photo_order {orders}, expected each place from 0 to"
             f" {SENTENCES - 1} once"
         )
-    turns = tuple(Turn(text, Picture(photo, pictures.get(photo))) for _, text, photo in sentences)
+    turns = tuple(Turn(text, photos[photo]) for _, text, photo in sentences)
     return Example(id=name, cluster="-".join(photo for _, _, photo in sentences), turns=turns, target=turns[-1].picture)
 
 

@@ -108,7 +108,7 @@ class Engine:
 
 
 @contextmanager
-def engine(run: Path, how: How, lock: RunLock) -> Iterator[Engine]:
+def open_engine(run: Path, how: How, lock: RunLock) -> Iterator[Engine]:
     """The engine of a run while the context lasts."""
     with connected(how):
         one = Engine(run, how, lock)

@@ -96,15 +96,24 @@ class Dispatcher:
                     raise self._error
                 if not any(batch.left for batch in batches) and not self._busy:
                     return
-            for event in self._pool.wait():
-                self._handle(event, batches)
+            for event in self._wait():
+                self._handle(event)
+
+    def _wait(self) -> Sequence[Event]:
+        try:
+            return self._pool.wait()
+        except BaseException:  # no worker can be had, or it was interrupted: what is under way is of no use any more
+            self._pool.close()
+            self._flying.clear()
+            self._holds.clear()
+            raise
 
     def _hand_out(self, batches: Sequence[Batch], seats: int) -> None:
         """Give every free seat its next job."""
         open_ = [seat for seat in self._pool.open(seats + len(self._closed)) if seat not in self._closed][:seats]
         left = sum(batch.left for batch in batches)
         # A second one hides the time it takes to hand out; near the end it would keep a job from a free worker.
-        depth = 2 if left > 2 * len(open_) else 1
+        depth = 2 if len(open_) > 1 and left > 2 * len(open_) else 1
         for level in range(1, depth + 1):
             for seat in open_:
                 if len(self._flying.get(seat, ())) < level:
@@ -139,7 +148,7 @@ class Dispatcher:
         self._flying.setdefault(seat, deque()).append(flight)
         self._pool.give(seat, Order(tool, flight.job, self._max - len(self.failures), wait))
 
-    def _handle(self, event: Event, batches: Sequence[Batch]) -> None:
+    def _handle(self, event: Event) -> None:
         flying = self._flying.setdefault(event.seat, deque())
         if event.answer is None:
             self._lost(event, flying)

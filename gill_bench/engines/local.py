@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Sequence
 
 from gill_bench.engines.dispatch import Event
-from gill_bench.engines.worker import Order, Worker
+from gill_bench.engines.worker import Answer, Order, Worker
 
 
 class Here:
-    """A pool of one seat, whose orders are done while they are waited for; errors are raised as they come."""
+    """A pool of one seat, whose orders are done while they are waited for."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -29,8 +29,11 @@ class Here:
         self._orders.append(order)
 
     def wait(self) -> Sequence[Event]:
-        """Do the oldest order."""
-        return (Event(0, self._worker.do(self._orders.popleft())),)
+        """Do the oldest order. An error is told as it is, with its traceback."""
+        try:
+            return (Event(0, self._worker.do(self._orders.popleft())),)
+        except Exception as error:
+            return (Event(0, Answer(error=error)),)
 
     def close(self) -> None:
         """Nothing is under way."""

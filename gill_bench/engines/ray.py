@@ -27,6 +27,7 @@ try:
 except ImportError as missing:
     raise InputError("--engine ray: Ray is not installed; install it with: pip install 'gill-bench[ray]'") from missing
 
+_HERE = "local"  # what Ray calls a cluster of one's own
 _START = 5  # workers that may die at one seat before they begin
 _PATIENCE = 20.0  # seconds without a worker before it is said
 _STORE = 200 * 2**20  # bytes of shared memory of a cluster of our own: only orders and answers pass through it
@@ -50,15 +51,15 @@ def cluster(address: str, cpus: int = 0) -> Iterator[None]:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    place = address or os.environ.get("RAY_ADDRESS", "")
+    place = _place(address)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     ray._private.worker._worker_logs_enabled = False  # the notices that `log_to_driver` leaves on, on stdout
     try:
-        if place and place != "local":
+        if place != _HERE:
             ray.init(address=place, **quiet)
         else:
             count = max(cpus, _usable_cpus())
-            ray.init(address="local", num_cpus=count, include_dashboard=False, object_store_memory=_STORE, **quiet)
+            ray.init(address=_HERE, num_cpus=count, include_dashboard=False, object_store_memory=_STORE, **quiet)
     except ConnectionError as error:
         raise InputError(
             f"--address {place}: no Ray cluster there ({first_line(error)}); start one with: ray start --head,"
@@ -73,23 +74,35 @@ def cluster(address: str, cpus: int = 0) -> Iterator[None]:
         ray._private.worker._worker_logs_enabled = True
 
 
-def cluster_device(name: str) -> str:
-    """The device of every worker: "cuda" if the connected cluster has accelerators that it hands out as GPUs.
+def cluster_device(name: str, address: str) -> str:
+    """The device of every worker: "cuda" if the cluster has accelerators that it hands out as GPUs.
 
     Args:
         name: "auto", "cpu" or "cuda".
+        address: As in `cluster`; one that would be started on this machine is not.
 
     Raises:
         InputError: Another device, since Ray hands out each node's; or the cluster has none.
     """
-    gpus = int(ray.cluster_resources().get("GPU", 0))
-    if name == "auto":
-        return "cuda" if gpus else "cpu"
-    if name not in ("cpu", "cuda"):
+    if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device {name}: with --engine ray it is auto, cpu or cuda; Ray gives each worker its own")
+    gpus = name != "cpu" and _has_gpus(address)
     if name == "cuda" and not gpus:
         raise InputError("--device cuda: the Ray cluster has no GPUs; see: ray status")
-    return name
+    return "cuda" if gpus else "cpu"
+
+
+def _has_gpus(address: str) -> bool:
+    if not ray.is_initialized() and _place(address) == _HERE:
+        import torch
+
+        return torch.cuda.is_available()
+    with cluster(address):
+        return bool(ray.cluster_resources().get("GPU", 0) >= 1)
+
+
+def _place(address: str) -> str:
+    return address or os.environ.get("RAY_ADDRESS") or _HERE
 
 
 class Actors:
@@ -194,10 +207,8 @@ class _Actor:
 
     def begin(self, run: Path, device: str, threads: int, folder: str, variables: dict[str, str]) -> str | Exception:
         """Take up a run; says which node this is, or why it cannot."""
-        from gill_bench import progress
         from gill_bench.runs.lock import RunLock
 
-        progress.silent().__enter__()
         os.environ.update(variables)
         where = ray.util.get_node_ip_address()
         if Path(folder).is_dir():

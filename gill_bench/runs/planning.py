@@ -10,7 +10,7 @@ from typing import cast
 
 from gill_bench.cards import Cards, ModelCard, TaskCard, Value
 from gill_bench.datasets import Context
-from gill_bench.engines.choose import ENGINES, LOCAL, MAX_FAILURES, RAY, How, connected
+from gill_bench.engines.choose import ENGINES, LOCAL, MAX_FAILURES, RAY, How
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.files import digest
 from gill_bench.hub import without_downloads
@@ -253,6 +253,16 @@ class _Planner:
             return Cell(task, model.card.name, of, seeds, fields, notes, candidates)
 
         name = model.card.name
+        if asks_of(task.card, context).endswith("-seconds") and not device_is_here(self.device):
+            self._leave_out(
+                InputError(
+                    f"{task.card.name}: what is timed is planned on a machine that has the device, {self.device}"
+                ),
+                task.card.name,
+                name,
+                context.name,
+            )
+            return None
         searches = asks_of(task.card, context) == "embeddings"
         cell = make(context, searched.get(name) or make(CandidateContext())) if searches else make(context)
         if cell.candidates is not None and not cell.candidates.asked and task.converted_candidates(name):
@@ -298,11 +308,9 @@ def choose_how(ask: Ask) -> How:
         raise InputError(f"--address {ask.address}: it is that of a Ray cluster; use it with --engine ray")
     how = How((), ask.engine, ask.address, ask.workers, max_failures=ask.max_failures)
     if ask.engine == RAY:
-        threads = use_threads(ask.threads)
-        with connected(replace(how, threads=threads)):
-            from gill_bench.engines.ray import cluster_device
+        from gill_bench.engines.ray import cluster_device
 
-            return replace(how, devices=(cluster_device(ask.device),), threads=threads)
+        return replace(how, devices=(cluster_device(ask.device, ask.address),), threads=use_threads(ask.threads))
     devices = tuple(choose_device(name.strip(), ask.threads) for name in ask.device.split(","))
     if len({device.partition(":")[0] for device in devices}) > 1:
         raise InputError(f"--devices {ask.device}: results may differ between kinds of devices; give one kind")
@@ -316,6 +324,13 @@ def use_threads(threads: int) -> int:
     if threads:
         torch.set_num_threads(threads)
     return torch.get_num_threads()
+
+
+def device_is_here(device: str) -> bool:
+    """Whether this machine has a device that a cluster's nodes have."""
+    import torch
+
+    return not device.startswith("cuda") or torch.cuda.is_available()
 
 
 def choose_device(name: str, threads: int = 0) -> str:

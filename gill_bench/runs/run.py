@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from gill_bench.engines.choose import Engine, engine
+from gill_bench.engines.choose import LOCAL, Engine, open_engine
 from gill_bench.engines.job import Failure
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.progress import bar, bars, say
@@ -70,7 +69,7 @@ def execute(plan: Plan) -> Outcome:
                 say(message)
             write_spec(run, merge_spec(run, spec, cells))
             record_environment(run, plan.device, plan.ask.batch_size)
-        with engine(run, plan.how, lock) as workers:
+        with open_engine(run, plan.how, lock) as workers:
             _generate(plan, workers)
             left = _left(plan) if plan.ask.shard[1] > 1 else 0
             if left:
@@ -95,7 +94,16 @@ def _left(plan: Plan) -> int:
     return sum(plan_cell(planned.cell, plan.ask.out).samples_pending for planned in plan.cells)
 
 
-def score(run: Path, device: str = "auto", threads: int = 0, data: str | None = None, **options: Any) -> Outcome:
+def score(
+    run: Path,
+    device: str = "auto",
+    threads: int = 0,
+    data: str | None = None,
+    *,
+    workers: int = 0,
+    engine: str = LOCAL,
+    address: str = "",
+) -> Outcome:
     """Score what is stored in a run directory and write its results again; generates nothing.
 
     Args:
@@ -103,15 +111,17 @@ def score(run: Path, device: str = "auto", threads: int = 0, data: str | None = 
         device: As in `Ask`.
         threads: As in `Ask`.
         data: Where the data is now; None where it was.
-        options: `workers`, `engine` and `address`, as in `Ask`.
+        workers: As in `Ask`.
+        engine: As in `Ask`.
+        address: As in `Ask`.
 
     Raises:
         InputError: The folder is not that of a run, or its data is not where it was.
     """
-    how = choose_how(Ask((), run, device=device, threads=threads, **options))
+    how = choose_how(Ask((), run, device=device, threads=threads, workers=workers, engine=engine, address=address))
     cells = cells_of(run, data)
-    with RunLock(run) as lock, engine(run, how, lock) as workers:
-        return Outcome(_finish(cells, run, lock, workers))
+    with RunLock(run) as lock, open_engine(run, how, lock) as scorers:
+        return Outcome(_finish(cells, run, lock, scorers))
 
 
 def cells_of(run: Path, data: str | None = None) -> list[Cell]:

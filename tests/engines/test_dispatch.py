@@ -88,7 +88,8 @@ class Scripted:
         raise AssertionError("nothing is under way: the dispatcher would wait for ever")
 
     def close(self) -> None:
-        pass
+        for orders in self._orders:
+            orders.clear()
 
 
 def batch(tool: str, count: int, done: list[str]) -> Batch:
@@ -246,3 +247,21 @@ def test_a_place_that_cannot_load_is_left_out_while_there_are_others(capsys: pyt
     assert "seat 1: a: could not be loaded; it is left out" in capsys.readouterr().err
     with pytest.raises(NotLoadedError):
         Dispatcher(Scripted(1, lambda seat, order: says(1, order)), 0).work([batch("a", 6, done)])
+
+
+def test_workers_that_cannot_be_had_leave_nothing_behind_for_what_comes_next() -> None:
+    done: list[str] = []
+    broken = [True]
+
+    def says(seat: int, order: Order) -> Answer:
+        if broken:
+            broken.clear()
+            raise GillBenchError("no worker can begin")
+        return Answer(Done())
+
+    pool = Scripted(2, says)
+    dispatcher = Dispatcher(pool, 0)
+    with pytest.raises(GillBenchError, match="no worker can begin"):
+        dispatcher.work([batch("a", 9, done)])
+    dispatcher.work([batch("b", 3, done)])
+    assert sorted(done) == ["b0", "b1", "b2"]

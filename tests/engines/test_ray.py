@@ -39,14 +39,15 @@ def test_a_node_that_dies_costs_nothing_and_the_bytes_are_those_of_a_local_run()
 def test_the_cluster_decides_which_devices_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     from gill_bench.engines import ray as engine
 
+    monkeypatch.setattr("ray.is_initialized", lambda: True)
     monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0, "GPU": 2.0})
-    assert [engine.cluster_device(name) for name in ("auto", "cuda", "cpu")] == ["cuda", "cuda", "cpu"]
+    assert [engine.cluster_device(name, "") for name in ("auto", "cuda", "cpu")] == ["cuda", "cuda", "cpu"]
     with pytest.raises(InputError, match="--device cuda:1: with --engine ray it is auto, cpu or cuda"):
-        engine.cluster_device("cuda:1")
+        engine.cluster_device("cuda:1", "")
     monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0})
-    assert engine.cluster_device("auto") == "cpu"
+    assert engine.cluster_device("auto", "") == "cpu"
     with pytest.raises(InputError, match="--device cuda: the Ray cluster has no GPUs"):
-        engine.cluster_device("cuda")
+        engine.cluster_device("cuda", "")
 
 
 def test_no_cluster_at_an_address_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,6 +61,16 @@ def test_no_cluster_at_an_address_says_how_to_start_one(monkeypatch: pytest.Monk
     reason = r"--address 10.0.0.1:6379: no Ray cluster there \(nobody there\); start one"
     with pytest.raises(InputError, match=reason), engine.cluster("10.0.0.1:6379"):
         raise AssertionError("connected to nothing")
+
+
+def test_a_node_that_does_not_see_the_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gill_bench.engines.ray import _Actor
+
+    monkeypatch.setattr("ray.util.get_node_ip_address", lambda: "10.0.0.7")
+    monkeypatch.chdir(tmp_path)
+    said = _Actor().begin(tmp_path / "run", "cpu", 1, str(tmp_path), {})
+    assert isinstance(said, InputError)
+    assert "Ray's node 10.0.0.7 does not see this run directory; put it, the data and the weights on" in str(said)
 
 
 def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import io
 import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,11 +54,13 @@ class Work:
         return replace(self, cell=self.cell.part([name for name, _ in self.unit.examples]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    value: float
-    truncated: bool
-    flagged: bool
+@dataclass(slots=True)
+class _Outcomes:
+    """What one seed's pictures came to: values by example id, and how many of them were made how."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    truncated: int = 0
+    flagged: int = 0
 
 
 def works_of(stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path) -> list[Work]:
@@ -155,7 +157,8 @@ def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked
     usable = [example for example, _, _ in cell.asked.values()]
     found = []
     for seed in cell.seeds:
-        scored = {e.id: outcomes[e.id, seed] for e in usable if (e.id, seed) in outcomes}
+        one = outcomes.pop(seed, None) or _Outcomes()
+        scored = {e.id: one.values[e.id] for e in usable if e.id in one.values}
         found.append(
             Number(
                 asked.name,
@@ -163,9 +166,9 @@ def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked
                 _mean(cell, usable, scored, asked),
                 asked.pairs.higher_is_better,
                 len(scored),
-                truncated=sum(outcome.truncated for outcome in scored.values()),
-                flagged=sum(outcome.flagged for outcome in scored.values()),
-                each={name: outcome.value for name, outcome in scored.items()},
+                truncated=one.truncated,
+                flagged=one.flagged,
+                each=scored,
             )
         )
     return found
@@ -256,28 +259,32 @@ def _reference_digest(cell: Cell, example: Example) -> str:
     return cell.task.checked[example.target.id].sha256 if example.target else ""
 
 
-def _outcomes(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked) -> dict[tuple[str, int], _Outcome]:
-    found: dict[tuple[str, int], _Outcome] = {}
+def _outcomes(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked) -> dict[int, _Outcomes]:
+    """By seed. Ids are those of the plan: what is read again for each sample would be there once for each."""
+    found: dict[int, _Outcomes] = {}
     for name, unit in sorted(units.items()):
         folder = cell.folder(run) / name
-        valid = {example for example, _ in unit.examples}
+        ids = {example: example for example, _ in unit.examples}
         values = read_values(folder, asked, cell)
         if values is None:
             continue
         for sample in read_samples(folder):
+            one = found.setdefault(sample.seed, _Outcomes())
             place = (sample.example, sample.seed)
-            if sample.example in valid and place in values and place not in found:
-                found[place] = _Outcome(values[place], sample.truncated, sample.flagged)
+            if sample.example in ids and place in values and sample.example not in one.values:
+                one.values[ids[sample.example]] = values[place]
+                one.truncated += sample.truncated
+                one.flagged += sample.flagged
     return found
 
 
-def _mean(cell: Cell, usable: Sequence[Example], scored: Mapping[str, _Outcome], asked: MetricAsked) -> float | None:
+def _mean(cell: Cell, usable: Sequence[Example], scored: Mapping[str, float], asked: MetricAsked) -> float | None:
     if not scored:
         return None
     if cell.task.card.scoring.get("layout") != "authors_layout":
-        return math.fsum(outcome.value for outcome in scored.values()) / len(scored)
+        return math.fsum(scored.values()) / len(scored)
     # Outputs are named by target picture: of the stories that share one, the last overwrites the others.
-    last = {example.target: scored[example.id].value for example in usable if example.id in scored}
+    last = {example.target: scored[example.id] for example in usable if example.id in scored}
     if asked.spec.name == _PER_TARGET:
         return math.fsum(last.values()) / len(last)
     return math.fsum(last[example.target] for example in usable if example.id in scored) / len(scored)
