@@ -88,6 +88,7 @@ class Dispatcher:
         """
         self._error = None
         self._busy: list[_Flight] = []
+        self._deaths.clear()
         while True:
             if self._error is None:
                 self._hand_out(batches, seats or len(self._pool.names()))
