@@ -168,7 +168,7 @@ def plan_cell(cell: Cell, run: Path) -> CellPlan:
                 continue
             if entry[2] == content:
                 have.setdefault(example, set()).update(unit.seeds)
-                valid.append((example, content))
+                valid.append((entry[0].id, entry[2]))  # the same texts, which are in memory already
             else:
                 changed.add(example)
         if valid:
