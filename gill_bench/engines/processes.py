@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from gill_bench.engines.dispatch import Event
+from gill_bench.engines.dispatch import ATTEMPTS, Event
 from gill_bench.engines.worker import Order, Worker, answer
 from gill_bench.errors import GillBenchError
 
@@ -28,6 +28,7 @@ class Processes:
         self._run, self._devices, self._threads = run, devices, threads
         self._there: dict[int, tuple[SpawnProcess, Connection]] = {}
         self._began: set[int] = set()
+        self._stillborn = 0  # processes in a row that ended before they began
 
     def names(self) -> Sequence[str]:
         """Such as "worker 2 (cuda:1)"."""
@@ -48,7 +49,7 @@ class Processes:
         """Answers, and deaths.
 
         Raises:
-            GillBenchError: A process ended before it began.
+            GillBenchError: One process after the other ended before it began.
         """
         seats = {id(channel): seat for seat, (_, channel) in self._there.items()}
         ready = wait([channel for _, channel in self._there.values()])
@@ -72,7 +73,8 @@ class Processes:
             channel.close()
             process.join()
             reason = f"ended with exit code {process.exitcode}"
-            if seat not in self._began:
+            self._stillborn = 0 if seat in self._began else self._stillborn + 1
+            if self._stillborn == ATTEMPTS:
                 raise GillBenchError(f"{self.names()[seat]}: {reason} before it began") from None
             yield Event(seat, None, reason)
             return
