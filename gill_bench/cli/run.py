@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.options import Address, Device, Engine
+
 
 def run(
     tasks: Annotated[list[str], typer.Argument(metavar="TASK...", help="Tasks by name, a task card's path, or all.")],
@@ -45,15 +47,7 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="CARD.KEY=VALUE", help="A setting of a task or model card; repeatable."),
     ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device",
-            "--devices",
-            metavar="A,B",
-            help="cpu, cuda, mps, or several: cuda:0,cuda:1; auto = CUDA if there is one.",
-        ),
-    ] = "auto",
+    device: Device = "auto",
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -74,15 +68,8 @@ def run(
             show_default="one per CPU with embedded weights, else 1; with Ray all there is room for",
         ),
     ] = None,
-    engine: Annotated[
-        str, typer.Option(metavar="local|ray", help="Where it runs: on this machine, or on a Ray cluster.")
-    ] = "local",
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|HOST:PORT", help="The Ray cluster.", show_default="RAY_ADDRESS, else one on this machine"
-        ),
-    ] = None,
+    engine: Engine = "local",
+    address: Address = None,
     shard: Annotated[
         str | None,
         typer.Option(metavar="PART/PARTS", help="Only one of equal parts, such as 3/16, for arrays of jobs."),

@@ -7,34 +7,21 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.options import Address, Device, Engine
+
 
 def score(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     data: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the run's data is now.", show_default="where it was")
     ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device",
-            "--devices",
-            metavar="A,B",
-            help="cpu, cuda, mps, or several: cuda:0,cuda:1; auto = CUDA if there is one.",
-        ),
-    ] = "auto",
+    device: Device = "auto",
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes per device.", show_default="1; with Ray all there is room for"),
     ] = None,
-    engine: Annotated[
-        str, typer.Option(metavar="local|ray", help="Where it runs: on this machine, or on a Ray cluster.")
-    ] = "local",
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|HOST:PORT", help="The Ray cluster.", show_default="RAY_ADDRESS, else one on this machine"
-        ),
-    ] = None,
+    engine: Engine = "local",
+    address: Address = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> int:
