@@ -242,12 +242,10 @@ def _intervals(table: Table) -> Iterator[str]:
     compared = [item for item in _cells(table) if item[2].published and item[2].mean is not None]
     if any(cell.interval for _, _, cell in compared):
         yield from _over(table, compared, "95 % interval of our mean", "No interval")
-        inside = "in / out: the paper's number lies in the interval of our mean, or not"
-        yield (
-            f"{inside}; of numbers that are not comparable, this tells nothing."
-            if _comparability(table)
-            else f"{inside}."
-        )
+    told = [cell.published_in_interval is not None for _, _, cell in compared if cell.interval]
+    if any(told):
+        rest = "" if all(told) else " Neither is said of numbers that are not comparable."
+        yield f"in / out: the paper's number lies in the interval of our mean, or not.{rest}"
 
 
 def _over(table: Table, cells: list[tuple[Line, Column, Cell]], name: str, without: str) -> Iterator[str]:
@@ -270,8 +268,13 @@ def _over(table: Table, cells: list[tuple[Line, Column, Cell]], name: str, witho
     yield from _told_apart(table, [(over.get(kind, []), sentence) for kind, sentence in sentences.items()])
 
 
-def figure_notes(table: Table) -> tuple[str, ...]:
-    """The sentences under a figure: warnings, and what its points, bands and hollow marks are."""
+def figure_notes(table: Table, left_out: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The sentences under a figure: warnings, and what its points, bands and hollow marks are.
+
+    Args:
+        table: With what is drawn.
+        left_out: Titles of models that are not drawn, as they have a single point.
+    """
     drawn = [item for item in _cells(table) if item[1].x is not None and item[2].mean is not None]
     seeds = {seed for _, _, cell in drawn for seed in cell.seeds}
     points = f"Points: mean over {len(seeds)} seeds ({_names(seeds)})" if len(seeds) > 1 else "Points: one seed"
@@ -283,6 +286,7 @@ def figure_notes(table: Table) -> tuple[str, ...]:
         *_over(table, drawn, "Band, the 95 % interval of the mean", "No band"),
         *_incomplete(table),
         *(("Hollow: what the paper prints.",) if published else ()),
+        *((f"Not drawn, since each has a single point: {len(left_out)} ({'; '.join(left_out)}).",) if left_out else ()),
     )
 
 

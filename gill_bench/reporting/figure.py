@@ -94,11 +94,12 @@ def render_figure(table: Table, format: str) -> bytes:
 
     if table.figure is None:
         raise InputError(f"{table.name}: is a table only; a layout with [figure] is a figure too")
+    table, left_out = _without_lone_points(table)
     curves = _aside(_curves(table))
     if not any(curve.measured for curve in curves):
         raise InputError(f"{table.name}: nothing on its axis was measured, so there is nothing to draw")
     title = textwrap.wrap(title_of(table), _TITLE_CHARACTERS)
-    notes = [line for note in figure_notes(table) for line in textwrap.wrap(note, _NOTE_CHARACTERS)]
+    notes = [line for note in figure_notes(table, left_out) for line in textwrap.wrap(note, _NOTE_CHARACTERS)]
     below = _AXIS + _legend_lines(_labels(curves)) * _LEGEND_LINE + 0.15 + len(notes) * _NOTE_LINE + 0.1
     height = len(title) * _TITLE_LINE + 0.25 + _PLOT + below
     # "default": the same figure whatever the user's own settings are.
@@ -152,6 +153,22 @@ def _curves(table: Table) -> list[_Curve]:
                 label = f"{line.title}, {name}" if name else line.title
                 found.append(_Curve(label, colour % len(_COLOURS), len(found), tuple(points)))
     return found
+
+
+def _without_lone_points(table: Table) -> tuple[Table, tuple[str, ...]]:
+    """The table without models that its layout does not list and that have no curve, one point at most; their titles.
+
+    Where nobody has a curve, points are what there is to show.
+    """
+    curved = {
+        line.title
+        for line in table.lines
+        for series in {column.series for column in table.columns}
+        if sum(cell.mean is not None for _, cell in _points(table, line, series)) > 1
+    }
+    lone = [line for line in table.lines if line.added and curved and line.title not in curved]
+    kept = tuple(line for line in table.lines if line not in lone)
+    return replace(table, lines=kept), tuple(line.title for line in lone)
 
 
 def _aside(curves: list[_Curve]) -> list[_Curve]:

@@ -66,6 +66,7 @@ class Cell:
         published: The paper's number, when the table is compared with the paper.
         asks: What the model is asked for; None where no card tells.
         interval: Of the mean, at 95 %, in the column's unit; None where it was not asked for, or nothing tells.
+        comparable: With the paper: neither stand-ins nor a part of the data are behind it.
     """
 
     status: Status
@@ -77,6 +78,7 @@ class Cell:
     published: Published | None = None
     asks: Asks | None = None
     interval: MeanInterval | None = None
+    comparable: bool = True
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -142,8 +144,8 @@ class Cell:
 
     @property
     def published_in_interval(self) -> bool | None:
-        """Whether the paper's number lies in the interval of our mean; None where one of them is not there."""
-        if self.interval is None or self.published is None:
+        """Whether the paper's number lies in the interval of our mean; None where that is unknown or tells nothing."""
+        if self.interval is None or self.published is None or not self.comparable:
             return None
         return self.interval.low <= self.published.value <= self.interval.high
 
@@ -197,6 +199,7 @@ class Line:
         cells: Aligned with the columns.
         published_only: The model was not run; the line shows what the paper says.
         context: Of its numbers in columns without one.
+        added: The layout does not list the model.
     """
 
     model: str
@@ -204,6 +207,7 @@ class Line:
     cells: tuple[Cell, ...]
     published_only: bool = False
     context: str = ""
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,9 +57,10 @@ def build_table(
         seeds.setdefault(_seeds_shared_by(row, cards), set()).add(row.seed)
 
     lines = []
+    listed = {row.model for row in card.rows}
     for spec in _line_specs(card, rows_of, cards, elsewhere):
         cells = []
-        for layout, rows in zip(card.columns, rows_of, strict=True):
+        for layout, rows, column in zip(card.columns, rows_of, columns, strict=True):
             context = layout.context or spec.context
             own = sorted(
                 (row for row in rows if (row.model, row.context) == (spec.model, context)), key=lambda row: row.seed
@@ -69,10 +70,13 @@ def build_table(
                 cell = _cell(own, seeds[_seeds_shared_by(own[0], cards)], layout.percent, intervals)
             else:
                 cell = Cell(_why_empty(spec.model, layout.task, context, asks, results.rows, cards))
-            cells.append(replace(cell, asks=asks, published=paper.number(spec, layout)))
+            whole = all(row.n_expected == row.n_available for row in own)
+            comparable = whole and not column.variant and not results.notes
+            cells.append(replace(cell, asks=asks, published=paper.number(spec, layout), comparable=comparable))
         was_run = any(cell.rows for cell in cells)
         if was_run or any(cell.published for cell in cells):
-            lines.append(Line(spec.model, spec.title, tuple(cells), not was_run, spec.context))
+            added = spec.model not in listed
+            lines.append(Line(spec.model, spec.title, tuple(cells), not was_run, spec.context, added))
 
     table = Table(
         name=card.name,

@@ -91,6 +91,19 @@ def test_curves_bands_and_the_papers_points_are_at_the_numbers_of_the_table(draw
         assert {(x, round(cell.interval.low, 6)), (x, round(cell.interval.high, 6))} <= corners
 
 
+def test_what_has_a_single_point_is_drawn_only_if_the_layout_lists_it_or_nothing_has_a_curve(
+    drawn: list[Figure],
+) -> None:
+    lone = [row(model, "5-captions", seed, "clip-similarity", 0.9) for model in ("mine", "glide") for seed in (0, 1)]
+    text = render_figure(made(compare=False, rows=[*results("figure-6"), *lone]), "svg").decode()
+    assert "Not drawn, since each has a single point: 1 (mine)." in text
+    labels = [entry.get_text() for entry in drawn[0].legends[0].get_texts()]
+    assert labels == ["GLIDE, captions", "Stable Diffusion, captions", "GILL, captions", "GILL, captions and pictures"]
+    text = render_figure(made(compare=False, rows=lone), "svg").decode()
+    assert "Not drawn" not in text
+    assert [entry.get_text() for entry in drawn[1].legends[0].get_texts()] == ["GLIDE, captions", "mine, captions"]
+
+
 def test_curves_differ_without_colour(drawn: list[Figure]) -> None:
     render_figure(made("figure-8", rows=results("figure-8", ("glide", "stable-diffusion", "gill"))), "png")
     lines = drawn[0].axes[0].lines

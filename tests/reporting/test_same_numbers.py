@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pyarrow.parquet
@@ -15,6 +16,7 @@ import pytest
 from gill_bench.cards import Cards
 from gill_bench.reporting import render, render_file
 from gill_bench.reporting.structure import Table
+from gill_bench.rows import Row
 from tests.reporting.made_up import around, row, seeds, table, usual_rows
 
 Grid = list[list[str]]
@@ -28,7 +30,9 @@ def made(compare: bool) -> Table:
         row("mine", "1-caption", 0, "lpips", 0.7),
         *seeds("other", "1-caption", "lpips", [None, 0.7]),
     ]
-    return table(rows, Cards().published() if compare else None, ("<tiny> & small",), around)
+    # With a note there would be neither "in" nor "out".
+    notes = () if compare else ("<tiny> & small",)
+    return table(rows, Cards().published() if compare else None, notes, around)
 
 
 def clean(cells: list[str]) -> list[str]:
@@ -172,16 +176,38 @@ def test_the_papers_number_is_in_or_out_of_the_interval_of_ours() -> None:
     text = render(made(True), "terminal", width=300)
     assert "bootstrap (of fewer than 8, Student's t) over 7 clusters of examples" in text
     assert "Student's t over 2 seeds" in text
-    assert "in / out: the paper's number lies in the interval of our mean, or not; of numbers that are not" in text
+    assert "in / out: the paper's number lies in the interval of our mean, or not.\n" in text
 
 
-def test_of_stand_in_weights_in_and_out_tell_nothing() -> None:
-    rows = [row(one.model, one.context, one.seed, f"{one.metric}[mini]", one.value) for one in usual_rows()]
-    text = render(table(rows, Cards().published(), (), around), "markdown")
-    assert "The differences mean nothing." in text
-    assert "or not; of numbers that are not comparable, this tells nothing." in text
-    full = render(table(usual_rows(), Cards().published(), (), around), "markdown")
-    assert "in / out: the paper's number lies in the interval of our mean, or not.\n" in full
+def stand_ins(rows: list[Row]) -> list[Row]:
+    return [replace(one, metric=f"{one.metric}[mini]") for one in rows]
+
+
+@pytest.mark.parametrize(
+    ("rows", "notes"),
+    [
+        (stand_ins(usual_rows()), ()),
+        ([replace(one, n_available=40) for one in usual_rows()], ()),
+        (usual_rows(), ("Data: the embedded mini world.",)),
+    ],
+    ids=["stand-ins", "a part of the data", "a note of the run"],
+)
+def test_of_what_is_not_comparable_neither_in_nor_out_is_said(rows: list[Row], notes: tuple[str, ...]) -> None:
+    found = table(rows, Cards().published(), notes, around)
+    assert any(cell.interval and cell.published for line in found.lines for cell in line.cells)
+    assert {record["published_in_interval"] for record in csv.DictReader(io.StringIO(render(found, "csv")))} == {""}
+    for format in ("terminal", "markdown", "latex", "html"):
+        text = render(found, format)
+        assert "Not comparable with the paper" in text
+        assert not re.search(r"[-+]\$?\d\.\d+ (in|out)\b|in / out", text)
+
+
+def test_columns_with_stand_ins_may_stand_beside_others() -> None:
+    rows = [*(one for one in usual_rows() if one.metric == "lpips")]
+    rows += stand_ins([one for one in usual_rows() if one.metric != "lpips"])
+    text = render(table(rows, Cards().published(), (), around), "terminal", width=300)
+    assert "interval of our mean, or not. Neither is said of numbers that are not comparable.\n" in text
+    assert {line.split()[-1] for line in text.splitlines() if line.startswith("  difference")} == {"out"}
 
 
 def test_without_the_paper_no_interval_is_printed() -> None:

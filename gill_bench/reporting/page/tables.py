@@ -41,7 +41,7 @@ class CellView:
         measured: It is a number.
         spread: What stands after the plus-minus sign, or "".
         paper: The paper's number, or "".
-        inside: "in" or "out": whether it lies in our interval; "" where that is not known.
+        inside: "in" or "out": whether it lies in our interval; "" where that tells nothing.
         link: To the samples, or to what stands behind it.
         key: Of what stands behind it; "" if nothing does.
     """

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gill_bench.cards import Cards
 from gill_bench.exhibits import ExampleScores, Exhibit, Gallery, Shown
 from gill_bench.reporting.page import write_page
+from tests.reporting.made_up import table, usual_rows
 from tests.reporting.page.content import CONTEXT, HOSTILE, METRIC, MODELS, content, gallery
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -48,6 +52,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     write_page(folder / "page", content(folder, gallery(folder, count=30)))
     write_page(folder / "hostile", content(folder, texts=HOSTILE))
+    wide = content(folder, texts=["W" * 300])
+    beside_the_paper = table(usual_rows(), Cards().published(), ("W" * 300,))
+    write_page(folder / "wide", replace(wide, tables=[beside_the_paper], to_paste=wide.tables))
     return folder / "page"
 
 
@@ -210,9 +217,9 @@ def test_texts_and_values_are_shown_where_there_are_no_pictures(tab: Any, tmp_pa
 def test_contrast_and_width(browser: Any, page: Path, scheme: str, width: int) -> None:
     """Text has a contrast of at least 4.5 to 1 (WCAG AA), and no page is wider than its window."""
     tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    for name in ("index.html", "gallery-vist.html"):
-        show(tab, page, name)
-        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for folder, name in product((page, page.with_name("wide")), ("index.html", "gallery-vist.html")):
+        show(tab, folder, name)
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), (folder, name)
         assert tab.evaluate(CONTRAST) == []
     tab.close()
 
