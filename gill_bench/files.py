@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gill_bench.store_path import StorePath
 
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+SEAL = "sha256"  # the key of an object's own digest
 _LOCAL = ("file", "local")
 _TOGETHER, _THREADS = 64, 16  # files that are flushed to disk side by side, and threads that wait for it
 
@@ -221,6 +222,11 @@ def digest(value: Any) -> str:
     True
     """
     return hashlib.sha256(to_json(value).encode()).hexdigest()
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with its own digest, by which `reading.from_sealed_json` finds whether it was altered."""
+    return {**value, SEAL: digest(value)}
 
 
 def digest_file(path: Path) -> str:

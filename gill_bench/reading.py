@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
+from gill_bench.files import SEAL, digest
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the line feed
 
@@ -75,6 +76,20 @@ def from_json(text: str) -> Any:
         return _OUR_DECODER.decode(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def from_sealed_json(text: str) -> dict[str, Any]:
+    """The object that `gill_bench.files.sealed` sealed; one of an older version, which has no seal, as it is.
+
+    Raises:
+        ValueError: As `from_json`, or it was altered since.
+    """
+    found = from_json(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object, found {type(found).__name__}")
+    if SEAL in found and found[SEAL] != digest({name: value for name, value in found.items() if name != SEAL}):
+        raise ValueError("altered since it was written: its SHA-256 differs")
+    return found
 
 
 def read_json(file: Path) -> dict[str, Any]:

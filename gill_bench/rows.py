@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
-from gill_bench.files import to_json, write_atomic
-from gill_bench.reading import from_json
+from gill_bench.files import sealed, to_json, write_atomic
+from gill_bench.reading import from_sealed_json
 
 SCHEMA_VERSION = 1
 
@@ -89,7 +89,7 @@ class Results:
             "rows": [asdict(row) for row in self.rows],
             "missing": [asdict(item) for item in self.missing],
         }
-        write_atomic(file, (to_json(value, indent=1) + "\n").encode())
+        write_atomic(file, (to_json(sealed(value), indent=1) + "\n").encode())
 
 
 def read_results(file: Path) -> Results:
@@ -99,7 +99,7 @@ def read_results(file: Path) -> Results:
         InputError: The file is absent, damaged, or of a version this gill-bench does not read.
     """
     try:
-        raw: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = from_sealed_json(file.read_text(encoding="utf-8"))
         version = raw["schema_version"]
         if version != SCHEMA_VERSION:
             raise InputError(

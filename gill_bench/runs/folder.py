@@ -52,7 +52,7 @@ def make_run_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"gill-bench")
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
             f"{folder}: cannot write there ({error.strerror or error}); choose another folder with --out"
@@ -123,8 +123,12 @@ def write_spec(run: Path, spec: Mapping[str, Any]) -> None:
 
 
 def remove_leftovers(run: Path) -> None:
-    """Remove what a killed process left of the files that are written under the lock, which the caller holds."""
+    """Remove what a killed process left of the files that are written under the lock, which the caller holds.
+
+    And of the proof that the folder can be written, which nobody misses.
+    """
     remove_temporary(run, ".*.json.*.tmp")
+    remove_temporary(run, ".write-test.*")
 
 
 def task_from_entry(run: Path, entry: Mapping[str, Any], data: str | None = None) -> dict[str, Any]:

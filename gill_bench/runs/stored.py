@@ -14,7 +14,7 @@ from typing import Any
 
 from gill_bench.errors import InputError
 from gill_bench.files import digest, list_now
-from gill_bench.reading import from_json
+from gill_bench.reading import from_json, from_sealed_json
 from gill_bench.rows import Results, Row, read_results
 from gill_bench.runs.units import COMMIT, SAMPLES, lines_of
 
@@ -189,7 +189,7 @@ def _scores(folder: Path, name: str, signature: str) -> Iterator[dict[str, Any]]
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
+        found = from_sealed_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: damaged ({error}); mend it with: gill-bench score") from error
     return found

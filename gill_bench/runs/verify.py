@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
-from gill_bench.files import digest, list_now, local_copy
+from gill_bench.files import digest, list_now
 from gill_bench.images import UnreadablePictureError, load_image
 from gill_bench.progress import bar
 from gill_bench.read_ahead import read_ahead
-from gill_bench.reading import from_json
+from gill_bench.reading import from_sealed_json
 from gill_bench.rows import Row, read_results
 from gill_bench.runs.folder import read_spec
 from gill_bench.runs.lock import RunLock
@@ -195,18 +195,18 @@ def _withdraw(folder: Path, run: Path) -> bool:
 
 def _problems_of_scores(folder: Path, run: Path, samples: int | None) -> Iterator[Problem]:
     """What is wrong with the files that scoring left in a unit's folder, or, without `samples`, in a cell's."""
-    import numpy as np
+    from gill_bench.runs.scoring.features import load_features
 
     mend = f"remove it, then: gill-bench score {run}"
     for file in sorted(folder.glob("score-*.json")):
         try:
-            content = from_json(file.read_text(encoding="utf-8"))
+            content = from_sealed_json(file.read_text(encoding="utf-8"))
             _ = content["signature"], [float(value) for *_, value in content.get("values", ())]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             yield Problem(file.relative_to(run).as_posix(), f"damaged ({error!r}); {mend}")
     for file in sorted(folder.glob("features-*.npy")):
         try:
-            rows = len(np.load(local_copy(file), mmap_mode="r", allow_pickle=False))
+            rows = len(load_features(file)[0])
         except (OSError, ValueError, EOFError, TypeError) as error:
             yield Problem(file.relative_to(run).as_posix(), f"damaged ({error!r}); {mend}")
         else:

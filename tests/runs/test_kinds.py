@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -70,6 +71,20 @@ def alter(file: Path) -> None:
     file.write_bytes(content)
 
 
+def other_feature(file: Path) -> None:
+    """Another number, as valid as the first; nothing else changes."""
+    features = np.load(file, mmap_mode="r+")
+    features[0, 0] += 1
+    features.flush()
+
+
+def other_number(file: Path) -> None:
+    """Another number, as valid as the first."""
+    content = json.loads(file.read_text())
+    content["scores"][0]["value"] += 0.25
+    file.write_text(json.dumps(content))
+
+
 @pytest.mark.parametrize(
     ("pattern", "damage"),
     [
@@ -79,6 +94,7 @@ def alter(file: Path) -> None:
         ("vqav2/able/question/*/samples.jsonl", cut),
         ("visdial-answers/able/history/*/samples.jsonl", alter),
         ("visdial-answers/able/history/score-*.json", cut),
+        ("visdial-answers/able/history/score-*.json", other_number),
         ("vist-retrieval/able/5-*/score-*.json", Path.unlink),
     ],
 )
@@ -114,16 +130,17 @@ def distance(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.parametrize("damage", [cut, other_feature])
 @pytest.mark.parametrize("side", ["generated", "reference"])
 def test_damaged_features_are_named_and_made_again(
-    tmp_path: Path, distance: Path, side: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, distance: Path, side: str, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = Path(shutil.copytree(distance, tmp_path / "run"))
     (kept,) = out.rglob("score-fid-*.json")
     kept.unlink()
     files = list(out.rglob("features-fid-*.npy")) if side == "generated" else features_in_cache()
     for file in files:
-        cut(file)
+        damage(file)
     capsys.readouterr()
     assert score(out, "cpu").complete
     said = capsys.readouterr().err

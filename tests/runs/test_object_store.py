@@ -32,6 +32,7 @@ from gill_bench.runs.verify import verify
 from tests.cli.helpers import gill_bench, start
 from tests.runs.helpers import ask, run
 from tests.runs.test_faults import command
+from tests.runs.test_run import other_value
 from tests.s3_server import BUCKET, counted_requests, s3_server
 
 pytestmark = [
@@ -126,6 +127,8 @@ def test_the_command_line_takes_urls(
     with_names = f"{url}:noisy", f"s3://{BUCKET}/runs/whole"
     compared = json.loads(said("compare", *with_names, "--json"))["comparisons"]
     assert {one["difference"]["mean"] for one in compared} == {0}
+    said("track", url, "--to", f"tensorboard={tmp_path / 'logs'}", "--name", "one")
+    assert (tmp_path / "logs" / "one" / "results.json").read_bytes() == (folder_of(url) / "results.json").read_bytes()
     page = Path(said("report", url, f"--html={tmp_path / 'page'}").strip())
     assert "noisy" in page.read_text()
 
@@ -185,7 +188,21 @@ def test_an_altered_picture_is_found_when_it_is_scored(out: Path) -> None:
         file.unlink()
     with pytest.raises(GillBenchError, match=f"{picture.name}: its content is not what the model made"):
         score(out, "cpu")
-    assert any(row.value is None for row in read_results(out / "results.json").rows)
+    assert any(row.n_failed for row in read_results(out / "results.json").rows)
+
+
+def test_an_altered_score_is_named_by_its_url_and_made_again(
+    out: Path, local: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = one(out, "score-lpips-*.json")
+    other_value(file)
+    assert main(["verify", str(out)]) == 1
+    said = capsys.readouterr()
+    assert f"{file.relative_to(out)}: damaged" in said.out
+    assert f"then: gill-bench score {out}" in said.out
+    assert f"error: {out}: 1 of what is stored" in said.err
+    score(out, "cpu")
+    assert tree(out) == tree(local)
 
 
 def test_damaged_units_are_found_and_made_again(out: Path, local: Path) -> None:

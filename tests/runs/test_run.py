@@ -17,6 +17,7 @@ from gill_bench.images import load_image
 from gill_bench.rows import Row
 from gill_bench.runs.planning import make_plan
 from gill_bench.runs.run import score
+from gill_bench.runs.stored import StoredRun
 from gill_bench.runs.units import write_unit
 from tests.runs.helpers import ask, pictures, results, run, tree
 
@@ -259,6 +260,20 @@ def test_a_picture_altered_after_the_fact_is_found(tmp_path: Path) -> None:
     assert str(altered) in str(caught.value)
 
 
+def other_value(file: Path) -> None:
+    """Another number, as valid as the first."""
+    content = json.loads(file.read_text())
+    content["values"][0][2] += 0.25
+    file.write_text(json.dumps(content))
+
+
+def better(file: Path) -> None:
+    """Another number in the tables, as valid as the first."""
+    content = json.loads(file.read_text())
+    content["rows"][0]["value"] += 0.25
+    file.write_text(json.dumps(content))
+
+
 def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
@@ -270,7 +285,9 @@ def cut(file: Path) -> None:
         ("samples.jsonl", cut),
         ("*.png", Path.unlink),
         ("score-*.json", cut),
+        ("score-*.json", other_value),
         ("results.json", cut),
+        ("results.json", better),
         ("env.json", cut),
         ("spec.json", Path.unlink),
     ],
@@ -287,6 +304,39 @@ def test_what_is_damaged_is_named_and_made_again(
     said = capsys.readouterr().err
     assert pattern == "spec.json" or str(damaged) in said
     assert tree(tmp_path / "run") == whole
+
+
+def without_digest(file: Path) -> None:
+    content = json.loads(file.read_text())
+    del content["sha256"]
+    file.write_text(json.dumps(content))
+
+
+def test_scores_of_an_older_version_are_made_again_without_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "run", contexts=("1-caption",))
+    whole = tree(tmp_path / "run")
+    for pattern in ("score-*.json", "results.json"):
+        for file in (tmp_path / "run").rglob(pattern):
+            without_digest(file)
+    StoredRun.open(tmp_path / "run")
+    capsys.readouterr()
+    assert run(tmp_path / "run", contexts=("1-caption",)).complete
+    assert "warning" not in capsys.readouterr().err
+    assert tree(tmp_path / "run") == whole
+
+
+def test_what_kills_left_is_removed(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run(out, contexts=("1-caption",))
+    whole = tree(out)
+    score = next(out.rglob("score-*.json"))
+    for left in (out / ".write-test.1", out / ".spec.json.1.tmp", score.with_name(f".{score.name}.1.tmp")):
+        left.write_text("{")
+    score.unlink()
+    run(out, contexts=("1-caption",))
+    assert tree(out) == whole
 
 
 def test_a_damaged_spec_is_no_dead_end(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from gill_bench.runs.verify import DAMAGED, verify
 from tests.runs.able import run as run_able
 from tests.runs.able import small_units
 from tests.runs.helpers import CARDS, run, tree
-from tests.runs.test_kinds import KINDS, alter
-from tests.runs.test_run import cut
+from tests.runs.test_kinds import KINDS, alter, other_feature
+from tests.runs.test_run import better, cut, other_value
 
 LIMIT = 20
 
@@ -67,6 +67,18 @@ def not_finite(file: Path) -> None:
     content = json.loads(file.read_text())
     content["values"][0][2] = float("nan")
     file.write_text(json.dumps(content))
+
+
+def other_counts(count: int) -> Callable[[Path], None]:
+    def damage(file: Path) -> None:
+        """As if an older version, which has no digest, had written it."""
+        content = json.loads(file.read_text())
+        del content["sha256"]
+        for row in content["rows"]:
+            row["n_scored"] = count
+        file.write_text(json.dumps(content))
+
+    return damage
 
 
 def empty(file: Path) -> None:
@@ -153,17 +165,11 @@ def test_every_kind_of_output(
     [
         ("score-clip*.json", cut, "damaged"),
         ("score-clip*.json", not_finite, "NaN is not a finite number"),
+        ("score-clip*.json", other_value, "altered since it was written"),
+        ("results.json", better, "altered since it was written"),
         ("results.json", cut, "damaged"),
-        (
-            "results.json",
-            lambda file: file.write_text(file.read_text().replace('"n_scored": 6', '"n_scored": -6')),
-            "-6",
-        ),
-        (
-            "results.json",
-            lambda file: file.write_text(file.read_text().replace('"n_scored": 6', '"n_scored": 5')),
-            "6 exp",
-        ),
+        ("results.json", other_counts(-6), "-6"),
+        ("results.json", other_counts(5), "6 exp"),
         ("spec.json", cut, "damaged"),
     ],
 )
@@ -186,12 +192,15 @@ def test_what_can_be_computed_again_is_named(
 
 def test_damaged_features_are_named(tmp_path: Path, kinds: Path) -> None:
     out = Path(shutil.copytree(kinds, tmp_path / "run"))
-    short, torn = sorted(out.rglob("features-*.npy"))[:2]
+    short, other = sorted(out.rglob("features-*.npy"))[:2]
     np.save(short, np.load(short)[1:])
-    cut(torn)
-    found = verify(out)
-    assert [one.file for one in found.problems] == [file.relative_to(out).as_posix() for file in (short, torn)]
-    assert " rows for " in found.problems[0].reason
+    other_feature(other)
+    for reason in ("altered since it was written", "damaged"):
+        found = verify(out)
+        assert [one.file for one in found.problems] == [file.relative_to(out).as_posix() for file in (short, other)]
+        assert " rows for " in found.problems[0].reason
+        assert reason in found.problems[1].reason
+        cut(other)
 
 
 def test_rows_that_say_more_than_is_stored(tmp_path: Path, pictures: Path) -> None:

@@ -14,7 +14,7 @@ from gill_bench.files import digest
 from gill_bench.metrics import CorpusMetricModule, Question, Reference, metric
 from gill_bench.runs.plan import Cell
 from gill_bench.runs.scoring.asked import MetricAsked
-from gill_bench.runs.scoring.kept import content_of, read_scores, write_scores
+from gill_bench.runs.scoring.kept import content_of, read_scores, remove_leftovers, write_scores
 from gill_bench.runs.scoring.outputs import outputs_of
 from gill_bench.runs.units import Unit
 
@@ -79,6 +79,7 @@ class ScoreCell:
     def do(self, loaded: None, run: Path, device: str, may_fail: int) -> Done:
         """Compute and write them."""
         cell, settings = self.cell, self.asked.settings
+        remove_leftovers(cell, run, self.asked, self.seed)
         references = {example.id: Reference(example.answers, example.facts) for example, _, _ in cell.asked.values()}
         outputs = outputs_of(cell, self.units, run, settings, self.seed)
         question = Question(cell.asks, cell.context.name, self.seed)

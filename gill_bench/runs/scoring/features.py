@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from gill_bench.cache import cache_folder
 from gill_bench.engines.job import Done
 from gill_bench.errors import GillBenchError
-from gill_bench.files import digest, digest_file, local_copy, write_atomic
+from gill_bench.files import digest, digest_file, local_copy, remove_temporary, write_atomic
 from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.progress import say
 from gill_bench.runs.scoring.asked import MetricAsked
@@ -78,6 +79,7 @@ class UnitFeatures:
 
     def do(self, loaded: FeatureExtractor, run: Path, device: str, may_fail: int) -> Done:
         """Compute and write them."""
+        remove_temporary(self.work.folder, ".features-*.tmp")  # the lock of its unit is held
         hashes = file_hashes(self.work.folder)
         files = [self.work.folder / sample.image for sample in read_samples(self.work.folder)]
         for file in files:
@@ -147,23 +149,40 @@ def file_of(folder: Path, asked: MetricAsked) -> Path:
 
 
 def read_features(file: Path) -> Features | None:
-    """Features that were written; None if there are none, or they are damaged."""
-    import numpy as np
-
+    """Features that were written; None if there are none, they are damaged, or of an older version without a digest."""
     try:
-        found: Features = np.load(local_copy(file), mmap_mode="r", allow_pickle=False)
+        found, sealed = load_features(file)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError) as error:
         say(f"warning: {file}: damaged ({error!r}); computed again")
         return None
-    return found
+    return found if sealed else None
+
+
+def load_features(file: Path) -> tuple[Features, bool]:
+    """Features as they were written, and whether a digest says so: files of older versions have none.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is damaged, or was altered since.
+    """
+    import numpy as np
+
+    copy = local_copy(file)
+    found: Features = np.load(copy, mmap_mode="r", allow_pickle=False)
+    content = copy.read_bytes()
+    rest = len(content) - found.offset - found.nbytes  # type: ignore[attr-defined]  # of a memory map
+    if rest and hashlib.sha256(content[:-rest]).digest() != content[-rest:]:
+        raise ValueError("altered since it was written: its SHA-256 differs")
+    return found, rest > 0
 
 
 def write_features(file: Path, features: Features) -> None:
-    """Write features."""
+    """Write features, and behind them the SHA-256 of the file up to there, which readers of `.npy` pass over."""
     import numpy as np
 
     buffer = io.BytesIO()
     np.save(buffer, features, allow_pickle=False)
-    write_atomic(file, buffer.getvalue())
+    content = buffer.getvalue()
+    write_atomic(file, content + hashlib.sha256(content).digest())

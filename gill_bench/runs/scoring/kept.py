@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gill_bench.files import digest, to_json, write_atomic
+from gill_bench.files import SEAL, digest, remove_temporary, sealed, to_json, write_atomic
 from gill_bench.metrics import Score
 from gill_bench.progress import say
-from gill_bench.reading import from_json
+from gill_bench.reading import from_sealed_json
 from gill_bench.runs.plan import Cell, plan_cell
 from gill_bench.runs.scoring.asked import MetricAsked
 from gill_bench.runs.scoring.number import Number
@@ -57,15 +57,21 @@ def write_scores(cell: Cell, run: Path, asked: MetricAsked, seed: int, content: 
     file = _file(cell, run, asked, seed)
     file.parent.mkdir(parents=True, exist_ok=True)
     value = {"signature": asked.signature, "content": content, "scores": [asdict(one) for one in found]}
-    write_atomic(file, (to_json(value) + "\n").encode())
+    write_atomic(file, (to_json(sealed(value)) + "\n").encode())
+
+
+def remove_leftovers(cell: Cell, run: Path, asked: MetricAsked, seed: int) -> None:
+    """Remove what a killed process left of this file, which nobody else is writing."""
+    file = _file(cell, run, asked, seed)
+    remove_temporary(file.parent, f".{file.name}.*.tmp")
 
 
 def read_scores(cell: Cell, run: Path, asked: MetricAsked, seed: int, content: str) -> list[Score] | None:
     """The kept numbers of one seed; None if there are none, or none of this content."""
     file = _file(cell, run, asked, seed)
     try:
-        raw: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
-        if raw["content"] != content:
+        raw: dict[str, Any] = from_sealed_json(file.read_text(encoding="utf-8"))
+        if SEAL not in raw or raw["content"] != content:  # of an older version, or made of something else
             return None
         return [Score(**{**one, "where": tuple(one["where"]) if one["where"] else None}) for one in raw["scores"]]
     except FileNotFoundError:

@@ -16,11 +16,11 @@ from gill_bench.datasets import Example
 from gill_bench.engines.choose import CHEAP, Engine
 from gill_bench.engines.job import Batch, Done
 from gill_bench.errors import GillBenchError
-from gill_bench.files import remove_temporary, to_json, was_absent, write_atomic
+from gill_bench.files import SEAL, remove_temporary, sealed, to_json, was_absent, write_atomic
 from gill_bench.images import load_image
 from gill_bench.progress import Progress, say
 from gill_bench.read_ahead import read_ahead
-from gill_bench.reading import from_json
+from gill_bench.reading import from_sealed_json
 from gill_bench.runs.plan import Cell
 from gill_bench.runs.scoring.asked import MetricAsked
 from gill_bench.runs.scoring.number import Number
@@ -178,7 +178,9 @@ def read_values(folder: Path, asked: MetricAsked, cell: Cell) -> dict[tuple[str,
     """A unit's values by (example, seed); None if it is not scored, or a reference picture is no longer the same."""
     file = folder / asked.file_name
     try:
-        raw: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = from_sealed_json(file.read_text(encoding="utf-8"))
+        if SEAL not in raw:  # of an older version
+            return None
         for name, sha256 in raw["references"].items():
             entry = cell.asked.get(name)
             if entry is not None and _reference_digest(cell, entry[0]) != sha256:
@@ -233,7 +235,7 @@ def _score_unit(work: Work, asked: MetricAsked, scorer: PictureMetric, reference
         values += [(name, sample.seed, float(value)) for sample, value in zip(mine, found, strict=True)]
         used[name] = _reference_digest(work.cell, example)
     content = {"metric": asked.name, "signature": asked.signature, "values": values, "references": used}
-    write_atomic(work.folder / asked.file_name, (to_json(content) + "\n").encode())
+    write_atomic(work.folder / asked.file_name, (to_json(sealed(content)) + "\n").encode())
 
 
 class _References:
