@@ -12,7 +12,7 @@ gill_bench.compare("runs/before", "runs/after")
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,11 +101,21 @@ class Run:
             context: Likewise.
             pictures: Load them, as PIL pictures in the column `picture`, which a notebook shows; else `file` says where
                 they are.
+
+        Raises:
+            InputError: The run has none of that name.
         """
         import pandas as pd
 
+        from gill_bench.errors import InputError, did_you_mean
+
         asked = (task, model, context)
         stored = self._stored()
+        for kind, word, known in zip(
+            ("task", "model", "context"), asked, zip(*(place for place, _ in stored.rows), strict=True), strict=False
+        ):
+            if word and word not in known:
+                raise InputError(f"{self.folder}: has no {kind} {word!r}; {did_you_mean(word, known)}")
         places = [place for place, _ in stored.rows if all(w in ("", p) for w, p in zip(asked, place, strict=True))]
         found = [row for place in dict.fromkeys(places) for row in self._rows(stored, place, pictures)]
         if not pictures:
@@ -122,6 +132,20 @@ class Run:
             compare: Show the paper's numbers too, and whether they lie in the 95 % intervals of these.
         """
         return _report([self.folder], tables, compare)
+
+    def page(self, folder: Path | str | None = None, *, data: str | None = None) -> Path:
+        """Write the page with tables, figures and galleries (docs/page.md), or renew it.
+
+        Args:
+            folder: Of the page; `page` in the run directory, if None.
+            data: Where the run's data is now; where it was, if None.
+
+        Returns:
+            The file to open with a browser.
+        """
+        from gill_bench.report_page import write_report_page
+
+        return write_report_page([self.folder], None if folder is None else Path(folder), data=data)
 
     def check(self, golden: Path | str, tolerance: float = 0.0) -> list[Verdict]:
         """Compare with a golden file (`gill_bench.runs.golden`)."""
@@ -171,9 +195,14 @@ def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
     Raises:
         InputError: Anything wrong in what was asked; known before any weights are loaded.
     """
+    from gill_bench.errors import InputError, did_you_mean
     from gill_bench.runs.planning import Ask, make_plan
     from gill_bench.runs.run import execute
 
+    known = {field.name for field in fields(Ask)} - {"tasks", "out"}
+    for name in options:
+        if name not in known:
+            raise InputError(f"run(): no option {name!r}; {did_you_mean(name, known)}")
     folder = folder_of(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks)
     lists: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
@@ -212,10 +241,11 @@ def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
     rows = []
     found = compare_sides(Side.parse(str(first)), Side.parse(str(second)))
     for one in found:
-        fields = asdict(one)
-        fields |= {"better": one.better, **{f"difference_{k}": v for k, v in fields.pop("difference").items()}}
-        rows.append(fields)
-    frame = pd.DataFrame(rows)
+        row = asdict(one)
+        row |= {"better": one.better, **{f"difference_{k}": v for k, v in row.pop("difference").items()}}
+        rows.append(row)
+    # Of nothing but None pandas would make objects.
+    frame = pd.DataFrame(rows).astype({"p_mcnemar": float, "effect_size": float, "better": "boolean"})
     frame.attrs.update(left_out=[asdict(one) for one in found.left_out], lone=list(found.lone))
     return frame
 

@@ -88,9 +88,10 @@ def test_samples_have_their_values_and_pictures(run: gill_bench.Run) -> None:
     chosen = run.results.query("model == 'noisy' and context == '1-caption' and metric == 'lpips[mini]'")
     assert means.tolist() == pytest.approx(chosen.sort_values("seed")["value"].tolist())
     assert len(run.samples()) == 6 * 2 * 2 * 2
-    assert run.samples(model="absent").empty
+    with pytest.raises(InputError, match="has no model 'absent'"):
+        run.samples(model="absent")
     assert html_of(frame.head(3)).count("<img") == 3
-    assert html_of(run.samples(model="absent", pictures=True)).count("<tr>") == 1
+    assert html_of(frame.head(0)).count("<tr>") == 1
 
 
 def test_reports_and_comparisons(run: gill_bench.Run) -> None:
@@ -128,6 +129,33 @@ def test_reports_are_saved_in_the_format_of_their_name(run: gill_bench.Run, tmp_
         report.save(tmp_path / "a.txt")
     with pytest.raises(InputError, match="none is among table-1"):
         report.save(tmp_path / "a.svg")
+
+
+def test_wrong_names_are_told_with_the_right_ones(run: gill_bench.Run) -> None:
+    with pytest.raises(InputError, match=r"has no model 'noisi'; did you mean 'noisy'"):
+        run.samples("vist", "noisi")
+    with pytest.raises(InputError, match=r"has no task 'visual'"):
+        run.samples("visual")
+    with pytest.raises(InputError, match=r"run\(\): no option 'limt'; did you mean 'limit'"):
+        gill_bench.run("vist", limt=3)
+
+
+def test_the_page_is_written_beside_the_units_or_elsewhere(run: gill_bench.Run, tmp_path: Path) -> None:
+    assert run.page(tmp_path / "seen") == tmp_path / "seen" / "index.html"
+    assert "<h1>run</h1>" in (tmp_path / "seen" / "index.html").read_text("utf-8")
+    assert run.page() == run.folder / "page" / "index.html"
+
+
+def test_a_comparison_has_numbers_where_numbers_are_meant(run: gill_bench.Run) -> None:
+    frame = gill_bench.compare(run.folder, run.folder)
+    kinds = {name: str(frame[name].dtype) for name in ("better", "p", "p_mcnemar", "effect_size", "wins")}
+    assert kinds == {
+        "better": "boolean",
+        "p": "float64",
+        "p_mcnemar": "float64",
+        "effect_size": "float64",
+        "wins": "int64",
+    }
 
 
 def test_the_papers_numbers_lie_in_intervals_or_not(run: gill_bench.Run) -> None:

@@ -12,13 +12,11 @@ import numpy as np
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.files import folder_of
 from gill_bench.runs.comparisons import Change, Comparison, Comparisons, LeftOut
-from gill_bench.runs.matching import Cell, Matched, largest_changes, match
+from gill_bench.runs.matching import Cell, Matched, differences_of, largest_changes, match
 from gill_bench.runs.stored import Place, StoredRun
 from gill_bench.seed_level import seed_margin
 from gill_bench.significance import bootstrap_p, effect_size, holm, is_binary, mcnemar_p, randomisation_p
 from gill_bench.statistics import paired_interval
-
-_EQUAL = 1e-12  # two means over seeds that differ by less are the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def compare_stored(
     found: list[Comparison] = []
     left_out: list[LeftOut] = []
     for places, metric in pairs:
-        if metrics and not {metric, metric.partition("[")[0]} & set(metrics):
+        if not _asked(metric, metrics):
             continue
         one = _compare(runs, places, metric, shown, cells)
         if isinstance(one, Comparison):
@@ -80,7 +78,13 @@ def compare_stored(
         )
     adjusted = holm([one.p for one in found])
     made = tuple(replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True))
-    return Comparisons(made, tuple(left_out), tuple(lone))
+    shown_lone = tuple((side, what) for side, what in lone if _asked(what.rpartition("/")[2], metrics))
+    return Comparisons(made, tuple(left_out), shown_lone)
+
+
+def _asked(metric: str, metrics: Sequence[str]) -> bool:
+    """Whether a metric is among those that were asked for, with or without a stand-in's brackets."""
+    return not metrics or metric in metrics or metric.partition("[")[0] in metrics
 
 
 def _pairs(
@@ -139,8 +143,7 @@ def _compare(
     if not groups.any():
         return left_out("all examples are of one cluster, which tells nothing about others")
     means = matched.first.mean(axis=1), matched.second.mean(axis=1)
-    differences = means[1] - means[0]
-    differences[np.abs(differences) < _EQUAL] = 0.0
+    differences = differences_of(matched)
     mcnemar, why_not = _mcnemar(matched, groups)
     gains = differences if one.higher_is_better else -differences
     return Comparison(

@@ -193,7 +193,11 @@ def _check(run: StoredRun, one: Mapping[str, Any], tolerance: float) -> Verdict 
     interval = paired_interval(losses, clusters)
     note = f"loss {interval.mean:+.4g} [{interval.low:+.4g}, {interval.high:+.4g}]"
     state: State = (
-        "regression" if interval.low > 0 and interval.mean > tolerance else "better" if interval.high < 0 else "ok"
+        "regression"
+        if interval.low > 0 and interval.mean > max(tolerance, ROUNDING * max(1.0, abs(was)))
+        else "better"
+        if interval.high < 0
+        else "ok"
     )
     return Verdict(name, state, was, now, note), clustered_t_p(losses, clusters)
 

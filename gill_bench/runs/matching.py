@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from gill_bench.signatures import describe_differences, signature_differences
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ROUNDING = 1e-5  # of the largest value: float32 networks in other batches or on another machine; 2e-6 was seen
 _DRAWN = {"examples"}  # fields of a signature that say which examples were asked, not how
 
 
@@ -180,8 +180,16 @@ def _failures(cells: tuple[Cell, Cell], metric: str) -> list[str]:
     return found
 
 
+def differences_of(matched: Matched) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Second minus first of each example, means over seeds; 0 where they differ by rounding alone."""
+    first, second = matched.first.mean(axis=1), matched.second.mean(axis=1)
+    found: np.ndarray[tuple[int], np.dtype[np.float64]] = second - first
+    found[np.abs(found) <= ROUNDING * max(np.abs(first).max(), np.abs(second).max())] = 0.0
+    return found
+
+
 def largest_changes(matched: Matched, count: int) -> list[int]:
     """The places of the examples whose means differ most, largest first; none whose means are equal."""
-    change = np.abs(matched.second.mean(axis=1) - matched.first.mean(axis=1))
+    change = np.abs(differences_of(matched))
     order = np.argsort(-change, kind="stable")[:count]
-    return [int(place) for place in order if not math.isclose(change[place], 0, abs_tol=1e-12)]
+    return [int(place) for place in order if change[place] > 0]

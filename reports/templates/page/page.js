@@ -349,10 +349,11 @@ class Gallery {
       if (token !== this.token) return;
       parts.list.replaceChildren(...articles);
       this.drawPager(pages);
-      const from = places.length ? state.page * PAGE + 1 : 0;
-      parts.status.textContent = `${from}–${state.page * PAGE + places.length} of ${chosen.length} examples`
+      const from = state.page * PAGE + 1;
+      parts.status.textContent = (places.length
+        ? `${from}–${state.page * PAGE + places.length} of ${chosen.length} examples` : 'None of the examples')
         + (chosen.length < this.index.ids.length ? ` (of ${this.index.ids.length})` : '')
-        + `, ${parts.sort.selectedOptions[0].textContent}.`;
+        + (places.length ? `, ${parts.sort.selectedOptions[0].textContent}.` : ' is like this.');
       this.at = 0;
       const [first] = this.shots();
       if (first) {

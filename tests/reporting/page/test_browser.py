@@ -124,6 +124,9 @@ def test_sorting_filters_pages_and_win_and_loss(tab: Any, page: Path) -> None:
     tab.locator("#show").select_option("b")
     until(tab, "document.querySelectorAll('.exhibit').length === 1")
     assert ids(tab) == ["0"]
+    tab.locator("#query").fill("nobody wrote this")
+    until(tab, "document.querySelector('#status').textContent === 'None of the examples (of 30) is like this.'")
+    assert ids(tab) == []
     tab.locator("#show").select_option("all")
     tab.locator("[data-fact=kind]").select_option("odd")
     tab.locator("#query").fill("CAPTION 2")

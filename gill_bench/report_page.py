@@ -1,4 +1,4 @@
-"""The page of `gill-bench report --html`: what is shown is gathered here from the parts that know it."""
+"""The page of `gill-bench report --html` and `Run.page`: gathered here from the parts that know it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from pathlib import Path
 
 
 def write_report_page(
-    runs: Sequence[Path], folder: Path | None, card_folders: Sequence[Path], tables: Sequence[str], data: str | None
+    runs: Sequence[Path],
+    folder: Path | None = None,
+    card_folders: Sequence[Path] = (),
+    tables: Sequence[str] = (),
+    data: str | None = None,
 ) -> Path:
     """Write the page of runs taken together.
 
