@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from gill_bench.errors import InputError
+from gill_bench.files import is_remote
 from gill_bench.rows import Row
 from gill_bench.runs.stored import Place, StoredRun
 from gill_bench.statistics import spread
@@ -40,13 +42,24 @@ def track(run: StoredRun, tracker: Tracker, name: str, tables: Mapping[str, str]
     tracker.summary(dict(_summary(rows)))
     for table, markdown in tables.items():
         tracker.table(table, markdown)
-    for file in _FILES:
-        if (run.folder / file).is_file():
-            tracker.file(run.folder / file)
-    for place in dict.fromkeys(place for place, _ in run.rows):
-        for label, picture, caption in _pictures(run, place, pictures):
-            tracker.picture(label, picture, caption)
-    return tracker.finish()
+    with TemporaryDirectory() as scratch:
+        for file in _FILES:
+            if (run.folder / file).is_file():
+                tracker.file(_here(run.folder / file, Path(scratch)))
+        for place in dict.fromkeys(place for place, _ in run.rows):
+            for label, picture, caption in _pictures(run, place, pictures):
+                tracker.picture(label, _here(picture, Path(scratch)), caption)
+        return tracker.finish()
+
+
+def _here(file: Path, scratch: Path) -> Path:
+    """A file of this machine, for libraries that read no others."""
+    if not is_remote(file):
+        return file
+    copy = scratch / file.parent.name / file.name
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_bytes(file.read_bytes())
+    return copy
 
 
 def _name(row: Row) -> str:

@@ -106,7 +106,7 @@ def test_what_is_read_of_it_is_the_same(whole: Path, local: Path) -> None:
 
 
 def test_the_command_line_takes_urls(
-    whole: Path, local: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    whole: Path, local: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A number in brackets, which fsspec would take for a pattern."""
 
@@ -127,8 +127,11 @@ def test_the_command_line_takes_urls(
     with_names = f"{url}:noisy", f"s3://{BUCKET}/runs/whole"
     compared = json.loads(said("compare", *with_names, "--json"))["comparisons"]
     assert {one["difference"]["mean"] for one in compared} == {0}
-    said("track", url, "--to", f"tensorboard={tmp_path / 'logs'}", "--name", "one")
-    assert (tmp_path / "logs" / "one" / "results.json").read_bytes() == (folder_of(url) / "results.json").read_bytes()
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    said("track", url, "--to", f"mlflow=file:{tmp_path / 'store'}", "--name", "one")
+    [kept] = (tmp_path / "store").rglob("results.json")
+    assert kept.read_bytes() == (folder_of(url) / "results.json").read_bytes()
+    assert list((tmp_path / "store").rglob("*.png"))
     page = Path(said("report", url, f"--html={tmp_path / 'page'}").strip())
     assert "noisy" in page.read_text()
 
