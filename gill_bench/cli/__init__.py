@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 from types import FrameType
 
 from gill_bench.errors import GillBenchError
@@ -104,5 +105,14 @@ def _end_at_the_second_interruption(words: list[str]) -> None:
         os.write(2, _how_to_resume(words).encode())  # sys.stderr may be in the middle of something
         os._exit(_INTERRUPTED)
 
+    def unraisable(lost: sys.UnraisableHookArgs) -> None:
+        """Have an interruption come again, a moment later, that came where none can be raised: in a finaliser."""
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, first)
+            threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+        else:
+            sys.__unraisablehook__(lost)
+
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else nobody is at a terminal
         signal.signal(signal.SIGINT, first)
+        sys.unraisablehook = unraisable

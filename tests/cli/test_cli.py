@@ -147,3 +147,28 @@ def test_a_card_of_ones_own_by_its_path(tmp_path: Path) -> None:
 def test_a_folder_without_write_permission(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
     assert "cannot write there" in wrong(["run", "vist", "--out", str(tmp_path / "locked" / "run")], capsys)
+
+
+def test_an_interruption_is_not_lost_where_none_can_be_raised() -> None:
+    """Such as while a generator that nobody wants any more is closed."""
+    code = """
+import signal, time
+from gill_bench.cli import _end_at_the_second_interruption
+
+def reading():
+    try:
+        yield
+    finally:
+        signal.raise_signal(signal.SIGINT)
+
+_end_at_the_second_interruption(["run", "vist"])
+try:
+    unwanted = reading()
+    next(unwanted)
+    del unwanted
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "interrupted\n", "")

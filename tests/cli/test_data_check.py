@@ -92,7 +92,7 @@ def test_gaps_end_with_4(vist: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "  examples    32; usable: 22 in every context\n" in said.out
     assert "  pictures    75 of 80 are there\n" in said.out
     assert "4 missing: 100000, 100005, 100010, ...\n" in said.out
-    assert f"{vist}/images/test/100020.png: not a picture that PIL can read\n" in said.out
+    assert f"{vist}/images/test/100020.png: not a picture that PIL can read, of the formats in use\n" in said.out
     assert "--set vist.unreadable=count" in said.out
     assert said.err.splitlines()[-1] == "error: vist: not everything is there"
 

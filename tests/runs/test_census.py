@@ -232,7 +232,7 @@ def test_json_holds_all_of_it(vist: Path) -> None:
             {
                 "id": "100004",
                 "file": str(vist / "images/test/100004.png"),
-                "reason": "not a picture that PIL can read",
+                "reason": "not a picture that PIL can read, of the formats in use",
             }
         ],
     }

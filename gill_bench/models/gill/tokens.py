@@ -114,7 +114,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     except Exception as error:
         # The tokenizers library raises bare Exception for damaged files.
         raise InputError(f"{folder}: its tokenizer cannot be loaded: {first_line(error)}") from error
-    config = read_json(folder / "config.json")
+    file = folder / "config.json"
+    config = read_json(file) if file.is_file() else {}  # while OPT is trained, it has none yet
     rows = config.get("text_config", config).get("vocab_size")
     # Without additions, which may be there already: [IMG7] of OPT-6.7b lies behind its table's end.
     if isinstance(rows, int) and tokenizer.vocab_size > rows:
