@@ -82,7 +82,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     if is_remote(path):
         path.write_bytes(content)
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -93,6 +93,10 @@ def write_atomic(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def sync_folder(folder: Path) -> None:
@@ -107,23 +111,25 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
+def writing(folder: Path, last: str) -> Iterator[Callable[[str, bytes], None]]:
     """Give a function that writes a new file of a folder by name.
 
-    At the end of the context all are there for good, and the folder itself is in the one above it.
-
-    Not atomic each: a file may be there in part until then.
+    At the end of the context all are there for good, the one called `last` after the others, whole or not at all, and
+    the folder itself is in the one above it. The others may be there in part until then.
     """
     if is_remote(folder):
         contents: dict[str, bytes] = {}
         yield contents.__setitem__
+        final = contents.pop(last)
         _in_store(folder).write_together(contents)
+        write_atomic(folder / last, final)
         return
 
     open_files: list[BinaryIO] = []
+    waiting = _temporary(folder / last)
 
     def write(name: str, content: bytes) -> None:
-        file = (folder / name).open("wb")
+        file = (waiting if name == last else folder / name).open("wb")
         open_files.append(file)
         file.write(content)
         file.flush()
@@ -133,6 +139,8 @@ def writing(folder: Path) -> Iterator[Callable[[str, bytes], None]]:
     try:
         yield write
         _flush(open_files, folder, folder.parent)
+        waiting.replace(folder / last)
+        sync_folder(folder)
     finally:
         for file in open_files:
             file.close()

@@ -95,7 +95,7 @@ def test_paths_are_names(folder: Path) -> None:
 def test_what_is_written_is_read(folder: Path) -> None:
     write_atomic(folder / "a" / "x.json", b'{"a": 1}\n')
     write_atomic(folder / "a" / "x.json", b'{"a": 2}\n')
-    with writing(folder / "b") as write:
+    with writing(folder / "b", last="z.txt") as write:
         write("y.txt", "grün".encode())
         write("z.txt", b"")
     assert json.loads((folder / "a" / "x.json").read_text()) == {"a": 2}

@@ -23,7 +23,6 @@ from gill_bench.files import (
     is_remote,
     remove_folder,
     to_json,
-    write_atomic,
     writing,
 )
 from gill_bench.reading import from_json
@@ -233,7 +232,7 @@ def write_unit(
     folder.mkdir(parents=True)
     lines: list[str] = []
     files: dict[str, str] = {}
-    with writing(folder) as write:
+    with writing(folder, last=COMMIT) as write:
 
         def put(name: str, content: bytes) -> None:
             write(name, content)
@@ -253,19 +252,19 @@ def write_unit(
         if vectors:
             put(VECTORS, _npy(vectors))
         put(SAMPLES, ("\n".join(lines) + "\n").encode())
-    commit = {
-        "schema_version": SCHEMA_VERSION,
-        "key": unit.key,
-        "task": unit.task,
-        "model": unit.model,
-        "context": unit.context,
-        "recipe": unit.recipe,
-        "examples": unit.examples,
-        "seeds": unit.seeds,
-        "files": files,
-        "made": dict(made),
-    }
-    write_atomic(folder / COMMIT, (to_json(commit, indent=1) + "\n").encode())
+        commit = {
+            "schema_version": SCHEMA_VERSION,
+            "key": unit.key,
+            "task": unit.task,
+            "model": unit.model,
+            "context": unit.context,
+            "recipe": unit.recipe,
+            "examples": unit.examples,
+            "seeds": unit.seeds,
+            "files": files,
+            "made": dict(made),
+        }
+        write(COMMIT, (to_json(commit, indent=1) + "\n").encode())
 
 
 def _png(picture: Image) -> bytes:
