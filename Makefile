@@ -12,7 +12,8 @@ demo: setup
 	$(BIN)/gill-bench report runs/demo --table table-1 --compare paper
 	$(BIN)/gill-bench mini findings runs/demo
 	$(BIN)/gill-bench report runs/demo --table table-1 --out runs/demo/table-1.md --pictures runs/demo/pictures.png
-	@echo "also written: runs/demo/table-1.md and runs/demo/pictures.png"
+	$(BIN)/gill-bench report runs/demo --html
+	@echo "also written: runs/demo/table-1.md and runs/demo/pictures.png; open runs/demo/page/index.html in a browser"
 
 test: setup
 	$(BIN)/ruff format --check .
