@@ -17,6 +17,7 @@ from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.progress import say
 from gill_bench.runs.scoring.asked import MetricAsked
 from gill_bench.runs.scoring.pairs import Work, changed_picture
+from gill_bench.runs.scoring.tool import MetricTool
 from gill_bench.runs.units import file_hashes, read_samples
 
 if TYPE_CHECKING:
@@ -34,21 +35,8 @@ def module_of(asked: MetricAsked) -> DistributionMetricModule:
 
 
 @dataclass(frozen=True)
-class FeaturesTool:
+class FeaturesTool(MetricTool):
     """A feature network as what jobs need loaded."""
-
-    asked: MetricAsked
-    name: str = ""
-
-    @property
-    def key(self) -> str:
-        """The metric's."""
-        return f"{self.asked.spec.name}-{self.asked.key}"
-
-    @property
-    def folders(self) -> frozenset[Path]:
-        """No model takes them over."""
-        return frozenset()
 
     def load(self, device: str) -> FeatureExtractor:
         """The network."""

@@ -24,6 +24,7 @@ from gill_bench.reading import from_sealed_json
 from gill_bench.runs.plan import Cell
 from gill_bench.runs.scoring.asked import MetricAsked
 from gill_bench.runs.scoring.number import Number
+from gill_bench.runs.scoring.tool import MetricTool
 from gill_bench.runs.units import Sample, Unit, file_hashes, read_samples
 
 if TYPE_CHECKING:
@@ -96,21 +97,8 @@ def score(
 
 
 @dataclass(frozen=True)
-class PairsTool:
+class PairsTool(MetricTool):
     """A metric's backbone as what jobs need loaded."""
-
-    asked: MetricAsked
-    name: str = ""
-
-    @property
-    def key(self) -> str:
-        """The metric's."""
-        return f"{self.asked.spec.name}-{self.asked.key}"
-
-    @property
-    def folders(self) -> frozenset[Path]:
-        """No model takes them over."""
-        return frozenset()
 
     def load(self, device: str) -> tuple[PictureMetric, _References]:
         """The backbone, and what it computed of reference pictures."""
