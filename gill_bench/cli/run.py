@@ -99,6 +99,7 @@ def run(
     from gill_bench.errors import IncompleteError
     from gill_bench.files import folder_of
     from gill_bench.progress import say
+    from gill_bench.read_ahead import usable_processors
     from gill_bench.runs.planning import Ask, make_plan
     from gill_bench.runs.run import execute
     from gill_bench.weights import MINI
@@ -118,7 +119,8 @@ def run(
         device=device,
         batch_size=batch_size or 0,
         threads=threads or (1 if weights == MINI else 0),
-        workers=workers or (_cpus() if weights == MINI and device in ("auto", "cpu") and engine == "local" else 0),
+        workers=workers
+        or (usable_processors() if weights == MINI and device in ("auto", "cpu") and engine == "local" else 0),
         engine=engine,
         address=address or "",
         max_failures=max_failures,
@@ -144,12 +146,6 @@ def run(
     if not outcome.complete:
         raise IncompleteError(f"{ask.out}: some outputs are missing; the same command tries them again")
     return 0
-
-
-def _cpus() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from gill_bench.engines.dispatch import Event
 from gill_bench.engines.worker import Answer, Order, Worker, answer
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.progress import say
+from gill_bench.read_ahead import usable_processors
 
 try:
     import ray
@@ -58,7 +59,7 @@ def cluster(address: str, cpus: int = 0) -> Iterator[None]:
         if place != _HERE:
             ray.init(address=place, **quiet)
         else:
-            count = max(cpus, _usable_cpus())
+            count = max(cpus, usable_processors())
             ray.init(address=_HERE, num_cpus=count, include_dashboard=False, object_store_memory=_STORE, **quiet)
     except ConnectionError as error:
         raise InputError(
@@ -241,10 +242,6 @@ def _room(needs: dict[str, int]) -> int:
 def _own_variables() -> dict[str, str]:
     """Our own environment variables; no others, since those of a cluster's nodes may be set for a reason."""
     return {name: value for name, value in os.environ.items() if name.startswith("GILL_BENCH_")}
-
-
-def _usable_cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _reason(error: RayActorError) -> str:

@@ -26,3 +26,12 @@ def start(*arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, **variables},
     )
+
+
+def running(group: int) -> bool:
+    """Whether any process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kills import kill_and_resume
-from tests.cli.helpers import COMMAND, gill_bench, start
+from tests.cli.helpers import COMMAND, gill_bench, running, start
 from tests.runs.helpers import CARDS, pictures, run, tree
 from tests.stories import small_vist
 
@@ -175,18 +175,10 @@ def test_ctrl_c_twice(
     assert said.strip().splitlines()[-1].startswith("  gill-bench run vist --models noisy")
     assert not (out / "results.json").exists()
     for _ in range(600):
-        if not _running(first.pid):
+        if not running(first.pid):
             break
         time.sleep(0.1)
-    assert not _running(first.pid)
-
-
-def _running(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    assert not running(first.pid)
 
 
 def test_clocks_that_go_back_change_nothing(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 
 from gill_bench.errors import GillBenchError
-from tests.cli.helpers import COMMAND
+from tests.cli.helpers import COMMAND, running
 from tests.runs.able import run as run_able
 from tests.runs.helpers import run, tree
 from tests.runs.test_faults import command, wait_for_units
@@ -123,12 +123,3 @@ def test_a_run_that_is_stopped_leaves_no_worker(tmp_path: Path, how: signal.Sign
         assert "--devices cpu,cpu" in said
     assert len(list(out.rglob("unit.json"))) < 3 * 8  # a worker does not go on alone
     assert not (out / "results.json").exists()
-
-
-def running(group: int) -> bool:
-    """Whether any process of a group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
