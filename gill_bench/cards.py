@@ -29,6 +29,7 @@ from gill_bench.card_schema import (
     Value,
 )
 from gill_bench.errors import InputError, did_you_mean
+from gill_bench.files import refuse_special
 from gill_bench.reading import has_controls
 
 __all__ = [
@@ -261,6 +262,7 @@ def read_toml(file: Path) -> dict[str, Any]:
         InputError: Absent, unreadable or not TOML; with the place.
     """
     try:
+        refuse_special(file)
         content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such card") from error

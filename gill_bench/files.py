@@ -7,11 +7,13 @@ differs is here.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
 SEAL = "sha256"  # the key of an object's own digest
 _LOCAL = ("file", "local")
+_SPECIAL = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe (FIFO)"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 _TOGETHER, _THREADS = 64, 16  # files that are flushed to disk side by side, and threads that wait for it
 
 
@@ -237,7 +246,26 @@ def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
     return {**value, SEAL: digest(value)}
 
 
+def refuse_special(path: Path) -> None:
+    """Refuse what is no regular file: opening a pipe would wait for somebody who writes to it, for ever.
+
+    Raises:
+        OSError: There is no such file, or it is a folder, pipe, socket or device.
+    """
+    if is_remote(path):
+        return
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        what = next((name for test, name in _SPECIAL if test(mode)), "something else than a file")
+        raise OSError(errno.EINVAL, f"{what}, where a file is expected", str(path))
+
+
 def digest_file(path: Path) -> str:
-    """SHA-256 (hex) of a file's content, read in blocks."""
+    """SHA-256 (hex) of a file's content, read in blocks.
+
+    Raises:
+        OSError: It cannot be read, or is no regular file.
+    """
+    refuse_special(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

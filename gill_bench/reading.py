@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
-from gill_bench.files import SEAL, digest
+from gill_bench.files import SEAL, digest, refuse_special
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the line feed
 
@@ -32,9 +32,10 @@ def read_text(file: Path) -> str:
     """Read a UTF-8 text as it stands, line ends included; a byte order mark is passed over.
 
     Raises:
-        InputError: Missing, unreadable, or not UTF-8.
+        InputError: Missing, unreadable, no regular file, or not UTF-8.
     """
     try:
+        refuse_special(file)
         return file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file") from error

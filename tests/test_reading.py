@@ -49,5 +49,5 @@ def test_what_is_not_an_object(tmp_path: Path) -> None:
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="gone: no such file"):
         read_text(tmp_path / "gone")
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+    with pytest.raises(InputError, match="cannot be read: a folder, where a file is expected"):
         read_text(tmp_path)

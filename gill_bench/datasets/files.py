@@ -34,7 +34,7 @@ def find_split_file(folder: Path, split: str, pattern: str, places: Sequence[str
         raise InputError(f"split {shown(split)}: expected letters, digits, '-', '_' and '.', as in a file's name")
     name = pattern.format(split=split)
     for place in places:
-        if (folder / place / name).is_file():
+        if (folder / place / name).exists():  # whether it is a regular file is told when it is read
             return folder / place / name
     before, after = pattern.split("{split}")
     files = [file.name for place in places for file in (folder / place).glob(f"{before}*{after}") if file.is_file()]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gill_bench.datasets import Picture
 from gill_bench.errors import InputError
 from gill_bench.files import digest_file
-from gill_bench.images import UnreadablePictureError, load_image
+from gill_bench.images import UnreadablePictureError, read_picture
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 _THREADS = 4  # PIL releases the GIL while it decodes
@@ -20,7 +20,8 @@ def index_pictures(folders: Iterable[Path]) -> dict[str, Path]:
     """Map picture ids (file names without extension) to files.
 
     An earlier folder wins over a later one, and within a folder the order of `EXTENSIONS` decides, so that the choice
-    never depends on the file system. Folders that do not exist are passed over.
+    never depends on the file system. Folders that do not exist are passed over, and so are hidden files, such as the
+    `._7.jpg` that macOS puts beside `7.jpg`.
     """
     found: dict[str, tuple[int, int, Path]] = {}
     for place, folder in enumerate(folders):
@@ -28,7 +29,7 @@ def index_pictures(folders: Iterable[Path]) -> dict[str, Path]:
             continue
         for file in folder.iterdir():
             extension = file.suffix.lower()
-            if extension not in EXTENSIONS:
+            if extension not in EXTENSIONS or file.name.startswith("."):
                 continue
             candidate = (place, EXTENSIONS.index(extension), file)
             if file.stem not in found or candidate < found[file.stem]:
@@ -37,11 +38,14 @@ def index_pictures(folders: Iterable[Path]) -> dict[str, Path]:
 
 
 def find_pictures(places: Iterable[Path], names: Iterable[str]) -> dict[str, Path]:
-    """Map file names, of which each may have folders in it, to files; the first place that has one wins."""
+    """Map file names, of which each may have folders in it, to files; the first place that has one wins.
+
+    What lies there under the name may be no regular file, which reading it tells.
+    """
     folders = [place for place in places if place.is_dir()]
     found: dict[str, Path] = {}
     for name in names:
-        file = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        file = next((folder / name for folder in folders if (folder / name).exists()), None)
         if file is not None:
             found[name] = file
     return found
@@ -61,7 +65,11 @@ def no_pictures(folder: Path, split: str, places: Iterable[Path], expected: str)
 
 
 class Checked(NamedTuple):
-    """What reading a picture once told: the SHA-256 of its file, or the reason why it cannot be used."""
+    """What reading a picture once told: the SHA-256 of its file, or the reason why it cannot be used.
+
+    The SHA-256 stands for what is seen of the file. Where that hangs on a rule beyond `gill_bench.images.RULE`, the
+    rule's name follows it, so that what was made or scored with another reading of the same file counts as of another.
+    """
 
     sha256: str
     problem: str
@@ -91,8 +99,9 @@ def _check(picture: Picture) -> Checked:
     if picture.file is None:
         return Checked("", "picture is not in the data folder")
     try:
-        load_image(picture.file)
-        return Checked(digest_file(picture.file), "")
+        _, rule = read_picture(picture.file)
+        sha256 = digest_file(picture.file)
+        return Checked(f"{sha256}|{rule}" if rule else sha256, "")
     except UnreadablePictureError as error:
         return Checked("", str(error))
     except OSError as error:

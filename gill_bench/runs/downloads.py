@@ -111,7 +111,7 @@ def _has_pictures(folder: Path) -> bool:
 
 
 def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in EXTENSIONS
+    return Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".")
 
 
 def _hint(needed: Needed, root: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -215,5 +216,12 @@ def test_hostile_json(vist: Path, content: str | bytes, message: str) -> None:
 def test_a_folder_where_the_file_should_be(vist: Path) -> None:
     sis_file(vist).unlink()
     sis_file(vist).mkdir()
-    with pytest.raises(InputError, match="there is val: choose with --split"):
+    with pytest.raises(InputError, match="cannot be read: a folder, where a file is expected"):
+        load(vist, "test", {})
+
+
+def test_a_pipe_where_the_file_should_be(vist: Path) -> None:
+    sis_file(vist).unlink()
+    os.mkfifo(sis_file(vist))
+    with pytest.raises(InputError, match="cannot be read: a named pipe"):
         load(vist, "test", {})

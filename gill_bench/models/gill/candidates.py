@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gill_bench.embeddings import Embeddings, read_embeddings
 from gill_bench.errors import InputError
-from gill_bench.images import UnreadablePictureError, load_image
+from gill_bench.images import UnreadablePictureError, load_image, rgb_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +105,7 @@ class CandidateSet:
         if self._fetch is None:
             raise UnreadablePictureError("neither a folder of pictures nor a function that fetches them was given")
         try:
-            return self._fetch(path).convert("RGB")
+            return rgb_of(self._fetch(path))
         except (OSError, ValueError) as error:
             raise UnreadablePictureError(f"not fetched ({type(error).__name__}: {error})") from error
 
