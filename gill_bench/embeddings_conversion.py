@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gill_bench.embeddings import Dtype, check_new, write_embeddings
 from gill_bench.errors import InputError
 from gill_bench.files import digest_file
-from gill_bench.pickled_arrays import SIZES, StoredArray, read_pickled
+from gill_bench.pickled_arrays import StoredArray, read_pickled
 from gill_bench.progress import bar
 
 _ROWS = 4096  # in a block
@@ -21,25 +21,30 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What one file holds; the numbers are still in it."""
+    """The content of one file.
+
+    Attributes:
+        parts: Arrays of one type, each of one or several embeddings, in order.
+        width: Numbers in an embedding, p.
+    """
 
     file: Path
     paths: list[str]
-    offsets: NDArray[np.int64]
-    dtype: str
+    parts: list[StoredArray]
     width: int
 
     def blocks(self) -> Iterator[NDArray[np.floating]]:
-        """Embeddings (B, p), float32 or float64."""
-        data = np.memmap(self.file, np.uint8, "r")
-        size = SIZES[self.dtype]
-        columns = np.arange(self.width * size)
-        for start in range(0, len(self.offsets), _ROWS):
-            raw = data[self.offsets[start : start + _ROWS, None] + columns]
-            if self.dtype == "bf16":  # the upper half of a float32
-                yield (raw.view("<u2").astype(np.uint32) << 16).view(np.float32)
-            else:
-                yield raw.view(self.dtype).astype(np.float64)
+        """Embeddings (B, p), float32 or float64, some thousands at a time."""
+        waiting: list[NDArray[np.floating]] = []
+        for part in self.parts:
+            rows = part.values.reshape(-1, self.width)
+            for start in range(0, len(rows), _ROWS):
+                waiting.append(StoredArray(part.dtype, rows[start : start + _ROWS]).numbers())
+                if sum(map(len, waiting)) >= _ROWS:
+                    yield np.concatenate(waiting)
+                    waiting = []
+        if waiting:
+            yield np.concatenate(waiting)
 
 
 def convert_embeddings(files: Sequence[Path], folder: Path, dtype: Dtype = "float32") -> int:
@@ -94,27 +99,26 @@ def _read(file: Path) -> _Content:
     arrays = arrays if isinstance(arrays, (list, tuple)) else [arrays]
     if not arrays:
         raise InputError(f"{file}: 'embeddings' is empty")
-    kinds: dict[tuple[str, int], int] = {}
-    offsets: list[int] = []
+    kinds: set[tuple[str, int]] = set()
+    count = 0
     for place, array in enumerate(arrays):
         rows, width = _rows(array)
         if not rows:
-            found = f"array {array.shape}" if isinstance(array, StoredArray) else type(array).__name__
-            raise InputError(f"{file}: 'embeddings', item {place}: {found}, expected (p,), (n, p) or (n, 1, p)")
-        kinds.setdefault((array.dtype, width), place)
+            kind = f"array {array.values.shape}" if isinstance(array, StoredArray) else type(array).__name__
+            raise InputError(f"{file}: 'embeddings', item {place}: {kind}, expected (p,), (n, p) or (n, 1, p)")
+        kinds.add((array.dtype, width))
         if len(kinds) > 1:
             raise InputError(f"{file}: 'embeddings', item {place} is of another type or width than those before it")
-        size = width * SIZES[array.dtype]
-        offsets.extend(range(array.offset, array.offset + rows * size, size))
-    if len(offsets) != len(paths):
-        raise InputError(f"{file}: {len(paths)} paths, but {len(offsets)} embeddings; the file is damaged")
-    [(dtype, width)] = kinds
-    return _Content(file, paths, np.array(offsets, np.int64), dtype, width)
+        count += rows
+    if count != len(paths):
+        raise InputError(f"{file}: {len(paths)} paths, but {count} embeddings; the file is damaged")
+    [(_, width)] = kinds
+    return _Content(file, paths, list(arrays), width)
 
 
 def _rows(array: object) -> tuple[int, int]:
     """Number and width of an array's embeddings; (0, 0) where it holds none."""
-    shape = array.shape if isinstance(array, StoredArray) and array.dtype else ()
+    shape = array.values.shape if isinstance(array, StoredArray) and array.dtype else ()
     if len(shape) == 3 and shape[1] == 1:
         shape = (shape[0], shape[2])
     if len(shape) == 1:

@@ -72,7 +72,7 @@ def test_code_in_checkpoints_is_never_run(tmp_path: Path, way: str) -> None:
 
 def test_code_in_embeddings_is_never_run(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_bytes(pickle.dumps({"paths": [Evil(tmp_path / "pwned")]}, 4))
-    with pytest.raises(InputError, match=r"names posix\.mkdir at byte [\s\S]* nothing of it was run"):
+    with pytest.raises(InputError, match=r"names posix\.mkdir, [\s\S]* nothing of it was run"):
         read_pickled(tmp_path / "a.npy")
     assert not (tmp_path / "pwned").exists()
 
