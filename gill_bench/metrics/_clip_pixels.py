@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from transformers import CLIPImageProcessorPil
 
+from gill_bench.long_pictures import crop_side, shortened
+
 
 class ClipPixels:
     """Turns a picture into the network's input, as a processor does.
@@ -22,7 +24,7 @@ class ClipPixels:
 
     def __init__(self, processor: CLIPImageProcessorPil) -> None:
         self._processor = processor
-        self._short_side = _short_side(processor)
+        self._short_side = crop_side(processor)
         if self._short_side:
             self._crop = (int(processor.crop_size["height"]), int(processor.crop_size["width"]))
             levels = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2))
@@ -31,6 +33,7 @@ class ClipPixels:
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
         """Pixels (3, H, W), float32, of an RGB picture."""
+        image = shortened(image, self._processor)
         if not self._short_side:
             whole: torch.Tensor = self._processor(images=[image], return_tensors="pt")["pixel_values"][0]
             return whole
@@ -44,13 +47,3 @@ class ClipPixels:
             # No level is outside the table; "clip" only spares numpy a check that needs a copy.
             np.take(self._normalised[channel], levels[..., channel], out=pixels[channel], mode="clip")
         return torch.from_numpy(pixels)
-
-
-def _short_side(processor: CLIPImageProcessorPil) -> int:
-    """To how many pixels the short side is resized; 0 if the processor is none that resizes it and crops within."""
-    size, crop = dict(processor.size or {}), dict(processor.crop_size or {})
-    side = int(size.get("shortest_edge") or 0)
-    others = any(value for key, value in size.items() if key != "shortest_edge")
-    fits = 0 < min(crop.get("height") or 0, crop.get("width") or 0) <= max(crop.values(), default=0) <= side
-    plain = processor.do_resize and processor.do_center_crop and not getattr(processor, "do_pad", False)
-    return side if plain and fits and not others else 0

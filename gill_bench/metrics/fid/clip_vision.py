@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from gill_bench.long_pictures import shortened
 from gill_bench.metrics._clip import ClipSimilarity, load_clip
 
 
@@ -34,7 +35,9 @@ class ClipVision:
     def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Features (N, dim)."""
         tower = self._clip.tower
-        pixels: torch.Tensor = self._clip.processor(images=list(images), return_tensors="pt")["pixel_values"]
+        processor = self._clip.processor
+        shown = [shortened(image, processor) for image in images]
+        pixels: torch.Tensor = processor(images=shown, return_tensors="pt")["pixel_values"]
         output = getattr(tower(pixels.to(tower.device, tower.dtype)), self._clip.output)
         found: NDArray[np.float32] = output.float().cpu().numpy()
         return found

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from PIL import Image
 
 from gill_bench.errors import InputError, did_you_mean
+from gill_bench.long_pictures import is_large, resize_part
 
 SIZE = 256
 """Pixels of the prepared pictures' sides; FID of COCO is reported at 256 x 256."""
@@ -44,9 +45,11 @@ def resize_then_crop(image: Image.Image) -> Image.Image:
     width, height = image.size
     side = min(width, height)
     width, height = SIZE * width // side, SIZE * height // side
-    resized = image.resize((width, height), Image.Resampling.BICUBIC)
     left, upper = round((width - SIZE) / 2), round((height - SIZE) / 2)
-    return resized.crop((left, upper, left + SIZE, upper + SIZE))
+    part = (left, upper, left + SIZE, upper + SIZE)
+    if is_large((width, height)):
+        return resize_part(image, (width, height), part, Image.Resampling.BICUBIC)
+    return image.resize((width, height), Image.Resampling.BICUBIC).crop(part)
 
 
 MODES: dict[str, Prepare] = {

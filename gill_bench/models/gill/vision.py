@@ -11,7 +11,8 @@ from torch import Tensor
 
 from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError
-from gill_bench.images import squash_image
+from gill_bench.images import rgb_of, squash_image
+from gill_bench.long_pictures import shortened
 from gill_bench.models.gill.loading import shared_network
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class VisualEncoder:
         """Preprocessed pictures (N, 3, height, width), float32 on the CPU."""
         if self._squash_size:
             images = [squash_image(image, self._squash_size) for image in images]
-        prepared = self._processor([image.convert("RGB") for image in images], return_tensors="pt")
+        shown = [shortened(rgb_of(image), self._processor) for image in images]
+        prepared = self._processor(shown, return_tensors="pt")
         return cast(Tensor, prepared["pixel_values"])
 
 

@@ -1,0 +1,86 @@
+"""Very long pictures, of which a network is shown the middle: only that is resized.
+
+CLIP and others resize the short side of a picture and then cut out the middle. A picture of 3000 x 1 pixels would
+become one of 672,000 x 224 on the way, which takes gigabytes; a longer one takes all there is. PIL can resize a part
+alone, with the same filter over the same pixels. A value may differ by one level of 255, where PIL rounds otherwise, so
+all other pictures are left to the ordinary way.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor
+from typing import Any
+
+from PIL import Image
+
+MOST = 1 << 24
+"""Pixels of a resized picture above which only the part that is looked at is made; with a short side of 224 pixels, the
+long one is more than 330 times as long."""
+_MARGIN = 4  # pixels of the source beside a part that a filter of PIL reaches, for each that becomes one
+
+
+def is_large(size: tuple[int, int]) -> bool:
+    """Whether a resized picture would have more than `MOST` pixels."""
+    return size[0] * size[1] > MOST
+
+
+def resize_part(
+    picture: Image.Image, size: tuple[int, int], part: tuple[int, int, int, int], resample: int | None
+) -> Image.Image:
+    """A part of what a picture would be at another size.
+
+    Args:
+        picture: Of any size.
+        size: Width and height of the whole, which is never made.
+        part: Left, upper, right and lower edge in it.
+        resample: PIL's filter.
+    """
+    scales = [before / after for before, after in zip(picture.size, size, strict=True)]
+    edges = [edge * scales[place % 2] for place, edge in enumerate(part)]
+    margins = [ceil(_MARGIN * max(scale, 1)) for scale in scales]
+    # PIL holds the edges in 32 bits: counted from near the part, they keep their digits.
+    left, upper = (max(0, floor(edges[side]) - margins[side]) for side in (0, 1))
+    right, lower = (min(picture.size[side], ceil(edges[side + 2]) + margins[side]) for side in (0, 1))
+    box = (edges[0] - left, edges[1] - upper, edges[2] - left, edges[3] - upper)
+    return picture.crop((left, upper, right, lower)).resize((part[2] - part[0], part[3] - part[1]), resample, box)
+
+
+def shortened(picture: Image.Image, processor: Any) -> Image.Image:
+    """The middle of a very long picture, already resized, from which a processor cuts what it would cut from the whole.
+
+    Args:
+        picture: RGB, of any size.
+        processor: `CLIPImageProcessorPil`.
+
+    Returns:
+        The picture itself if it is not very long.
+
+    Raises:
+        ValueError: The processor would enlarge all of a very long picture.
+    """
+    short = int(dict(processor.size or {}).get("shortest_edge") or 0) if processor.do_resize else 0
+    width, height = (int(short * side / min(picture.size)) for side in picture.size)
+    if not is_large((width, height)):
+        return picture
+    if not crop_side(processor):
+        if dict(processor.size).get("longest_edge"):
+            return picture
+        raise ValueError(
+            f"a picture of {picture.width} x {picture.height} pixels, which the image processor would make one of"
+            f" {width} x {height}, since it cuts nothing off"
+        )
+    crop = {side: int(processor.crop_size[side]) for side in ("width", "height")}
+    # The crop of the part lies where that of the whole does, to the pixel.
+    left = (width - crop["width"]) // 2 - (short - crop["width"]) // 2
+    upper = (height - crop["height"]) // 2 - (short - crop["height"]) // 2
+    return resize_part(picture, (width, height), (left, upper, left + short, upper + short), processor.resample)
+
+
+def crop_side(processor: Any) -> int:
+    """To how many pixels the short side is resized; 0 if the processor is none that resizes it and crops within."""
+    size, crop = dict(processor.size or {}), dict(processor.crop_size or {})
+    side = int(size.get("shortest_edge") or 0)
+    others = any(value for key, value in size.items() if key != "shortest_edge")
+    fits = 0 < min(crop.get("height") or 0, crop.get("width") or 0) <= max(crop.values(), default=0) <= side
+    plain = processor.do_resize and processor.do_center_crop and not getattr(processor, "do_pad", False)
+    return side if plain and fits and not others else 0
