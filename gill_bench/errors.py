@@ -6,6 +6,8 @@ The command line prints the message of a `GillBenchError` without a traceback an
 from __future__ import annotations
 
 import difflib
+import re
+import shlex
 from collections.abc import Iterable
 
 
@@ -31,6 +33,30 @@ class IncompleteError(GillBenchError):
     """Some of the work that was asked for is missing; the same command resumes it."""
 
     exit_code = 4
+
+
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and bytes that are no UTF-8
+
+
+def command(*words: object) -> str:
+    """Return a `gill-bench` command that can be pasted into a shell, whatever characters its paths hold.
+
+    >>> command("report", "my runs/vist")
+    "gill-bench report 'my runs/vist'"
+    >>> print(command("score", "a\\tb"))
+    gill-bench score $'a\\x09b'
+    """
+    return " ".join(["gill-bench", *(_quoted(str(word)) for word in words)])
+
+
+def _quoted(word: str) -> str:
+    if not _UNSHOWN.search(word):
+        return shlex.quote(word)
+    shown = "".join(
+        f"\\x{byte:02x}" if byte < 0x20 or byte >= 0x7F else f"\\{chr(byte)}" if byte in b"'\\" else chr(byte)
+        for byte in word.encode(errors="surrogateescape")
+    )
+    return f"$'{shown}'"  # bash, ksh and zsh read the escapes in it
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gill_bench.cli.options import Address, Device, Engine
+from gill_bench.cli.options import Address, Device, Engine, NoLocks
 
 
 def run(
@@ -74,6 +74,7 @@ def run(
         str | None,
         typer.Option(metavar="PART/PARTS", help="Only one of equal parts, such as 3/16, for arrays of jobs."),
     ] = None,
+    no_locks: NoLocks = False,
     max_failures: Annotated[int, typer.Option(min=0, help="More failed examples than these stop the run.")] = 10,
     cards: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
@@ -126,6 +127,7 @@ def run(
         max_failures=max_failures,
         shard=_shard(shard) if shard else (1, 1),
         card_folders=tuple(cards or ()),
+        locks=not no_locks,
     )
     if data == MINI:
         say("embedded data (mini): a small synthetic world; its numbers are not those of the real data")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gill_bench.cli.options import Address, Device, Engine
+from gill_bench.cli.options import Address, Device, Engine, NoLocks
 
 
 def score(
@@ -22,6 +22,7 @@ def score(
     ] = None,
     engine: Engine = "local",
     address: Address = None,
+    no_locks: NoLocks = False,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> int:
@@ -38,7 +39,16 @@ def score(
     from gill_bench.runs.run import score as score_run
 
     run = folder_of(run)
-    outcome = score_run(run, device, threads or 0, data, workers=workers or 0, engine=engine, address=address or "")
+    outcome = score_run(
+        run,
+        device,
+        threads or 0,
+        data,
+        workers=workers or 0,
+        engine=engine,
+        address=address or "",
+        locks=not no_locks,
+    )
     if json_:
         typer.echo((run / "results.json").read_text(encoding="utf-8"), nl=False)
     say(f"results: {run / 'results.json'}; tables: gill-bench report {run}")

@@ -33,6 +33,7 @@ class How:
         workers: Processes per device; with Ray workers in all, 0 for what there is room for.
         threads: CPU threads of each worker.
         max_failures: More failed examples than these stop the run.
+        locks: False where the run's file system has no locks, and this is the only command that works on it.
     """
 
     devices: tuple[str, ...]
@@ -41,6 +42,7 @@ class How:
     workers: int = 1
     threads: int = 1
     max_failures: int = MAX_FAILURES
+    locks: bool = True
 
 
 class Engine:
@@ -101,10 +103,11 @@ class Engine:
         if how.engine == RAY:
             from gill_bench.engines.ray import Actors
 
-            return Actors(self._run, how.devices[0], how.threads, how.workers)
+            return Actors(self._run, how.devices[0], how.threads, how.workers, how.locks)
         from gill_bench.engines.processes import Processes
 
-        return Processes(self._run, [device for device in how.devices for _ in range(how.workers or 1)], how.threads)
+        devices = [device for device in how.devices for _ in range(how.workers or 1)]
+        return Processes(self._run, devices, how.threads, how.locks)
 
 
 @contextmanager

@@ -22,10 +22,11 @@ class Processes:
         run: The run directory.
         devices: Torch devices.
         threads: CPU threads of each.
+        locks: As in `RunLock`.
     """
 
-    def __init__(self, run: Path, devices: Sequence[str], threads: int) -> None:
-        self._run, self._devices, self._threads = run, devices, threads
+    def __init__(self, run: Path, devices: Sequence[str], threads: int, locks: bool = True) -> None:
+        self._run, self._devices, self._threads, self._locks = run, devices, threads, locks
         self._there: dict[int, tuple[SpawnProcess, Connection]] = {}
         self._began: set[int] = set()
         self._stillborn = 0  # processes in a row that ended before they began
@@ -89,7 +90,7 @@ class Processes:
         channel, far = context.Pipe()
         process = context.Process(
             target=_serve,
-            args=(far, self._run, self._devices[seat], self._threads),
+            args=(far, self._run, self._devices[seat], self._threads, self._locks),
             name=f"gill-bench-worker-{seat + 1}",
         )
         with _ignoring_interrupts():  # which workers inherit: this process ends them, and says what there is to say
@@ -107,7 +108,7 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _serve(channel: Connection, run: Path, device: str, threads: int) -> None:
+def _serve(channel: Connection, run: Path, device: str, threads: int, locks: bool) -> None:
     """What a worker's process does: answer orders until the process that gives them is gone, however it ended."""
     from gill_bench.progress import silent
     from gill_bench.runs.lock import RunLock
@@ -115,7 +116,7 @@ def _serve(channel: Connection, run: Path, device: str, threads: int) -> None:
 
     use_threads(threads)
     parent = multiprocessing.parent_process()
-    with silent(), RunLock(run) as lock:
+    with silent(), RunLock(run, locks=locks) as lock:
         worker = Worker(run, lock, device)
         channel.send(None)  # it can begin
         while parent is not None and parent.is_alive():

@@ -114,10 +114,11 @@ class Actors:
         device: "cuda": a GPU each; "cpu": CPUs each.
         threads: CPU threads of each.
         count: Workers; 0 for as many as the cluster has room for now.
+        locks: As in `RunLock`.
     """
 
-    def __init__(self, run: Path, device: str, threads: int, count: int) -> None:
-        self._setting = (run, device, threads, os.getcwd(), _own_variables())  # noqa: PTH109
+    def __init__(self, run: Path, device: str, threads: int, count: int, locks: bool = True) -> None:
+        self._setting = (run, device, threads, locks, os.getcwd(), _own_variables())  # noqa: PTH109
         self._needs = {"num_gpus": 1} if device == "cuda" else {"num_cpus": threads}
         self._count = count or max(1, _room(self._needs))
         self._actors: dict[int, Any] = {}
@@ -206,7 +207,9 @@ class _Actor:
     def __init__(self) -> None:
         self._worker: Worker | None = None
 
-    def begin(self, run: Path, device: str, threads: int, folder: str, variables: dict[str, str]) -> str | Exception:
+    def begin(
+        self, run: Path, device: str, threads: int, locks: bool, folder: str, variables: dict[str, str]
+    ) -> str | Exception:
         """Take up a run; says which node this is, or why it cannot."""
         from gill_bench.runs.lock import RunLock
 
@@ -222,7 +225,7 @@ class _Actor:
         import torch
 
         torch.set_num_threads(threads)
-        self._worker = Worker(run, RunLock(run), device)
+        self._worker = Worker(run, RunLock(run, locks=locks), device)
         return str(where)
 
     def do(self, order: Order) -> Answer:

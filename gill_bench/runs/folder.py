@@ -21,6 +21,7 @@ from gill_bench.errors import InputError
 from gill_bench.files import digest, is_remote, remove_temporary, to_json, write_atomic
 from gill_bench.progress import say
 from gill_bench.reading import from_json
+from gill_bench.runs.lock import check_locks
 from gill_bench.runs.plan import Cell
 from gill_bench.weights import MINI
 
@@ -42,17 +43,21 @@ _IN_URL = re.compile(r"(?<=://)[^/@]*@|\?.*")  # what may be a secret: user and 
 _SECRET = ("token", "key", "secret", "password")
 
 
-def make_run_folder(folder: Path) -> None:
-    """Make a run's folder and prove that it can be written, before anything expensive.
+def make_run_folder(folder: Path, *, locks: bool = True) -> None:
+    """Make a run's folder and prove that it can be written and locked, before anything expensive.
 
     Raises:
-        InputError: It cannot be made or written.
+        InputError: It cannot be made or written, or, with `locks`, its file system has no locks.
     """
     probe = folder / f".write-test.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"gill-bench")
-        probe.unlink(missing_ok=True)
+        try:
+            if locks and not is_remote(folder):
+                check_locks(probe)
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
             f"{folder}: cannot write there ({error.strerror or error}); choose another folder with --out"

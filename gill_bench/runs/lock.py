@@ -5,6 +5,9 @@ however it ends, and valid on network file systems). Where there are none (Windo
 
 Object stores have none either. There the file is in the cache of this machine, and its processes share the work of a
 run as they do on a disk; other machines do not see it (`docs/object-stores.md`).
+
+Some network file systems have none (NFS without its lock service, Lustre without `flock`). A run there is refused with
+the reason, unless the user promises that no other command works on it (`--no-locks`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from gill_bench.cache import cache_folder
+from gill_bench.errors import InputError
 from gill_bench.files import digest, is_remote
 
 try:
@@ -27,10 +31,20 @@ _WHOLE = 0  # the byte that guards spec.json, env.json and results.json
 
 
 class RunLock:
-    """The lock file of a run directory. Open it once a process: POSIX drops all locks when any handle is closed."""
+    """The lock file of a run directory. Open it once a process: POSIX drops all locks when any handle is closed.
 
-    def __init__(self, folder: Path) -> None:
-        self._handle = os.open(_lock_file(folder), os.O_RDWR | os.O_CREAT, 0o644)
+    Args:
+        folder: The run directory.
+        locks: False where the file system has none and no other command works on the run: nothing is locked.
+
+    Raises:
+        InputError: The file cannot be opened.
+    """
+
+    def __init__(self, folder: Path, *, locks: bool = True) -> None:
+        self._locks = locks and fcntl is not None
+        self._file = _lock_file(folder)
+        self._handle = _opened(self._file)
 
     def __enter__(self) -> RunLock:
         return self
@@ -61,17 +75,55 @@ class RunLock:
                 self._unlock(place)
 
     def _lock(self, place: int, *, wait: bool) -> bool:
-        if fcntl is None:
+        if not self._locks:
             return True
         try:
             fcntl.lockf(self._handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, place)
-        except (BlockingIOError, PermissionError):  # POSIX allows either answer for "somebody else has it"
-            return False
+        except OSError as error:
+            # POSIX allows either answer for "somebody else has it", of which a waiting lock never hears.
+            if isinstance(error, (BlockingIOError, PermissionError)) and not wait:
+                return False
+            raise _no_locks(self._file, error) from error
         return True
 
     def _unlock(self, place: int) -> None:
-        if fcntl is not None:
+        if self._locks:
             fcntl.lockf(self._handle, fcntl.LOCK_UN, 1, place)
+
+
+def check_locks(file: Path) -> None:
+    """Take and release a lock on a file that nobody else uses, to learn whether its file system has locks.
+
+    Raises:
+        InputError: It has none.
+    """
+    if fcntl is None:
+        return
+    handle = _opened(file)
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _WHOLE)
+    except OSError as error:
+        raise _no_locks(file, error) from error
+    finally:
+        os.close(handle)
+
+
+def _opened(file: Path) -> int:
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InputError(
+            f"{file}: cannot be opened ({error.strerror}); processes that share a run lock parts of this file"
+        ) from error
+
+
+def _no_locks(file: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{file}: this file system has no locks ({error.strerror}), by which processes share a run\n"
+        "put the run on another file system with --out, or have this one mounted with locks (NFS: with its lock service;"
+        " Lustre: -o flock)\n"
+        "or, if no other command works on this run meanwhile: the same command with --no-locks"
+    )
 
 
 def _lock_file(folder: Path) -> Path:

@@ -56,6 +56,8 @@ class Ask:
         address: Of a Ray cluster: "auto" or host:port; "" for that of RAY_ADDRESS, else one is started on this machine.
         max_failures: More failed examples than these stop the run.
         shard: (number, of): only the units of one of so many equal parts; the first is 1.
+        card_folders: Additional folders of cards.
+        locks: False for a file system without locks; then no other command may work on the run meanwhile.
     """
 
     tasks: tuple[str, ...]
@@ -78,6 +80,7 @@ class Ask:
     max_failures: int = MAX_FAILURES
     shard: tuple[int, int] = (1, 1)
     card_folders: tuple[Path, ...] = ()
+    locks: bool = True
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def make_plan(ask: Ask, *, dry: bool = False) -> Plan:
     model_cards = choose_models(cards, ask.models, task_cards)
     names = [card.name for card in task_cards] + [card.name for card in model_cards]
     settings = parse_settings(ask.settings, names)
-    make_run_folder(ask.out)
+    make_run_folder(ask.out, locks=ask.locks)
     how = choose_how(ask)
     planner = _Planner(ask, how.devices[0], settings)
     with without_downloads() if dry else nullcontext():
@@ -308,7 +311,7 @@ def choose_how(ask: Ask) -> How:
         raise InputError(f"--engine {ask.engine}: {did_you_mean(ask.engine, ENGINES)}")
     if ask.address and ask.engine != RAY:
         raise InputError(f"--address {ask.address}: it is that of a Ray cluster; use it with --engine ray")
-    how = How((), ask.engine, ask.address, ask.workers, max_failures=ask.max_failures)
+    how = How((), ask.engine, ask.address, ask.workers, max_failures=ask.max_failures, locks=ask.locks)
     if ask.engine == RAY:
         from gill_bench.engines.ray import cluster_device
 

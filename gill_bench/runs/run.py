@@ -61,7 +61,7 @@ def execute(plan: Plan) -> Outcome:
     """
     run = plan.ask.out
     cells = [planned.cell for planned in plan.cells]
-    with RunLock(run) as lock:
+    with RunLock(run, locks=plan.how.locks) as lock:
         with lock.shared_files():
             remove_leftovers(run)
             spec = read_spec(run)
@@ -103,6 +103,7 @@ def score(
     workers: int = 0,
     engine: str = LOCAL,
     address: str = "",
+    locks: bool = True,
 ) -> Outcome:
     """Score what is stored in a run directory and write its results again; generates nothing.
 
@@ -114,13 +115,16 @@ def score(
         workers: As in `Ask`.
         engine: As in `Ask`.
         address: As in `Ask`.
+        locks: As in `Ask`.
 
     Raises:
         InputError: The folder is not that of a run, or its data is not where it was.
     """
-    how = choose_how(Ask((), run, device=device, threads=threads, workers=workers, engine=engine, address=address))
+    how = choose_how(
+        Ask((), run, device=device, threads=threads, workers=workers, engine=engine, address=address, locks=locks)
+    )
     cells = cells_of(run, data)
-    with RunLock(run) as lock, open_engine(run, how, lock) as scorers:
+    with RunLock(run, locks=locks) as lock, open_engine(run, how, lock) as scorers:
         return Outcome(_finish(cells, run, lock, scorers))
 
 

@@ -188,7 +188,7 @@ def _withdraw(folder: Path, run: Path) -> bool:
             # Written and removed, because object stores cannot rename.
             (folder / DAMAGED).write_bytes((folder / COMMIT).read_bytes())
             (folder / COMMIT).unlink()
-    except OSError:  # a read-only folder: what is wrong is said all the same
+    except (OSError, InputError):  # a read-only folder, or one without locks: what is wrong is said all the same
         return False
     return True
 

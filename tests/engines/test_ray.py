@@ -68,7 +68,7 @@ def test_a_node_that_does_not_see_the_run_says_so(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr("ray.util.get_node_ip_address", lambda: "10.0.0.7")
     monkeypatch.chdir(tmp_path)
-    said = _Actor().begin(tmp_path / "run", "cpu", 1, str(tmp_path), {})
+    said = _Actor().begin(tmp_path / "run", "cpu", 1, True, str(tmp_path), {})
     assert isinstance(said, InputError)
     assert "Ray's node 10.0.0.7 does not see this run directory; put it, the data and the weights on" in str(said)
 
