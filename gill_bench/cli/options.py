@@ -18,9 +18,7 @@ Device = Annotated[
 Engine = Annotated[str, typer.Option(metavar="local|ray", help="Where it runs: on this machine, or on a Ray cluster.")]
 NoLocks = Annotated[
     bool,
-    typer.Option(
-        "--no-locks", help="For a file system without locks; no other command may work on the run meanwhile."
-    ),
+    typer.Option("--no-locks", help="For a file system without locks; no other command may work on the run meanwhile."),
 ]
 Address = Annotated[
     str | None,

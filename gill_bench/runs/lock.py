@@ -120,7 +120,7 @@ def _opened(file: Path) -> int:
 def _no_locks(file: Path, error: OSError) -> InputError:
     return InputError(
         f"{file}: this file system has no locks ({error.strerror}), by which processes share a run\n"
-        "put the run on another file system with --out, or have this one mounted with locks (NFS: with its lock service;"
+        "put the run on another file system with --out, or have this one mounted with locks (NFS: its lock service;"
         " Lustre: -o flock)\n"
         "or, if no other command works on this run meanwhile: the same command with --no-locks"
     )
