@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
@@ -44,11 +45,11 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, di
         calls.append((name, options))
         return str(tmp_path)
 
-    def unreachable(self: huggingface_hub.HfApi, name: str) -> list[str]:
-        raise ConnectionError(name)
+    def empty(self: huggingface_hub.HfApi, name: str, timeout: float) -> SimpleNamespace:
+        return SimpleNamespace(siblings=None)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", answer)
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", unreachable)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", empty)
     return calls
 
 
@@ -99,7 +100,8 @@ def test_pickles_beside_safetensors_are_not_fetched(
     asked: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = ["unet/m.safetensors", "unet/m.fp16.safetensors", "unet/m.bin", "vae/m.bin", "vae/m.bin.index.json"]
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda self, name: files)
+    listed = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in files])
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda self, name, timeout: listed)
     hub_folder("me/pipeline")
     [(_, options)] = asked
     assert fetched(options, files) == ["unet/m.safetensors", "vae/m.bin", "vae/m.bin.index.json"]
