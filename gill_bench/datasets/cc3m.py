@@ -4,9 +4,10 @@ Facts in protocol 3.7 (paper Tables 3 and 4). Two forms of the data are read, th
 
 - `cc3m_<split>.tsv` with its header, as GILL is trained on (protocol 2.1). It names the picture of each caption.
 - the official list without a header, `Validation_GCC-1.1.0-Validation.tsv` or `Train_GCC-training.tsv`. It names URLs,
-  many of which are gone. A picture is named by the number of its row, counted from 0, in nine digits
-  (`000000012.jpg`), and may lie in a shard's folder (`00001/000010012.jpg`): so img2dataset writes them, with its
-  default of 10,000 rows a shard.
+  many of which are gone. A picture belongs to the row whose URL or caption img2dataset wrote beside it, in a `.json` or
+  `.txt` of the same name. Without these, it is named by the number of its row, counted from 0, in nine digits
+  (`000000012.jpg`), and may lie in a shard's folder (`00001/000010012.jpg`): so img2dataset names them, with its
+  default of 10,000 rows a shard (`gill_bench.datasets.sidecars`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.caption_pairs import read_captioned_urls, read_pairs
 from gill_bench.datasets.contexts import TextContext, context_named
 from gill_bench.datasets.pictures import find_pictures, index_pictures, no_pictures
+from gill_bench.datasets.sidecars import DIGITS, match_pictures
 from gill_bench.errors import InputError, did_you_mean
 
 OFFICIAL = {"val": "Validation_GCC-1.1.0-Validation.tsv", "train": "Train_GCC-training.tsv"}
@@ -49,28 +51,34 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         The references are the pictures of all pairs, each once.
 
     Raises:
-        InputError: The list is absent or malformed, or there are no pictures at all.
+        InputError: The list is absent or malformed, there are no pictures at all, or nothing says of which rows.
     """
     file = _find_list(folder, split)
+    warnings: tuple[str, ...] = ()
     places = [folder / "cc3m" / PICTURES[split], folder / PICTURES[split]]
     if file.name == OFFICIAL[split]:
-        captions = read_captioned_urls(file)
-        names = [f"{row:09d}" for row in range(len(captions))]
-        found = index_pictures([*places, *_shards(places)])
-        pictures = {name: found[name] for name in names if name in found}
+        rows = read_captioned_urls(file)
+        captions = [row.caption for row in rows]
+        names = [f"{row:0{DIGITS}d}" for row in range(len(rows))]
+        folders = [*places, *_shards(places)]
+        matched = match_pictures(index_pictures(folders), rows, folders)
+        pictures = {names[row]: picture for row, picture in matched.pictures.items()}
+        warnings = tuple(matched.warnings(file))
         expected = f"{names[0]}.jpg and so on, by the number of the row, directly or in shards such as 00000/"
     else:
         captions, names = map(list, zip(*read_pairs(file), strict=True))
         pictures = find_pictures(places, names)
         expected = f"{names[0]} and so on, as {file.name} names them"
     if not pictures:
+        if warnings:
+            raise InputError(f"{folder}: no picture of split {split!r} belongs to a row: {'; '.join(warnings)}")
         raise no_pictures(folder, split, places, expected)
     targets = {name: Picture(name, pictures.get(name)) for name in names}
     examples = [
         Example(str(row), str(row), (Turn(caption),), targets[name])
         for row, (caption, name) in enumerate(zip(captions, names, strict=True))
     ]
-    return Dataset(examples, references=tuple(targets.values()))
+    return Dataset(examples, references=tuple(targets.values()), warnings=warnings)
 
 
 def _find_list(folder: Path, split: str) -> Path:
@@ -81,7 +89,7 @@ def _find_list(folder: Path, split: str) -> Path:
     names = (f"cc3m_{split}.tsv", OFFICIAL[split])
     for name in names:
         for place in (folder, folder / "datasets"):
-            if (place / name).is_file():
+            if (place / name).exists():
                 return place / name
     raise InputError(f"{folder}: neither {names[0]} nor {names[1]}; download the list of captions and URLs of CC3M")
 

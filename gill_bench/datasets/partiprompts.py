@@ -1,9 +1,10 @@
 """PartiPrompts with votes on whether a retrieved or a generated picture suits a prompt better.
 
 Facts in protocol 3.11 (paper Table 6, App. C). The lists are `PartiPromptsAllDecisions_Alignment.tsv` and
-`..._Realism.tsv`: five fields a line, split at tabs and nowhere else, since prompts hold quotation marks. Prompts whose
-votes give no label are left out. The authors train on the first 600 of the others and test on the rest. Since the list
-goes by challenge, there is also another order: `random.Random(1337).shuffle` of the prompts that are kept.
+`..._Realism.tsv`: five fields a line with tabs between them; prompts hold quotation marks
+(`gill_bench.datasets.tables`). Prompts whose votes give no label are left out. The authors train on the first 600 of
+the others and test on the rest. Since the list goes by challenge, there is also another order:
+`random.Random(1337).shuffle` of the prompts that are kept.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Literal, NamedTuple
 from gill_bench.cards import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.contexts import TextContext, context_named
-from gill_bench.datasets.files import read_lines
 from gill_bench.datasets.options import choice, count, text
 from gill_bench.datasets.partiprompts_labels import label_of
 from gill_bench.datasets.pictures import index_pictures
+from gill_bench.datasets.tables import read_table
 from gill_bench.errors import InputError, did_you_mean
 
 FILES = {
@@ -112,26 +113,25 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
 def _find(folder: Path, name: str) -> Path:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder (given by --data)")
-    if not (folder / name).is_file():
+    if not (folder / name).exists():
         raise InputError(f"{folder}: no {name}; download the votes from GILL's repository (data/)")
     return folder / name
 
 
 def _read(file: Path) -> list[_Row]:
-    lines = read_lines(file)
-    if not lines or lines[0] != HEADER:
-        found = lines[0] if lines else ""
+    table = read_table(file)
+    if not table or table[0] != HEADER.split("\t"):
+        found = "\t".join(table[0]) if table else ""
         raise InputError(f"{file}, line 1: expected the header {HEADER!r}, found {found[:80]!r}")
     rows = []
-    for number, line in enumerate(lines[1:]):
+    for number, fields in enumerate(table[1:]):
         where = f"{file}, line {number + 2}"
-        fields = line.split("\t")
         if len(fields) != 5:
             raise InputError(f"{where}: {len(fields)} fields, expected 5 with tabs between them")
         prompt, category, challenge, _, decisions = fields
         if not prompt.strip():
             raise InputError(f"{where}: Prompt: expected text, found {prompt!r}")
-        votes = decisions.split(",")
+        votes = [vote.strip() for vote in decisions.split(",")]
         wrong = [vote for vote in votes if vote not in VOTES]
         if wrong:
             raise InputError(f"{where}: Decisions: a vote {wrong[0][:80]!r}; {did_you_mean(wrong[0], VOTES)}")

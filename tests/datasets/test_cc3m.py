@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,133 @@ def test_the_mini_world(world: Path) -> None:
     data = load(world / "cc3m", "val", {})
     assert len(data.examples) == len(data.references) == mini.PAIRS["val"]
     assert all(picture.file is not None for picture in data.references)
+
+
+# Pictures that img2dataset downloaded in other ways than by default.
+
+LIST = [f"a picture of {row} things\thttp://images.example/{row}.jpg" for row in range(20)]
+
+
+def downloaded(folder: Path, pictures: Mapping[str, object], lines: list[str] = LIST) -> Path:
+    """The published list, and empty pictures by name, each with its .json (a mapping), .txt (a text) or neither."""
+    folder.mkdir()
+    (folder / URLS).write_text("".join(line + "\n" for line in lines))
+    for name, beside in pictures.items():
+        touch(folder / "validation", [f"{name}.jpg"])
+        file = folder / "validation" / name
+        if isinstance(beside, str):
+            file.with_suffix(".txt").write_text(beside)
+        elif beside is not None:
+            file.with_suffix(".json").write_text(json.dumps(beside))
+    return folder
+
+
+def rows_of(folder: Path) -> dict[str, int]:
+    """The row with which each picture is paired, by the picture's name."""
+    found = {}
+    for example in load(folder, "val", {}).examples:
+        assert example.turns[0].text == LIST[int(example.id)].partition("\t")[0]
+        assert example.target is not None
+        assert int(example.target.id) == int(example.id)
+        if example.target.file is not None:
+            found[example.target.file.stem] = int(example.id)
+    return found
+
+
+def url(row: int, caption: str = "") -> dict[str, object]:
+    return {"url": f"http://images.example/{row}.jpg", "caption": caption or LIST[row].partition("\t")[0], "key": "x"}
+
+
+@pytest.mark.parametrize("beside", ["json", "json without a url", "txt"])
+@pytest.mark.parametrize("digits", [1, 4])
+def test_pictures_of_other_shards_are_paired_by_what_lies_beside_them(tmp_path: Path, beside: str, digits: int) -> None:
+    """With five rows a shard, the first picture of the second shard is of row 5."""
+
+    def told(row: int) -> object:
+        record = url(row)
+        return record["caption"] if beside == "txt" else {**record, "url": None} if beside != "json" else record
+
+    expected = {f"{row // 5:05d}{row % 5:0{digits}d}": row for row in (0, 1, 5, 6, 12, 19)}
+    folder = downloaded(tmp_path / "data", {f"{name[:5]}/{name}": told(row) for name, row in expected.items()})
+    assert rows_of(folder) == expected
+    moved = 4 if digits == 4 else 6
+    assert load(folder, "val", {}).warnings[0].startswith(f"{URLS}: {moved} pictures belong to other rows than")
+
+
+def test_a_list_whose_first_row_was_taken_for_its_header(tmp_path: Path) -> None:
+    folder = downloaded(tmp_path / "data", {f"00000/{row - 1:09d}": url(row) for row in range(1, 20)})
+    assert rows_of(folder) == {f"{row - 1:09d}": row for row in range(1, 20)}
+    assert len(load(folder, "val", {}).warnings) == 1
+
+
+def test_where_all_is_as_the_names_say_nothing_is_said(tmp_path: Path) -> None:
+    pictures = {"00000/000000003": url(3), "000000004": LIST[4].partition("\t")[0], "000000005": None}
+    folder = downloaded(tmp_path / "data", pictures)
+    assert rows_of(folder) == {f"{row:09d}": row for row in (3, 4, 5)}
+    assert load(folder, "val", {}).warnings == ()
+
+
+def test_pictures_of_no_row_and_of_nobody_knows_which_are_left_out_and_counted(tmp_path: Path) -> None:
+    strange = {"url": "http://elsewhere.example/x.jpg", "caption": "x"}
+    pictures = {"00000/000000000": url(1), "00000/000000001": strange, "00000/000000002": None}
+    folder = downloaded(tmp_path / "data", pictures)
+    assert rows_of(folder) == {"000000000": 1}
+    moved, out, unsure = load(folder, "val", {}).warnings
+    assert "1 pictures belong to other rows" in moved
+    assert "1 pictures are left out" in out
+    assert "000000001.jpg: they have a .json or .txt beside them with a URL or caption that no row has" in out
+    assert "000000002.jpg: they have no .json or .txt" in unsure
+
+
+def test_a_url_decides_and_a_row_that_is_there_twice_is_told_by_its_caption(tmp_path: Path) -> None:
+    lines = [
+        *LIST[:3],
+        "another caption\thttp://images.example/0.jpg",
+        'a 6"" nail\thttp://images.example/4.jpg',
+        *LIST[5:],
+    ]
+    pictures = {"00000/000000007": url(0, "another caption"), "00000/000000008": url(2, "reworded by somebody")}
+    folder = downloaded(tmp_path / "data", pictures, lines)
+    found = {
+        example.id: example for example in load(folder, "val", {}).examples if example.target and example.target.file
+    }
+    assert {name: example.turns[0].text for name, example in found.items()} == {
+        "3": "another caption",
+        "2": "a picture of 2 things",
+    }
+    assert any("1 pictures have another caption beside them" in text for text in load(folder, "val", {}).warnings)
+
+
+@pytest.mark.parametrize("name", ["00001/000010", "00001/00001000", "00003/000030000", "000000020"])
+def test_names_that_cannot_be_rows_are_refused_where_nothing_else_tells(tmp_path: Path, name: str) -> None:
+    folder = downloaded(tmp_path / "data", {"00000/000000000": None, name: None})
+    with pytest.raises(InputError, match=rf"{name}.jpg: its name is .*\ndownload them with img2dataset's"):
+        load(folder, "val", {})
+
+
+def test_a_damaged_file_beside_a_picture_is_named(tmp_path: Path) -> None:
+    folder = downloaded(tmp_path / "data", {"00000/000000000": None})
+    (folder / "validation/00000/000000000.json").write_text('{"url": "http')
+    with pytest.raises(InputError, match=r"000000000.json: cannot be read as JSON"):
+        load(folder, "val", {})
+
+
+def test_hidden_files_of_macos_are_no_pictures_and_tell_nothing(tmp_path: Path) -> None:
+    folder = downloaded(tmp_path / "data", {"00000/000000000": url(1)})
+    for name in ("._000000000.jpg", "._000000000.json"):
+        (folder / "validation" / "00000" / name).write_bytes(b"\0\5\x16\7")
+    assert rows_of(folder) == {"000000000": 1}
+
+
+def test_the_edition_with_labels(tmp_path: Path) -> None:
+    lines = [f"{line}\tlabel one,label two\t/m/01,/m/02\t0.9,0.8" for line in LIST]
+    folder = downloaded(tmp_path / "data", {"000000001": None}, lines)
+    assert rows_of(folder) == {"000000001": 1}
+
+
+@pytest.mark.parametrize("end", ["\n\n\n", "\r\n\r\n"])
+def test_empty_lines_at_the_end_are_no_rows(pairs: Path, urls: Path, end: str) -> None:
+    for file, folder in ((pairs / PAIRS, pairs), (urls / URLS, urls)):
+        before = load(folder, "val", {})
+        file.write_bytes((file.read_text() + end).encode())
+        assert load(folder, "val", {}) == before

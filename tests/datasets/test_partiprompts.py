@@ -117,7 +117,7 @@ def test_a_split_that_is_none(prompts: Path, tmp_path: Path) -> None:
         (" \tb\tc\td\tgen,gen,gen,gen,gen", "line 4: Prompt: expected text, found ' '"),
         ("a\tb\tc\td\tgen,gne,gen,gen,gen", "line 4: Decisions: a vote 'gne'; did you mean 'gen'"),
         ("a\tb\tc\td\t", "line 4: Decisions: a vote ''"),
-        ("a\tb\tc\td\tgen, gen", "line 4: Decisions: a vote ' gen'"),
+        ("a\tb\tc\td\tgen, genn", "line 4: Decisions: a vote 'genn'"),
     ],
 )
 def test_malformed_lines_are_named(prompts: Path, line: str, message: str) -> None:
@@ -139,6 +139,19 @@ def test_windows_lines_and_a_byte_order_mark(prompts: Path) -> None:
     before = load(prompts, "all", {"train": 1})
     file = prompts / VOTES
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert load(prompts, "all", {"train": 1}) == before
+
+
+def test_as_pandas_writes_it_and_with_blanks_in_votes(prompts: Path) -> None:
+    file = prompts / VOTES
+    rows = [line.split("\t") for line in file.read_text().splitlines()]
+    rows[1][0] = 'a "1" sign'
+    file.write_text("".join("\t".join(row) + "\n" for row in rows))
+    before = load(prompts, "all", {"train": 1})
+    assert before.examples[0].turns[0].text == 'a "1" sign'
+    quoted = [['"' + field.replace('"', '""') + '"' if '"' in field else field for field in row] for row in rows]
+    spaced = [[*row[:-1], row[-1].replace(",", ", ")] for row in quoted]
+    file.write_text("".join("\t".join(row) + "\n" for row in spaced) + "\n")
     assert load(prompts, "all", {"train": 1}) == before
 
 
