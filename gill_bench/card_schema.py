@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from pathlib import PurePath, PurePosixPath
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gill_bench.interfaces import Asks, Capability
 
@@ -29,11 +30,11 @@ class _Strict(BaseModel):
 
 
 class Component(_Strict):
-    """One folder or file of weights.
+    """One folder or file of weights, which has an `id` or a `folder`.
 
     Attributes:
         id: Hub id of the published weights, or "" where there is none.
-        folder: Its name inside the folder given as `--weights DIR`.
+        folder: Its name inside the folder given as `--weights DIR`; the last part of the id unless it is said.
         mini: Its name among the small embedded weights, or "" where there is none.
         files: What is fetched from the hub, as names or patterns; () for all but copies that are never read.
         url: Where to download it, for people.
@@ -41,11 +42,21 @@ class Component(_Strict):
     """
 
     id: Inside = ""
-    folder: Inside
+    folder: Inside = ""
     mini: Inside = ""
     files: tuple[str, ...] = ()
     url: str = ""
     size: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, table: Any) -> Any:
+        if not isinstance(table, Mapping) or table.get("folder"):
+            return table
+        name = table.get("id")
+        if not name:
+            raise ValueError("expected an id (of the hub) or a folder (inside that of --weights), or both")
+        return {**table, "folder": PurePosixPath(name).name} if isinstance(name, str) else table
 
 
 class Download(_Strict):
@@ -145,8 +156,8 @@ class ModelCard(_Strict):
     """One model.
 
     Attributes:
-        extends: Name of the model that this one is a variant of: whatever the card does not say is as there. Variants
-            run when they are named, not with `all`.
+        extends: Name of the model that this one is a variant of: whatever the card does not say is as there, but for
+            weights of another folder or id, which take nothing over. Variants run when they are named, not with `all`.
         adapter: Registered name of the adapter, or `file.py` or `file.py:Name`, relative to the card.
         inputs: What a prompt may hold. A context with pictures shows "-" for a text-only model.
         settings: Sampling and precision; checked by the adapter before any weights load.

@@ -171,7 +171,7 @@ class Cards:
         content = read_toml(base)
         if "extends" in content:
             raise InputError(f"{file}: extends = {name!r}, a variant itself; extend {content['extends']!r}")
-        return merge(content, raw)
+        return _with_own_weights(merge(content, raw), content, raw)
 
 
 T = TypeVar("T", bound=BaseModel)
@@ -253,6 +253,28 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         old = merged.get(key)
         merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def _with_own_weights(merged: dict[str, Any], base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A variant's content, in which components with other weights than the base's keep nothing of the base's.
+
+    Otherwise the base's hub id would be fetched where the variant's folder is missing, and run under its name.
+    """
+    old, new = base.get("weights"), changes.get("weights")
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        other = {name: table for name, table in new.items() if _other_weights(old.get(name), table)}
+        merged["weights"] = {**merged["weights"], **other}
+    return merged
+
+
+def _other_weights(base: Any, changes: Any) -> bool:
+    """Whether a variant's component names other weights: another hub id, or no id and another folder."""
+    if not isinstance(base, Mapping) or not isinstance(changes, Mapping):
+        return False
+    if changes.get("id"):
+        return bool(changes["id"] != base.get("id"))
+    folder = base.get("folder") or str(base.get("id", "")).rpartition("/")[2]
+    return bool(changes.get("folder", folder) != folder)
 
 
 def read_toml(file: Path) -> dict[str, Any]:

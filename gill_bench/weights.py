@@ -82,7 +82,8 @@ def find_weights(component: Component, source: str) -> Weights:
 
 
 def _from_hub(component: Component, folder: Path) -> Path:
-    source = f"{component.url or 'its source'} ({component.size or 'size unknown'})"
+    url = component.url or (f"https://huggingface.co/{component.id}" if component.id else "its source")
+    source = f"{url} ({component.size or 'size unknown'})"
     hint = f"download it from {source} to {folder / component.folder}"
     if not component.id:
         raise InputError(f"{folder}: has no {component.folder}; {hint}")

@@ -8,12 +8,14 @@ import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gill_bench.cards import Cards, PublishedNumber
+from gill_bench.cards import Cards, Component, PublishedNumber
 from gill_bench.datasets import dataset
 from gill_bench.errors import InputError
+from gill_bench.weights import find_weights
 from tests.conftest import ROOT
 
 TASK = (ROOT / "tasks" / "vist.toml").read_text(encoding="utf-8")
@@ -166,6 +168,90 @@ def test_a_variant_says_only_what_differs(tmp_path: Path) -> None:
     assert mine.settings == {**gill.settings, "guidance_scale": 3.0}
     assert mine.capabilities == gill.capabilities
     assert cards.find("mine")[0] == mine
+
+
+BASE = """
+schema = 1
+name = "base"
+title = "Base"
+adapter = "clip"
+capabilities = ["image-retriever"]
+inputs = ["text"]
+
+[weights.network]
+id = "them/network"
+folder = "network"
+mini = "clip-mini"
+files = ["*.json"]
+url = "https://example.org/network"
+size = "1 GB"
+"""
+PUBLISHED = {
+    "id": "them/network",
+    "folder": "network",
+    "mini": "clip-mini",
+    "files": ("*.json",),
+    "url": "https://example.org/network",
+    "size": "1 GB",
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        # Other weights take nothing over: neither the base's id, nor its embedded weights, nor what people read of it.
+        ('folder = "typo"', {"folder": "typo"}),
+        ('id = "me/other"', {"id": "me/other", "folder": "other"}),
+        ('id = "me/network"', {"id": "me/network", "folder": "network"}),
+        ('id = "me/other"\nfolder = "network"', {"id": "me/other", "folder": "network"}),
+        ('id = ""\nfolder = "mine"\nmini = "sd-mini"', {"folder": "mine", "mini": "sd-mini"}),
+        # The same weights under another folder's name, or with something else said about them.
+        ('id = "them/network"\nfolder = "renamed"', {**PUBLISHED, "folder": "renamed"}),
+        ('folder = "network"\nsize = "2 GB"', {**PUBLISHED, "size": "2 GB"}),
+        ('id = ""', {**PUBLISHED, "id": ""}),
+        ('files = ["*.bin"]', {**PUBLISHED, "files": ("*.bin",)}),
+    ],
+)
+def test_a_variant_with_other_weights_keeps_nothing_of_the_base(
+    said: str, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "base.toml").write_text(BASE)
+    variant = f'schema = 1\nname = "variant"\ntitle = "V"\nextends = "base"\n[weights.network]\n{said}\n'
+    (tmp_path / "variant.toml").write_text(variant)
+    cards = Cards([tmp_path])
+    assert cards.model("base").weights["network"] == Component.model_validate(PUBLISHED)
+    assert cards.model("variant").weights["network"] == Component.model_validate(expected)
+
+
+def test_a_variant_of_a_wrong_folder_does_not_run_the_weights_of_the_base(tmp_path: Path) -> None:
+    (tmp_path / "variant.toml").write_text(
+        'schema = 1\nname = "variant"\ntitle = "V"\nextends = "gill"\n[weights.llm]\nfolder = "typo"\n'
+    )
+    component = Cards([tmp_path]).model("variant").weights["llm"]
+    (tmp_path / "weights" / "opt-6.7b").mkdir(parents=True)
+    for source, message in (("mini", "no embedded weights for it"), (str(tmp_path / "weights"), "has no typo")):
+        with pytest.raises(InputError, match=message):
+            find_weights(component, source)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("", r"weights\.network = .*expected an id \(of the hub\) or a folder \(inside that of --weights\), or both"),
+        ('mini = "clip-mini"\nfolder = ""', "expected an id"),
+        ('id = "../network"', "expected a name inside the folder"),
+        ("id = 3", r"weights\.network\.id = 3: input should be a valid string"),
+        ('folder = "x"\nidd = "me/x"', "unknown key 'weights.network.idd'; did you mean 'id'"),
+    ],
+)
+def test_weights_have_an_id_or_a_folder(said: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(BASE.partition("[weights.network]")[0] + f"[weights.network]\n{said}\n")
+    with pytest.raises(InputError, match=message):
+        Cards([tmp_path]).model("base")
+
+
+def test_weights_with_an_id_alone_lie_in_the_folder_of_its_name() -> None:
+    assert Component(id="me/network").folder == "network"
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,6 @@ def _as_adapter(found: object, card: ModelCard) -> Adapter:
     if is_adapter(found):
         return cast(Adapter, found)
     if isclass(found):
-        return cast(Adapter, ClassAdapter(found, card.adapter))
+        return cast(Adapter, ClassAdapter(found, card.adapter, tuple(card.weights)))
     lacking = [part for part in ("Settings", "check", "load") if not hasattr(found, part)]
     raise InputError(f"{card.name}: adapter = {card.adapter!r}: it lacks {', '.join(lacking)}; see gill_bench.models")

@@ -3,6 +3,9 @@
 `./my_model.py:MyModel` names a class. What it can do is told by the methods it has (`gill_bench.interfaces`), what it
 reads by its attribute `inputs` (default: text and pictures), and its settings by the arguments of its constructor that
 have a bool, number or text as default. It is constructed with these by name, and with `device` if it takes one.
+
+A card may name a class too. The weights of the card are then arguments of the constructor: all of them as `weights`, a
+dict of paths by the components' names, or each as an argument of its component's name.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -28,6 +31,7 @@ from gill_bench.interfaces import PROTOCOLS, Capability
 
 GROUP = "gill_bench.models"
 DEVICE = "device"
+WEIGHTS = "weights"
 
 
 class ClassAdapter:
@@ -36,14 +40,16 @@ class ClassAdapter:
     Args:
         kind: The class.
         where: What it is called in errors, as the user wrote it.
+        components: Names of the weights of its card. They are no settings.
 
     Raises:
-        InputError: An argument of its constructor has no default.
+        InputError: An argument of its constructor has no default, or none takes the weights.
     """
 
-    def __init__(self, kind: type, where: str) -> None:
+    def __init__(self, kind: type, where: str, components: Collection[str] = ()) -> None:
         self._kind, self._where = kind, where
-        self.defaults = dict(_settings_of(kind, where))
+        self._paths = _arguments_for_weights(kind, where, components)
+        self.defaults = dict(_settings_of(kind, where, self._paths))
         self.Settings = _schema(kind, self.defaults)
 
     def check(self, weights: Mapping[str, Path], settings: BaseModel) -> None:
@@ -58,6 +64,7 @@ class ClassAdapter:
         arguments: dict[str, Any] = {name: getattr(settings, _field(name)) for name in self.defaults}
         if DEVICE in inspect.signature(self._kind).parameters:
             arguments[DEVICE] = device
+        arguments |= {name: dict(weights) if name == WEIGHTS else weights[name] for name in self._paths}
         try:
             return self._kind(**arguments)
         except GillBenchError:
@@ -200,14 +207,35 @@ def _methods(protocol: type) -> list[str]:
     return [name for name, value in vars(protocol).items() if inspect.isfunction(value) and not name.startswith("_")]
 
 
-def _settings_of(kind: type, where: str) -> Iterator[tuple[str, bool | int | float | str]]:
+def _arguments_for_weights(kind: type, where: str, components: Collection[str]) -> tuple[str, ...]:
+    """The arguments of the constructor that take a card's weights: `weights`, or one per component."""
+    if not components:
+        return ()
+    named = {
+        name
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    if WEIGHTS in named:
+        return (WEIGHTS,)
+    untaken = [name for name in components if name not in named - {DEVICE}]
+    if untaken:
+        raise InputError(
+            f"{where}: the card has [weights.{untaken[0]}], which no argument of the constructor takes; give the"
+            f" constructor an argument {WEIGHTS!r}, a dict of paths by name, or one argument per component"
+            f" ({', '.join(components)}), or take the weights out of the card"
+        )
+    return tuple(components)
+
+
+def _settings_of(kind: type, where: str, paths: Collection[str]) -> Iterator[tuple[str, bool | int | float | str]]:
     for name, parameter in inspect.signature(kind).parameters.items():
-        if name == DEVICE or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        if name == DEVICE or name in paths or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         if parameter.default is parameter.empty or parameter.kind is parameter.POSITIONAL_ONLY:
             raise InputError(
                 f"{where}: its constructor needs {name!r}; give it a default, by which it becomes a setting, or write"
-                " a card with an adapter (see CONTRIBUTING.md)"
+                f" a card: weights come from its [weights.{'NAME' if name == WEIGHTS else name}] (see CONTRIBUTING.md)"
             )
         if isinstance(parameter.default, bool | int | float | str):
             yield name, parameter.default

@@ -9,7 +9,7 @@ from gill_bench.cards import ModelCard, TaskCard, Value, override
 from gill_bench.datasets import Dataset, dataset
 from gill_bench.datasets.pictures import Checked, check_pictures, repeated_content
 from gill_bench.errors import InputError, did_you_mean
-from gill_bench.files import digest_file
+from gill_bench.files import digest, digest_file
 from gill_bench.metrics import metric
 from gill_bench.models import adapter, adapter_file, check_settings
 from gill_bench.noise import MODES
@@ -156,13 +156,14 @@ def resolve_model(
     table |= {key: value for key, value in (sampling or {}).items() if key in table}
     table = override(table, settings, f"--set {card.name}")
     resolved = card.model_copy(update={"settings": table})
+    checked = check_settings(resolved)  # before anything is downloaded
     found = {name: find_weights(component, weights) for name, component in card.weights.items()}
-    checked = check_settings(resolved)
     adapter(resolved).check({name: one.path for name, one in found.items()}, checked)
     digests = {name: one.digest() for name, one in found.items()}
     file = adapter_file(resolved)
     if file is not None:
-        digests["adapter"] = digest_file(file)  # a user's own code changes what comes out, as weights do
+        code = digest_file(file)  # a user's own code changes what comes out, as weights do
+        digests["adapter"] = digest([code, digests["adapter"]]) if "adapter" in digests else code
     return ModelAsked(resolved, found, digests)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gill_bench.cards import Cards
+from gill_bench.cards import Cards, ModelCard
 from gill_bench.cli import main
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.models.own import names_a_class
@@ -75,6 +75,25 @@ class Falls:
         self.weights = open("/nowhere/weights.bin")
 
     def generate_texts(self, prompts, max_new_tokens, stop=()): ...
+
+
+class Weighty(Speaker):
+    def __init__(self, weights, device, side=3):
+        self.made_with = weights, device, side
+
+
+class Parts(Speaker):
+    def __init__(self, network, *, words="small", side=3):
+        self.made_with = network, words, side
+
+
+class Loaded(Speaker):
+    def __init__(self, weights="large"):
+        self.made_with = weights
+
+
+class Anything(Speaker):
+    def __init__(self, **options): ...
 
 
 class Gill(Speaker):
@@ -147,6 +166,7 @@ def test_settings_are_checked_by_the_annotations(
         ("", "expected a class too, as in .*my_model.py:MyModel; choose from .*'Painter'"),
         (":Nothing", "none of the methods of a model.*\n.*image-generator: generate_images; image-retriever: embed_im"),
         (":Half", "has 'embed_images', but an image-retriever needs 'embed_prompts' too"),
+        (":Weighty", r"its constructor needs 'weights'; give it a default, .* from its \[weights.NAME\]"),
         (":Needs", "its constructor needs 'path'; give it a default"),
         (":Sees", "inputs = 'sound'"),
         (":Gill", "'gill' in tables is another model's name already"),
@@ -249,6 +269,80 @@ def test_a_card_may_name_a_class(file: Path) -> None:
     toml.write_text(toml.read_text().replace(":Painter", ":Paintre"))
     with pytest.raises(InputError, match="has no 'Paintre'; did you mean 'Painter'"):
         resolve_model(model_card(Cards(), str(toml)), weights="mini", settings={})
+
+
+def with_weights(file: Path, name: str, *components: str, more: str = "") -> ModelCard:
+    """A card of a class with weights, each of which lies in a folder of its name in `weights`."""
+    for component in components:
+        folder = file.parent / "weights" / component
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.safetensors").write_bytes(component.encode())
+    tables = "".join(f'[weights.{component}]\nfolder = "{component}"\n' for component in components)
+    toml = file.parent / "weighed.toml"
+    toml.write_text(
+        f'schema = 1\nname = "weighed"\ntitle = "Mine"\nadapter = "my_model.py:{name}"\n'
+        f'capabilities = ["text-generator"]\ninputs = ["text"]\n{tables}{more}'
+    )
+    return model_card(Cards(), str(toml))
+
+
+def test_the_weights_of_a_card_are_handed_to_its_class(file: Path) -> None:
+    folder = file.parent / "weights"
+    asked = resolve_model(
+        with_weights(file, "Weighty", "network", "words", more="[settings]\nside = 4\n"),
+        weights=str(folder),
+        settings={"side": 5},
+    )
+    model: Any = asked.load("meta")
+    assert model.made_with == ({"network": folder / "network", "words": folder / "words"}, "meta", 5)
+    assert set(asked.digests) == {"network", "words", "adapter"}
+    asked = resolve_model(with_weights(file, "Parts", "network", "words"), weights=str(folder), settings={})
+    model = asked.load("cpu")
+    assert model.made_with == (folder / "network", folder / "words", 3)
+    # Without weights of its name an argument is a setting, as it is without a card.
+    asked = resolve_model(with_weights(file, "Parts", "network"), weights=str(folder), settings={})
+    model = asked.load("cpu")
+    assert model.made_with == (folder / "network", "small", 3)
+    model = resolve_model(model_card(Cards(), f"{file}:Loaded"), weights="mini", settings={"weights": "s"}).load("cpu")
+    assert model.made_with == "s"
+    model = resolve_model(with_weights(file, "Loaded", "network"), weights=str(folder), settings={}).load("cpu")
+    assert model.made_with == {"network": folder / "network"}
+
+
+@pytest.mark.parametrize(
+    ("name", "components", "more", "message"),
+    [
+        ("Painter", ["network"], "", r"the card has \[weights.network\], which no argument .* takes; give .*'weights'"),
+        ("Anything", ["network"], "", r"\[weights.network\], which no argument"),
+        ("Parts", ["network", "vae"], "", r"\[weights.vae\], .* one argument per component \(network, vae\)"),
+        ("Parts", ["words"], "", r"needs 'network'; .* weights come from its \[weights.network\]"),
+        ("Speaker", ["device"], "", r"\[weights.device\], which no argument"),
+        ("Weighty", ["network"], '[settings]\nweights = "x"\n', "settings: unknown key 'weights'"),
+        ("Parts", ["network"], '[settings]\nnetwork = "x"\n', "settings: unknown key 'network'"),
+    ],
+)
+def test_weights_that_nothing_takes_are_refused_before_they_are_looked_for(
+    name: str, components: list[str], more: str, message: str, file: Path, tmp_path: Path
+) -> None:
+    card = with_weights(file, name, *components, more=more)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=message):
+        resolve_model(card, weights=str(tmp_path / "empty"), settings={})
+
+
+def test_weights_called_adapter_are_part_of_the_recipe(file: Path) -> None:
+    """As those of a LoRA are; the class's file is digested under that name, too."""
+
+    card = with_weights(file, "Weighty", "adapter")
+
+    def digest() -> str:
+        return resolve_model(card, weights=str(file.parent / "weights"), settings={}).digests["adapter"]
+
+    first = digest()
+    (file.parent / "weights" / "adapter" / "model.safetensors").write_bytes(b"other weights")
+    second = digest()
+    file.write_text(MODEL + "# changed")
+    assert len({first, second, digest()}) == 3
 
 
 @pytest.fixture
