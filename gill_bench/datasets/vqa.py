@@ -100,7 +100,7 @@ def _by_id(file: Path, key: str, split: str) -> dict[int, tuple[str, Any]]:
     """Records by question id, each with its place for errors."""
     content = read_json(file)
     said = content.get("data_subtype", split)
-    if said != split:
+    if not _is_split(said, split):
         raise InputError(f"{file}: data_subtype: {shown(said)}, expected {split!r} as in the file's name")
     found: dict[int, tuple[str, Any]] = {}
     for number, record in enumerate(list_of(content, key, str(file))):
@@ -112,6 +112,12 @@ def _by_id(file: Path, key: str, split: str) -> dict[int, tuple[str, Any]]:
     if not found:
         raise InputError(f"{file}: {key}: the list is empty")
     return found
+
+
+def _is_split(said: object, split: str) -> bool:
+    """Whether two names are of one split: some files say "val" or "val2014" where the other is meant."""
+    without = split.rstrip("0123456789")
+    return said in (split, without) or (without == split and str(said).rstrip("0123456789") == split)
 
 
 def _refuse_unmatched(file: Path, ids: Iterable[int], what: str, other: str) -> None:

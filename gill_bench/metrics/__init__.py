@@ -73,6 +73,7 @@ class Score:
         each: Values of single examples by id, where the metric has such.
         truncated: Scored examples whose prompt the model had to cut.
         flagged: Scored examples whose picture the safety checker blackened.
+        left_out: Examples that the metric's rule leaves out of the value: they count neither as scored nor as failed.
     """
 
     metric: str
@@ -83,6 +84,7 @@ class Score:
     each: Mapping[str, float] | None = None
     truncated: int = 0
     flagged: int = 0
+    left_out: int = 0
 
 
 class MetricModule(Protocol):

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from gill_bench.cards import Value
-from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.dialog_ranking import ndcg
 from gill_bench.metrics.ranking import hits_at, ranks_of_scores, reciprocal_ranks
@@ -28,7 +27,7 @@ class Settings(BaseModel):
 
     Attributes:
         dense_round: "corrected": NDCG is of the annotated round. "fromage_compat": of the round after it, as FROMAGe's
-            script has it.
+            script has it; where none follows, the script stops and averages what it has.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -83,18 +82,14 @@ def _ndcg(outputs: Mapping[str, Any], references: Mapping[str, Reference], setti
     dense = [place for place, name in enumerate(order) if references[name].facts.get("dense") == "yes"]
     if not dense:
         return []
-    step = 0
-    if settings.dense_round == "fromage_compat":  # the round after; after a dialog's last one, the next dialog's first
-        step = 1
-        if dense[-1] + step == len(order):
-            raise InputError(
-                f"answer-ranking: dense_round = 'fromage_compat': {order[-1]} is annotated and no round follows it;"
-                " choose a --limit that ends elsewhere, or dense_round = 'corrected'"
-            )
-    pairs = [(order[place], order[place + step]) for place in dense if order[place + step] in outputs]
+    # Compatible: the round after; after a dialog's last one, the next dialog's first.
+    step = 1 if settings.dense_round == "fromage_compat" else 0
+    within = [place for place in dense if place + step < len(order)]
+    left_out = len(dense) - len(within)
+    pairs = [(order[place], order[place + step]) for place in within if order[place + step] in outputs]
     if not pairs:
-        return [Score("ndcg", None, True, 0, _DENSE)]
+        return [Score("ndcg", None, True, 0, _DENSE, left_out=left_out)]
     relevance = np.array([json.loads(references[name].facts["relevance"]) for name, _ in pairs], dtype=np.float64)
     values = ndcg(np.array([outputs[scored] for _, scored in pairs], dtype=np.float64), relevance)
     each = dict(zip([name for name, _ in pairs], values.tolist(), strict=True))
-    return [Score("ndcg", float(values.mean()), True, len(pairs), _DENSE, each)]
+    return [Score("ndcg", float(values.mean()), True, len(pairs), _DENSE, each, left_out=left_out)]

@@ -68,12 +68,13 @@ def answer_ranking(
     """
     if scores.ndim != 3 or gt_index.shape != scores.shape[:2]:
         raise ValueError(f"scores {scores.shape} and gt_index {gt_index.shape}, expected (D, R, O) and (D, R)")
+    dense = dense_scores(scores, round_id, fromage_compat=fromage_compat)
     found = ranks_of_scores(scores.reshape(-1, scores.shape[2]), gt_index.reshape(-1))
     return AnswerRanking(
         {k: recall_at(found, k) for k in ks},
         mean_reciprocal_rank(found),
         float((found.better + found.ties / 2).mean() + 1),
-        float(ndcg(dense_scores(scores, round_id, fromage_compat=fromage_compat), relevance).mean()),
+        float(ndcg(dense, relevance[: len(dense)]).mean()),
     )
 
 
@@ -84,10 +85,11 @@ def dense_scores(scores: Matrix, round_id: Places, *, fromage_compat: bool = Fal
         scores: (D, R, O).
         round_id: (D,), from 1.
         fromage_compat: Take `round_id` for a place from 0, as the FROMAGe script does: relevances meet the scores of
-            the next round, and after the last round those of the next dialog's first.
+            the next round, and after the last round those of the next dialog's first. After the very last round, the
+            script stops and averages what it has: (D - 1, O).
 
     Raises:
-        InputError: A round is not within the dialog, or there is no next one.
+        InputError: A round is not within the dialog.
         ValueError: Shapes are wrong.
     """
     dialogs, rounds, options = scores.shape
@@ -96,13 +98,8 @@ def dense_scores(scores: Matrix, round_id: Places, *, fromage_compat: bool = Fal
     if not ((round_id >= 1) & (round_id <= rounds)).all():
         place = int(np.flatnonzero((round_id < 1) | (round_id > rounds))[0])
         raise InputError(f"dialog {place}: round_id {round_id[place]}, expected 1 to {rounds}")
-    if fromage_compat and round_id[-1] == rounds:
-        raise InputError(
-            f"the last dialog is annotated in its last round: the FROMAGe script would read past the {dialogs} dialogs;"
-            " leave that dialog out, or use the default rounds"
-        )
     place = np.arange(dialogs) * rounds + round_id - (0 if fromage_compat else 1)
-    chosen: Matrix = scores.reshape(-1, options)[place]
+    chosen: Matrix = scores.reshape(-1, options)[place[place < dialogs * rounds]]
     return chosen
 
 

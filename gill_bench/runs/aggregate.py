@@ -29,7 +29,7 @@ def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
     for asked in metrics_of(cell.task):
         signature = f"{protocol}|{asked.signature}"
         for number in numbers_of(cell, units, run, asked):
-            expected, usable = counts.of(number.where)
+            expected, usable = (count - number.left_out for count in counts.of(number.where))
             yield Row(
                 task=cell.task.card.name,
                 model=cell.model,

@@ -31,6 +31,26 @@ def test_questions_in_the_order_of_their_file_with_the_answers_of_theirs(vqa: Pa
     assert examples[2].pictures == (Picture("42", None),)
 
 
+def test_a_subtype_without_its_year_is_of_the_same_split(vqa: Path) -> None:
+    before = load(vqa, "val2014", {})
+    for file in (QUESTIONS, ANNOTATIONS):
+        edit(vqa / file, lambda content: content.update(data_subtype="val"))
+    assert load(vqa, "val2014", {}) == before
+    for file in (QUESTIONS, ANNOTATIONS):
+        edit(vqa / file, lambda content: content.update(data_subtype="val2014"))
+        (vqa / file).rename(vqa / file.replace("val2014", "val"))
+    (vqa / "val2014").rename(vqa / "images")
+    touch(vqa, ["images/COCO_val_000000000007.jpg"])
+    assert [example.id for example in load(vqa, "val", {}).examples] == ["70", "71", "420"]
+
+
+@pytest.mark.parametrize("subtype", ["val2015", "test", "va", "", None, 2014])
+def test_a_subtype_of_another_split_is_refused(vqa: Path, subtype: object) -> None:
+    edit(vqa / ANNOTATIONS, lambda content: content.update(data_subtype=subtype))
+    with pytest.raises(InputError, match=r"data_subtype: .*, expected 'val2014'"):
+        load(vqa, "val2014", {})
+
+
 @pytest.mark.parametrize(
     ("settings", "text"),
     [

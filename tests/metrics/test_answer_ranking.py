@@ -69,12 +69,22 @@ def test_a_part_of_a_dialog_has_its_annotated_round() -> None:
 def test_the_authors_round_is_the_next_one_that_is_asked() -> None:
     some = dict(list(REFERENCES.items())[:7])
     outputs = {name: OUTPUTS[name] for name in some}
-    with pytest.raises(InputError, match="0:7 is annotated and no round follows it; choose a --limit"):
-        found(outputs, some, dense_round="fromage_compat")
+    cut = found(outputs, some, dense_round="fromage_compat")["ndcg"]
+    assert (cut.value, cut.scored, cut.left_out) == (None, 0, 1)
     some["0:8"] = REFERENCES["0:8"]
     assert found(outputs, some, dense_round="fromage_compat")["ndcg"].scored == 0
     outputs["0:8"] = OUTPUTS["0:8"]
     assert found(outputs, some, dense_round="fromage_compat")["ndcg"].scored == 1
+
+
+def test_where_no_round_follows_the_script_stops_and_averages_the_rest() -> None:
+    some = {name: one for name, one in REFERENCES.items() if not name.startswith("3:")}
+    whole = found({name: OUTPUTS[name] for name in some}, some, dense_round="fromage_compat")["ndcg"]
+    assert (whole.scored, whole.left_out) == (2, 1)
+    assert whole.each is not None
+    assert whole.value == pytest.approx(np.mean(list(whole.each.values())))
+    assert list(whole.each) == ["0:7", "1:1"]
+    assert found(OUTPUTS, REFERENCES)["ndcg"].left_out == 0
 
 
 def test_without_annotations_there_is_no_gain() -> None:

@@ -22,9 +22,10 @@ from gill_bench.mini.embedded import world_folder
 from gill_bench.runs.planning import make_plan
 from gill_bench.runs.run import score
 from tests.cli.helpers import start
-from tests.runs.able import ask, counts, rows, run, small_units
+from tests.runs.able import ask, counts, records, rows, run, small_units
 from tests.runs.helpers import CARDS, results, tree
 from tests.runs.test_faults import wait_for_units
+from tests.runs.test_outputs import expected_hit, product
 from tests.runs.test_run import cut
 
 KINDS = ("vist-retrieval", "vqav2", "visdial-answers")  # candidates and embeddings, texts, log-likelihoods
@@ -221,21 +222,40 @@ def test_nothing_is_ranked_among_an_incomplete_set_of_candidates(
     assert results(out)["rows"] == mine
 
 
-def test_a_failing_dialog_is_missing_among_what_pictures_search(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", ["a dialog", "a picture"])
+def test_on_what_the_model_fails_is_counted_and_the_others_are_ranked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     out = tmp_path / "run"
     cell = make_plan(ask(out, "visdial-retrieval")).cells[-1].cell
-    monkeypatch.setenv("NOISY_FAIL_ON", " ".join(turn.text for turn in cell.task.examples[3].turns))
-    found = run(out, "visdial-retrieval")
+    with monkeypatch.context() as patch:
+        if what == "a picture":
+            patch.setenv("NOISY_FAIL_ON_PICTURE", picture_of("visdial-retrieval", 0))
+        else:
+            patch.setenv("NOISY_FAIL_ON", " ".join(turn.text for turn in cell.task.examples[3].turns))
+        found = run(out, "visdial-retrieval")
     failed = len(found.failures)
     assert 0 < failed < 10
+    pictures, prompts = (records(out, "visdial-retrieval", context) for context in ("candidates", "10-rounds"))
+    target = {name: example.target.id for name, (example, _, _) in cell.asked.items() if example.target}
+    both = [name for name in target if name in prompts and target[name] in pictures]
+    assert len(both) == 30 - failed
     for (metric, _), row in rows(found).items():
+        assert counts(row) == (30, 30 - failed, 0, failed), metric
+        k = int(metric.rpartition("@")[2])
         if metric.startswith("recall-image-to-text"):
-            assert (row.value, *counts(row)) == (None, 30, 0, 0, 30)
+            hits = [_hit(pictures[target[own]], prompts, own, k) for own in both]
         else:
-            assert row.value is not None
-            assert counts(row) == (30, 30 - failed, 0, failed)
+            hits = [_hit(prompts[own], pictures, target[own], k) for own in both]
+        assert row.value == pytest.approx(np.mean(hits)), metric
+    assert run(out, "visdial-retrieval").complete
+    assert {counts(row) for row in run(tmp_path / "direct", "visdial-retrieval").results.rows} == {(30, 30, 0, 0)}
+    assert results(out) == results(tmp_path / "direct")
+
+
+def _hit(query: dict[str, Any], others: dict[str, dict[str, Any]], own: str, k: int) -> float:
+    scores = {name: product(record["vector"], query["vector"]) for name, record in others.items()}
+    return expected_hit(scores, own, k)
 
 
 def test_no_classifier_is_trained_on_a_part_of_the_train_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

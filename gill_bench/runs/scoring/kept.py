@@ -32,6 +32,7 @@ def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked
             truncated=one.truncated,
             flagged=one.flagged,
             each=one.each,
+            left_out=one.left_out,
         )
         for seed in cell.row_seeds
         for one in read_scores(cell, run, asked, seed, content) or ()
@@ -45,6 +46,10 @@ def content_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> str:
         hashes = file_hashes(cell.folder(run) / name)
         parts.append([hashes[SAMPLES], hashes.get(VECTORS, ""), unit.examples])
     parts += [cell.task.checked[picture.id].sha256 for picture in cell.task.references]
+    if cell.asks == "embeddings" and len({name for unit in units.values() for name, _ in unit.examples}) < len(
+        cell.asked
+    ):
+        parts.append("the rest is ranked")  # which older versions did not do
     if cell.candidates is not None:
         parts.append(content_of(cell.candidates, plan_cell(cell.candidates, run).done, run))
     elif cell.asks == "embeddings" and (folder := cell.task.converted_candidates(cell.model)):

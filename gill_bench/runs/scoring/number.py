@@ -19,6 +19,7 @@ class Number:
         truncated: Scored examples whose prompt the model had to cut.
         flagged: Scored examples whose picture the safety checker blackened.
         each: Values of single examples, where the metric has such.
+        left_out: Examples that the metric's rule leaves out: they count neither as scored nor as failed.
     """
 
     metric: str
@@ -30,3 +31,4 @@ class Number:
     truncated: int = 0
     flagged: int = 0
     each: Mapping[str, float] | None = None
+    left_out: int = 0

@@ -44,8 +44,9 @@ def ranks_of(cell: Cell, queries: Mapping[str, Vectors], run: Path, settings: Ma
             similarity to its picture (protocol 3.6).
 
     Returns:
-        By example id; empty while something that is searched has no embedding, because its model failed on it: a
-        candidate that can be read or, with "image-to-text", a prompt.
+        By example id, for those whose prompt and target have embeddings. The others, on which the model failed, are
+        not searched either, and show in the row's counts. Empty where a candidate that is no example's target has no
+        embedding, which would show in no count.
 
     Raises:
         GillBenchError: A target picture is not among the candidates.
@@ -55,20 +56,22 @@ def ranks_of(cell: Cell, queries: Mapping[str, Vectors], run: Path, settings: Ma
     from gill_bench.metrics.ranking import ranks
 
     stored = _Candidates(cell, run)
-    if not queries or not stored.complete:
+    if not queries or cell.candidates is None:
         return {}
-    names = list(queries)
+    targets = {name: _target(cell, name) for name in cell.asked}
+    strange = [target for target in targets.values() if target not in stored.place and target not in stored.absent]
+    if strange:
+        raise GillBenchError(f"picture {strange[0]} is no candidate: the candidates stored are of other data")
+    names = [name for name in queries if targets[name] in stored.place]
+    if not names or not stored.absent.issubset(targets.values()):
+        return {}
     texts = np.stack([queries[name] for name in names])
-    targets = [_target(cell, name) for name in names]
-    lone = [target for target in targets if target not in stored.place]
-    if lone:
-        raise GillBenchError(f"picture {lone[0]} is no candidate: the candidates stored are of other data")
-    places = np.array([stored.place[target] for target in targets])
+    places = np.array([stored.place[targets[name]] for name in names])
     if settings.get("direction") == "image-to-text":
-        if len(names) < len(cell.asked):
-            return {}
-        pictures = stored.rows([stored.place[target] for target in targets])
-        found = ranks(pictures, np.arange(len(names)), lambda: iter([texts]), [()] * len(names))
+        prompts = {name: place for place, name in enumerate(queries)}
+        searched = np.stack(list(queries.values()))
+        own = np.array([prompts[name] for name in names])
+        found = ranks(stored.rows(places.tolist()), own, lambda: iter([searched]), [()] * len(names))
     else:
         seen = [stored.seen(cell, name) if settings.get("mask_seen") else () for name in names]
         found = ranks(texts, places, stored.blocks, seen)
@@ -110,7 +113,8 @@ class _Candidates:
 
     Attributes:
         place: Of a picture id in the order in which the blocks come.
-        complete: Whether every candidate that can be read has its embedding.
+        absent: Ids of candidates that can be read and have no embedding.
+        complete: Whether there are none such.
     """
 
     def __init__(self, cell: Cell, run: Path) -> None:
@@ -127,7 +131,8 @@ class _Candidates:
                     self.place[sample.example] = len(self.place)
                     rows.append(sample.row)
             self._units.append((other.folder(run) / name, rows))
-        self.complete = other is not None and len(self.place) == len(other.asked)
+        self.absent = set(other.asked) - self.place.keys() if other is not None else set()
+        self.complete = other is not None and not self.absent
 
     def blocks(self) -> Iterator[Vectors]:
         """The embeddings, a unit at a time."""
