@@ -2,86 +2,132 @@
 
 from __future__ import annotations
 
-import json
-import pickle
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from safetensors import SafetensorError
-
 from gill_bench.errors import InputError
+from gill_bench.network_files import LIBRARIES, STEMS, Library, NetworkFiles, entries, network_files
 from gill_bench.reading import read_json as read_json
-
-LOADING_ERRORS = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    RuntimeError,
-    EOFError,
-    ImportError,
-    SafetensorError,
-    pickle.UnpicklingError,
-)
-"""What transformers, diffusers, safetensors and torch raise on files that are missing, damaged or of another model."""
+from gill_bench.tensor_files import LOADING_ERRORS as LOADING_ERRORS
+from gill_bench.tensor_files import check_floating, check_torch_file, tensor_types
+from gill_bench.tensor_files import check_safetensors as check_safetensors
+from gill_bench.tensor_files import first_line as first_line
 
 
-# In the order in which the libraries prefer them, with the names of files that hold everything.
-_FORMATS = {
-    ".safetensors": ("model.safetensors", "diffusion_pytorch_model.safetensors"),
-    ".bin": ("pytorch_model.bin", "diffusion_pytorch_model.bin"),
-}
-
-
-def check_safetensors(file: Path) -> None:
-    """Check that a file is as long as its header says, which a download that broke off is not.
-
-    Raises:
-        InputError: It is not, or has no such header.
-    """
-    size = file.stat().st_size
-    try:
-        with file.open("rb") as opened:
-            header = int.from_bytes(opened.read(8), "little")
-            if not 0 < header <= size - 8:
-                raise ValueError
-            tensors = json.loads(opened.read(header))
-        end = max((item["data_offsets"][1] for key, item in tensors.items() if key != "__metadata__"), default=0)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise InputError(f"{file}: not a safetensors file, or cut off ({size} bytes)") from error
-    if 8 + header + end != size:
-        raise InputError(f"{file}: {size} bytes, but its header promises {8 + header + end}: download it again")
-
-
-def check_network_files(folder: Path) -> None:
-    """Check that the weights of a network are there and whole, all shards included, in the format that will be read.
+def check_network_files(folder: Path, library: Library | None = None) -> None:
+    """Check that the weights of a network are there and whole, all shards included, in the files that will be read.
 
     Args:
         folder: As written by `save_pretrained`.
+        library: Whose network it is; None = of one of them.
 
     Raises:
-        InputError: Names the file that is missing, empty or cut off.
+        InputError: Names the file that is missing, empty or cut off, or the file that would put others in its place.
     """
-    for suffix, whole in _FORMATS.items():
-        files, listings = sorted(folder.glob(f"*{suffix}")), sorted(folder.glob(f"*{suffix}.index.json"))
-        if not files and not listings:
-            continue
-        for file in files:
+    names = _names(folder)
+    libraries = (library,) if library else LIBRARIES
+    sets = [files for one in libraries if (files := network_files(names, one))]
+    if not sets:
+        raise InputError(f"{folder}: no weights; {_expected(names, *libraries)}")
+    for files in sets:
+        for file in weight_files(folder, files):
             if file.stat().st_size == 0:
                 raise InputError(f"{file}: empty file")
-            if suffix == ".safetensors":
+            if file.suffix == ".safetensors":
                 check_safetensors(file)
-        # A file with everything is preferred to shards, whatever a listing beside it says.
-        for listing in [] if any((folder / name).is_file() for name in whole) else listings:
-            for shard in _shards(listing):
-                if not (folder / shard).is_file():
-                    raise InputError(f"{folder / shard}: no such file, but {listing.name} lists it")
+            else:
+                check_torch_file(file)
+    _refuse_other_weights(folder)
+
+
+def loader_options(folder: Path, library: Library) -> dict[str, Any]:
+    """Arguments of `from_pretrained` that make it read the files that `network_files` chooses in a folder.
+
+    Raises:
+        InputError: There are none, or a file of the folder would put others in their place.
+    """
+    names = _names(folder)
+    files = network_files(names, library)
+    if files is None:
+        raise InputError(f"{folder}: no weights; {_expected(names, library)}")
+    _refuse_other_weights(folder)
+    return files.options
+
+
+def weight_files(folder: Path, files: NetworkFiles) -> list[Path]:
+    """The files with the weights themselves.
+
+    Raises:
+        InputError: One that the index names is not there.
+    """
+    if not files.sharded:
+        return [folder / files.entry]
+    shards = [folder / name for name in _shards(folder / files.entry)]
+    for shard in shards:
+        if not shard.is_file():
+            raise InputError(f"{shard}: no such file, but {files.entry} lists it")
+    return shards
+
+
+def listed_shards(files: Mapping[str, Path]) -> set[str]:
+    """The names of a component's files that indices of shards name; a damaged index, which no loader reads, names none.
+
+    Args:
+        files: All files of the component, by their paths in it.
+    """
+    listed: set[str] = set()
+    for name in entries(files):
+        if name.endswith(".json"):
+            with suppress(InputError):
+                listed |= {str(PurePosixPath(name).with_name(shard)) for shard in _shards(files[name])}
+    return listed
+
+
+def check_image_processor(folder: Path) -> None:
+    """Check that a folder says how its network is shown pictures, in the layout of any version of transformers.
+
+    Raises:
+        InputError: It does not, or the file is damaged.
+    """
+    whole, own = folder / "processor_config.json", folder / "preprocessor_config.json"
+    if whole.is_file() and isinstance(read_json(whole).get("image_processor"), dict):
         return
-    raise InputError(f"{folder}: no weights; expected a .safetensors or .bin file")
+    if not own.is_file():
+        lacking = ", and its processor_config.json has no 'image_processor'" if whole.is_file() else ""
+        raise InputError(f"{folder}: has no preprocessor_config.json or processor_config.json{lacking}")
+    read_json(own)
+
+
+def _names(folder: Path) -> set[str]:
+    return {file.name for file in folder.glob("*") if file.is_file()}
+
+
+def _expected(names: Collection[str], *libraries: Library) -> str:
+    """What was expected in a folder, and what of it is there under names that no loader reads."""
+    wanted = [f"{STEMS[library]['.safetensors']}.safetensors" for library in libraries]
+    others = sorted(name for name in names if name.endswith((".safetensors", ".bin")))
+    there = f"; {', '.join(others[:3])} {'is' if len(others) == 1 else 'are'} read under no such name" if others else ""
+    return f"expected {' or '.join(wanted)}, a .bin file of that kind, or an index of shards{there}"
+
+
+def _refuse_other_weights(folder: Path) -> None:
+    """Refuse what makes a loader read other weights than those in the usual files, on some machines or all."""
+    adapter = folder / "adapter_config.json"
+    if adapter.is_file():
+        raise InputError(
+            f"{adapter}: an adapter (PEFT) beside the weights, which is applied only where peft is installed;"
+            " merge it into the weights (merge_and_unload, save_pretrained), or remove the file to go without it"
+        )
+    config = folder / "config.json"
+    named = read_json(config).get("transformers_weights") if config.is_file() else None
+    if named is not None:
+        raise InputError(
+            f"{config}: transformers_weights = {named!r:.80} names other weights than the usual files; rename the file"
+            " to model.safetensors and remove the key"
+        )
 
 
 _PROJECTIONS = ("logit_scale", "text_projection.", "visual_projection.")
@@ -92,6 +138,7 @@ _OTHER_HALF = {
     "CLIPTextModelWithProjection": ("vision_model.", *_PROJECTIONS),
 }
 """What the files of a whole CLIP hold besides one of its towers."""
+_INTEGERS = ("position_ids", "num_batches_tracked")  # of buffers that older versions wrote
 _NO_WEIGHT = ".version"  # a mark that conversions of OPT from fairseq left behind
 
 
@@ -139,10 +186,23 @@ def check_complete(report: Mapping[str, Collection[Any]], folder: Path, kind: st
             )
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, for messages of at most three lines."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+def check_network_types(network: Any, folder: Path, library: Library) -> None:
+    """Check that the files of a network hold floating-point numbers wherever the network does.
+
+    Args:
+        network: As loaded from them.
+        folder: Where its files are.
+        library: Whose network it is.
+
+    Raises:
+        InputError: Names file and key.
+    """
+    files = network_files(_names(folder), library)
+    buffers = {key.rpartition(".")[2] for key, value in network.named_buffers() if not value.is_floating_point()}
+    others = _OTHER_HALF.get(type(network).__name__, ())
+    for file in [] if files is None else weight_files(folder, files):
+        types = {key: kind for key, kind in tensor_types(file).items() if not key.startswith(others)}
+        check_floating(file, types, {*buffers, *_INTEGERS})
 
 
 @contextmanager

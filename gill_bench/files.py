@@ -269,3 +269,10 @@ def digest_file(path: Path) -> str:
     refuse_special(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_stamp(path: Path) -> tuple[str | int, ...]:
+    """What changes whenever the content of a local file does: where it is, device, inode, size, and both times."""
+    status = path.stat()
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    return (str(path.resolve()), status.st_dev, status.st_ino, status.st_size, *times)

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from gill_bench.checkpoints import first_line
 from gill_bench.errors import InputError
-
-# Other frameworks' and precisions' copies of the same weights, and the single-file forms of Stable Diffusion.
-_IGNORED = [
-    "*.msgpack",
-    "*.h5*",
-    "*.ot",
-    "*.ckpt",
-    "*.onnx*",
-    "flax_*",
-    "tf_*",
-    "rust_*",
-    "v1-5-*",
-    "*.non_ema.*",
-    "*.fp16.*",
-]
-_PICKLES = (".bin", ".bin.index.json")
-
+from gill_bench.network_files import COPIES, readable
 
 _downloads: ContextVar[bool] = ContextVar("downloads", default=True)
 
@@ -41,18 +24,7 @@ def without_downloads() -> Iterator[None]:
         _downloads.reset(before)
 
 
-def readable(names: Iterable[str]) -> list[str]:
-    """Of a repository's files those that may be read: no copies, and no pickles where safetensors lie beside them.
-
-    >>> readable(["unet/model.safetensors", "unet/model.bin", "unet/model.fp16.safetensors", "vae/model.bin"])
-    ['unet/model.safetensors', 'vae/model.bin']
-    """
-    kept = [name for name in names if not any(fnmatch(name, pattern) for pattern in _IGNORED)]
-    safe = {PurePosixPath(name).parent for name in kept if name.endswith(".safetensors")}
-    return [name for name in kept if not (name.endswith(_PICKLES) and PurePosixPath(name).parent in safe)]
-
-
-def hub_folder(name: str, files: Sequence[str] = ()) -> Path:
+def hub_folder(name: str, files: Sequence[str] = (), *, whole: bool = False) -> Path:
     """The local folder of a hub id; downloaded if needed and allowed (HF_HUB_OFFLINE is respected).
 
     The hub is asked once, with a time limit, which files there are. If it does not answer, or refuses, what the cache
@@ -61,6 +33,7 @@ def hub_folder(name: str, files: Sequence[str] = ()) -> Path:
     Args:
         name: The hub id.
         files: Names or patterns of what is wanted of it; () = all but copies that are never read.
+        whole: Everything is wanted, where `files` names nothing: what reads it may read anything.
 
     Raises:
         InputError: Neither in the cache nor to be had; says why, and what to do.
@@ -75,11 +48,13 @@ def hub_folder(name: str, files: Sequence[str] = ()) -> Path:
     except Exception as error:  # its HTTP client raises errors of its own, and versions differ in the client
         refusal, listed = error, _cached_list(name)
     try:
+        wanted = list(files) or ([] if whole else readable(listed))
+        # A list says what is wanted; without one these names, which copies of weights usually have, are left out.
         return Path(
             snapshot_download(
                 name,
-                allow_patterns=list(files) or readable(listed) or None,
-                ignore_patterns=_IGNORED,
+                allow_patterns=wanted or None,
+                ignore_patterns=None if wanted or whole else list(COPIES),
                 local_files_only=not allowed or refusal is not None,
             )
         )

@@ -11,6 +11,7 @@ from typing import Any
 from gill_bench.errors import InputError
 from gill_bench.files import SEAL, digest, refuse_special
 
+_POINTER = b"version https://git-lfs"
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the line feed
 
 
@@ -28,15 +29,37 @@ def visible(text: str) -> str:
     return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+def refuse_pointer(file: Path, content: bytes | None = None) -> None:
+    """Refuse what Git LFS leaves in the place of a file that it has not fetched.
+
+    Args:
+        file: Any file.
+        content: Its content, or the beginning of it, if it was read already.
+
+    Raises:
+        InputError: It is such a pointer; says how to get the file.
+    """
+    if content is None:
+        with file.open("rb") as opened:
+            content = opened.read(len(_POINTER))
+    if content.startswith(_POINTER):
+        raise InputError(
+            f"{file}: a Git LFS pointer in the place of the file; fetch it with 'git lfs pull' in its folder, or"
+            " download it again"
+        )
+
+
 def read_text(file: Path) -> str:
     """Read a UTF-8 text as it stands, line ends included; a byte order mark is passed over.
 
     Raises:
-        InputError: Missing, unreadable, no regular file, or not UTF-8.
+        InputError: Missing, unreadable, no regular file, not UTF-8, or a Git LFS pointer.
     """
     try:
         refuse_special(file)
-        return file.read_bytes().decode("utf-8-sig")
+        content = file.read_bytes()
+        refuse_pointer(file, content)
+        return content.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file") from error
     except UnicodeDecodeError as error:

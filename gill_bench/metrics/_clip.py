@@ -9,7 +9,14 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, CLIPImageProcessorPil, CLIPVisionModel, CLIPVisionModelWithProjection
 
-from gill_bench.checkpoints import LOADING_ERRORS, check_complete, first_line, quiet_loading
+from gill_bench.checkpoints import (
+    LOADING_ERRORS,
+    check_complete,
+    check_network_types,
+    first_line,
+    loader_options,
+    quiet_loading,
+)
 from gill_bench.errors import InputError
 from gill_bench.metrics._clip_pixels import ClipPixels
 from gill_bench.metrics.clip_similarity import NAME, NARROWEST
@@ -58,6 +65,7 @@ def load_clip(folder: Path, *, features: Literal["projected", "pooled"], dtype: 
     Raises:
         InputError: The weights are damaged or incomplete.
     """
+    files = loader_options(folder, "transformers")
     network: Any = CLIPVisionModelWithProjection if features == "projected" else CLIPVisionModel
     with quiet_loading("transformers"):
         try:
@@ -73,9 +81,11 @@ def load_clip(folder: Path, *, features: Literal["projected", "pooled"], dtype: 
                 local_files_only=True,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # which `check_complete` names
+                **files,
             )
             processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
         except LOADING_ERRORS as error:
             raise InputError(f"{folder}: cannot be loaded as {network.__name__}: {first_line(error)}") from error
     check_complete(report, folder, network.__name__)
+    check_network_types(tower, folder, "transformers")
     return ClipSimilarity(tower, processor, features).to(device)

@@ -14,14 +14,14 @@ import lpips
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from torchvision.transforms import functional as F
 
-from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError
 from gill_bench.metrics.lpips import NAME
 from gill_bench.metrics.picture import PictureMetric
+from gill_bench.tensor_files import check_floating, read_tensor_file
 
 _ALEX = (64, 192, 384, 256, 256)
 _MINI = (8, 16, 24, 16, 16)
@@ -99,10 +99,7 @@ def load_alex(file: Path, version: str, size: int) -> Lpips:
     Raises:
         InputError: Not a state dict of AlexNet; names file and key.
     """
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except LOADING_ERRORS as error:
-        raise InputError(f"{file}: cannot be read as a state dict: {first_line(error)}") from error
+    state = read_tensor_file(file)
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{file}: expected a state dict, a mapping of names to tensors")
     trunk = _fill(Trunk(_ALEX), {key: value for key, value in state.items() if key not in _CLASSIFIER}, file)
@@ -118,10 +115,8 @@ def load_mini(folder: Path, size: int) -> Lpips:
         InputError: The file is damaged or not one of `write_mini`.
     """
     file = folder / "model.safetensors"
-    try:
-        state = load_file(file)
-    except LOADING_ERRORS as error:
-        raise InputError(f"{file}: cannot be read: {first_line(error)}") from error
+    state = read_tensor_file(file)
+    check_floating(file, {key: value.dtype for key, value in state.items()})
     linear = [state.pop(f"lin{stage}.weight", None) for stage in range(len(_MINI))]
     weights = [weight for weight in linear if weight is not None]
     if [tuple(weight.shape) for weight in weights] != [(1, width, 1, 1) for width in _MINI]:
@@ -153,5 +148,6 @@ def _fill(trunk: Trunk, state: Mapping[str, torch.Tensor], file: Path) -> Trunk:
     for key, wanted in expected.items():
         if state[key].shape != wanted.shape:
             raise InputError(f"{file}: key {key!r} has shape {tuple(state[key].shape)}, expected {tuple(wanted.shape)}")
+    check_floating(file, {key: value.dtype for key, value in state.items()})
     trunk.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     return trunk

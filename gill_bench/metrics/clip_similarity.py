@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from gill_bench.cards import Value
-from gill_bench.checkpoints import check_network_files, read_json
+from gill_bench.checkpoints import check_image_processor, check_network_files, read_json
 from gill_bench.errors import InputError
 from gill_bench.metrics.settings import check_settings, need_weights
 
@@ -85,8 +85,8 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
             f"{folder / 'config.json'}: a vision tower of width {width}, which is none of {backbone};"
             " put the published weights there, or choose the small ones with --metric-weights mini"
         )
-    read_json(folder / "preprocessor_config.json")
-    check_network_files(folder)
+    check_image_processor(folder)
+    check_network_files(folder, "transformers")
 
 
 def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> PictureMetric:

@@ -6,7 +6,6 @@ bilinear with antialiasing. The wheel of lpips ships the linear layers; the Imag
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +16,7 @@ from gill_bench.cards import Value
 from gill_bench.checkpoints import check_network_files, read_json
 from gill_bench.errors import InputError
 from gill_bench.metrics.settings import check_settings, need_weights
+from gill_bench.tensor_files import check_torch_file
 
 if TYPE_CHECKING:
     from gill_bench.metrics.picture import PictureMetric
@@ -86,14 +86,11 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
         config = read_json(path / "config.json")
         if config.get("kind") != f"{NAME}[mini]" or config.get("size") != MINI_SIZE:
             raise InputError(f"{path}: not a mini backbone of size {MINI_SIZE}; expected the file of a trunk")
-        check_network_files(path)
+        check_network_files(path, "transformers")
         return
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected AlexNet's state dict of torchvision")
-    with path.open("rb") as opened:
-        legacy = opened.read(2) == b"\x80\x02"  # torch's format before 1.6: a pickle, protocol 2
-    if not legacy and not zipfile.is_zipfile(path):
-        raise InputError(f"{path}: not a file of torch.save, or cut off ({path.stat().st_size} bytes)")
+    check_torch_file(path)
 
 
 def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> PictureMetric:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gill_bench.checkpoints import check_network_files, read_json
 from gill_bench.errors import InputError, did_you_mean
+from gill_bench.network_files import LIBRARIES
 
 # Of diffusers' AUTO_TEXT2IMAGE_PIPELINES_MAPPING, those that need nothing but a prompt and one folder.
 TEXT_TO_IMAGE = (
@@ -26,7 +27,7 @@ TEXT_TO_IMAGE = (
 SAFETY = ("safety_checker", "feature_extractor")
 _CONFIGS = {
     "scheduler": ("scheduler_config.json",),
-    "feature_extractor": ("preprocessor_config.json",),
+    "feature_extractor": ("preprocessor_config.json", "processor_config.json"),
     "tokenizer": ("tokenizer.json", "tokenizer_config.json", "vocab.json", "spiece.model"),
 }
 
@@ -38,6 +39,11 @@ def read_index(path: Path) -> dict[str, Any]:
         InputError: Missing, or not the index of a pipeline.
     """
     file = path / "model_index.json"
+    if path.is_file():
+        raise InputError(
+            f"{path}: a single file, expected the folder of a pipeline in diffusers' layout; write one from it with"
+            " diffusers (DiffusionPipeline class: from_single_file, then save_pretrained)"
+        )
     if not file.is_file():
         raise InputError(f"{file}: no such file; expected a pipeline in diffusers' layout, as save_pretrained writes")
     index = read_json(file)
@@ -46,10 +52,14 @@ def read_index(path: Path) -> dict[str, Any]:
     return {name: value for name, value in index.items() if value != [None, None]}
 
 
+_RENAMED = {"CLIPFeatureExtractor": "CLIPImageProcessor"}
+"""Classes of transformers 4 in published indices, by their names in transformers 5; diffusers reads them so too."""
+
+
 def parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Library and class by name of the parts that are there."""
     return {
-        name: (value[0], value[1])
+        name: (str(value[0]), _RENAMED.get(value[1], str(value[1])))
         for name, value in index.items()
         if isinstance(value, list) and len(value) == 2 and all(isinstance(item, str) for item in value)
     }
@@ -72,14 +82,14 @@ def check_pipeline_folder(path: Path, *, safety_checker: bool) -> dict[str, Any]
             f"{path / 'model_index.json'}: {name} is not a text-to-image pipeline that is known here; "
             f"{did_you_mean(name, TEXT_TO_IMAGE)}"
         )
-    for part in parts(index):
+    for part, (library, _) in parts(index).items():
         if part in SAFETY and (not safety_checker or not (path / part).is_dir()):
             continue
-        _check_part(path / part)
+        _check_part(path / part, library)
     return index
 
 
-def _check_part(folder: Path) -> None:
+def _check_part(folder: Path, library: str) -> None:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder, but model_index.json lists it")
     kind = folder.name.rstrip("_0123456789")
@@ -95,4 +105,5 @@ def _check_part(folder: Path) -> None:
         raise InputError(f"{folder}: no {lone[0]}, without which its other files are no tokenizer")
     if kind in _CONFIGS:
         return
-    check_network_files(folder)
+    # A class of diffusers' pipelines, such as the safety checker, may be built on either library.
+    check_network_files(folder, next((name for name in LIBRARIES if name == library), None))

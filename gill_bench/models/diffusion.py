@@ -18,14 +18,23 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
-from gill_bench.checkpoints import LOADING_ERRORS, check_complete, first_line, quiet_loading
+from gill_bench.checkpoints import (
+    LOADING_ERRORS,
+    check_complete,
+    check_network_types,
+    first_line,
+    loader_options,
+    quiet_loading,
+)
 from gill_bench.errors import GillBenchError, InputError, did_you_mean
 from gill_bench.interfaces import GeneratedImage, Noise
 from gill_bench.models._pipeline_folder import SAFETY, parts, read_index
 from gill_bench.models._shared_noise import Latents, assert_one_draw, generator_for
 from gill_bench.models.schedulers import SCHEDULERS, SchedulerName
 from gill_bench.models.sharing import shared
+from gill_bench.network_files import Library
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _log = logging.getLogger(__name__)
@@ -249,19 +258,20 @@ def _load_network(
 
 def _read_network(network: Any, folder: Path, library: str, dtype: torch.dtype) -> torch.nn.Module:
     """Load a network with every one of its weights."""
+    owner: Library = "transformers" if issubclass(network, PreTrainedModel) else "diffusers"
+    files = loader_options(folder, owner)
     try:
-        files = [*folder.glob("*.safetensors"), *folder.glob("*.bin")]
-        variant = {"variant": "fp16"} if files and all(".fp16." in file.name for file in files) else {}
         # Of diffusers, the loader's own error names a weight of another shape.
         options = (
             {"torch_dtype": dtype} if library == "diffusers" else {"dtype": dtype, "ignore_mismatched_sizes": True}
         )
         loaded, report = network.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True, **options, **variant
+            folder, local_files_only=True, output_loading_info=True, **options, **files
         )
     except LOADING_ERRORS as error:
         raise InputError(f"{folder}: cannot be loaded as {network.__name__}: {first_line(error)}") from error
     check_complete(report, folder, network.__name__)
+    check_network_types(loaded, folder, owner)
     read: torch.nn.Module = loaded
     return read
 

@@ -15,14 +15,16 @@ from weakref import WeakValueDictionary
 import torch
 from torch import nn
 
+from gill_bench.files import file_stamp
+
 
 class _Key(NamedTuple):
-    """What makes two networks the same: class, precision, device, and files by path, size and time of change."""
+    """What makes two networks the same: class, precision, device, and the stamps of their files."""
 
     kind: str
     dtype: torch.dtype
     device: torch.device
-    files: tuple[tuple[str, int, int], ...]
+    files: tuple[tuple[str | int, ...], ...]
 
 
 _networks: WeakValueDictionary[_Key, nn.Module] = WeakValueDictionary()
@@ -41,8 +43,7 @@ def shared(kind: type, folder: Path, dtype: torch.dtype, device: str, load: Call
     Returns:
         The network on the device, set to inference and without gradients. Its weights must not be changed.
     """
-    stamps = ((file.resolve(), file.stat()) for file in sorted(folder.glob("*")) if file.is_file())
-    files = tuple((str(file), status.st_size, status.st_mtime_ns) for file, status in stamps)
+    files = tuple(file_stamp(file) for file in sorted(folder.glob("*")) if file.is_file())
     key = _Key(f"{kind.__module__}.{kind.__qualname__}", dtype, torch.empty(0, device=device).device, files)
     network = _networks.get(key)
     if network is None:

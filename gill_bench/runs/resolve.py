@@ -11,7 +11,7 @@ from gill_bench.datasets.pictures import Checked, check_pictures, repeated_conte
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.files import digest, digest_file
 from gill_bench.metrics import metric
-from gill_bench.models import adapter, adapter_file, check_settings
+from gill_bench.models import BUILTIN, adapter, adapter_file, check_settings
 from gill_bench.noise import MODES
 from gill_bench.runs.asked import ModelAsked, TaskAsked, data_folder
 from gill_bench.runs.candidates import as_examples
@@ -157,7 +157,8 @@ def resolve_model(
     table = override(table, settings, f"--set {card.name}")
     resolved = card.model_copy(update={"settings": table})
     checked = check_settings(resolved)  # before anything is downloaded
-    found = {name: find_weights(component, weights) for name, component in card.weights.items()}
+    own = card.adapter not in BUILTIN
+    found = {name: find_weights(component, weights, whole=own) for name, component in card.weights.items()}
     adapter(resolved).check({name: one.path for name, one in found.items()}, checked)
     digests = {name: one.digest() for name, one in found.items()}
     file = adapter_file(resolved)

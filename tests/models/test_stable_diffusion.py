@@ -215,9 +215,9 @@ def damage_nothing_but(kind: str, folder: Path) -> str:
         shutil.rmtree(folder / "tokenizer")
         return "tokenizer"
     elif kind == "missing shard":
-        (folder / "unet" / "model.safetensors.index.json").write_text('{"weight_map": {"a": "part-2.safetensors"}}')
-        whole = folder / "unet" / "diffusion_pytorch_model.safetensors"
-        whole.rename(folder / "unet" / "part-1.safetensors")
+        index = folder / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+        index.write_text('{"weight_map": {"a": "part-2.safetensors"}}')
+        unet.rename(folder / "unet" / "part-1.safetensors")
         return "part-2.safetensors"
     elif kind == "another kind":
         edit_json(folder / "model_index.json", _class_name="StableDiffusionInpaintPipeline")

@@ -25,6 +25,8 @@ from PIL import Image
 
 from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError, did_you_mean
+from gill_bench.reading import refuse_pointer
+from gill_bench.tensor_files import check_floating
 
 Mode = Literal["legacy_pytorch", "legacy_tensorflow", "clean"]
 
@@ -141,6 +143,7 @@ def check_inception(weights: Path, mode: Mode) -> Path:
         )
     if wanted is _SCRIPT and file.name != _SCRIPT.file:  # clean-fid opens it by this name
         raise InputError(f"{file}: the TorchScript of {mode} is expected under the name {_SCRIPT.file}; rename it")
+    refuse_pointer(file)
     return file
 
 
@@ -148,6 +151,7 @@ def _from_state_dict(file: Path, device: str) -> _Network:
     state = torch.load(file, map_location="cpu", weights_only=True)
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError("not a state dict, a mapping of names to tensors")
+    check_floating(file, {key: value.dtype for key, value in state.items()}, ("num_batches_tracked",))
     # clean-fid's constructor fetches the weights itself and has no other way in. It also draws initial values, which
     # must not move the generator that others draw from.
     with (
@@ -167,7 +171,7 @@ def _from_state_dict(file: Path, device: str) -> _Network:
 
 def _from_script(file: Path, mode: Mode, device: str) -> _Network:
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # torch.jit.load is deprecated
-        network: _Network = (
-            InceptionV3W(str(file.parent), download=False, resize_inside=mode == "legacy_tensorflow").eval().to(device)
-        )
-    return network
+        network = InceptionV3W(str(file.parent), download=False, resize_inside=mode == "legacy_tensorflow")
+    check_floating(file, {key: value.dtype for key, value in network.named_parameters()})
+    placed: _Network = network.eval().to(device)
+    return placed

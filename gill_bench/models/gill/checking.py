@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gill_bench.checkpoints import check_network_files
+from gill_bench.checkpoints import check_image_processor, check_network_files
 from gill_bench.errors import InputError
 from gill_bench.models._pipeline_folder import check_pipeline_folder
 from gill_bench.models.gill.arguments import FILE, NamedParts, read_arguments
@@ -96,7 +96,9 @@ def check_language_files(folder: Path) -> None:
     Raises:
         InputError: Names the file.
     """
-    _check_files(folder, ("vocab.json", "tokenizer.json"))
+    if not any((folder / name).is_file() for name in ("vocab.json", "tokenizer.json")):
+        raise InputError(f"{folder}: has no vocab.json or tokenizer.json")
+    check_network_files(folder, "transformers")
     if not any((folder / name).is_file() for name in ("merges.txt", "tokenizer.json")):
         raise InputError(f"{folder}: has no merges.txt, without which vocab.json is no tokenizer")
 
@@ -107,10 +109,5 @@ def check_visual_files(folder: Path) -> None:
     Raises:
         InputError: Names the file.
     """
-    _check_files(folder, ("preprocessor_config.json", "processor_config.json"))
-
-
-def _check_files(folder: Path, any_of: tuple[str, ...]) -> None:
-    if not any((folder / name).is_file() for name in any_of):
-        raise InputError(f"{folder}: has no {' or '.join(any_of)}")
-    check_network_files(folder)
+    check_image_processor(folder)
+    check_network_files(folder, "transformers")

@@ -7,25 +7,23 @@ missing, additional or of another shape is an error.
 from __future__ import annotations
 
 import io
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError
 from gill_bench.files import write_atomic
 from gill_bench.models.gill.arguments import ModelArguments
 from gill_bench.models.gill.network import MAPPER_ATTENTION_HEADS, Heads, Sizes
+from gill_bench.tensor_files import check_floating, read_tensor_file
 
 NAMES = ("pretrained_ckpt.pth.tar", "pretrained_ckpt.safetensors", "ckpt_best.pth.tar", "ckpt.pth.tar")
 _TABLE = "input_embeddings.weight"
 _PREFIX = "model."
+_WRAPPERS = ("module.", "_orig_mod.")
 _SHOWN = 3  # keys listed of each kind
 
 
@@ -50,31 +48,31 @@ def find_checkpoint(folder: Path, model: str = "GILL") -> Path:
 def read_tensors(file: Path) -> dict[str, Tensor]:
     """Read named tensors onto the CPU, from safetensors or from the `state_dict` of a file of torch.
 
-    Every `module.` (of data-parallel training) is removed from the keys. Other entries, such as the optimizer, are
-    ignored.
+    Every `module.` (of data-parallel training) and `_orig_mod.` (of a compiled model) is removed from the keys. Other
+    entries, such as the optimizer, are ignored.
 
     Raises:
-        InputError: Missing, truncated, holding anything but plain data, or without a state dict.
+        InputError: Missing, truncated, holding anything but plain data, without a state dict, with two tensors of one
+            key, or with one that does not hold floating-point numbers.
     """
-    try:
-        if file.suffix == ".safetensors":
-            with safe_open(file, framework="pt") as opened:
-                state: object = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (no mapping)
-        else:
-            # Mapping, where the format allows it, keeps an optimizer's state from being read.
-            content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-            state = content.get("state_dict") if isinstance(content, dict) else None
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: no such file") from error
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{file}: not a plain file of tensors (damaged, or it holds code, which is never run); download it again"
-        ) from error
-    except LOADING_ERRORS as error:
-        raise InputError(f"{file}: cannot be read, it may be truncated: {first_line(error)}") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    content = read_tensor_file(file)
+    if file.suffix != ".safetensors":
+        content = content.get("state_dict") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise InputError(f"{file}: expected a dictionary with 'state_dict', a dictionary of tensors")
-    return {str(key).replace("module.", ""): value for key, value in state.items()}
+    state = {_without_wrappers(str(key)): value for key, value in content.items()}
+    if len(state) < len(content):
+        raise InputError(
+            f"{file}: has tensors twice, with and without {' or '.join(map(repr, _WRAPPERS))} in their keys"
+        )
+    check_floating(file, {key: value.dtype for key, value in state.items()})
+    return state
+
+
+def _without_wrappers(key: str) -> str:
+    for wrapper in _WRAPPERS:
+        key = key.replace(wrapper, "")
+    return key
 
 
 def sizes_of(arguments: ModelArguments, llm_width: int, vision_width: int) -> Sizes:

@@ -118,7 +118,8 @@ def expected_width(name: str, checkpoint: Path) -> int | None:
 
 def _config(folder: Path, name: str) -> dict[str, Any]:
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
+        problem = "a file, expected a folder with" if folder.is_file() else "no such folder; expected one with"
+        raise InputError(f"{folder}: {problem} {name}")
     return read_json(folder / name)
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError
 from gill_bench.models.glide.files import Name, find_checkpoint
 from gill_bench.models.glide.network import Network
 from gill_bench.models.glide.sizes import Sizes
+from gill_bench.tensor_files import check_floating, read_tensor_file
 
 _SHOWN = 3  # keys listed of each kind
 
@@ -24,22 +21,14 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     """Read a state dict onto the CPU; of files in torch's present format the values are mapped, not read.
 
     Raises:
-        InputError: Truncated, or holding anything but tensors by name.
+        InputError: Truncated, or holding anything but floating-point tensors by name.
     """
-    try:
-        if file.suffix == ".safetensors":
-            state: object = load_file(file)
-        else:
-            state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{file}: not a plain file of tensors (damaged, or it holds code, which is never run); download it again"
-        ) from error
-    except LOADING_ERRORS as error:
-        raise InputError(f"{file}: cannot be read, it may be truncated: {first_line(error)}") from error
+    state = read_tensor_file(file)
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{file}: expected a dictionary of tensors alone")
-    return {str(key): value for key, value in state.items()}
+    tensors = {str(key): value for key, value in state.items()}
+    check_floating(file, {key: value.dtype for key, value in tensors.items()})
+    return tensors
 
 
 def empty_network(sizes: Sizes, name: Name) -> Network:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Literal
 
 from gill_bench.checkpoints import check_safetensors, first_line, read_json
 from gill_bench.errors import InputError
+from gill_bench.tensor_files import check_torch_file
 
 Name = Literal["base", "upsample"]
 NAMES: tuple[Name, ...] = ("base", "upsample")
@@ -38,10 +38,8 @@ def find_checkpoint(folder: Path, name: Name) -> Path:
         raise InputError(f"{file}: empty file")
     if file.suffix == ".safetensors":
         check_safetensors(file)
-    with file.open("rb") as opened:
-        zipped = opened.read(2) == b"PK"
-    if zipped and not zipfile.is_zipfile(file):
-        raise InputError(f"{file}: cut off ({file.stat().st_size} bytes); download it again")
+    else:
+        check_torch_file(file)
     return file
 
 

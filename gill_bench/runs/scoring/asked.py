@@ -11,7 +11,7 @@ from gill_bench.cards import MetricSpec, TaskCard, Value
 from gill_bench.errors import InputError
 from gill_bench.files import digest
 from gill_bench.images import RULE
-from gill_bench.metrics import Kind, PairMetricModule, metric
+from gill_bench.metrics import BUILTIN, Kind, PairMetricModule, metric
 from gill_bench.weights import Weights, find_weights
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ def metrics_of_card(card: TaskCard, metric_weights: str) -> list[MetricAsked]:
     size = int(card.prompt.get("picture_size", 0))
     found = []
     for spec in card.metrics:
-        backbone = None if spec.weights is None else find_weights(spec.weights, metric_weights)
+        own = spec.name not in BUILTIN
+        backbone = None if spec.weights is None else find_weights(spec.weights, metric_weights, whole=own)
         settings = {**spec.settings, **(spec.mini if backbone and backbone.stand_in else {})}
         if metric(spec.name).kind != "pairs":
             settings |= card.scoring
