@@ -234,7 +234,10 @@ def test_other_weights_in_the_same_layout_have_another_digest(
 
 
 OWN = """
-from pydantic import BaseModel as Settings
+from pydantic import BaseModel
+
+class Settings(BaseModel):
+    pass
 
 def check(weights, settings):
     pass
