@@ -27,7 +27,7 @@ def run(
         int | None, typer.Option(min=1, help="How many seeds: 0, 1, ...", show_default="as the task's card says")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many examples, from the start of the data.")
+        int | None, typer.Option(min=1, help="At most so many examples that can be asked, from the start of the data.")
     ] = None,
     data: Annotated[
         str, typer.Option(metavar="DIR|mini", help="Folder of the official files, or the mini world.")

@@ -25,9 +25,9 @@ class TaskAsked:
     Attributes:
         card: As resolved: with the split, the settings and, on the mini world, its overrides.
         data: "mini", or the folder.
-        limit: At most so many examples, from the start of the data; 0 for all.
+        limit: At most so many examples that can be asked, from the start of the data; 0 for all.
         metric_weights: "mini", or the folder in which the metrics' backbones are.
-        examples: The examples asked for, in the order of the data.
+        examples: The examples asked for, in the order of the data, with those among them that cannot be asked.
         available: How many there are without a limit.
         candidates: The pictures among which retrieval searches, each as an example of its own; all, whatever the limit.
         references: The pictures that generated ones are compared with as a whole; likewise.
@@ -60,8 +60,15 @@ class TaskAsked:
         return CandidateContext() if name == CANDIDATES else dataset(self.card.data.format).context(name)
 
     def examples_of(self, context: Context) -> Sequence[Example]:
-        """What is asked in a context: the examples, or the candidates."""
-        return self.candidates if context.asks == "candidates" else self.examples
+        """What is asked in a context: the candidates, or the examples up to the last one that the limit admits."""
+        if context.asks == "candidates":
+            return self.candidates
+        usable = 0
+        for place, example in enumerate(self.examples if self.limit else ()):
+            usable += not self.problem(example, context)
+            if usable == self.limit:
+                return self.examples[: place + 1]
+        return self.examples
 
     def converted_candidates(self, model: str) -> Path | None:
         """The folder of a model's embeddings of candidates whose pictures are not here, if there is one.

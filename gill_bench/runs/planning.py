@@ -40,7 +40,7 @@ class Ask:
         models: Names or paths; ("all",) for every model whose capabilities a task asks for.
         contexts: Names of contexts or of a card's lists of them; () for `paper`, and for all lists with all tasks.
         seeds: Seeds 0 .. seeds - 1; 0 for as many as each task's card says.
-        limit: At most so many examples of each task, from the start of the data; 0 for all.
+        limit: At most so many examples of each task that can be asked, from the start of the data; 0 for all.
         data: "mini" or a folder.
         split: Another split than the card's.
         weights: "mini" or a folder.
@@ -247,6 +247,12 @@ class _Planner:
             )
         for warning in task.warnings:
             say(f"warning: {warning}")
+        if task.limit and len(task.examples) > task.limit:
+            whole = sum(not any(task.checked[p.id].problem for p in example.pictures) for example in task.examples)
+            say(
+                f"{card.name}: --limit {task.limit}: {whole} examples whose pictures are there, among the first"
+                f" {len(task.examples)} of {task.available}"
+            )
         return task
 
     def _cell(self, task: TaskAsked, model: ModelAsked, context: Context, searched: Mapping[str, Cell]) -> Cell | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gill_bench.cards import ModelCard, TaskCard, Value, override
-from gill_bench.datasets import Dataset, dataset
+from gill_bench.datasets import Dataset, Example, dataset
 from gill_bench.datasets.pictures import Checked, check_pictures, repeated_content
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.files import digest, digest_file
@@ -89,7 +89,7 @@ def open_task(
     Args:
         card: A resolved card.
         data: "mini" or a folder; a subfolder that the card names counts, if there is one.
-        limit: At most so many examples, from the start; 0 for all.
+        limit: At most so many examples that can be asked, from the start of the data; 0 for all.
         metric_weights: "mini" or a folder.
         progress: Given a label and a total, returns a function that is called with each step done.
     """
@@ -123,7 +123,7 @@ def read_task(
         data,
         limit,
         metric_weights,
-        loaded.examples[: limit or None],
+        loaded.examples,
         len(loaded.examples),
         loaded.require_all_pictures,
         as_examples(loaded.candidates if searches else ()),
@@ -131,11 +131,33 @@ def read_task(
         {},
         loaded.warnings,
     )
-    pictures = {picture.id: picture for group in task.pictures().values() for picture in group}
-    step = progress("checking pictures", len(pictures)) if progress and pictures else None
-    checked = check_pictures(pictures.values(), step)
+    checked: dict[str, Checked] = {}
+    passed_over = checked if card.data.options.get("unreadable") != "refuse" else {}
+    while True:  # more than once where unreadable pictures are passed over, so that a limit reaches further
+        task = replace(task, examples=_first(loaded.examples, limit, passed_over))
+        pictures = {picture.id: picture for group in task.pictures().values() for picture in group}
+        new = [picture for name, picture in pictures.items() if name not in checked]
+        if not new:
+            break
+        checked.update(check_pictures(new, progress("checking pictures", len(new)) if progress else None))
     repeated = _repeated(card.name, checked) if data != MINI else ()
     return replace(task, checked=checked, warnings=(*task.warnings, *repeated))
+
+
+def _first(examples: Sequence[Example], limit: int, checked: Mapping[str, Checked]) -> Sequence[Example]:
+    """The examples up to the one with which as many as the limit have all their pictures, so far as that is known.
+
+    Those between that lack some stay, so that units are the same blocks of the data as without a limit.
+    """
+    whole = 0
+    for place, example in enumerate(examples if limit else ()):
+        whole += all(
+            picture.file is not None and not (picture.id in checked and checked[picture.id].problem)
+            for picture in example.pictures
+        )
+        if whole == limit:
+            return examples[: place + 1]
+    return examples
 
 
 def resolve_model(

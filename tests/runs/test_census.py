@@ -144,7 +144,7 @@ def test_it_says_unusable_where_a_run_refuses(vist: Path, tmp_path: Path) -> Non
     taken = census("vist", vist, "test")
     assert taken.state == "unusable"
     assert "none of the 32 examples can be asked; example 1024: picture 100004" in taken.problem
-    with pytest.raises(InputError, match="none of the 6 examples"):
+    with pytest.raises(InputError, match="none of the 32 examples"):
         make_plan(ask(tmp_path / "run", data=str(vist)))
 
 

@@ -128,7 +128,7 @@ def test_missing_and_unreadable_pictures_are_counted_and_listed(
     found = run(tmp_path / "run", data=str(vist), settings=("vist.unreadable=count",))
     assert found.complete
     # The same stories in every context, although one caption alone needs no third picture.
-    assert {(row.n_expected, row.n_scored, row.n_missing, row.n_failed) for row in found.results.rows} == {(6, 4, 2, 0)}
+    assert {(row.n_expected, row.n_scored, row.n_missing, row.n_failed) for row in found.results.rows} == {(8, 6, 2, 0)}
     assert [item.example for item in found.results.missing] == ["1024", "1025"]
     assert all(photo in item.reason and reason in item.reason for item in found.results.missing)
 
@@ -149,14 +149,14 @@ def test_a_context_may_use_every_story_it_can(tmp_path: Path, vist: Path) -> Non
     assert {(row.context, row.n_scored) for row in rows} == {
         ("1-caption", 6),
         ("5-captions", 6),
-        ("5-captions-4-images", 4),
+        ("5-captions-4-images", 6),
     }
 
 
 def test_nothing_usable_is_an_error_before_anything_is_loaded(tmp_path: Path, vist: Path) -> None:
     for file in sorted((vist / "images" / "test").iterdir())[1:]:
         file.unlink()
-    with pytest.raises(InputError, match="none of the 6 examples of vist can be asked with 1-caption; example 1024"):
+    with pytest.raises(InputError, match="none of the 32 examples of vist can be asked with 1-caption; example 1024"):
         make_plan(ask(tmp_path / "run", data=str(vist)))
 
 
@@ -447,7 +447,56 @@ def test_units_are_blocks_of_the_data_whatever_is_missing(tmp_path: Path, vist: 
     damage_nothing(vist, photo)
     plan = make_plan(ask(tmp_path / "run", data=str(vist), limit=10))
     names = [[name for name, _ in unit.examples] for unit in plan.cells[0].pending]
-    assert names == [["1026", "1027"], ["1028", "1029", "1030", "1031"], ["1032", "1033"]]
+    assert names == [["1026", "1027"], ["1028", "1029", "1030", "1031"], ["1032", "1033", "1034", "1035"]]
+
+
+@pytest.mark.parametrize("how", ["missing", "unreadable"])
+def test_a_limit_counts_examples_that_can_be_asked(
+    tmp_path: Path, vist: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    """Two stories share a sequence of five photos: of the first, third and fourth sequence, one photo cannot be had."""
+    for sequence in (0, 2, 3):
+        file = vist / "images" / "test" / f"{100000 + 5 * sequence + 1}.png"
+        file.unlink() if how == "missing" else file.write_bytes(b"no picture")
+    options = {"data": str(vist), "settings": ("vist.unreadable=count",), "contexts": ("1-caption",), "limit": 5}
+    asked = ["1026", "1027", "1032", "1033", "1034"]
+    plan = make_plan(ask(tmp_path / "run", **options))
+    assert list(plan.cells[0].cell.asked) == asked
+    assert "--limit 5: 5 examples whose pictures are there, among the first 11 of 32" in capsys.readouterr().err
+    found = run(tmp_path / "run", **options).results
+    assert {(row.n_expected, row.n_missing, row.n_scored) for row in found.rows} == {(11, 6, 5)}
+    assert [one.example for one in found.missing] == ["1024", "1025", "1028", "1029", "1030", "1031"]
+    options["limit"] = 0
+    whole = make_plan(ask(tmp_path / "whole", **options)).cells[0].pending
+    blocks = [[name for name, _ in unit.examples] for unit in whole]
+    assert [[name for name in block if name in asked] for block in blocks][:2] == [
+        ["1026", "1027"],
+        ["1032", "1033", "1034"],
+    ]
+    (grown,) = make_plan(ask(tmp_path / "run", **options)).cells
+    assert sum(len(unit.examples) for unit in grown.done.values()) == 5
+
+
+def test_a_limit_counts_in_each_context_what_that_one_needs(tmp_path: Path, vist: Path) -> None:
+    (vist / "images" / "test" / "100001.png").unlink()
+    plan = make_plan(
+        ask(
+            tmp_path / "run",
+            data=str(vist),
+            limit=3,
+            contexts=("1-caption", "5-captions-4-images"),
+            settings=("vist.stories=context",),
+        )
+    )
+    found = {planned.cell.context.name: list(planned.cell.asked) for planned in plan.cells}
+    assert found == {"1-caption": ["1024", "1025", "1026"], "5-captions-4-images": ["1026", "1027", "1028"]}
+
+
+def test_a_limit_above_what_can_be_asked_takes_all(tmp_path: Path, vist: Path) -> None:
+    for file in sorted((vist / "images" / "test").iterdir())[10:]:
+        file.unlink()
+    cell = make_plan(ask(tmp_path / "run", data=str(vist), limit=30)).cells[0].cell
+    assert (len(cell.asked), len(cell.examples)) == (4, 32)
 
 
 def test_example_ids_cannot_leave_the_folder(tmp_path: Path) -> None:
