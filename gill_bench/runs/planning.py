@@ -19,10 +19,11 @@ from gill_bench.progress import bars, say
 from gill_bench.runs.asked import ModelAsked, TaskAsked
 from gill_bench.runs.candidates import CandidateContext
 from gill_bench.runs.choose import asks_of, cannot_reason, capability_of, choose_contexts, choose_models, parse_settings
+from gill_bench.runs.downloads import check_command
 from gill_bench.runs.folder import make_run_folder
 from gill_bench.runs.plan import Cell, CellPlan, plan_cell
 from gill_bench.runs.recipe import recipe
-from gill_bench.runs.resolve import open_task, resolve_model, resolve_task
+from gill_bench.runs.resolve import DataError, open_task, resolve_model, resolve_task
 from gill_bench.runs.scoring.asked import metrics_of
 from gill_bench.weights import MINI
 
@@ -185,6 +186,9 @@ class _Planner:
         models_asked = {model.name: self._resolve(resolved, model) for _, model in pairs}
         try:
             task = self._open(resolved)
+        except DataError as error:
+            self._leave_out(_with_check(error, card, self.ask), card.name)
+            return
         except InputError as error:
             self._leave_out(error, card.name)
             return
@@ -285,9 +289,19 @@ class _Planner:
         try:
             _check_examples(cell)
         except InputError as error:
-            self._leave_out(error, *cell.name)
+            self._leave_out(_with_check(error, task.card, self.ask), *cell.name)
             return None
         return cell
+
+
+def _with_check(error: InputError, card: TaskCard, ask: Ask) -> InputError:
+    """An error about a task's data, with the command that says more of it; the embedded data cannot lack anything."""
+    if ask.data == MINI:
+        return error
+    name = next((text for text in ask.tasks if text.endswith(".toml") and Path(text).stem == card.name), card.name)
+    own = [text for text in ask.settings if text.startswith(f"{card.name}.")]
+    command = check_command(name, ask.data, ask.split, own, ask.card_folders)
+    return InputError(f"{error}\nwhat is there, and where the rest has to go: {command}")
 
 
 def _check_examples(cell: Cell) -> None:

@@ -35,6 +35,10 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
+class DataError(InputError):
+    """What a task's data folder holds is wrong, or not there."""
+
+
 def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapping[str, Value]) -> TaskCard:
     """The task's card with the mini world's overrides, the split and the user's settings applied.
 
@@ -92,13 +96,20 @@ def open_task(
         limit: At most so many examples that can be asked, from the start of the data; 0 for all.
         metric_weights: "mini" or a folder.
         progress: Given a label and a total, returns a function that is called with each step done.
+
+    Raises:
+        DataError: The data is not there, or not as it must be.
+        InputError: A metric cannot work.
     """
     for asked in metrics_of_card(card, metric_weights):
         path = asked.backbone.path if asked.backbone else None
         metric(asked.spec.name).check(path, asked.settings, asked.label)
-    task = read_task(card, data=data, limit=limit, metric_weights=metric_weights, progress=progress)
-    if card.data.options.get("unreadable") == "refuse":
-        _refuse_unreadable(task)
+    try:
+        task = read_task(card, data=data, limit=limit, metric_weights=metric_weights, progress=progress)
+        if card.data.options.get("unreadable") == "refuse":
+            _refuse_unreadable(task)
+    except InputError as error:
+        raise DataError(str(error)) from error
     return task
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from gill_bench.cli import main
 from tests.cli.test_cli import HEAVY
+from tests.runs.helpers import CARDS
 
 KEYS = {
     "task",
@@ -148,3 +151,32 @@ def test_wrong_usage(vist: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is neither a task nor a model" in capsys.readouterr().err
     assert check() == 2
     assert "Missing argument" in capsys.readouterr().err
+
+
+def test_a_run_without_its_data_ends_with_the_command_that_says_where_it_is(
+    tmp_path: Path, vist: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever is wrong with the data; a shell can read the command as it stands."""
+    deep = tmp_path / "my data" / "vist" / "download"
+    deep.mkdir(parents=True)
+    shutil.copy(vist / "sis" / "test.story-in-sequence.json", deep)
+    for file in (vist / "images" / "test").iterdir():
+        file.rename(file.with_name(f"a{file.name}"))
+    own = ["--split", "test", "--set", "vist.picture_size=0", "--cards", str(CARDS)]
+    for data, hint in (
+        (str(tmp_path / "my data"), f"{deep}/test.story-in-sequence.json has the right name: move it to that place"),
+        (str(vist), "80 missing"),
+    ):
+        words = ["--models", "able", "--out", str(tmp_path / "run"), "--device", "cpu", "--metric-weights", "mini"]
+        assert main(["run", "vist", "--data", data, *words, *own]) == 2
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last.startswith("what is there, and where the rest has to go: gill-bench ")
+        command = shlex.split(last.partition(": ")[2])[1:]
+        assert command == ["data", "check", "vist", "--data", data, *own]
+        assert main(command) == 2
+        assert hint in capsys.readouterr().out
+
+
+def test_a_run_on_the_embedded_data_needs_no_such_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "vist", "--models", "gill", "--out", str(tmp_path / "run"), "--split", "gone"]) == 2
+    assert "data check" not in capsys.readouterr().err
