@@ -6,6 +6,7 @@ The command line prints the message of a `GillBenchError` without a traceback an
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 import shlex
 from collections.abc import Iterable
@@ -33,6 +34,26 @@ class IncompleteError(GillBenchError):
     """Some of the work that was asked for is missing; the same command resumes it."""
 
     exit_code = 4
+
+
+_MEMORY = ("out of memory", "not enough memory", "cannot allocate memory", "can't allocate memory", "failed to map seg")
+
+
+def memory_ran_out(error: BaseException | None) -> str:
+    """Return a sentence with what to do if memory, or address space (`ulimit -v`), ran out; "" for other errors."""
+    while error is not None:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        says_so = isinstance(error, (RuntimeError, ImportError, OSError)) and any(
+            phrase in lines[0].lower() for phrase in (*_MEMORY, "can't start new thread")
+        )
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or says_so:
+            return (
+                f"out of memory ({lines[0][:160]})\n"
+                "ask for less at a time (--batch-size 1, fewer --workers, --threads 1) or give it more memory;"
+                " what was committed is kept, and the same command goes on"
+            )
+        error = error.__cause__
+    return ""
 
 
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and bytes that are no UTF-8

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gill_bench.store_path import StorePath
 
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+_STORES = ("s3", "s3a", "gs", "gcs")  # those that a run may be in
+_STORE_ALONE = re.compile(rf"({'|'.join(_STORES)}):(?!/.)", re.IGNORECASE)  # no slash, or nothing behind it
 SEAL = "sha256"  # the key of an object's own digest
 _LOCAL = ("file", "local")
 _SPECIAL = (
@@ -53,7 +55,12 @@ def folder_of(text: str | Path) -> Path:
     if is_remote(text):
         return text
     given = _PROTOCOL.match(str(text))
-    if given is None:
+    if given is None or _STORE_ALONE.match(str(text)):
+        if _STORE_ALONE.match(str(text)):
+            protocol = str(text).partition(":")[0].lower()
+            raise InputError(
+                f"{str(text)!r}: expected {protocol}://BUCKET/FOLDER; a folder here of that name is ./{text}"
+            )
         return Path(text)
     protocol, rest = given.group(1).lower(), str(text)[given.end() :]
     if protocol in _LOCAL:
@@ -71,6 +78,44 @@ def folder_of(text: str | Path) -> Path:
 
     store_of(protocol)
     return cast(Path, StorePath(f"{protocol}:", *rest.split("/")))
+
+
+def check_utf8(path: str | Path, option: str) -> None:
+    """Refuse a path that is not UTF-8: it could not be written into a run's JSON files.
+
+    Args:
+        path: What was given.
+        option: By which option or argument.
+
+    Raises:
+        InputError: It has other bytes.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(str(path)).decode("ascii", "backslashreplace")
+        raise InputError(
+            f"{option} {shown}: not UTF-8 at character {error.start + 1}; rename the file or folder,"
+            " or give it by a symbolic link of another name"
+        ) from error
+
+
+def refuse_url(path: str | Path, option: str) -> None:
+    """Refuse a URL for what must be on this machine; only run directories may be in an object store.
+
+    Args:
+        path: What was given.
+        option: By which option or argument.
+
+    Raises:
+        InputError: It is a URL.
+    """
+    given = _PROTOCOL.match(str(path)) or _STORE_ALONE.match(str(path))
+    if given is not None and given.group(1).lower() not in _LOCAL:
+        raise InputError(
+            f"{option} {given.group(1)}://...: must be on this machine, and only a run directory may be in an object"
+            " store; copy it here, or mount the store, and give the path"
+        )
 
 
 def is_remote(path: object) -> TypeGuard[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from gill_bench.reading import visible
 
@@ -20,8 +20,9 @@ _quiet = False
 def say(message: str) -> None:
     """Print a message for people; data goes to stdout, this to stderr."""
     if not _quiet:
-        sys.stderr.write(visible(message) + "\n")
-        sys.stderr.flush()
+        with suppress(OSError):  # nobody reads it, or the disk of the log is full: the work goes on
+            sys.stderr.write(visible(message) + "\n")
+            sys.stderr.flush()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, command
 from gill_bench.files import sealed, to_json, write_atomic
 from gill_bench.reading import from_sealed_json
 
@@ -104,19 +104,44 @@ def read_results(file: Path) -> Results:
         if version != SCHEMA_VERSION:
             raise InputError(
                 f"{file}: schema_version = {version!r}, but this gill-bench reads {SCHEMA_VERSION};"
-                " score the run again with: gill-bench score"
+                f" score the run again with: {command('score', file.parent)}"
             )
         rows = tuple(_row(number, row) for number, row in enumerate(raw["rows"]))
         missing = tuple(Missing(**item) for item in raw["missing"])
         return Results(rows, missing, tuple(raw["notes"]))
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: no such file; is {file.parent} the folder of a run that was scored?") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _not_scored(file.parent) from error
     except ValueError as error:
-        raise InputError(f"{file}: damaged ({error}); write it again with: gill-bench score {file.parent}") from error
+        again = command("score", file.parent)
+        raise InputError(f"{file}: damaged ({error}); write it again with: {again}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{file}: key {error} is missing or unknown; score the run again with: gill-bench score"
+            f"{file}: key {error} is missing or unknown; score the run again with: {command('score', file.parent)}"
         ) from error
+
+
+def _not_scored(run: Path) -> InputError:
+    """The reason why a folder has no results: the run is not finished, or it is the folder of none."""
+    if not (run / "spec.json").is_file():
+        return not_a_run(run)
+    return InputError(
+        f"{run}: not scored yet; finish it with the command that made it,"
+        f" or score what is there: {command('score', run)}"
+    )
+
+
+def not_a_run(folder: Path) -> InputError:
+    """The reason why a path cannot be read as a run directory, with what may have been meant."""
+    try:
+        if folder.is_file():
+            return InputError(f"{folder}: a file; expected the folder of a run, which holds spec.json")
+        if not folder.exists():
+            return InputError(f"{folder}: no such folder; expected the folder of a run, which holds spec.json")
+        below = sorted(file.parent for file in folder.glob("*/spec.json"))
+    except OSError as error:
+        return InputError(f"{folder}: cannot be read ({error.strerror})")
+    others = "; runs below it: " + ", ".join(map(str, below[:3])) if below else ""
+    return InputError(f"{folder}: no spec.json; this is not the folder of a run{others}")
 
 
 _KINDS: dict[str, tuple[type, ...]] = {

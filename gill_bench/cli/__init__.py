@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sys
 import threading
 from types import FrameType
 
-from gill_bench.errors import GillBenchError
-from gill_bench.reading import visible
+from gill_bench.cli import streams
+from gill_bench.cli.unforeseen import explain
+from gill_bench.errors import GillBenchError, command
+from gill_bench.files import check_utf8
+from gill_bench.progress import say
 
 _INTERRUPTED = 130
 _MAY_STAND_ALONE = "--html"
@@ -31,64 +33,58 @@ def main(arguments: list[str] | None = None) -> int:
         f"{word}=" if word == _MAY_STAND_ALONE and (not after or after[0].startswith("-")) else word
         for word, after in ((word, words[place + 1 : place + 2]) for place, word in enumerate(words))
     ]
-    if own:
-        _end_at_the_second_interruption(words)
-    from gill_bench.cli.app import app
+    if not own:
+        return _run(words, debug, own)
+    streams.prepare()
+    _end_at_the_second_interruption(words)
+    code = _run(words, debug, own)
+    unprinted = streams.settle()
+    if unprinted and code == 0:
+        say(f"error: stdout: cannot be written: {unprinted}")
+        return 1
+    return code
 
+
+def _run(words: list[str], debug: bool, own: bool) -> int:
+    """Run a command; an error becomes its message and its exit code."""
     try:
+        for word in words:
+            check_utf8(word, "argument")
+        from gill_bench.cli.app import app
+
         code = app(words, prog_name="gill-bench", standalone_mode=False)
     except KeyboardInterrupt:
         return _interrupted(words, own)
+    except SystemExit as ended:  # of the parser of options, where nobody reads its help any more
+        return ended.code if isinstance(ended.code, int) else 1
     except GillBenchError as error:
         if debug:
             raise
-        sys.stderr.write(f"error: {visible(str(error))}\n")
+        say(f"error: {error}")
         return error.exit_code
     except Exception as error:
         if debug:
             raise
-        return (
-            _interrupted(words, own) if type(error).__name__ == "Abort" else _unexpected(error)
-        )  # older versions of typer
+        if type(error).__name__ == "Abort":  # older versions of typer
+            return _interrupted(words, own)
+        message, code = explain(error)
+        say(f"error: {message}")
+        return code
     if code == _INTERRUPTED:  # what typer makes of an interruption
         return _interrupted(words, own)
     return code if isinstance(code, int) else 0
-
-
-def _unexpected(error: Exception) -> int:
-    """Report usage errors of the option parser, and anything that nobody foresaw."""
-    message, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
-    if callable(message) and isinstance(code, int):  # click's own exceptions, which typer vendors in some versions
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "gill-bench"
-        sys.stderr.write(f"error: {message()}\nsee: {command} --help\n")
-        return code
-    reason = visible(str(error).splitlines()[0]) if str(error) else ""
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(
-            f"error: {where}{error.strerror or reason}\n"
-            "nothing that was committed is lost: put it right and run the same command again\n"
-        )
-        return 1
-    sys.stderr.write(
-        f"error: unexpected {type(error).__name__}: {reason}\n"
-        "this is a defect of gill-bench: run again with --debug and report what it prints\n"
-    )
-    return 1
 
 
 def _interrupted(words: list[str], own: bool) -> int:
     """Say how to resume."""
     if own:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending
-    sys.stderr.write(_how_to_resume(words))
+    say(_how_to_resume(words).rstrip("\n"))
     return _INTERRUPTED
 
 
 def _how_to_resume(words: list[str]) -> str:
-    command = shlex.join(["gill-bench", *words])
-    return f"\ninterrupted; nothing that was committed is lost. Resume with:\n  {command}\n"
+    return f"\ninterrupted; nothing that was committed is lost. Resume with:\n  {command(*words)}\n"
 
 
 def _end_at_the_second_interruption(words: list[str]) -> None:

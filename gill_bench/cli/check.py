@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.streams import emit
+
 
 def check(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
@@ -31,23 +33,24 @@ def check(
     from dataclasses import asdict
 
     from gill_bench.errors import IncompleteError, RegressionError
-    from gill_bench.files import folder_of, to_json
+    from gill_bench.files import folder_of, refuse_url, to_json
     from gill_bench.progress import say
     from gill_bench.runs import golden
     from gill_bench.runs.stored import StoredRun
 
+    refuse_url(against, "--against")
     stored = StoredRun.open(folder_of(run))
     if update:
         golden.write_golden(against, stored)
         say(f"written: {against}")
         return 0
-    verdicts = golden.check(stored, golden.read_golden(against), _tolerances(tolerance or []))
+    verdicts = golden.check(stored, golden.read_golden(against, stored.folder), _tolerances(tolerance or []))
     if json_:
-        typer.echo(to_json([asdict(one) for one in verdicts], indent=1))
+        emit(to_json([asdict(one) for one in verdicts], indent=1))
     else:
         for one in verdicts:
             values = " -> ".join("-" if value is None else f"{value:.4f}" for value in (one.was, one.now))
-            typer.echo(f"{one.state:11} {one.name}: {values}, {one.note}")
+            emit(f"{one.state:11} {one.name}: {values}, {one.note}")
     worse = [one.name for one in verdicts if one.state in ("regression", "changed")]
     if worse:
         raise RegressionError(f"{run}: {len(worse)} of {len(verdicts)} numbers do not hold: {', '.join(worse[:3])}")

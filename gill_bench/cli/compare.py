@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gill_bench.cli.streams import emit
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -36,7 +38,7 @@ def compare(
     from gill_bench.runs.compare import Side, compare
 
     found = compare(Side.parse(first), Side.parse(second), shown=examples, metrics=metric or ())
-    typer.echo(to_json(_content(found), indent=1) if json_ else "\n".join(_lines(found)))
+    emit(to_json(_content(found), indent=1) if json_ else "\n".join(_lines(found)))
     return 0
 
 

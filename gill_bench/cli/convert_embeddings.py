@@ -27,10 +27,12 @@ def convert_embeddings(
     """
     from gill_bench.embeddings_conversion import convert_embeddings as convert
     from gill_bench.errors import InputError, did_you_mean
+    from gill_bench.files import refuse_url
     from gill_bench.progress import say
 
     if dtype not in ("float32", "float16"):
         raise InputError(f"--dtype {dtype}: {did_you_mean(dtype, ['float32', 'float16'])}")
+    refuse_url(out, "--out")
     count = convert(files, out, "float32" if dtype == "float32" else "float16")
     say(f"converted {count} embeddings: {out}")
     return 0

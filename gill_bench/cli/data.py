@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gill_bench.cli.streams import emit
+
 if TYPE_CHECKING:
     from gill_bench.runs.census import Census, PictureCount
     from gill_bench.runs.downloads import Needed
@@ -55,12 +57,13 @@ def check(
     """
     from gill_bench.cards import Cards
     from gill_bench.errors import InputError
-    from gill_bench.files import to_json
+    from gill_bench.files import refuse_url, to_json
     from gill_bench.progress import bars, say
     from gill_bench.runs.census import take_census
     from gill_bench.runs.choose import parse_settings
     from gill_bench.weights import MINI
 
+    refuse_url(folder, "--data")
     found = Cards(cards or ())
     every = tasks == ["all"]
     chosen = found.tasks() if every else [found.task(name) for name in dict.fromkeys(tasks)]
@@ -76,9 +79,9 @@ def check(
             census = take_census(card, data=folder, split=split, settings=values.get(card.name, {}), progress=progress)
         taken.append(census)
         if not json_:
-            typer.echo("\n".join(_lines(census)))
+            emit("\n".join(_lines(census)))
     if json_:
-        typer.echo(to_json({"tasks": [census.as_json() for census in taken]}, indent=1))
+        emit(to_json({"tasks": [census.as_json() for census in taken]}, indent=1))
     if not taken:
         raise InputError("none of the tasks has mini data; name a folder: --data DIR")
     _conclude(taken, every)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.streams import emit
+
 
 def doctor(
     model: Annotated[
@@ -34,14 +36,15 @@ def doctor(
       gill-bench doctor stable-diffusion --set stable-diffusion.scheduler=ddim --json
     """
     from gill_bench.cards import Cards
-    from gill_bench.files import to_json
+    from gill_bench.devices import choose_device
+    from gill_bench.files import refuse_url, to_json
     from gill_bench.progress import say
     from gill_bench.runs.choose import model_card, parse_settings
     from gill_bench.runs.doctor import Finding, examine, load_examined
-    from gill_bench.runs.planning import choose_device
     from gill_bench.runs.resolve import resolve_model
     from gill_bench.weights import MINI
 
+    refuse_url(weights, "--weights")
     card = model_card(Cards(cards or ()), model)
     changes = parse_settings(settings or (), [card.name]).get(card.name, {})
     asked = resolve_model(card, weights=weights, settings=changes)
@@ -54,7 +57,7 @@ def doctor(
         findings.append(finding)
         if not json_:
             line = f"{'ok' if finding.passed else 'FAIL':<4}  {finding.about}: {finding.check}"
-            typer.echo(f"{line}: {finding.detail}" if finding.detail else line)
+            emit(f"{line}: {finding.detail}" if finding.detail else line)
 
     note(first)
     for finding in examine(loaded, card):
@@ -62,9 +65,7 @@ def doctor(
     failed = sum(not finding.passed for finding in findings)
     if json_:
         checks = [finding._asdict() for finding in findings]
-        typer.echo(
-            to_json({"model": card.name, "device": found_device, "passed": not failed, "checks": checks}, indent=1)
-        )
+        emit(to_json({"model": card.name, "device": found_device, "passed": not failed, "checks": checks}, indent=1))
     say(
         f"{card.name}: {failed} of {len(findings)} checks failed"
         if failed

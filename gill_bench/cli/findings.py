@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.streams import emit
+
 # (better, than, metric): what the paper finds on real data, in terms of the mini world's run.
 _EXPECTED = (
     (("gill", "5-captions"), ("gill", "1-caption"), "clip-similarity"),
@@ -55,12 +57,12 @@ def findings(
             }
             for one in found
         ]
-        typer.echo(to_json(rows, indent=1))
+        emit(to_json(rows, indent=1))
         return 0
     for one in found:
         gain = one.gain
         verdict = "holds" if gain.above_zero else "does not show"
-        typer.echo(
+        emit(
             f"{'/'.join(one.better)} over {'/'.join(one.than)}, {one.metric}: {gain.mean:+.3f}"
             f" [{gain.low:+.3f}, {gain.high:+.3f}], {gain.n} stories in {gain.clusters} sequences: {verdict}"
         )

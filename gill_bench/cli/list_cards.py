@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.streams import emit
+
 
 class Kind(StrEnum):
     """What can be listed."""
@@ -49,11 +51,11 @@ def list_cards(
     if kind in (None, Kind.tables):
         content["tables"] = {card.name: card.caption for card in found.reports()}
     if json_:
-        typer.echo(to_json(content, indent=1))
+        emit(to_json(content, indent=1))
         return 0
     width = max((len(name) for group in content.values() for name in group), default=0)
     for heading, group in content.items():
-        typer.echo(heading)
+        emit(heading)
         for name, title in group.items():
-            typer.echo(f"  {name:<{width}}  {title}")
+            emit(f"  {name:<{width}}  {title}")
     return 0

@@ -28,16 +28,18 @@ def write(
       gill-bench mini write ./world
       gill-bench mini write ./other-world --seed 7 --no-train
     """
-    from gill_bench.errors import InputError
+    from gill_bench.errors import InputError, command
+    from gill_bench.files import refuse_url
     from gill_bench.mini.world import write_world
     from gill_bench.progress import say
 
+    refuse_url(folder, "DIR")
     if folder.exists():
         raise InputError(f"{folder}: exists already; name a folder that does not")
     if not folder.parent.is_dir():
         raise InputError(f"{folder.parent}: no such folder")
     write_world(folder, seed, train=train)
-    say(f"written: {folder}; use it with: gill-bench run vist --data {folder} --split val")
+    say(f"written: {folder}; use it with: {command('run', 'vist', '--data', folder, '--split', 'val')}")
     return 0
 
 
@@ -65,6 +67,7 @@ def train(
 
     from gill_bench.cache import cache_folder
     from gill_bench.errors import IncompleteError, InputError, did_you_mean
+    from gill_bench.files import refuse_url
     from gill_bench.mini.train.loop import Work
     from gill_bench.mini.train.stages import STAGES
     from gill_bench.progress import say
@@ -72,9 +75,13 @@ def train(
     for name in stages or ():
         if name not in STAGES:
             raise InputError(f"{name!r} is no stage; {did_you_mean(name, STAGES)}")
+    refuse_url(work or "", "--work")
     torch.set_num_threads(threads)
     place = Work(work or cache_folder() / f"mini-training-{seed}", seed)
-    place.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        place.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--work {place.folder}: cannot be made ({error.strerror}); name another folder") from error
     for name in stages or STAGES:
         if not STAGES[name](place, 60 * minutes or float("inf")):
             raise IncompleteError(f"{name}: not finished after {minutes:g} minutes; the same command again goes on")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.streams import emit
+
 
 def report(
     runs: Annotated[
@@ -83,12 +85,14 @@ def report(
 
     from gill_bench.cards import Cards
     from gill_bench.errors import InputError
-    from gill_bench.files import folder_of, write_atomic
+    from gill_bench.files import folder_of, refuse_url, write_atomic
     from gill_bench.reporting import FORMATS, render, render_file, tables_for
     from gill_bench.runs.intervals import StoredIntervals
 
     if compare not in (None, "paper"):
         raise InputError(f"--compare {compare}: expected 'paper'")
+    for option, value in (("--out", out), ("--pictures", pictures), ("--html", html), ("--data", data)):
+        refuse_url(value or "", option)
     chosen = _format(format, json, out)
     if out is not None and not out.parent.is_dir():
         raise InputError(f"--out {out}: the folder {out.parent} does not exist; create it first")
@@ -100,7 +104,7 @@ def report(
         if out is not None or format is not None or json:
             raise InputError("--html writes a folder of its own; leave --out, --format and --json out")
         page = write_report_page(runs, Path(html) if html else None, cards or [], table or [], data)
-        typer.echo(str(page))
+        emit(str(page))
         return
     if pictures is not None:
         _draw(runs, pictures, examples, data)
@@ -114,12 +118,12 @@ def report(
     if chosen not in FORMATS:
         if sys.stdout.isatty():
             raise InputError(f"--format {chosen}: is not for a terminal; write it to a file with --out FILE")
-        typer.echo(render_file(tables, chosen), nl=False)
+        emit(render_file(tables, chosen), nl=False)
         return
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     text = render(tables, chosen, width=shutil.get_terminal_size((120, 24)).columns, color=color)
     # Bytes, since the arrows do not exist in every encoding that a redirected stdout may have.
-    typer.echo(text.encode(), nl=False)
+    emit(text.encode(), nl=False)
 
 
 def _format(format: str | None, json: bool, out: Path | None) -> str:
@@ -173,4 +177,7 @@ def _draw(runs: list[Path], file: Path, count: int, data: str | None) -> None:
     ]
     buffer = io.BytesIO()
     draw_grid(headings, rows).save(buffer, "PNG")
-    write_atomic(file, buffer.getvalue())
+    try:
+        write_atomic(file, buffer.getvalue())
+    except OSError as error:
+        raise InputError(f"--pictures {file}: cannot be written ({error.strerror})") from error

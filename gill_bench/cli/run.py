@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gill_bench.cli.options import Address, Device, Engine, NoLocks
+from gill_bench.cli.streams import emit
 
 
 def run(
@@ -139,11 +140,11 @@ def run(
     _explain(plan)
     if dry_run:
         if json_:
-            typer.echo(_plan_json(plan))
+            emit(_plan_json(plan))
         return 0
     outcome = execute(plan)
     if json_ and not outcome.left:
-        typer.echo((ask.out / "results.json").read_text(encoding="utf-8"), nl=False)
+        emit((ask.out / "results.json").read_text(encoding="utf-8"), nl=False)
     _conclude(outcome, ask)
     if not outcome.complete:
         raise IncompleteError(f"{ask.out}: some outputs are missing; the same command tries them again")
@@ -218,6 +219,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _conclude(outcome: object, ask: object) -> None:
+    from gill_bench.errors import command
     from gill_bench.progress import say
     from gill_bench.runs.planning import Ask
     from gill_bench.runs.run import Outcome
@@ -229,7 +231,7 @@ def _conclude(outcome: object, ask: object) -> None:
         done = "some of its outputs are missing" if outcome.failures else "done"
         say(
             f"part {ask.shard[0]} of {ask.shard[1]}: {done}; {outcome.left} outputs of the whole run are left."
-            f" The part that makes the last one scores; or, at the end: gill-bench score {out}"
+            f" The part that makes the last one scores; or, at the end: {command('score', out)}"
         )
         return
     missing = outcome.results.missing
@@ -237,4 +239,4 @@ def _conclude(outcome: object, ask: object) -> None:
         shown = "; ".join(f"{item.example}: {item.reason}" for item in missing[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         say(f"{len(missing)} examples could not be asked ({shown}{more}); all are listed in {out / 'results.json'}")
-    say(f"results: {out / 'results.json'}; tables: gill-bench report {out}")
+    say(f"results: {out / 'results.json'}; tables: {command('report', out)}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gill_bench.cli.options import Address, Device, Engine, NoLocks
+from gill_bench.cli.streams import emit
 
 
 def score(
@@ -33,7 +34,7 @@ def score(
       gill-bench score runs/vist
       gill-bench score runs/vist --json
     """
-    from gill_bench.errors import IncompleteError
+    from gill_bench.errors import IncompleteError, command
     from gill_bench.files import folder_of
     from gill_bench.progress import say
     from gill_bench.runs.run import score as score_run
@@ -50,8 +51,8 @@ def score(
         locks=not no_locks,
     )
     if json_:
-        typer.echo((run / "results.json").read_text(encoding="utf-8"), nl=False)
-    say(f"results: {run / 'results.json'}; tables: gill-bench report {run}")
+        emit((run / "results.json").read_text(encoding="utf-8"), nl=False)
+    say(f"results: {run / 'results.json'}; tables: {command('report', run)}")
     if not outcome.complete:
         raise IncompleteError(f"{run}: some outputs are missing; the command that made the run tries them again")
     return 0

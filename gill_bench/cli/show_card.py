@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.streams import emit
+
 
 def show(
     name: Annotated[str, typer.Argument(metavar="CARD", help="A task, model or table by name, or a card's path.")],
@@ -29,7 +31,7 @@ def show(
 
     card, file = Cards(cards or ()).find(name)
     if json_:
-        typer.echo(to_json(card.model_dump(mode="json", by_alias=True), indent=1))
+        emit(to_json(card.model_dump(mode="json", by_alias=True), indent=1))
     else:
-        typer.echo(file.read_text(encoding="utf-8"), nl=False)
+        emit(file.read_text(encoding="utf-8"), nl=False)
     return 0

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gill_bench.cli.streams import emit
+
 
 def train(
     data: Annotated[
@@ -76,9 +78,12 @@ def train(
 
     from gill_bench.cards import explain
     from gill_bench.errors import InputError
+    from gill_bench.files import refuse_url
     from gill_bench.progress import say
     from gill_bench.training.config import TrainConfig
 
+    refuse_url(data, "--data")
+    refuse_url(out, "--out")
     try:
         config = TrainConfig.model_validate(given)
     except ValidationError as error:
@@ -97,7 +102,7 @@ def train(
 
         fields = {"steps": result.steps, "skipped": result.skipped, "history": list(result.history)}
         folders = {"last": str(result.last), "best": str(result.best) if result.best else None}
-        typer.echo(json.dumps({**folders, **fields}, indent=2))
+        emit(json.dumps({**folders, **fields}, indent=2))
     say(
         f"trained {result.steps} steps: {result.last}" + (f"; best on validation: {result.best}" if result.best else "")
     )

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.streams import emit
+
 
 def verify(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory.")],
@@ -30,12 +32,12 @@ def verify(
 
     found = verification.verify(folder_of(run))
     if json_:
-        typer.echo(to_json({**asdict(found), "whole": found.whole}, indent=1))
+        emit(to_json({**asdict(found), "whole": found.whole}, indent=1))
     else:
         for unit in found.damaged:
-            typer.echo(f"{'withdrawn' if unit.withdrawn else 'damaged':9}  {unit.unit}: {unit.reason}")
+            emit(f"{'withdrawn' if unit.withdrawn else 'damaged':9}  {unit.unit}: {unit.reason}")
         for one in found.problems:
-            typer.echo(f"{'problem':9}  {one.file}: {one.reason}")
+            emit(f"{'problem':9}  {one.file}: {one.reason}")
     say(f"{found.units} units, {found.files} files: {'all as they were written' if found.whole else 'damaged'}")
     if found.whole:
         return 0

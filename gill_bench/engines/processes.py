@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
@@ -13,6 +14,8 @@ from pathlib import Path
 from gill_bench.engines.dispatch import ATTEMPTS, Event
 from gill_bench.engines.worker import Order, Worker, answer
 from gill_bench.errors import GillBenchError
+
+_GOODBYE = 10.0  # seconds in which an idle process ends by itself
 
 
 class Processes:
@@ -29,6 +32,7 @@ class Processes:
         self._run, self._devices, self._threads, self._locks = run, devices, threads, locks
         self._there: dict[int, tuple[SpawnProcess, Connection]] = {}
         self._began: set[int] = set()
+        self._waiting: Counter[int] = Counter()  # orders without an answer yet
         self._stillborn = 0  # processes in a row that ended before they began
 
     def names(self) -> Sequence[str]:
@@ -43,6 +47,7 @@ class Processes:
         """Send an order, to a process that is started if there is none."""
         if seat not in self._there:
             self._there[seat] = self._start(seat)
+        self._waiting[seat] += 1
         with suppress(BrokenPipeError, ConnectionResetError):  # it has just died, which `wait` will tell
             self._there[seat][1].send(order)
 
@@ -57,20 +62,24 @@ class Processes:
         return [event for one in ready for event in self._events(seats[id(one)])]
 
     def close(self) -> None:
-        """End all processes; what they are at is of no use any more."""
+        """End all processes: idle ones by themselves, so that they give back what they hold, others at once."""
+        for seat, (process, channel) in self._there.items():
+            channel.close()  # an idle process ends when nobody can give it orders any more
+            if self._waiting[seat]:
+                process.terminate()
         for process, _ in self._there.values():
+            process.join(_GOODBYE)
             process.terminate()
-        for process, channel in self._there.values():
             process.join()
-            channel.close()
         self._there.clear()
+        self._waiting.clear()
 
     def _events(self, seat: int) -> Iterator[Event]:
         process, channel = self._there[seat]
         try:
             heard = channel.recv()
         except (EOFError, ConnectionResetError):
-            del self._there[seat]
+            del self._there[seat], self._waiting[seat]
             channel.close()
             process.join()
             reason = f"ended with exit code {process.exitcode}"
@@ -82,6 +91,7 @@ class Processes:
         if heard is None:
             self._began.add(seat)
         else:
+            self._waiting[seat] -= 1
             yield Event(seat, heard)
 
     def _start(self, seat: int) -> tuple[SpawnProcess, Connection]:
@@ -110,9 +120,9 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 def _serve(channel: Connection, run: Path, device: str, threads: int, locks: bool) -> None:
     """What a worker's process does: answer orders until the process that gives them is gone, however it ended."""
+    from gill_bench.devices import use_threads
     from gill_bench.progress import silent
     from gill_bench.runs.lock import RunLock
-    from gill_bench.runs.planning import use_threads
 
     use_threads(threads)
     parent = multiprocessing.parent_process()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gill_bench.checkpoints import first_line
 from gill_bench.engines.job import Done, Job, NotLoadedError, Tool
-from gill_bench.errors import GillBenchError
+from gill_bench.errors import GillBenchError, memory_ran_out
 from gill_bench.runs.lock import RunLock
 
 
@@ -57,6 +58,7 @@ class Worker:
         self._run, self._lock, self._device = run, lock, device
         self._held: Tool | None = None
         self._loaded: Any = None
+        _lock_progress_bars_by_threads()
 
     def do(self, order: Order) -> Answer:
         """Do a job once over all processes of a run; raises what stops the run."""
@@ -81,9 +83,20 @@ class Worker:
         except GillBenchError:
             raise
         except Exception as error:
-            reason = f"{type(error).__name__}: {first_line(error)}"
+            reason = memory_ran_out(error) or f"{type(error).__name__}: {first_line(error)}"
             raise NotLoadedError(f"{tool.name}: could not be loaded on {self._device}: {reason}") from error
         self._held = tool
+
+
+def _lock_progress_bars_by_threads() -> None:
+    """Keep libraries' progress bars from taking a semaphore of the system, which a killed process leaves behind.
+
+    multiprocessing's resource tracker would warn of it at the end of the run.
+    """
+    from tqdm import tqdm
+
+    if not hasattr(tqdm, "_lock"):
+        tqdm.set_lock(threading.RLock())
 
 
 def answer(worker: Worker, order: Order) -> Answer:
@@ -98,6 +111,8 @@ def _portable(error: Exception) -> Exception:
     """An error as it can be sent: of our own kinds and the system's as they are, others by name."""
     if isinstance(error, GillBenchError):
         return type(error)(str(error))
+    if no_memory := memory_ran_out(error):
+        return GillBenchError(no_memory)
     if isinstance(error, OSError):
         return OSError(error.errno, error.strerror, *([str(error.filename)] if error.filename else []))
     return RemoteError(f"{type(error).__name__}: {first_line(error)}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from gill_bench.errors import IncompleteError, InputError, did_you_mean
+from gill_bench.errors import IncompleteError, InputError, command, did_you_mean
 from gill_bench.files import to_json, write_atomic
 from gill_bench.reading import from_json
 from gill_bench.rows import Row
@@ -88,13 +88,25 @@ def golden_of(run: StoredRun) -> dict[str, Any]:
 
 
 def write_golden(file: Path, run: StoredRun) -> None:
-    """Write a run's numbers as a golden file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(file, (to_json(golden_of(run), indent=1) + "\n").encode())
+    """Write a run's numbers as a golden file.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    content = (to_json(golden_of(run), indent=1) + "\n").encode()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, content)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be written ({error.strerror}); name another golden file") from error
 
 
-def read_golden(file: Path) -> list[dict[str, Any]]:
+def read_golden(file: Path, run: Path | None = None) -> list[dict[str, Any]]:
     """The numbers of a golden file.
+
+    Args:
+        file: The golden file.
+        run: The run that is checked, for the command that writes the file.
 
     Raises:
         InputError: Absent, damaged, or of another version.
@@ -108,10 +120,11 @@ def read_golden(file: Path) -> list[dict[str, Any]]:
             _ = _name(one), float(one["value"]), one["signature"], one["higher_is_better"]
             _ = [(float(value), str(cluster)) for value, cluster in one.get("examples", {}).values()]
     except FileNotFoundError as error:
-        raise InputError(
-            f"{file}: no such golden file; write it with: gill-bench check RUN --against {file} --update"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        update = command("check", run or "RUN", "--against", file, "--update")
+        raise InputError(f"{file}: no such golden file; write it with: {update}") from error
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); expected a golden file") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: damaged ({error!r}); restore it, or write it anew with --update") from error
     return numbers
 

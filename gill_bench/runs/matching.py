@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, command
 from gill_bench.runs.stored import Place, StoredRun, Values
 from gill_bench.signatures import describe_differences, signature_differences
 
@@ -111,7 +111,7 @@ def match(cells: tuple[Cell, Cell], values: tuple[Values, Values], metric: str) 
             row = int(np.argwhere(~np.isfinite(array))[0, 0])
             raise InputError(
                 f"{cell.run.folder}: {'/'.join(cell.place)} {metric}: the value of example {examples[row]} is not a"
-                f" finite number; score it again with: gill-bench score {cell.run.folder}"
+                f" finite number; score it again with: {command('score', cell.run.folder)}"
             )
     return Matched(
         examples,

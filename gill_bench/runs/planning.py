@@ -10,9 +10,10 @@ from typing import cast
 
 from gill_bench.cards import Cards, ModelCard, TaskCard, Value
 from gill_bench.datasets import Context
+from gill_bench.devices import choose_device, device_is_here, use_threads
 from gill_bench.engines.choose import ENGINES, LOCAL, MAX_FAILURES, RAY, How
 from gill_bench.errors import InputError, did_you_mean
-from gill_bench.files import digest
+from gill_bench.files import check_utf8, digest, refuse_url
 from gill_bench.hub import without_downloads
 from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.progress import bars, say
@@ -141,6 +142,10 @@ def make_plan(ask: Ask, *, dry: bool = False) -> Plan:
     Raises:
         InputError: Anything wrong in names, options, cards, data, checkpoints or the output folder.
     """
+    for option, value in (("--data", ask.data), ("--weights", ask.weights), ("--metric-weights", ask.metric_weights)):
+        refuse_url(value or "", option)
+        check_utf8(value or "", option)
+    check_utf8(ask.out, "--out")
     cards = Cards(ask.card_folders)
     task_cards = cards.tasks() if ask.tasks == ALL else [cards.task(name) for name in dict.fromkeys(ask.tasks)]
     model_cards = choose_models(cards, ask.models, task_cards)
@@ -340,42 +345,3 @@ def choose_how(ask: Ask) -> How:
     if len({device.partition(":")[0] for device in devices}) > 1:
         raise InputError(f"--devices {ask.device}: results may differ between kinds of devices; give one kind")
     return replace(how, devices=devices, threads=use_threads(ask.threads))
-
-
-def use_threads(threads: int) -> int:
-    """Let torch use some CPU threads, or as many as it likes with 0; returns how many these are."""
-    import torch
-
-    if threads:
-        torch.set_num_threads(threads)
-    return torch.get_num_threads()
-
-
-def device_is_here(device: str) -> bool:
-    """Whether this machine has a device that a cluster's nodes have."""
-    import torch
-
-    return not device.startswith("cuda") or torch.cuda.is_available()
-
-
-def choose_device(name: str, threads: int = 0) -> str:
-    """A torch device by name; "auto" is the first CUDA device, else the CPU.
-
-    Args:
-        name: As torch calls it, or "auto".
-        threads: Threads for torch on the CPU; 0 leaves them as they are.
-
-    Raises:
-        InputError: The device does not exist here.
-    """
-    import torch
-
-    use_threads(threads)
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"--device {name}: {reason}") from error
-    return name

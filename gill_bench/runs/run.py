@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gill_bench.engines.choose import LOCAL, Engine, open_engine
 from gill_bench.engines.job import Failure
-from gill_bench.errors import GillBenchError, InputError
+from gill_bench.errors import GillBenchError, InputError, command
 from gill_bench.progress import bar, bars, say
-from gill_bench.rows import Results, Row, read_results
+from gill_bench.rows import Results, Row, not_a_run, read_results
 from gill_bench.runs.aggregate import missing_of, rows_of
 from gill_bench.runs.asked import TaskAsked
 from gill_bench.runs.candidates import CANDIDATES
@@ -139,7 +139,7 @@ def cells_of(run: Path, data: str | None = None) -> list[Cell]:
         InputError: The folder is not that of a run, or its data is not where it was.
     """
     if not (run / "spec.json").is_file():
-        raise InputError(f"{run}: no spec.json; this is not the folder of a run")
+        raise not_a_run(run)
     spec = read_spec(run)
     with bars("pictures") as progress:
         tasks = {
@@ -213,7 +213,7 @@ def _earlier_results(file: Path) -> Results:
         return read_results(file)
     except InputError as error:
         say(f"warning: {error}")
-        say(f"it is written anew; results of other commands come back with: gill-bench score {file.parent}")
+        say(f"it is written anew; results of other commands come back with: {command('score', file.parent)}")
         return Results(())
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from gill_bench.errors import InputError
 from gill_bench.files import digest, list_now
 from gill_bench.reading import from_json, from_sealed_json
-from gill_bench.rows import Results, Row, read_results
+from gill_bench.rows import Results, Row, not_a_run, read_results
 from gill_bench.runs.units import COMMIT, SAMPLES, lines_of
 
 Place = tuple[str, str, str]
@@ -87,7 +87,7 @@ class StoredRun:
             spec = from_json((folder / "spec.json").read_text(encoding="utf-8"))
             _ = [(cell["task"], cell["model"], cell["context"], cell["recipe"]) for cell in spec["cells"]]
         except FileNotFoundError as error:
-            raise InputError(f"{folder}: no spec.json; this is not the folder of a run") from error
+            raise not_a_run(folder) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{folder / 'spec.json'}: damaged ({error!r}); run the same command again") from error
         return cls(folder, results, spec)

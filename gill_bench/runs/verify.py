@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, command
 from gill_bench.files import digest, list_now
 from gill_bench.images import UnreadablePictureError, load_image
 from gill_bench.progress import bar
 from gill_bench.read_ahead import read_ahead
 from gill_bench.reading import from_sealed_json
-from gill_bench.rows import Row, read_results
+from gill_bench.rows import Row, not_a_run, read_results
 from gill_bench.runs.folder import read_spec
 from gill_bench.runs.lock import RunLock
 from gill_bench.runs.units import (
@@ -118,7 +118,7 @@ def verify(run: Path) -> Verdict:
         InputError: It is not the folder of a run.
     """
     if not (run / "units").is_dir() and not (run / "spec.json").is_file():
-        raise InputError(f"{run}: neither spec.json nor units/; this is not the folder of a run")
+        raise not_a_run(run)
     list_now(run / "units")
     folders = sorted(file.parent for file in run.glob(f"units/*/*/*/*/{COMMIT}"))
     damaged: list[Damaged] = []
@@ -197,7 +197,7 @@ def _problems_of_scores(folder: Path, run: Path, samples: int | None) -> Iterato
     """What is wrong with the files that scoring left in a unit's folder, or, without `samples`, in a cell's."""
     from gill_bench.runs.scoring.features import load_features
 
-    mend = f"remove it, then: gill-bench score {run}"
+    mend = f"remove it, then: {command('score', run)}"
     for file in sorted(folder.glob("score-*.json")):
         try:
             content = from_sealed_json(file.read_text(encoding="utf-8"))
@@ -239,7 +239,7 @@ def _problems_of_results(run: Path, stored: _Stored, *, skip_counts: bool) -> It
         wrong = _wrong_counts(row, recipes, {} if skip_counts else stored)
         if wrong:
             where = f"{row.task}/{row.model}/{row.context}, {row.metric}, seed {row.seed}"
-            yield Problem("results.json", f"{where}: {wrong}; write it again with: gill-bench score {run}")
+            yield Problem("results.json", f"{where}: {wrong}; write it again with: {command('score', run)}")
 
 
 def _wrong_counts(row: Row, recipes: Mapping[tuple[str, str, str], Any], stored: _Stored) -> str:

@@ -28,9 +28,12 @@ class TensorBoard:
         from torch.utils.tensorboard import SummaryWriter
 
         self._own = self._folder / re.sub(r"[^\w.-]+", "-", name)
-        if self._own.exists() and any(self._own.iterdir()):
+        if self._own.is_dir() and any(self._own.iterdir()):
             raise InputError(f"{self._own}: is there already; give another --name, or delete it")
-        self._writer = SummaryWriter(str(self._own))
+        try:
+            self._writer = SummaryWriter(str(self._own))
+        except OSError as error:
+            raise InputError(f"{self._own}: cannot be written ({error.strerror}); name another folder") from error
         lines = [f"| {key} | {value.replace('|', '&#124;')} |" for key, value in config.items()]
         self._writer.add_text("config", "\n".join(["| name | value |", "|---|---|", *lines]))
 

@@ -1,0 +1,73 @@
+"""Torch devices and CPU threads by what users call them; a device that is not there is refused in a line."""
+
+from __future__ import annotations
+
+from gill_bench.checkpoints import first_line
+from gill_bench.errors import InputError
+
+
+def use_threads(threads: int) -> int:
+    """Let torch use some CPU threads, or as many as it likes with 0; returns how many these are."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def device_is_here(device: str) -> bool:
+    """Whether this machine has a device that a cluster's nodes have."""
+    import torch
+
+    return not device.startswith("cuda") or torch.cuda.is_available()
+
+
+def choose_device(name: str, threads: int = 0) -> str:
+    """A torch device by name; "auto" is the first CUDA device, else the CPU.
+
+    Args:
+        name: As torch calls it, or "auto".
+        threads: Threads for torch on the CPU; 0 leaves them as they are.
+
+    Raises:
+        InputError: The device does not exist here.
+    """
+    import torch
+
+    use_threads(threads)
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(name).type
+    except RuntimeError as error:
+        raise InputError(
+            f"--device {name}: torch knows no such device; expected auto, cpu, cuda, cuda:1, mps or xpu"
+        ) from error
+    try:
+        torch.empty(0, device=name)
+    except Exception as error:  # each backend raises errors of its own kind, some with pages of text
+        raise InputError(
+            f"--device {name}: this machine or its build of torch ({torch.__version__}) has no such device"
+            f" ({_short(error)}); there is: {', '.join(_devices_here(kind))}"
+        ) from error
+    return name
+
+
+def _short(error: Exception) -> str:
+    """The first sentence of an error."""
+    return first_line(error).partition(". ")[0][:160].rstrip(".")
+
+
+def _devices_here(kind: str) -> list[str]:
+    """Names of the devices of this machine, for a message."""
+    import torch
+
+    names = ["cpu"]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    for other in dict.fromkeys(("cuda", "xpu", kind)):
+        backend = getattr(torch, other, None)
+        available = getattr(backend, "is_available", None)
+        if backend is not None and other not in ("cpu", "mps") and callable(available) and available():
+            names += [f"{other}:{number}" for number in range(backend.device_count())]
+    return names
