@@ -169,7 +169,7 @@ def test_the_papers_numbers_lie_in_intervals_or_not(run: gill_bench.Run) -> None
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="results"):
+    with pytest.raises(InputError, match="this is not the folder of a run"):
         gill_bench.load_run(tmp_path)
     assert "vist" in gill_bench.list_tasks()
     assert "gill" in gill_bench.list_models()

@@ -90,7 +90,15 @@ def _how_to_resume(words: list[str]) -> str:
 def _end_at_the_second_interruption(words: list[str]) -> None:
     """Let a second Ctrl-C, while the first is still being seen to, end the process as a kill does, but with a word."""
 
+    in_hook = False
+
+    def again() -> None:
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+
     def first(number: int, frame: FrameType | None) -> None:
+        if in_hook:  # where it would be lost too
+            again()
+            return
         signal.signal(signal.SIGINT, second)
         raise KeyboardInterrupt
 
@@ -103,9 +111,12 @@ def _end_at_the_second_interruption(words: list[str]) -> None:
 
     def unraisable(lost: sys.UnraisableHookArgs) -> None:
         """Have an interruption come again, a moment later, that came where none can be raised: in a finaliser."""
+        nonlocal in_hook
         if issubclass(lost.exc_type, KeyboardInterrupt):
+            in_hook = True
             signal.signal(signal.SIGINT, first)
-            threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+            again()
+            in_hook = False
         else:
             sys.__unraisablehook__(lost)
 

@@ -1,0 +1,79 @@
+"""Workers in processes: how they end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gill_bench.engines.job import Done
+from gill_bench.engines.processes import Processes
+from gill_bench.engines.worker import Order, Worker
+from gill_bench.runs.lock import RunLock
+from tests.conftest import ROOT
+
+KEPT: list[Any] = []
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """A tool without weights, whose loading takes a semaphore of the system."""
+
+    key: str = "nothing"
+    name: str = ""
+    folders: frozenset[Path] = frozenset()
+
+    def load(self, device: str) -> None:
+        import multiprocessing
+
+        KEPT.append(multiprocessing.get_context("spawn").Lock())
+
+
+@dataclass(frozen=True)
+class Easy:
+    key: str = "ab"
+    size: int = 1
+
+    def is_done(self, run: Path) -> bool:
+        return False
+
+    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> Done:
+        return Done(value=len(KEPT))
+
+    def lost(self, reason: str) -> Done:
+        raise AssertionError(reason)
+
+
+def main(run: Path) -> None:
+    """Have one job done by a worker, and end it."""
+    pool = Processes(run, ["cpu"], 1)
+    pool.give(0, Order(Nothing(), Easy(), 0, False))
+    events: list[Any] = []
+    while not events:
+        events += pool.wait()
+    ((process, _),) = pool._there.values()
+    pool.close()
+    print(events[0].answer.done.value, process.exitcode)
+
+
+def test_an_idle_worker_ends_by_itself_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """In a process of its own, at whose end multiprocessing would warn of semaphores that were left."""
+    code = (
+        "import sys; from pathlib import Path; from tests.engines.test_processes import main; main(Path(sys.argv[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 0\n", "")
+
+
+def test_progress_bars_of_libraries_take_no_semaphore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tqdm import tqdm
+
+    monkeypatch.delattr(tqdm, "_lock", raising=False)
+    with RunLock(tmp_path) as lock:
+        Worker(tmp_path, lock, "cpu")
+    assert isinstance(tqdm.get_lock(), type(threading.RLock()))

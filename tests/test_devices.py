@@ -1,0 +1,34 @@
+"""Devices by name: what is not there is refused in a line that says what is."""
+
+from __future__ import annotations
+
+import pytest
+
+from gill_bench.devices import choose_device
+from gill_bench.errors import InputError
+
+
+@pytest.mark.parametrize("name", ["nonsense", "cpu:x", "", "cuda:", "cuda:1:2"])
+def test_what_torch_does_not_know(name: str) -> None:
+    with pytest.raises(InputError) as refused:
+        choose_device(name)
+    assert str(refused.value) == (
+        f"--device {name}: torch knows no such device; expected auto, cpu, cuda, cuda:1, mps or xpu"
+    )
+
+
+@pytest.mark.parametrize("name", ["mps", "xpu", "cuda:99", "vulkan", "privateuseone", "hpu", "xla"])
+def test_what_this_machine_does_not_have(name: str) -> None:
+    if name == "mps" and __import__("torch").backends.mps.is_available():
+        pytest.skip("this machine has it")
+    with pytest.raises(InputError) as refused:
+        choose_device(name)
+    message = str(refused.value)
+    assert message.startswith(f"--device {name}: this machine or its build of torch (")
+    assert "there is: cpu" in message
+    assert len(message.splitlines()) == 1
+    assert len(message) < 320
+
+
+def test_the_cpu_is_always_there() -> None:
+    assert choose_device("cpu") == "cpu"
