@@ -89,7 +89,6 @@ def _how_to_resume(words: list[str]) -> str:
 
 def _end_at_the_second_interruption(words: list[str]) -> None:
     """Let a second Ctrl-C, while the first is still being seen to, end the process as a kill does, but with a word."""
-
     in_hook = False
 
     def again() -> None:
