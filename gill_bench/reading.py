@@ -62,6 +62,8 @@ def read_text(file: Path) -> str:
         return content.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file") from error
+    except NotADirectoryError as error:
+        raise InputError(f"{file.parent}: a file, expected a folder with {file.name}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: not UTF-8 at byte {error.start}; download it again") from error
     except OSError as error:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch.testing import assert_close
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPVisionConfig, CLIPVisionModel
 
 from gill_bench.errors import InputError
@@ -187,3 +188,28 @@ def test_incomplete_weights_are_refused(copy: Path) -> None:
 def test_a_small_tower_under_the_name_of_a_published_one_is_refused_before_loading(folder: Path) -> None:
     with pytest.raises(InputError, match=r"a vision tower of width .*, which is none of openai/clip-vit-large-patch14"):
         clip_similarity.check(folder, {}, "openai/clip-vit-large-patch14")
+
+
+def test_a_folder_as_todays_processor_writes_it(copy: Path) -> None:
+    """Transformers 5 writes the image processor's values into `processor_config.json`, in whose favour it decides."""
+    picture = Image.effect_noise((60, 40), 80).convert("RGB")
+    plain = clip_similarity.load(copy, {}, "cpu")._prepare(picture)
+    config = json.loads((copy / "preprocessor_config.json").read_text())
+    whole = {"image_processor": {**config, "image_mean": [0.1, 0.2, 0.3]}, "processor_class": "CLIPProcessor"}
+    (copy / "processor_config.json").write_text(json.dumps(whole))
+    for _ in range(2):
+        clip_similarity.check(copy, {}, "mini")
+        pixels = clip_similarity.load(copy, {}, "cpu")._prepare(picture)
+        shift = [
+            (old - new) / std
+            for old, new, std in zip(config["image_mean"], [0.1, 0.2, 0.3], config["image_std"], strict=True)
+        ]
+        assert_close(pixels - plain, torch.tensor(shift)[:, None, None].expand_as(plain), rtol=0, atol=1e-5)
+        (copy / "preprocessor_config.json").unlink(missing_ok=True)
+
+
+def test_a_processor_that_says_nothing_of_pictures(copy: Path) -> None:
+    (copy / "preprocessor_config.json").unlink()
+    (copy / "processor_config.json").write_text('{"processor_class": "CLIPProcessor"}')
+    with pytest.raises(InputError, match=r"and its processor_config\.json has no 'image_processor'"):
+        clip_similarity.check(copy, {}, "mini")

@@ -163,3 +163,15 @@ def test_damaged_mini_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"kind": "lpips[mini]", "size": 32}')
     with pytest.raises(InputError, match="not a mini backbone of size 64"):
         lpips.check(tmp_path, {}, "mini")
+
+
+def test_whole_numbers_and_pointers_of_git_lfs(trunk: Path, tmp_path: Path) -> None:
+    file = tmp_path / "trunk.pth"
+    state = torch.load(trunk, weights_only=True)
+    torch.save({**state, "features.0.weight": state["features.0.weight"].long()}, file)
+    with pytest.raises(InputError, match=r"trunk\.pth: features\.0\.weight is of type int64, expected floating-point"):
+        lpips.load(file, {}, "cpu")
+    file.write_text("version https://git-lfs.github.com/spec/v1\n")
+    for ask in (lambda: lpips.check(file, {}, "alex"), lambda: lpips.load(file, {}, "cpu")):
+        with pytest.raises(InputError, match="a Git LFS pointer in the place of the file"):
+            ask()

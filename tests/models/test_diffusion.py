@@ -313,3 +313,13 @@ def test_files_with_the_names_of_transformers_4_load_whole(copy: Path) -> None:
     for part, tensors in expected.items():
         loaded = getattr(pipeline, part).state_dict()
         assert {name for name, tensor in tensors.items() if torch.equal(loaded[name], tensor)} == set(tensors)
+
+
+def test_the_feature_extractor_of_published_pipelines_is_read_under_its_new_name(copy: Path) -> None:
+    """`model_index.json` of Stable Diffusion v1 names a class that transformers 5 does not have."""
+    expected = load(copy).feature_extractor
+    edit_json(copy / "model_index.json", feature_extractor=["transformers", "CLIPFeatureExtractor"])
+    edit_json(copy / "feature_extractor" / "preprocessor_config.json", feature_extractor_type="CLIPFeatureExtractor")
+    extractor = load(copy).feature_extractor
+    assert type(extractor) is type(expected)
+    assert extractor.size == expected.size

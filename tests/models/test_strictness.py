@@ -97,6 +97,52 @@ def test_keys(model: str, name: str, change: str, weights: Callable[[str], Path]
     assert key.removeprefix("text_model.").removeprefix("vision_model.") in said
 
 
+OWN_FORMATS = [(model, name) for model, name in FILES if name.startswith(("gill_opt", "fromage_model", "glide"))]
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pickle"])
+@pytest.mark.parametrize(("model", "name"), OWN_FORMATS, ids=[f"{model}-{name}" for model, name in OWN_FORMATS])
+def test_whole_numbers_in_the_place_of_weights(
+    model: str, name: str, suffix: str, weights: Callable[[str], Path]
+) -> None:
+    """In the formats of GILL, FROMAGe and GLIDE; those of transformers and diffusers: `test_weight_layouts.py`."""
+    file = weights(model) / f"{name}.safetensors"
+    state = load_file(file)
+    key = matrix(state)
+    state[key] = state[key].long()
+    if suffix == "pickle":
+        file.unlink()
+        file = file.with_suffix(".pt" if model == "glide" else ".pth.tar")
+        torch.save(state if model == "glide" else {"state_dict": state}, file)
+    else:
+        save_file(state, file)
+    said = refusal(model, file.parents[len(Path(name).parts) - 1])
+    assert said.startswith(f"{file}: {key} is of type int64, expected floating-point numbers")
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pickle"])
+@pytest.mark.parametrize(("model", "name"), OWN_FORMATS, ids=[f"{model}-{name}" for model, name in OWN_FORMATS])
+def test_pointers_of_git_lfs(model: str, name: str, suffix: str, weights: Callable[[str], Path]) -> None:
+    file = weights(model) / f"{name}.safetensors"
+    file.unlink()
+    if suffix == "pickle":
+        file = file.with_suffix(".pt" if model == "glide" else ".pth.tar")
+    file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    said = refusal(model, file.parents[len(Path(name).parts) - 1])
+    assert said.startswith(f"{file}: a Git LFS pointer in the place of the file; fetch it with 'git lfs pull'")
+
+
+@pytest.mark.parametrize("model", ["gill", "stable-diffusion", "opt", "clip", "fromage"])
+def test_a_file_in_the_place_of_a_folder(model: str, weights: Callable[[str], Path]) -> None:
+    folder = weights(model)
+    component = list(Cards().model(model).weights.values())[-1]
+    shutil.rmtree(folder / component.folder)
+    (folder / component.folder).write_bytes(b"weights")
+    said = refusal(model, folder)
+    assert str(folder / component.folder) in said
+    assert "a single file, expected the folder" in said or "a file, expected a folder" in said
+
+
 class Code:
     """Makes a folder when it is unpickled."""
 

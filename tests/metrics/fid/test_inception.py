@@ -181,3 +181,19 @@ def test_a_pickle_is_not_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError, match="cannot be loaded"):
         load_inception(file)
     assert not (tmp_path / "unpickled").exists()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_pointers_of_git_lfs(mode: Mode, tmp_path: Path) -> None:
+    (tmp_path / WEIGHTS[mode].file).write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(InputError, match="a Git LFS pointer in the place of the file"):
+        check_inception(tmp_path, mode)
+
+
+def test_whole_numbers_in_the_place_of_weights(weights: Path, tmp_path: Path) -> None:
+    file = WEIGHTS["legacy_pytorch"].file
+    state = torch.load(weights / file, weights_only=True)
+    key = next(key for key in state if key.endswith("conv.weight"))
+    torch.save({**state, key: state[key].long()}, tmp_path / file)
+    with pytest.raises(InputError, match=rf"{key} is of type int64, expected floating-point"):
+        load_inception(tmp_path)

@@ -54,6 +54,22 @@ def test_the_small_checkpoint_has_the_keys_of_the_real_one(folder: Path) -> None
     assert state["model.gen_text_hidden_fcs.0.tfm.decoder.layers.3.multihead_attn.in_proj_weight"].shape == (192, 64)
 
 
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "model._orig_mod."])
+def test_keys_of_a_compiled_model(edit: Edit, gill: Gill, prefix: str) -> None:
+    def compiled(state: State) -> dict[str, Any]:
+        if prefix.startswith("model."):
+            return {"state_dict": {key.replace("model.", prefix, 1): value for key, value in state.items()}}
+        return {"state_dict": {prefix + key: value for key, value in state.items()}}
+
+    same(gill, edit(compiled))
+
+
+def test_tensors_with_and_without_a_wrapper(edit: Edit) -> None:
+    """Which of the two was meant, nobody knows."""
+    weights = edit(lambda state: {"state_dict": {**state, f"_orig_mod.{Table}": state[Table] + 1}})
+    refused(weights, "pretrained_ckpt.pth.tar", "has tensors twice, with and without 'module.' or '_orig_mod.'")
+
+
 def test_keys_of_data_parallel_training(edit: Edit, gill: Gill) -> None:
     def training(state: State) -> dict[str, Any]:
         prefixed = {key.replace("model.", "module.model.", 1): value for key, value in state.items()}
