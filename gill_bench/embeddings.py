@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gill_bench.errors import InputError
-from gill_bench.files import sync_folder, to_json
+from gill_bench.files import refuse_special, sync_folder, to_json
 from gill_bench.reading import read_json
 from gill_bench.search import Nearest, Vectors, blocks_of, top_k
 
@@ -79,6 +79,8 @@ def read_embeddings(folder: Path) -> Embeddings:
     if about.get("version") != VERSION:
         raise InputError(f"{folder / ABOUT}: version {about.get('version')!r}, expected {VERSION}; convert them again")
     try:
+        for name in (VECTORS, PATHS):
+            refuse_special(folder / name)
         vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
         text = np.memmap(folder / PATHS, np.uint8, "r")
     except FileNotFoundError as error:

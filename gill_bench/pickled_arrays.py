@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gill_bench.errors import InputError
+from gill_bench.files import refuse_special
 
 _INSTRUCTIONS = {
     *("PROTO", "FRAME", "STOP", "MARK", "POP", "MEMOIZE", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
@@ -152,6 +153,7 @@ def read_pickled(file: Path, progress: Callable[[int], object] = lambda count: N
             the message says what, and nothing was run.
     """
     try:
+        refuse_special(file)
         content = file.read_bytes()
         if content[:6] == b"\x93NUMPY" or content[:2] == b"PK":
             kind = "numpy's own format" if content[:1] == b"\x93" else "a zip file, as torch.save writes"

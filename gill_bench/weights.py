@@ -13,7 +13,7 @@ from gill_bench.cache import cache_folder
 from gill_bench.cards import Component
 from gill_bench.checkpoints import listed_shards
 from gill_bench.errors import InputError
-from gill_bench.files import digest, digest_file, file_stamp, write_atomic
+from gill_bench.files import digest, digest_file, file_stamp, refuse_special, write_atomic
 from gill_bench.hub import hub_folder
 from gill_bench.network_files import readable
 
@@ -81,7 +81,7 @@ def find_weights(component: Component, source: str, *, whole: bool = False) -> W
         it), else the hub's.
 
     Raises:
-        InputError: It is nowhere; says what to download and where to put it.
+        InputError: It is nowhere; says what to download and where to put it. Or there is a pipe or the like in it.
     """
     if source == MINI:
         if not component.mini:
@@ -100,6 +100,7 @@ def find_weights(component: Component, source: str, *, whole: bool = False) -> W
     for name in (component.folder, component.id, f"models--{component.id.replace('/', '--')}"):
         if name and (folder / name).exists():
             path = _snapshot(folder / name)
+            _refuse_special_files(path)
             embedded = (path / MARK).is_file()  # wherever it was copied, and whatever it is called there
             return Weights(MINI if embedded else label, path, whole=whole)
     return Weights(label, _from_hub(component, folder, whole), component.files, whole)
@@ -148,8 +149,17 @@ def _walk(folder: Path, prefix: str = "", above: frozenset[Path] = frozenset()) 
             continue
         if entry.is_dir():
             yield from _walk(entry, f"{name}/", above | {real})
-        elif entry.is_file():
+        elif entry.exists():
             yield name, entry
+
+
+def _refuse_special_files(path: Path) -> None:
+    """Refuse pipes, sockets and devices among weights before a library opens one and waits for ever."""
+    for file in [path] if not path.is_dir() else [file for _, file in _walk(path)]:
+        try:
+            refuse_special(file)
+        except OSError as error:
+            raise InputError(f"{file}: {error.strerror}") from error
 
 
 def _may_be_read(file: Path) -> bool:

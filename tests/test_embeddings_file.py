@@ -278,3 +278,14 @@ def test_nearest_are_those_of_the_whole_matrix(tmp_path: Path) -> None:
             assert a > b or (a == b and first < second)
     with pytest.raises(InputError, match="of width 6, but the model's are of width 4"):
         found.nearest(queries[:, :4], 1)
+
+
+def test_pipes_in_the_place_of_files_are_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pkl")
+    with pytest.raises(InputError, match=r"a.pkl: cannot be read: a named pipe"):
+        read_pickled(tmp_path / "a.pkl")
+    write_embeddings(tmp_path / "out", [np.eye(2, dtype=np.float32)], ["a", "b"])
+    (tmp_path / "out" / "embeddings.npy").unlink()
+    os.mkfifo(tmp_path / "out" / "embeddings.npy")
+    with pytest.raises(InputError, match="cut off or damaged; convert them again"):
+        read_embeddings(tmp_path / "out")

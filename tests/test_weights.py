@@ -333,3 +333,11 @@ def wait_for_another_time(file: Path) -> None:
     while probe.stat().st_ctime_ns == file.stat().st_ctime_ns:
         probe.write_bytes(b"")
     probe.unlink()
+
+
+@pytest.mark.parametrize("name", ["clip/config.json", "clip/tokenizer/vocab.json", "clip/model.safetensors", "clip"])
+def test_a_pipe_among_weights_is_refused_before_anything_opens_it(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: a named pipe"):
+        find_weights(Component(folder="clip"), str(tmp_path))

@@ -69,7 +69,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     dialogs = read_dialogs(folder, split, options=True)
     file = folder / f"visdial_1.0_{split}_dense_annotations.json"
     warnings: tuple[str, ...] = ()
-    if file.is_file():
+    if file.exists():
         dense = _dense_facts(file, dialogs)
     else:
         dense = [{} for _ in dialogs]

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gill_bench.errors import InputError
+from gill_bench.files import refuse_special
 from gill_bench.images import UnreadablePictureError, load_image
 from gill_bench.models.gill.vision import VisualEncoder
 from gill_bench.progress import bar
@@ -139,6 +140,7 @@ def read_target(file: Path, shape: tuple[int, int] | None = None) -> np.ndarray[
         InputError: Not such a file, or of another shape.
     """
     try:
+        refuse_special(file)
         with file.open("rb") as opened:
             # Not np.load, which also reads archives.
             values = np.lib.format.read_array(opened, allow_pickle=False)

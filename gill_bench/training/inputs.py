@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from gill_bench.datasets.caption_pairs import CaptionPair, read_pairs
 from gill_bench.errors import InputError
+from gill_bench.files import refuse_special
 from gill_bench.training.config import TrainConfig
 
 SPLITS = {"train": "training", "val": "validation"}
@@ -104,6 +105,7 @@ def read_stories(file: Path) -> list[Story]:
         InputError: Missing or malformed; names file and line.
     """
     try:
+        refuse_special(file)
         lines = file.read_text(encoding="utf-8").split("\n")  # texts may hold other line ends, such as U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: cannot be read: {error}") from error

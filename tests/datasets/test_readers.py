@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -241,3 +242,18 @@ def data_or_error(reader: Reader, folder: Path) -> Dataset | InputError:
         return load(reader, folder)
     except InputError as error:
         return error
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_refused_without_waiting(tmp_path: Path, name: str) -> None:
+    reader = READERS[name]
+    reader.write(tmp_path / "data")
+    file = tmp_path / "data" / reader.file
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(InputError, match="cannot be read: a named pipe"):
+        dataset(reader.name).load(tmp_path / "data", reader.split, reader.options)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(InputError, match="cannot be read: a folder"):
+        dataset(reader.name).load(tmp_path / "data", reader.split, reader.options)
