@@ -87,6 +87,13 @@ class GeneratedImage:
     truncated: bool = False
 
 
+class RefusedError(Exception):
+    """An adapter raises it for a prompt that its model or server declines by policy; say why in the message.
+
+    The prompt counts as refused, and not as failed. Of several prompts in a call each is then asked by itself.
+    """
+
+
 class Decision(NamedTuple):
     """Retrieve or generate, for one prompt.
 

@@ -15,6 +15,7 @@ Progress = Callable[[str, int], Callable[[int], None]]
 """Starts to show progress, given a label and a total; what it returns is called with the number that is done."""
 
 _quiet = False
+_debugging = False
 
 
 def say(message: str) -> None:
@@ -23,6 +24,23 @@ def say(message: str) -> None:
         with suppress(OSError):  # nobody reads it, or the disk of the log is full: the work goes on
             sys.stderr.write(visible(message) + "\n")
             sys.stderr.flush()
+
+
+def say_when_debugging(text: str) -> None:
+    """Print a text that only who asked for `--debug` wants to read, such as a traceback."""
+    if _debugging and text:
+        say(text.rstrip("\n"))
+
+
+@contextmanager
+def debugging(on: bool) -> Iterator[None]:
+    """Print what is for `say_when_debugging` while the context lasts."""
+    global _debugging
+    before, _debugging = _debugging, on
+    try:
+        yield
+    finally:
+        _debugging = before
 
 
 @contextmanager

@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from types import FrameType
 
 from gill_bench.cli import streams
 from gill_bench.cli.unforeseen import explain
-from gill_bench.errors import GillBenchError, command
+from gill_bench.errors import GillBenchError, IncompleteError, RegressionError, command
 from gill_bench.files import check_utf8
-from gill_bench.progress import say
+from gill_bench.progress import debugging, say
 
 _INTERRUPTED = 130
 _MAY_STAND_ALONE = "--html"
@@ -52,21 +53,22 @@ def _run(words: list[str], debug: bool, own: bool) -> int:
             check_utf8(word, "argument")
         from gill_bench.cli.app import app
 
-        code = app(words, prog_name="gill-bench", standalone_mode=False)
+        with debugging(debug):
+            code = app(words, prog_name="gill-bench", standalone_mode=False)
     except KeyboardInterrupt:
         return _interrupted(words, own)
     except SystemExit as ended:  # of the parser of options, where nobody reads its help any more
         return ended.code if isinstance(ended.code, int) else 1
     except GillBenchError as error:
-        if debug:
-            raise
+        if debug and not isinstance(error, IncompleteError | RegressionError):  # these are results, not faults
+            say("".join(traceback.format_exception(error)).rstrip())
         say(f"error: {error}")
         return error.exit_code
     except Exception as error:
-        if debug:
-            raise
         if type(error).__name__ == "Abort":  # older versions of typer
             return _interrupted(words, own)
+        if debug and not hasattr(error, "format_message"):  # of the option parser, whose message says all
+            say("".join(traceback.format_exception(error)).rstrip())
         message, code = explain(error)
         say(f"error: {message}")
         return code

@@ -147,7 +147,7 @@ def run(
         emit((ask.out / "results.json").read_text(encoding="utf-8"), nl=False)
     _conclude(outcome, ask)
     if not outcome.complete:
-        raise IncompleteError(f"{ask.out}: some outputs are missing; the same command tries them again")
+        raise IncompleteError(_incomplete(outcome, ask.out))
     return 0
 
 
@@ -208,6 +208,15 @@ def _plan_json(plan: object) -> str:
     return to_json({"cells": cells, "cannot": cannot}, indent=1)
 
 
+def _incomplete(outcome: object, out: Path) -> str:
+    from gill_bench.runs.run import Outcome
+
+    assert isinstance(outcome, Outcome)
+    if outcome.left:
+        return f"{out}: {len(outcome.failures)} examples of this part failed; the same command tries them again"
+    return f"{out}: " + "\n".join(outcome.lacking("the same command"))
+
+
 def _shard(text: str) -> tuple[int, int]:
     """`3/16` as numbers."""
     from gill_bench.errors import InputError
@@ -227,8 +236,14 @@ def _conclude(outcome: object, ask: object) -> None:
     assert isinstance(outcome, Outcome)
     assert isinstance(ask, Ask)
     out = ask.out
+    if outcome.again:
+        calls = "a call" if len(outcome.again) == 1 else f"{len(outcome.again)} calls"
+        say(
+            f"{calls} with several prompts raised, and worked with one at a time (said above, and in their unit.json);"
+            " a smaller --batch-size may avoid it"
+        )
     if outcome.left:
-        done = "some of its outputs are missing" if outcome.failures else "done"
+        done = f"{len(outcome.failures)} of its examples failed" if outcome.failures else "done"
         say(
             f"part {ask.shard[0]} of {ask.shard[1]}: {done}; {outcome.left} outputs of the whole run are left."
             f" The part that makes the last one scores; or, at the end: {command('score', out)}"

@@ -54,5 +54,5 @@ def score(
         emit((run / "results.json").read_text(encoding="utf-8"), nl=False)
     say(f"results: {run / 'results.json'}; tables: {command('report', run)}")
     if not outcome.complete:
-        raise IncompleteError(f"{run}: some outputs are missing; the command that made the run tries them again")
+        raise IncompleteError(f"{run}: " + "\n".join(outcome.lacking("the command that made the run")))
     return 0

@@ -59,6 +59,11 @@ class Engine:
         """Every example that failed so far."""
         return [failure for one in (self._here, self._far) if one is not None for failure in one.failures]
 
+    @property
+    def again(self) -> list[str]:
+        """A sentence for each call that raised with several prompts and worked with one at a time."""
+        return [sentence for one in (self._here, self._far) if one is not None for sentence in one.again]
+
     def work(self, batches: Sequence[Batch], samples: int, *, alone: bool = False) -> None:
         """Do jobs.
 

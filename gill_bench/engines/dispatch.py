@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from gill_bench.engines.job import Batch, Done, Failure, Job, NotLoadedError
 from gill_bench.engines.worker import Answer, Order
 from gill_bench.errors import GillBenchError
-from gill_bench.progress import say
+from gill_bench.progress import say, say_when_debugging
 
 ATTEMPTS = 3
 """Workers that may die of a job before it counts as failed."""
@@ -62,10 +62,12 @@ class Dispatcher:
 
     Attributes:
         failures: Every example that failed so far.
+        again: A sentence for each call that raised with several prompts and worked with one at a time.
     """
 
     def __init__(self, pool: Pool, max_failures: int) -> None:
         self.failures: list[Failure] = []
+        self.again: list[str] = []
         self._pool, self._max = pool, max_failures
         self._holds: dict[int, str] = {}
         self._flying: dict[int, deque[_Flight]] = {}
@@ -194,17 +196,22 @@ class Dispatcher:
                 self._stop(error)
 
     def _finished(self, flight: _Flight, done: Done) -> None:
-        flight.batch.after(flight.job, done)
+        done = flight.batch.after(flight.job, done) or done
         for failure in done.failures[:_SHOWN]:
-            say(f"failed: {'/'.join(failure.cell)}, example {failure.example}: {failure.reason}")
+            say(f"{failure.outcome}: {'/'.join(failure.cell)}, example {failure.example}: {failure}{_log(failure)}")
+            say_when_debugging(failure.traceback)
         if len(done.failures) > _SHOWN:
             say(f"failed: {len(done.failures) - _SHOWN} more of the same {len(done.failures)}")
+        for sentence in done.again:
+            say(f"warning: {sentence}")
+        self.again += done.again
         self.failures += done.failures
         if len(self.failures) > self._max and done.failures:
+            last = self.failures[-1]
             self._stop(
                 GillBenchError(
                     f"{len(self.failures)} examples failed, more than --max-failures {self._max},"
-                    f" the last with {self.failures[-1].reason}\n"
+                    f" the last with {last}{_log(last)}\n"
                     "what was made is kept; when the reason is mended, or with a higher --max-failures,"
                     " the same command goes on"
                 )
@@ -213,3 +220,7 @@ class Dispatcher:
     def _stop(self, error: Exception) -> None:
         if self._error is None:
             self._error = error
+
+
+def _log(failure: Failure) -> str:
+    return f"\n  the traceback: {failure.record}" if failure.record else ""

@@ -8,19 +8,33 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from gill_bench.errors import GillBenchError
+from gill_bench.rows import Outcome
 
 
 class Failure(NamedTuple):
-    """An example that a model failed on, and why.
+    """An example that has no output, and why.
 
     Attributes:
         cell: (task, model, context).
         example: Its id.
+        reason: Type and message of what was raised.
+        outcome: "failed" or "refused".
+        where: File and line in the model's own code, or "".
+        record: The file that keeps it, with the traceback; "" if it is not written yet.
+        traceback: Its text, or "".
     """
 
     cell: tuple[str, str, str]
     example: str
     reason: str
+    outcome: Outcome = "failed"
+    where: str = ""
+    record: str = ""
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        """Such as `KeyError: 'unk' at my_model.py:12`."""
+        return f"{self.reason} at {self.where}" if self.where else self.reason
 
 
 @dataclass(frozen=True)
@@ -30,10 +44,13 @@ class Done:
     Attributes:
         failures: Examples that the model failed on; the rest is written.
         value: What the job gives back, if it is not written where everybody finds it.
+        again: What was done otherwise than asked, a sentence each: calls that raised with several prompts, and worked
+            with one at a time.
     """
 
     failures: tuple[Failure, ...] = ()
     value: Any = None
+    again: tuple[str, ...] = ()
 
 
 class Job(Protocol):
@@ -102,13 +119,13 @@ class Batch:
         tool: What they need.
         jobs: Made one by one, when there is a worker for them, so that they never are in memory together.
         left: How many are still to be handed out.
-        after: Called with each job that is behind us, and what came of it.
+        after: Called with each job that is behind us, and what came of it; what it returns, if anything, replaces that.
     """
 
     tool: Tool
     jobs: Iterator[Job]
     left: int
-    after: Callable[[Job, Done], None]
+    after: Callable[[Job, Done], Done | None]
     again: list[Job] = field(default_factory=list)
 
     def take(self) -> Job:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,11 +109,18 @@ def answer(worker: Worker, order: Order) -> Answer:
 
 
 def _portable(error: Exception) -> Exception:
-    """An error as it can be sent: of our own kinds and the system's as they are, others by name."""
+    """An error as it can be sent: of our own kinds and the system's as they are, others by name.
+
+    Its traceback goes along as a note, which is shown where tracebacks are.
+    """
+    sent: Exception
     if isinstance(error, GillBenchError):
-        return type(error)(str(error))
-    if no_memory := memory_ran_out(error):
-        return GillBenchError(no_memory)
-    if isinstance(error, OSError):
-        return OSError(error.errno, error.strerror, *([str(error.filename)] if error.filename else []))
-    return RemoteError(f"{type(error).__name__}: {first_line(error)}")
+        sent = type(error)(str(error))
+    elif no_memory := memory_ran_out(error):
+        sent = GillBenchError(no_memory)
+    elif isinstance(error, OSError):
+        sent = OSError(error.errno, error.strerror, *([str(error.filename)] if error.filename else []))
+    else:
+        sent = RemoteError(f"{type(error).__name__}: {first_line(error)}")
+    sent.add_note("in the worker:\n" + "".join(traceback.format_exception(error)).rstrip())
+    return sent

@@ -160,7 +160,7 @@ def _best(table: Table) -> tuple[str, ...]:
 
 
 def _counts(table: Table) -> tuple[str, ...]:
-    """Missing, truncated and flagged samples, where there are any; failed ones stand under what is incomplete."""
+    """Missing, truncated and flagged samples, where there are any; what failed stands under what is incomplete."""
     kinds: tuple[tuple[str, Callable[[Cell], int], Callable[[Cell], int]], ...] = (
         ("Missing or unreadable data", lambda cell: cell.n_missing, lambda cell: cell.n_expected),
         ("Prompt truncated by the model", lambda cell: cell.n_truncated, lambda cell: cell.n_scored),

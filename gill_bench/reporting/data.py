@@ -124,6 +124,8 @@ def _cell_fields(cell: Cell, column: Column, line: Line) -> dict[str, Field]:
         "n_scored": cell.n_scored,
         "n_missing": cell.n_missing,
         "n_failed": cell.n_failed,
+        "n_refused": cell.n_refused,
+        "n_not_made": cell.n_not_made,
         "n_truncated": cell.n_truncated,
         "n_flagged": cell.n_flagged,
         "incomplete": "; ".join(cell.gaps),

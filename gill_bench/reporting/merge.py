@@ -29,7 +29,8 @@ def merge_results(runs: Sequence[tuple[str, Results]]) -> Results:
     rows = tuple(sorted((row for _, row in kept.values()), key=_order))
     missing = dict.fromkeys(item for _, results in runs for item in results.missing)
     notes = dict.fromkeys(note for _, results in runs for note in results.notes)
-    return Results(rows, tuple(missing), tuple(notes))
+    unmade = dict.fromkeys(item for _, results in runs for item in results.unmade)
+    return Results(rows, tuple(missing), tuple(notes), tuple(unmade))
 
 
 def _order(row: Row) -> tuple[str, str, str, int, str]:

@@ -122,8 +122,18 @@ class Cell:
 
     @property
     def n_failed(self) -> int:
-        """Samples whose output is not there."""
+        """Samples on which the model raised, or that could not be scored."""
         return sum(row.n_failed for row in self.rows)
+
+    @property
+    def n_refused(self) -> int:
+        """Samples that the model declined by policy."""
+        return sum(row.n_refused for row in self.rows)
+
+    @property
+    def n_not_made(self) -> int:
+        """Samples that nobody asked the model for yet."""
+        return sum(row.n_not_made for row in self.rows)
 
     @property
     def n_truncated(self) -> int:

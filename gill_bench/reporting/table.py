@@ -16,7 +16,7 @@ from gill_bench.reporting.columns import axes_of, build_columns, check_models
 from gill_bench.reporting.paper import Paper
 from gill_bench.reporting.structure import Cell, Column, Line, Table, in_unit
 from gill_bench.reporting.text import number
-from gill_bench.rows import Results, Row
+from gill_bench.rows import Counts, Results, Row
 from gill_bench.statistics import spread
 
 Intervals = Callable[[Sequence[Row]], MeanInterval | None]
@@ -157,10 +157,9 @@ def _gaps(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:
     absent = sorted(all_seeds - {row.seed for row in rows if row.value is not None})
     if absent:
         gaps.append(f"{'seed' if len(absent) == 1 else 'seeds'} {', '.join(map(str, absent))} missing")
-    failed = sum(row.n_failed for row in rows)
-    if failed:
-        gaps.append(f"{failed} of {sum(row.n_expected for row in rows)} samples failed")
-    elif len({(row.n_expected, row.n_scored) for row in rows}) > 1:
+    lacking = list(Counts.of(rows).told().values())
+    gaps += lacking
+    if not lacking and len({(row.n_expected, row.n_scored) for row in rows}) > 1:
         gaps.append("seeds are scored on different numbers of examples")
     return tuple(gaps)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 from gill_bench.datasets import Example
 from gill_bench.files import digest, list_now
 from gill_bench.images import RULE
-from gill_bench.rows import Missing, Row
+from gill_bench.rows import Missing, Outcome, Row
 from gill_bench.runs.asked import TaskAsked
-from gill_bench.runs.plan import Cell
+from gill_bench.runs.failures import lost_by_seed, unmade_of
+from gill_bench.runs.plan import Cell, plan_cell
 from gill_bench.runs.scoring import numbers_of
 from gill_bench.runs.scoring.asked import metrics_of
+from gill_bench.runs.scoring.number import Number
 from gill_bench.runs.units import Unit
 from gill_bench.weights import file_digest
 
@@ -25,11 +29,12 @@ def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
     if cell.asks == "candidates":
         return
     list_now(cell.folder(run))
-    counts, protocol, how = _Counts(cell), protocol_signature(cell), model_signature(cell)
+    counts, protocol, how = _Counts(cell, units, run), protocol_signature(cell), model_signature(cell)
     for asked in metrics_of(cell.task):
         signature = f"{protocol}|{asked.signature}"
         for number in numbers_of(cell, units, run, asked):
             expected, usable = (count - number.left_out for count in counts.of(number.where))
+            lost = counts.lost(number, usable, of_pictures=asked.kind == "pairs")
             yield Row(
                 task=cell.task.card.name,
                 model=cell.model,
@@ -42,7 +47,9 @@ def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
                 n_expected=expected,
                 n_scored=number.scored,
                 n_missing=expected - usable,
-                n_failed=usable - number.scored,
+                n_failed=lost["failed"],
+                n_refused=lost["refused"],
+                n_not_made=lost["not made"],
                 n_truncated=number.truncated,
                 n_flagged=number.flagged,
                 signature=signature,
@@ -53,8 +60,9 @@ def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
 class _Counts:
     """How many examples numbers range over; examples are counted once for all values of a fact."""
 
-    def __init__(self, cell: Cell) -> None:
-        self._cell = cell
+    def __init__(self, cell: Cell, units: Mapping[str, Unit], run: Path) -> None:
+        self._cell, self._run = cell, run
+        self._lost = lost_by_seed(unmade_of(cell, units, run))
         self._by_fact: dict[str, tuple[Counter[str | None], Counter[str | None]]] = {}
 
     def of(self, where: tuple[str, str] | None) -> tuple[int, int]:
@@ -70,6 +78,38 @@ class _Counts:
             )
         expected, usable = self._by_fact[fact]
         return expected[value], usable[value]
+
+    def lost(self, number: Number, usable: int, *, of_pictures: bool) -> Counter[Outcome]:
+        """Why examples that a number ranges over are not in it, though they can be asked.
+
+        Args:
+            number: The number.
+            usable: How many of its examples can be asked.
+            of_pictures: Each output is scored by itself; else one may wait for others.
+        """
+        cell = self._cell
+        by_example = self._lost.get(number.seed if cell.asks == "images" else 0, {})
+        lost = Counter(
+            outcome
+            for name, outcome in by_example.items()
+            if number.where is None or cell.asked[name][0].facts.get(number.where[0]) == number.where[1]
+        )
+        unscored = usable - number.scored - lost.total()
+        if unscored > 0:  # what has an output, and no value
+            lost["failed" if of_pictures or not self._waits else "not made"] += unscored
+        elif unscored < 0:  # what has no output is also what the metric's rule leaves out
+            for outcome in get_args(Outcome):
+                excess = min(lost[outcome], lost.total() - usable + number.scored)
+                lost[outcome] -= excess
+        return lost
+
+    @cached_property
+    def _waits(self) -> bool:
+        """Whether something of the cell, or of what it searches, is not made yet."""
+        outcomes = {outcome for each in self._lost.values() for outcome in each.values()}
+        if (searched := self._cell.candidates) is not None:
+            outcomes |= {item.outcome for item in unmade_of(searched, plan_cell(searched, self._run).done, self._run)}
+        return "not made" in outcomes
 
 
 def missing_of(cells: Sequence[Cell]) -> list[Missing]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gill_bench.checkpoints import first_line
-from gill_bench.engines.job import Batch, Done, Failure
+from gill_bench.engines.job import Batch, Done, Failure, Job
 from gill_bench.errors import GillBenchError
 from gill_bench.interfaces import CAPABILITY_OF, PROTOCOLS
 from gill_bench.runs.asked import ModelAsked
-from gill_bench.runs.asking import ask, store
+from gill_bench.runs.asking import CallError, ask, store
+from gill_bench.runs.failures import keep_failure
 from gill_bench.runs.plan import Cell, CellPlan
+from gill_bench.runs.reasons import Reason, reason_of
 from gill_bench.runs.units import Unit, is_whole
 
 
@@ -57,11 +58,16 @@ class ModelTool:
 
 @dataclass(frozen=True)
 class GenerateUnit:
-    """A unit of work, with what it needs of its cell."""
+    """A unit of work, with what it needs of its cell.
+
+    Attributes:
+        after: What a call with more examples than these raised, or "".
+    """
 
     cell: Cell
     unit: Unit
     batch_size: int
+    after: str = ""
 
     @property
     def key(self) -> str:
@@ -81,32 +87,65 @@ class GenerateUnit:
         """Ask the model and store what it says.
 
         A unit on which the model raises is tried again example by example: the others are not to suffer for one.
+
+        Raises:
+            ReturnedError: The model returned something of another form than its interface says.
         """
         try:
             made = ask(self.unit, self.cell, loaded, self.batch_size, device)
-        except Exception as error:
-            if len(self.unit.examples) > 1:
-                return self._one_by_one(loaded, run, device, may_fail)
-            return self.lost(f"{type(error).__name__}: {first_line(error) if str(error) else ''}")
-        store(self.unit, self.cell, made, run, {"device": device, "batch_size": self.batch_size})
-        return Done()
+        except CallError as error:
+            cause, prompts = error.__cause__ or error, error.prompts
+        else:
+            how = {"device": device, "batch_size": self.batch_size}
+            store(self.unit, self.cell, made, run, {**how, "after": self.after} if self.after else how)
+            return Done()
+        reason = reason_of(cause, loaded)
+        if len(self.unit.examples) > 1:
+            return self._one_by_one(loaded, run, device, may_fail, reason, prompts)
+        return Done(tuple(self._keep(run, reason)))
 
     def lost(self, reason: str) -> Done:
-        """All its examples count as failed."""
+        """All its examples count as failed; they are kept by whoever is told so."""
         return Done(tuple(Failure(self.cell.name, example, reason) for example, _ in self.unit.examples))
 
-    def _one_by_one(self, loaded: Any, run: Path, device: str, may_fail: int) -> Done:
-        failures: list[Failure] = []
+    def keep_lost(self, run: Path, done: Done) -> Done:
+        """Write the records of failures that no worker could write, since it died."""
+        unwritten = {failure.example: failure.reason for failure in done.failures if not failure.record}
+        if not unwritten:
+            return done
+        reason = Reason("failed", "", next(iter(unwritten.values())))
+        written = replace(
+            self, unit=replace(self.unit, examples=tuple(e for e in self.unit.examples if e[0] in unwritten))
+        )
+        return replace(done, failures=(*(f for f in done.failures if f.record), *written._keep(run, reason)))
+
+    def _keep(self, run: Path, reason: Reason) -> Iterator[Failure]:
+        folder = self.cell.folder(run)
         for example in self.unit.examples:
-            alone = replace(self, unit=replace(self.unit, examples=(example,)))
+            file = keep_failure(folder, self.unit, example, reason)
+            yield Failure(
+                self.cell.name, example[0], str(reason), reason.outcome, reason.where, str(file), reason.traceback
+            )
+
+    def _one_by_one(self, loaded: Any, run: Path, device: str, may_fail: int, reason: Reason, prompts: int) -> Done:
+        failures: list[Failure] = []
+        raised = f"the call with {prompts} prompt{'s' * (prompts > 1)} raised {reason}"
+        for example in self.unit.examples:
+            alone = replace(self, unit=replace(self.unit, examples=(example,)), after=raised)
             if not alone.is_done(run):  # another process may have tried the unit before
                 failures += alone.do(loaded, run, device, 0).failures
             if len(failures) > may_fail:
                 break
-        return Done(tuple(failures))
+        if any(failure.reason == str(reason) for failure in failures):  # one of the examples explains it
+            return Done(tuple(failures))
+        worked = len(self.unit.examples) - len(failures)
+        told = f"{'/'.join(self.cell.name)}: {raised}; one by one {worked} of {len(self.unit.examples)} examples worked"
+        return Done(tuple(failures), again=(told,))
 
 
-def batches_of(plans: Sequence[CellPlan], models: Mapping[str, ModelAsked], batch_size: int, step: Any) -> list[Batch]:
+def batches_of(
+    plans: Sequence[CellPlan], models: Mapping[str, ModelAsked], batch_size: int, step: Any, run: Path
+) -> list[Batch]:
     """All pending units, by model: a model is loaded for all that it is asked.
 
     Args:
@@ -114,7 +153,14 @@ def batches_of(plans: Sequence[CellPlan], models: Mapping[str, ModelAsked], batc
         models: By `Cell.model_digest`.
         batch_size: Prompts a model call; 0 for the default of what is asked.
         step: Called with the number of samples that are behind us.
+        run: The run directory.
     """
+
+    def after(job: Job, done: Done) -> Done:
+        assert isinstance(job, GenerateUnit)
+        step(job.size)
+        return job.keep_lost(run, done)
+
     found = []
     for key, asked in models.items():
         mine = [plan for plan in plans if plan.cell.model_digest == key and plan.pending]
@@ -125,7 +171,7 @@ def batches_of(plans: Sequence[CellPlan], models: Mapping[str, ModelAsked], batc
                     ModelTool(key, asked, tuple(cells.values())),
                     _jobs(mine, batch_size),
                     sum(len(plan.pending) for plan in mine),
-                    lambda job, _: step(job.size),
+                    after,
                 )
             )
     return found

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from gill_bench.errors import IncompleteError, InputError, command, did_you_mean
 from gill_bench.files import to_json, write_atomic
 from gill_bench.reading import from_json
-from gill_bench.rows import Row
+from gill_bench.rows import Counts, Row
 from gill_bench.runs.stored import Place, StoredRun
 from gill_bench.signatures import signature_differences
 from gill_bench.significance import clustered_t_p, holm
@@ -60,8 +60,11 @@ def golden_of(run: StoredRun) -> dict[str, Any]:
     """
     entries = []
     for (place, metric), rows in sorted(run.rows.items()):
-        if any(row.n_failed for row in rows):
-            raise IncompleteError(f"{run.folder}: {'/'.join(place)} is not complete; run the same command again")
+        lacking = list(Counts.of(rows).told().values())
+        if lacking:
+            raise IncompleteError(
+                f"{run.folder}: {'/'.join(place)} is not complete: {'; '.join(lacking)}; run the same command again"
+            )
         mean = _mean(rows)
         if mean is None or metric.startswith(_TIMES):
             continue
@@ -180,8 +183,9 @@ def _check(run: StoredRun, one: Mapping[str, Any], tolerance: float) -> Verdict 
     place: Place = (one["task"], one["model"], one["context"])
     rows = run.rows.get((place, one["metric"]), [])
     now = _mean(rows)
-    if now is None or any(row.n_failed for row in rows):
-        return Verdict(name, "incomplete", was, now, "not all of it is there; run the same command again")
+    if now is None or any(row.n_lost for row in rows):
+        lacking = "; ".join(Counts.of(rows).told().values()) or "not all of it is there"
+        return Verdict(name, "incomplete", was, now, f"{lacking}; run the same command again")
     if rows[0].signature != one["signature"]:
         fields = signature_differences(one["signature"], rows[0].signature)[:3]
         words = "; ".join(f"{field}:{old} -> {field}:{new}" for field, old, new in fields)

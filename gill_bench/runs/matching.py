@@ -172,7 +172,9 @@ def _failures(cells: tuple[Cell, Cell], metric: str) -> list[str]:
     for name, cell in zip("AB", cells, strict=True):
         rows = cell.run.rows[cell.place, metric]
         for what, most in (
-            ("failed or were not finished", max(row.n_failed for row in rows)),
+            ("failed", max(row.n_failed for row in rows)),
+            ("were refused", max(row.n_refused for row in rows)),
+            ("are not made yet", max(row.n_not_made for row in rows)),
             ("could not be asked (data missing)", max(row.n_missing for row in rows)),
         ):
             if most:

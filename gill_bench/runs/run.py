@@ -10,10 +10,12 @@ from gill_bench.engines.choose import LOCAL, Engine, open_engine
 from gill_bench.engines.job import Failure
 from gill_bench.errors import GillBenchError, InputError, command
 from gill_bench.progress import bar, bars, say
-from gill_bench.rows import Results, Row, not_a_run, read_results
+from gill_bench.rows import Counts, Results, Row, Unmade, not_a_run, read_results
+from gill_bench.rows import Outcome as Outcomes
 from gill_bench.runs.aggregate import missing_of, rows_of
 from gill_bench.runs.asked import TaskAsked
 from gill_bench.runs.candidates import CANDIDATES
+from gill_bench.runs.failures import unmade_of
 from gill_bench.runs.folder import (
     merge_spec,
     read_spec,
@@ -42,16 +44,35 @@ class Outcome:
         results: What results.json holds; with `left`, what it held before.
         failures: Examples that a model failed on.
         left: Outputs that other parts of the run still have to make, before it can be scored; 0 if it was scored.
+        again: A sentence for each call that raised with several prompts and worked with one at a time.
     """
 
     results: Results
     failures: list[Failure] = field(default_factory=list)
     left: int = 0
+    again: list[str] = field(default_factory=list)
+
+    def lacking(self, goes_on: str) -> list[str]:
+        """Sentences about the outputs that lack, each with what is to be done; empty if none does.
+
+        Args:
+            goes_on: The command that makes what is not made, such as "the same command".
+        """
+        pending = {(item.task, item.model) for item in self.results.unmade if item.outcome == "failed"}
+        failed = [row for row in self.results.rows if row.n_failed]
+        unscored = ", ".join(dict.fromkeys(row.metric for row in failed if (row.task, row.model) not in pending))
+        again = f"{goes_on} tries them again" if pending else ""
+        actions: dict[Outcomes, str] = {
+            "failed": "; ".join(part for part in (again, f"not scored in {unscored}" if unscored else "") if part),
+            "refused": f"{goes_on} asks again",
+            "not made": f"{goes_on} goes on",
+        }
+        return [f"{sentence}; {actions[outcome]}" for outcome, sentence in Counts.of(self.results.rows).told().items()]
 
     @property
     def complete(self) -> bool:
         """Whether every output that was asked for is there and scored; of a part of a run, whether its own are."""
-        return not self.failures and (self.left > 0 or all(row.n_failed == 0 for row in self.results.rows))
+        return not self.failures and (self.left > 0 or all(row.n_lost == 0 for row in self.results.rows))
 
 
 def execute(plan: Plan) -> Outcome:
@@ -73,8 +94,8 @@ def execute(plan: Plan) -> Outcome:
             _generate(plan, workers)
             left = _left(plan) if plan.ask.shard[1] > 1 else 0
             if left:
-                return Outcome(_earlier_results(run / RESULTS), workers.failures, left)
-            return Outcome(_finish(cells, run, lock, workers), workers.failures)
+                return Outcome(_earlier_results(run / RESULTS), workers.failures, left, workers.again)
+            return Outcome(_finish(cells, run, lock, workers), workers.failures, again=workers.again)
 
 
 def _generate(plan: Plan, workers: Engine) -> None:
@@ -85,7 +106,7 @@ def _generate(plan: Plan, workers: Engine) -> None:
     with bar("generating", pending, "samples") as step:
         for timed in (False, True):  # what is timed has the machine for itself, after the rest
             cells = [planned for planned in mine if planned.cell.timed is timed]
-            batches = batches_of(cells, plan.models, plan.ask.batch_size, step)
+            batches = batches_of(cells, plan.models, plan.ask.batch_size, step, plan.ask.out)
             workers.work(batches, sum(planned.samples_pending for planned in cells), alone=timed)
 
 
@@ -185,7 +206,8 @@ def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine) ->
         failed = score_units(stored, run, workers, progress)
     with lock.shared_files():
         rows = [row for cell, units in stored for row in rows_of(cell, units, run)]
-        results = _merge_results(run / RESULTS, cells, rows)
+        unmade = [item for cell, units in stored for item in unmade_of(cell, units, run)]
+        results = _merge_results(run / RESULTS, cells, rows, unmade)
         results.write(run / RESULTS)
     if failed:
         for message in failed[1:]:
@@ -194,7 +216,7 @@ def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine) ->
     return results
 
 
-def _merge_results(file: Path, cells: Sequence[Cell], rows: Sequence[Row]) -> Results:
+def _merge_results(file: Path, cells: Sequence[Cell], rows: Sequence[Row], unmade: Sequence[Unmade]) -> Results:
     """Rows of cells that this command did not ask for stay as they are."""
     asked = {cell.name for cell in cells}
     old = _earlier_results(file)
@@ -202,7 +224,13 @@ def _merge_results(file: Path, cells: Sequence[Cell], rows: Sequence[Row]) -> Re
     tasks = {cell.task.card.name for cell in cells}
     missing = [item for item in old.missing if item.task not in tasks] + missing_of(cells)
     notes = dict.fromkeys([*(note for cell in cells for note in cell.notes), *(old.notes if kept else ())])
-    return Results(tuple(sorted([*kept, *rows], key=_row_order)), tuple(missing), tuple(sorted(notes)))
+    unmade = [*(item for item in old.unmade if (item.task, item.model, item.context) not in asked), *unmade]
+    return Results(
+        tuple(sorted([*kept, *rows], key=_row_order)),
+        tuple(missing),
+        tuple(sorted(notes)),
+        tuple(sorted(unmade, key=lambda item: (item.task, item.model, item.context))),
+    )
 
 
 def _earlier_results(file: Path) -> Results:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gill_bench.interfaces import Noise
+from gill_bench.runs.returned import pictures_of, texts_of, vectors_of
 
 if TYPE_CHECKING:
     from gill_bench.runs.asking import Entry
@@ -22,13 +23,13 @@ def time_texts(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry]
         device: The torch device that the model is on.
     """
     count = getattr(model, "count_tokens", None)
-    texts: list[str] = []
 
-    def call(entry: Entry) -> None:
-        texts[:] = model.generate_texts([entry.prompt], int(settings["max_new_tokens"]))
+    def call(entry: Entry) -> Any:
+        return model.generate_texts([entry.prompt], int(settings["max_new_tokens"]))
 
     measured = []
-    for seconds in _timed(call, settings, entries, device):
+    for seconds, answer in _timed(call, settings, entries, device):
+        texts = texts_of(answer, 1)
         values: dict[str, Any] = {"seconds": seconds}
         if count is not None:
             values["tokens"] = int(count(texts)[0])
@@ -39,10 +40,14 @@ def time_texts(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry]
 def time_images(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry], device: str) -> list[dict[str, Any]]:
     """Seconds of one generated picture per entry, from the prompt to the picture."""
 
-    def call(entry: Entry) -> None:
-        model.generate_images([entry.prompt], [[Noise(entry.place)]])
+    def call(entry: Entry) -> Any:
+        return model.generate_images([entry.prompt], [[Noise(entry.place)]])
 
-    return [{"seconds": seconds} for seconds in _timed(call, settings, entries, device)]
+    measured = []
+    for seconds, answer in _timed(call, settings, entries, device):
+        pictures_of(answer, [1])
+        measured.append({"seconds": seconds})
+    return measured
 
 
 def time_search(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry], device: str) -> list[dict[str, Any]]:
@@ -53,7 +58,8 @@ def time_search(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry
     """
     import torch
 
-    queries = torch.from_numpy(model.embed_prompts([entry.prompt for entry in entries])).to(device)
+    vectors = vectors_of(model.embed_prompts([entry.prompt for entry in entries]), len(entries), unit_length=True)
+    queries = torch.from_numpy(vectors).to(device)
     generator = torch.Generator().manual_seed(0)
     size = (int(settings["search_candidates"]), queries.shape[1])
     candidates = torch.nn.functional.normalize(torch.randn(size, generator=generator), dim=1).to(device)
@@ -63,21 +69,21 @@ def time_search(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry
         scores = candidates @ queries[places[entry.place]]
         scores.argmax().item()
 
-    return [{"seconds": seconds, "candidates": size[0]} for seconds in _timed(call, settings, entries, device)]
+    return [{"seconds": seconds, "candidates": size[0]} for seconds, _ in _timed(call, settings, entries, device)]
 
 
 def _timed(
-    call: Callable[[Entry], None], settings: Mapping[str, Any], entries: Sequence[Entry], device: str
-) -> Iterator[float]:
-    """Seconds of a call for each entry, after `warmup` calls for the first."""
+    call: Callable[[Entry], Any], settings: Mapping[str, Any], entries: Sequence[Entry], device: str
+) -> Iterator[tuple[float, Any]]:
+    """Seconds of a call for each entry and what it returned, after `warmup` calls for the first."""
     for _ in range(int(settings["warmup"])):
         call(entries[0])
     for entry in entries:
         _wait(device)
         start = time.perf_counter()
-        call(entry)
+        answer = call(entry)
         _wait(device)
-        yield time.perf_counter() - start
+        yield time.perf_counter() - start, answer
 
 
 def _wait(device: str) -> None:

@@ -244,9 +244,10 @@ def _problems_of_results(run: Path, stored: _Stored, *, skip_counts: bool) -> It
 
 def _wrong_counts(row: Row, recipes: Mapping[tuple[str, str, str], Any], stored: _Stored) -> str:
     """What is wrong with a row's counts, or ""."""
-    counts = (row.n_scored, row.n_missing, row.n_failed)
+    counts = (row.n_scored, row.n_missing, row.n_failed, row.n_refused, row.n_not_made)
     if sum(counts) != row.n_expected:
-        return f"{row.n_expected} expected, but {' + '.join(map(str, counts))} scored, missing and failed"
+        told = " + ".join(map(str, counts))
+        return f"{row.n_expected} expected, but {told} scored, missing, failed, refused and not made"
     place = (row.task, row.model, row.context)
     recipe = recipes.get(place)
     if recipe is None:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from gill_bench.errors import InputError
 from gill_bench.files import is_remote
-from gill_bench.rows import Row
+from gill_bench.rows import Counts, Row
 from gill_bench.runs.stored import Place, StoredRun
 from gill_bench.statistics import spread
 from gill_bench.tracking import Tracker
@@ -89,6 +89,10 @@ def _config(run: StoredRun) -> dict[str, str]:
     for row in run.results.rows:
         found[f"model/{row.task}/{row.model}"] = row.model_signature
         found[f"signature/{row.task}/{row.metric.replace('/', '.')}"] = row.signature
+    for place in dict.fromkeys(place for place, _ in run.rows):
+        counts = Counts.of(row for row in run.results.rows if (row.task, row.model, row.context) == place)
+        if told := counts.told():
+            found[f"incomplete/{'/'.join(place)}"] = "; ".join(told.values())
     return found | {f"note/{place}": note for place, note in enumerate(run.results.notes, 1)}
 
 

@@ -208,6 +208,7 @@ def test_a_failing_unit_is_reported_and_tried_again(tmp_path: Path, monkeypatch:
     found = run(tmp_path / "run", contexts=("5-captions",))
     assert not found.complete
     assert [failure.reason for failure in found.failures] == ["RuntimeError: the planted failure"] * 2
+    assert {failure.where.partition(":")[0] for failure in found.failures} == {"noisy.py"}
     assert {(row.n_scored, row.n_failed) for row in found.results.rows} == {(4, 2)}
     monkeypatch.delenv("NOISY_FAIL_ON")
     assert run(tmp_path / "run", contexts=("5-captions",)).complete

@@ -190,6 +190,8 @@ def _behind(line: Line, cell: Cell, column: Column, tests: Sequence[ModelTest], 
                 "expected": row.n_expected,
                 "missing": row.n_missing,
                 "failed": row.n_failed,
+                "refused": row.n_refused,
+                "not_made": row.n_not_made,
                 "truncated": row.n_truncated,
                 "flagged": row.n_flagged,
             }

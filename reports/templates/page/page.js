@@ -114,7 +114,8 @@ function describe(cell, titles) {
       `${text} (${unit}), ${source}.${difference ? ` Ours minus the paper's: ${difference}.` : ''} ${note}`));
   }
   if (cell.rows.length) {
-    const counts = [['missing', 'Missing'], ['failed', 'Failed'], ['truncated', 'Truncated'], ['flagged', 'Flagged']]
+    const counts = [['missing', 'Missing'], ['failed', 'Failed'], ['refused', 'Refused'],
+      ['not_made', 'Not made yet'], ['truncated', 'Truncated'], ['flagged', 'Flagged']]
       .filter(([key]) => cell.rows.some((row) => row[key]));
     parts.push(el('h3', {}, 'Seeds'), plainTable(
       ['Seed', 'Value', 'Scored', ...counts.map(([, title]) => title)],
