@@ -36,6 +36,21 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """Why an example has no output with some seeds.
+
+    Attributes:
+        outcome: "failed", "refused", "not made yet", or "missing" where the data lacks something.
+        seeds: The seeds; () for all.
+        reason: In words, with the place in the model's own code; "" if nobody asked yet.
+    """
+
+    outcome: str
+    seeds: tuple[int, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Exhibit:
     """One example in one context.
 
@@ -47,6 +62,7 @@ class Exhibit:
         answers: Reference texts.
         facts: What metrics group by.
         outputs: By model, by seed.
+        lost: By model what has no output.
     """
 
     example: str
@@ -56,6 +72,7 @@ class Exhibit:
     answers: tuple[str, ...]
     facts: Mapping[str, str]
     outputs: Mapping[str, tuple[Shown, ...]]
+    lost: Mapping[str, tuple[Lost, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +144,11 @@ class RunRecord:
         spec: The content of spec.json.
         sessions: Those of env.json; none if it is not there.
         missing: (task, example, reason) of what could not be asked.
+        failed: (task, model, context, example, reason, record) of what a model failed on or refused.
     """
 
     name: str
     spec: Mapping[str, Any]
     sessions: Sequence[Mapping[str, Any]] = ()
     missing: Sequence[tuple[str, str, str]] = field(default=())
+    failed: Sequence[tuple[str, str, str, str, str, str]] = field(default=())

@@ -16,8 +16,9 @@ from typing import Any
 
 from gill_bench.datasets import Example, Picture, dataset
 from gill_bench.errors import InputError
-from gill_bench.exhibits import ExampleScores, Exhibit, Gallery, ModelTest, PictureFile, RunRecord, Shown
+from gill_bench.exhibits import ExampleScores, Exhibit, Gallery, Lost, ModelTest, PictureFile, RunRecord, Shown
 from gill_bench.progress import say
+from gill_bench.rows import Outcome, Unmade
 from gill_bench.runs.asked import data_folder
 from gill_bench.runs.compare import Side, compare_stored
 from gill_bench.runs.folder import read_spec, task_from_entry
@@ -25,6 +26,8 @@ from gill_bench.runs.stored import Place, StoredRun
 from gill_bench.significance import holm
 
 _MOST_LISTED = 3  # of ranked texts
+_WORDS: Mapping[Outcome, str] = {"failed": "failed", "refused": "refused", "not made": "not made yet"}
+_NO_EXAMPLE = ("candidate ", "reference ")  # pictures that are listed among what is missing
 _RIGHT = "gt_index"  # the fact that says which of an example's answers is right, where they are to be ranked
 
 
@@ -95,7 +98,13 @@ def record_of(run: StoredRun) -> RunRecord:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file}: damaged ({error!r}); delete it, nothing depends on it") from error
     missing = [(one.task, one.example, one.reason) for one in run.results.missing]
-    return RunRecord(_name_of(run.folder), spec, sessions, missing)
+    failed = [
+        (item.task, item.model, item.context, name, f"{_WORDS[item.outcome]}: {_with_place(item)}", item.record)
+        for item in run.results.unmade
+        if item.reason
+        for name in item.examples
+    ]
+    return RunRecord(_name_of(run.folder), spec, sessions, missing, failed)
 
 
 def _name_of(folder: Path) -> str:
@@ -155,18 +164,44 @@ def _gallery(task: str, context: str, places: Sequence[tuple[StoredRun, Place]],
             shown = Shown(seed, picture, in_words(sample.record.get("output", {}), answers), marks)
             outputs.setdefault(example, {}).setdefault(place[1], {}).setdefault(seed, shown)
     scores = _scores(places)
+    lost = _lost(places, outputs)
     # Where nothing is stored but values are known (searches, rules), the examples are those with values.
     scored = (name for one in scores for seeds in one.by_model.values() for each in seeds.values() for name in each)
-    names = dict.fromkeys([*records, *scored])
+    names = dict.fromkeys([*records, *scored, *lost])
     order = {name: number for number, name in enumerate(data.examples)}
     exhibits = [
-        _exhibit(name, records.get(name, {}), outputs.get(name, {}), data)
+        replace(_exhibit(name, records.get(name, {}), outputs.get(name, {}), data), lost=lost.get(name, {}))
         for name in sorted(
             names, key=lambda name: (order[name], []) if name in order else (len(order), _counting(name))
         )
     ]
     models = tuple(dict.fromkeys(place[1] for _, place in places))
     return Gallery(task, data.title, context, models, exhibits, scores, data.note)
+
+
+def _lost(
+    places: Sequence[tuple[StoredRun, Place]], outputs: Mapping[str, Mapping[str, object]]
+) -> dict[str, dict[str, tuple[Lost, ...]]]:
+    """By example and model what has no output, and why; an example whose data is missing lacks for every model."""
+    found: dict[str, dict[str, tuple[Lost, ...]]] = {}
+    for run, place in places:
+        task, model, _ = place
+        for item in run.results.unmade:
+            if (item.task, item.model, item.context) == place:
+                lost = Lost(_WORDS[item.outcome], item.seeds, _with_place(item))
+                for name in item.examples:
+                    of_model = found.setdefault(name, {})
+                    of_model[model] = (*of_model.get(model, ()), lost)
+        for missing in run.results.missing:
+            name = missing.example
+            shown = model in outputs.get(name, {}) or model in found.get(name, {})
+            if missing.task == task and not shown and not name.startswith(_NO_EXAMPLE):
+                found.setdefault(name, {})[model] = (Lost("missing", (), missing.reason),)
+    return found
+
+
+def _with_place(item: Unmade) -> str:
+    return f"{item.reason} at {item.where}" if item.where else item.reason
 
 
 def _exhibit(name: str, record: Mapping[str, Any], outputs: Mapping[str, Mapping[int, Shown]], data: _Data) -> Exhibit:

@@ -10,9 +10,10 @@ import pytest
 
 from gill_bench.cli import main
 from gill_bench.errors import InputError
-from gill_bench.exhibits import Gallery
+from gill_bench.exhibits import Gallery, Lost
 from gill_bench.runs.compare import Side, compare
 from gill_bench.runs.galleries import galleries, in_words, model_tests, record_of
+from gill_bench.runs.run import score
 from gill_bench.runs.stored import StoredRun
 from tests.runs.helpers import CARDS, run
 from tests.stories import small_vist
@@ -142,3 +143,37 @@ def test_the_command_refuses_what_it_cannot_do(done: Path, tmp_path: Path, capsy
     (tmp_path / "mine.txt").write_text("mine")
     assert main(["report", str(done), "--html", str(tmp_path)]) == 2
     assert "holds files that are not of a page" in capsys.readouterr().err
+
+
+def test_what_has_no_output_keeps_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vist: Path) -> None:
+    """One story whose picture is missing, one on which the model fails, one that nobody asked yet."""
+    story = json.loads((vist / "sis" / "test.story-in-sequence.json").read_text())
+    (vist / "images" / "test" / f"{story['images'][2]['id']}.png").unlink()  # of the first two stories
+    texts: dict[str, list[str]] = {}
+    for ((one,),) in zip(story["annotations"], strict=True):
+        texts.setdefault(one["story_id"], []).append(one["text"])
+    third = list(texts)[2]
+    monkeypatch.setenv("NOISY_FAIL_ON", " ".join(texts[third]))
+    out = tmp_path / "run"
+    settings = ("vist.unreadable=count",)
+    run(out, data=str(vist), settings=settings, contexts=("5-captions",), seeds=1)
+    last = max(out.rglob("unit.json"), key=lambda file: json.loads(file.read_text())["examples"][-1][0])
+    names = [name for name, _ in json.loads(last.read_text())["examples"]]
+    last.unlink()
+    score(out, "cpu")
+    (gallery,) = made(out).values()
+    lost = {one.example: one.lost for one in gallery.exhibits if one.lost}
+    first, second = list(texts)[:2]
+    assert lost.keys() == {first, second, third, *names}
+    assert all(lost[name]["noisy"][0].outcome == "missing" for name in (first, second))
+    assert "is not in the data folder" in lost[first]["noisy"][0].reason
+    (failed,) = lost[third]["noisy"]
+    assert (failed.outcome, failed.seeds) == ("failed", (0,))
+    assert failed.reason.startswith("RuntimeError: the planted failure at noisy.py:")
+    assert lost[names[0]]["noisy"] == (Lost("not made yet", (0,)),)
+    exhibit = next(one for one in gallery.exhibits if one.example == third)
+    assert list(exhibit.given) == texts[third]
+    assert exhibit.outputs == {}
+    (told,) = record_of(StoredRun.open(out)).failed
+    assert told[:4] == ("vist", "noisy", "5-captions", third)
+    assert (out / told[5]).is_file()

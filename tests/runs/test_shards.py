@@ -61,7 +61,7 @@ def test_a_part_tells_how_to_go_on_and_only_its_own_failures_count(tmp_path: Pat
     out = tmp_path / "run"
     failed = gill_bench(*command(out), "--shard", "1/2", "--max-failures", "99", NOISY_FAIL_ON=" ")
     assert failed.returncode == 4
-    assert "part 1 of 2: some of its outputs are missing" in failed.stderr
+    assert "part 1 of 2: 24 of its examples failed" in failed.stderr
     done = gill_bench(*command(out), "--shard", "2/2", "--json")
     assert done.returncode == 0, done.stderr
     assert "part 2 of 2: done; 48 outputs of the whole run are left." in done.stderr

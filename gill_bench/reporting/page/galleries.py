@@ -120,7 +120,7 @@ def _write_context(
     return {
         "name": gallery.context,
         "models": list(gallery.models),
-        "seeds": sorted({shown.seed for one in gallery.exhibits for made in one.outputs.values() for shown in made}),
+        "seeds": _seeds(gallery.exhibits),
         "note": gallery.note,
         "count": len(names),
         "metrics": [
@@ -139,6 +139,12 @@ def _write_context(
         "tests": [test_fields(one) for one in tests],
         "index": folder.data(index),
     }
+
+
+def _seeds(exhibits: Sequence[Exhibit]) -> list[int]:
+    shown = {output.seed for one in exhibits for made in one.outputs.values() for output in made}
+    lost = {seed for one in exhibits for each in one.lost.values() for item in each for seed in item.seeds}
+    return sorted(shown | lost)
 
 
 def test_fields(test: ModelTest) -> dict[str, Any]:
@@ -165,8 +171,18 @@ def _exhibit(one: Exhibit, photos: Shelf, shelf: Shelf, page: Path, inside: Path
         "answers": list(dict.fromkeys(one.answers)),
         "facts": {name: value for name, value in one.facts.items() if len(value) <= _LONGEST_FACT},
         "cluster": one.cluster,
+        **_lost(one),
         "out": {model: [_shown(each, shelf, page, inside) for each in made] for model, made in one.outputs.items()},
     }
+
+
+def _lost(one: Exhibit) -> dict[str, Any]:
+    """What has no output, by model; nothing where all has."""
+    told = {
+        model: [{"outcome": each.outcome, "seeds": list(each.seeds), "reason": each.reason} for each in lost]
+        for model, lost in one.lost.items()
+    }
+    return {"lost": told} if told else {}
 
 
 def _photo(picture: PictureFile, photos: Shelf) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class RunView:
         models: (model, adapter, settings, weights).
         missing: (task, example, reason), the first of them.
         more_missing: How many more there are.
+        failed: (task, model, context, example, reason, record), the first of them.
+        more_failed: How many more there are.
     """
 
     name: str
@@ -49,6 +51,8 @@ class RunView:
     models: list[tuple[str, str, str, str]]
     missing: Sequence[tuple[str, str, str]]
     more_missing: int
+    failed: Sequence[tuple[str, str, str, str, str, str]]
+    more_failed: int
 
 
 def view_run(run: RunRecord) -> RunView:
@@ -60,6 +64,8 @@ def view_run(run: RunRecord) -> RunView:
         _models(run.spec),
         run.missing[:_MOST_MISSING],
         max(0, len(run.missing) - _MOST_MISSING),
+        run.failed[:_MOST_MISSING],
+        max(0, len(run.failed) - _MOST_MISSING),
     )
 
 

@@ -184,6 +184,7 @@ const SORTS = [
 ];
 const SHOWS = [
   ['all', 'all examples'], ['a', 'A wins'], ['b', 'B wins'], ['tie', 'ties'], ['marked', 'truncated or flagged'],
+  ['lost', 'failed or missing'],
 ];
 
 class Gallery {
@@ -264,6 +265,14 @@ class Gallery {
     return true;
   }
 
+  // What an example lacks, of the models and seeds that are shown.
+  lost(item) {
+    return Object.entries(item.lost ?? {}).filter(([model]) => !this.state.without.has(model))
+      .flatMap(([, each]) => each.filter((one) => this.shows(one)));
+  }
+
+  shows(lost) { return !lost.seeds.length || lost.seeds.some((seed) => !this.state.off.has(`${seed}`)); }
+
   title(model) { return Object.hasOwn(this.titles, model) ? this.titles[model] : model; }
 
   async changed(otherContext = false) {
@@ -333,12 +342,13 @@ class Gallery {
         chosen = chosen.filter((at) => wins(sign * apart(a[at], b[at])));
       }
       const words = parts.query.value.trim().toLowerCase();
-      if (words || show === 'marked') {
+      const ofItems = { marked: isMarked, lost: (item) => this.lost(item).length > 0 }[show];
+      if (words || ofItems) {
         parts.status.textContent = 'Searching';
         const items = await this.items(chosen);
         if (token !== this.token) return;
         chosen = chosen.filter((at, place) => (!words || matches(items[place], this.index.ids[at], words))
-          && (show !== 'marked' || isMarked(items[place])));
+          && (!ofItems || ofItems(items[place])));
       }
       chosen = sorted(chosen, parts.sort.value, a, b, sign);
       const pages = Math.max(1, Math.ceil(chosen.length / PAGE));
@@ -404,7 +414,7 @@ class Gallery {
     const test = this.context.tests.find((each) => each.metric === this.metric.name
       && each.models.includes(one) && each.models.includes(other));
     const line = test && testLine(test, one, this.titles);
-    parts.duel.replaceChildren(
+    refill(parts.duel,
       el('div', { className: 'names' }, el('span', {}, `A ${this.title(one)} wins ${wins}`),
         el('span', {}, `B ${this.title(other)} wins ${losses}`)),
       el('div', { className: 'shares', role: 'img', 'aria-label': `A wins ${wins}, ties ${ties}, B wins ${losses}` },
@@ -484,6 +494,10 @@ class Gallery {
       shot.shown = { one, model, item, id, source, told, alt };
       return shot;
     }));
+    const lacks = (item.lost?.[model] ?? []).filter((one) => this.shows(one));
+    shots.push(...lacks.map((one) => el('div', { className: 'words lost' },
+      el('p', {}, el('b', {}, one.outcome), one.reason ? `: ${one.reason}` : ''),
+      several && one.seeds.length ? el('span', {}, `seed${one.seeds.length > 1 ? 's' : ''} ${one.seeds.join(', ')}`) : null)));
     return el('div', { className: 'row' },
       el('div', { className: 'who' }, el('b', { className: side ? `badge ${side}` : null },
         side ? `${side.toUpperCase()} ` : '', this.title(model)),
@@ -575,6 +589,11 @@ function answers(texts) {
 // Values have nine digits; sums of the same values in another order differ in the last ones.
 const apart = (x, y) => (Math.abs(x - y) < 1e-9 ? 0 : x - y);
 
+// Unlike replaceChildren, which writes the word null for it, leave out what is not there.
+function refill(place, ...children) {
+  place.replaceChildren(...children.filter((child) => child !== null && child !== undefined && child !== false));
+}
+
 function image(source, alt) {
   const made = el('img', { alt, decoding: 'async', loading: 'lazy' });
   made.addEventListener('load', () => made.classList.toggle('pixels', made.naturalWidth <= 96));
@@ -600,7 +619,8 @@ function chips(fieldset, options, off, changed) {
 
 function matches(item, id, words) {
   const texts = [id, ...item.given.map((part) => (typeof part === 'string' ? part : part.id)), item.truth?.id ?? '',
-    ...item.answers, ...Object.values(item.out).flat().map((one) => one.text ?? '')];
+    ...item.answers, ...Object.values(item.out).flat().map((one) => one.text ?? ''),
+    ...Object.values(item.lost ?? {}).flat().map((one) => `${one.outcome} ${one.reason}`)];
   const all = texts.join('\n').toLowerCase();
   return words.split(/\s+/).every((word) => all.includes(word));
 }

@@ -82,7 +82,8 @@ def record(name: str = "first") -> RunRecord:
     cell = {"task": "vist", "task_as": "vist@1", "model": "gill", "context": CONTEXT, "seeds": [0, 1], "recipe": recipe}
     spec = {"tasks": {"vist@1": {"card": card, "data": "mini", "limit": 0}}, "cells": [cell]}
     session = {"argv": ["run", "vist"], "commit": "c0ffee", "device": "cpu", "packages": {"torch": "2.6.0"}}
-    return RunRecord(name, spec, [session], [("vist", "example-9", "picture 7: no such file")])
+    failed = ("vist", "gill", CONTEXT, "example-8", "failed: KeyError: 'unk' at my_model.py:12", "units/failed-1.json")
+    return RunRecord(name, spec, [session], [("vist", "example-9", "picture 7: no such file")], [failed])
 
 
 def content(folder: Path, *galleries: Gallery, texts: Sequence[str] = (), inside: Path | None = None) -> PageContent:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gill_bench.cards import Cards
-from gill_bench.exhibits import ExampleScores, Exhibit, Gallery, Shown
+from gill_bench.exhibits import ExampleScores, Exhibit, Gallery, Lost, Shown
 from gill_bench.reporting.page import write_page
 from tests.reporting.made_up import table, usual_rows
 from tests.reporting.page.content import CONTEXT, HOSTILE, METRIC, MODELS, content, gallery
@@ -213,6 +213,34 @@ def test_texts_and_values_are_shown_where_there_are_no_pictures(tab: Any, tmp_pa
     assert "a dog" in first.locator(".truth").inner_text()
     assert "no picture" in second.inner_text()
     assert not tab.locator("#duel").is_visible()
+
+
+def test_what_has_no_output_is_shown_with_its_reason_and_can_be_asked_for(tab: Any, tmp_path: Path) -> None:
+    whole = gallery(tmp_path, count=4)
+    first, second, *rest = whole.exhibits
+    hostile = "KeyError: '<b>unk</b>' at my_model.py:12"
+    first = replace(
+        first, outputs={"gill": first.outputs["gill"]}, lost={MODELS[0]: (Lost("failed", (0, 1), hostile),)}
+    )
+    nothing = {model: (Lost("missing", (), "picture 7: no such file"),) for model in MODELS}
+    second = replace(second, outputs={}, lost=nothing)
+    write_page(tmp_path / "page", content(tmp_path, replace(whole, exhibits=[first, second, *rest])))
+    show(tab, tmp_path / "page", "gallery-vist.html", "#show=lost")
+    assert ids(tab) == ["0", "1"]
+    told = tab.locator(".lost").all_inner_texts()
+    assert told == [f"failed: {hostile}\n\nseeds 0, 1", *["missing: picture 7: no such file"] * 2]
+    show(tab, tmp_path / "page", "gallery-vist.html", f"#show=lost&without={MODELS[0]}")
+    assert ids(tab) == ["1"]
+    show(tab, tmp_path / "page", "gallery-vist.html", "#q=my_model.py")
+    assert ids(tab) == ["0"]
+
+
+def test_without_a_test_nothing_stands_under_the_bar(tab: Any, tmp_path: Path) -> None:
+    """Of one cluster there is none."""
+    write_page(tmp_path / "page", replace(content(tmp_path, gallery(tmp_path)), tests=[]))
+    show(tab, tmp_path / "page", "gallery-vist.html")
+    assert "examples that both have" in tab.locator("#duel").inner_text()
+    assert "null" not in tab.locator("body").inner_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
