@@ -119,10 +119,10 @@ def test_four_outcomes_are_counted_apart(
     out = tmp_path / "run"
     found = run(out, models=(moody,), contexts=("5-captions",), data=str(vist), settings=settings)
     assert [item.example for item in found.results.missing] == list(names[:2])
-    assert counts(found) == {(6, 2, 2, 1, 1, 0)}
+    assert counts(found) == {(8, 4, 2, 1, 1, 0)}  # six that can be asked, among eight
     assert found.lacking("the same command") == [
-        "2 of 12 samples failed; the same command tries them again",
-        "2 of 12 samples are refused; the same command asks again",
+        "2 of 16 samples failed; the same command tries them again",
+        "2 of 16 samples are refused; the same command asks again",
     ]
     said = capsys.readouterr().err
     assert f"failed: vist/moody/5-captions, example {names[2]}: KeyError: 'unk' at moody.py:{LINE}\n" in said
