@@ -106,9 +106,9 @@ class Engine:
     def _pool(self) -> Pool:
         how = self._how
         if how.engine == RAY:
-            from gill_bench.engines.ray import Actors
+            from gill_bench.engines.ray import Actors, patience_at
 
-            return Actors(self._run, how.devices[0], how.threads, how.workers, how.locks)
+            return Actors(self._run, how.devices[0], how.threads, how.workers, how.locks, patience_at(how.address))
         from gill_bench.engines.processes import Processes
 
         devices = [device for device in how.devices for _ in range(how.workers or 1)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +33,9 @@ except ImportError as missing:
 _HERE = "local"  # what Ray calls a cluster of one's own
 _START = 5  # workers that may die at one seat before they begin
 _PATIENCE = 20.0  # seconds without a worker before it is said
+_OWN_PATIENCE, _THEIR_PATIENCE = 120.0, 900.0  # ... before it is an error: in a cluster of our own, and in another
+_ANSWER = 5.0  # seconds in which something must answer at a cluster's address
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # RFC 9113: with empty SETTINGS
 _STORE = 200 * 2**20  # bytes of shared memory of a cluster of our own: only orders and answers pass through it
 
 
@@ -53,6 +58,7 @@ def cluster(address: str, cpus: int = 0) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     place = _place(address)
+    _check_address(place)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     ray._private.worker._worker_logs_enabled = False  # the notices that `log_to_driver` leaves on, on stdout
     try:
@@ -62,10 +68,7 @@ def cluster(address: str, cpus: int = 0) -> Iterator[None]:
             count = max(cpus, usable_processors())
             ray.init(address=_HERE, num_cpus=count, include_dashboard=False, object_store_memory=_STORE, **quiet)
     except ConnectionError as error:
-        raise InputError(
-            f"--address {place}: no Ray cluster there ({first_line(error)}); start one with: ray start --head,"
-            " or leave --address out for one on this machine"
-        ) from error
+        raise _no_cluster(place, first_line(error)) from error
     except (RayError, RuntimeError, ValueError, OSError) as error:
         raise GillBenchError(f"Ray: {first_line(error)}") from error
     try:
@@ -73,6 +76,36 @@ def cluster(address: str, cpus: int = 0) -> Iterator[None]:
     finally:
         ray.shutdown()
         ray._private.worker._worker_logs_enabled = True
+
+
+def _check_address(address: str) -> None:
+    """Find out within seconds that no cluster is at an address, for which Ray itself takes minutes without a word.
+
+    Raises:
+        InputError: The address is not one, nobody listens there, or what answers does not speak HTTP/2, as Ray does.
+    """
+    if address in (_HERE, "auto"):
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and host and port.isdecimal() and 0 < int(port) < 65536):
+        raise InputError(f"--address {address}: expected auto or HOST:PORT, such as 10.0.0.1:6379")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _ANSWER) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") != "0":
+                return
+            connection.sendall(_PREFACE)
+            answered = connection.recv(9)
+    except OSError as error:
+        raise _no_cluster(address, error.strerror or str(error) or "no answer") from error
+    if answered[3:4] != b"\x04":  # the type of a SETTINGS frame, which must come first
+        raise _no_cluster(address, "something else answers")
+
+
+def _no_cluster(address: str, reason: str) -> InputError:
+    return InputError(
+        f"--address {address}: no Ray cluster there ({reason}); start one with: ray start --head,"
+        " or leave --address out for one on this machine"
+    )
 
 
 def cluster_device(name: str, address: str) -> str:
@@ -106,6 +139,11 @@ def _place(address: str) -> str:
     return address or os.environ.get("RAY_ADDRESS") or _HERE
 
 
+def patience_at(address: str) -> float:
+    """Seconds that a cluster may take to place a worker: one that was started for us has nothing to wait for."""
+    return _OWN_PATIENCE if _place(address) == _HERE else _THEIR_PATIENCE
+
+
 class Actors:
     """A pool of Ray actors on the connected cluster.
 
@@ -115,9 +153,19 @@ class Actors:
         threads: CPU threads of each.
         count: Workers; 0 for as many as the cluster has room for now.
         locks: As in `RunLock`.
+        patience: Seconds without any worker that are an error.
     """
 
-    def __init__(self, run: Path, device: str, threads: int, count: int, locks: bool = True) -> None:
+    def __init__(
+        self,
+        run: Path,
+        device: str,
+        threads: int,
+        count: int,
+        locks: bool = True,
+        patience: float = _THEIR_PATIENCE,
+    ) -> None:
+        self._patience = patience
         self._setting = (run, device, threads, locks, os.getcwd(), _own_variables())  # noqa: PTH109
         self._needs = {"num_gpus": 1} if device == "cuda" else {"num_cpus": threads}
         self._count = count or max(1, _room(self._needs))
@@ -127,6 +175,7 @@ class Actors:
         self._nodes: dict[int, str] = {}
         self._deaths: Counter[int] = Counter()
         self._told = False
+        self._without = 0.0  # since when there is no worker
 
     def names(self) -> Sequence[str]:
         """Such as "worker 2 (10.0.0.7)"."""
@@ -147,15 +196,37 @@ class Actors:
         """The next answers, deaths and arrivals."""
         waiting = {ref: seat for seat, ref in self._starting.items()}
         waiting |= {orders[0]: seat for seat, orders in self._orders.items() if orders}
-        patience = _PATIENCE if len(self._starting) == len(self._actors) else None
-        ready, _ = ray.wait(list(waiting), num_returns=1, timeout=patience)
+        none_began = len(self._starting) == len(self._actors)
+        self._without = (self._without or time.monotonic()) if none_began else 0.0
+        ready, _ = ray.wait(list(waiting), num_returns=1, timeout=_PATIENCE)
         if not ready:
-            if not self._told:
-                say(f"waiting for the Ray cluster to place {len(self._starting)} workers with {self._needs} each")
-            self._told = True
+            self._lose_patience(none_began)
             return ()
         ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0)  # what else is there by now
         return [event for ref in ready for event in self._event(waiting[ref], ref)]
+
+    def _lose_patience(self, none_began: bool) -> None:
+        """Say that the cluster places no worker, and give up after a while.
+
+        Raises:
+            GillBenchError: No node is left, or no worker could be placed for minutes.
+        """
+        if not any(node["Alive"] for node in ray.nodes()):
+            raise GillBenchError(
+                "Ray: no node of the cluster is alive any more; its logs, such as /tmp/ray/session_latest/logs, say why"
+                "\nwhat was made is kept: the same command goes on, with a new cluster"
+            )
+        if not none_began:
+            return  # others are at work, and finish it if need be
+        wanted = f"{len(self._starting)} workers with {self._needs} each"
+        if not self._told:
+            say(f"waiting for the Ray cluster to place {wanted}")
+        self._told = True
+        if time.monotonic() - self._without > self._patience:
+            raise GillBenchError(
+                f"Ray: the cluster placed none of {wanted} in {self._patience:.0f} seconds; see: ray status\n"
+                "ask for fewer --workers or --threads, or add nodes; what was made is kept: the same command goes on"
+            )
 
     def close(self) -> None:
         """End all actors."""

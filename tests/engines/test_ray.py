@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import builtins
+import collections
+import itertools
 import json
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gill_bench.errors import InputError
+from gill_bench.errors import GillBenchError, InputError
 from gill_bench.runs.planning import make_plan
 from tests.conftest import ROOT
 from tests.runs.helpers import ask
@@ -50,17 +54,103 @@ def test_the_cluster_decides_which_devices_there_are(monkeypatch: pytest.MonkeyP
         engine.cluster_device("cuda", "")
 
 
-def test_no_cluster_at_an_address_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_itself_finds_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     from gill_bench.engines import ray as engine
 
     def nowhere(**options: Any) -> None:
-        assert options["address"] == "10.0.0.1:6379"
+        assert options["address"] == "auto"
         raise ConnectionError("nobody there\nand more")
 
     monkeypatch.setattr("ray.init", nowhere)
-    reason = r"--address 10.0.0.1:6379: no Ray cluster there \(nobody there\); start one"
-    with pytest.raises(InputError, match=reason), engine.cluster("10.0.0.1:6379"):
+    reason = r"--address auto: no Ray cluster there \(nobody there\); start one"
+    with pytest.raises(InputError, match=reason), engine.cluster("auto"):
         raise AssertionError("connected to nothing")
+
+
+def answer_once(server: socket.socket, answer: bytes) -> None:
+    """Answer whoever connects next."""
+    with server.accept()[0] as connection:
+        connection.sendall(answer)
+        connection.recv(100)
+
+
+@pytest.mark.usefixtures("socket_enabled")
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+@pytest.mark.parametrize(
+    ("answer", "reason"), [(None, "Connection refused"), (b"HTTP/1.0 400 Bad Request\r\n", "something else answers")]
+)
+def test_an_address_without_a_cluster_is_known_before_ray_is_asked(
+    answer: bytes | None, reason: str, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray asks a closed port again and again, for minutes and without a word."""
+    from gill_bench.engines import ray as engine
+
+    monkeypatch.setattr("ray.init", lambda **_: pytest.fail("Ray was asked"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if answer is None:
+            server.close()
+        else:
+            threading.Thread(target=answer_once, args=(server, answer), daemon=True).start()
+        address = f"{scheme}127.0.0.1:{port}"
+        pattern = f"^--address {address}: no Ray cluster there .{reason}.; start one with: ray start --head"
+        with pytest.raises(InputError, match=pattern), engine.cluster(address):
+            raise AssertionError("connected to nothing")
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_an_address_where_http_2_is_spoken_is_left_to_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gill_bench.engines import ray as engine
+
+    asked: list[str] = []
+    monkeypatch.setattr("ray.init", lambda **options: asked.append(options["address"]))
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+        threading.Thread(target=answer_once, args=(server, settings), daemon=True).start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with engine.cluster(address):
+            assert asked == [address]
+
+
+@pytest.mark.parametrize("address", ["nonsense", "host:", ":6379", "host:port", "host:99999"])
+def test_what_is_no_address(address: str) -> None:
+    from gill_bench.engines import ray as engine
+
+    with pytest.raises(InputError, match=f"^--address {address}: expected auto or HOST:PORT"), engine.cluster(address):
+        raise AssertionError("connected to nothing")
+
+
+def waiting_pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, alive: bool, patience: float) -> Any:
+    """A pool of two workers on a cluster that never places one."""
+    from gill_bench.engines import ray as engine
+
+    monkeypatch.setattr("ray.nodes", lambda: [{"Alive": alive, "Resources": {"CPU": 2.0}}])
+    monkeypatch.setattr("ray.wait", lambda refs, **_: ([], refs))
+    pool = engine.Actors(tmp_path, "cpu", 1, 2, patience=patience)
+    pool._actors, pool._starting = {0: "a", 1: "b"}, {0: "begin a", 1: "begin b"}
+    return pool
+
+
+def test_a_cluster_that_places_no_worker_is_given_up_with_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = waiting_pool(monkeypatch, tmp_path, alive=True, patience=100)
+    clock = itertools.count(1.0, 40.0)
+    monkeypatch.setattr("gill_bench.engines.ray.time.monotonic", clock.__next__)
+    assert list(pool.wait()) == []
+    assert "waiting for the Ray cluster to place 2 workers with {'num_cpus': 1} each" in capsys.readouterr().err
+    with pytest.raises(
+        GillBenchError, match=r"the cluster placed none of 2 workers .* in 100 seconds; see: ray status"
+    ):
+        collections.deque(iter(pool.wait, None), maxlen=0)
+
+
+def test_a_cluster_without_nodes_is_given_up_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when Ray's agent was killed, which takes its node with it."""
+    pool = waiting_pool(monkeypatch, tmp_path, alive=False, patience=1000)
+    with pytest.raises(GillBenchError, match=r"^Ray: no node of the cluster is alive any more"):
+        pool.wait()
 
 
 def test_a_node_that_does_not_see_the_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
