@@ -97,6 +97,10 @@ def test_a_sound_model_passes() -> None:
     assert len(findings) == len(set(findings)) == 6 * 7 + 6 + 4 - 1
 
 
+def test_bare_pictures_pass() -> None:
+    assert failed(pictures(lambda one: one.image)()) == []
+
+
 def change(method: str, alter: Any) -> type[Sound]:
     """A model whose method's answer is altered."""
 
@@ -122,7 +126,11 @@ FORMS = [
         change("generate_images", lambda found: [one[:1] for one in found]),
         "expected 2 pictures, one per noise, found 1",
     ),
-    (pictures(lambda one: one.image), "expected gill_bench.interfaces.GeneratedImage, found Image"),
+    (
+        pictures(lambda one: np.asarray(one.image)),
+        r"expected a PIL picture or GeneratedImage, found a NumPy a",
+    ),
+    (pictures(lambda one: one.image.convert("F")), "expected an RGB picture, found mode F"),
     (pictures(lambda one: GeneratedImage(np.asarray(one.image))), "expected a PIL image in GeneratedImage.image, f"),  # type: ignore[arg-type]
     (pictures(lambda one: GeneratedImage(one.image.convert("L"))), "expected an RGB picture, found mode L"),
     (pictures(lambda one: GeneratedImage(one.image, truncated=0)), "expected a bool in truncated, found int"),  # type: ignore[arg-type]

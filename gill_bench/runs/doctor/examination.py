@@ -144,7 +144,7 @@ class _Examination:
                 raise FormError(f"expected an answer or an error that says why not, found {error!r}") from error
             return f"{LONG_WORDS} words are refused: {str(error).splitlines()[0]}"
         self.question.read(found, [self.question.long])
-        cut = self.question.method == "generate_images" and any(one.truncated for one in found[0])
+        cut = self.question.method == "generate_images" and any(getattr(one, "truncated", False) for one in found[0])
         return f"{LONG_WORDS} words are " + ("cut, and the pictures say so" if cut else "answered")
 
 

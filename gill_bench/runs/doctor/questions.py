@@ -14,6 +14,7 @@ from PIL import Image
 
 from gill_bench.interfaces import Capability, Decision, GeneratedImage
 from gill_bench.runs.doctor.samples import CONTINUATIONS, long_prompt, noises, pictures, prompts
+from gill_bench.runs.returned import described
 
 Answer = tuple[NDArray[Any] | str, ...]
 """Of one sample: its pictures as uint8 arrays (height, width, 3), its vector, its text or its number as an array."""
@@ -92,9 +93,9 @@ def read_pictures(found: Any, samples: Sequence[Any]) -> list[Answer]:
     _require_list(found, len(samples), "lists of pictures, one per prompt")
     for pictures_of_prompt, (_, wanted) in zip(found, samples, strict=True):
         _require_list(pictures_of_prompt, len(wanted), "pictures, one per noise")
-        for one in pictures_of_prompt:
+        for one in map(_wrapped, pictures_of_prompt):
             if not isinstance(one, GeneratedImage):
-                raise FormError(f"expected gill_bench.interfaces.GeneratedImage, found {type(one).__name__}")
+                raise FormError(f"expected a PIL picture or GeneratedImage, found {described(one)}")
             if not isinstance(one.image, Image.Image):
                 raise FormError(f"expected a PIL image in GeneratedImage.image, found {type(one.image).__name__}")
             if one.image.mode != "RGB":
@@ -102,7 +103,12 @@ def read_pictures(found: Any, samples: Sequence[Any]) -> list[Answer]:
             for name in ("flagged", "truncated"):
                 if not isinstance(getattr(one, name), bool):
                     raise FormError(f"expected a bool in {name}, found {type(getattr(one, name)).__name__}")
-    return [tuple(np.asarray(one.image) for one in group) for group in found]
+    return [tuple(np.asarray(_wrapped(one).image) for one in group) for group in found]
+
+
+def _wrapped(picture: Any) -> Any:
+    """A bare PIL picture as a run takes it; anything else as it is."""
+    return GeneratedImage(picture) if isinstance(picture, Image.Image) else picture
 
 
 def read_texts(found: Any, samples: Sequence[Any]) -> list[Answer]:
