@@ -17,6 +17,7 @@ from gill_bench.checkpoints import first_line
 from gill_bench.interfaces import RefusedError
 from gill_bench.models.own import file_of
 from gill_bench.rows import Outcome
+from gill_bench.runs.returned import UnusableError
 
 _LONGEST = 50_000  # characters of a traceback that are kept, those of the end
 _LIBRARIES = re.compile(r".*[/\\](?:site|dist)-packages[/\\]")
@@ -36,7 +37,7 @@ class Reason:
 
     Attributes:
         outcome: "failed" or "refused".
-        type: Of the exception; "" if there was none, as of a worker that died.
+        type: Of the exception; "" if the model raised none: a worker died, or a value cannot be used.
         message: Its first line.
         where: File and line of the innermost frame in the model's own code, such as "my_model.py:12", or "".
         traceback: Its text.
@@ -63,7 +64,7 @@ def reason_of(error: BaseException, model: object) -> Reason:
     text = str(error).strip()
     return Reason(
         "refused" if isinstance(error, RefusedError) else "failed",
-        type(error).__name__,
+        "" if isinstance(error, UnusableError) else type(error).__name__,
         harmless(first_line(error)) if text else "",
         _where(error, model),
         harmless_traceback(error),

@@ -22,6 +22,8 @@ from gill_bench.progress import bar
 from gill_bench.read_ahead import read_ahead
 from gill_bench.reading import from_sealed_json
 from gill_bench.rows import Row, not_a_run, read_results
+from gill_bench.runs.failures import PATTERN as FAILURES
+from gill_bench.runs.failures import read_failure
 from gill_bench.runs.folder import read_spec
 from gill_bench.runs.lock import RunLock
 from gill_bench.runs.units import (
@@ -139,6 +141,12 @@ def verify(run: Path) -> Verdict:
                 damaged.append(Damaged(found.folder.relative_to(run).as_posix(), found.reason, withdrawn))
     for folder in sorted({folder.parent for folder in folders}):
         problems += _problems_of_scores(folder, run, None)
+    for file in sorted(run.glob(f"units/*/*/*/{FAILURES}")):
+        try:
+            read_failure(file)
+        except (OSError, ValueError) as error:
+            mend = "remove it: it is written again when the example fails again"
+            problems.append(Problem(file.relative_to(run).as_posix(), f"damaged ({error}); {mend}"))
     problems += _problems_of_results(run, stored, skip_counts=bool(damaged))
     return Verdict(len(folders), files, tuple(damaged), tuple(problems))
 

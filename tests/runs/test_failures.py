@@ -190,6 +190,9 @@ def test_a_record_of_something_else_does_not_count(
     capsys.readouterr()
     assert counts(score(out, "cpu")) == {(6, 5, 0, 0, 0, 1)}
     assert f"warning: {file}: damaged" in capsys.readouterr().err
+    (problem,) = verify(out).problems
+    assert problem.file == file.relative_to(out).as_posix()
+    assert "damaged (altered" in problem.reason
     file.unlink()
     file.mkdir()
     assert counts(score(out, "cpu")) == {(6, 5, 0, 0, 0, 1)}
@@ -297,3 +300,13 @@ def test_a_sample_that_several_metrics_value_counts_once(tmp_path: Path) -> None
     assert Counts.of(replace(row, n_failed=2) for row in rows) == Counts(12, 4, 0, 0)
     assert Counts.of(()) == Counts(0, 0, 0, 0)
     assert tree(tmp_path / "run")
+
+
+def test_a_value_that_cannot_be_used_is_told_without_our_own_words(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(
+        "class Odd:\n    def score_texts(self, prompts, continuations):\n        return [float('nan')] * len(prompts)\n"
+    )
+    found = able.run(tmp_path / "run", "visdial-answers", models=(f"{tmp_path / 'odd.py'}:Odd",), limit=1)
+    reason = "Odd.score_texts returned a log-likelihood of nan, expected finite numbers"
+    assert {failure.reason for failure in found.failures} == {reason}
+    assert not found.complete
