@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gill_bench.errors import InputError, did_you_mean
+from gill_bench.errors import InputError, command, did_you_mean
 from gill_bench.files import folder_of
 from gill_bench.runs.comparisons import Change, Comparison, Comparisons, LeftOut
 from gill_bench.runs.matching import Cell, Matched, differences_of, largest_changes, match
@@ -73,8 +73,8 @@ def compare_stored(
     if not found:
         why = f" ({left_out[0].metric}: {left_out[0].reason})" if left_out else ""
         raise InputError(
-            f"{first.run} and {second.run} share nothing that can be compared{why}; compare models of one run as"
-            f" {first.run}:MODEL {second.run}:MODEL"
+            f"{first.run} and {second.run} share nothing that can be compared{why}; compare models of one run with:"
+            f" {command('compare', f'{first.run}:MODEL', f'{second.run}:MODEL')}"
         )
     adjusted = holm([one.p for one in found])
     made = tuple(replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True))

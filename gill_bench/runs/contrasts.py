@@ -43,7 +43,7 @@ def contrast(
         metric: Of the task.
 
     Raises:
-        InputError: A cell is not in the run, or the task has no such metric.
+        InputError: A cell is not in the run, the task has no such metric, or the examples are of one cluster.
     """
     values = {place: _story_means(run, cells, place, metric) for place in (better, than)}
     common = [name for name in values[better][0] if name in values[than][0]]
@@ -51,6 +51,11 @@ def contrast(
     asked = cells[better].asked
     differences = [sign * (values[better][0][name] - values[than][0][name]) for name in common]
     clusters = [asked[name][0].cluster for name in common]
+    if len(set(clusters)) < 2:
+        raise InputError(
+            f"{run}: {'/'.join(better)} and {'/'.join(than)} share {len(common)} scored examples of {len(set(clusters))}"
+            " photo sequence(s), and an interval needs two; make more with a higher --limit"
+        )
     return Contrast(better, than, metric, paired_interval(differences, clusters))
 
 

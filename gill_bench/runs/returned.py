@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gill_bench.datasets.files import is_encodable
-from gill_bench.errors import GillBenchError
+from gill_bench.errors import GillBenchError, command
 from gill_bench.interfaces import Decision, GeneratedImage
 from gill_bench.models.own import file_of
 
@@ -74,7 +74,7 @@ def as_agreed(model: object, name: str, adapter: str, method: str) -> Iterator[N
         yield
     except WrongFormError as error:
         advice = "\n".join(
-            part for part in (error.remedy, f"see: gill-bench doctor {_named(model, name, adapter)}") if part
+            part for part in (error.remedy, f"see: {command('doctor', _named(model, name, adapter))}") if part
         )
         raise ReturnedError(f"{name}: {kind}.{method} returned {error}\n{advice}") from error
     except WrongValueError as error:

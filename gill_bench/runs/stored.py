@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, command
 from gill_bench.files import digest, list_now
 from gill_bench.reading import from_json, from_sealed_json
 from gill_bench.rows import Results, Row, not_a_run, read_results
@@ -191,5 +191,6 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         found = from_sealed_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{file}: damaged ({error}); mend it with: gill-bench score") from error
+        run = next((folder for folder in file.parents if (folder / "spec.json").is_file()), file.parent)
+        raise InputError(f"{file}: damaged ({error}); mend it with: {command('score', run)}") from error
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,7 +67,7 @@ class TensorBoard:
     def finish(self) -> str:
         """Close the event file."""
         self._writer.close()
-        return f"tensorboard --logdir {self._folder}"
+        return f"tensorboard --logdir {shlex.quote(str(self._folder))}"
 
 
 def open(where: str) -> TensorBoard:

@@ -30,3 +30,10 @@ def test_a_contrast_is_the_mean_paired_difference_in_the_good_direction(tmp_path
         contrast(tmp_path / "run", cells, ("noisy", "2-captions"), ("noisy", "1-caption"), "lpips")
     with pytest.raises(InputError, match="no metric 'lpis' of single examples; did you mean 'lpips'"):
         contrast(tmp_path / "run", cells, ("noisy", "5-captions"), ("noisy", "1-caption"), "lpis")
+
+
+def test_examples_of_one_cluster_give_no_interval(tmp_path: Path) -> None:
+    run(tmp_path / "run", limit=2, contexts=("1-caption", "5-captions"))
+    cells = {cell.name[1:]: cell for cell in cells_of(tmp_path / "run")}
+    with pytest.raises(InputError, match=r"of 1 photo sequence.* make more with a higher --limit"):
+        contrast(tmp_path / "run", cells, ("noisy", "5-captions"), ("noisy", "1-caption"), "lpips")
