@@ -53,8 +53,8 @@ def contrast(
     clusters = [asked[name][0].cluster for name in common]
     if len(set(clusters)) < 2:
         raise InputError(
-            f"{run}: {'/'.join(better)} and {'/'.join(than)} share {len(common)} scored examples of {len(set(clusters))}"
-            " photo sequence(s), and an interval needs two; make more with a higher --limit"
+            f"{run}: {'/'.join(better)} and {'/'.join(than)} share {len(common)} scored examples of"
+            f" {len(set(clusters))} photo sequence(s), and an interval needs two; make more with a higher --limit"
         )
     return Contrast(better, than, metric, paired_interval(differences, clusters))
 

@@ -211,5 +211,5 @@ def test_what_is_better_depends_on_the_metric(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is .* the folder of a run that was scored"):
+    with pytest.raises(InputError, match=r"this is not the folder of a run"):
         compare(Side(tmp_path), Side(tmp_path))
