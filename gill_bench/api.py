@@ -11,6 +11,7 @@ gill_bench.compare("runs/before", "runs/after")
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -111,9 +112,8 @@ class Run:
 
         asked = (task, model, context)
         stored = self._stored()
-        for kind, word, known in zip(
-            ("task", "model", "context"), asked, zip(*(place for place, _ in stored.rows), strict=True), strict=False
-        ):
+        for number, (kind, word) in enumerate(zip(("task", "model", "context"), asked, strict=True)):
+            known = {place[number] for place, _ in stored.rows}
             if word and word not in known:
                 raise InputError(f"{self.folder}: has no {kind} {word!r}; {did_you_mean(word, known)}")
         places = [place for place, _ in stored.rows if all(w in ("", p) for w, p in zip(asked, place, strict=True))]
@@ -168,7 +168,7 @@ class Run:
         metrics = {metric: stored.values(place, metric) for other, metric in stored.rows if other == place}
         for sample in stored.samples(place):
             example, seed = sample.key
-            file = sample.folder / sample.record["image"] if sample.record.get("image") else None
+            file = sample.picture
             row: dict[str, Any] = dict(zip(("task", "model", "context"), place, strict=True))
             row |= {"example": example, "seed": seed, "cluster": sample.record.get("cluster", example)}
             row |= {"prompt": sample.record.get("prompt"), **sample.record.get("output", {})}
@@ -177,7 +177,7 @@ class Run:
                 if pictures:
                     from gill_bench.images import load_image
 
-                    row["picture"] = load_image(file)
+                    row["picture"] = load_image(io.BytesIO(sample.read_picture()))
             for metric, values in metrics.items():
                 if values is not None:
                     row[metric] = values.by_seed.get(seed, {}).get(example)

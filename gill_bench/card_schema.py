@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gill_bench.interfaces import Asks, Capability
+from gill_bench.names import path_problem
 
 SCHEMA_VERSION = 1
 Value = bool | int | float | str
@@ -17,8 +18,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 def _inside(name: str) -> str:
     """The name of a folder or file, which stays inside the folder that the user gives."""
-    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
-        raise ValueError("expected a name inside the folder that is given, neither absolute nor with '..'")
+    problem = path_problem(name)
+    if problem:
+        raise ValueError(f"{problem}; expected a name inside the folder that is given, neither absolute nor with '..'")
     return name
 
 

@@ -27,12 +27,14 @@ class Shown:
         picture: The file of a generated picture, or None.
         text: What a text model wrote, or other stored values in words; None if there are none.
         marks: What must be known to read it, such as "truncated".
+        sha256: Of the picture as it was made; a file with another content is not shown.
     """
 
     seed: int
     picture: Path | None
     text: str | None = None
     marks: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,16 +104,21 @@ def from_json(text: str) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def from_sealed_json(text: str) -> dict[str, Any]:
-    """The object that `gill_bench.files.sealed` sealed; one of an older version, which has no seal, as it is.
+def from_sealed_json(content: str | dict[str, Any]) -> dict[str, Any]:
+    """The object that `gill_bench.files.sealed` sealed.
+
+    Args:
+        content: Its JSON, or the object that was read of it.
 
     Raises:
-        ValueError: As `from_json`, or it was altered since.
+        ValueError: As `from_json`, or it was altered since, or has no seal.
     """
-    found = from_json(text)
+    found = from_json(content) if isinstance(content, str) else content
     if not isinstance(found, dict):
         raise ValueError(f"expected an object, found {type(found).__name__}")
-    if SEAL in found and found[SEAL] != digest({name: value for name, value in found.items() if name != SEAL}):
+    if SEAL not in found:
+        raise ValueError(f"altered since it was written: its {SEAL!r} is gone")
+    if found[SEAL] != digest({name: value for name, value in found.items() if name != SEAL}):
         raise ValueError("altered since it was written: its SHA-256 differs")
     return found
 

@@ -43,6 +43,8 @@ def write_report_page(
     page = folder or runs[0] / "page"
     if not isinstance(page, Path):
         raise InputError(f"{page}: a page is written to a folder on this machine; name one with --html=DIR")
+    if folder is None and page.is_symlink():
+        raise InputError(f"{page}: a symbolic link, which is not followed; name the page's folder with --html=DIR")
     cards = Cards(card_folders)
     stored = [StoredRun.open(run) for run in runs]
     records = [record_of(run) for run in stored]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from gill_bench.errors import InputError, command
-from gill_bench.files import sealed, to_json, write_atomic
-from gill_bench.reading import from_sealed_json
+from gill_bench.names import name_problem
+from gill_bench.sealed import damaged, read_sealed, write_sealed
 
 SCHEMA_VERSION = 1
 
@@ -132,7 +132,7 @@ class Results:
             "missing": [asdict(item) for item in self.missing],
             "unmade": [asdict(item) for item in self.unmade],
         }
-        write_atomic(file, (to_json(sealed(value), indent=1) + "\n").encode())
+        write_sealed(file, value, indent=1)
 
 
 def read_results(file: Path) -> Results:
@@ -141,8 +141,9 @@ def read_results(file: Path) -> Results:
     Raises:
         InputError: The file is absent, damaged, or of a version this gill-bench does not read.
     """
+    mend = f"write it again with: {command('score', file.parent)}"
     try:
-        raw: dict[str, Any] = from_sealed_json(file.read_text(encoding="utf-8"))
+        raw = read_sealed(file, mend)
         version = raw["schema_version"]
         if version != SCHEMA_VERSION:
             raise InputError(
@@ -155,8 +156,7 @@ def read_results(file: Path) -> Results:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _not_scored(file.parent) from error
     except ValueError as error:
-        again = command("score", file.parent)
-        raise InputError(f"{file}: damaged ({error}); write it again with: {again}") from error
+        raise damaged(file, error, mend) from error
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{file}: key {error} is missing or unknown; score the run again with: {command('score', file.parent)}"
@@ -206,6 +206,9 @@ def _row(number: int, raw: dict[str, Any]) -> Row:
         wrong = not isinstance(value, _KINDS[str(known.type)]) or (isinstance(value, bool) and known.type != "bool")
         if wrong or (known.name.startswith("n_") and value < 0):
             raise ValueError(f"rows[{number}].{known.name} = {value!r}"[:120])
+        problem = name_problem(value) if known.name in ("task", "model", "context") else ""
+        if problem:
+            raise ValueError(f"rows[{number}].{known.name} = {value[:80]!r} {problem}")
         values[known.name] = value
     return Row(**values)
 

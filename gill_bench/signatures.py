@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 def signature_differences(first: str, second: str) -> list[tuple[str, str, str]]:
     """The fields in which two signatures differ: name, first value, second value; a field one lacks is "absent".
@@ -29,3 +31,19 @@ def describe_differences(first: str, second: str, most: int = 3) -> str:
 def _fields(signature: str) -> dict[str, str]:
     parts = (part.partition(":") for part in signature.split("|"))
     return {name: value for name, _, value in parts}
+
+
+def with_fields(signature: str, fields: Mapping[str, str]) -> str:
+    """A signature with other values in some of its fields; one with the value "" is left out.
+
+    >>> with_fields("fid|kid:100x1000|n-1", {"kid": "100x5"}), with_fields("fid|kid:100x1000", {"kid": ""})
+    ('fid|kid:100x5|n-1', 'fid')
+    """
+    kept = []
+    for part in signature.split("|"):
+        name, colon, _ = part.partition(":")
+        if colon and name in fields:
+            part = f"{name}:{fields[name]}" if fields[name] else ""
+        if part:
+            kept.append(part)
+    return "|".join(kept)

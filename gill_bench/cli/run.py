@@ -120,7 +120,7 @@ def run(
         settings=tuple(settings or ()),
         device=device,
         batch_size=batch_size or 0,
-        threads=threads or (1 if weights == MINI else 0),
+        threads=threads or 0,
         workers=workers
         or (usable_processors() if weights == MINI and device in ("auto", "cpu") and engine == "local" else 0),
         engine=engine,

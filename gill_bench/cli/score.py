@@ -24,7 +24,9 @@ def score(
     engine: Engine = "local",
     address: Address = None,
     no_locks: NoLocks = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads.", show_default="as the command that made the run")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> int:
     """Score what a run has stored and write its results again; generates nothing.

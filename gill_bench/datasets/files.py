@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
+from gill_bench.names import path_problem
 from gill_bench.reading import has_controls, read_text
 
 _SPLIT = re.compile(r"[A-Za-z0-9-]+")
 _SPLIT_GIVEN = re.compile(r"(?!.*\.\.)[A-Za-z0-9._-]+")
-_LONGEST_NAME = 255  # bytes; what common file systems take
 
 
 def find_split_file(folder: Path, split: str, pattern: str, places: Sequence[str], download: str) -> Path:
@@ -112,11 +112,10 @@ def file_name(name: str, where: str) -> str:
     Raises:
         InputError: Absolute, with `..` or control characters, or longer than names can be.
     """
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise InputError(f"{where}: {name[:80]!r} leaves the folder of the pictures")
-    if len(name.encode()) > _LONGEST_NAME or "\0" in name:
-        raise InputError(f"{where}: {name[:80]!r} is no file name")
-    return identifier(name, where)
+    problem = path_problem(name)
+    if problem:
+        raise InputError(f"{where}: {name[:80]!r} {problem}")
+    return name
 
 
 def identifier(text: str, where: str) -> str:

@@ -10,7 +10,7 @@ A module is light to import, says of which `kind` it is, and has `signature` and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
@@ -74,6 +74,8 @@ class Score:
         truncated: Scored examples whose prompt the model had to cut.
         flagged: Scored examples whose picture the safety checker blackened.
         left_out: Examples that the metric's rule leaves out of the value: they count neither as scored nor as failed.
+        signature: Fields of the metric's signature whose values are known only once it is computed, such as the size
+            of subsets; "" for one that says nothing of this number.
     """
 
     metric: str
@@ -85,6 +87,7 @@ class Score:
     truncated: int = 0
     flagged: int = 0
     left_out: int = 0
+    signature: Mapping[str, str] = field(default_factory=dict)
 
 
 class MetricModule(Protocol):

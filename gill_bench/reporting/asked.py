@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from gill_bench.errors import InputError
 from gill_bench.rows import Results
+from gill_bench.spec import read_spec
 
 
 def unfinished(run: Path, results: Results) -> Iterator[tuple[str, str]]:
     """Every cell with seeds that were asked for and have no row yet: its task, and a sentence.
 
     Raises:
-        InputError: spec.json is damaged.
+        InputError: spec.json is damaged, or of another version.
     """
-    file = run / "spec.json"
-    if not file.is_file():
-        return  # results that came without their run
-    try:
-        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        asked = {
-            (cell["task"], cell["model"], cell["context"]): set(cell.get("row_seeds", cell["seeds"])) for cell in cells
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file}: damaged ({error!r}); run the same command again to renew it") from error
+    # Of results that came without their run nothing was asked.
+    asked = {
+        (cell["task"], cell["model"], cell["context"]): set(cell.get("row_seeds", cell["seeds"]))
+        for cell in read_spec(run)["cells"]
+    }
     there: dict[tuple[str, str, str], set[int]] = {}
     for row in results.rows:
         there.setdefault((row.task, row.model, row.context), set()).add(row.seed)

@@ -19,6 +19,7 @@ from gill_bench.runs.scoring import numbers_of
 from gill_bench.runs.scoring.asked import metrics_of
 from gill_bench.runs.scoring.number import Number
 from gill_bench.runs.units import Unit
+from gill_bench.signatures import with_fields
 from gill_bench.weights import file_digest
 
 VERSION = 1
@@ -31,7 +32,6 @@ def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
     list_now(cell.folder(run))
     counts, protocol, how = _Counts(cell, units, run), protocol_signature(cell), model_signature(cell)
     for asked in metrics_of(cell.task):
-        signature = f"{protocol}|{asked.signature}"
         for number in numbers_of(cell, units, run, asked):
             expected, usable = (count - number.left_out for count in counts.of(number.where))
             lost = counts.lost(number, usable, of_pictures=asked.kind == "pairs")
@@ -52,7 +52,7 @@ def rows_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[Row]:
                 n_not_made=lost["not made"],
                 n_truncated=number.truncated,
                 n_flagged=number.flagged,
-                signature=signature,
+                signature=f"{protocol}|{with_fields(asked.signature, number.signature)}",
                 model_signature=how,
             )
 

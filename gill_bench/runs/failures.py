@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gill_bench.files import SEAL, sealed, to_json, write_atomic
 from gill_bench.progress import say
 from gill_bench.reading import from_sealed_json
 from gill_bench.rows import Outcome, Unmade
 from gill_bench.runs.plan import Cell
 from gill_bench.runs.reasons import Reason
 from gill_bench.runs.units import Unit
+from gill_bench.sealed import read_file, write_sealed
 
 SCHEMA_VERSION = 1
 PATTERN = "failed-*.json"
@@ -69,7 +69,7 @@ def keep_failure(cell: Path, unit: Unit, example: tuple[str, str], reason: Reaso
         **asdict(reason),
     }
     cell.mkdir(parents=True, exist_ok=True)
-    write_atomic(file, (to_json(sealed(value), indent=1) + "\n").encode())
+    write_sealed(file, value, indent=1)
     return file
 
 
@@ -81,8 +81,8 @@ def read_failure(file: Path) -> FailureRecord:
         ValueError: It is damaged.
     """
     try:
-        raw: dict[str, Any] = from_sealed_json(file.read_text(encoding="utf-8"))
-        if SEAL not in raw or raw["outcome"] not in ("failed", "refused"):
+        raw = from_sealed_json(read_file(file).decode("utf-8"))
+        if raw["outcome"] not in ("failed", "refused"):
             raise ValueError("no record of a failure")
         reason = Reason(*(str(raw[name]) for name in ("outcome", "type", "message", "where", "traceback")))  # type: ignore[arg-type]
         seeds = tuple(int(seed) for seed in raw["seeds"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -18,14 +17,16 @@ from pydantic import ValidationError
 from gill_bench import __version__
 from gill_bench.cards import TaskCard, explain
 from gill_bench.errors import InputError
-from gill_bench.files import digest, is_remote, remove_temporary, to_json, write_atomic
+from gill_bench.files import digest, is_remote, remove_temporary, to_json
 from gill_bench.progress import say
-from gill_bench.reading import from_json
 from gill_bench.runs.lock import check_locks
 from gill_bench.runs.plan import Cell
+from gill_bench.sealed import DamagedFileError, damaged, put_aside, read_sealed, replace_file
+from gill_bench.spec import FILE as SPEC
+from gill_bench.spec import SCHEMA_VERSION, read_spec
 from gill_bench.weights import MINI
 
-SCHEMA_VERSION = 1
+ENVIRONMENT = "env.json"
 _PACKAGES = (
     "torch",
     "transformers",
@@ -37,8 +38,6 @@ _PACKAGES = (
     "safetensors",
     "tokenizers",
 )
-_CELL = {"task", "task_as", "model", "context", "seeds", "recipe", "notes"}
-_TASK = {"card", "data", "limit", "metric_weights"}
 _IN_URL = re.compile(r"(?<=://)[^/@]*@|\?.*")  # what may be a secret: user and password, query
 _SECRET = ("token", "key", "secret", "password")
 
@@ -62,34 +61,6 @@ def make_run_folder(folder: Path, *, locks: bool = True) -> None:
         raise InputError(
             f"{folder}: cannot write there ({error.strerror or error}); choose another folder with --out"
         ) from error
-
-
-def read_spec(run: Path) -> dict[str, Any]:
-    """Read `spec.json`; an empty spec if there is none yet.
-
-    Raises:
-        InputError: It is damaged or of another version.
-    """
-    file = run / "spec.json"
-    if not file.exists():
-        return {"schema_version": SCHEMA_VERSION, "tasks": {}, "cells": []}
-    try:
-        spec: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
-        found = spec["schema_version"]
-        for entry in spec["cells"]:
-            if not entry.keys() >= _CELL or not spec["tasks"][entry["task_as"]].keys() >= _TASK:
-                raise KeyError("a field of a cell or task")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{file}: damaged ({error!r}); is {run} the folder of a run? If so, delete this one file and run the same"
-            " command again: nothing else is lost"
-        ) from error
-    if found != SCHEMA_VERSION:
-        raise InputError(
-            f"{file}: schema_version = {found!r}, but this gill-bench reads {SCHEMA_VERSION};"
-            " use another folder with --out"
-        )
-    return spec
 
 
 def merge_spec(run: Path, spec: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, Any]:
@@ -122,9 +93,23 @@ def merge_spec(run: Path, spec: Mapping[str, Any], cells: Sequence[Cell]) -> dic
     }
 
 
-def write_spec(run: Path, spec: Mapping[str, Any]) -> None:
-    """Write `spec.json`."""
-    write_atomic(run / "spec.json", (to_json(spec, indent=1) + "\n").encode())
+def spec_to_renew(run: Path) -> dict[str, Any]:
+    """What `spec.json` holds, for a command that writes it again; a damaged one is put aside with a word.
+
+    Raises:
+        InputError: It is of another version, or damaged in a folder in which nothing else is of a run.
+    """
+    try:
+        return read_spec(run)
+    except DamagedFileError as error:
+        if not (run / "units").is_dir() and not (run / ENVIRONMENT).is_file():
+            raise
+        aside = put_aside(run / SPEC)
+        say(
+            f"warning: {run / SPEC}: damaged: {error.reason}; it is written anew with what this command asks for, and"
+            f" the old one is {aside.name}; other commands on this folder: run them again too"
+        )
+        return {"schema_version": SCHEMA_VERSION, "tasks": {}, "cells": []}
 
 
 def remove_leftovers(run: Path) -> None:
@@ -146,7 +131,7 @@ def task_from_entry(run: Path, entry: Mapping[str, Any], data: str | None = None
         card = TaskCard.model_validate(entry["card"])
     except ValidationError as error:
         raise InputError(
-            f"{run / 'spec.json'}: a card that this gill-bench does not read ({explain(error, TaskCard)});"
+            f"{run / SPEC}: a card that this gill-bench does not read ({explain(error, TaskCard)});"
             " it is of another version: run the same command again to renew it"
         ) from error
     return {
@@ -159,8 +144,8 @@ def task_from_entry(run: Path, entry: Mapping[str, Any], data: str | None = None
 
 def record_environment(run: Path, device: str, batch_size: int) -> None:
     """Add this session to `env.json`: what is recorded, but never decides what a unit is."""
-    file = run / "env.json"
-    sessions = _earlier_sessions(file)
+    file = run / ENVIRONMENT
+    sessions = _earlier_sessions(run)
     sessions.append(
         {
             "gill_bench": __version__,
@@ -175,16 +160,45 @@ def record_environment(run: Path, device: str, batch_size: int) -> None:
             "argv": [_harmless(argument) for argument in sys.argv[1:]],
         }
     )
-    write_atomic(file, (to_json({"schema_version": SCHEMA_VERSION, "sessions": sessions}, indent=1) + "\n").encode())
+    content = {"schema_version": SCHEMA_VERSION, "sessions": sessions}
+    replace_file(file, (to_json(content, indent=1) + "\n").encode())
 
 
-def _earlier_sessions(file: Path) -> list[Any]:
-    if not file.exists():
-        return []
+def read_sessions(run: Path) -> list[dict[str, Any]]:
+    """The sessions in `env.json`, in order; none if it is not there.
+
+    Raises:
+        DamagedFileError: It is not as it was written.
+    """
+    file = run / ENVIRONMENT
+    mend = "nothing depends on it: run the same command again, which puts it aside and begins it anew"
     try:
-        return list(json.loads(file.read_text(encoding="utf-8"))["sessions"])
-    except (ValueError, KeyError, TypeError) as error:
-        say(f"warning: {file}: damaged ({error!r}); it is begun anew, and nothing depends on it")
+        content = read_sealed(file, mend, seal=False)
+        sessions = content["sessions"]
+        if not isinstance(sessions, list) or not all(isinstance(one, dict) for one in sessions):
+            raise TypeError("sessions: expected a list of objects")
+    except FileNotFoundError:
+        return []
+    except (KeyError, TypeError) as error:
+        raise damaged(file, error, mend) from error
+    return sessions
+
+
+def threads_of_last_session(run: Path) -> int:
+    """CPU threads of the command that last worked on a run, at most as many as this machine has; 0 if unknown."""
+    try:
+        threads = read_sessions(run)[-1]["threads"]
+    except (DamagedFileError, IndexError, KeyError):
+        return 0
+    return min(threads, os.cpu_count() or 1) if isinstance(threads, int) and threads > 0 else 0
+
+
+def _earlier_sessions(run: Path) -> list[dict[str, Any]]:
+    try:
+        return read_sessions(run)
+    except DamagedFileError as error:
+        aside = put_aside(run / ENVIRONMENT)
+        say(f"warning: {run / ENVIRONMENT}: damaged: {error.reason}; it is begun anew, and the old one is {aside.name}")
         return []
 
 

@@ -6,7 +6,6 @@ what they do not hold: the pictures themselves, reference texts, and the order o
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from gill_bench.progress import say
 from gill_bench.rows import Outcome, Unmade
 from gill_bench.runs.asked import data_folder
 from gill_bench.runs.compare import Side, compare_stored
-from gill_bench.runs.folder import read_spec, task_from_entry
+from gill_bench.runs.folder import read_sessions, task_from_entry
 from gill_bench.runs.stored import Place, StoredRun
 from gill_bench.significance import holm
 
@@ -89,14 +88,9 @@ def record_of(run: StoredRun) -> RunRecord:
     """Where a run's numbers come from.
 
     Raises:
-        InputError: env.json or spec.json is damaged, or of another version.
+        InputError: env.json is damaged.
     """
-    spec = read_spec(run.folder)
-    file = run.folder / "env.json"
-    try:
-        sessions = json.loads(file.read_text(encoding="utf-8"))["sessions"] if file.is_file() else []
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file}: damaged ({error!r}); delete it, nothing depends on it") from error
+    sessions = read_sessions(run.folder)
     missing = [(one.task, one.example, one.reason) for one in run.results.missing]
     failed = [
         (item.task, item.model, item.context, name, f"{_WORDS[item.outcome]}: {_with_place(item)}", item.record)
@@ -104,7 +98,7 @@ def record_of(run: StoredRun) -> RunRecord:
         if item.reason
         for name in item.examples
     ]
-    return RunRecord(_name_of(run.folder), spec, sessions, missing, failed)
+    return RunRecord(_name_of(run.folder), run.spec, sessions, missing, failed)
 
 
 def _name_of(folder: Path) -> str:
@@ -158,10 +152,11 @@ def _gallery(task: str, context: str, places: Sequence[tuple[StoredRun, Place]],
         for sample in run.samples(place):
             example, seed = sample.key
             records.setdefault(example, sample.record)
-            picture = sample.folder / sample.record["image"] if sample.record.get("image") else None
             answers = data.examples[example].answers if example in data.examples else ()
             marks = tuple(name for name in ("flagged", "truncated") if sample.record.get(name))
-            shown = Shown(seed, picture, in_words(sample.record.get("output", {}), answers), marks)
+            shown = Shown(
+                seed, sample.picture, in_words(sample.record.get("output", {}), answers), marks, sample.sha256
+            )
             outputs.setdefault(example, {}).setdefault(place[1], {}).setdefault(seed, shown)
     scores = _scores(places)
     lost = _lost(places, outputs)

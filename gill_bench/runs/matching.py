@@ -52,7 +52,7 @@ class Cell:
         files: dict[tuple[str, int], str] = {}
         prompts: dict[str, object] = {}
         for sample in self.run.samples(self.place):
-            files[sample.key] = f"{sample.folder}/{sample.record.get('image', '')}"
+            files[sample.key] = str(sample.picture or f"{sample.folder}/")
             prompts[sample.key[0]] = sample.record.get("prompt")
         return files, prompts
 

@@ -18,7 +18,7 @@ from gill_bench.interfaces import Asks
 from gill_bench.progress import say
 from gill_bench.runs.asked import TaskAsked
 from gill_bench.runs.choose import asks_of
-from gill_bench.runs.units import DamagedUnitError, Unit, is_done, read_unit
+from gill_bench.runs.units import DamagedUnitError, Unit, cell_folder, read_unit, unit_folders
 
 _CANDIDATES_A_UNIT = 64
 
@@ -79,7 +79,7 @@ class Cell:
 
     def folder(self, run: Path) -> Path:
         """Where its units are."""
-        return run.joinpath("units", *self.name)
+        return cell_folder(run, self.name)
 
     @cached_property
     def recipe_digest(self) -> str:
@@ -180,13 +180,11 @@ def plan_cell(cell: Cell, run: Path) -> CellPlan:
 def stored_units(folder: Path) -> Iterator[tuple[str, Unit]]:
     """The committed units of a cell's folder, by name; one that is damaged is named and passed over."""
     list_now(folder)
-    if folder.is_dir():
-        for entry in sorted(folder.iterdir()):
-            if is_done(entry):
-                try:
-                    yield entry.name, read_unit(entry)
-                except DamagedUnitError as error:
-                    say(f"warning: {error}; its samples count as not made")
+    for entry in unit_folders(folder):
+        try:
+            yield entry.name, read_unit(entry)
+        except DamagedUnitError as error:
+            say(f"warning: {error}; its samples count as not made")
 
 
 def _missing_units(cell: Cell, have: Mapping[str, set[int]]) -> Iterator[Unit]:

@@ -51,8 +51,8 @@ class Ask:
         device: A torch device, or several of one kind between commas, each with processes of its own; "auto" is the
             first CUDA device, else the CPU. With Ray, which hands them out: auto, cpu or cuda.
         batch_size: Prompts a model call, each with all its seeds; 0 for the default of what is asked.
-        threads: CPU threads of this process; 0 leaves them as they are. The embedded networks are so small that more
-            than one thread gains little, and on a busy machine loses much.
+        threads: CPU threads of each process; 0 for one with embedded weights, else for torch's own choice. The embedded
+            networks are so small that more than one thread gains little, and on a busy machine loses much.
         workers: Processes per device that make and score outputs; with Ray all workers, 0 for as many as there is room.
         engine: "local", or "ray".
         address: Of a Ray cluster: "auto" or host:port; "" for that of RAY_ADDRESS, else one is started on this machine.
@@ -336,12 +336,13 @@ def choose_how(ask: Ask) -> How:
         raise InputError(f"--engine {ask.engine}: {did_you_mean(ask.engine, ENGINES)}")
     if ask.address and ask.engine != RAY:
         raise InputError(f"--address {ask.address}: it is that of a Ray cluster; use it with --engine ray")
+    threads = ask.threads or (1 if ask.weights == MINI else 0)
     how = How((), ask.engine, ask.address, ask.workers, max_failures=ask.max_failures, locks=ask.locks)
     if ask.engine == RAY:
         from gill_bench.engines.ray import cluster_device
 
-        return replace(how, devices=(cluster_device(ask.device, ask.address),), threads=use_threads(ask.threads))
-    devices = tuple(choose_device(name.strip(), ask.threads) for name in ask.device.split(","))
+        return replace(how, devices=(cluster_device(ask.device, ask.address),), threads=use_threads(threads))
+    devices = tuple(choose_device(name.strip(), threads) for name in ask.device.split(","))
     if len({device.partition(":")[0] for device in devices}) > 1:
         raise InputError(f"--devices {ask.device}: results may differ between kinds of devices; give one kind")
-    return replace(how, devices=devices, threads=use_threads(ask.threads))
+    return replace(how, devices=devices, threads=use_threads(threads))

@@ -10,7 +10,7 @@ from gill_bench.engines.choose import LOCAL, Engine, open_engine
 from gill_bench.engines.job import Failure
 from gill_bench.errors import GillBenchError, InputError, command
 from gill_bench.progress import bar, bars, say
-from gill_bench.rows import Counts, Results, Row, Unmade, not_a_run, read_results
+from gill_bench.rows import Counts, Results, Row, Unmade, read_results
 from gill_bench.rows import Outcome as Outcomes
 from gill_bench.runs.aggregate import missing_of, rows_of
 from gill_bench.runs.asked import TaskAsked
@@ -18,11 +18,11 @@ from gill_bench.runs.candidates import CANDIDATES
 from gill_bench.runs.failures import unmade_of
 from gill_bench.runs.folder import (
     merge_spec,
-    read_spec,
     record_environment,
     remove_leftovers,
+    spec_to_renew,
     task_from_entry,
-    write_spec,
+    threads_of_last_session,
 )
 from gill_bench.runs.generating import batches_of
 from gill_bench.runs.lock import RunLock
@@ -32,6 +32,8 @@ from gill_bench.runs.recipe import changes
 from gill_bench.runs.resolve import open_task
 from gill_bench.runs.scoring import score_units
 from gill_bench.runs.units import Unit
+from gill_bench.spec import no_spec, read_spec, seal_spec, write_spec
+from gill_bench.weights import MINI
 
 RESULTS = "results.json"
 
@@ -85,7 +87,7 @@ def execute(plan: Plan) -> Outcome:
     with RunLock(run, locks=plan.how.locks) as lock:
         with lock.shared_files():
             remove_leftovers(run)
-            spec = read_spec(run)
+            spec = spec_to_renew(run)
             for message in _changed(spec, plan.cells):
                 say(message)
             write_spec(run, merge_spec(run, spec, cells))
@@ -95,7 +97,7 @@ def execute(plan: Plan) -> Outcome:
             left = _left(plan) if plan.ask.shard[1] > 1 else 0
             if left:
                 return Outcome(_earlier_results(run / RESULTS), workers.failures, left, workers.again)
-            return Outcome(_finish(cells, run, lock, workers), workers.failures, again=workers.again)
+            return Outcome(_finish(cells, run, lock, workers, renew=True), workers.failures, again=workers.again)
 
 
 def _generate(plan: Plan, workers: Engine) -> None:
@@ -131,7 +133,8 @@ def score(
     Args:
         run: The run directory.
         device: As in `Ask`.
-        threads: As in `Ask`.
+        threads: As in `Ask`; 0 for as many as the command had that last worked on the run, so that the same bytes come
+            out.
         data: Where the data is now; None where it was.
         workers: As in `Ask`.
         engine: As in `Ask`.
@@ -141,11 +144,24 @@ def score(
     Raises:
         InputError: The folder is not that of a run, or its data is not where it was.
     """
-    how = choose_how(
-        Ask((), run, device=device, threads=threads, workers=workers, engine=engine, address=address, locks=locks)
-    )
     cells = cells_of(run, data)
+    embedded = all(cell.task.metric_weights == MINI for cell in cells)
+    how = choose_how(
+        Ask(
+            (),
+            run,
+            weights=MINI if embedded else "",
+            device=device,
+            threads=threads or threads_of_last_session(run),
+            workers=workers,
+            engine=engine,
+            address=address,
+            locks=locks,
+        )
+    )
     with RunLock(run, locks=locks) as lock, open_engine(run, how, lock) as scorers:
+        with lock.shared_files():
+            seal_spec(run)
         return Outcome(_finish(cells, run, lock, scorers))
 
 
@@ -159,9 +175,9 @@ def cells_of(run: Path, data: str | None = None) -> list[Cell]:
     Raises:
         InputError: The folder is not that of a run, or its data is not where it was.
     """
-    if not (run / "spec.json").is_file():
-        raise not_a_run(run)
     spec = read_spec(run)
+    if not spec["cells"]:
+        raise no_spec(run)
     with bars("pictures") as progress:
         tasks = {
             name: open_task(**task_from_entry(run, entry, data), progress=progress)
@@ -200,7 +216,17 @@ def _changed(spec: Mapping[str, object], plans: Sequence[CellPlan]) -> Iterator[
             yield f"{where}: text or pictures of {len(plan.changed)} stored examples changed ({names}): made again."
 
 
-def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine) -> Results:
+def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine, *, renew: bool = False) -> Results:
+    """Score what is stored and write the results.
+
+    Args:
+        cells: What is scored.
+        run: The run directory.
+        lock: Its lock.
+        workers: Who scores.
+        renew: Write into `spec.json` once more what was asked for: another command may have asked for other parts of
+            the same cells meanwhile, and results and spec must be of the same.
+    """
     stored: list[tuple[Cell, Mapping[str, Unit]]] = [(cell, plan_cell(cell, run).done) for cell in cells]
     with bars("pictures") as progress:
         failed = score_units(stored, run, workers, progress)
@@ -209,6 +235,8 @@ def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine) ->
         unmade = [item for cell, units in stored for item in unmade_of(cell, units, run)]
         results = _merge_results(run / RESULTS, cells, rows, unmade)
         results.write(run / RESULTS)
+        if renew and (merged := merge_spec(run, spec := spec_to_renew(run), cells)) != spec:
+            write_spec(run, merged)
     if failed:
         for message in failed[1:]:
             say(f"error: {message}")

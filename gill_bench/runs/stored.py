@@ -14,9 +14,21 @@ from typing import Any
 
 from gill_bench.errors import InputError, command
 from gill_bench.files import digest, list_now
-from gill_bench.reading import from_json, from_sealed_json
-from gill_bench.rows import Results, Row, not_a_run, read_results
-from gill_bench.runs.units import COMMIT, SAMPLES, lines_of
+from gill_bench.rows import Results, Row, read_results
+from gill_bench.runs.kept_files import kept_scores
+from gill_bench.runs.units import (
+    MEND,
+    DamagedUnitError,
+    cell_folder,
+    file_hashes,
+    read_picture,
+    read_records,
+    recipe_of,
+    unit_folders,
+)
+from gill_bench.sealed import read_sealed
+from gill_bench.signatures import with_fields
+from gill_bench.spec import no_spec, read_spec
 
 Place = tuple[str, str, str]
 """(task, model, context)."""
@@ -29,15 +41,30 @@ class StoredSample:
     Attributes:
         folder: Of its unit.
         record: Its line in samples.jsonl: example, seed, image or output, cluster, target, prompt.
+        sha256: Of its picture, as it was written; "" of an output that is none.
     """
 
     folder: Path
     record: Mapping[str, Any]
+    sha256: str = ""
 
     @property
     def key(self) -> tuple[str, int]:
         """(example, seed)."""
         return self.record["example"], self.record["seed"]
+
+    @property
+    def picture(self) -> Path | None:
+        """The file of its picture, which is one of its unit; None of an output that is none."""
+        return self.folder / self.record["image"] if self.record.get("image") else None
+
+    def read_picture(self) -> bytes:
+        """The content of its picture.
+
+        Raises:
+            DamagedUnitError: It is not as it was written.
+        """
+        return read_picture(self.folder / self.record["image"], self.sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +110,9 @@ class StoredRun:
             InputError: It is not the folder of a run that was scored, or a file is damaged.
         """
         results = read_results(folder / "results.json")
-        try:
-            spec = from_json((folder / "spec.json").read_text(encoding="utf-8"))
-            _ = [(cell["task"], cell["model"], cell["context"], cell["recipe"]) for cell in spec["cells"]]
-        except FileNotFoundError as error:
-            raise not_a_run(folder) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{folder / 'spec.json'}: damaged ({error!r}); run the same command again") from error
+        spec = read_spec(folder)
+        if not spec["cells"]:
+            raise no_spec(folder)
         return cls(folder, results, spec)
 
     @cached_property
@@ -104,8 +127,12 @@ class StoredRun:
         """The outputs of a cell, each once."""
         seen: set[tuple[str, int]] = set()
         for folder in self._units(place):
-            for line in lines_of(folder / SAMPLES):
-                sample = StoredSample(folder, from_json(line))
+            try:
+                records, hashes = read_records(folder), file_hashes(folder)
+            except DamagedUnitError as error:
+                raise self._damaged(error) from error
+            for record in records:
+                sample = StoredSample(folder, record, hashes.get(record.get("image", ""), ""))
                 if sample.key not in seen:
                     seen.add(sample.key)
                     yield sample
@@ -134,22 +161,24 @@ class StoredRun:
             return None
         by_seed: dict[int, dict[str, float]] = {}
         signature, seeds = rows[0].signature, {row.seed for row in rows}
+        name = metric.partition("[")[0]
         for folder in self._units(place):
-            for raw in _scores(folder, metric.partition("[")[0], signature):
-                for example, seed, value in raw.get("values", ()) if raw.get("metric") == metric else ():
-                    if seed in seeds:
-                        by_seed.setdefault(seed, {}).setdefault(example, float(value))
-        for file in sorted(self._cell(place).glob("score-*.json")):
-            seed = int(file.stem.rsplit("-", 1)[1])
-            raw = self._numbers(file) if seed in seeds else {}
-            if signature.endswith(raw.get("signature", "?")):
-                for score in raw["scores"]:
-                    if score["metric"] == metric.partition("[")[0] and score["each"]:
-                        by_seed[seed] = {name: float(value) for name, value in score["each"].items()}
+            for file in kept_scores(folder):
+                raw = self._read(file.path) if file.metric == name and file.seed is None else {}
+                if raw.get("metric") == metric and signature.endswith(raw.get("signature", "?")):
+                    for example, seed, value in raw.get("values", ()):
+                        if seed in seeds:
+                            by_seed.setdefault(seed, {}).setdefault(example, float(value))
+        for file in kept_scores(self._cell(place)):
+            raw = self._numbers(file.path) if file.seed in seeds else {}
+            for score in raw.get("scores", ()):
+                own = with_fields(raw["signature"], score.get("signature") or {})
+                if file.seed is not None and signature.endswith(own) and score["metric"] == name and score["each"]:
+                    by_seed[file.seed] = {example: float(value) for example, value in score["each"].items()}
         return Values(dict(sorted(by_seed.items())), rows[0].higher_is_better, signature) if by_seed else None
 
     def _cell(self, place: Place) -> Path:
-        return self.folder.joinpath("units", *place)
+        return cell_folder(self.folder, place)
 
     @cached_property
     def _kept(self) -> dict[object, Any]:
@@ -158,7 +187,7 @@ class StoredRun:
     def _numbers(self, file: Path) -> dict[str, Any]:
         """A cell's numbers of all outputs together: one file of many metrics, read once."""
         if file not in self._kept:
-            self._kept[file] = _read(file)
+            self._kept[file] = self._read(file)
         found: dict[str, Any] = self._kept[file]
         return found
 
@@ -173,24 +202,21 @@ class StoredRun:
     def _find_units(self, place: Place) -> list[Path]:
         list_now(self._cell(place))
         entry = next((e for e in self.spec["cells"] if (e["task"], e["model"], e["context"]) == place), None)
-        if entry is None or not self._cell(place).is_dir():
+        if entry is None:
             return []
         wanted = digest(entry["recipe"])
-        units = [folder for folder in sorted(self._cell(place).iterdir()) if (folder / COMMIT).is_file()]
-        return [folder for folder in units if _read(folder / COMMIT).get("recipe") == wanted]
+        try:
+            return [folder for folder in unit_folders(self._cell(place)) if recipe_of(folder) == wanted]
+        except DamagedUnitError as error:
+            raise self._damaged(error) from error
 
+    def _read(self, file: Path) -> dict[str, Any]:
+        return read_sealed(file, f"mend it with: {command('score', self.folder)}")
 
-def _scores(folder: Path, name: str, signature: str) -> Iterator[dict[str, Any]]:
-    for file in sorted(folder.glob(f"score-{name}-*.json")):
-        raw = _read(file)
-        if signature.endswith(raw.get("signature", "?")):
-            yield raw
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        found = from_sealed_json(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        run = next((folder for folder in file.parents if (folder / "spec.json").is_file()), file.parent)
-        raise InputError(f"{file}: damaged ({error}); mend it with: {command('score', run)}") from error
-    return found
+    def _damaged(self, error: DamagedUnitError) -> InputError:
+        """The error for a damaged unit, and how its outputs are made again."""
+        reason = str(error).removesuffix(f"; {MEND}")
+        return InputError(
+            f"{reason}; {command('verify', self.folder)} withdraws its unit, and the command that made the run makes it"
+            " again"
+        )

@@ -15,17 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gill_bench.errors import GillBenchError
-from gill_bench.files import (
-    digest,
-    digest_file,
-    forget_list,
-    is_remote,
-    remove_folder,
-    to_json,
-    writing,
-)
+from gill_bench.errors import GillBenchError, InputError
+from gill_bench.files import digest, digest_file, forget_list, is_remote, remove_folder, to_json, writing
+from gill_bench.names import name_problem
 from gill_bench.reading import from_json
+from gill_bench.sealed import check_is_file, read_file, reason_of, remove_anything
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +30,8 @@ SCHEMA_VERSION = 1
 COMMIT = "unit.json"
 SAMPLES = "samples.jsonl"
 VECTORS = "vectors.npy"
+MEND = "gill-bench verify RUN withdraws its unit, and the same command makes it again"
+_KEY = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +105,42 @@ class DamagedUnitError(GillBenchError):
     """A committed unit is not as it was written; its samples must be made again."""
 
 
+def cell_folder(run: Path, place: tuple[str, str, str]) -> Path:
+    """The folder of a cell's units, the one place where names of tasks, models and contexts become a path.
+
+    Args:
+        run: The run directory.
+        place: (task, model, context): names from cards, or from files of a run that came from somewhere else.
+
+    Raises:
+        InputError: A name would lead out of the run, or a symbolic link does.
+    """
+    for kind, name in zip(("task", "model", "context"), place, strict=True):
+        problem = name_problem(name)
+        if problem:
+            raise InputError(f"{run}: the name of a {kind}, {name[:80]!r}, {problem}; nothing of it is read or written")
+    folder = run.joinpath("units", *place)
+    if not is_remote(run) and not folder.resolve().is_relative_to(run.resolve()):
+        raise InputError(
+            f"{folder}: a symbolic link leads out of the run, and links out of a run are not followed;"
+            " put the folder itself there"
+        )
+    return folder
+
+
+def is_unit_name(name: str) -> bool:
+    """Whether a folder can be that of a unit; anything else among units is not ours and is left alone."""
+    return _KEY.fullmatch(name) is not None
+
+
+def unit_folders(cell: Path) -> list[Path]:
+    """The committed units of a cell's folder, whole or not, in order."""
+    if not cell.is_dir():
+        return []
+    folders = [entry for entry in sorted(cell.iterdir()) if is_unit_name(entry.name) and is_done(entry)]
+    return [folder for folder in folders if is_remote(folder) or not folder.is_symlink()]
+
+
 def is_done(folder: Path) -> bool:
     """Whether a unit's folder is committed."""
     return (folder / COMMIT).is_file()
@@ -140,8 +172,8 @@ def read_unit(folder: Path) -> Unit:
 
 def _read_unit(folder: Path) -> Unit:
     file = folder / COMMIT
+    raw = _read_commit(folder)
     try:
-        raw: dict[str, Any] = from_json(file.read_text(encoding="utf-8"))
         unit = Unit(
             raw["task"],
             raw["model"],
@@ -157,29 +189,67 @@ def _read_unit(folder: Path) -> Unit:
         if missing:
             raise DamagedUnitError(f"{folder / missing[0]} is missing")
         for name in (SAMPLES, *({VECTORS} & files.keys())):
-            if digest_file(folder / name) != files[name]:
-                raise DamagedUnitError(f"{folder / name} is damaged")
+            file = folder / name
+            check_is_file(file)
+            if digest_file(file) != files[name]:
+                raise DamagedUnitError(f"{file} is damaged (its SHA-256 differs)")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedUnitError(f"{file} is damaged ({error!r})") from error
+        raise DamagedUnitError(f"{file} is damaged ({_reason(error)})") from error
     return unit
 
 
-def read_samples(folder: Path) -> list[Sample]:
-    """Read a committed unit's samples, in the order in which they were asked."""
-    file = folder / SAMPLES
+def _read_commit(folder: Path) -> dict[str, Any]:
+    """The content of `unit.json`, of which every name in `files` is that of a file in the unit's folder."""
+    file = folder / COMMIT
     try:
-        records = [from_json(line) for line in lines_of(file)]
-        return [
-            Sample(r["example"], r["seed"], row, r.get("image", ""), r.get("output", {}), r["flagged"], r["truncated"])
-            for row, r in enumerate(records)
-        ]
+        raw: dict[str, Any] = from_json(read_file(file).decode("utf-8"))
+        for name in raw["files"]:
+            problem = name_problem(name)
+            if problem:
+                raise ValueError(f"files: {name[:80]!r} {problem}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedUnitError(f"{file} is damaged ({error!r})") from error
+        raise DamagedUnitError(f"{file} is damaged ({_reason(error)})") from error
+    return raw
 
 
-def lines_of(file: Path) -> list[str]:
-    """The lines of a JSON lines file: texts in it may hold what Python else takes for a line end, such as U+2028."""
-    return [line for line in file.read_text(encoding="utf-8").split("\n") if line]
+def recipe_of(folder: Path) -> str:
+    """Digest of the recipe of a committed unit; raises as `read_unit`, but sees to nothing else of it."""
+    return str(_read_commit(folder).get("recipe"))
+
+
+def read_records(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a committed unit's `samples.jsonl`, as they were written.
+
+    Each has the fields `example`, `seed`, `flagged` and `truncated`; `image`, where there is one, names a file of the
+    unit.
+
+    Raises:
+        DamagedUnitError: The file is damaged, or names a picture that `unit.json` does not.
+    """
+    file = folder / SAMPLES
+    hashes = file_hashes(folder)
+    try:
+        content = read_file(file)
+        if hashlib.sha256(content).hexdigest() != hashes[SAMPLES]:
+            raise ValueError("its SHA-256 differs")
+        # Split at line feeds alone: texts may hold what Python else takes for a line end, such as U+2028.
+        records: list[dict[str, Any]] = [from_json(line) for line in content.decode("utf-8").split("\n") if line]
+        for record in records:
+            _ = record["example"], record["seed"], record["flagged"], record["truncated"]
+            image = record.get("image", "")
+            if image and image not in hashes:
+                raise ValueError(f"{COMMIT} names no picture {image[:80]!r}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedUnitError(f"{file} is damaged ({_reason(error)})") from error
+    return records
+
+
+def read_samples(folder: Path) -> list[Sample]:
+    """Read a committed unit's samples, in the order in which they were asked; raises as `read_records`."""
+    return [
+        Sample(r["example"], r["seed"], row, r.get("image", ""), r.get("output", {}), r["flagged"], r["truncated"])
+        for row, r in enumerate(read_records(folder))
+    ]
 
 
 def read_vectors(folder: Path) -> NDArray[np.float32]:
@@ -188,22 +258,52 @@ def read_vectors(folder: Path) -> NDArray[np.float32]:
 
     file = folder / VECTORS
     try:
-        content = file.read_bytes()
+        content = read_file(file)
         if hashlib.sha256(content).hexdigest() != file_hashes(folder)[VECTORS]:
-            raise DamagedUnitError(
-                f"{file}: its content is not what the model made (SHA-256 differs);"
-                " gill-bench verify RUN withdraws its unit, and the same command makes it again"
-            )
+            raise changed_file(file)
         vectors: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
     except (OSError, ValueError, KeyError) as error:
-        raise DamagedUnitError(f"{file} is damaged ({error!r})") from error
+        raise DamagedUnitError(f"{file} is damaged ({_reason(error)})") from error
     return vectors
+
+
+def read_picture(file: Path, sha256: str) -> bytes:
+    """The content of a committed unit's picture, as it was written.
+
+    Raises:
+        DamagedUnitError: It is not that any more, or not there.
+    """
+    try:
+        content = read_file(file)
+    except OSError as error:
+        raise DamagedUnitError(f"{file} is damaged ({_reason(error)}); {MEND}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise changed_file(file)
+    return content
+
+
+def changed_file(file: Path) -> DamagedUnitError:
+    """The error for a unit's file that is not the one that was committed."""
+    return DamagedUnitError(f"{file}: its content is not what the model made (SHA-256 differs); {MEND}")
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of a committed unit's files, as they were written."""
-    hashes: dict[str, str] = from_json((folder / COMMIT).read_text(encoding="utf-8"))["files"]
+    hashes: dict[str, str] = _read_commit(folder)["files"]
     return hashes
+
+
+def unit_content(folder: Path) -> str:
+    """Digest of what a committed unit holds: its samples, vectors and pictures, whenever and wherever they were made.
+
+    Whatever is computed of a unit and kept (scores, features, numbers of a cell) is kept with this, and counts only
+    as long as it is the same.
+    """
+    return digest(file_hashes(folder))
+
+
+def _reason(error: Exception) -> str:
+    return "not there" if isinstance(error, FileNotFoundError) else reason_of(error)
 
 
 def write_unit(
@@ -224,11 +324,16 @@ def write_unit(
         made: How it was made (seconds, device): not part of the key.
     """
     forget_list(folder)
-    if folder.is_dir():
-        if is_remote(folder) and is_whole(folder):
-            return
-        (folder / COMMIT).unlink(missing_ok=True)
-        remove_folder(folder)
+    if is_remote(folder):
+        if folder.is_dir():
+            if is_whole(folder):
+                return
+            (folder / COMMIT).unlink(missing_ok=True)
+            remove_folder(folder)
+    else:
+        if not folder.is_symlink():
+            remove_anything(folder / COMMIT)  # first: a folder without it is no unit
+        remove_anything(folder)
     folder.mkdir(parents=True)
     lines: list[str] = []
     files: dict[str, str] = {}

@@ -6,42 +6,41 @@ command that made the run makes the unit again. Anything else that is damaged ca
 
 from __future__ import annotations
 
-import hashlib
 import io
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from gill_bench.errors import InputError, command
-from gill_bench.files import digest, list_now
+from gill_bench.errors import InputError
+from gill_bench.files import list_now
 from gill_bench.images import UnreadablePictureError, load_image
 from gill_bench.progress import bar
 from gill_bench.read_ahead import read_ahead
-from gill_bench.reading import from_sealed_json
-from gill_bench.rows import Row, not_a_run, read_results
-from gill_bench.runs.failures import PATTERN as FAILURES
-from gill_bench.runs.failures import read_failure
-from gill_bench.runs.folder import read_spec
+from gill_bench.rows import not_a_run
+from gill_bench.runs.kept_files import cell_paths
 from gill_bench.runs.lock import RunLock
 from gill_bench.runs.units import (
     COMMIT,
+    MEND,
     SAMPLES,
     VECTORS,
     DamagedUnitError,
     Unit,
+    cell_folder,
     file_hashes,
     is_done,
+    is_unit_name,
+    read_picture,
     read_samples,
     read_unit,
     read_vectors,
+    unit_folders,
 )
+from gill_bench.runs.verify_results import Problem, Stored, problems_of_failures, problems_of_run, problems_of_scores
+from gill_bench.sealed import ASIDE, NotAFileError, put_aside
+from gill_bench.spec import FILE as SPEC
 
-DAMAGED = f"{COMMIT}.damaged"
-_KEY = re.compile(r"[0-9a-f]{16}")
-_Stored = dict[tuple[str, str, str, str], Counter[int]]  # examples by seed, of (task, model, context, recipe)
+DAMAGED = f"{COMMIT}{ASIDE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +57,6 @@ class Damaged:
     unit: str
     reason: str
     withdrawn: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Another file that is not as it should be, from the run directory: what is wrong, and how it is put right."""
-
-    file: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +93,11 @@ class _Looked:
         try:
             self.unit = _read_whole(folder)
             self.files = len(file_hashes(folder))
-            self.problems = list(_problems_of_scores(folder, run, len(self.unit.examples) * len(self.unit.seeds)))
+            self.problems = list(problems_of_scores(folder, run, len(self.unit.examples) * len(self.unit.seeds)))
         except DamagedUnitError as error:
-            self.reason = str(error).removeprefix(f"{folder}/")
-            self.readable = not isinstance(error.__cause__, OSError)
+            self.reason = str(error).removeprefix(f"{folder}/").removesuffix(f"; {MEND}")
+            cause = error.__cause__
+            self.readable = not isinstance(cause, OSError) or isinstance(cause, (NotAFileError, FileNotFoundError))
         except OSError as error:  # says nothing of what is on the disk
             self.reason, self.readable = f"{error.filename}: cannot be read: {error.strerror}", False
 
@@ -119,35 +111,40 @@ def verify(run: Path) -> Verdict:
     Raises:
         InputError: It is not the folder of a run.
     """
-    if not (run / "units").is_dir() and not (run / "spec.json").is_file():
+    if not (run / "units").is_dir() and not (run / SPEC).exists():
         raise not_a_run(run)
     list_now(run / "units")
-    folders = sorted(file.parent for file in run.glob(f"units/*/*/*/*/{COMMIT}"))
     damaged: list[Damaged] = []
     problems: list[Problem] = []
-    stored: _Stored = {}
+    cells = []
+    for cell in cell_paths(run):
+        try:
+            cells.append(cell_folder(run, (cell.parts[-3], cell.parts[-2], cell.name)))
+        except InputError as error:
+            problems.append(Problem(cell.relative_to(run).as_posix(), str(error)))
+    folders = [folder for cell in cells for folder in unit_folders(cell)]
+    stored: Stored = {}
     files = 0
     with bar("verifying", len(folders), "units") as step:
-        for found in read_ahead(lambda folder: _Looked(folder, run), folders):
+        for looked in read_ahead(lambda folder: _Looked(folder, run), folders):
             step(1)
-            files += found.files
-            problems += found.problems
-            if found.unit is not None:
-                unit = found.unit
-                cell = stored.setdefault((unit.task, unit.model, unit.context, unit.recipe), Counter())
-                cell.update({seed: len(unit.examples) for seed in unit.seeds})
-            elif is_done(found.folder):  # else it was made again meanwhile, or is being so
-                withdrawn = found.readable and _withdraw(found.folder, run)
-                damaged.append(Damaged(found.folder.relative_to(run).as_posix(), found.reason, withdrawn))
-    for folder in sorted({folder.parent for folder in folders}):
-        problems += _problems_of_scores(folder, run, None)
-    for file in sorted(run.glob(f"units/*/*/*/{FAILURES}")):
-        try:
-            read_failure(file)
-        except (OSError, ValueError) as error:
-            mend = "remove it: it is written again when the example fails again"
-            problems.append(Problem(file.relative_to(run).as_posix(), f"damaged ({error}); {mend}"))
-    problems += _problems_of_results(run, stored, skip_counts=bool(damaged))
+            files += looked.files
+            problems += looked.problems
+            if looked.unit is not None:
+                unit = looked.unit
+                counts = stored.setdefault((unit.task, unit.model, unit.context, unit.recipe), Counter())
+                counts.update({seed: len(unit.examples) for seed in unit.seeds})
+            elif is_done(looked.folder):  # else it was made again meanwhile, or is being so
+                withdrawn = looked.readable and _withdraw(looked.folder, run)
+                damaged.append(Damaged(looked.folder.relative_to(run).as_posix(), looked.reason, withdrawn))
+    for cell in cells:
+        for commit in sorted(cell.glob(f"*/{COMMIT}")):
+            if is_unit_name(commit.parent.name) and not commit.is_file():
+                name = commit.relative_to(run).as_posix()
+                problems.append(Problem(name, "no file; the command that made the run makes its unit again"))
+        problems += problems_of_scores(cell, run, None)
+        problems += problems_of_failures(cell, run)
+    problems += problems_of_run(run, None if damaged else stored)
     return Verdict(len(folders), files, tuple(damaged), tuple(problems))
 
 
@@ -171,9 +168,7 @@ def _read_whole(folder: Path) -> Unit:
     if strange:
         raise DamagedUnitError(f"{folder / SAMPLES}: its pictures are not those that {COMMIT} names: {min(strange)}")
     for name in pictures:
-        content = (folder / name).read_bytes()
-        if hashlib.sha256(content).hexdigest() != hashes[name]:
-            raise DamagedUnitError(f"{folder / name}: its content is not what the model made (SHA-256 differs)")
+        content = read_picture(folder / name, hashes[name])
         try:
             load_image(io.BytesIO(content))
         except UnreadablePictureError as error:
@@ -187,81 +182,11 @@ def _read_whole(folder: Path) -> Unit:
 
 def _withdraw(folder: Path, run: Path) -> bool:
     """Take a unit's commit back, unless a process that works on the run has it, or made it again meanwhile."""
-    if not _KEY.fullmatch(folder.name):
-        return False  # no run reads such a folder as a unit of its own
     try:
         with RunLock(run) as lock, lock.unit(folder.name, wait=False) as held:
             if not held or not is_done(folder) or _Looked(folder, run).unit is not None:
                 return False
-            # Written and removed, because object stores cannot rename.
-            (folder / DAMAGED).write_bytes((folder / COMMIT).read_bytes())
-            (folder / COMMIT).unlink()
+            put_aside(folder / COMMIT)
     except (OSError, InputError):  # a read-only folder, or one without locks: what is wrong is said all the same
         return False
     return True
-
-
-def _problems_of_scores(folder: Path, run: Path, samples: int | None) -> Iterator[Problem]:
-    """What is wrong with the files that scoring left in a unit's folder, or, without `samples`, in a cell's."""
-    from gill_bench.runs.scoring.features import load_features
-
-    mend = f"remove it, then: {command('score', run)}"
-    for file in sorted(folder.glob("score-*.json")):
-        try:
-            content = from_sealed_json(file.read_text(encoding="utf-8"))
-            _ = content["signature"], [float(value) for *_, value in content.get("values", ())]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            yield Problem(file.relative_to(run).as_posix(), f"damaged ({error!r}); {mend}")
-    for file in sorted(folder.glob("features-*.npy")):
-        try:
-            rows = len(load_features(file)[0])
-        except (OSError, ValueError, EOFError, TypeError) as error:
-            yield Problem(file.relative_to(run).as_posix(), f"damaged ({error!r}); {mend}")
-        else:
-            if samples is not None and rows != samples:
-                yield Problem(file.relative_to(run).as_posix(), f"{rows} rows for {samples} samples; {mend}")
-
-
-def _problems_of_results(run: Path, stored: _Stored, *, skip_counts: bool) -> Iterator[Problem]:
-    """What is wrong with spec.json and results.json, each alone and with the units.
-
-    Args:
-        run: The run directory.
-        stored: How many examples are stored.
-        skip_counts: Numbers cannot agree with units of which some are damaged.
-    """
-    try:
-        spec = read_spec(run)
-        recipes = {(one["task"], one["model"], one["context"]): one["recipe"] for one in spec["cells"]}
-    except InputError as error:
-        yield Problem("spec.json", str(error).removeprefix(f"{run / 'spec.json'}: "))
-        return
-    if not (run / "results.json").exists():
-        return  # never scored, or stopped before: nothing is damaged
-    try:
-        rows = read_results(run / "results.json").rows
-    except InputError as error:
-        yield Problem("results.json", str(error).removeprefix(f"{run / 'results.json'}: "))
-        return
-    for row in rows:
-        wrong = _wrong_counts(row, recipes, {} if skip_counts else stored)
-        if wrong:
-            where = f"{row.task}/{row.model}/{row.context}, {row.metric}, seed {row.seed}"
-            yield Problem("results.json", f"{where}: {wrong}; write it again with: {command('score', run)}")
-
-
-def _wrong_counts(row: Row, recipes: Mapping[tuple[str, str, str], Any], stored: _Stored) -> str:
-    """What is wrong with a row's counts, or ""."""
-    counts = (row.n_scored, row.n_missing, row.n_failed, row.n_refused, row.n_not_made)
-    if sum(counts) != row.n_expected:
-        told = " + ".join(map(str, counts))
-        return f"{row.n_expected} expected, but {told} scored, missing, failed, refused and not made"
-    place = (row.task, row.model, row.context)
-    recipe = recipes.get(place)
-    if recipe is None:
-        return "spec.json has no such task, model and context"
-    if not stored or recipe.get("asks") == "nothing":  # labels alone: no outputs are stored
-        return ""
-    seeds = stored.get((*place, digest(recipe)), Counter())
-    there = seeds[row.seed] if row.seed in seeds else max(seeds.values(), default=0)
-    return f"{row.n_scored} scored, but {there} stored" if row.n_scored > there else ""

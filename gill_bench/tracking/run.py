@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gill_bench.errors import InputError
-from gill_bench.files import is_remote
+from gill_bench.names import name_problem
 from gill_bench.rows import Counts, Row
-from gill_bench.runs.stored import Place, StoredRun
+from gill_bench.runs.folder import read_sessions
+from gill_bench.runs.stored import Place, StoredRun, StoredSample
+from gill_bench.sealed import read_file
 from gill_bench.statistics import spread
 from gill_bench.tracking import Tracker
 
@@ -43,22 +45,21 @@ def track(run: StoredRun, tracker: Tracker, name: str, tables: Mapping[str, str]
     for table, markdown in tables.items():
         tracker.table(table, markdown)
     with TemporaryDirectory() as scratch:
-        for file in _FILES:
-            if (run.folder / file).is_file():
-                tracker.file(_here(run.folder / file, Path(scratch)))
+        for name in _FILES:
+            if (run.folder / name).is_file():
+                tracker.file(_copy(name, read_file(run.folder / name), Path(scratch)))
         for place in dict.fromkeys(place for place, _ in run.rows):
-            for label, picture, caption in _pictures(run, place, pictures):
-                tracker.picture(label, _here(picture, Path(scratch)), caption)
+            for label, sample, caption in _pictures(run, place, pictures):
+                copy = f"{sample.folder.name}/{sample.record['image']}"
+                tracker.picture(label, _copy(copy, sample.read_picture(), Path(scratch)), caption)
         return tracker.finish()
 
 
-def _here(file: Path, scratch: Path) -> Path:
-    """A file of this machine, for libraries that read no others."""
-    if not is_remote(file):
-        return file
-    copy = scratch / file.parent.name / file.name
+def _copy(name: str, content: bytes, scratch: Path) -> Path:
+    """A file of this machine with some content, for libraries that read no others."""
+    copy = scratch / name
     copy.parent.mkdir(exist_ok=True)
-    copy.write_bytes(file.read_bytes())
+    copy.write_bytes(content)
     return copy
 
 
@@ -77,13 +78,9 @@ def _summary(rows: list[Row]) -> Iterator[tuple[str, float]]:
 
 def _config(run: StoredRun) -> dict[str, str]:
     """Versions, commit and device of the last session, how each model was run, and each number's signature."""
-    file = run.folder / "env.json"
+    session = {**(read_sessions(run.folder) or [{}])[-1]}
+    packages = session.pop("packages", {})
     found: dict[str, str] = {}
-    try:
-        session = json.loads(file.read_text(encoding="utf-8"))["sessions"][-1] if file.is_file() else {}
-        packages = session.pop("packages", {})
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise InputError(f"{file}: damaged ({error!r}); delete it, nothing depends on it") from error
     found |= {name: " ".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in session.items()}
     found |= {f"packages/{name}": str(version) for name, version in packages.items()}
     for row in run.results.rows:
@@ -96,14 +93,16 @@ def _config(run: StoredRun) -> dict[str, str]:
     return found | {f"note/{place}": note for place, note in enumerate(run.results.notes, 1)}
 
 
-def _pictures(run: StoredRun, place: Place, count: int) -> Iterator[tuple[str, Path, str]]:
+def _pictures(run: StoredRun, place: Place, count: int) -> Iterator[tuple[str, StoredSample, str]]:
     shown: set[str] = set()
     for sample in run.samples(place) if count else ():
-        example, image = sample.key[0], sample.record.get("image")
-        if not image or example in shown:
+        example = sample.key[0]
+        if sample.picture is None or example in shown:
             continue
         shown.add(example)
         caption = f"seed {sample.key[1]}: {sample.record.get('prompt') or ''}"
-        yield f"{'/'.join(place)}/{example}", sample.folder / image, caption
+        # Services make files of these names.
+        name = re.sub(r"[^A-Za-z0-9._-]|^\.+", "_", example) if name_problem(example) else example
+        yield f"{'/'.join(place)}/{name}", sample, caption
         if len(shown) == count:
             return

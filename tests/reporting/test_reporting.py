@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from gill_bench.reporting import tables_for
 from gill_bench.reporting.merge import merge_results
 from gill_bench.rows import Results, Row
 from tests.reporting.made_up import row, usual_rows
+from tests.runs.helpers import write_made_up_spec
 
 app = typer.Typer()
 app.command()(report)
@@ -80,7 +80,7 @@ def test_a_run_without_rows(tmp_path: Path) -> None:
 def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "a", usual_rows())
     cell = {"task": "vist", "model": "gill", "context": "1-caption", "seeds": [0, 1, 2]}
-    (folder / "spec.json").write_text(json.dumps({"cells": [cell]}))
+    write_made_up_spec(folder, [cell])
     [made] = tables_for([folder], Cards(), ["table-1"])
     assert any("UNFINISHED: vist/gill/1-caption" in note and note.endswith(" 2.") for note in made.warnings)
     (folder / "spec.json").write_text("{")
@@ -165,7 +165,7 @@ def test_what_is_unfinished_stands_under_the_tables_of_its_task(tmp_path: Path) 
         {"task": task, "model": "gill", "context": context, "seeds": [0, 7]}
         for task, context in (("coco-fid", "caption"), ("visdial", "1-round"))
     ]
-    (folder / "spec.json").write_text(json.dumps({"cells": cells}))
+    write_made_up_spec(folder, cells)
     first, second = tables_for([folder], Cards())
     assert (first.name, second.name) == ("table-1", "table-8")
     assert [note.split(" was ")[0] for note in first.warnings] == ["UNFINISHED: visdial/gill/1-round"]

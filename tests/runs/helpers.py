@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gill_bench.runs.planning import Ask, make_plan
 from gill_bench.runs.run import Outcome, execute
+from gill_bench.sealed import write_sealed
+from gill_bench.spec import write_spec
 from tests.stories import small_vist
 
 CARDS = Path(__file__).resolve().parents[1] / "cards"
@@ -58,3 +61,24 @@ def tree(out: Path) -> dict[str, bytes]:
         for file in sorted(out.rglob("*"))
         if file.is_file() and file.name not in ("env.json", "unit.json", ".lock")
     }
+
+
+def write_made_up_spec(folder: Path, cells: Sequence[Mapping[str, Any]]) -> None:
+    """A `spec.json` with cells of which only some fields matter."""
+    task = {"card": {"name": "vist"}, "data": "mini", "limit": 0, "metric_weights": "mini"}
+    usual: dict[str, Any] = {"task_as": "vist@0", "seeds": [0], "recipe": {}, "notes": []}
+    spec = {"schema_version": 1, "tasks": {"vist@0": task}, "cells": [{**usual, **cell} for cell in cells]}
+    write_spec(folder, spec)
+
+
+def seal_again(folder: Path) -> None:
+    """Make seals and hashes fit what a test changed, as if a run had written it so."""
+    for file in (folder / "results.json", folder / "spec.json", *folder.rglob("score-*.json")):
+        content = json.loads(file.read_text())
+        write_sealed(file, {name: value for name, value in content.items() if name != "sha256"}, indent=1)
+    for file in folder.rglob("unit.json"):
+        content = json.loads(file.read_text())
+        for name in content["files"]:
+            if (file.parent / name).is_file():
+                content["files"][name] = hashlib.sha256((file.parent / name).read_bytes()).hexdigest()
+        file.write_text(json.dumps(content))

@@ -20,6 +20,7 @@ from gill_bench.runs.run import Outcome, score
 from gill_bench.runs.stored import StoredRun
 from gill_bench.runs.units import is_done
 from gill_bench.runs.verify import verify
+from gill_bench.sealed import write_sealed
 from tests.runs import able
 from tests.runs.helpers import ask, results, run, tree
 
@@ -283,14 +284,14 @@ def test_results_of_older_versions_have_none_of_the_new_counts(tmp_path: Path) -
     content = results(tmp_path / "run")
     old = {**older(content), "rows": [older(row) for row in content["rows"]]}
     del old["unmade"]
-    file.write_text(json.dumps(old))
+    write_sealed(file, old)
     assert read_results(file) == now
     assert verify(tmp_path / "run").whole
     for wrong in ({"n_not_made": -1}, {"n_refused": 1.5}, {"n_not_made": True}):
-        file.write_text(json.dumps({**old, "rows": [{**old["rows"][0], **wrong}]}))
+        write_sealed(file, {**old, "rows": [{**old["rows"][0], **wrong}]})
         with pytest.raises(InputError, match=next(iter(wrong))):
             read_results(file)
-    file.write_text(json.dumps({**old, "rows": [{**old["rows"][0], "n_not_made": 1}]}))
+    write_sealed(file, {**old, "rows": [{**old["rows"][0], "n_not_made": 1}]})
     assert "scored, missing, failed, refused and not made" in verify(tmp_path / "run").problems[0].reason
 
 

@@ -14,13 +14,15 @@ from gill_bench.errors import IncompleteError, InputError
 from gill_bench.files import digest
 from gill_bench.runs.golden import Verdict, check, golden_of, read_golden, write_golden
 from gill_bench.runs.stored import StoredRun
-from tests.runs.helpers import run
+from tests.runs.helpers import run, seal_again, write_made_up_spec
+
+UNIT, SCORES = "0" * 16, f"score-q-{12 * '0'}.json"
 
 
 def made_up(folder: Path, values: np.ndarray, *, signature: str = "gill-bench:1|net:a", failed: int = 0) -> StoredRun:
     """A run of one metric, values (examples, seeds), three examples a cluster."""
     recipe = {"version": 1}
-    unit = folder / "units" / "vist" / "m" / "c" / "u"
+    unit = folder / "units" / "vist" / "m" / "c" / UNIT
     unit.mkdir(parents=True)
     samples = [
         {"example": str(e), "seed": s, "image": "x.png", "flagged": False, "truncated": False, "cluster": str(e // 3)}
@@ -28,11 +30,12 @@ def made_up(folder: Path, values: np.ndarray, *, signature: str = "gill-bench:1|
         for s in range(values.shape[1])
     ]
     (unit / "samples.jsonl").write_text("\n".join(map(json.dumps, samples)) + "\n")
-    (unit / "unit.json").write_text(json.dumps({"recipe": digest(recipe)}))
+    files = {"samples.jsonl": "", "x.png": ""}
+    (unit / "unit.json").write_text(json.dumps({"recipe": digest(recipe), "files": files}))
     scores = [[str(e), s, float(values[e, s])] for e in range(len(values)) for s in range(values.shape[1])]
-    (unit / "score-q-1.json").write_text(json.dumps({"metric": "q", "signature": "net:a", "values": scores}))
+    (unit / SCORES).write_text(json.dumps({"metric": "q", "signature": "net:a", "values": scores}))
     cell = {"task": "vist", "model": "m", "context": "c", "recipe": recipe}
-    (folder / "spec.json").write_text(json.dumps({"cells": [cell]}))
+    write_made_up_spec(folder, [cell])
     rows = [
         {
             "task": "vist",
@@ -56,6 +59,7 @@ def made_up(folder: Path, values: np.ndarray, *, signature: str = "gill-bench:1|
     ]
     content = {"schema_version": 1, "rows": rows, "missing": [], "notes": []}
     (folder / "results.json").write_text(json.dumps(content))
+    seal_again(folder)
     return StoredRun.open(folder)
 
 

@@ -12,6 +12,7 @@ import pytest
 from gill_bench.mean_interval import interval_over_clusters, interval_over_seeds
 from gill_bench.rows import Row, read_results
 from gill_bench.runs.intervals import StoredIntervals
+from tests.runs.helpers import seal_again
 from tests.runs.test_golden import made_up
 
 VALUES = np.random.default_rng(1).normal(0.6, 0.1, (30, 2))
@@ -39,6 +40,7 @@ def test_seeds_may_lie_in_several_runs(tmp_path: Path) -> None:
         content = json.loads((folder / "results.json").read_text())
         content["rows"] = [row for row in content["rows"] if row["seed"] == seed]
         (folder / "results.json").write_text(json.dumps(content))
+        seal_again(folder)
     rows = [*rows_of(tmp_path / "0"), *rows_of(tmp_path / "1")]
     assert StoredIntervals([tmp_path / "0", tmp_path / "1"])(rows) == StoredIntervals([tmp_path / "both"])(rows)
 
@@ -55,6 +57,7 @@ def test_without_single_examples_it_is_over_seeds(tmp_path: Path, change: str) -
         for row in content["rows"]:
             row["value"] += 0.01
         (tmp_path / "run" / "results.json").write_text(json.dumps(content))
+        seal_again(tmp_path / "run")
     rows = rows_of(tmp_path / "run")
     found = StoredIntervals([tmp_path / "run"])(rows)
     assert found is not None
@@ -67,4 +70,5 @@ def test_nothing_is_said_of_what_was_not_scored(tmp_path: Path) -> None:
     for row in content["rows"]:
         row["value"] = None
     (tmp_path / "run" / "results.json").write_text(json.dumps(content))
+    seal_again(tmp_path / "run")
     assert StoredIntervals([tmp_path / "run"])(rows_of(tmp_path / "run")) is None

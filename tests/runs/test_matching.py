@@ -12,7 +12,8 @@ from gill_bench.errors import InputError
 from gill_bench.runs.compare import Side, compare
 from gill_bench.runs.comparisons import Comparison
 from gill_bench.significance import mcnemar_p
-from tests.runs.test_golden import made_up
+from tests.runs.helpers import seal_again
+from tests.runs.test_golden import SCORES, made_up
 
 
 def one(first: Path, second: Path) -> Comparison:
@@ -37,6 +38,7 @@ def alone(folder: Path) -> None:
     for file in folder.rglob("samples.jsonl"):
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         file.write_text("\n".join(json.dumps({**line, "cluster": line["example"]}) for line in lines) + "\n")
+    seal_again(folder)
 
 
 def test_mcnemar_is_for_independent_answers(tmp_path: Path) -> None:
@@ -69,10 +71,11 @@ def test_sides_without_a_shared_seed(tmp_path: Path) -> None:
     for file in (tmp_path / "b").rglob("*"):
         if file.name in ("results.json", "samples.jsonl"):
             edit(file, ('"seed": 0', '"seed": 7'), ('"seed": 1', '"seed": 8'))
-        elif file.name == "score-q-1.json":
+        elif file.name == SCORES:
             content = json.loads(file.read_text())
             content["values"] = [[name, seed + 7, value] for name, seed, value in content["values"]]
             file.write_text(json.dumps(content))
+    seal_again(tmp_path / "b")
     found = one(tmp_path / "a", tmp_path / "b")
     assert found.notes == (
         "the sides share no seed, so that their noise differs: means over the seeds of each are compared",
@@ -88,6 +91,7 @@ def test_another_split_and_another_prompt_are_said(tmp_path: Path) -> None:
         file.write_text(
             "\n".join(json.dumps({**x, "prompt": "new"} if x["example"] == "3" else x) for x in lines) + "\n"
         )
+    seal_again(tmp_path / "b")
     found = one(tmp_path / "a", tmp_path / "b")
     assert found.difference.n == 24
     assert set(found.only_first) == {str(name) for name in range(24, 30)}
@@ -102,7 +106,8 @@ def test_another_way_of_computing_is_refused(tmp_path: Path, other: str) -> None
     made_up(tmp_path / "a", binary(1), signature="data:vist/val|examples:aa|net:a")
     made_up(tmp_path / "b", binary(2), signature=other)
     if other.endswith("net:b"):
-        edit(next((tmp_path / "b").rglob("score-q-1.json")), ("net:a", "net:b"))
+        edit(next((tmp_path / "b").rglob(SCORES)), ("net:a", "net:b"))
+        seal_again(tmp_path / "b")
     with pytest.raises(InputError, match="computed in two ways"):
         compare(Side(tmp_path / "a"), Side(tmp_path / "b"))
 
@@ -137,9 +142,10 @@ def test_nothing_in_common_is_said(tmp_path: Path) -> None:
     for file in (tmp_path / "b").rglob("*"):
         if file.name == "samples.jsonl":
             edit(file, ('"example": "', '"example": "other'))
-        elif file.name == "score-q-1.json":
+        elif file.name == SCORES:
             content = json.loads(file.read_text())
             content["values"] = [["other" + name, seed, value] for name, seed, value in content["values"]]
             file.write_text(json.dumps(content))
+    seal_again(tmp_path / "b")
     with pytest.raises(InputError, match="the sides have no example in common"):
         compare(Side(tmp_path / "a"), Side(tmp_path / "b"))

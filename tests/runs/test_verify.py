@@ -16,7 +16,9 @@ from PIL import Image
 from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.runs.lock import RunLock
+from gill_bench.runs.scoring.features import load_features, write_features
 from gill_bench.runs.verify import DAMAGED, verify
+from gill_bench.sealed import write_sealed
 from tests.runs.able import run as run_able
 from tests.runs.able import small_units
 from tests.runs.helpers import CARDS, run, tree
@@ -71,12 +73,12 @@ def not_finite(file: Path) -> None:
 
 def other_counts(count: int) -> Callable[[Path], None]:
     def damage(file: Path) -> None:
-        """As if an older version, which has no digest, had written it."""
+        """And sealed again: as written by something that counts wrongly."""
         content = json.loads(file.read_text())
         del content["sha256"]
         for row in content["rows"]:
             row["n_scored"] = count
-        file.write_text(json.dumps(content))
+        write_sealed(file, content)
 
     return damage
 
@@ -193,7 +195,8 @@ def test_what_can_be_computed_again_is_named(
 def test_damaged_features_are_named(tmp_path: Path, kinds: Path) -> None:
     out = Path(shutil.copytree(kinds, tmp_path / "run"))
     short, other = sorted(out.rglob("features-*.npy"))[:2]
-    np.save(short, np.load(short)[1:])
+    features, of = load_features(short)
+    write_features(short, features[1:], of)
     other_feature(other)
     for reason in ("altered since it was written", "damaged"):
         found = verify(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -95,6 +96,8 @@ def compare(
 ) -> list[Score]:
     """FID, and the mean and standard deviation of KID over its subsets; no values for fewer than `min_samples`.
 
+    Where a side has fewer pictures than a subset of KID should, subsets have as many, and KID's signature says so.
+
     Args:
         generated: Blocks (n, d) of features.
         reference: The same of the reference pictures.
@@ -103,11 +106,12 @@ def compare(
     """
     import numpy as np
 
-    from gill_bench.metrics.fid.kid import kernel_distance
+    from gill_bench.metrics.fid.kid import SUBSET_SIZE, SUBSETS, kernel_distance
     from gill_bench.metrics.frechet import FeatureStatistics, frechet_distance
 
     count, others = sum(map(len, generated)), sum(map(len, reference))
     values: dict[str, float | None] = dict.fromkeys(("fid", "kid", "kid-over-subsets-sd"))
+    subsets = ""  # where there are fewer pictures than a subset has
     if count >= check_settings(Settings, settings, "fid").min_samples and others >= 2:
         kid = kernel_distance(np.concatenate(generated), np.concatenate(reference))
         values = {
@@ -115,5 +119,9 @@ def compare(
             "kid": kid.mean,
             "kid-over-subsets-sd": kid.std,
         }
+        subsets = f"{SUBSETS}x{kid.subset_size}" if kid.subset_size < SUBSET_SIZE else ""
     truncated, flagged = sum(sample.truncated for sample in samples), sum(sample.flagged for sample in samples)
-    return [Score(name, value, False, count, truncated=truncated, flagged=flagged) for name, value in values.items()]
+    found = [Score(name, value, False, count, truncated=truncated, flagged=flagged) for name, value in values.items()]
+    if not subsets:
+        return found
+    return [replace(one, signature={"kid": "" if one.metric == "fid" else subsets}) for one in found]

@@ -13,11 +13,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gill_bench.errors import InputError
 from gill_bench.files import digest, write_atomic
 from gill_bench.reporting.page.thumbnails import SMALL_BYTES, VERSION, data_uri
+from gill_bench.sealed import check_is_file
 
 MARKER = ".gill-bench-page"
 _SUB_FOLDERS = ("data", "pictures", "figures")
@@ -49,6 +50,8 @@ class PageFolder:
                     )
                 write_atomic(path / MARKER, b"A page of gill-bench: made anew by gill-bench report --html.\n")
             for name in _SUB_FOLDERS:
+                if (path / name).is_symlink():
+                    raise InputError(f"{path / name}: a symbolic link, which a page does not write through; remove it")
                 (path / name).mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(f"{path}: cannot write a page there: {error.strerror}") from error
@@ -70,14 +73,10 @@ class PageFolder:
             _write(self.path / name, content)
         return name
 
-    def pictures(self, files: Sequence[tuple[Path, int, int]]) -> str:
-        """Write thumbnails to be loaded on demand, unless those of the same files are there.
-
-        Args:
-            files: With size and time of modification, as in `Shelf`.
-        """
-        key = digest(script_json([VERSION, [[str(file), size, time] for file, size, time in files]]))[:16]
-        return self._script(f"pictures/{key}", lambda: _list_of_uris([data_uri(file) for file, _, _ in files]))
+    def pictures(self, files: Sequence[_Picture]) -> str:
+        """Write thumbnails to be loaded on demand, unless those of the same files are there."""
+        key = digest(script_json([VERSION, [[str(one.file), *one[1:]] for one in files]]))[:16]
+        return self._script(f"pictures/{key}", lambda: _list_of_uris([data_uri(one.file, one.sha256) for one in files]))
 
     def page(self, name: str, text: str) -> None:
         """Write a page or what all pages share; after the data that it names."""
@@ -100,6 +99,15 @@ class PageFolder:
         return name
 
 
+class _Picture(NamedTuple):
+    """A picture's file, its size and time of modification, and its SHA-256 if it must be of that content."""
+
+    file: Path
+    size: int
+    time: int
+    sha256: str
+
+
 class Shelf:
     """Pictures by number, a few in each file.
 
@@ -108,24 +116,30 @@ class Shelf:
     """
 
     def __init__(self, at_once: int = 1) -> None:
-        self.size = at_once * max(1, -(-_AT_LEAST // max(1, at_once)))
+        together = max(1, at_once)  # where nothing is stored, none are shown together
+        self.size = together * -(-_AT_LEAST // together)
         self._numbers: dict[Path, int | None] = {}
-        self._files: list[tuple[Path, int, int]] = []
+        self._files: list[_Picture] = []
 
-    def add(self, file: Path | None) -> int | None:
-        """The number of a picture; None if it is not there."""
+    def add(self, file: Path | None, sha256: str = "") -> int | None:
+        """The number of a picture; None if it is not there.
+
+        Args:
+            file: Its file.
+            sha256: As in `data_uri`: one that a model made must be a regular file of this content.
+        """
         if file is None:
             return None
         if file not in self._numbers:
-            found = _size_and_time(file)
-            self._numbers[file] = len(self._files) if found else None
-            if found:
-                self._files.append((file, *found))
+            status = _size_and_time(file, follow=not sha256)
+            self._numbers[file] = len(self._files) if status else None
+            if status:
+                self._files.append(_Picture(file, *status, sha256))
         return self._numbers[file]
 
     def is_reduced(self, number: int) -> bool:
         """Whether the page has only a thumbnail of a picture."""
-        return self._files[number][1] > SMALL_BYTES
+        return self._files[number].size > SMALL_BYTES
 
     def __len__(self) -> int:
         return len(self._files)
@@ -153,15 +167,17 @@ def _list_of_uris(uris: Sequence[str | None]) -> str:
     return f"[{','.join('null' if uri is None else f'{chr(34)}{uri}{chr(34)}' for uri in uris)}]"
 
 
-def _size_and_time(file: Path) -> tuple[int, int] | None:
+def _size_and_time(file: Path, *, follow: bool) -> tuple[int, int] | None:
     """Of a file on disk; None if it is not there. What lies in an object store never changes under its name."""
     if not isinstance(file, Path):
         return 0, 0
     try:
-        found = file.stat()
+        if not follow:
+            check_is_file(file)
+        status = file.stat()
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 def _stepping(names: Iterator[str], parts: Sequence[Sequence[Any]], step: Callable[[int], None]) -> Iterator[str]:

@@ -192,7 +192,7 @@ def _photo(picture: PictureFile, photos: Shelf) -> dict[str, Any]:
 def _shown(shown: Shown, shelf: Shelf, page: Path, inside: Path | None) -> dict[str, Any]:
     found: dict[str, Any] = {"seed": shown.seed}
     if shown.picture is not None:
-        number = shelf.add(shown.picture)
+        number = shelf.add(shown.picture, shown.sha256)
         if number is None:
             found["gone"] = True
         else:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 from pathlib import Path
 
 from PIL import Image
 
 from gill_bench.images import UnreadablePictureError, load_image
+from gill_bench.progress import say
+from gill_bench.sealed import read_file
 
 VERSION = 1
 """Of what a thumbnail looks like: part of the names of the files that hold them."""
@@ -21,16 +24,23 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _MAGIC = ((_PNG, "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 
 
-def data_uri(file: Path) -> str | None:
+def data_uri(file: Path, sha256: str = "") -> str | None:
     """A picture as a `data:` URI of at most about 20 kB; None if the file is missing or no picture.
+
+    Args:
+        file: A picture of the data, which its owner may have linked to another place, or one that a model made.
+        sha256: Of one that a model made, which must be a regular file with this content. "" for any content.
 
     A file of up to 16 kB is taken as it is, without decoding, unless its sides exceed 512 pixels; others are decoded as
     everywhere (`gill_bench.images`) and scaled down to 192 pixels.
     """
     try:
-        content = file.read_bytes()
+        content = read_file(file) if sha256 else file.read_bytes()
     except OSError:
         return None  # what is missing is counted in the tables; the page shows the gap
+    if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+        say(f"warning: {file}: not shown: its content is not what the model made (SHA-256 differs)")
+        return None
     kind = next((kind for magic, kind in _MAGIC if content.startswith(magic)), "")
     if kind and len(content) <= SMALL_BYTES and _longest_side(content) <= _LONGEST_SIDE:
         return f"data:{kind};base64,{base64.b64encode(content).decode()}"

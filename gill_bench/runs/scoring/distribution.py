@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gill_bench.engines.choose import CHEAP, Engine
 from gill_bench.engines.job import Batch, Done, Job
+from gill_bench.errors import GillBenchError, command
 from gill_bench.files import was_absent
 from gill_bench.progress import Progress
 from gill_bench.runs.asked import TaskAsked
@@ -24,6 +25,7 @@ from gill_bench.runs.scoring.features import (
     file_of,
     module_of,
     read_features,
+    read_unit_features,
     reference_block,
     write_features,
 )
@@ -62,7 +64,7 @@ def _compute_features(
     asked: MetricAsked, stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path, engine: Engine, progress: Progress
 ) -> None:
     files = [(work, file_of(work.folder, asked)) for work in works_of(stored, run)]
-    todo = [work for work, file in files if was_absent(file) or read_features(file) is None]
+    todo = [work for work, file in files if was_absent(file) or read_unit_features(work.folder, asked) is None]
     if todo:
         samples = sum(work.samples for work in todo)
         step = progress(f"features for {asked.name}", samples)
@@ -86,8 +88,11 @@ def _reference(asked: MetricAsked, task: TaskAsked, engine: Engine, progress: Pr
             step(job.size)
 
         engine.work([Batch(FeaturesTool(asked), iter(todo), len(todo), keep)], samples // CHEAP)
-    kept = [read_features(block.file) for block in blocks]
-    return [features for features in kept if features is not None]
+    kept = {block.file: read_features(block.file) for block in blocks}
+    absent = next((file for file, features in kept.items() if features is None), None)
+    if absent is not None:
+        raise GillBenchError(f"{absent}: these features were written and are not there; run the same command again")
+    return [features for features in kept.values() if features is not None]
 
 
 def _generated(
@@ -105,8 +110,13 @@ def _generated(
             if sample.example in valid and sample.seed == seed and sample.example not in seen
         ]
         seen.update(sample.example for sample in mine)
-        kept = read_features(file_of(folder, asked))
-        if mine and kept is not None:
+        if mine:
+            kept = read_unit_features(folder, asked)
+            if kept is None:
+                raise GillBenchError(
+                    f"{folder}: its outputs were made again while they were scored; score it once more:"
+                    f" {command('score', run)}"
+                )
             blocks.append(kept[[sample.row for sample in mine]])
             samples += mine
     return blocks, samples

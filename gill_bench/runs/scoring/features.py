@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, cast
 from gill_bench.cache import cache_folder
 from gill_bench.engines.job import Done
 from gill_bench.errors import GillBenchError
-from gill_bench.files import digest, digest_file, local_copy, remove_temporary, write_atomic
+from gill_bench.files import digest, local_copy, remove_temporary
 from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.progress import say
 from gill_bench.runs.scoring.asked import MetricAsked
-from gill_bench.runs.scoring.pairs import Work, changed_picture
+from gill_bench.runs.scoring.pairs import Work
 from gill_bench.runs.scoring.tool import MetricTool
-from gill_bench.runs.units import file_hashes, read_samples
+from gill_bench.runs.units import file_hashes, read_picture, read_samples, unit_content
+from gill_bench.sealed import check_is_file, damaged, replace_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from gill_bench.metrics.fid.features import FeatureExtractor
 
     Features = NDArray[np.float32]
+
+_DIGEST = 32  # bytes of a SHA-256
 
 
 def module_of(asked: MetricAsked) -> DistributionMetricModule:
@@ -63,17 +66,17 @@ class UnitFeatures:
 
     def is_done(self, run: Path) -> bool:
         """Whether they are written."""
-        return read_features(file_of(self.work.folder, self.asked)) is not None
+        return read_unit_features(self.work.folder, self.asked) is not None
 
     def do(self, loaded: FeatureExtractor, run: Path, device: str, may_fail: int) -> Done:
         """Compute and write them."""
         remove_temporary(self.work.folder, ".features-*.tmp")  # the lock of its unit is held
-        hashes = file_hashes(self.work.folder)
-        files = [self.work.folder / sample.image for sample in read_samples(self.work.folder)]
+        folder = self.work.folder
+        hashes, held = file_hashes(folder), unit_content(folder)
+        files = [folder / sample.image for sample in read_samples(folder)]
         for file in files:
-            if not file.is_file() or digest_file(file) != hashes[file.name]:
-                raise changed_picture(file)
-        write_features(file_of(self.work.folder, self.asked), _features(files, loaded, self.asked, "generated"))
+            read_picture(file, hashes[file.name])
+        write_features(file_of(folder, self.asked), _features(files, loaded, self.asked, "generated"), held)
         return Done()
 
     def lost(self, reason: str) -> Done:
@@ -136,20 +139,33 @@ def file_of(folder: Path, asked: MetricAsked) -> Path:
     return folder / f"features-{asked.spec.name}-{asked.key}.npy"
 
 
-def read_features(file: Path) -> Features | None:
-    """Features that were written; None if there are none, they are damaged, or of an older version without a digest."""
+def read_unit_features(folder: Path, asked: MetricAsked) -> Features | None:
+    """The features of a unit's pictures; None if there are none, or of other pictures than it holds now."""
+    return read_features(file_of(folder, asked), unit_content(folder))
+
+
+def read_features(file: Path, content: str = "") -> Features | None:
+    """Features that were written.
+
+    Args:
+        file: Where they are.
+        content: What they must be of (`units.unit_content`); "" where the file's name says it.
+
+    Returns:
+        None if there are none, they are damaged, or of something else.
+    """
     try:
-        found, sealed = load_features(file)
+        found, of = load_features(file)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError) as error:
-        say(f"warning: {file}: damaged ({error!r}); computed again")
+        say(f"warning: {damaged(file, error, 'computed again')}")
         return None
-    return found if sealed else None
+    return found if of == content else None
 
 
-def load_features(file: Path) -> tuple[Features, bool]:
-    """Features as they were written, and whether a digest says so: files of older versions have none.
+def load_features(file: Path) -> tuple[Features, str]:
+    """Features as they were written, and what they are of; "" in files of older versions, which did not say.
 
     Raises:
         OSError: The file cannot be read.
@@ -158,19 +174,20 @@ def load_features(file: Path) -> tuple[Features, bool]:
     import numpy as np
 
     copy = local_copy(file)
+    check_is_file(copy)
     found: Features = np.load(copy, mmap_mode="r", allow_pickle=False)
     content = copy.read_bytes()
     rest = len(content) - found.offset - found.nbytes  # type: ignore[attr-defined]  # of a memory map
-    if rest and hashlib.sha256(content[:-rest]).digest() != content[-rest:]:
+    if rest not in (_DIGEST, 2 * _DIGEST) or hashlib.sha256(content[:-_DIGEST]).digest() != content[-_DIGEST:]:
         raise ValueError("altered since it was written: its SHA-256 differs")
-    return found, rest > 0
+    return found, content[-rest:-_DIGEST].hex()
 
 
-def write_features(file: Path, features: Features) -> None:
-    """Write features, and behind them the SHA-256 of the file up to there, which readers of `.npy` pass over."""
+def write_features(file: Path, features: Features, of: str = "") -> None:
+    """Write features and behind them, where readers of `.npy` do not look, what they are of and the file's SHA-256."""
     import numpy as np
 
     buffer = io.BytesIO()
     np.save(buffer, features, allow_pickle=False)
-    content = buffer.getvalue()
-    write_atomic(file, content + hashlib.sha256(content).digest())
+    content = buffer.getvalue() + bytes.fromhex(of)
+    replace_file(file, content + hashlib.sha256(content).digest())

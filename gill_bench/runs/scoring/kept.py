@@ -7,14 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gill_bench.files import SEAL, digest, remove_temporary, sealed, to_json, write_atomic
+from gill_bench.files import digest, remove_temporary
 from gill_bench.metrics import Score
 from gill_bench.progress import say
-from gill_bench.reading import from_sealed_json
 from gill_bench.runs.plan import Cell, plan_cell
 from gill_bench.runs.scoring.asked import MetricAsked
 from gill_bench.runs.scoring.number import Number
-from gill_bench.runs.units import SAMPLES, VECTORS, Unit, file_hashes
+from gill_bench.runs.units import Unit, unit_content
+from gill_bench.sealed import DamagedFileError, damaged, read_sealed, write_sealed
 from gill_bench.weights import file_digest
 
 
@@ -33,6 +33,7 @@ def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked
             flagged=one.flagged,
             each=one.each,
             left_out=one.left_out,
+            signature=one.signature,
         )
         for seed in cell.row_seeds
         for one in read_scores(cell, run, asked, seed, content) or ()
@@ -43,8 +44,7 @@ def content_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> str:
     """Digest of what a cell's numbers are made of: outputs, answers, targets, candidates, reference pictures."""
     parts: list[Any] = [cell.recipe_digest, cell.answers_digest]
     for name, unit in sorted(units.items()):
-        hashes = file_hashes(cell.folder(run) / name)
-        parts.append([hashes[SAMPLES], hashes.get(VECTORS, ""), unit.examples])
+        parts.append([unit_content(cell.folder(run) / name), unit.examples])
     parts += [cell.task.checked[picture.id].sha256 for picture in cell.task.references]
     if cell.asks == "embeddings" and len({name for unit in units.values() for name, _ in unit.examples}) < len(
         cell.asked
@@ -62,7 +62,7 @@ def write_scores(cell: Cell, run: Path, asked: MetricAsked, seed: int, content: 
     file = _file(cell, run, asked, seed)
     file.parent.mkdir(parents=True, exist_ok=True)
     value = {"signature": asked.signature, "content": content, "scores": [asdict(one) for one in found]}
-    write_atomic(file, (to_json(sealed(value)) + "\n").encode())
+    write_sealed(file, value)
 
 
 def remove_leftovers(cell: Cell, run: Path, asked: MetricAsked, seed: int) -> None:
@@ -75,15 +75,17 @@ def read_scores(cell: Cell, run: Path, asked: MetricAsked, seed: int, content: s
     """The kept numbers of one seed; None if there are none, or none of this content."""
     file = _file(cell, run, asked, seed)
     try:
-        raw: dict[str, Any] = from_sealed_json(file.read_text(encoding="utf-8"))
-        if SEAL not in raw or raw["content"] != content:  # of an older version, or made of something else
+        raw = read_sealed(file, "scored again")
+        if raw["content"] != content:  # made of something else
             return None
         return [Score(**{**one, "where": tuple(one["where"]) if one["where"] else None}) for one in raw["scores"]]
     except FileNotFoundError:
         return None
+    except DamagedFileError as error:
+        say(f"warning: {error}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        say(f"warning: {file}: damaged ({error!r}); scored again")
-        return None
+        say(f"warning: {damaged(file, error, 'scored again')}")
+    return None
 
 
 def _file(cell: Cell, run: Path, asked: MetricAsked, seed: int) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Number:
         flagged: Scored examples whose picture the safety checker blackened.
         each: Values of single examples, where the metric has such.
         left_out: Examples that the metric's rule leaves out: they count neither as scored nor as failed.
+        signature: As in `gill_bench.metrics.Score`.
     """
 
     metric: str
@@ -32,3 +33,4 @@ class Number:
     flagged: int = 0
     each: Mapping[str, float] | None = None
     left_out: int = 0
+    signature: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 from collections import OrderedDict
@@ -10,22 +9,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gill_bench.datasets import Example
 from gill_bench.engines.choose import CHEAP, Engine
 from gill_bench.engines.job import Batch, Done
 from gill_bench.errors import GillBenchError
-from gill_bench.files import SEAL, remove_temporary, sealed, to_json, was_absent, write_atomic
+from gill_bench.files import remove_temporary, was_absent
 from gill_bench.images import load_image
 from gill_bench.progress import Progress, say
 from gill_bench.read_ahead import read_ahead
-from gill_bench.reading import from_sealed_json
 from gill_bench.runs.plan import Cell
 from gill_bench.runs.scoring.asked import MetricAsked
 from gill_bench.runs.scoring.number import Number
 from gill_bench.runs.scoring.tool import MetricTool
-from gill_bench.runs.units import Sample, Unit, file_hashes, read_samples
+from gill_bench.runs.units import Sample, Unit, file_hashes, read_picture, read_samples, unit_content
+from gill_bench.sealed import DamagedFileError, damaged, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     import torch
@@ -83,7 +82,7 @@ def score(
     todo = [
         work
         for work in works_of(stored, run)
-        if was_absent(work.folder / asked.file_name) or read_values(work.folder, asked, work.cell) is None
+        if was_absent(work.folder / asked.file_name) or read_values(work, asked) is None
     ]
     if not todo:
         return
@@ -125,12 +124,12 @@ class ScorePairs:
 
     def is_done(self, run: Path) -> bool:
         """Whether all are scored."""
-        return all(read_values(work.folder, self.asked, work.cell) is not None for work in self.works)
+        return all(read_values(work, self.asked) is not None for work in self.works)
 
     def do(self, loaded: tuple[PictureMetric, _References], run: Path, device: str, may_fail: int) -> Done:
         """Score those that are not."""
         for work in self.works:
-            if read_values(work.folder, self.asked, work.cell) is None:
+            if read_values(work, self.asked) is None:
                 _score_unit(work, self.asked, *loaded)
         return Done()
 
@@ -162,49 +161,43 @@ def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsked
     return found
 
 
-def read_values(folder: Path, asked: MetricAsked, cell: Cell) -> dict[tuple[str, int], float] | None:
-    """A unit's values by (example, seed); None if it is not scored, or a reference picture is no longer the same."""
-    file = folder / asked.file_name
+def read_values(work: Work, asked: MetricAsked) -> dict[tuple[str, int], float] | None:
+    """A unit's values by (example, seed), if there is one for every output that is asked for now.
+
+    Returns:
+        None if the unit is not scored, or for other examples only, if its outputs were made again since, or if a
+        reference picture is no longer the same.
+    """
+    file = work.folder / asked.file_name
     try:
-        raw: dict[str, Any] = from_sealed_json(file.read_text(encoding="utf-8"))
-        if SEAL not in raw:  # of an older version
+        raw = read_sealed(file, "scored again")
+        if raw.get("content") != unit_content(work.folder):  # also of an older version, which did not say
             return None
-        for name, sha256 in raw["references"].items():
-            entry = cell.asked.get(name)
-            if entry is not None and _reference_digest(cell, entry[0]) != sha256:
+        values = {(name, seed): float(value) for name, seed, value in raw["values"]}
+        for name, _ in work.unit.examples:
+            if raw["references"].get(name) != _reference_digest(work.cell, work.cell.asked[name][0]):
                 return None
-        return {(name, seed): float(value) for name, seed, value in raw["values"]}
+            if any((name, seed) not in values for seed in work.unit.seeds):
+                return None
+        return values
     except FileNotFoundError:
         return None
+    except DamagedFileError as error:
+        say(f"warning: {error}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        say(f"warning: {file}: damaged ({error!r}); scored again")
-        return None
+        say(f"warning: {damaged(file, error, 'scored again')}")
+    return None
 
 
 def read_output(file: Path, sha256: str) -> Image:
     """Read a stored picture once, and check that it is the one that was committed."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise GillBenchError(
-            f"{file}: {error.strerror}; delete {file.parent.name}/ and run the same command again"
-        ) from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise changed_picture(file)
-    return load_image(io.BytesIO(content))
-
-
-def changed_picture(file: Path) -> GillBenchError:
-    """The complaint about a stored picture that is not the one that was committed."""
-    return GillBenchError(
-        f"{file}: its content is not what the model made (SHA-256 differs);"
-        " gill-bench verify RUN withdraws its unit, and the same command makes it again"
-    )
+    return load_image(io.BytesIO(read_picture(file, sha256)))
 
 
 def _score_unit(work: Work, asked: MetricAsked, scorer: PictureMetric, references: _References) -> None:
     remove_temporary(work.folder, ".score-*.tmp")
     hashes = file_hashes(work.folder)
+    held = unit_content(work.folder)
     valid = {name for name, _ in work.unit.examples}
     values: list[tuple[str, int, float]] = []
     used: dict[str, str] = {}
@@ -222,8 +215,8 @@ def _score_unit(work: Work, asked: MetricAsked, scorer: PictureMetric, reference
         found = scorer.compare(generated, references.of(work.cell, example))
         values += [(name, sample.seed, float(value)) for sample, value in zip(mine, found, strict=True)]
         used[name] = _reference_digest(work.cell, example)
-    content = {"metric": asked.name, "signature": asked.signature, "values": values, "references": used}
-    write_atomic(work.folder / asked.file_name, (to_json(sealed(content)) + "\n").encode())
+    content = {"metric": asked.name, "signature": asked.signature, "content": held, "values": values}
+    write_sealed(work.folder / asked.file_name, {**content, "references": used})
 
 
 class _References:
@@ -255,7 +248,7 @@ def _outcomes(cell: Cell, units: Mapping[str, Unit], run: Path, asked: MetricAsk
     for name, unit in sorted(units.items()):
         folder = cell.folder(run) / name
         ids = {example: example for example, _ in unit.examples}
-        values = read_values(folder, asked, cell)
+        values = read_values(Work(cell, folder, unit), asked)
         if values is None:
             continue
         for sample in read_samples(folder):
