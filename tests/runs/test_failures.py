@@ -193,7 +193,7 @@ def test_a_record_of_something_else_does_not_count(
     assert f"warning: {file}: damaged" in capsys.readouterr().err
     (problem,) = verify(out).problems
     assert problem.file == file.relative_to(out).as_posix()
-    assert "damaged (altered" in problem.reason
+    assert "damaged: altered" in problem.reason
     file.unlink()
     file.mkdir()
     assert counts(score(out, "cpu")) == {(6, 5, 0, 0, 0, 1)}
