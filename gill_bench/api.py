@@ -205,10 +205,23 @@ def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
             raise InputError(f"run(): no option {name!r}; {did_you_mean(name, known)}")
     folder = folder_of(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks)
     lists: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
+        name: _listed(value) if name in _LISTS else tuple(value) if isinstance(value, list) else value
+        for name, value in options.items()
     }
     execute(make_plan(Ask(tasks=tasks, out=folder, **lists)))
     return Run(folder)
+
+
+_LISTS = ("models", "contexts", "settings", "card_folders")
+
+
+def _listed(value: str | Path | Sequence[Any]) -> tuple[Any, ...]:
+    """Several values, each once; a bare one stands for itself.
+
+    >>> _listed("gill"), _listed(["gill", "clip", "gill"])
+    (('gill',), ('gill', 'clip'))
+    """
+    return (value,) if isinstance(value, str | Path) else tuple(dict.fromkeys(value))
 
 
 def load_run(folder: Path | str) -> Run:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
+from gill_bench.errors import did_you_mean
 from gill_bench.interfaces import Asks, Capability
+from gill_bench.limits import MOST
 from gill_bench.names import path_problem
 
 SCHEMA_VERSION = 1
@@ -136,8 +146,8 @@ class TaskCard(_Strict):
     title: str
     paper: str
     capability: Capability
-    unit_size: int = Field(gt=0)
-    seeds: int = Field(default=5, gt=0)
+    unit_size: int = Field(gt=0, le=1_000_000)
+    seeds: int = Field(default=5, gt=0, le=MOST["seeds"])
     data: DataSpec
     contexts: dict[str, tuple[str, ...]]
     variants: tuple[str, ...] = ()
@@ -154,6 +164,25 @@ class MiniModel(_Strict):
     settings: dict[str, Value] = {}
 
 
+Reads = tuple[Literal["text", "image"], ...]
+
+
+def _check_inputs(value: object) -> object:
+    """`inputs` of a card: one list of what is read, or a table of such lists."""
+    for read in value.values() if isinstance(value, dict) else (value,):
+        if not isinstance(read, list | tuple) or not read or not set(map(str, read)) <= {"text", "image"}:
+            raise ValueError(
+                'expected a list of "text" and "image", or a table with such a list for each capability, as in'
+                ' {"image-generator" = ["text"], "text-generator" = ["text", "image"]}'
+            )
+    if isinstance(value, dict):
+        known = get_args(Capability)
+        for name in value:
+            if name not in known:
+                raise ValueError(f"{name!r} is no capability; {did_you_mean(str(name), known)}")
+    return value
+
+
 class ModelCard(_Strict):
     """One model.
 
@@ -161,7 +190,8 @@ class ModelCard(_Strict):
         extends: Name of the model that this one is a variant of: whatever the card does not say is as there, but for
             weights of another folder or id, which take nothing over. Variants run when they are named, not with `all`.
         adapter: Registered name of the adapter, or `file.py` or `file.py:Name`, relative to the card.
-        inputs: What a prompt may hold. A context with pictures shows "-" for a text-only model.
+        inputs: What a prompt may hold: one list, or a table with a list for each capability, as of a model that reads
+            pictures to answer and paints from text alone. A context with pictures shows "-" where only text is read.
         settings: Sampling and precision; checked by the adapter before any weights load.
         home: The card's folder; set when it is read, never written.
     """
@@ -174,11 +204,25 @@ class ModelCard(_Strict):
     extends: str = ""
     adapter: str
     capabilities: tuple[Capability, ...]
-    inputs: tuple[Literal["text", "image"], ...]
+    inputs: Annotated[Reads | dict[Capability, Reads], BeforeValidator(_check_inputs)]
     weights: dict[str, Component] = {}
     settings: dict[str, Value] = {}
     mini: MiniModel = MiniModel()
     home: str = Field(default="", exclude=True)
+
+    @model_validator(mode="after")
+    def _every_capability_has_inputs(self) -> Self:
+        if isinstance(self.inputs, dict) and set(self.inputs) != set(self.capabilities):
+            unlike = sorted(set(self.inputs) ^ set(self.capabilities))
+            raise ValueError(
+                f"inputs: expected a list for each of the capabilities, {', '.join(self.capabilities)}, and for nothing"
+                f" else; look at {', '.join(unlike)}"
+            )
+        return self
+
+    def reads(self, capability: Capability) -> Reads:
+        """What a prompt may hold when the model is asked for something that needs this capability."""
+        return self.inputs.get(capability, ()) if isinstance(self.inputs, dict) else self.inputs
 
 
 class ReportRow(_Strict):

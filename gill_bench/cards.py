@@ -6,7 +6,9 @@ known one. Nothing heavy is imported, so that listing and planning answer at onc
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -28,9 +30,10 @@ from gill_bench.card_schema import (
     TaskCard,
     Value,
 )
-from gill_bench.errors import InputError, did_you_mean
+from gill_bench.errors import InputError, choose_from_all, did_you_mean
 from gill_bench.files import refuse_special
-from gill_bench.reading import has_controls
+from gill_bench.limits import LARGEST
+from gill_bench.reading import has_controls, shorten
 
 __all__ = [
     "Card",
@@ -51,6 +54,7 @@ __all__ = [
     "read_card",
 ]
 
+_NUMBERS = "expected a finite number of at most 64 bits"
 CARDS_VARIABLE = "GILL_BENCH_CARDS"
 Card = TaskCard | ModelCard | ReportCard | PublishedCard
 _FOLDERS: dict[str, str] = {"task": "tasks", "model": "baselines", "report": "reports"}
@@ -285,32 +289,48 @@ def read_toml(file: Path) -> dict[str, Any]:
     """
     try:
         refuse_special(file)
-        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        text = file.read_text(encoding="utf-8-sig")
+        content = tomllib.loads(text)
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such card") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: not valid TOML: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{file}: {_long_number(text)}has thousands of digits; {_NUMBERS}") from error
     except RecursionError as error:
         raise InputError(f"{file}: nested too deeply to be a card") from error
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}") from error
-    for key, text in _texts(content):
-        if has_controls(text):
-            raise InputError(f"{file}: {key} = {text[:80]!r} has control characters, which no card needs")
+    for key, value in _values(content):
+        if isinstance(value, str) and has_controls(value):
+            raise InputError(f"{file}: {key} = {value[:80]!r} has control characters, which no card needs")
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise InputError(f"{file}: {key} has a number of more than 64 bits; {_NUMBERS}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{file}: {key} = {value}; {_NUMBERS}")
     return content
 
 
-def _texts(content: object, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every text of a card, keys too, with its place."""
-    if isinstance(content, str):
-        yield key, content
-    elif isinstance(content, dict):
+def _values(content: object, key: str = "") -> Iterator[tuple[str, object]]:
+    """Every text and number of a card, keys too, with its place."""
+    if isinstance(content, dict):
         for name, value in content.items():
             yield "a key", name
-            yield from _texts(value, f"{key}.{name}".removeprefix("."))
+            yield from _values(value, f"{key}.{name}".removeprefix("."))
     elif isinstance(content, list):
         for place, value in enumerate(content):
-            yield from _texts(value, f"{key}[{place}]")
+            yield from _values(value, f"{key}[{place}]")
+    else:
+        yield key, content
+
+
+def _long_number(text: str) -> str:
+    """Line and key of a number that Python refuses to read for its length, for a message."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if re.search(r"[0-9_]{4000}", line):
+            key, equals, _ = line.partition("=")
+            return f"line {number}: {f'{shorten(key.strip())} ' if equals else 'a number '}"
+    return "a number "
 
 
 def _kind_of(file: Path) -> str:
@@ -323,13 +343,22 @@ def _kind_of(file: Path) -> str:
     raise InputError(f"{file}: neither a task ('capability'), a model ('adapter') nor a report ('columns')")
 
 
-def override(table: Mapping[str, Value], changes: Mapping[str, Value], where: str) -> dict[str, Value]:
+def override(
+    table: Mapping[str, Value], changes: Mapping[str, Value], where: str, known: Iterable[str] | None = None
+) -> dict[str, Value]:
     """Return a card's table with some values replaced.
 
+    Args:
+        table: Of the card.
+        changes: Values by key.
+        where: Named in errors.
+        known: The keys that can be set; None for those of the table.
+
     Raises:
-        InputError: A key is not in the table: what a card does not name cannot be set.
+        InputError: A key cannot be set; names all that can be.
     """
+    names = sorted(table if known is None else known)
     for key in changes:
-        if key not in table:
-            raise InputError(f"{where}: unknown setting {key!r}; {did_you_mean(key, table)}")
+        if key not in names:
+            raise InputError(f"{where}: unknown setting {key!r}; {choose_from_all(key, names)}")
     return {**table, **changes}

@@ -80,6 +80,17 @@ def _quoted(word: str) -> str:
     return f"$'{shown}'"  # bash, ksh and zsh read the escapes in it
 
 
+def choose_from_all(name: str, choices: Iterable[str]) -> str:
+    """Return a sentence that names the nearest choice, if one is near, and all choices.
+
+    >>> choose_from_all("vsit", ["vist", "visdial"])
+    "did you mean 'vist'? (all: visdial, vist)"
+    """
+    names = sorted(set(choices))
+    near = did_you_mean(name, names)
+    return f"{near} (all: {', '.join(names)})" if near.endswith("?") else near
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """Return a sentence that names the nearest choice, or all choices if none is near.
 

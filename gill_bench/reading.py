@@ -49,6 +49,15 @@ def refuse_pointer(file: Path, content: bytes | None = None) -> None:
         )
 
 
+def shorten(text: str, most: int = 80) -> str:
+    """A text as it is shown in a message: its beginning, if it is long.
+
+    >>> shorten("12345678", 5)
+    '12345…'
+    """
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def read_text(file: Path) -> str:
     """Read a UTF-8 text as it stands, line ends included; a byte order mark is passed over.
 

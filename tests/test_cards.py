@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -103,6 +104,67 @@ def test_a_typo_names_file_and_key(tmp_path: Path, old: str, new: str, message: 
     with pytest.raises(InputError, match=message) as caught:
         Cards().task(str(file))
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "number", "message"),
+    [
+        ("settings.side", "9" * 5000, "line 8: side has thousands of digits"),
+        ("settings.side", "-" + "9" * 30, "settings.side has a number of more than 64 bits"),
+        ("settings.side", "nan", "settings.side = nan"),
+        ("settings.side", "[1, [inf]]", r"settings.side\[1\]\[0\] = inf"),
+        ("schema", "9" * 5000, "line 1: schema has thousands of digits"),
+    ],
+)
+def test_numbers_of_a_card_are_finite_and_have_64_bits(tmp_path: Path, key: str, number: str, message: str) -> None:
+    lines = {"schema": "1", "settings.side": "4"} | {key: number}
+    file = tmp_path / "x.toml"
+    file.write_text(
+        f'schema = {lines["schema"]}\nname = "x"\ntitle = "X"\nadapter = "x.py"\ncapabilities = ["decider"]\n'
+        f'inputs = ["text"]\n[settings]\nside = {lines["settings.side"]}\n'
+    )
+    with pytest.raises(InputError, match=message) as caught:
+        Cards().model(str(file))
+    assert str(caught.value).startswith(f"{file}: ")
+    assert len(str(caught.value)) < len(str(file)) + 200
+
+
+@pytest.mark.parametrize(("key", "number"), [("seeds", 10**9), ("unit_size", 10**12), ("seeds", 0)])
+def test_numbers_of_a_task_have_an_upper_limit(tmp_path: Path, key: str, number: int) -> None:
+    text = (ROOT / "tasks" / "vist.toml").read_text()
+    file = tmp_path / "vist.toml"
+    file.write_text(re.sub(r"^unit_size = .*$", f"unit_size = 4\nseeds = 2\n{key} = {number}", text, flags=re.M))
+    file.write_text(re.sub(rf"^{key} = \d$\n", "", file.read_text(), count=1, flags=re.M))
+    with pytest.raises(InputError, match=f"{key} = {number}: input should be"):
+        Cards().task(str(file))
+
+
+INPUTS = 'schema = 1\nname = "x"\ntitle = "X"\nadapter = "x.py"\ncapabilities = ["image-generator", "text-generator"]\n'
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ('inputs = { image-generator = ["text"] }', "a list for each of the capabilities"),
+        ('inputs = { image-generater = ["text"] }', "'image-generater' is no capability; did you mean"),
+        ('inputs = ["sound"]', 'expected a list of "text" and "image"'),
+        ("inputs = 1", 'expected a list of "text" and "image"'),
+        ('[inputs]\nimage-generator = ["text"]\ntext-generator = []', 'expected a list of "text" and "image"'),
+    ],
+)
+def test_wrong_inputs(tmp_path: Path, inputs: str, message: str) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text(f"{INPUTS}{inputs}\n")
+    with pytest.raises(InputError, match=message):
+        Cards().model(str(file))
+
+
+def test_inputs_by_capability(tmp_path: Path) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text(f'{INPUTS}inputs = {{ image-generator = ["text"], text-generator = ["text", "image"] }}\n')
+    card = Cards().model(str(file))
+    assert card.reads("image-generator") == ("text",)
+    assert card.reads("text-generator") == ("text", "image")
 
 
 def test_a_folder_of_cards_joins_and_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gill_bench.cli.options import listed
 from gill_bench.cli.streams import emit
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def compare(
     from gill_bench.files import to_json
     from gill_bench.runs.compare import Side, compare
 
-    found = compare(Side.parse(first), Side.parse(second), shown=examples, metrics=metric or ())
+    found = compare(Side.parse(first), Side.parse(second), shown=examples, metrics=listed(metric) if metric else ())
     emit(to_json(_content(found), indent=1) if json_ else "\n".join(_lines(found)))
     return 0
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gill_bench.cli.findings import findings
+from gill_bench.limits import LARGEST, MOST
 
 mini = typer.Typer(
     help="Write the embedded world's data, train the embedded weights again, see what they show.", no_args_is_help=True
@@ -18,7 +19,7 @@ mini.command("findings")(findings)
 @mini.command("write")
 def write(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist yet.")],
-    seed: Annotated[int, typer.Option(min=0, help="0 gives what is embedded.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST, help="0 gives what is embedded.")] = 0,
     train: Annotated[bool, typer.Option("--train/--no-train", help="Also what models are trained on.")] = True,
 ) -> int:
     """Write the world in the official formats: VIST, CC3M, COCO, VQAv2, VisDial, PartiPrompts.
@@ -51,9 +52,9 @@ def train(
     work: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where states and results are.", show_default="in the cache")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST, help="Of everything.")] = 0,
     minutes: Annotated[float, typer.Option(min=0, help="Stop each stage after this time; 0 = never.")] = 0.0,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=MOST["threads"], help="CPU threads.")] = 1,
 ) -> int:
     """Train the embedded weights, stage by stage; the same command again resumes.
 

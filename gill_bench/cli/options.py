@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
 Device = Annotated[
-    str,
+    list[str] | None,
     typer.Option(
         "--device",
         "--devices",
         metavar="A,B",
-        help="cpu, cuda, mps, or several: cuda:0,cuda:1; auto = CUDA if there is one.",
+        help="cpu, cuda, mps, or several: cuda:0,cuda:1; auto = CUDA if there is one. Repeatable.",
+        show_default="auto",
     ),
 ]
 Engine = Annotated[str, typer.Option(metavar="local|ray", help="Where it runs: on this machine, or on a Ray cluster.")]
@@ -26,3 +28,21 @@ Address = Annotated[
         metavar="auto|HOST:PORT", help="The Ray cluster.", show_default="RAY_ADDRESS, else one on this machine"
     ),
 ]
+
+
+def listed(texts: Iterable[str]) -> tuple[str, ...]:
+    """The names of an option that takes a list: between commas, in several options, or both; each once.
+
+    >>> listed(["a, b", "c", "b"])
+    ('a', 'b', 'c')
+
+    Raises:
+        InputError: There is none.
+    """
+    from gill_bench.errors import InputError
+
+    given = list(texts)
+    names = tuple(dict.fromkeys(name.strip() for text in given for name in text.split(",") if name.strip()))
+    if not names:
+        raise InputError(f"{' '.join(given)!r}: expected names separated by commas")
+    return names

@@ -48,7 +48,7 @@ def report(
         Path | None,
         typer.Option("--pictures", metavar="FILE.png", help="Also draw a grid: context, truth, each model's picture."),
     ] = None,
-    examples: Annotated[int, typer.Option("--examples", min=1, help="Rows of that grid.")] = 8,
+    examples: Annotated[int, typer.Option("--examples", min=1, max=1000, help="Rows of that grid.")] = 8,
     html: Annotated[
         str | None,
         typer.Option(

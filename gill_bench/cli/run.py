@@ -7,28 +7,40 @@ from typing import Annotated
 
 import typer
 
-from gill_bench.cli.options import Address, Device, Engine, NoLocks
+from gill_bench.cli.options import Address, Device, Engine, NoLocks, listed
 from gill_bench.cli.streams import emit
+from gill_bench.limits import MOST
 
 
 def run(
     tasks: Annotated[list[str], typer.Argument(metavar="TASK...", help="Tasks by name, a task card's path, or all.")],
     models: Annotated[
-        str, typer.Option(metavar="A,B", help="Models by name or card path; all = every model that can do the task.")
-    ] = "all",
-    contexts: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="A,B",
-            help="paper, sweep, all, or names such as 5-captions-4-images.",
+            help="Models by name or card path; all = every model that can do the task. Repeatable.",
+            show_default="all",
+        ),
+    ] = None,
+    contexts: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A,B",
+            help="paper, sweep, all, or names such as 5-captions-4-images. Repeatable.",
             show_default="paper; all with TASK all",
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="How many seeds: 0, 1, ...", show_default="as the task's card says")
+        int | None,
+        typer.Option(
+            min=1, max=MOST["seeds"], help="How many seeds: 0, 1, ...", show_default="as the task's card says"
+        ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many examples that can be asked, from the start of the data.")
+        int | None,
+        typer.Option(
+            min=1, max=MOST["limit"], help="At most so many examples that can be asked, from the start of the data."
+        ),
     ] = None,
     data: Annotated[
         str, typer.Option(metavar="DIR|mini", help="Folder of the official files, or the mini world.")
@@ -48,23 +60,30 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="CARD.KEY=VALUE", help="A setting of a task or model card; repeatable."),
     ] = None,
-    device: Device = "auto",
+    device: Device = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
             min=1,
+            max=MOST["batch_size"],
             help="Prompts a model call, each with all its seeds.",
             show_default="1 for pictures, 16 for anything else",
         ),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="CPU threads.", show_default="1 with embedded weights, else torch's own choice"),
+        typer.Option(
+            min=1,
+            max=MOST["threads"],
+            help="CPU threads.",
+            show_default="1 with embedded weights, else torch's own choice",
+        ),
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
             min=1,
+            max=MOST["workers"],
             help="Processes per device that make and score outputs; with Ray workers in all.",
             show_default="one per CPU with embedded weights, else 1; with Ray all there is room for",
         ),
@@ -76,7 +95,9 @@ def run(
         typer.Option(metavar="PART/PARTS", help="Only one of equal parts, such as 3/16, for arrays of jobs."),
     ] = None,
     no_locks: NoLocks = False,
-    max_failures: Annotated[int, typer.Option(min=0, help="More failed examples than these stop the run.")] = 10,
+    max_failures: Annotated[
+        int, typer.Option(min=0, max=MOST["max_failures"], help="More failed examples than these stop the run.")
+    ] = 10,
     cards: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
     ] = None,
@@ -106,11 +127,12 @@ def run(
     from gill_bench.runs.run import execute
     from gill_bench.weights import MINI
 
+    devices = ",".join(listed(device)) if device else "auto"
     ask = Ask(
         tasks=tuple(tasks),
         out=folder_of(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks),
-        models=_names(models),
-        contexts=_names(contexts) if contexts else (),
+        models=listed(models) if models else ("all",),
+        contexts=listed(contexts) if contexts else (),
         seeds=seeds or 0,
         limit=limit or 0,
         data=data,
@@ -118,11 +140,11 @@ def run(
         weights=weights,
         metric_weights=metric_weights,
         settings=tuple(settings or ()),
-        device=device,
+        device=devices,
         batch_size=batch_size or 0,
         threads=threads or 0,
         workers=workers
-        or (usable_processors() if weights == MINI and device in ("auto", "cpu") and engine == "local" else 0),
+        or (usable_processors() if weights == MINI and devices in ("auto", "cpu") and engine == "local" else 0),
         engine=engine,
         address=address or "",
         max_failures=max_failures,
@@ -149,15 +171,6 @@ def run(
     if not outcome.complete:
         raise IncompleteError(_incomplete(outcome, ask.out))
     return 0
-
-
-def _names(text: str) -> tuple[str, ...]:
-    from gill_bench.errors import InputError
-
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise InputError(f"{text!r}: expected names separated by commas")
-    return names
 
 
 def _explain(plan: object) -> None:
@@ -220,10 +233,15 @@ def _incomplete(outcome: object, out: Path) -> str:
 def _shard(text: str) -> tuple[int, int]:
     """`3/16` as numbers."""
     from gill_bench.errors import InputError
+    from gill_bench.reading import shorten
 
     number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal()):
-        raise InputError(f"--shard {text}: expected PART/PARTS, such as 3/16; the first is 1")
+    digits = len(str(MOST["parts"]))
+    if not all(part.isdecimal() and len(part) <= digits for part in (number, of)) or int(of) > MOST["parts"]:
+        raise InputError(
+            f"--shard {shorten(text)}: expected PART/PARTS, such as 3/16; the first is 1, and there are at most"
+            f" {MOST['parts']}"
+        )
     return int(number), int(of)
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from gill_bench.cli.options import Address, Device, Engine, NoLocks
+from gill_bench.cli.options import Address, Device, Engine, NoLocks, listed
 from gill_bench.cli.streams import emit
+from gill_bench.limits import MOST
 
 
 def score(
@@ -16,16 +17,21 @@ def score(
     data: Annotated[
         str | None, typer.Option(metavar="DIR", help="Where the run's data is now.", show_default="where it was")
     ] = None,
-    device: Device = "auto",
+    device: Device = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes per device.", show_default="1; with Ray all there is room for"),
+        typer.Option(
+            min=1, max=MOST["workers"], help="Processes per device.", show_default="1; with Ray all there is room for"
+        ),
     ] = None,
     engine: Engine = "local",
     address: Address = None,
     no_locks: NoLocks = False,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads.", show_default="as the command that made the run")
+        int | None,
+        typer.Option(
+            min=1, max=MOST["threads"], help="CPU threads.", show_default="as the command that made the run"
+        ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> int:
@@ -42,9 +48,10 @@ def score(
     from gill_bench.runs.run import score as score_run
 
     run = folder_of(run)
+    devices = ",".join(listed(device)) if device else "auto"
     outcome = score_run(
         run,
-        device,
+        devices,
         threads or 0,
         data,
         workers=workers or 0,

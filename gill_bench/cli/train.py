@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gill_bench.cli.streams import emit
+from gill_bench.limits import MOST
 
 
 def train(
@@ -53,7 +54,9 @@ def train(
     ] = None,
     save_every: Annotated[int, typer.Option(help="Steps between saves of the state.")] = 500,
     log_every: Annotated[int, typer.Option(help="Steps between lines of the log.")] = 50,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's own choice")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=MOST["threads"], help="CPU threads.", show_default="torch's own choice")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train GILL's heads and [IMG] embeddings; the same command again resumes.

@@ -72,6 +72,16 @@ def adapter_file(card: ModelCard) -> Path | None:
     return Path(card.home) / f"{file}.py" if ".py" in card.adapter else None
 
 
+def setting_names(card: ModelCard) -> tuple[str, ...]:
+    """Every setting that a model has: those of its adapter's schema, whether or not the card names them.
+
+    Raises:
+        InputError: The adapter cannot be loaded.
+    """
+    fields = adapter(card).Settings.model_fields
+    return tuple(dict.fromkeys([*card.settings, *(field.alias or name for name, field in fields.items())]))
+
+
 def check_settings(card: ModelCard) -> BaseModel:
     """Validate a card's settings against its adapter's schema.
 

@@ -1,8 +1,9 @@
 """A model of one's own without a card: a class in a Python file, or of an installed package.
 
 `./my_model.py:MyModel` names a class. What it can do is told by the methods it has (`gill_bench.interfaces`), what it
-reads by its attribute `inputs` (default: text and pictures), and its settings by the arguments of its constructor that
-have a bool, number or text as default. It is constructed with these by name, and with `device` if it takes one.
+reads by its attribute `inputs` (default: text and pictures; a dict where that differs by capability or method), and its
+settings by the arguments of its constructor that have a bool, number or text as default. It is constructed with these
+by name, and with `device` if it takes one.
 
 A card may name a class too. The weights of the card are then arguments of the constructor: all of them as `weights`, a
 dict of paths by the components' names, or each as an argument of its component's name.
@@ -14,7 +15,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -25,13 +26,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from gill_bench.card_schema import SCHEMA_VERSION, ModelCard
 from gill_bench.checkpoints import first_line
-from gill_bench.errors import GillBenchError, InputError, did_you_mean
+from gill_bench.errors import GillBenchError, InputError, choose_from_all, did_you_mean
 from gill_bench.files import digest, digest_file
 from gill_bench.interfaces import PROTOCOLS, Capability
 
 GROUP = "gill_bench.models"
 DEVICE = "device"
 WEIGHTS = "weights"
+_EVERYTHING = ("text", "image")
 
 
 class ClassAdapter:
@@ -177,13 +179,14 @@ def _card(kind: type, name: str, adapter: str, home: str, where: str) -> ModelCa
             title=kind.__name__,
             adapter=adapter,
             capabilities=capabilities,
-            inputs=getattr(kind, "inputs", ("text", "image")),
+            inputs=_inputs_of(kind, capabilities, where),
             settings=ClassAdapter(kind, where).defaults,
             home=home,
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{where}: {first['loc'][0]} = {first['input']!r}: {first['msg'].lower()}") from error
+        key = f"{first['loc'][0]} = {first['input']!r}: " if first["loc"] else ""
+        raise InputError(f"{where}: {key}{first['msg'].lower()}") from error
 
 
 def _capabilities(kind: type, where: str) -> tuple[Capability, ...]:
@@ -201,6 +204,37 @@ def _capabilities(kind: type, where: str) -> tuple[Capability, ...]:
         expected = "; ".join(f"{name}: {', '.join(methods)}" for name, methods in all_methods.items())
         raise InputError(f"{where}: has none of the methods of a model; expected those of one or more of\n{expected}")
     return tuple(found)
+
+
+def _inputs_of(kind: type, capabilities: Sequence[Capability], where: str) -> Any:
+    """The `inputs` of a class by capability, where they were given by capability or by method.
+
+    Capabilities that it does not name read text and pictures, as all do of a class without `inputs`.
+    """
+    given = getattr(kind, "inputs", _EVERYTHING)
+    if not isinstance(given, Mapping):
+        return given
+    by_capability: dict[str, Any] = dict.fromkeys(capabilities, _EVERYTHING)
+    names: dict[str, Capability] = {name: name for name in capabilities}
+    for capability in capabilities:
+        # Only what takes prompts: the pictures that `embed_images` is given are no prompt.
+        takers = {name for name in _methods(PROTOCOLS[capability]) if _takes_prompts(PROTOCOLS[capability], name)}
+        names |= dict.fromkeys(takers, capability)
+    said: dict[str, str] = {}
+    for name, reads in given.items():
+        if name not in names:
+            raise InputError(f"{where}: inputs[{name!r}]: {choose_from_all(str(name), names)}")
+        target = names[name]
+        if target in said and set(by_capability[target]) != set(reads):
+            raise InputError(
+                f"{where}: inputs[{said[target]!r}] and inputs[{name!r}] differ, but both are {_a(target)}"
+            )
+        by_capability[target], said[target] = reads, name
+    return by_capability
+
+
+def _takes_prompts(protocol: type, method: str) -> bool:
+    return "prompts" in inspect.signature(getattr(protocol, method)).parameters
 
 
 def _methods(protocol: type) -> list[str]:

@@ -174,10 +174,11 @@ def _why_empty(
     model = _model_card(name, cards)
     if model is None:
         return "not-run"
-    if context.endswith(("-image", "-images")) and "image" not in model.inputs:
+    needed = CAPABILITY_OF[asks] if asks else None
+    asked_as = [capability for capability in model.capabilities if needed in (None, capability)]
+    if context.endswith(("-image", "-images")) and not any("image" in model.reads(one) for one in asked_as):
         return "impossible"
     others = [card for card in (_model_card(other, cards) for other in asked) if card is not None]
-    needed = CAPABILITY_OF[asks] if asks else None
     # A model that was run without the capability shows that the context asks for something else than the layout says.
     certain = needed is not None and all(needed in other.capabilities for other in others)
     return "impossible" if certain and needed not in model.capabilities else "not-run"

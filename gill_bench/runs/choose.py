@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
 
 from gill_bench.cards import Cards, ModelCard, TaskCard, Value
 from gill_bench.datasets import Context, dataset
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, Asks, Capability
+from gill_bench.limits import LARGEST
 from gill_bench.models.own import card_of_class, card_of_entry_point, entry_point_names, names_a_class, row_name
+from gill_bench.reading import shorten
 
 
 def asks_of(card: TaskCard, context: Context) -> Asks:
@@ -48,9 +54,13 @@ def choose_contexts(card: TaskCard, names: Sequence[str]) -> list[Context]:
 
 def choose_models(cards: Cards, names: Sequence[str], tasks: Sequence[TaskCard]) -> list[ModelCard]:
     """The named models, or all: variants of a model only if some task has contexts for them."""
-    if list(names) == ["none"]:
+    for word in ("all", "none"):
+        if word in names and set(names) != {word}:
+            others = [name for name in names if name != word]
+            raise InputError(f"--models {','.join(names)}: {word!r} stands alone; leave it out, or {', '.join(others)}")
+    if set(names) == {"none"}:
         return []
-    if list(names) == ["all"]:
+    if set(names) == {"all"}:
         variants = any(task.variants for task in tasks)
         return [card for card in cards.models() if variants or not card.extends]
     chosen = [model_card(cards, name) for name in dict.fromkeys(names)]
@@ -90,8 +100,11 @@ def cannot_reason(model: ModelCard, task: TaskCard, context: Context) -> str:
     capability = capability_of(task, context)
     if capability not in model.capabilities:
         return f"{model.name} is no {capability}"
-    unread = sorted(context.inputs - set(model.inputs))
-    return f"{model.name} reads no {unread[0]}s" if unread else ""
+    unread = sorted(context.inputs - set(model.reads(capability)))
+    if not unread:
+        return ""
+    elsewhere = any(unread[0] in model.reads(other) for other in model.capabilities)
+    return f"{model.name} reads no {unread[0]}s" + (f" as {capability}" if elsewhere else "")
 
 
 def parse_settings(pairs: Iterable[str], known: Iterable[str]) -> dict[str, dict[str, Value]]:
@@ -113,9 +126,24 @@ def parse_settings(pairs: Iterable[str], known: Iterable[str]) -> dict[str, dict
             raise InputError(
                 f"--set {pair}: {card!r} is neither a task nor a model of this command; {did_you_mean(card, names)}"
             )
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
-            value = text
-        found.setdefault(card, {})[key] = value if isinstance(value, bool | int | float | str) else text
+        value = _value(text, f"--set {shorten(target)}")
+        others = found.setdefault(card, {})
+        if key in others and others[key] != value:
+            raise InputError(f"--set {card}.{key}: given twice, as {others[key]!r} and {value!r}; leave one out")
+        others[key] = value
     return found
+
+
+def _value(text: str, where: str) -> Value:
+    """The value of a `--set` option: JSON where it is a text, number, true or false, else the text as it stands.
+
+    Raises:
+        InputError: A number that is not finite or needs more than 64 bits.
+    """
+    number = re.fullmatch(r"-?\d+", text)
+    value: Any = text
+    with suppress(json.JSONDecodeError, RecursionError):
+        value = LARGEST + 1 if number and len(text) > 20 else json.loads(text)
+    if (isinstance(value, int) and abs(value) > LARGEST) or (isinstance(value, float) and not math.isfinite(value)):
+        raise InputError(f"{where}={shorten(text)}: expected a finite number of at most 64 bits")
+    return value if isinstance(value, bool | int | float | str) else text

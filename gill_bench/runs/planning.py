@@ -15,6 +15,7 @@ from gill_bench.engines.choose import ENGINES, LOCAL, MAX_FAILURES, RAY, How
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.files import check_utf8, digest, refuse_url
 from gill_bench.hub import without_downloads
+from gill_bench.limits import check_count
 from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.progress import bars, say
 from gill_bench.runs.asked import ModelAsked, TaskAsked
@@ -83,6 +84,10 @@ class Ask:
     shard: tuple[int, int] = (1, 1)
     card_folders: tuple[Path, ...] = ()
     locks: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "limit", "batch_size", "threads", "workers", "max_failures"):
+            check_count(name, getattr(self, name))
 
 
 @dataclass(frozen=True)

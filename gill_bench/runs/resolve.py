@@ -8,10 +8,10 @@ from dataclasses import replace
 from gill_bench.cards import ModelCard, TaskCard, Value, override
 from gill_bench.datasets import Dataset, Example, dataset
 from gill_bench.datasets.pictures import Checked, check_pictures, repeated_content
-from gill_bench.errors import InputError, did_you_mean
+from gill_bench.errors import InputError, choose_from_all, did_you_mean
 from gill_bench.files import digest, digest_file
 from gill_bench.metrics import metric
-from gill_bench.models import BUILTIN, adapter, adapter_file, check_settings
+from gill_bench.models import BUILTIN, adapter, adapter_file, check_settings, setting_names
 from gill_bench.noise import MODES
 from gill_bench.runs.asked import ModelAsked, TaskAsked, data_folder
 from gill_bench.runs.candidates import as_examples
@@ -62,7 +62,7 @@ def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapp
         place = next((table for table in tables.values() if key in table), None)
         if place is None:
             known = [name for table in tables.values() for name in table]
-            raise InputError(f"--set {card.name}.{key}: unknown setting; {did_you_mean(key, known)}")
+            raise InputError(f"--set {card.name}.{key}: unknown setting; {choose_from_all(key, known)}")
         place[key] = _of_kind(f"{card.name}.{key}", place[key], value)
     for key, allowed in _CHOICES.items():
         for table in tables.values():
@@ -185,9 +185,10 @@ def resolve_model(
     Raises:
         InputError: Weights are nowhere, or settings or files do not fit.
     """
-    table = override(dict(card.settings), card.mini.settings if weights == MINI else {}, card.name)
+    known = setting_names(card)
+    table = override(dict(card.settings), card.mini.settings if weights == MINI else {}, card.name, known)
     table |= {key: value for key, value in (sampling or {}).items() if key in table}
-    table = override(table, settings, f"--set {card.name}")
+    table = override(table, settings, f"--set {card.name}", known)
     resolved = card.model_copy(update={"settings": table})
     checked = check_settings(resolved)  # before anything is downloaded
     own = card.adapter not in BUILTIN

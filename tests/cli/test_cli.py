@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import gill_bench
 from gill_bench.cli import main
+from gill_bench.errors import InputError
+from gill_bench.limits import MOST
 from tests.runs.helpers import CARDS
 
 HEAVY = ("torch", "transformers", "diffusers", "pandas", "torchmetrics", "numpy", "scipy", "PIL", "rich")
@@ -67,6 +70,47 @@ def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "expected names" in wrong(["run", "vist", "--models", ",", *out], capsys)
     assert "no spec.json" in wrong(["score", str(tmp_path)], capsys)
     assert "cannot write there" in wrong(["run", "vist", "--out", "/proc/nowhere"], capsys)
+
+
+def planned(capsys: pytest.CaptureFixture[str]) -> tuple[set[str], set[str]]:
+    """Models and contexts of a printed plan."""
+    cells = json.loads(capsys.readouterr().out)["cells"]
+    return {cell["model"] for cell in cells}, {cell["context"] for cell in cells}
+
+
+def test_options_that_take_a_list_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "vist", "--out", str(tmp_path / "run"), "--limit", "1", "--dry-run", "--json"]
+    words += ["--models", "gill", "--models", "glide, stable-diffusion,gill", "--device", "cpu", "--devices", "cpu"]
+    words += ["--contexts", "1-caption", "--contexts", "2-captions,1-caption"]
+    assert main(words) == 0
+    assert planned(capsys) == ({"gill", "glide", "stable-diffusion"}, {"1-caption", "2-captions"})
+    assert "'all' stands alone" in wrong([*words, "--models", "all"], capsys)
+    assert "given twice, as 1 and 2" in wrong(
+        [*words, "--set", "gill.guidance_scale=1", "--set", "gill.guidance_scale=2"], capsys
+    )
+
+
+@pytest.mark.parametrize("option", ["seeds", "limit", "batch-size", "threads", "workers", "max-failures"])
+def test_numbers_have_an_upper_limit_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    most = MOST[option.replace("-", "_")]
+    for number in (str(most + 1), "1000000000000", "9" * 5000):
+        said = wrong(["run", "vist", "--out", str(tmp_path / "run"), f"--{option}", number], capsys)
+        assert f"--{option}" in said
+        assert len(said) < 300
+    assert str(most) in wrong(["run", "vist", f"--{option}", str(most + 1)], capsys)
+    with pytest.raises(InputError, match=f"expected a whole number from 0 to {most}"):
+        gill_bench.run("vist", out=tmp_path / "run", **{option.replace("-", "_"): most + 1})
+    with pytest.raises(InputError, match="a number of more than 64 bits"):
+        gill_bench.run("vist", out=tmp_path / "run", **{option.replace("-", "_"): 10**5000})
+
+
+def test_a_part_of_thousands_of_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for shard in ("9" * 5000 + "/" + "9" * 5000, "1/1000001", "1/x"):
+        said = wrong(["run", "vist", "--out", str(tmp_path / "run"), "--shard", shard], capsys)
+        assert "expected PART/PARTS" in said
+        assert len(said) < 400
 
 
 def test_weights_that_are_not_there_say_what_to_download(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

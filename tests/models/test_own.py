@@ -12,9 +12,10 @@ import pytest
 
 from gill_bench.cards import Cards, ModelCard
 from gill_bench.cli import main
+from gill_bench.datasets import dataset
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.models.own import names_a_class
-from gill_bench.runs.choose import choose_models, model_card, parse_settings
+from gill_bench.runs.choose import cannot_reason, choose_models, model_card, parse_settings
 from gill_bench.runs.resolve import resolve_model
 
 MODEL = '''
@@ -168,7 +169,7 @@ def test_settings_are_checked_by_the_annotations(
         (":Half", "has 'embed_images', but an image-retriever needs 'embed_prompts' too"),
         (":Weighty", r"its constructor needs 'weights'; give it a default, .* from its \[weights.NAME\]"),
         (":Needs", "its constructor needs 'path'; give it a default"),
-        (":Sees", "inputs = 'sound'"),
+        (":Sees", r"inputs = \('text', 'sound'\): .*expected a list of \"text\" and \"image\""),
         (":Gill", "'gill' in tables is another model's name already"),
     ],
 )
@@ -216,6 +217,61 @@ def test_the_content_of_the_file_is_part_of_the_recipe(file: Path, tmp_path: Pat
     assert model.made_with["side"] == 99  # what runs is what was digested
 
 
+UNIFIED = """
+class Unified:
+    inputs = {reads}
+
+    def generate_images(self, prompts, noise): ...
+
+    def embed_images(self, images): ...
+
+    def embed_prompts(self, prompts): ...
+
+    def generate_texts(self, prompts, max_new_tokens, stop=()): ...
+"""
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        {"generate_images": ("text",)},
+        {"image-generator": ["text"], "text-generator": ("text", "image")},
+        {"generate_images": ("text",), "embed_images": ("image",), "embed_prompts": ("text", "image")},
+    ],
+)
+def test_inputs_may_differ_by_capability(tmp_path: Path, reads: dict[str, Any]) -> None:
+    file = tmp_path / "unified.py"
+    file.write_text(UNIFIED.format(reads={name: value for name, value in reads.items() if name != "embed_images"}))
+    model = model_card(Cards(), f"{file}:Unified")
+    assert model.reads("image-generator") == ("text",)
+    assert model.reads("image-retriever") == model.reads("text-generator") == ("text", "image")
+    task = Cards().task("vist")
+    reason = cannot_reason(model, task, dataset("sis").context("5-captions-4-images"))
+    assert reason == "unified reads no images as image-generator"
+    assert cannot_reason(model, task, dataset("sis").context("5-captions")) == ""
+    answers = Cards().task("vqav2")
+    assert cannot_reason(model, answers, dataset("vqa").context("question")) == ""
+
+
+@pytest.mark.parametrize(
+    ("reads", "message"),
+    [
+        ({"paint": ("text",)}, r"inputs\['paint'\]: choose from"),
+        ({"generate_image": ("text",)}, "did you mean 'generate_images'"),
+        ({"generate_images": ("sound",)}, 'expected a list of "text" and "image"'),
+        ({"generate_images": "text"}, 'expected a list of "text" and "image"'),
+        ({"generate_images": ("text",), "image-generator": ("image",)}, "differ, but both are"),
+        ({"text-scorer": ("text",)}, "text-scorer"),
+        ((), 'expected a list of "text" and "image"'),
+    ],
+)
+def test_wrong_inputs(tmp_path: Path, reads: object, message: str) -> None:
+    file = tmp_path / "unified.py"
+    file.write_text(UNIFIED.format(reads=reads))
+    with pytest.raises(InputError, match=message):
+        model_card(Cards(), f"{file}:Unified")
+
+
 def test_names() -> None:
     assert [names_a_class(name) for name in ("a.py", "./a.py:B", "gill", "a.toml", "./my.pyx")] == [
         True,
@@ -231,6 +287,36 @@ def test_settings_by_the_name_of_the_class_or_of_its_rows() -> None:
     }
     with pytest.raises(InputError, match="'MyModle' is neither"):
         parse_settings(["MyModle.side=8"], known)
+    assert parse_settings(["MyModel.side=8", "my-model.side=8"], known) == {"my-model": {"side": 8}}
+    with pytest.raises(InputError, match=r"my-model\.side: given twice, as 8 and 9"):
+        parse_settings(["MyModel.side=8", "my-model.side=9"], known)
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "-" + "9" * 30, str(2**63), "NaN", "-Infinity", "1e999"])
+def test_numbers_of_settings_are_finite_and_have_64_bits(text: str) -> None:
+    with pytest.raises(InputError, match="expected a finite number of at most 64 bits") as caught:
+        parse_settings([f"my-model.side={text}"], ["my-model"])
+    assert len(str(caught.value)) < 200
+    assert parse_settings([f"m.side={2**63 - 1}", "m.x=[" + "[" * 10000], ["m"])["m"]["side"] == 2**63 - 1
+
+
+def test_every_setting_of_the_adapter_can_be_set_whether_or_not_the_card_names_it(file: Path, tmp_path: Path) -> None:
+    toml = tmp_path / "plain.toml"
+    toml.write_text(
+        f'schema = 1\nname = "plain"\ntitle = "Plain"\nadapter = "{file.name}:Painter"\n'
+        'capabilities = ["image-generator"]\ninputs = ["text"]\n[settings]\nside = 4\n'
+    )
+    plain = model_card(Cards(), str(toml))
+    sampling = {"guidance_scale": 3.0}
+    assert resolve_model(plain, weights="mini", settings={}, sampling=sampling).card.settings == {"side": 4}
+    asked = resolve_model(plain, weights="mini", settings={"style": "dark"}, sampling=sampling)
+    assert asked.card.settings == {"side": 4, "style": "dark"}
+    model: Any = asked.load("cpu")
+    assert (model.made_with["style"], model.made_with["side"]) == ("dark", 4)
+    with pytest.raises(
+        InputError, match=r"'stile'; did you mean 'style'\? \(all: copy, guidance_scale, schema, side, s"
+    ):
+        resolve_model(plain, weights="mini", settings={"stile": "dark"})
 
 
 def test_two_models_of_one_name_are_refused(file: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ class ReadingSettings(BaseModel):
 
     dtype: Precision = "auto"
     input_resize: Literal["squash", "clip"] = "squash"
-    squash_size: int = Field(default=224, gt=0)
+    squash_size: int = Field(default=224, gt=0, le=4096)
     always_add_bos: bool = False
     use_cache: bool = True
     answer_scoring: Literal["shifted", "fromage_compat"] = "shifted"
@@ -49,6 +49,6 @@ class Settings(ReadingSettings):
 
     image_decoder_dtype: Precision = "auto"
     scheduler: SchedulerName = "default"
-    num_inference_steps: int = Field(default=50, gt=0)
-    guidance_scale: float = Field(default=7.5, ge=0)
+    num_inference_steps: int = Field(default=50, gt=0, le=1000)
+    guidance_scale: float = Field(default=7.5, ge=0, allow_inf_nan=False)
     safety_checker: bool = True

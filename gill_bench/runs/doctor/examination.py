@@ -66,7 +66,7 @@ def examine(model: object, card: ModelCard) -> Iterator[Finding]:
     """
     if not set(card.capabilities) & set(PROTOCOLS):
         raise InputError(f"{card.name}: {', '.join(card.capabilities)}: there is nothing to ask such a model")
-    for question in questions(card.capabilities, card.inputs):
+    for question in questions(card.capabilities, card.reads):
         if not callable(getattr(model, question.method, None)):
             detail = f"expected it for the capability {question.capability!r}, found none"
             yield Finding(question.method, "method", False, detail)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gill_bench.interfaces import Capability, Decision, GeneratedImage
+from gill_bench.interfaces import PROTOCOLS, Capability, Decision, GeneratedImage
 from gill_bench.runs.doctor.samples import CONTINUATIONS, long_prompt, noises, pictures, prompts
 from gill_bench.runs.returned import described
 
@@ -50,8 +50,22 @@ class Question:
     note: Callable[[Answer], str] = lambda answer: ""
 
 
-def questions(capabilities: Collection[str], inputs: Collection[str]) -> list[Question]:
-    """The questions for a model with these capabilities that reads these inputs."""
+def questions(capabilities: Collection[Capability], reads: Callable[[Capability], Collection[str]]) -> list[Question]:
+    """The questions for a model with these capabilities.
+
+    Args:
+        capabilities: Of its card.
+        reads: What its prompts may hold, by capability.
+    """
+    return [
+        question
+        for capability in PROTOCOLS
+        if capability in capabilities
+        for question in _questions_of(capability, reads(capability))
+    ]
+
+
+def _questions_of(capability: Capability, inputs: Collection[str]) -> list[Question]:
     asked, long = prompts(inputs), long_prompt()
     pairs = list(zip(asked, noises(), strict=True))
     scored = list(zip(asked, CONTINUATIONS, strict=True))
@@ -85,7 +99,7 @@ def questions(capabilities: Collection[str], inputs: Collection[str]) -> list[Qu
         Question("decider", "decision_features", asked, long, alone, _any_vectors, note=_width),
         Question("decider", "decide", asked, long, alone, read_decisions, note=_number),
     ]
-    return [question for question in every if question.capability in capabilities]
+    return [question for question in every if question.capability == capability]
 
 
 def read_pictures(found: Any, samples: Sequence[Any]) -> list[Answer]:
