@@ -4,6 +4,7 @@ An adapter module is light to import and has
 
 - `Settings`: a pydantic model of the `[settings]` table of its cards, which forbids unknown keys;
 - `check(weights, settings)`: what can be known before loading, such as missing files or arguments that do not fit;
+- maybe `unused(weights)`: settings that do nothing with these weights, with the reason;
 - `load(weights, settings, device)`: the model, an object that implements the protocols of `gill_bench.interfaces`.
 
 A class that implements the protocols itself needs none of these: see `gill_bench.models.own`.
@@ -80,6 +81,12 @@ def setting_names(card: ModelCard) -> tuple[str, ...]:
     """
     fields = adapter(card).Settings.model_fields
     return tuple(dict.fromkeys([*card.settings, *(field.alias or name for name, field in fields.items())]))
+
+
+def unused_settings(card: ModelCard, weights: Mapping[str, Path]) -> dict[str, str]:
+    """Settings that do nothing with these weights, and why, as the adapter's own `unused` says if it has one."""
+    unused = getattr(adapter(card), "unused", None)
+    return dict(unused(weights)) if unused is not None else {}
 
 
 def check_settings(card: ModelCard) -> BaseModel:

@@ -24,6 +24,7 @@ TEXT_TO_IMAGE = (
     "StableDiffusionPipeline",
     "StableDiffusionXLPipeline",
 )
+TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3", "tokenizer_4")
 SAFETY = ("safety_checker", "feature_extractor")
 _CONFIGS = {
     "scheduler": ("scheduler_config.json",),
@@ -87,6 +88,16 @@ def check_pipeline_folder(path: Path, *, safety_checker: bool) -> dict[str, Any]
             continue
         _check_part(path / part, library)
     return index
+
+
+def ignores_guidance(kind: str, transformer: Mapping[str, Any]) -> bool:
+    """Whether a pipeline takes `guidance_scale` and does nothing with it: FLUX without the embedding that reads it.
+
+    Args:
+        kind: Class of the pipeline.
+        transformer: The config of its transformer; empty where it has none.
+    """
+    return kind == "FluxPipeline" and not transformer.get("guidance_embeds", False)
 
 
 def _check_part(folder: Path, library: str) -> None:

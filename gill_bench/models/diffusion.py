@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -27,14 +27,19 @@ from gill_bench.checkpoints import (
     first_line,
     loader_options,
     quiet_loading,
+    read_json,
 )
 from gill_bench.errors import GillBenchError, InputError, did_you_mean
 from gill_bench.interfaces import GeneratedImage, Noise
-from gill_bench.models._pipeline_folder import SAFETY, parts, read_index
+from gill_bench.models._pipeline_folder import SAFETY, TOKENIZERS, parts, read_index
 from gill_bench.models._shared_noise import Latents, assert_one_draw, generator_for
+from gill_bench.models.literal import literal
 from gill_bench.models.schedulers import SCHEDULERS, SchedulerName
 from gill_bench.models.sharing import shared
 from gill_bench.network_files import Library
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _log = logging.getLogger(__name__)
@@ -43,7 +48,6 @@ _log = logging.getLogger(__name__)
 class Pipeline(Protocol):
     """What is used of a pipeline of diffusers, which has no types that a checker can follow."""
 
-    image_processor: Any
     scheduler: Any
     text_encoder: Any
     tokenizer: Any
@@ -54,6 +58,9 @@ class Pipeline(Protocol):
 
     def encode_prompt(self, *arguments: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Embeddings of prompts, and of the empty prompt."""
+
+    def numpy_to_pil(self, images: np.ndarray[Any, Any]) -> list[Image.Image]:
+        """Pictures from arrays (N, height, width, 3) of values from 0 to 1."""
 
     def __call__(self, **arguments: Any) -> Any:
         """Generate: an object with `images`, and maybe `nsfw_content_detected`."""
@@ -96,7 +103,10 @@ def load_pipeline(
     import diffusers
 
     index = read_index(path)
-    absent = {name: None for name in SAFETY if name in index and not (path / name).is_dir()}
+    absent: dict[str, None] = {name: None for name in SAFETY if name in index and not (path / name).is_dir()}
+    # Parts that the folder says it is without, such as the T5 of many copies of Stable Diffusion 3.
+    without = [name for name, value in read_json(path / "model_index.json").items() if value == [None, None]]
+    absent |= dict.fromkeys(name for name in without if name not in SAFETY)
     if "safety_checker" in index and not safety_checker:
         absent["safety_checker"] = None
     if safety_checker and ("safety_checker" not in index or "safety_checker" in absent):
@@ -115,6 +125,9 @@ def load_pipeline(
         except LOADING_ERRORS as error:
             raise InputError(f"{path}: cannot be loaded as a pipeline: {first_line(error)}") from error
     _check_vocabulary(pipeline, path)
+    for name in TOKENIZERS:
+        if getattr(pipeline, name, None) is not None:
+            literal(getattr(pipeline, name))
     set_scheduler(pipeline, scheduler)
     pipeline.set_progress_bar_config(disable=True)
     if torch.device(device).type != "cpu" and hasattr(pipeline.vae, "enable_slicing"):
@@ -202,7 +215,7 @@ def run(pipeline: Pipeline, noise: Sequence[Sequence[Noise]], **arguments: objec
         return [[] for _ in noise]
     latents = Latents.of(pipeline) if any(item.skip for item in flat) else None
     generators = [generator_for(item, latents) for item in flat]
-    with _quiet_flagging():
+    with _quiet(pipeline):
         output = pipeline(generator=generators, output_type="np", **arguments)
     if latents is not None:
         assert_one_draw(pipeline.scheduler, flat, generators, latents)
@@ -210,7 +223,7 @@ def run(pipeline: Pipeline, noise: Sequence[Sequence[Noise]], **arguments: objec
     if not bool(np.isfinite(output.images).all()):
         # As a picture it would be black, and black pictures score well with some metrics.
         raise GillBenchError("a picture is not finite: the weights are damaged, or the precision is too narrow (dtype)")
-    images = pipeline.image_processor.numpy_to_pil(output.images)
+    images = pipeline.numpy_to_pil(output.images)
     pictures = iter([GeneratedImage(image, bool(flag)) for image, flag in zip(images, flags, strict=True)])
     return [[next(pictures) for _ in group] for group in noise]
 
@@ -232,8 +245,9 @@ def unconditional(pipeline: Pipeline, prompt_embeds: torch.Tensor) -> torch.Tens
 
 
 def _check_vocabulary(pipeline: Any, path: Path) -> None:
-    for suffix in ("", "_2", "_3"):
-        tokenizer = getattr(pipeline, f"tokenizer{suffix}", None)
+    for name in TOKENIZERS:
+        suffix = name.removeprefix("tokenizer")
+        tokenizer = getattr(pipeline, name, None)
         rows = getattr(getattr(getattr(pipeline, f"text_encoder{suffix}", None), "config", None), "vocab_size", None)
         if tokenizer is not None and isinstance(rows, int) and tokenizer.vocab_size > rows:
             raise InputError(
@@ -277,12 +291,19 @@ def _read_network(network: Any, folder: Path, library: str, dtype: torch.dtype) 
 
 
 @contextmanager
-def _quiet_flagging() -> Iterator[None]:
-    """Without the checker's advice to try another prompt: what is flagged is counted."""
-    logger = logging.getLogger("diffusers.pipelines.stable_diffusion.safety_checker")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def _quiet(pipeline: Pipeline) -> Iterator[None]:
+    """Without the checker's advice to try another prompt, and every cut prompt in full: both are counted."""
+    names = (
+        "diffusers.pipelines.stable_diffusion.safety_checker",
+        "transformers.tokenization_utils_base",
+        type(pipeline).__module__,
+    )
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

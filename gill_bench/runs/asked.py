@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gill_bench.cards import ModelCard, TaskCard
@@ -16,6 +17,10 @@ from gill_bench.models import adapter, check_settings
 from gill_bench.noise import example_noise, shared_noise
 from gill_bench.runs.candidates import CANDIDATES, CandidateContext
 from gill_bench.weights import MINI, Weights
+
+_CONTROL_TOKENS = re.compile(
+    r"</?s>|<(pad|unk|mask|bos|eos|extra_id_\d+)>|<\|\w+\|>|\[(IMG\d+|RET|PAD|UNK|CLS|SEP|MASK)\]", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,13 @@ class TaskAsked:
             part if isinstance(part, str) else {"picture": self.checked[part.id].sha256}
             for part in self.segments(example, context)
         ]
+        texts = [part for part in parts if isinstance(part, str)]
         if context.asks == "scores":
             parts.append({"options": list(example.answers)})
+            texts += example.answers
+        if any(_CONTROL_TOKENS.search(text) for text in texts):
+            # Earlier versions read these as control tokens: what they made of such texts is of other prompts.
+            parts.append({"control_tokens": "text"})
         return digest([parts, place] if self.card.prompt.get("noise") == "shared" else parts)
 
     def notes(self) -> list[str]:
@@ -134,11 +144,13 @@ class ModelAsked:
         card: As resolved, with settings as they will be used.
         weights: By component name.
         digests: SHA-256 of each component's files.
+        idle: Settings of the card that do nothing with these weights, and why; `card` is without them.
     """
 
     card: ModelCard
     weights: Mapping[str, Weights]
     digests: Mapping[str, str]
+    idle: Mapping[str, str] = field(default_factory=dict)
 
     def load(self, device: str) -> object:
         """Load the model on a device."""
@@ -148,7 +160,8 @@ class ModelAsked:
 
     def notes(self) -> list[str]:
         """What every table of this model must say."""
-        return [NOTE_WEIGHTS] if any(found.stand_in for found in self.weights.values()) else []
+        stand_ins = any(found.stand_in for found in self.weights.values())
+        return [*([NOTE_WEIGHTS] if stand_ins else []), *(f"{self.card.title}: {why}" for why in self.idle.values())]
 
 
 def data_folder(card: TaskCard, data: str) -> Path:

@@ -11,7 +11,7 @@ from gill_bench.datasets.pictures import Checked, check_pictures, repeated_conte
 from gill_bench.errors import InputError, choose_from_all, did_you_mean
 from gill_bench.files import digest, digest_file
 from gill_bench.metrics import metric
-from gill_bench.models import BUILTIN, adapter, adapter_file, check_settings, setting_names
+from gill_bench.models import BUILTIN, adapter, adapter_file, check_settings, setting_names, unused_settings
 from gill_bench.noise import MODES
 from gill_bench.runs.asked import ModelAsked, TaskAsked, data_folder
 from gill_bench.runs.candidates import as_examples
@@ -193,13 +193,19 @@ def resolve_model(
     checked = check_settings(resolved)  # before anything is downloaded
     own = card.adapter not in BUILTIN
     found = {name: find_weights(component, weights, whole=own) for name, component in card.weights.items()}
-    adapter(resolved).check({name: one.path for name, one in found.items()}, checked)
+    paths = {name: one.path for name, one in found.items()}
+    adapter(resolved).check(paths, checked)
+    idle = unused_settings(resolved, paths)
+    for key in settings:
+        if key in idle:
+            raise InputError(f"--set {card.name}.{key}: {idle[key]}; leave it out")
+    resolved = resolved.model_copy(update={"settings": {key: table[key] for key in table if key not in idle}})
     digests = {name: one.digest() for name, one in found.items()}
     file = adapter_file(resolved)
     if file is not None:
         code = digest_file(file)  # a user's own code changes what comes out, as weights do
         digests["adapter"] = digest([code, digests["adapter"]]) if "adapter" in digests else code
-    return ModelAsked(resolved, found, digests)
+    return ModelAsked(resolved, found, digests, idle)
 
 
 def _of_kind(name: str, old: Value, new: Value) -> Value:

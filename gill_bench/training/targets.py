@@ -13,6 +13,7 @@ import torch
 from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError
 from gill_bench.models.gill.loading import load_network
+from gill_bench.models.literal import literal
 from gill_bench.models.stable_diffusion._tokens import tokenize
 from gill_bench.progress import bar
 
@@ -42,7 +43,8 @@ def write_targets(captions: Mapping[Path, str], folder: Path, device: str = "cpu
         return 0
     inner = (folder / "text_encoder").is_dir()
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer" if inner else folder, local_files_only=True)
+        words = folder / "tokenizer" if inner else folder
+        tokenizer = literal(CLIPTokenizer.from_pretrained(words, local_files_only=True))
     except LOADING_ERRORS as error:
         raise InputError(f"{folder}: its tokenizer cannot be loaded: {first_line(error)}") from error
     dtype = torch.float32 if device == "cpu" else torch.float16

@@ -16,6 +16,7 @@ from torch.nn.functional import embedding, linear
 from torch.nn.utils.rnn import pad_sequence
 
 from gill_bench.errors import InputError
+from gill_bench.models.gill.caching import argument_of, cache_of
 from gill_bench.models.gill.loading import freeze, shared_network
 
 
@@ -171,7 +172,7 @@ class CachedContinuation:
     """
 
     def __init__(self, decoder: Any, sequences: Sequence[Tensor]) -> None:
-        self._decoder = decoder
+        self._decoder, self._argument = decoder, argument_of(decoder)
         lengths = [len(sequence) for sequence in sequences]
         # Without padding there is no mask: a lone sequence goes through the same kernels as in `states`.
         self._mask: Tensor | None = None
@@ -180,7 +181,7 @@ class CachedContinuation:
             self._mask = pad_sequence(ones, batch_first=True)
         padded = pad_sequence(list(sequences), batch_first=True)
         output = decoder(inputs_embeds=padded, attention_mask=self._mask, use_cache=True)
-        self._cache = output.past_key_values
+        self._cache = cache_of(output)
         ends = torch.tensor(lengths, device=padded.device) - 1
         self.last: Tensor = output.last_hidden_state[torch.arange(len(lengths), device=padded.device), ends]
 
@@ -189,7 +190,7 @@ class CachedContinuation:
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(embeddings.shape[:2])], dim=1)
         output = self._decoder(
-            inputs_embeds=embeddings, attention_mask=self._mask, past_key_values=self._cache, use_cache=True
+            inputs_embeds=embeddings, attention_mask=self._mask, use_cache=True, **{self._argument: self._cache}
         )
         states: Tensor = output.last_hidden_state
         self.last = states[:, -1]
@@ -205,9 +206,9 @@ class Branches:
     """
 
     def __init__(self, decoder: Any, sequence: Tensor) -> None:
-        self._decoder = decoder
+        self._decoder, self._argument = decoder, argument_of(decoder)
         output = decoder(inputs_embeds=sequence[None], use_cache=True)
-        self._cache = output.past_key_values
+        self._cache = cache_of(output)
         self.last: Tensor = output.last_hidden_state[0, -1]
         """State (e,) from which the first token of every continuation follows."""
 
@@ -223,5 +224,5 @@ class Branches:
         padded = pad_sequence(list(continuations), batch_first=True)
         cache = deepcopy(self._cache)  # reading extends it
         cache.batch_repeat_interleave(len(continuations))
-        states = self._decoder(inputs_embeds=padded, past_key_values=cache, use_cache=True).last_hidden_state
+        states = self._decoder(inputs_embeds=padded, use_cache=True, **{self._argument: cache}).last_hidden_state
         return [row[: len(one)] for row, one in zip(states, continuations, strict=True)]

@@ -5,13 +5,16 @@ These are `[IMG0]`..`[IMG{r-1}]` in GILL (protocol 1.2) and `[RET]` in FROMAGe (
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gill_bench.checkpoints import first_line, read_json
 from gill_bench.errors import InputError
+from gill_bench.models.literal import literal
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -43,7 +46,8 @@ class Tokens:
             # One at a time and not special, as the authors do; special tokens would vanish when decoding.
             tokenizer.add_tokens(name)
         self.size = len(tokenizer)
-        self.image_ids = self.encode("".join(self.names))
+        self._markers = re.compile("|".join(map(re.escape, self.names)) if self.names else r"(?!)")
+        self.image_ids = self._ids("".join(self.names))
         expected = list(range(self.size - len(names), self.size))
         if self.image_ids != expected:
             raise InputError(
@@ -53,7 +57,12 @@ class Tokens:
         self.bos = self._find_bos(where)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without BOS."""
+        """Ids of a text, without BOS. The names of tokens that stand for a picture are text in it like any other."""
+        # A word boundary of the tokenizer lies behind the bracket that a name begins with: cut there, no name is left.
+        cuts = [0, *(match.start() + 1 for match in self._markers.finditer(text)), len(text)]
+        return [token for start, end in pairwise(cuts) for token in self._ids(text[start:end])]
+
+    def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
@@ -102,7 +111,7 @@ def load_tokens(folder: Path, num_tokens: int) -> Tokens:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a folder of OPT or CLIP as it is.
+    """Load the tokenizer of a folder of OPT or CLIP as it is, but for control tokens in texts (`models.literal`).
 
     Raises:
         InputError: Files are missing or damaged, or it has more tokens than the model beside it has embeddings.
@@ -123,4 +132,4 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
             f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens, but its config.json {rows} embeddings:"
             " the files are of different models"
         )
-    return tokenizer
+    return literal(tokenizer)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gill_bench.checkpoints import read_json
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ImageGenerator
-from gill_bench.models._pipeline_folder import check_pipeline_folder
+from gill_bench.models._pipeline_folder import check_pipeline_folder, ignores_guidance, read_index
 from gill_bench.models.schedulers import SchedulerName
 
 __all__ = ["Settings", "check", "load"]
@@ -27,7 +27,8 @@ class Settings(BaseModel):
             tokenising twice, the last two tokens too.
         scheduler: Sampler.
         num_inference_steps: Steps of the sampler.
-        guidance_scale: Classifier-free guidance; 1 or less means none.
+        guidance_scale: Classifier-free guidance; 1 or less means none. In FLUX.1-dev and LCM, the guidance that was
+            distilled into them; in FLUX.1-schnell it does nothing, and is neither sent nor shown (`unused`).
         safety_checker: Blacken flagged pictures, as the stock pipeline does.
     """
 
@@ -64,6 +65,18 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
     trained = shipped.get("num_train_timesteps")
     if isinstance(trained, int) and settings.num_inference_steps > trained:
         raise InputError(f"num_inference_steps = {settings.num_inference_steps}, but {path} knows {trained} steps")
+
+
+def unused(weights: Mapping[str, Path]) -> dict[str, str]:
+    """Settings that do nothing with these weights, and why: they are neither sent nor shown."""
+    path = _folder(weights)
+    kind = read_index(path)["_class_name"]
+    config = path / "transformer" / "config.json"
+    if ignores_guidance(kind, read_json(config) if config.is_file() else {}):
+        return {
+            "guidance_scale": f"guidance_scale does nothing in this {kind}, whose transformer has no guidance embedding"
+        }
+    return {}
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> ImageGenerator:

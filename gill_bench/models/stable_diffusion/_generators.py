@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from gill_bench.errors import InputError
 from gill_bench.interfaces import GeneratedImage, ImageGenerator, Noise
+from gill_bench.models._pipeline_folder import ignores_guidance
 from gill_bench.models.diffusion import Pipeline, load_pipeline, resolve_dtype, run, sample
-from gill_bench.models.stable_diffusion._tokens import content_ids, tokenize
+from gill_bench.models.stable_diffusion._cut import cut_by_all, watched
+from gill_bench.models.stable_diffusion._tokens import tokenize
 from gill_bench.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -101,29 +103,28 @@ class PromptPipeline:
     ) -> list[list[GeneratedImage]]:
         """Generate one picture per prompt and noise; see `ImageGenerator`.
 
-        A picture counts as truncated if any of the pipeline's tokenizers reads less than its whole prompt.
+        A picture counts as truncated if none of the pipeline's encoders reads its whole prompt.
 
         Raises:
             InputError: A prompt holds pictures.
         """
         texts = _texts(prompts, noise)
-        repeated = [[text] * len(group) for text, group in zip(texts, noise, strict=True)]
-        generated = run(
-            self.pipeline,
-            noise,
-            prompt=list(chain.from_iterable(repeated)),
-            num_inference_steps=self.settings.num_inference_steps,
-            guidance_scale=self.settings.guidance_scale,
-        )
-        return _mark(generated, [self._too_long(text) for text in texts])
+        repeated = [text for text, group in zip(texts, noise, strict=True) for _ in group]
+        with watched(self.pipeline) as watches:
+            generated = run(self.pipeline, noise, prompt=repeated, **self._arguments())
+        cut = iter(cut_by_all(watches, len(repeated)) if repeated else ())
+        return [[replace(picture, truncated=next(cut)) for picture in group] for group in generated]
 
-    def _too_long(self, text: str) -> bool:
-        tokenizers: list[Any] = [getattr(self.pipeline, f"tokenizer{suffix}", None) for suffix in ("", "_2", "_3")]
-        return any(
-            len(content_ids(tokenizer, text)) + tokenizer.num_special_tokens_to_add() > tokenizer.model_max_length
-            for tokenizer in tokenizers
-            if tokenizer is not None
-        )
+    def _arguments(self) -> dict[str, object]:
+        """What is sent besides prompts and noise: only what this pipeline reads."""
+        arguments: dict[str, object] = {"num_inference_steps": self.settings.num_inference_steps}
+        transformer = getattr(self.pipeline, "transformer", None)
+        if not ignores_guidance(type(self.pipeline).__name__, getattr(transformer, "config", {})):
+            arguments["guidance_scale"] = self.settings.guidance_scale
+        # Its default reads prompts differently where two more packages happen to be installed.
+        arguments["clean_caption"] = False
+        known = inspect.signature(self.pipeline.__call__).parameters
+        return {name: value for name, value in arguments.items() if name in known}
 
 
 def _texts(prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> list[str]:

@@ -1,0 +1,19 @@
+"""Keys and values of OPT, under the names that the library gives them: `cache` since transformers 5.24."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+_OLD, _NEW = "past_key_values", "cache"
+
+
+def argument_of(decoder: Any) -> str:
+    """The argument by which a decoder takes the keys and values of what it has read."""
+    # Newer versions take the old name too, with a warning, through a wrapper whose signature is the wrapped one's.
+    return _NEW if _NEW in inspect.signature(decoder.forward).parameters else _OLD
+
+
+def cache_of(output: Any) -> Any:
+    """The keys and values in a decoder's output."""
+    return output[_NEW] if _NEW in output else output[_OLD]
