@@ -29,9 +29,7 @@ def score(
     no_locks: NoLocks = False,
     threads: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=MOST["threads"], help="CPU threads.", show_default="as the command that made the run"
-        ),
+        typer.Option(min=1, max=MOST["threads"], help="CPU threads.", show_default="as the command that made the run"),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> int:
