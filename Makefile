@@ -1,11 +1,22 @@
-# The two commands of the README. Both set up .venv first; a second call is quick.
+# The two commands of the README, demo and test: both set up .venv first; a second call is quick.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(name) 2>/dev/null),$(name))))
 VENV := .venv
 BIN := $(VENV)/bin
 # Known-good torch versions; empty where a machine wants others: make demo CONSTRAINTS=
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: demo test setup lint clean
+.PHONY: demo test test-lowest test-newest setup lint clean
+
+# Environments that people have: the lowest versions that pyproject.toml admits, and the newest, from a wheel, with no
+# extras. torch is that of constraints.txt in both, as older ones come with gigabytes; `make test-lowest CONSTRAINTS=`
+# takes the lowest of it, too.
+LOWEST := .venv-lowest
+NEWEST := .venv-newest
+UV ?= $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
+JOB := vist --models gill,stable-diffusion --contexts 1-caption --limit 1 --seeds 1 --workers 1 --threads 1
+LOADERS := tests/test_hub.py tests/test_weights.py tests/models/test_clip.py tests/models/test_diffusion.py \
+	tests/models/test_causal_lm.py tests/models/gill/test_checkpoint.py tests/models/fromage/test_checkpoint.py \
+	tests/metrics/test_lpips.py
 
 demo: setup
 	$(BIN)/gill-bench run vist --contexts paper --out runs/demo
@@ -21,6 +32,46 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+test-lowest: $(LOWEST)/.installed
+	rm -rf $(LOWEST)/run
+	GILL_BENCH_CACHE=$(LOWEST)/cache $(LOWEST)/bin/gill-bench run $(JOB) --out $(LOWEST)/run
+	$(LOWEST)/bin/gill-bench report $(LOWEST)/run
+	$(LOWEST)/bin/gill-bench report $(LOWEST)/run --html
+	$(LOWEST)/bin/python -m pytest -q -p no:cacheprovider $(LOADERS)
+
+$(LOWEST)/.installed: pyproject.toml constraints.txt | $(UV)
+	rm -rf $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --no-compile $(CONSTRAINTS) torch torchvision
+	printf 'pytest>=8\npytest-socket>=0.7\n' | $(UV) pip compile --quiet --python $(LOWEST)/bin/python \
+		--resolution lowest-direct $(CONSTRAINTS) pyproject.toml - --output-file $(LOWEST)/lowest.txt >/dev/null
+	$(UV) pip install --quiet --python $(LOWEST)/bin/python -r $(LOWEST)/lowest.txt
+	$(UV) pip install --quiet --python $(LOWEST)/bin/python --no-deps -e .
+	touch $@
+
+# Outside the checkout, so that nothing but the wheel is imported.
+test-newest: $(NEWEST)/.installed
+	rm -rf $(NEWEST)/wheel $(NEWEST)/outside
+	mkdir $(NEWEST)/outside
+	$(NEWEST)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(NEWEST)/wheel .
+	$(NEWEST)/bin/python -m pip install --quiet --no-deps --force-reinstall $(NEWEST)/wheel/*.whl
+	cp tests/test_hub.py $(NEWEST)/outside
+	printf '[pytest]\nmarkers = enable_socket: known to pytest-socket, which is not installed\n' > $(NEWEST)/outside/pytest.ini
+	cd $(NEWEST)/outside && ../bin/gill-bench --help >/dev/null
+	cd $(NEWEST)/outside && GILL_BENCH_CACHE=../cache ../bin/gill-bench run $(JOB) --out run
+	cd $(NEWEST)/outside && ../bin/gill-bench report run && ../bin/gill-bench report run --html
+	cd $(NEWEST)/outside && ../bin/python -m pytest -q -p no:cacheprovider test_hub.py
+
+$(NEWEST)/.installed: pyproject.toml constraints.txt
+	rm -rf $(NEWEST)
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --no-compile $(CONSTRAINTS) . pytest
+	touch $@
+
+.venv-uv/bin/uv:
+	$(PYTHON) -m venv .venv-uv
+	.venv-uv/bin/python -m pip install --quiet uv
+
 lint: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -34,4 +85,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) $(NEWEST) .venv-uv build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
