@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import base64
+import hashlib
 import io
 import json
 import os
 import pickle
 import re
+import shutil
 import struct
 import tracemalloc
 import zipfile
@@ -22,6 +25,7 @@ import torch
 from PIL import Image, PngImagePlugin
 from safetensors.torch import save_file
 
+import gill_bench
 from gill_bench.cards import Cards, read_toml
 from gill_bench.checkpoints import check_network_files, check_safetensors
 from gill_bench.cli import main
@@ -31,6 +35,7 @@ from gill_bench.errors import GillBenchError, InputError
 from gill_bench.images import FORMATS, UnreadablePictureError, load_image
 from gill_bench.interfaces import GeneratedImage
 from gill_bench.models.gill.checkpoint import check_finite, read_tensors
+from gill_bench.names import name_problem
 from gill_bench.pickled_arrays import read_pickled
 from gill_bench.progress import say
 from gill_bench.reading import from_json, read_json
@@ -39,8 +44,12 @@ from gill_bench.runs.asking import CallError, ask
 from gill_bench.runs.golden import read_golden
 from gill_bench.runs.planning import make_plan
 from gill_bench.runs.returned import ReturnedError
-from gill_bench.runs.units import read_samples
+from gill_bench.runs.stored import StoredRun
+from gill_bench.runs.units import cell_folder, read_samples, unit_folders
+from gill_bench.runs.verify import verify
 from gill_bench.sealed import write_sealed
+from gill_bench.spec import read_spec, write_spec
+from gill_bench.tracking.run import _pictures
 from tests.conftest import ROOT
 from tests.runs.helpers import ask as asked
 from tests.runs.helpers import run
@@ -530,3 +539,139 @@ def test_golden_files_with_impossible_numbers(tmp_path: Path, value: str) -> Non
     file.write_text('{"schema_version":1,"numbers":[' + number % value + "]}")
     with pytest.raises(InputError, match="damaged"):
         read_golden(file)
+
+
+# Run directories of other people.
+
+
+@pytest.fixture
+def strange(tmp_path: Path, scored: Path) -> Path:
+    return Path(shutil.copytree(scored, tmp_path / "home" / "runs" / "run"))
+
+
+def everything(folder: Path) -> set[Path]:
+    return {file for file in folder.rglob("*") if not file.is_relative_to(folder / "home" / "runs" / "run")}
+
+
+NAMES = ("../../../../escaped", "/tmp/escaped", "..", ".", "a/b", "a\\b", "C:x", "a\nb", "x" * 300, "")
+
+
+@pytest.mark.parametrize("field", ["task", "model", "context"])
+@pytest.mark.parametrize("name", NAMES)
+def test_names_in_a_run_stay_in_its_folder(tmp_path: Path, strange: Path, field: str, name: str) -> None:
+    """Sealed as a run would be: whoever makes one up can seal it too."""
+    before = everything(tmp_path)
+    spec = read_spec(strange)
+    for cell in spec["cells"]:
+        cell[field] = name
+    write_spec(strange, spec)
+    for command in (["score"], ["verify"], ["report"], ["report", "--html"]):
+        assert main([command[0], str(strange), *command[1:]]) in (1, 2)
+    with pytest.raises(InputError, match=rf"spec\.json: damaged: cells\[0\]\.{field} = "):
+        read_spec(strange)
+    results = json.loads((strange / "results.json").read_text())
+    for row in results["rows"]:
+        row[field] = name
+    write_sealed(strange / "results.json", {key: value for key, value in results.items() if key != "sha256"})
+    with pytest.raises(InputError, match=rf"results\.json: damaged: rows\[0\]\.{field} = "):
+        read_results(strange / "results.json")
+    assert everything(tmp_path) == before
+    with pytest.raises(InputError, match=f"the name of a {field}"):
+        cell_folder(strange, tuple(name if one == field else one for one in ("task", "model", "context")))  # type: ignore[arg-type]
+
+
+def commit(unit: Path, change: Callable[[dict[str, Any], list[dict[str, Any]]], None]) -> None:
+    """Change a unit's own list and its samples, with hashes that fit."""
+    content = json.loads((unit / "unit.json").read_text())
+    lines = [json.loads(line) for line in (unit / "samples.jsonl").read_text().splitlines()]
+    change(content, lines)
+    text = "\n".join(map(json.dumps, lines)) + "\n"
+    (unit / "samples.jsonl").write_text(text)
+    content["files"]["samples.jsonl"] = hashlib.sha256(text.encode()).hexdigest()
+    (unit / "unit.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A picture that is nobody else's business."""
+    file = tmp_path / "secret.png"
+    Image.new("RGB", (64, 64), (11, 22, 33)).save(file)
+    return file
+
+
+def shows(page: Path, file: Path) -> bool:
+    """Whether a page holds a picture as it is."""
+    uri = base64.b64encode(file.read_bytes()).decode()
+    return any(uri in script.read_text() for script in page.rglob("*.js"))
+
+
+@pytest.mark.parametrize("kind", ["absolute", "above", "link", "link listed by its content", "other content"])
+def test_only_pictures_of_a_unit_are_shown(tmp_path: Path, strange: Path, secret: Path, kind: str) -> None:
+    unit = next(strange.glob("units/*/*/*/*/unit.json")).parent
+    name = {"absolute": str(secret), "above": os.path.relpath(secret, unit)}.get(kind)
+    if name is not None:
+        listed = hashlib.sha256(secret.read_bytes()).hexdigest()
+
+        def named(content: dict[str, Any], lines: list[dict[str, Any]]) -> None:
+            lines[0]["image"] = name
+            content["files"][name] = listed
+
+        commit(unit, named)
+    else:
+        picture = next(unit.glob("*.png"))
+        picture.unlink()
+        shutil.copy(secret, picture) if kind == "other content" else picture.symlink_to(secret)
+        if kind == "link listed by its content":
+            commit(
+                unit,
+                lambda content, _: content["files"].update(
+                    {picture.name: hashlib.sha256(secret.read_bytes()).hexdigest()}
+                ),
+            )
+    code = main(["report", str(strange), "--html"])
+    assert code == (2 if name is not None else 0)
+    assert not shows(strange / "page", secret)
+    with pytest.raises(GillBenchError, match=r"is damaged|not what the model made"):
+        gill_bench.load_run(strange).samples("vist", pictures=True)
+    assert not verify(strange).whole
+
+
+def test_links_do_not_lead_out_of_a_run(tmp_path: Path, strange: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    cell = next(strange.glob("units/*/*/*"))
+    moved = cell.rename(outside / "cell")
+    cell.symlink_to(moved)
+    before = {file: file.stat().st_mtime_ns for file in outside.rglob("*")}
+    for command in (["score"], ["verify"], ["report", "--html"]):
+        assert main([command[0], str(strange), *command[1:]]) in (1, 2)
+    cell.unlink()
+    cell.mkdir()
+    for unit in moved.iterdir():
+        (cell / unit.name).symlink_to(unit)
+    assert unit_folders(cell) == []
+    shutil.rmtree(strange / "page", ignore_errors=True)
+    (strange / "page").symlink_to(outside)
+    assert main(["report", str(strange), "--html"]) == 2
+    (strange / ".lock").unlink(missing_ok=True)
+    (strange / ".lock").symlink_to(outside / "made-by-a-link")
+    assert main(["score", str(strange)]) == 2
+    assert {file: file.stat().st_mtime_ns for file in outside.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_ids_that_are_paths_reach_trackers_as_names(strange: Path, name: str) -> None:
+    [unit] = [file.parent for file in sorted(strange.glob("units/*/*/*/*/unit.json"))[:1]]
+
+    def renamed(content: dict[str, Any], lines: list[dict[str, Any]]) -> None:
+        for line in lines:
+            line["example"] = name
+
+    commit(unit, renamed)
+    labels = [label for place, _ in StoredRun.open(strange).rows for label, _, _ in pictures_of(strange, place)]
+    assert labels
+    assert not any(name_problem(part) for label in labels for part in label.split("/"))
+
+
+def pictures_of(run: Path, place: tuple[str, str, str]) -> list[tuple[str, Any, str]]:
+    return list(_pictures(StoredRun.open(run), place, 100))

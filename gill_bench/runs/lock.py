@@ -110,7 +110,8 @@ def check_locks(file: Path) -> None:
 
 def _opened(file: Path) -> int:
     try:
-        return os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        # Not through a symbolic link, which could make a file anywhere: a run may come from somebody else.
+        return os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
     except OSError as error:
         raise InputError(
             f"{file}: cannot be opened ({error.strerror}); processes that share a run lock parts of this file"
