@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from gill_bench.cards import Cards
 from gill_bench.errors import InputError
+from gill_bench.interfaces import Asks
+from gill_bench.reporting.table import _why_empty
 from tests.reporting.made_up import cell, line, row, seeds, table, usual_rows
 
 
@@ -123,3 +126,17 @@ def test_comparing_shows_the_papers_numbers_and_the_difference() -> None:
 
 def test_the_order_of_the_rows_does_not_matter() -> None:
     assert table(usual_rows()) == table(usual_rows()[::-1])
+
+
+def test_what_a_model_reads_may_differ_by_what_it_is_asked_for(tmp_path: Path) -> None:
+    """A model that reads pictures to answer, and paints from text alone, has "-" where it is to paint after pictures."""
+    (tmp_path / "unified.toml").write_text(
+        'schema = 1\nname = "unified"\ntitle = "Unified"\nadapter = "x.py"\n'
+        'capabilities = ["image-generator", "text-generator"]\n'
+        'inputs = { image-generator = ["text"], text-generator = ["text", "image"] }\n'
+    )
+    cards = Cards([tmp_path])
+    expected: dict[Asks | None, str] = {"images": "impossible", "texts": "not-run", None: "not-run"}
+    for asks, why in expected.items():
+        assert _why_empty("unified", "vist", "5-captions-4-images", asks, [], cards) == why
+    assert _why_empty("unified", "vist", "5-captions", "images", [], cards) == "not-run"

@@ -10,8 +10,8 @@ _OLD, _NEW = "past_key_values", "cache"
 
 def argument_of(decoder: Any) -> str:
     """The argument by which a decoder takes the keys and values of what it has read."""
-    # Newer versions take the old name too, with a warning, through a wrapper whose signature is the wrapped one's.
-    return _NEW if _NEW in inspect.signature(decoder.forward).parameters else _OLD
+    # Newer versions take the old name too, with a warning. The class is asked, as the object's method may be wrapped.
+    return _NEW if _NEW in inspect.signature(type(decoder).forward).parameters else _OLD
 
 
 def cache_of(output: Any) -> Any:
