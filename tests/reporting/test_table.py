@@ -129,7 +129,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
 
 
 def test_what_a_model_reads_may_differ_by_what_it_is_asked_for(tmp_path: Path) -> None:
-    """A model that reads pictures to answer, and paints from text alone, has "-" where it is to paint after pictures."""
+    """A model that reads pictures to answer and paints from text alone has "-" where it is to paint after pictures."""
     (tmp_path / "unified.toml").write_text(
         'schema = 1\nname = "unified"\ntitle = "Unified"\nadapter = "x.py"\n'
         'capabilities = ["image-generator", "text-generator"]\n'
