@@ -50,7 +50,9 @@ def test_pictures_depend_on_prompt_and_noise_alone(folder: Path) -> None:
     for text, group, wanted in zip(TEXTS, made, noise, strict=True):
         for picture, one in zip(group, wanted, strict=True):
             (alone,) = model.generate_images(prompts([text]), [[one]])
-            assert difference(picture.image, alone[0].image) <= 1
+            # Products of a batch are rounded otherwise, on each kind of CPU in its own way, and a network of random
+            # weights makes more of it; another noise or another text changes levels by more than 20, as below.
+            assert difference(picture.image, alone[0].image) <= 4
             assert (picture.image.mode, picture.image.size) == ("RGB", (16, 16))
             assert not picture.flagged
     assert difference(made[0][0].image, made[0][1].image) > 20

@@ -134,10 +134,10 @@ def test_a_picture_depends_on_its_own_noise_alone() -> None:
     both = run(sampler, sampler.arrange(drawn))
     alone = run(sampler, sampler.arrange(drawn[1:]), TEXTS[1:])
     torch.testing.assert_close(both[1:], alone, atol=1e-5, rtol=0)
-    # Every number that was drawn counts.
-    for place in range(0, sampler.noise_size(), 97):
+    # All numbers that were drawn count, in blocks: a single one can be lost where the pictures are cut at -1 and 1.
+    for start in range(0, sampler.noise_size(), 97):
         changed = drawn.clone()
-        changed[0, place] += 1
+        changed[0, start : start + 97] += 1
         other = run(sampler, sampler.arrange(changed))
         assert not torch.equal(other[0], both[0])
         assert torch.equal(other[1], both[1])
