@@ -14,7 +14,7 @@ LOWEST := .venv-lowest
 NEWEST := .venv-newest
 UV ?= $(or $(shell command -v uv 2>/dev/null),.venv-uv/bin/uv)
 JOB := vist --models gill,stable-diffusion --contexts 1-caption --limit 1 --seeds 1 --workers 1 --threads 1
-LOADERS := tests/test_hub.py tests/test_weights.py tests/models/test_clip.py tests/models/test_diffusion.py \
+LOADERS := tests/weights/test_hub.py tests/weights/test_find.py tests/models/test_clip.py tests/models/diffusers/test_pipelines.py \
 	tests/models/test_causal_lm.py tests/models/gill/test_checkpoint.py tests/models/fromage/test_checkpoint.py \
 	tests/metrics/test_lpips.py
 
@@ -55,7 +55,7 @@ test-newest: $(NEWEST)/.installed
 	mkdir $(NEWEST)/outside
 	$(NEWEST)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(NEWEST)/wheel .
 	$(NEWEST)/bin/python -m pip install --quiet --no-deps --force-reinstall $(NEWEST)/wheel/*.whl
-	cp tests/test_hub.py $(NEWEST)/outside
+	cp tests/weights/test_hub.py $(NEWEST)/outside
 	printf '[pytest]\nmarkers = enable_socket: known to pytest-socket, which is not installed\n' > $(NEWEST)/outside/pytest.ini
 	cd $(NEWEST)/outside && ../bin/gill-bench --help >/dev/null
 	cd $(NEWEST)/outside && GILL_BENCH_CACHE=../cache ../bin/gill-bench run $(JOB) --out run

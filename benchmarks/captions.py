@@ -25,7 +25,7 @@ from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-from gill_bench.metrics.captions import caption_scores
+from gill_bench.metrics.functional.captions import caption_scores
 
 Captions = dict[str, str]
 References = dict[str, list[str]]

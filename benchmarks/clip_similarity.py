@@ -19,7 +19,7 @@ from transformers import CLIPImageProcessor, CLIPImageProcessorPil, CLIPModel
 
 from benchmarks.picture_pairs import Pair, Picture, arguments, opened, run
 from gill_bench.metrics import clip_similarity
-from tests.metrics.backbones import write_clip
+from tests.support.backbones import write_clip
 
 
 def published(model: Any, processor: Any) -> Pair:

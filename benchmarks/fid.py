@@ -32,8 +32,8 @@ from torch import nn
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from gill_bench.metrics.fid.pipeline import statistics_of
-from gill_bench.metrics.frechet import frechet_distance
+from gill_bench.metrics.backbones.pipeline import statistics_of
+from gill_bench.metrics.functional.frechet import frechet_distance
 
 CPU = torch.device("cpu")
 BATCH = 32

@@ -27,7 +27,7 @@ from pytorch_fid.fid_score import calculate_frechet_distance
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torchmetrics.image.fid import _compute_fid
 
-from gill_bench.metrics.frechet import FeatureStatistics, frechet_distance
+from gill_bench.metrics.functional.frechet import FeatureStatistics, frechet_distance
 
 Features = NDArray[np.float32]
 

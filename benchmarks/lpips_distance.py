@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.picture_pairs import Picture, arguments, opened, run
 from gill_bench.metrics import lpips
-from tests.metrics.backbones import lpips_of_the_package, squash, write_alex
+from tests.support.backbones import lpips_of_the_package, squash, write_alex
 
 
 def main() -> None:

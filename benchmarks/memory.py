@@ -46,10 +46,10 @@ def write_stories(folder: Path, count: int) -> None:
 
 def one(folder: Path) -> None:
     """Run in this process and print what it took."""
-    from gill_bench.runs.planning import Ask, make_plan
-    from gill_bench.runs.run import execute
+    from gill_bench.evaluate import execute
+    from gill_bench.planning.plan import RunRequest, make_plan
 
-    ask = Ask(
+    ask = RunRequest(
         tasks=("vist",),
         out=folder / "run",
         models=("noisy",),

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gill_bench.evaluate import execute
 from gill_bench.metrics.picture import PictureMetric
-from gill_bench.runs.asked import ModelAsked
-from gill_bench.runs.planning import Ask, make_plan
-from gill_bench.runs.run import execute
-from gill_bench.runs.scoring.asked import MetricAsked
+from gill_bench.planning.metrics import ResolvedMetric
+from gill_bench.planning.plan import RunRequest, make_plan
+from gill_bench.planning.resolved import ResolvedModel
 
 T = TypeVar("T")
 
@@ -51,24 +51,24 @@ def main() -> None:
     parser.add_argument("--models", default="gill,stable-diffusion")
     options = parser.parse_args()
     calls, loading = Clock(), Clock()
-    load_model, load_metric = ModelAsked.load, MetricAsked.load
+    load_model, load_metric = ResolvedModel.load, ResolvedMetric.load
 
-    def model(asked: ModelAsked, device: str) -> object:
+    def model(asked: ResolvedModel, device: str) -> object:
         loaded: Any = loading.timed(load_model)(asked, device)
         loaded.generate_images = calls.timed(loaded.generate_images)
         return loaded
 
-    def metric(asked: MetricAsked, device: str) -> PictureMetric:
+    def metric(asked: ResolvedMetric, device: str) -> PictureMetric:
         loaded: Any = loading.timed(load_metric)(asked, device)
         loaded.prepare, loaded.embed = calls.timed(loaded.prepare), calls.timed(loaded.embed)
         loaded.compare = calls.timed(loaded.compare)
         return loaded  # type: ignore[no-any-return]
 
-    setattr(ModelAsked, "load", model)  # noqa: B010
-    setattr(MetricAsked, "load", metric)  # noqa: B010
+    setattr(ResolvedModel, "load", model)  # noqa: B010
+    setattr(ResolvedMetric, "load", metric)  # noqa: B010
     out = Path(tempfile.mkdtemp(prefix="gill-bench-overhead-"))
     try:
-        ask = Ask(
+        ask = RunRequest(
             tasks=("vist",),
             out=out / "run",
             models=tuple(options.models.split(",")),

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gill_bench.images import load_image
 from gill_bench.metrics.picture import PictureMetric
-from gill_bench.read_ahead import read_ahead, usable_processors
+from gill_bench.storage.images import load_image
+from gill_bench.storage.read_ahead import read_ahead, usable_processors
 
 Way = Callable[[], list[float]]
 Picture = Path | Image.Image

@@ -36,7 +36,7 @@ def compare(rounds: int) -> None:
     import torch
     from torchmetrics.retrieval import RetrievalRecall
 
-    from gill_bench.metrics.ranking import blocks_of, ranks, recall_at
+    from gill_bench.metrics.functional.ranking import blocks_of, ranks, recall_at
 
     torch.set_num_threads(1)
     candidates, targets = unit(QUERIES, 0), np.arange(QUERIES)
@@ -92,7 +92,7 @@ def search(file: Path, queries: int, way: str) -> None:
     matrix = np.load(file, mmap_mode="r")
     wanted = unit(queries, 2)
     if way == "gill-bench":
-        from gill_bench.metrics.ranking import blocks_of, top_k
+        from gill_bench.metrics.functional.ranking import blocks_of, top_k
 
         start = time.perf_counter()
         places = top_k(wanted, blocks_of(matrix), 5).places

@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gill_bench.cards import Cards
-from gill_bench.files import digest
-from gill_bench.rows import Results, Row
-from gill_bench.runs.stored import StoredRun
+from gill_bench.cards.find import Cards
+from gill_bench.rundir.reader import RunReader
+from gill_bench.rundir.rows import Results, Row
+from gill_bench.storage.files import digest
 
 CONTEXT = "5-captions-4-images"
 METRICS = {"clip-similarity": True, "lpips": False}
@@ -92,7 +92,7 @@ def measure(step: str, run: Path) -> dict[str, float]:
 
 def read_all(run: Path) -> None:
     """The bare limit of a page: every file of the run read once."""
-    stored = StoredRun.open(run)
+    stored = RunReader.open(run)
     for cell in stored.spec["cells"]:
         for unit in run.joinpath("units", cell["task"], cell["model"], cell["context"]).iterdir():
             with os.scandir(unit) as entries:

@@ -65,8 +65,8 @@ class Watch:
 
 
 def step(name: str, source: Path, folder: Path, queries: int) -> None:
-    from gill_bench.embeddings import read_embeddings
-    from gill_bench.embeddings_conversion import convert_embeddings
+    from gill_bench.embeddings.convert import convert_embeddings
+    from gill_bench.embeddings.store import read_embeddings
 
     watch, start = Watch(), time.perf_counter()
     found: dict[str, object] = {"step": name}

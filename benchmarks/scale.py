@@ -38,9 +38,9 @@ MEMORY = Path("/dev/shm")
 
 def ask_for(folder: Path, out: Path, stories: int) -> Any:
     """One model, one context, five seeds, so many stories."""
-    from gill_bench.runs.planning import Ask
+    from gill_bench.planning.plan import RunRequest
 
-    return Ask(
+    return RunRequest(
         tasks=("vist",),
         out=out,
         models=("noisy",),
@@ -67,9 +67,9 @@ def world(folder: Path, stories: int) -> Path:
 
 def throughput(folder: Path, engine: str, workers: int) -> dict[str, Any]:
     """Samples a second of workers that are all at work, and what is not the model's sleep."""
-    from gill_bench.rows import Results
-    from gill_bench.runs import run as running
-    from gill_bench.runs.planning import make_plan
+    from gill_bench import evaluate as running
+    from gill_bench.planning.plan import make_plan
+    from gill_bench.rundir.rows import Results
 
     os.environ["NOISY_PAUSE"] = str(PAUSE)
     stories = 24 * workers
@@ -93,16 +93,16 @@ def throughput(folder: Path, engine: str, workers: int) -> dict[str, Any]:
 
 def overhead(folder: Path, place: Path) -> dict[str, Any]:
     """Milliseconds a sample, and how many of them are waiting for the disk."""
-    from gill_bench.engines.worker import Order, Worker
-    from gill_bench.rows import Results
-    from gill_bench.runs import run as running
-    from gill_bench.runs.planning import make_plan
+    from gill_bench import evaluate as running
+    from gill_bench.engines.worker import Worker, WorkRequest
+    from gill_bench.planning.plan import make_plan
+    from gill_bench.rundir.rows import Results
 
     setattr(running, "_finish", lambda *rest: Results(()))  # noqa: B010
     spent: list[float] = []
     do = Worker.do
 
-    def timed(worker: Worker, order: Order) -> Any:
+    def timed(worker: Worker, order: WorkRequest) -> Any:
         start = time.perf_counter()
         try:
             return do(worker, order)
@@ -125,8 +125,8 @@ def overhead(folder: Path, place: Path) -> dict[str, Any]:
 
 def growth(folder: Path, samples: int) -> dict[str, Any]:
     """A whole run of so many samples: time to make and to score them, and peak memory."""
-    from gill_bench.runs import run as running
-    from gill_bench.runs.planning import make_plan
+    from gill_bench import evaluate as running
+    from gill_bench.planning.plan import make_plan
 
     out = folder / f"growth-{samples}"
     shutil.rmtree(out, ignore_errors=True)
@@ -152,9 +152,9 @@ def growth(folder: Path, samples: int) -> dict[str, Any]:
 
 def resume(folder: Path, samples: int) -> dict[str, Any]:
     """From an imported library to the first call of the model, with so many samples done and one unit missing."""
-    from gill_bench.runs import generating
-    from gill_bench.runs import run as running
-    from gill_bench.runs.planning import make_plan
+    from gill_bench import evaluate as running
+    from gill_bench.generation import jobs as generating
+    from gill_bench.planning.plan import make_plan
 
     out = folder / f"growth-{samples}"
     ask = ask_for(folder, out, samples // SEEDS)

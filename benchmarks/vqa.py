@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from itertools import accumulate
 
-from gill_bench.metrics.vqa_accuracy import vqa_accuracy
+from gill_bench.metrics.functional.vqa import vqa_accuracy
 
 SHAPES = (
     "{}",

@@ -17,15 +17,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gill_bench.cards import Cards
-from gill_bench.files import folder_of
+from gill_bench.cards.find import Cards
+from gill_bench.storage.files import folder_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gill_bench.analysis.golden import RegressionVerdict
     from gill_bench.reporting.structure import Table
-    from gill_bench.runs.golden import Verdict
-    from gill_bench.runs.stored import StoredRun
+    from gill_bench.rundir.reader import RunReader
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Report:
             InputError: The ending stands for none, or a figure is asked for and there is none, or more than one.
         """
         from gill_bench.errors import InputError
-        from gill_bench.files import write_atomic
         from gill_bench.reporting import SUFFIXES, render_file
+        from gill_bench.storage.files import write_atomic
 
         suffix = Path(file).suffix
         if suffix not in SUFFIXES:
@@ -88,7 +88,7 @@ class Run:
 
     @property
     def results(self) -> pd.DataFrame:
-        """One row per task, model, context, seed and metric, with all counts (`gill_bench.rows.Row`)."""
+        """One row per task, model, context, seed and metric, with all counts (`gill_bench.rundir.rows.Row`)."""
         import pandas as pd
 
         return pd.DataFrame([asdict(row) for row in self._stored().results.rows])
@@ -120,7 +120,7 @@ class Run:
         found = [row for place in dict.fromkeys(places) for row in self._rows(stored, place, pictures)]
         if not pictures:
             return pd.DataFrame(found)
-        from gill_bench.notebook import Samples
+        from gill_bench.reporting.notebook import Samples
 
         return Samples(found)
 
@@ -143,13 +143,13 @@ class Run:
         Returns:
             The file to open with a browser.
         """
-        from gill_bench.report_page import write_report_page
+        from gill_bench.reporting.run_page import write_report_page
 
         return write_report_page([self.folder], None if folder is None else Path(folder), data=data)
 
-    def check(self, golden: Path | str, tolerance: float = 0.0) -> list[Verdict]:
-        """Compare with a golden file (`gill_bench.runs.golden`)."""
-        from gill_bench.runs.golden import check, read_golden
+    def check(self, golden: Path | str, tolerance: float = 0.0) -> list[RegressionVerdict]:
+        """Compare with a golden file (`gill_bench.analysis.golden`)."""
+        from gill_bench.analysis.golden import check, read_golden
 
         return check(self._stored(), read_golden(Path(golden)), tolerance)
 
@@ -159,12 +159,12 @@ class Run:
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()
 
-    def _stored(self) -> StoredRun:
-        from gill_bench.runs.stored import StoredRun
+    def _stored(self) -> RunReader:
+        from gill_bench.rundir.reader import RunReader
 
-        return StoredRun.open(self.folder)
+        return RunReader.open(self.folder)
 
-    def _rows(self, stored: StoredRun, place: tuple[str, str, str], pictures: bool) -> Iterator[dict[str, Any]]:
+    def _rows(self, stored: RunReader, place: tuple[str, str, str], pictures: bool) -> Iterator[dict[str, Any]]:
         metrics = {metric: stored.values(place, metric) for other, metric in stored.rows if other == place}
         for sample in stored.samples(place):
             example, seed = sample.key
@@ -175,7 +175,7 @@ class Run:
             if file is not None:
                 row["file"] = file
                 if pictures:
-                    from gill_bench.images import load_image
+                    from gill_bench.storage.images import load_image
 
                     row["picture"] = load_image(io.BytesIO(sample.read_picture()))
             for metric, values in metrics.items():
@@ -190,16 +190,16 @@ def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
     Args:
         tasks: Names of tasks or paths of cards.
         out: The run directory; `runs/<tasks>` by default.
-        options: As of `gill_bench.runs.planning.Ask`: models, contexts, seeds, limit, data, weights, settings, ...
+        options: As of `gill_bench.planning.plan.Ask`: models, contexts, seeds, limit, data, weights, settings, ...
 
     Raises:
         InputError: Anything wrong in what was asked; known before any weights are loaded.
     """
     from gill_bench.errors import InputError, did_you_mean
-    from gill_bench.runs.planning import Ask, make_plan
-    from gill_bench.runs.run import execute
+    from gill_bench.evaluate import execute
+    from gill_bench.planning.plan import RunRequest, make_plan
 
-    known = {field.name for field in fields(Ask)} - {"tasks", "out"}
+    known = {field.name for field in fields(RunRequest)} - {"tasks", "out"}
     for name in options:
         if name not in known:
             raise InputError(f"run(): no option {name!r}; {did_you_mean(name, known)}")
@@ -208,7 +208,7 @@ def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
         name: _listed(value) if name in _LISTS else tuple(value) if isinstance(value, list) else value
         for name, value in options.items()
     }
-    execute(make_plan(Ask(tasks=tasks, out=folder, **lists)))
+    execute(make_plan(RunRequest(tasks=tasks, out=folder, **lists)))
     return Run(folder)
 
 
@@ -236,7 +236,7 @@ def load_run(folder: Path | str) -> Run:
 
 
 def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
-    """Is the second better than the first? One row per metric (`gill_bench.runs.comparisons.Comparison`).
+    """Is the second better than the first? One row per metric (`gill_bench.analysis.comparisons.Comparison`).
 
     Args:
         first: A run directory, or one of its models as "RUN:MODEL".
@@ -248,8 +248,8 @@ def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from gill_bench.runs.compare import Side
-    from gill_bench.runs.compare import compare as compare_sides
+    from gill_bench.analysis.compare import Side
+    from gill_bench.analysis.compare import compare as compare_sides
 
     rows = []
     found = compare_sides(Side.parse(str(first)), Side.parse(str(second)))
@@ -275,8 +275,8 @@ def report(*runs: Path | str, tables: Sequence[str] = (), compare: bool = False)
 
 
 def _report(folders: Sequence[Path], names: Sequence[str], compare: bool) -> Report:
+    from gill_bench.analysis.intervals import StoredIntervals
     from gill_bench.reporting import tables_for
-    from gill_bench.runs.intervals import StoredIntervals
 
     return Report(tuple(tables_for(folders, Cards(), list(names) or None, compare, StoredIntervals(folders))))
 

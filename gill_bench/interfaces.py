@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Capability = Literal["image-generator", "image-retriever", "text-generator", "text-scorer", "decider", "label-rule"]
 
-Asks = Literal[
+OutputKind = Literal[
     "images",
     "embeddings",
     "candidates",
@@ -35,7 +35,7 @@ Asks = Literal[
 """What a context asks a model for: pictures, embeddings of prompts or of candidate pictures, texts, log-likelihoods of
 given texts, decision features, decisions, or how long something takes; nothing where the labels alone tell."""
 
-CAPABILITY_OF: dict[Asks, Capability] = {
+CAPABILITY_OF: dict[OutputKind, Capability] = {
     "images": "image-generator",
     "embeddings": "image-retriever",
     "candidates": "image-retriever",
@@ -48,7 +48,7 @@ CAPABILITY_OF: dict[Asks, Capability] = {
     "search-seconds": "image-retriever",
     "nothing": "label-rule",
 }
-ASKED_BY_DEFAULT: dict[Capability, Asks] = {
+ASKED_BY_DEFAULT: dict[Capability, OutputKind] = {
     "image-generator": "images",
     "image-retriever": "embeddings",
     "text-generator": "texts",

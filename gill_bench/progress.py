@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from gill_bench.reading import visible
+from gill_bench.storage.reading import visible
 
 _SECONDS_BETWEEN_LINES = 10.0
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from gill_bench.analysis.golden import RegressionVerdict, Tolerance
     from gill_bench.api import Run
-    from gill_bench.runs.golden import Tolerance, Verdict
 
 FIXTURE = "gill_bench"
 _OUTPUT = "gill_bench_goldens"
@@ -104,7 +104,9 @@ class Evaluations:
 
         return load_run(run)
 
-    def check(self, run: Run | Path | str, *, golden: str = "", tolerance: Tolerance = 0.0) -> Sequence[Verdict]:
+    def check(
+        self, run: Run | Path | str, *, golden: str = "", tolerance: Tolerance = 0.0
+    ) -> Sequence[RegressionVerdict]:
         """Fail the test unless a run's numbers hold.
 
         Args:
@@ -115,13 +117,13 @@ class Evaluations:
         Returns:
             A verdict per golden number.
         """
-        from gill_bench.runs import golden as goldens
-        from gill_bench.runs.stored import StoredRun
+        from gill_bench.analysis import golden as goldens
+        from gill_bench.rundir.reader import RunReader
 
         __tracebackhide__ = True
         file = self._goldens / f"{_readable(golden) or self._name}.json"
         self._state.used.add(str(file))
-        stored = StoredRun.open((self.load(run) if isinstance(run, (str, Path)) else run).folder)
+        stored = RunReader.open((self.load(run) if isinstance(run, (str, Path)) else run).folder)
         if self._update or not file.is_file():
             goldens.write_golden(file, stored)
             if not self._update:

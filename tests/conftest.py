@@ -48,6 +48,6 @@ def mini_weights() -> Path:
 @pytest.fixture
 def vist(tmp_path: Path) -> Path:
     """A small VIST that a test may change."""
-    from tests.stories import small_vist
+    from tests.support.stories import small_vist
 
     return Path(shutil.copytree(small_vist(), tmp_path / "vist"))

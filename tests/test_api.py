@@ -12,8 +12,8 @@ from PIL.Image import Image
 
 import gill_bench
 from gill_bench.errors import InputError
-from tests.runs.helpers import CARDS, results
-from tests.stories import small_vist
+from tests.support.runs import CARDS, results
+from tests.support.stories import small_vist
 
 NAMES = [
     "Decider",

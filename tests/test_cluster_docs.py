@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.runs.helpers import results
+from tests.support.runs import results
 
 TEXT = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
 BASH = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)

@@ -26,34 +26,34 @@ from PIL import Image, PngImagePlugin
 from safetensors.torch import save_file
 
 import gill_bench
-from gill_bench.cards import Cards, read_toml
-from gill_bench.checkpoints import check_network_files, check_safetensors
+from gill_bench.analysis.golden import read_golden
+from gill_bench.cards.find import Cards, read_toml
 from gill_bench.cli import main
 from gill_bench.datasets import dataset
-from gill_bench.embeddings import read_embeddings
+from gill_bench.embeddings.pickled_arrays import read_pickled
+from gill_bench.embeddings.store import read_embeddings
 from gill_bench.errors import GillBenchError, InputError
-from gill_bench.images import FORMATS, UnreadablePictureError, load_image
+from gill_bench.generation.generate import CallError, generate_unit
+from gill_bench.generation.returned import ReturnedError
 from gill_bench.interfaces import GeneratedImage
 from gill_bench.models.gill.checkpoint import check_finite, read_tensors
-from gill_bench.names import name_problem
-from gill_bench.pickled_arrays import read_pickled
+from gill_bench.planning.plan import make_plan
 from gill_bench.progress import say
-from gill_bench.reading import from_json, read_json
-from gill_bench.rows import read_results
-from gill_bench.runs.asking import CallError, ask
-from gill_bench.runs.golden import read_golden
-from gill_bench.runs.planning import make_plan
-from gill_bench.runs.returned import ReturnedError
-from gill_bench.runs.stored import StoredRun
-from gill_bench.runs.units import cell_folder, read_samples, unit_folders
-from gill_bench.runs.verify import verify
-from gill_bench.sealed import write_sealed
-from gill_bench.spec import read_spec, write_spec
+from gill_bench.rundir.reader import RunReader
+from gill_bench.rundir.rows import read_results
+from gill_bench.rundir.spec import read_spec, write_spec
+from gill_bench.rundir.units import cell_folder, read_samples, unit_folders
+from gill_bench.rundir.verify import verify
+from gill_bench.storage.images import FORMATS, UnreadablePictureError, load_image
+from gill_bench.storage.names import name_problem
+from gill_bench.storage.reading import from_json, read_json
+from gill_bench.storage.sealed import write_sealed
 from gill_bench.tracking.run import _pictures
+from gill_bench.weights.checkpoints import check_network_files, check_safetensors
 from tests.conftest import ROOT
-from tests.runs.helpers import ask as asked
-from tests.runs.helpers import run
-from tests.stories import write_vist
+from tests.support.runs import ask as asked
+from tests.support.runs import run
+from tests.support.stories import write_vist
 
 
 class Evil:
@@ -501,7 +501,7 @@ def test_pictures_that_cannot_be_stored_as_they_are(tmp_path: Path, image: Image
     plan = make_plan(asked(tmp_path / "run", contexts=("1-caption",)))
     (planned,) = plan.cells
     with pytest.raises((ReturnedError, CallError)) as caught:
-        ask(planned.pending[0], planned.cell, Strange(image), 0, "cpu")
+        generate_unit(planned.pending[0], planned.cell, Strange(image), 0, "cpu")
     told = str(caught.value.__cause__ if isinstance(caught.value, CallError) else caught.value)
     assert re.search(r"Strange.generate_images returned a picture of mode .*, expected RGB", told)
 
@@ -668,10 +668,10 @@ def test_ids_that_are_paths_reach_trackers_as_names(strange: Path, name: str) ->
             line["example"] = name
 
     commit(unit, renamed)
-    labels = [label for place, _ in StoredRun.open(strange).rows for label, _, _ in pictures_of(strange, place)]
+    labels = [label for place, _ in RunReader.open(strange).rows for label, _, _ in pictures_of(strange, place)]
     assert labels
     assert not any(name_problem(part) for label in labels for part in label.split("/"))
 
 
 def pictures_of(run: Path, place: tuple[str, str, str]) -> list[tuple[str, Any, str]]:
-    return list(_pictures(StoredRun.open(run), place, 100))
+    return list(_pictures(RunReader.open(run), place, 100))

@@ -15,7 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Where a module is imported that only an extra installs, and the extras that do.
 EXTRAS = {
     "engines/ray.py": {"ray": ["ray"]},
-    "metrics/captions/nltk_meteor.py": {"nltk": ["nltk"]},
+    "metrics/functional/captions/nltk_meteor.py": {"nltk": ["nltk"]},
     "reporting/parquet.py": {"pyarrow": ["parquet"]},
     "store_path.py": {"fsspec": ["s3", "gcs"]},
     "tracking/mlflow.py": {"mlflow": ["mlflow"]},

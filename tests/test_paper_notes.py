@@ -18,7 +18,7 @@ import pytest
 
 from gill_bench.cli import main
 from gill_bench.errors import InputError
-from gill_bench.metrics.captions import require_wordnet
+from gill_bench.metrics.functional.captions import require_wordnet
 from tests.conftest import ROOT
 
 DOCUMENT = (ROOT / "docs" / "paper-notes.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import pytest
 
 from gill_bench.metrics import BUILTIN
 from tests.conftest import ROOT
-from tests.metrics.fid import budgets
+from tests.support import fid_budgets as budgets
 
 DOCUMENT = (ROOT / "docs" / "parity.md").read_text(encoding="utf-8")
 _CONSTANT = re.compile(r"([A-Z][A-Z0-9_]+) = (\S+)")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.runs.helpers import run
-from tests.stories import small_vist
+from tests.support.runs import run
+from tests.support.stories import small_vist
 
 pytest_plugins = ("pytester",)
 

@@ -32,14 +32,14 @@ def check(
     """
     from dataclasses import asdict
 
+    from gill_bench.analysis import golden
     from gill_bench.errors import IncompleteError, RegressionError
-    from gill_bench.files import folder_of, refuse_url, to_json
     from gill_bench.progress import say
-    from gill_bench.runs import golden
-    from gill_bench.runs.stored import StoredRun
+    from gill_bench.rundir.reader import RunReader
+    from gill_bench.storage.files import folder_of, refuse_url, to_json
 
     refuse_url(against, "--against")
-    stored = StoredRun.open(folder_of(run))
+    stored = RunReader.open(folder_of(run))
     if update:
         golden.write_golden(against, stored)
         say(f"written: {against}")

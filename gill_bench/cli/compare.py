@@ -12,7 +12,7 @@ from gill_bench.cli.streams import emit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gill_bench.runs.comparisons import Comparison, Comparisons
+    from gill_bench.analysis.comparisons import Comparison, Comparisons
 
 
 def compare(
@@ -35,8 +35,8 @@ def compare(
       gill-bench compare runs/before runs/after
       gill-bench compare runs/vist:stable-diffusion runs/vist:gill --metric clip-similarity
     """
-    from gill_bench.files import to_json
-    from gill_bench.runs.compare import Side, compare
+    from gill_bench.analysis.compare import Side, compare
+    from gill_bench.storage.files import to_json
 
     found = compare(Side.parse(first), Side.parse(second), shown=examples, metrics=listed(metric) if metric else ())
     emit(to_json(_content(found), indent=1) if json_ else "\n".join(_lines(found)))

@@ -25,10 +25,10 @@ def convert_embeddings(
       gill-bench convert-embeddings cc3m_embeddings_urls.npy --out cc3m
       gill-bench convert-embeddings cc3m_embeddings*.pkl --out cc3m-fromage --dtype float16
     """
-    from gill_bench.embeddings_conversion import convert_embeddings as convert
+    from gill_bench.embeddings.convert import convert_embeddings as convert
     from gill_bench.errors import InputError, did_you_mean
-    from gill_bench.files import refuse_url
     from gill_bench.progress import say
+    from gill_bench.storage.files import refuse_url
 
     if dtype not in ("float32", "float16"):
         raise InputError(f"--dtype {dtype}: {did_you_mean(dtype, ['float32', 'float16'])}")

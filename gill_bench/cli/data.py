@@ -11,8 +11,8 @@ import typer
 from gill_bench.cli.streams import emit
 
 if TYPE_CHECKING:
-    from gill_bench.runs.census import Census, PictureCount
-    from gill_bench.runs.downloads import Needed
+    from gill_bench.checks.data import Census, PictureCount
+    from gill_bench.checks.downloads import Needed
 
 data = typer.Typer(help="The tasks' data: what is there, what to download from where.", no_args_is_help=True)
 _SHOWN = 3
@@ -55,13 +55,13 @@ def check(
       gill-bench data check visdial coco-fid --data ./data --json
       gill-bench data check all --data ./data
     """
-    from gill_bench.cards import Cards
+    from gill_bench.cards.find import Cards
+    from gill_bench.checks.data import take_census
     from gill_bench.errors import InputError
-    from gill_bench.files import refuse_url, to_json
+    from gill_bench.planning.selection import parse_settings
     from gill_bench.progress import bars, say
-    from gill_bench.runs.census import take_census
-    from gill_bench.runs.choose import parse_settings
-    from gill_bench.weights import MINI
+    from gill_bench.storage.files import refuse_url, to_json
+    from gill_bench.weights.find import MINI
 
     refuse_url(folder, "--data")
     found = Cards(cards or ())

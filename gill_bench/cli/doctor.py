@@ -35,14 +35,14 @@ def doctor(
       gill-bench doctor gill --weights weights --device cuda
       gill-bench doctor stable-diffusion --set stable-diffusion.scheduler=ddim --json
     """
-    from gill_bench.cards import Cards
+    from gill_bench.cards.find import Cards
+    from gill_bench.checks.doctor import Finding, examine, load_examined
     from gill_bench.devices import choose_device
-    from gill_bench.files import refuse_url, to_json
+    from gill_bench.planning.resolve import resolve_model
+    from gill_bench.planning.selection import model_card, parse_settings
     from gill_bench.progress import say
-    from gill_bench.runs.choose import model_card, parse_settings
-    from gill_bench.runs.doctor import Finding, examine, load_examined
-    from gill_bench.runs.resolve import resolve_model
-    from gill_bench.weights import MINI
+    from gill_bench.storage.files import refuse_url, to_json
+    from gill_bench.weights.find import MINI
 
     refuse_url(weights, "--weights")
     card = model_card(Cards(cards or ()), model)

@@ -33,10 +33,10 @@ def findings(
       gill-bench run vist --out runs/demo
       gill-bench mini findings runs/demo
     """
+    from gill_bench.analysis.contrasts import contrast
     from gill_bench.errors import InputError
-    from gill_bench.files import to_json
-    from gill_bench.runs.contrasts import contrast
-    from gill_bench.runs.run import cells_of
+    from gill_bench.evaluate import cells_of
+    from gill_bench.storage.files import to_json
 
     cells = {cell.name[1:]: cell for cell in cells_of(run)}
     found = [contrast(run, cells, *one) for one in _EXPECTED if one[0] in cells and one[1] in cells]

@@ -33,8 +33,8 @@ def list_cards(
       gill-bench list
       gill-bench list models --json
     """
-    from gill_bench.cards import Cards
-    from gill_bench.files import to_json
+    from gill_bench.cards.find import Cards
+    from gill_bench.storage.files import to_json
 
     found = Cards(cards or ())
     content: dict[str, dict[str, str]] = {}

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cards.limits import LARGEST, MOST
 from gill_bench.cli.findings import findings
-from gill_bench.limits import LARGEST, MOST
 
 mini = typer.Typer(
     help="Write the embedded world's data, train the embedded weights again, see what they show.", no_args_is_help=True
@@ -30,9 +30,9 @@ def write(
       gill-bench mini write ./other-world --seed 7 --no-train
     """
     from gill_bench.errors import InputError, command
-    from gill_bench.files import refuse_url
     from gill_bench.mini.world import write_world
     from gill_bench.progress import say
+    from gill_bench.storage.files import refuse_url
 
     refuse_url(folder, "DIR")
     if folder.exists():
@@ -66,19 +66,19 @@ def train(
     """
     import torch
 
-    from gill_bench.cache import cache_folder
     from gill_bench.errors import IncompleteError, InputError, did_you_mean
-    from gill_bench.files import refuse_url
-    from gill_bench.mini.train.loop import Work
+    from gill_bench.mini.train.loop import TrainingWork
     from gill_bench.mini.train.stages import STAGES
     from gill_bench.progress import say
+    from gill_bench.storage.cache import cache_folder
+    from gill_bench.storage.files import refuse_url
 
     for name in stages or ():
         if name not in STAGES:
             raise InputError(f"{name!r} is no stage; {did_you_mean(name, STAGES)}")
     refuse_url(work or "", "--work")
     torch.set_num_threads(threads)
-    place = Work(work or cache_folder() / f"mini-training-{seed}", seed)
+    place = TrainingWork(work or cache_folder() / f"mini-training-{seed}", seed)
     try:
         place.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -83,11 +83,11 @@ def report(
     import shutil
     import sys
 
-    from gill_bench.cards import Cards
+    from gill_bench.analysis.intervals import StoredIntervals
+    from gill_bench.cards.find import Cards
     from gill_bench.errors import InputError
-    from gill_bench.files import folder_of, refuse_url, write_atomic
     from gill_bench.reporting import FORMATS, render, render_file, tables_for
-    from gill_bench.runs.intervals import StoredIntervals
+    from gill_bench.storage.files import folder_of, refuse_url, write_atomic
 
     if compare not in (None, "paper"):
         raise InputError(f"--compare {compare}: expected 'paper'")
@@ -99,7 +99,7 @@ def report(
 
     runs = [folder_of(run) for run in runs or ()]
     if html is not None:
-        from gill_bench.report_page import write_report_page
+        from gill_bench.reporting.run_page import write_report_page
 
         if out is not None or format is not None or json:
             raise InputError("--html writes a folder of its own; leave --out, --format and --json out")
@@ -145,11 +145,11 @@ def _draw(runs: list[Path], file: Path, count: int, data: str | None) -> None:
     """Draw the grid of one run."""
     import io
 
+    from gill_bench.analysis.picture_sheet import exhibits
     from gill_bench.errors import InputError
-    from gill_bench.files import write_atomic
+    from gill_bench.evaluate import cells_of
     from gill_bench.reporting.grid import GridRow, draw_grid
-    from gill_bench.runs.gallery import exhibits
-    from gill_bench.runs.run import cells_of
+    from gill_bench.storage.files import write_atomic
 
     if len(runs) != 1:
         raise InputError(f"--pictures draws one run, {len(runs)} were given")

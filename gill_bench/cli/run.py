@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cards.limits import MOST
 from gill_bench.cli.options import Address, Device, Engine, NoLocks, listed
 from gill_bench.cli.streams import emit
-from gill_bench.limits import MOST
 
 
 def run(
@@ -120,15 +120,15 @@ def run(
       gill-bench run vist --data vist --weights weights --engine ray --address auto
     """
     from gill_bench.errors import IncompleteError
-    from gill_bench.files import folder_of
+    from gill_bench.evaluate import execute
+    from gill_bench.planning.plan import RunRequest, make_plan
     from gill_bench.progress import say
-    from gill_bench.read_ahead import usable_processors
-    from gill_bench.runs.planning import Ask, make_plan
-    from gill_bench.runs.run import execute
-    from gill_bench.weights import MINI
+    from gill_bench.storage.files import folder_of
+    from gill_bench.storage.read_ahead import usable_processors
+    from gill_bench.weights.find import MINI
 
     devices = ",".join(listed(device)) if device else "auto"
-    ask = Ask(
+    ask = RunRequest(
         tasks=tuple(tasks),
         out=folder_of(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks),
         models=listed(models) if models else ("all",),
@@ -174,8 +174,8 @@ def run(
 
 
 def _explain(plan: object) -> None:
+    from gill_bench.planning.plan import Plan
     from gill_bench.progress import say
-    from gill_bench.runs.planning import Plan
 
     assert isinstance(plan, Plan)
     say(f"run directory: {plan.ask.out}")
@@ -200,8 +200,8 @@ def _explain(plan: object) -> None:
 
 
 def _plan_json(plan: object) -> str:
-    from gill_bench.files import to_json
-    from gill_bench.runs.planning import Plan
+    from gill_bench.planning.plan import Plan
+    from gill_bench.storage.files import to_json
 
     assert isinstance(plan, Plan)
     cells = [
@@ -222,7 +222,7 @@ def _plan_json(plan: object) -> str:
 
 
 def _incomplete(outcome: object, out: Path) -> str:
-    from gill_bench.runs.run import Outcome
+    from gill_bench.evaluate import Outcome
 
     assert isinstance(outcome, Outcome)
     if outcome.left:
@@ -233,7 +233,7 @@ def _incomplete(outcome: object, out: Path) -> str:
 def _shard(text: str) -> tuple[int, int]:
     """`3/16` as numbers."""
     from gill_bench.errors import InputError
-    from gill_bench.reading import shorten
+    from gill_bench.storage.reading import shorten
 
     number, _, of = text.partition("/")
     digits = len(str(MOST["parts"]))
@@ -247,12 +247,12 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _conclude(outcome: object, ask: object) -> None:
     from gill_bench.errors import command
+    from gill_bench.evaluate import Outcome
+    from gill_bench.planning.plan import RunRequest
     from gill_bench.progress import say
-    from gill_bench.runs.planning import Ask
-    from gill_bench.runs.run import Outcome
 
     assert isinstance(outcome, Outcome)
-    assert isinstance(ask, Ask)
+    assert isinstance(ask, RunRequest)
     out = ask.out
     if outcome.again:
         calls = "a call" if len(outcome.again) == 1 else f"{len(outcome.again)} calls"

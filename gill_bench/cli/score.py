@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cards.limits import MOST
 from gill_bench.cli.options import Address, Device, Engine, NoLocks, listed
 from gill_bench.cli.streams import emit
-from gill_bench.limits import MOST
 
 
 def score(
@@ -41,9 +41,9 @@ def score(
       gill-bench score runs/vist --json
     """
     from gill_bench.errors import IncompleteError, command
-    from gill_bench.files import folder_of
+    from gill_bench.evaluate import score as score_run
     from gill_bench.progress import say
-    from gill_bench.runs.run import score as score_run
+    from gill_bench.storage.files import folder_of
 
     run = folder_of(run)
     devices = ",".join(listed(device)) if device else "auto"

@@ -31,16 +31,16 @@ def track(
       gill-bench track runs/vist --to tensorboard=logs
       gill-bench track runs/vist --to mlflow=http://localhost:5000 --to wandb=my-project
     """
-    from gill_bench.cards import Cards
-    from gill_bench.files import folder_of
+    from gill_bench.cards.find import Cards
     from gill_bench.progress import say
     from gill_bench.reporting import render, tables_for
-    from gill_bench.runs.stored import StoredRun
+    from gill_bench.rundir.reader import RunReader
+    from gill_bench.storage.files import folder_of
     from gill_bench.tracking import open_tracker
     from gill_bench.tracking.run import track
 
     folder = folder_of(run)
-    stored = StoredRun.open(folder)
+    stored = RunReader.open(folder)
     trackers = [open_tracker(one) for one in to]  # what is missing is known before anything is written
     shown = {table.name: render([table], "markdown") for table in tables_for([folder], Cards())}
     for one, tracker in zip(to, trackers, strict=True):

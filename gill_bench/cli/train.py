@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gill_bench.cards.limits import MOST
 from gill_bench.cli.streams import emit
-from gill_bench.limits import MOST
 
 
 def train(
@@ -79,10 +79,10 @@ def train(
         given["ret_loss_scale"] = 0.0
     from pydantic import ValidationError
 
-    from gill_bench.cards import explain
+    from gill_bench.cards.find import explain
     from gill_bench.errors import InputError
-    from gill_bench.files import refuse_url
     from gill_bench.progress import say
+    from gill_bench.storage.files import refuse_url
     from gill_bench.training.config import TrainConfig
 
     refuse_url(data, "--data")

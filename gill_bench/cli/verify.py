@@ -26,9 +26,9 @@ def verify(
     from dataclasses import asdict
 
     from gill_bench.errors import GillBenchError
-    from gill_bench.files import folder_of, to_json
     from gill_bench.progress import say
-    from gill_bench.runs import verify as verification
+    from gill_bench.rundir import verify as verification
+    from gill_bench.storage.files import folder_of, to_json
 
     found = verification.verify(folder_of(run))
     if json_:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
-from gill_bench.cards import Value
-from gill_bench.interfaces import Asks
-from gill_bench.registry import registered
+from gill_bench.cards.find import Value
+from gill_bench.cards.registry import registered
+from gill_bench.interfaces import OutputKind
 
 GROUP = "gill_bench.datasets"
 BUILTIN = {
@@ -85,7 +85,7 @@ class Context(Protocol):
         """What its prompts hold: "text", "image"."""
 
     @property
-    def asks(self) -> Asks | None:
+    def asks(self) -> OutputKind | None:
         """What a model is asked for; None = what the task's capability stands for."""
 
     def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.caption_pairs import read_captioned_urls, read_pairs
 from gill_bench.datasets.contexts import TextContext, context_named

@@ -13,7 +13,7 @@ from gill_bench.datasets import Picture
 from gill_bench.datasets.files import file_name, find_split_file, integer_of, list_of, text_of
 from gill_bench.datasets.pictures import find_pictures, no_pictures
 from gill_bench.errors import InputError
-from gill_bench.reading import read_json
+from gill_bench.storage.reading import read_json
 
 
 class CocoCaption(NamedTuple):

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.coco import read_coco
 from gill_bench.datasets.contexts import context_named
 from gill_bench.datasets.options import text
-from gill_bench.interfaces import Asks
+from gill_bench.interfaces import OutputKind
 
 CAPTION_PROMPT = "A picture of"
 """What the authors give after the picture, in validation and by default."""
@@ -22,7 +22,7 @@ class PictureContext:
     """The picture, then the card's `caption_prompt`; where that is empty, the picture alone."""
 
     name: str = "caption"
-    asks: Asks | None = None
+    asks: OutputKind | None = None
     inputs: frozenset[str] = frozenset({"text", "image"})
 
     def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:

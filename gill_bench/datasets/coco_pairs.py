@@ -12,7 +12,7 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Turn
 from gill_bench.datasets.coco import read_coco
 from gill_bench.datasets.contexts import TextContext, context_named

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import Context, Example, Picture
 from gill_bench.errors import InputError, did_you_mean
-from gill_bench.interfaces import Asks
+from gill_bench.interfaces import OutputKind
 
 _Context = TypeVar("_Context", bound=Context)
 
@@ -19,7 +19,7 @@ class TextContext:
     """The text of an example's first turn, and nothing else."""
 
     name: str
-    asks: Asks | None = None
+    asks: OutputKind | None = None
     inputs: frozenset[str] = frozenset({"text"})
 
     def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:

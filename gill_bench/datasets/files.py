@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
-from gill_bench.names import path_problem
-from gill_bench.reading import has_controls, read_text
+from gill_bench.storage.names import path_problem
+from gill_bench.storage.reading import has_controls, read_text
 
 _SPLIT = re.compile(r"[A-Za-z0-9-]+")
 _SPLIT_GIVEN = re.compile(r"(?!.*\.\.)[A-Za-z0-9._-]+")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.errors import InputError, did_you_mean
 
 _Name = TypeVar("_Name", bound=str)

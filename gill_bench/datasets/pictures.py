@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from gill_bench.datasets import Picture
 from gill_bench.errors import InputError
-from gill_bench.files import digest_file
-from gill_bench.images import UnreadablePictureError, read_picture
+from gill_bench.storage.files import digest_file
+from gill_bench.storage.images import UnreadablePictureError, read_picture
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 _THREADS = 4  # PIL releases the GIL while it decodes
@@ -67,7 +67,8 @@ def no_pictures(folder: Path, split: str, places: Iterable[Path], expected: str)
 class Checked(NamedTuple):
     """What reading a picture once told: the SHA-256 of its file, or the reason why it cannot be used.
 
-    The SHA-256 stands for what is seen of the file. Where that hangs on a rule beyond `gill_bench.images.RULE`, the
+    The SHA-256 stands for what is seen of the file. Where that hangs on a rule beyond `gill_bench.storage.images.RULE`,
+    the
     rule's name follows it, so that what was made or scored with another reading of the same file counts as of another.
     """
 

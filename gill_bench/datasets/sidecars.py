@@ -14,13 +14,13 @@ from pathlib import Path
 
 from gill_bench.datasets.caption_pairs import CaptionPair
 from gill_bench.errors import InputError
-from gill_bench.reading import read_json, read_text
+from gill_bench.storage.reading import read_json, read_text
 
 DIGITS = 9  # of a name that is the number of a row: five of the shard, four of the place among 10,000
 
 
 @dataclass
-class Matched:
+class SidecarPairs:
     """Pictures by the number of their row.
 
     Attributes:
@@ -59,7 +59,7 @@ class Matched:
         return found
 
 
-def match_pictures(files: Mapping[str, Path], pairs: Sequence[CaptionPair], places: Iterable[Path]) -> Matched:
+def match_pictures(files: Mapping[str, Path], pairs: Sequence[CaptionPair], places: Iterable[Path]) -> SidecarPairs:
     """Find the row of each picture.
 
     Args:
@@ -73,7 +73,7 @@ def match_pictures(files: Mapping[str, Path], pairs: Sequence[CaptionPair], plac
     """
     told = _told(files, places)
     rows = _Rows(pairs)
-    found = Matched()
+    found = SidecarPairs()
     plain: list[str] = []
     for name, file in sorted(files.items()):
         if name not in told:

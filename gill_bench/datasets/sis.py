@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.files import find_split_file, identifier, integer_of, list_of, shown, text_of
 from gill_bench.datasets.pictures import index_pictures, no_pictures
 from gill_bench.errors import InputError, did_you_mean
-from gill_bench.interfaces import Asks
-from gill_bench.reading import read_json
+from gill_bench.interfaces import OutputKind
+from gill_bench.storage.reading import read_json
 
 SENTENCES = 5
 _GRAMMAR = re.compile(r"([0-9])-captions?(?:-([0-9])-images?)?")
@@ -46,7 +46,7 @@ class CaptionContext:
         return captions + (f"-{self.images}-image{'s' * (self.images != 1)}" if self.images else "")
 
     @property
-    def asks(self) -> Asks | None:
+    def asks(self) -> OutputKind | None:
         """What the task's capability asks for."""
         return None
 

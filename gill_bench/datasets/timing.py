@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.coco import read_coco
 from gill_bench.datasets.contexts import context_named
 from gill_bench.datasets.options import count
-from gill_bench.interfaces import Asks
+from gill_bench.interfaces import OutputKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class TimingContext:
     """`text`: continuing the caption; `picture`: generating it; `search`: finding the most similar candidate."""
 
     name: str
-    asks: Asks | None
+    asks: OutputKind | None
     inputs: frozenset[str] = frozenset({"text"})
 
     def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.visdial_files import ROUNDS, read_dialogs
 from gill_bench.errors import InputError, did_you_mean
-from gill_bench.interfaces import Asks
+from gill_bench.interfaces import OutputKind
 
 _GRAMMAR = re.compile(r"([0-9]|10)-rounds?")
 
@@ -26,7 +26,7 @@ class RoundContext:
 
     rounds: int
     separator: str = "\n"
-    asks: Asks | None = None
+    asks: OutputKind | None = None
     inputs: frozenset[str] = frozenset({"text"})
 
     @property

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.contexts import context_named
 from gill_bench.datasets.files import integer_of, list_of
 from gill_bench.datasets.visdial_files import OPTIONS, ROUNDS, Dialog, read_dialogs
 from gill_bench.errors import InputError
-from gill_bench.interfaces import Asks
-from gill_bench.reading import read_json_value
+from gill_bench.interfaces import OutputKind
+from gill_bench.storage.reading import read_json_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class HistoryContext:
     """The picture, then the dialog up to the answer that is asked for."""
 
     name: str = "history"
-    asks: Asks | None = "scores"
+    asks: OutputKind | None = "scores"
     inputs: frozenset[str] = frozenset({"text", "image"})
 
     def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:

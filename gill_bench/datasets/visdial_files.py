@@ -10,7 +10,7 @@ from gill_bench.datasets import Picture
 from gill_bench.datasets.files import find_split_file, integer_of, is_encodable, list_of, shown
 from gill_bench.datasets.pictures import index_pictures, no_pictures
 from gill_bench.errors import InputError
-from gill_bench.reading import read_json
+from gill_bench.storage.reading import read_json
 
 ROUNDS, OPTIONS = 10, 100
 

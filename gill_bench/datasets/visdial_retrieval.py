@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Turn
 from gill_bench.datasets.visdial import RoundContext, parse_rounds
 from gill_bench.datasets.visdial_files import read_dialogs

@@ -8,15 +8,15 @@ from pathlib import Path
 from sys import intern
 from typing import Any
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.contexts import context_named
 from gill_bench.datasets.files import find_split_file, integer_of, list_of, shown, text_of
 from gill_bench.datasets.options import choice
 from gill_bench.datasets.pictures import index_pictures, no_pictures
 from gill_bench.errors import InputError
-from gill_bench.interfaces import Asks
-from gill_bench.reading import read_json
+from gill_bench.interfaces import OutputKind
+from gill_bench.storage.reading import read_json
 
 PROMPTS = {
     "dialog": "Q: {}\nA:",
@@ -32,7 +32,7 @@ class QuestionContext:
     """The picture, then the question as the card's `question_prompt` puts it: "dialog", "magma" or "frozen"."""
 
     name: str = "question"
-    asks: Asks | None = None
+    asks: OutputKind | None = None
     inputs: frozenset[str] = frozenset({"text", "image"})
 
     def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:

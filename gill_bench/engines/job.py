@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from gill_bench.errors import GillBenchError
-from gill_bench.rows import Outcome
+from gill_bench.rundir.rows import Outcome
 
 
 class Failure(NamedTuple):
@@ -38,7 +38,7 @@ class Failure(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Done:
+class JobResult:
     """What came of a job.
 
     Attributes:
@@ -72,21 +72,21 @@ class Job(Protocol):
     def is_done(self, run: Path) -> bool:
         """Whether it was done in the meantime, by whomever; asked while its key is locked."""
 
-    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> Done:
+    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult:
         """Do it.
 
         Args:
-            loaded: What `Tool.load` of its batch gave.
+            loaded: What `Loadable.load` of its batch gave.
             run: The run directory.
             device: The torch device that it was loaded on.
             may_fail: Give up after more failures than these: the run stops anyway.
         """
 
-    def lost(self, reason: str) -> Done:
+    def lost(self, reason: str) -> JobResult:
         """What came of it if every worker that tried it died."""
 
 
-class Tool(Protocol):
+class Loadable(Protocol):
     """What jobs need loaded: a model or a metric's network.
 
     Attributes:
@@ -112,7 +112,7 @@ class Tool(Protocol):
 
 
 @dataclass
-class Batch:
+class JobGroup:
     """Jobs that need the same thing loaded.
 
     Attributes:
@@ -122,10 +122,10 @@ class Batch:
         after: Called with each job that is behind us, and what came of it; what it returns, if anything, replaces that.
     """
 
-    tool: Tool
+    tool: Loadable
     jobs: Iterator[Job]
     left: int
-    after: Callable[[Job, Done], Done | None]
+    after: Callable[[Job, JobResult], JobResult | None]
     again: list[Job] = field(default_factory=list)
 
     def take(self) -> Job:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from gill_bench.engines.dispatch import Event
-from gill_bench.engines.worker import Answer, Order, Worker
+from gill_bench.engines.dispatcher import Event
+from gill_bench.engines.worker import Worker, WorkReply, WorkRequest
 
 
 class Here:
@@ -14,7 +14,7 @@ class Here:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._orders: deque[Order] = deque()
+        self._orders: deque[WorkRequest] = deque()
 
     def names(self) -> Sequence[str]:
         """One, without a name."""
@@ -24,7 +24,7 @@ class Here:
         """Always."""
         return (0,)
 
-    def give(self, seat: int, order: Order) -> None:
+    def give(self, seat: int, order: WorkRequest) -> None:
         """Keep it until it is waited for."""
         self._orders.append(order)
 
@@ -33,7 +33,7 @@ class Here:
         try:
             return (Event(0, self._worker.do(self._orders.popleft())),)
         except Exception as error:
-            return (Event(0, Answer(error=error)),)
+            return (Event(0, WorkReply(error=error)),)
 
     def close(self) -> None:
         """Nothing is under way."""

@@ -11,8 +11,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from gill_bench.engines.dispatch import ATTEMPTS, Event
-from gill_bench.engines.worker import Order, Worker, answer
+from gill_bench.engines.dispatcher import ATTEMPTS, Event
+from gill_bench.engines.worker import Worker, WorkRequest, answer
 from gill_bench.errors import GillBenchError
 
 _GOODBYE = 10.0  # seconds in which an idle process ends by itself
@@ -43,7 +43,7 @@ class Processes:
         """All of them: who is not there is started."""
         return range(min(wanted, len(self._devices)))
 
-    def give(self, seat: int, order: Order) -> None:
+    def give(self, seat: int, order: WorkRequest) -> None:
         """Send an order, to a process that is started if there is none."""
         if seat not in self._there:
             self._there[seat] = self._start(seat)
@@ -122,7 +122,7 @@ def _serve(channel: Connection, run: Path, device: str, threads: int, locks: boo
     """What a worker's process does: answer orders until the process that gives them is gone, however it ended."""
     from gill_bench.devices import use_threads
     from gill_bench.progress import silent
-    from gill_bench.runs.lock import RunLock
+    from gill_bench.rundir.lock import RunLock
 
     use_threads(threads)
     parent = multiprocessing.parent_process()

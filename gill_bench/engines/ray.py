@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gill_bench.checkpoints import first_line
-from gill_bench.engines.dispatch import Event
-from gill_bench.engines.worker import Answer, Order, Worker, answer
+from gill_bench.engines.dispatcher import Event
+from gill_bench.engines.worker import Worker, WorkReply, WorkRequest, answer
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.progress import say
-from gill_bench.read_ahead import usable_processors
+from gill_bench.storage.read_ahead import usable_processors
+from gill_bench.weights.checkpoints import first_line
 
 try:
     import ray
@@ -188,7 +188,7 @@ class Actors:
                 self._start(seat)
         return [seat for seat in range(min(wanted, self._count)) if seat not in self._starting]
 
-    def give(self, seat: int, order: Order) -> None:
+    def give(self, seat: int, order: WorkRequest) -> None:
         """Queue an order at the actor."""
         self._orders[seat].append(self._actors[seat].do.remote(order))
 
@@ -282,7 +282,7 @@ class _Actor:
         self, run: Path, device: str, threads: int, locks: bool, folder: str, variables: dict[str, str]
     ) -> str | Exception:
         """Take up a run; says which node this is, or why it cannot."""
-        from gill_bench.runs.lock import RunLock
+        from gill_bench.rundir.lock import RunLock
 
         os.environ.update(variables)
         where = ray.util.get_node_ip_address()
@@ -299,7 +299,7 @@ class _Actor:
         self._worker = Worker(run, RunLock(run, locks=locks), device)
         return str(where)
 
-    def do(self, order: Order) -> Answer:
+    def do(self, order: WorkRequest) -> WorkReply:
         """Do an order."""
         assert self._worker is not None
         return answer(self._worker, order)

@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gill_bench.checkpoints import first_line
-from gill_bench.engines.job import Done, Job, NotLoadedError, Tool
+from gill_bench.engines.job import Job, JobResult, Loadable, NotLoadedError
 from gill_bench.errors import GillBenchError, memory_ran_out
-from gill_bench.runs.lock import RunLock
+from gill_bench.rundir.lock import RunLock
+from gill_bench.weights.checkpoints import first_line
 
 
 @dataclass(frozen=True)
-class Order:
+class WorkRequest:
     """A job as it is given to a worker.
 
     Attributes:
         wait: Wait for whoever is at the same job, rather than leave it to them for now.
     """
 
-    tool: Tool
+    tool: Loadable
     job: Job
     may_fail: int
     wait: bool
 
 
 @dataclass(frozen=True)
-class Answer:
+class WorkReply:
     """What a worker says of an order.
 
     Attributes:
@@ -38,7 +38,7 @@ class Answer:
         error: What stopped it, if something did.
     """
 
-    done: Done | None = None
+    done: JobResult | None = None
     error: Exception | None = None
 
 
@@ -57,21 +57,21 @@ class Worker:
 
     def __init__(self, run: Path, lock: RunLock, device: str) -> None:
         self._run, self._lock, self._device = run, lock, device
-        self._held: Tool | None = None
+        self._held: Loadable | None = None
         self._loaded: Any = None
         _lock_progress_bars_by_threads()
 
-    def do(self, order: Order) -> Answer:
+    def do(self, order: WorkRequest) -> WorkReply:
         """Do a job once over all processes of a run; raises what stops the run."""
         with self._lock.unit(order.job.key, wait=order.wait) as held:
             if not held:
-                return Answer()
+                return WorkReply()
             if order.job.is_done(self._run):
-                return Answer(Done())
+                return WorkReply(JobResult())
             self._load(order.tool)
-            return Answer(order.job.do(self._loaded, self._run, self._device, order.may_fail))
+            return WorkReply(order.job.do(self._loaded, self._run, self._device, order.may_fail))
 
-    def _load(self, tool: Tool) -> None:
+    def _load(self, tool: Loadable) -> None:
         if self._held is not None and self._held.key == tool.key:
             return
         # The next one takes over what both have, so what is held stays until it has.
@@ -100,12 +100,12 @@ def _lock_progress_bars_by_threads() -> None:
         tqdm.set_lock(threading.RLock())
 
 
-def answer(worker: Worker, order: Order) -> Answer:
+def answer(worker: Worker, order: WorkRequest) -> WorkReply:
     """Do an order far from whoever gave it: an error is told, not raised."""
     try:
         return worker.do(order)
     except Exception as error:
-        return Answer(error=_portable(error))
+        return WorkReply(error=_portable(error))
 
 
 def _portable(error: Exception) -> Exception:

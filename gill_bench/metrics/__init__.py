@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
-from gill_bench.cards import Value
-from gill_bench.registry import registered
+from gill_bench.cards.find import Value
+from gill_bench.cards.registry import registered
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gill_bench.metrics.fid.features import FeatureExtractor
+    from gill_bench.metrics.backbones.features import FeatureExtractor
     from gill_bench.metrics.picture import PictureMetric
 
 GROUP = "gill_bench.metrics"
@@ -29,7 +29,7 @@ BUILTIN = {
     "answer-ranking": "gill_bench.metrics.answer_ranking",
     "captions": "gill_bench.metrics.caption_scores",
     "clip-similarity": "gill_bench.metrics.clip_similarity",
-    "fid": "gill_bench.metrics.fid.card",
+    "fid": "gill_bench.metrics.fid",
     "lpips": "gill_bench.metrics.lpips",
     "macro-f1": "gill_bench.metrics.macro_f1",
     "recall": "gill_bench.metrics.recall",

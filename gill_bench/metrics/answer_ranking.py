@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.metrics import Question, Reference, Score
-from gill_bench.metrics.dialog_ranking import ndcg
-from gill_bench.metrics.ranking import hits_at, ranks_of_scores, reciprocal_ranks
+from gill_bench.metrics.functional.dialog_ranking import ndcg
+from gill_bench.metrics.functional.ranking import hits_at, ranks_of_scores, reciprocal_ranks
 from gill_bench.metrics.settings import check_settings
 
 kind = "corpus"

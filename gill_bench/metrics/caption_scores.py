@@ -1,4 +1,4 @@
-"""Caption scores as a task's metric: the caption cut out of what a model said, then `gill_bench.metrics.captions`."""
+"""Caption scores as a task's metric: the caption is cut out of a model's text, then scored by `functional.captions`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.settings import check_settings
 
@@ -38,7 +38,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
     """Raise `InputError` for settings that cannot work, or if Java or NLTK's data are missing."""
-    from gill_bench.metrics.captions import require_java, require_wordnet
+    from gill_bench.metrics.functional.captions import require_java, require_wordnet
 
     own = check_settings(Settings, settings, "captions")
     require_java()  # the tokeniser's too
@@ -60,7 +60,7 @@ def scores(
     own = check_settings(Settings, settings, "captions")
     if not outputs:
         return [Score(name, None, True, 0) for name in _NAMES]
-    from gill_bench.metrics.captions import caption_scores
+    from gill_bench.metrics.functional.captions import caption_scores
 
     found = caption_scores(
         {name: caption_of(str(text)) for name, text in outputs.items()},

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards import Value
-from gill_bench.checkpoints import check_image_processor, check_network_files, read_json
+from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics.settings import check_settings, need_weights
+from gill_bench.weights.checkpoints import check_image_processor, check_network_files, read_json
 
 if TYPE_CHECKING:
     from gill_bench.metrics.picture import PictureMetric
@@ -95,7 +95,7 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
     Raises:
         InputError: The weights are damaged or incomplete.
     """
-    from gill_bench.metrics._clip import load_clip
+    from gill_bench.metrics.backbones.clip import load_clip
 
     checked = check_settings(Settings, settings, NAME)
     folder = need_weights(weights, NAME, _WANTED)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gill_bench.cards import Value
-from gill_bench.checkpoints import check_network_files, read_json
+from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics.settings import check_settings, need_weights
-from gill_bench.tensor_files import check_torch_file
+from gill_bench.weights.checkpoints import check_network_files, read_json
+from gill_bench.weights.tensor_files import check_torch_file
 
 if TYPE_CHECKING:
     from gill_bench.metrics.picture import PictureMetric
@@ -99,7 +99,7 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
     Raises:
         InputError: The weights are damaged or of another network; names file and key.
     """
-    from gill_bench.metrics._lpips import load_alex, load_mini
+    from gill_bench.metrics.backbones.lpips import load_alex, load_mini
 
     checked = check_settings(Settings, settings, NAME)
     path = need_weights(weights, NAME, _WANTED)
@@ -116,6 +116,6 @@ def build_mini(folder: Path, seed: int) -> None:
         folder: Is made; gets `config.json` and `model.safetensors`.
         seed: Same seed, same bytes.
     """
-    from gill_bench.metrics._lpips import write_mini
+    from gill_bench.metrics.backbones.lpips import write_mini
 
     write_mini(folder, seed, {"kind": f"{NAME}[mini]", "size": MINI_SIZE})

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
-from gill_bench.metrics.decision import (
+from gill_bench.metrics.functional.decision import (
     constant_f1,
     human_f1,
     random_f1,

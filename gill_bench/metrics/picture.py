@@ -19,8 +19,8 @@ class PictureMetric(Metric):
 
     Features of a picture are computed by `features` and compared by `compare`, so that those of a reference, which all
     models, contexts and seeds share, are computed once. `features` is `prepare`, which works on one picture and may run
-    in other threads (`gill_bench.read_ahead`), and `embed`, the network. A metric implements `_prepare`, `_embed` and
-    `_compare`.
+    in other threads (`gill_bench.storage.read_ahead`), and `embed`, the network. A metric implements `_prepare`,
+    `_embed` and `_compare`.
 
     States merge by concatenation: `a.merge_state(b)` has the values of b before those of a, as everywhere in
     torchmetrics.
@@ -54,7 +54,7 @@ class PictureMetric(Metric):
         """Features of pictures: `embed` of what `prepare` makes of each.
 
         Args:
-            images: N pictures, at least one, of any sizes, as `gill_bench.images.load_image` returns them.
+            images: N pictures, at least one, of any sizes, as `gill_bench.storage.images.load_image` returns them.
 
         Returns:
             Tensors whose first dimension is N.
@@ -69,7 +69,7 @@ class PictureMetric(Metric):
         """Bring a picture to the size and range that the network wants; may be called in any thread.
 
         Args:
-            image: As `gill_bench.images.load_image` returns it.
+            image: As `gill_bench.storage.images.load_image` returns it.
 
         Returns:
             (3, H, W), float32, on the CPU; the same size for every picture.
@@ -78,7 +78,7 @@ class PictureMetric(Metric):
             ValueError: The picture is not RGB.
         """
         if image.mode != "RGB":
-            raise ValueError(f"a picture of mode {image.mode}; read pictures with gill_bench.images.load_image")
+            raise ValueError(f"a picture of mode {image.mode}; read pictures with gill_bench.storage.images.load_image")
         return self._prepare(image)
 
     @torch.inference_mode()

@@ -1,7 +1,7 @@
 """Recall@k of retrieval, from ranks that were found by exact search (paper Table 5; protocol 3.5, 3.6).
 
 Where others are exactly as similar as the right one, their order is taken to be random and the expected value is
-counted (`gill_bench.metrics.ranking`). One that is masked is counted as not found.
+counted (`gill_bench.metrics.functional.ranking`). One that is masked is counted as not found.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
-from gill_bench.metrics.ranking import Ranks, hits_at
+from gill_bench.metrics.functional.ranking import Ranks, hits_at
 from gill_bench.metrics.settings import check_settings
 
 kind = "corpus"
@@ -28,7 +28,7 @@ class Settings(BaseModel):
 
     Attributes:
         at: The values of k, separated by commas.
-        direction: Which way is searched; see `gill_bench.runs.scoring.search`.
+        direction: Which way is searched; see `gill_bench.scoring.search`.
         mask_seen: Pictures that the prompt has shown are not searched.
     """
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gill_bench.cards import Value, explain
+from gill_bench.cards.find import Value, explain
 from gill_bench.errors import InputError
 
 S = TypeVar("S", bound=BaseModel)

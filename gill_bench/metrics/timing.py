@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.settings import check_settings
 

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.metrics import Question, Reference, Score
+from gill_bench.metrics.functional.vqa import vqa_accuracy
 from gill_bench.metrics.settings import check_settings
-from gill_bench.metrics.vqa_accuracy import vqa_accuracy
 
 kind = "corpus"
 _END = re.compile(r"[.,;?!]")

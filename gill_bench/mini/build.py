@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gill_bench.errors import InputError
 from gill_bench.mini.bpe import write_clip_tokenizer, write_opt_tokenizer
 from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES
-from gill_bench.weights import MARK
+from gill_bench.weights.find import MARK
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,8 +52,8 @@ def build_weights(folder: Path, seed: int = SEED) -> None:
     """
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder}: exists already; remove it to build the small checkpoints again")
-    from gill_bench.checkpoints import quiet_loading
     from gill_bench.metrics.lpips import build_mini
+    from gill_bench.weights.checkpoints import quiet_loading
 
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -206,7 +206,7 @@ def build_gill(folder: Path, rows: int, seed: int = SEED) -> None:
     """
     import torch
 
-    from gill_bench.models.gill.network import Heads, Sizes
+    from gill_bench.models.gill.network import GillHeads, GillSizes
 
     folder.mkdir(parents=True)
     ids = [rows - 6 + place for place in range(IMAGE_TOKENS)]
@@ -229,8 +229,8 @@ def build_gill(folder: Path, rows: int, seed: int = SEED) -> None:
         "gen_token_idx": ids,
     }
     (folder / "model_args.json").write_text(json.dumps(arguments, indent=4) + "\n", encoding="utf-8", newline="\n")
-    heads = Heads(
-        Sizes(
+    heads = GillHeads(
+        GillSizes(
             llm_width=LLM_WIDTH,
             vision_width=VISION_WIDTH,
             num_tokens=IMAGE_TOKENS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from gill_bench.cache import cache_folder
+from gill_bench.storage.cache import cache_folder
 
 WORLD_VERSION = 5
 NOTE_DATA = "Data: the embedded mini world, synthetic 32x32 pictures."

@@ -7,7 +7,7 @@ An adapter module is light to import and has
 - maybe `unused(weights)`: settings that do nothing with these weights, with the reason;
 - `load(weights, settings, device)`: the model, an object that implements the protocols of `gill_bench.interfaces`.
 
-A class that implements the protocols itself needs none of these: see `gill_bench.models.own`.
+A class that implements the protocols itself needs none of these: see `gill_bench.models.class_adapter`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ValidationError
 
-from gill_bench.cards import ModelCard, explain
+from gill_bench.cards.find import ModelCard, explain
+from gill_bench.cards.registry import registered
 from gill_bench.errors import InputError, did_you_mean
-from gill_bench.models.own import GROUP, ClassAdapter, is_adapter, run_file
-from gill_bench.registry import registered
+from gill_bench.models.class_adapter import GROUP, ClassAdapter, is_adapter, run_file
 
 BUILTIN = {
     "causal-lm": "gill_bench.models.causal_lm",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gill_bench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from gill_bench.cards import Cards
+    from gill_bench.cards.find import Cards
     from gill_bench.reporting.structure import Table
     from gill_bench.reporting.table import Intervals
 
@@ -50,18 +50,18 @@ def tables_for(
         names: Names of report cards, or paths to them; by default all that show something of their own, as the paper
             orders them, and a plain table of everything for a task that none of them shows.
         compare: Show the paper's numbers beside ours.
-        intervals: Gives means their intervals (`gill_bench.runs.intervals.StoredIntervals`), in tables that show them:
-            beside the paper's numbers, and as bands of a figure. None leaves them out.
+        intervals: Gives means their intervals (`gill_bench.analysis.intervals.StoredIntervals`), in tables that show
+        them:     beside the paper's numbers, and as bands of a figure. None leaves them out.
 
     Raises:
         InputError: No folder is given, a file is unreadable, two runs contradict each other, a named layout shows none
             of the rows, or numbers that are not comparable would share a column.
     """
     from gill_bench.reporting.asked import unfinished
-    from gill_bench.reporting.choose import choose_layouts
+    from gill_bench.reporting.layouts import choose_layouts
     from gill_bench.reporting.merge import merge_results
     from gill_bench.reporting.table import build_table
-    from gill_bench.rows import read_results
+    from gill_bench.rundir.rows import read_results
 
     if not run_folders:
         raise InputError("no run is given; name the folder of a run, for example: gill-bench report runs/NAME")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from gill_bench.rows import Results
-from gill_bench.spec import read_spec
+from gill_bench.rundir.rows import Results
+from gill_bench.rundir.spec import read_spec
 
 
 def unfinished(run: Path, results: Results) -> Iterator[tuple[str, str]]:

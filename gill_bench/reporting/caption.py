@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from gill_bench.reporting.structure import Cell, Column, Line, Table
-from gill_bench.statistics import FEW_CLUSTERS
+from gill_bench.reporting.structure import Column, Line, Table, TableCell
+from gill_bench.statistics.bootstrap import FEW_CLUSTERS
 
 # Of a sentence about all places but those already named.
 _MOST_PLACES = 3
@@ -33,7 +33,7 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
     )
 
 
-def _cells(table: Table) -> Iterator[tuple[Line, Column, Cell]]:
+def _cells(table: Table) -> Iterator[tuple[Line, Column, TableCell]]:
     """The cells that were run."""
     for line in table.lines:
         for column, cell in zip(table.columns, line.cells, strict=True):
@@ -63,7 +63,7 @@ def _range(values: list[int]) -> str:
     return str(values[0]) if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
 
 
-def _examples(cell: Cell) -> str:
+def _examples(cell: TableCell) -> str:
     scored = _range(sorted(row.n_scored for row in cell.rows))
     return f"{scored} of {_range(sorted(row.n_expected for row in cell.rows))}"
 
@@ -81,10 +81,10 @@ def _scored(table: Table) -> str:
 
 def _seeds(table: Table) -> Iterator[str]:
     """What the standard deviations are over, and where and why there are none."""
-    several: list[tuple[Line, Column, Cell]] = []
-    one: list[tuple[Line, Column, Cell]] = []
-    fixed: list[tuple[Line, Column, Cell]] = []
-    timed: list[tuple[Line, Column, Cell]] = []
+    several: list[tuple[Line, Column, TableCell]] = []
+    one: list[tuple[Line, Column, TableCell]] = []
+    fixed: list[tuple[Line, Column, TableCell]] = []
+    timed: list[tuple[Line, Column, TableCell]] = []
     for column in table.columns:
         cells = [item for item in _cells(table) if item[1] is column and item[2].seeds]
         over = {seed for _, _, cell in cells if cell.depends_on_seed for seed in cell.seeds}
@@ -104,7 +104,7 @@ def _seeds(table: Table) -> Iterator[str]:
     yield from _told_apart(table, sentences)
 
 
-def _told_apart(table: Table, sentences: list[tuple[list[tuple[Line, Column, Cell]], str]]) -> Iterator[str]:
+def _told_apart(table: Table, sentences: list[tuple[list[tuple[Line, Column, TableCell]], str]]) -> Iterator[str]:
     """Sentences, each of some cells, with the words that tell which, if there is more than one."""
     said = [(found, sentence) for found, sentence in sentences if found]
     for index, (found, sentence) in enumerate(said):
@@ -118,7 +118,7 @@ def _names(seeds: set[int]) -> str:
     return ", ".join(map(str, sorted(seeds)))
 
 
-def _where(table: Table, found: list[tuple[Line, Column, Cell]]) -> tuple[str, ...]:
+def _where(table: Table, found: list[tuple[Line, Column, TableCell]]) -> tuple[str, ...]:
     """Cells as whole columns, or else as whole lines, or else one by one."""
     measured = [item for item in _cells(table) if item[2].seeds]
     columns = [column for column in table.columns if any(item[1] is column for item in found)]
@@ -161,7 +161,7 @@ def _best(table: Table) -> tuple[str, ...]:
 
 def _counts(table: Table) -> tuple[str, ...]:
     """Missing, truncated and flagged samples, where there are any; what failed stands under what is incomplete."""
-    kinds: tuple[tuple[str, Callable[[Cell], int], Callable[[Cell], int]], ...] = (
+    kinds: tuple[tuple[str, Callable[[TableCell], int], Callable[[TableCell], int]], ...] = (
         ("Missing or unreadable data", lambda cell: cell.n_missing, lambda cell: cell.n_expected),
         ("Prompt truncated by the model", lambda cell: cell.n_truncated, lambda cell: cell.n_scored),
         ("Blackened by the safety checker", lambda cell: cell.n_flagged, lambda cell: cell.n_scored),
@@ -248,9 +248,9 @@ def _intervals(table: Table) -> Iterator[str]:
         yield f"in / out: the paper's number lies in the interval of our mean, or not.{rest}"
 
 
-def _over(table: Table, cells: list[tuple[Line, Column, Cell]], name: str, without: str) -> Iterator[str]:
+def _over(table: Table, cells: list[tuple[Line, Column, TableCell]], name: str, without: str) -> Iterator[str]:
     """What the intervals of cells are over."""
-    over: dict[str, list[tuple[Line, Column, Cell]]] = {}
+    over: dict[str, list[tuple[Line, Column, TableCell]]] = {}
     counts: dict[str, list[int]] = {}
     for line, column, cell in cells:
         kind = cell.interval.over if cell.interval else "nothing"

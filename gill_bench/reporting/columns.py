@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gill_bench.cards import ReportCard, ReportColumn
+from gill_bench.cards.find import ReportCard, ReportColumn
 from gill_bench.errors import InputError
 from gill_bench.reporting.structure import Axes, Column
-from gill_bench.rows import Row
-from gill_bench.signatures import describe_differences
+from gill_bench.rundir.rows import Row
+from gill_bench.rundir.signatures import describe_differences
 
 
 def base_name(metric: str) -> str:

@@ -7,10 +7,10 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gill_bench.files import to_json
 from gill_bench.reporting.columns import base_name
-from gill_bench.reporting.structure import Cell, Column, Line, Table, in_unit
+from gill_bench.reporting.structure import Column, Line, Table, TableCell, in_unit
 from gill_bench.reporting.text import difference, interval, printed_cell, published
+from gill_bench.storage.files import to_json
 
 SCHEMA_VERSION = 1
 Field = str | int | float | bool | None
@@ -84,7 +84,7 @@ def render_json(tables: Sequence[Table]) -> str:
 def header() -> list[str]:
     """The names of a record, in order."""
     column = Column("", "", "", "", "", "", None, 0, False, {})
-    cell, line = Cell("not-run"), Line("", "", ())
+    cell, line = TableCell("not-run"), Line("", "", ())
     return [
         "table",
         *_column_fields(column),
@@ -113,7 +113,7 @@ def _column_fields(column: Column) -> dict[str, Field]:
     }
 
 
-def _cell_fields(cell: Cell, column: Column, line: Line) -> dict[str, Field]:
+def _cell_fields(cell: TableCell, column: Column, line: Line) -> dict[str, Field]:
     paper = cell.published
     return {
         "status": "published-only" if line.published_only else cell.status,
@@ -147,7 +147,7 @@ def _cell_fields(cell: Cell, column: Column, line: Line) -> dict[str, Field]:
     }
 
 
-def _values(cell: Cell, column: Column) -> list[float]:
+def _values(cell: TableCell, column: Column) -> list[float]:
     """Of each seed, in the column's unit."""
     return [in_unit(row.value, column.percent) for row in cell.rows if row.value is not None]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gill_bench.errors import InputError
 from gill_bench.reporting.caption import figure_notes
-from gill_bench.reporting.structure import Cell, Column, Line, Table
+from gill_bench.reporting.structure import Column, Line, Table, TableCell
 from gill_bench.reporting.text import ARROWS, title_of
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ class _Curve:
     label: str
     colour: int
     style: int
-    points: tuple[tuple[float, Cell], ...]
+    points: tuple[tuple[float, TableCell], ...]
 
     @property
-    def measured(self) -> list[tuple[float, Cell, float]]:
+    def measured(self) -> list[tuple[float, TableCell, float]]:
         """Places, cells and means."""
         return [(x, cell, cell.mean) for x, cell in self.points if cell.mean is not None]
 
@@ -182,7 +182,7 @@ def _aside(curves: list[_Curve]) -> list[_Curve]:
     ]
 
 
-def _points(table: Table, line: Line, series: str) -> list[tuple[float, Cell]]:
+def _points(table: Table, line: Line, series: str) -> list[tuple[float, TableCell]]:
     pairs = zip(table.columns, line.cells, strict=True)
     return [(column.x, cell) for column, cell in pairs if column.x is not None and column.series == series]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from gill_bench.errors import InputError
-from gill_bench.rows import Results, Row
-from gill_bench.signatures import describe_differences
+from gill_bench.rundir.rows import Results, Row
+from gill_bench.rundir.signatures import describe_differences
 
 
 def merge_results(runs: Sequence[tuple[str, Results]]) -> Results:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gill_bench.cards import PublishedCard, PublishedNumber, ReportCard, ReportColumn, ReportRow
+from gill_bench.cards.find import PublishedCard, PublishedNumber, ReportCard, ReportColumn, ReportRow
 from gill_bench.reporting.structure import Published, shifted
 
 

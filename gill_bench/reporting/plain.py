@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gill_bench.cards import ReportCard, ReportColumn
+from gill_bench.cards.find import ReportCard, ReportColumn
 from gill_bench.reporting.columns import base_name
-from gill_bench.rows import Row
+from gill_bench.rundir.rows import Row
 
 
 def plain_layout(task: str, rows: Sequence[Row]) -> ReportCard:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from gill_bench.interfaces import Asks
-from gill_bench.mean_interval import MeanInterval
-from gill_bench.rows import Row
+from gill_bench.interfaces import OutputKind
+from gill_bench.rundir.rows import Row
+from gill_bench.statistics.mean_interval import MeanInterval
 
 Status = Literal["measured", "unscored", "undefined", "impossible", "not-run"]
 
@@ -51,7 +51,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """One model in one column.
 
     Attributes:
@@ -76,7 +76,7 @@ class Cell:
     gaps: tuple[str, ...] = ()
     best: bool = False
     published: Published | None = None
-    asks: Asks | None = None
+    asks: OutputKind | None = None
     interval: MeanInterval | None = None
     comparable: bool = True
 
@@ -214,7 +214,7 @@ class Line:
 
     model: str
     title: str
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     published_only: bool = False
     context: str = ""
     added: bool = False

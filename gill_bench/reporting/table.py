@@ -7,20 +7,20 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from gill_bench.cards import Cards, ModelCard, PublishedCard, ReportCard, ReportColumn, ReportRow
+from gill_bench.cards.find import Cards, ModelCard, PublishedCard, ReportCard, ReportColumn, ReportRow
 from gill_bench.errors import InputError
-from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, Asks
-from gill_bench.mean_interval import MeanInterval
+from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, OutputKind
 from gill_bench.reporting.caption import notes_of
 from gill_bench.reporting.columns import axes_of, build_columns, check_models
 from gill_bench.reporting.paper import Paper
-from gill_bench.reporting.structure import Cell, Column, Line, Table, in_unit
+from gill_bench.reporting.structure import Column, Line, Table, TableCell, in_unit
 from gill_bench.reporting.text import number
-from gill_bench.rows import Counts, Results, Row
-from gill_bench.statistics import spread
+from gill_bench.rundir.rows import Counts, Results, Row
+from gill_bench.statistics.bootstrap import spread
+from gill_bench.statistics.mean_interval import MeanInterval
 
 Intervals = Callable[[Sequence[Row]], MeanInterval | None]
-"""The interval of the mean of a cell's rows, in their unit (`gill_bench.runs.intervals.StoredIntervals`)."""
+"""The interval of the mean of a cell's rows, in their unit (`gill_bench.analysis.intervals.StoredIntervals`)."""
 
 
 def build_table(
@@ -69,7 +69,7 @@ def build_table(
             if own:
                 cell = _cell(own, seeds[_seeds_shared_by(own[0], cards)], layout.percent, intervals)
             else:
-                cell = Cell(_why_empty(spec.model, layout.task, context, asks, results.rows, cards))
+                cell = TableCell(_why_empty(spec.model, layout.task, context, asks, results.rows, cards))
             whole = all(row.n_expected == row.n_available for row in own)
             comparable = whole and not column.variant and not results.notes
             cells.append(replace(cell, asks=asks, published=paper.number(spec, layout), comparable=comparable))
@@ -116,7 +116,7 @@ def _line_specs(
     return specs
 
 
-def _asks(column: ReportColumn, row: ReportRow, cards: Cards) -> Asks | None:
+def _asks(column: ReportColumn, row: ReportRow, cards: Cards) -> OutputKind | None:
     """What a cell's context asks a model for, or None: results may be of a task without a card here."""
     own = column.asks if column.context else row.asks
     if own is not None or column.task not in cards.files["task"]:
@@ -139,16 +139,16 @@ def _model_card(name: str, cards: Cards) -> ModelCard | None:
     return cards.model(name) if name in cards.files["model"] else None
 
 
-def _cell(rows: Sequence[Row], all_seeds: set[int], percent: bool, intervals: Intervals | None) -> Cell:
+def _cell(rows: Sequence[Row], all_seeds: set[int], percent: bool, intervals: Intervals | None) -> TableCell:
     values = [in_unit(row.value, percent) for row in rows if row.value is not None]
     gaps = _gaps(rows, all_seeds)
     if not values:
-        return Cell("unscored", tuple(rows), gaps=gaps)
+        return TableCell("unscored", tuple(rows), gaps=gaps)
     over_seeds = spread(values)
     interval = intervals(rows) if intervals else None
     if interval is not None:
         interval = replace(interval, low=in_unit(interval.low, percent), high=in_unit(interval.high, percent))
-    return Cell("measured", tuple(rows), over_seeds.mean, over_seeds.std, gaps, interval=interval)
+    return TableCell("measured", tuple(rows), over_seeds.mean, over_seeds.std, gaps, interval=interval)
 
 
 def _gaps(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:
@@ -165,7 +165,7 @@ def _gaps(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:
 
 
 def _why_empty(
-    name: str, task: str, context: str, asks: Asks | None, rows: Sequence[Row], cards: Cards
+    name: str, task: str, context: str, asks: OutputKind | None, rows: Sequence[Row], cards: Cards
 ) -> Literal["undefined", "impossible", "not-run"]:
     """Tell what the model cannot do, known from its card, from what has no such number and what was just not run."""
     asked = {row.model for row in rows if (row.task, row.context) == (task, context)}

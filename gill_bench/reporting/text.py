@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from gill_bench.reporting.structure import Cell, Column, Line, Published, Status, Table
+from gill_bench.reporting.structure import Column, Line, Published, Status, Table, TableCell
 
 EXTRA_STD_DIGITS = 1
 INCOMPLETE = "‡"
@@ -88,12 +88,12 @@ def _as_printed(value: float, digits: int) -> str:
     return number(value, max(digits, own))
 
 
-def difference(cell: Cell, digits: int) -> str:
+def difference(cell: TableCell, digits: int) -> str:
     """Ours minus the paper's, always with a sign."""
     return "" if cell.difference is None else f"{cell.difference:+z.{digits}f}"
 
 
-def interval(cell: Cell, digits: int) -> str:
+def interval(cell: TableCell, digits: int) -> str:
     """The interval of our mean, with one digit more than the mean, as the standard deviation has."""
     if cell.interval is None:
         return ""
@@ -136,7 +136,7 @@ def groups(table: Table) -> list[tuple[str, int]]:
     return found
 
 
-def printed_cell(cell: Cell, column: Column) -> PrintedCell:
+def printed_cell(cell: TableCell, column: Column) -> PrintedCell:
     """Our number, or the symbol that says why there is none."""
     if cell.mean is None:
         return PrintedCell(EMPTY[cell.status], mark=INCOMPLETE if cell.gaps else "")
@@ -159,7 +159,7 @@ def printed_lines(table: Table, line: Line) -> list[PrintedLine]:
     return lines
 
 
-def _change(cell: Cell, digits: int) -> tuple[str, ...]:
+def _change(cell: TableCell, digits: int) -> tuple[str, ...]:
     """The difference, and whether the paper's number lies in our interval."""
     inside = cell.published_in_interval
     return difference(cell, digits), *([] if inside is None else ["in" if inside else "out"])

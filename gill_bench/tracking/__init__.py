@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
 
+from gill_bench.cards.registry import registered
 from gill_bench.errors import InputError
-from gill_bench.registry import registered
 
 GROUP = "gill_bench.trackers"
 BUILTIN = {

@@ -8,18 +8,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gill_bench.errors import InputError
-from gill_bench.names import name_problem
-from gill_bench.rows import Counts, Row
-from gill_bench.runs.folder import read_sessions
-from gill_bench.runs.stored import Place, StoredRun, StoredSample
-from gill_bench.sealed import read_file
-from gill_bench.statistics import spread
+from gill_bench.rundir.folder import read_sessions
+from gill_bench.rundir.reader import CellKey, RunReader, StoredSample
+from gill_bench.rundir.rows import Counts, Row
+from gill_bench.statistics.bootstrap import spread
+from gill_bench.storage.names import name_problem
+from gill_bench.storage.sealed import read_file
 from gill_bench.tracking import Tracker
 
 _FILES = ("results.json", "spec.json", "env.json")
 
 
-def track(run: StoredRun, tracker: Tracker, name: str, tables: Mapping[str, str], pictures: int) -> str:
+def track(run: RunReader, tracker: Tracker, name: str, tables: Mapping[str, str], pictures: int) -> str:
     """Hand a run to a tracker.
 
     Args:
@@ -76,7 +76,7 @@ def _summary(rows: list[Row]) -> Iterator[tuple[str, float]]:
             yield f"std/{name}", over.std
 
 
-def _config(run: StoredRun) -> dict[str, str]:
+def _config(run: RunReader) -> dict[str, str]:
     """Versions, commit and device of the last session, how each model was run, and each number's signature."""
     session = {**(read_sessions(run.folder) or [{}])[-1]}
     packages = session.pop("packages", {})
@@ -93,7 +93,7 @@ def _config(run: StoredRun) -> dict[str, str]:
     return found | {f"note/{place}": note for place, note in enumerate(run.results.notes, 1)}
 
 
-def _pictures(run: StoredRun, place: Place, count: int) -> Iterator[tuple[str, StoredSample, str]]:
+def _pictures(run: RunReader, place: CellKey, count: int) -> Iterator[tuple[str, StoredSample, str]]:
     shown: set[str] = set()
     for sample in run.samples(place) if count else ():
         example = sample.key[0]

@@ -59,7 +59,7 @@ class TensorBoard:
         """A picture, and its caption as text."""
         import numpy as np
 
-        from gill_bench.images import load_image
+        from gill_bench.storage.images import load_image
 
         self._writer.add_image(name, np.asarray(load_image(file)), dataformats="HWC")
         self._writer.add_text(f"{name}/caption", caption)

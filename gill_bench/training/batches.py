@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gill_bench.errors import InputError
-from gill_bench.files import refuse_special
-from gill_bench.images import UnreadablePictureError, load_image
-from gill_bench.models.gill.vision import VisualEncoder
+from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.progress import bar
-from gill_bench.training.rows import Row
+from gill_bench.storage.files import refuse_special
+from gill_bench.storage.images import UnreadablePictureError, load_image
+from gill_bench.training.rows import TrainingRow
 
 _CACHED_AT_ONCE = 64  # pictures
 
@@ -25,8 +25,8 @@ _CACHED_AT_ONCE = 64  # pictures
 class StoryRows:
     """The two rows of a story; both begin with the same pictures."""
 
-    captioning: Row
-    generation: Row
+    captioning: TrainingRow
+    generation: TrainingRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from gill_bench.errors import InputError
-from gill_bench.files import write_atomic
 from gill_bench.models.gill.decision import FILE, DecisionModel
+from gill_bench.storage.files import write_atomic
 
 LABELS = ("gen", "ret")
 LEARNING_RATE, STEPS, DROPOUT, SEED = 1e-3, 2000, 0.5, 1337  # of the authors' notebook

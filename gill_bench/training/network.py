@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from gill_bench.models.gill.language import LanguageModel
-from gill_bench.models.gill.network import Heads, Shapes, Sizes, flat_width
-from gill_bench.models.gill.sequences import IGNORED
-from gill_bench.models.gill.tokens import Tokens
-from gill_bench.models.gill.vision import VisualEncoder
+from gill_bench.models.gill.network import GillHeads, GillSizes, Shapes, flat_width
+from gill_bench.models.interleaved.language import LanguageModel
+from gill_bench.models.interleaved.sequences import IGNORED
+from gill_bench.models.interleaved.tokens import LanguageTokens
+from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.training.batches import Batch
 from gill_bench.training.config import Mapper, Objective
 from gill_bench.training.losses import conditioning_distance, contrastive
-from gill_bench.training.rows import PICTURE, Builder, Row
+from gill_bench.training.rows import PICTURE, Builder, TrainingRow
 
 INITIAL_LOGIT_SCALE = math.log(1 / 0.07)  # protocol 1.1
 Pass = Literal["captioning", "retrieval", "generation"]
@@ -68,10 +68,10 @@ class TrainingNetwork(nn.Module):
 
     def __init__(
         self,
-        tokens: Tokens,
+        tokens: LanguageTokens,
         language: LanguageModel,
         vision: VisualEncoder,
-        heads: Heads,
+        heads: GillHeads,
         objective: Objective,
         scales: Scales,
     ) -> None:
@@ -126,7 +126,7 @@ class TrainingNetwork(nn.Module):
             return self.vision.features_of(pictures).clone()
         return self.to_device(pictures)
 
-    def read(self, groups: Sequence[Sequence[Row]], features: Tensor | None) -> Read:
+    def read(self, groups: Sequence[Sequence[TrainingRow]], features: Tensor | None) -> Read:
         """Run the language model over rows.
 
         Args:
@@ -172,7 +172,7 @@ class TrainingNetwork(nn.Module):
         """Move to where the language model is."""
         return values.to(self.language.device)
 
-    def _embed(self, rows: Sequence[Row], features: Tensor | None) -> list[Tensor]:
+    def _embed(self, rows: Sequence[TrainingRow], features: Tensor | None) -> list[Tensor]:
         ids = self.to_device(torch.tensor([token for row in rows for token in row.ids]))
         embeddings = self.language.embed(ids.clamp(min=0))
         own = ids >= self._first
@@ -187,7 +187,9 @@ class TrainingNetwork(nn.Module):
         return torch.cat([self.language.logits(states)[:, : self._first], states @ table.T], dim=-1)
 
 
-def new_heads(sizes: Sizes, image_embeddings: Tensor, mapper_width: int, mapper_layers: int, seed: int) -> Heads:
+def new_heads(
+    sizes: GillSizes, image_embeddings: Tensor, mapper_width: int, mapper_layers: int, seed: int
+) -> GillHeads:
     """Heads with initial values: PyTorch's own for linear layers, Xavier for the mapper's transformer (protocol 1.4).
 
     Args:
@@ -199,7 +201,7 @@ def new_heads(sizes: Sizes, image_embeddings: Tensor, mapper_width: int, mapper_
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        heads = Heads(sizes, mapper_shapes(sizes, mapper_width, mapper_layers))
+        heads = GillHeads(sizes, mapper_shapes(sizes, mapper_width, mapper_layers))
         with torch.no_grad():
             heads.logit_scale.fill_(INITIAL_LOGIT_SCALE)
             heads.input_embeddings.weight.copy_(image_embeddings)
@@ -209,8 +211,8 @@ def new_heads(sizes: Sizes, image_embeddings: Tensor, mapper_width: int, mapper_
     return heads
 
 
-def mapper_shapes(sizes: Sizes, width: int, layers: int) -> Shapes:
-    """Shapes from which `Heads` takes the generation head's inner sizes."""
+def mapper_shapes(sizes: GillSizes, width: int, layers: int) -> Shapes:
+    """Shapes from which `GillHeads` takes the generation head's inner sizes."""
     mapper: Mapper = sizes.text_fc_mode  # type: ignore[assignment]
     shapes: dict[str, tuple[int, ...]] = {}
     if mapper == "mlp":

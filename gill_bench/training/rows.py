@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gill_bench.models.gill.sequences import IGNORED, segment_ids
-from gill_bench.models.gill.tokens import Tokens
+from gill_bench.models.interleaved.sequences import IGNORED, segment_ids
+from gill_bench.models.interleaved.tokens import LanguageTokens
 
 PICTURE = -1  # stands at each position of a picture's embeddings
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrainingRow:
     """One sequence.
 
     Attributes:
@@ -47,7 +47,7 @@ class Builder:
     visual_tokens: int
     first_only: bool = False
 
-    def captioning(self, captions: Sequence[list[int]], packed: bool, prefix: Sequence[int] = ()) -> list[Row]:
+    def captioning(self, captions: Sequence[list[int]], packed: bool, prefix: Sequence[int] = ()) -> list[TrainingRow]:
         """Rows of pictures and their captions; BOS is to be predicted too, [IMG] tokens are not.
 
         Args:
@@ -59,14 +59,16 @@ class Builder:
         nothing = [IGNORED] * len(picture)
         texts = [_until(ids, self.image_ids) for ids in captions]
         if not packed:
-            return [Row(picture + text, nothing + text) for text in texts]
+            return [TrainingRow(picture + text, nothing + text) for text in texts]
         pairs = zip(texts[::2], texts[1::2], strict=True)
         return [
-            Row(picture + first + picture + second[1:], nothing + first + nothing + second[1:])
+            TrainingRow(picture + first + picture + second[1:], nothing + first + nothing + second[1:])
             for first, second in pairs
         ]
 
-    def image_tokens(self, captions: Sequence[list[int]], packed: bool, prefix: Sequence[int] = ()) -> list[Row]:
+    def image_tokens(
+        self, captions: Sequence[list[int]], packed: bool, prefix: Sequence[int] = ()
+    ) -> list[TrainingRow]:
         """Rows of captions and [IMG] tokens, without pictures.
 
         Labels end before the first [IMG1]; in a packed row that is inside the first caption, so that the second has
@@ -86,11 +88,11 @@ class Builder:
             sequences = [list(ids) for ids in captions]
             starts = [[begin + len(ids) - r] for ids in captions]
         return [
-            Row([*prefix, *ids], [IGNORED] * begin + self._labels(ids), places)
+            TrainingRow([*prefix, *ids], [IGNORED] * begin + self._labels(ids), places)
             for ids, places in zip(sequences, starts, strict=True)
         ]
 
-    def story(self, segments: Sequence[list[int] | None], caption: Sequence[int]) -> Row:
+    def story(self, segments: Sequence[list[int] | None], caption: Sequence[int]) -> TrainingRow:
         """A row of an interleaved prompt and a caption of its target, which alone is to be predicted.
 
         Args:
@@ -98,13 +100,13 @@ class Builder:
             caption: Ids, without BOS.
         """
         ids = self._flat(segments)
-        return Row([*ids, *caption], [IGNORED] * len(ids) + list(caption))
+        return TrainingRow([*ids, *caption], [IGNORED] * len(ids) + list(caption))
 
-    def story_image_tokens(self, segments: Sequence[list[int] | None]) -> Row:
+    def story_image_tokens(self, segments: Sequence[list[int] | None]) -> TrainingRow:
         """A row of an interleaved prompt and the [IMG] tokens, of which the first is to be predicted."""
         ids = self._flat(segments)
         rest = [IGNORED] * (len(self.image_ids) - 1)
-        return Row([*ids, *self.image_ids], [IGNORED] * len(ids) + [self.image_ids[0], *rest], [len(ids)])
+        return TrainingRow([*ids, *self.image_ids], [IGNORED] * len(ids) + [self.image_ids[0], *rest], [len(ids)])
 
     def _flat(self, segments: Sequence[list[int] | None]) -> list[int]:
         picture = [PICTURE] * self.visual_tokens
@@ -117,7 +119,7 @@ class Builder:
         return kept + [IGNORED] * (len(ids) - len(kept))
 
 
-def caption_ids(tokens: Tokens, caption: str, max_len: int) -> list[int]:
+def caption_ids(tokens: LanguageTokens, caption: str, max_len: int) -> list[int]:
     """BOS, caption, [IMG] tokens: at most `max_len` ids; a long caption loses its end, never the [IMG] tokens.
 
     The authors cut all at `max_len` and write the [IMG] tokens over the last ids, which is the same (protocol 2.2).
@@ -125,7 +127,9 @@ def caption_ids(tokens: Tokens, caption: str, max_len: int) -> list[int]:
     return [tokens.bos, *tokens.encode(caption)][: max_len - len(tokens.image_ids)] + tokens.image_ids
 
 
-def story_rows(tokens: Tokens, builder: Builder, segments: Sequence[object], caption: str) -> tuple[Row, Row]:
+def story_rows(
+    tokens: LanguageTokens, builder: Builder, segments: Sequence[object], caption: str
+) -> tuple[TrainingRow, TrainingRow]:
     """The captioning row and the generation row of a story, put together as the adapter puts a prompt together.
 
     Args:
@@ -138,7 +142,7 @@ def story_rows(tokens: Tokens, builder: Builder, segments: Sequence[object], cap
     return builder.story(ids, tokens.encode(caption)), builder.story_image_tokens(ids)
 
 
-def padded_labels(rows: Sequence[Row], length: int) -> Tensor:
+def padded_labels(rows: Sequence[TrainingRow], length: int) -> Tensor:
     """Labels (N, length) as a language model's loss takes them.
 
     Args:

@@ -39,7 +39,7 @@ def seed_of(*parts: object) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ExampleOrder:
     """Which examples a step takes: a new permutation each epoch, and again one where an epoch needs more.
 
     Attributes:

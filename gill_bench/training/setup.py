@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gill_bench.errors import InputError
-from gill_bench.files import digest_file
-from gill_bench.models.gill.checking import check_language_files, check_visual_files
-from gill_bench.models.gill.configs import language_sizes, vision_width
-from gill_bench.models.gill.language import LanguageModel
-from gill_bench.models.gill.loading import load_network
-from gill_bench.models.gill.network import Heads, Sizes, flat_width
+from gill_bench.models.gill.network import GillHeads, GillSizes, flat_width
 from gill_bench.models.gill.parts import find_folder
-from gill_bench.models.gill.tokens import Tokens, load_tokens
-from gill_bench.models.gill.vision import VisualEncoder
+from gill_bench.models.interleaved.checking import check_language_files, check_visual_files
+from gill_bench.models.interleaved.configs import language_sizes, vision_width
+from gill_bench.models.interleaved.language import LanguageModel
+from gill_bench.models.interleaved.loading import load_network
+from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
+from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.progress import say
+from gill_bench.storage.files import digest_file
 from gill_bench.training.batches import Item, Source, StoryRows, read_target
 from gill_bench.training.config import TrainConfig
 from gill_bench.training.inputs import Inputs, PairFiles, Story, pairs_file, read_inputs
 from gill_bench.training.network import Scales, TrainingNetwork, initial_image_embeddings, new_heads
 from gill_bench.training.rows import Builder, caption_ids, story_rows
-from gill_bench.training.schedule import Order, seed_of
+from gill_bench.training.schedule import ExampleOrder, seed_of
 from gill_bench.training.targets import write_targets
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class PairItems(Sequence[Item]):
     """Pairs, tokenised when asked for: millions of captions take minutes."""
 
-    def __init__(self, pairs: Sequence[PairFiles], tokens: Tokens, max_len: int) -> None:
+    def __init__(self, pairs: Sequence[PairFiles], tokens: LanguageTokens, max_len: int) -> None:
         self._pairs = pairs
         self._tokens = tokens
         self._max_len = max_len
@@ -57,7 +57,7 @@ class PairItems(Sequence[Item]):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """Which examples a step of one process takes: pairs, then stories.
 
     Attributes:
@@ -71,8 +71,8 @@ class Plan:
 
     pairs: Sequence[Item]
     stories: Sequence[Item]
-    order: Order
-    story_order: Order | None
+    order: ExampleOrder
+    story_order: ExampleOrder | None
     rank: int
     processes: int
 
@@ -88,10 +88,10 @@ class Plan:
 class Setup:
     """See the attributes' classes; `skipped` counts examples without files, `workers` reading processes."""
 
-    tokens: Tokens
+    tokens: LanguageTokens
     network: TrainingNetwork
     source: Source
-    plan: Plan
+    plan: TrainingPlan
     val: Sequence[Item]
     identity: dict[str, Any]
     skipped: int
@@ -112,7 +112,7 @@ def prepare(config: TrainConfig, accelerator: Accelerator) -> Setup:
     check_visual_files(encoder)
     inputs = _read(config, accelerator)
     shape = _target_shape(inputs)
-    sizes = Sizes(
+    sizes = GillSizes(
         llm_width=width,
         vision_width=vision,
         num_tokens=config.num_tokens,
@@ -139,15 +139,15 @@ def prepare(config: TrainConfig, accelerator: Accelerator) -> Setup:
     if config.cache:
         source.keep([*pairs, *val, *stories])
     steps = config.steps_per_epoch
-    order = Order("pairs", config.seed, len(pairs), config.batch_size - stories_per_step, steps)
-    story_order = Order("stories", config.seed, len(stories), stories_per_step, steps) if stories else None
+    order = ExampleOrder("pairs", config.seed, len(pairs), config.batch_size - stories_per_step, steps)
+    story_order = ExampleOrder("stories", config.seed, len(stories), stories_per_step, steps) if stories else None
     if inputs.skipped and accelerator.is_main_process:
         say(f"{inputs.skipped} examples are left out: a picture or target file of theirs does not exist")
     return Setup(
         tokens,
         network,
         source,
-        Plan(pairs, stories, order, story_order, rank, processes),
+        TrainingPlan(pairs, stories, order, story_order, rank, processes),
         val,
         _identity(config, precision, processes),
         inputs.skipped,
@@ -192,7 +192,7 @@ def _target_shape(inputs: Inputs) -> tuple[int, int]:
 
 
 def _network(
-    config: TrainConfig, sizes: Sizes, tokens: Tokens, llm: Path, encoder: Path, device: str, precision: str
+    config: TrainConfig, sizes: GillSizes, tokens: LanguageTokens, llm: Path, encoder: Path, device: str, precision: str
 ) -> TrainingNetwork:
     from transformers import OPTForCausalLM
 
@@ -205,7 +205,7 @@ def _network(
         float(model.config.init_std),
         seed_of(config.seed, "image embeddings"),
     )
-    heads: Heads = new_heads(sizes, rows, config.mapper_width, config.mapper_layers, seed_of(config.seed, "heads"))
+    heads: GillHeads = new_heads(sizes, rows, config.mapper_width, config.mapper_layers, seed_of(config.seed, "heads"))
     heads = heads.to(device, torch.bfloat16 if precision == "bf16" else torch.float32)
     _freeze_unused(heads, config)
     return TrainingNetwork(
@@ -218,7 +218,7 @@ def _network(
     )
 
 
-def _freeze_unused(heads: Heads, config: TrainConfig) -> None:
+def _freeze_unused(heads: GillHeads, config: TrainConfig) -> None:
     """Heads of a pass that is not run keep their first values; without a gradient they would only decay."""
     if not config.ret_loss_scale:
         heads.visual_fc.requires_grad_(False)
@@ -230,7 +230,7 @@ def _freeze_unused(heads: Heads, config: TrainConfig) -> None:
         heads.visual_embeddings.requires_grad_(False)
 
 
-def _story_item(story: Story, tokens: Tokens, builder: Builder, language: LanguageModel) -> Item:
+def _story_item(story: Story, tokens: LanguageTokens, builder: Builder, language: LanguageModel) -> Item:
     captioning, generation = story_rows(tokens, builder, story.segments, story.caption)
     longest = max(len(captioning.ids), len(generation.ids))
     language.require_room(longest, f"the story with target {story.target}")

@@ -13,20 +13,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError
-from gill_bench.files import to_json, write_atomic
 from gill_bench.models.gill.arguments import FILE as ARGUMENTS_FILE
 from gill_bench.models.gill.checkpoint import write_tensors
-from gill_bench.models.gill.network import Heads
+from gill_bench.models.gill.network import GillHeads
+from gill_bench.storage.files import to_json, write_atomic
 from gill_bench.training.config import TrainConfig
+from gill_bench.weights.checkpoints import LOADING_ERRORS, first_line
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
 LAST, BEST = "last", "best"
 
 
 @dataclass(slots=True)
-class State:
+class TrainingState:
     """Where a training is.
 
     The randomness of a step comes from (seed, step, process) alone, so that no generator's state is needed.
@@ -48,7 +48,7 @@ class State:
     optimizer: dict[str, Any] = field(default_factory=dict)
 
 
-def load_state(out: Path, identity: dict[str, Any]) -> State:
+def load_state(out: Path, identity: dict[str, Any]) -> TrainingState:
     """Load the state of a folder, or begin.
 
     Raises:
@@ -56,10 +56,10 @@ def load_state(out: Path, identity: dict[str, Any]) -> State:
     """
     file = out / STATE_FILE
     if not file.is_file():
-        return State(identity)
+        return TrainingState(identity)
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-        state = State(**content)
+        state = TrainingState(**content)
         found = state.identity
     except LOADING_ERRORS as error:
         raise InputError(f"{file}: cannot be read: {first_line(error)}; remove it to begin again") from error
@@ -74,14 +74,14 @@ def load_state(out: Path, identity: dict[str, Any]) -> State:
     return state
 
 
-def save_state(out: Path, state: State) -> None:
+def save_state(out: Path, state: TrainingState) -> None:
     """Save it whole or not at all."""
     buffer = io.BytesIO()
-    torch.save({name: getattr(state, name) for name in State.__slots__}, buffer)
+    torch.save({name: getattr(state, name) for name in TrainingState.__slots__}, buffer)
     write_atomic(out / STATE_FILE, buffer.getvalue())
 
 
-def write_checkpoint(folder: Path, heads: Heads, config: TrainConfig, image_ids: list[int]) -> None:
+def write_checkpoint(folder: Path, heads: GillHeads, config: TrainConfig, image_ids: list[int]) -> None:
     """Write a checkpoint in the authors' layout (protocol 1.6, 1.7) and as safetensors.
 
     Args:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gill_bench.checkpoints import LOADING_ERRORS, first_line
 from gill_bench.errors import InputError
-from gill_bench.models.gill.loading import load_network
+from gill_bench.models.interleaved.loading import load_network
 from gill_bench.models.literal import literal
-from gill_bench.models.stable_diffusion._tokens import tokenize
+from gill_bench.models.stable_diffusion.tokens import tokenize
 from gill_bench.progress import bar
+from gill_bench.weights.checkpoints import LOADING_ERRORS, first_line
 
 BATCH = 128  # the authors'
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from gill_bench.models.gill.decoding import greedy_texts
-from gill_bench.models.gill.tokens import Tokens
+from gill_bench.models.interleaved.decoding import greedy_texts
+from gill_bench.models.interleaved.tokens import LanguageTokens
 from gill_bench.training.batches import Item, Source
 from gill_bench.training.losses import conditioning_distance
 from gill_bench.training.network import TrainingNetwork
@@ -25,7 +25,7 @@ SELECTION = "text_to_image_r1"
 @torch.no_grad()
 def validate(
     network: TrainingNetwork,
-    tokens: Tokens,
+    tokens: LanguageTokens,
     source: Source,
     items: Sequence[Item],
     batch_size: int,
@@ -102,7 +102,7 @@ def cut_caption(text: str) -> str:
     return text[:end] if end > 5 else text
 
 
-def _measure(network: TrainingNetwork, tokens: Tokens, source: Source, items: Sequence[Item]) -> dict[str, Any]:
+def _measure(network: TrainingNetwork, tokens: LanguageTokens, source: Source, items: Sequence[Item]) -> dict[str, Any]:
     batch = source.batch(items)
     prefix = tokens.encode(PREFIX)
     features = network.features(batch.pictures)

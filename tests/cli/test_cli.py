@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import gill_bench
+from gill_bench.cards.limits import MOST
 from gill_bench.cli import main
 from gill_bench.errors import InputError
-from gill_bench.limits import MOST
-from tests.runs.helpers import CARDS
+from tests.support.runs import CARDS
 
 HEAVY = ("torch", "transformers", "diffusers", "pandas", "torchmetrics", "numpy", "scipy", "PIL", "rich")
 
@@ -171,7 +171,7 @@ def test_an_unforeseen_error_is_one_message_unless_debug(
     def broken() -> None:
         raise KeyError("surprise")
 
-    monkeypatch.setattr("gill_bench.cards.builtin_folder", broken)
+    monkeypatch.setattr("gill_bench.cards.find.builtin_folder", broken)
     assert main(["list"]) == 1
     assert "unexpected KeyError: 'surprise'" in capsys.readouterr().err
     assert main(["list", "--debug"]) == 1

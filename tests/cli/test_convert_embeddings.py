@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gill_bench.cli import main
-from gill_bench.embeddings import read_embeddings
+from gill_bench.embeddings.store import read_embeddings
 
 
 def test_a_pickle_becomes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

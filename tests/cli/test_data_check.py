@@ -13,7 +13,7 @@ import pytest
 
 from gill_bench.cli import main
 from tests.cli.test_cli import HEAVY
-from tests.runs.helpers import CARDS
+from tests.support.runs import CARDS
 
 KEYS = {
     "task",

@@ -17,14 +17,14 @@ import pytest
 import torch
 from PIL import Image
 
-from gill_bench.cards import ModelCard
+from gill_bench.cards.find import ModelCard
+from gill_bench.checks.doctor import Finding, examine
+from gill_bench.checks.doctor.samples import LONG_WORDS, long_prompt
+from gill_bench.checks.doctor.state import ProcessState
 from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.interfaces import PROTOCOLS, Decision, GeneratedImage
 from gill_bench.prompt import Prompt
-from gill_bench.runs.doctor import Finding, examine
-from gill_bench.runs.doctor.samples import LONG_WORDS, long_prompt
-from gill_bench.runs.doctor.state import State
 from tests.conftest import ROOT
 
 
@@ -293,10 +293,10 @@ def test_state_that_is_touched_is_named_and_put_back(
             STATES[what]()
             return Sound.embed_images(self, images)
 
-    before = State.now()
+    before = ProcessState.now()
     (finding,) = failed(Touching())
     assert finding == ("embed_images", "global state", False, f"expected it as it was, found changed: {what}")
-    assert before.changes(State.now()) == []
+    assert before.changes(ProcessState.now()) == []
 
 
 def test_a_clear_refusal_of_a_long_prompt_is_an_answer() -> None:

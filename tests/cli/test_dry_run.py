@@ -9,10 +9,10 @@ from typing import Any
 import huggingface_hub
 import pytest
 
-from gill_bench.cards import Cards, builtin_folder
+from gill_bench.cards.find import Cards, builtin_folder
 from gill_bench.cli import main
-from gill_bench.runs.asked import ModelAsked
-from tests.cli.helpers import gill_bench
+from gill_bench.planning.resolved import ResolvedModel
+from tests.support.cli import gill_bench
 
 FILES = [file for kind in ("tasks", "baselines", "reports") for file in (builtin_folder() / kind).glob("*.toml")]
 NAMES = sorted(file.stem for file in FILES)
@@ -27,11 +27,11 @@ def asked_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         calls.append(local_files_only)
         raise FileNotFoundError(name)
 
-    def load(self: ModelAsked, device: str) -> object:
+    def load(self: ResolvedModel, device: str) -> object:
         raise AssertionError(f"{self.card.name} was loaded")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", answer)
-    monkeypatch.setattr(ModelAsked, "load", load)
+    monkeypatch.setattr(ResolvedModel, "load", load)
     return calls
 
 

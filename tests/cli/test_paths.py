@@ -14,8 +14,8 @@ from gill_bench.api import load_run
 from gill_bench.cli import main
 from gill_bench.cli.unforeseen import explain
 from gill_bench.errors import GillBenchError, InputError, command, memory_ran_out
-from gill_bench.files import folder_of
-from tests.runs.helpers import ask, run
+from gill_bench.storage.files import folder_of
+from tests.support.runs import ask, run
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_half_a_url_is_no_folder(out: str, here: Path, capsys: pytest.CaptureFix
 
 
 def test_a_cache_must_be_on_this_machine(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gill_bench.cache import cache_folder
+    from gill_bench.storage.cache import cache_folder
 
     monkeypatch.setenv("GILL_BENCH_CACHE", "s3://bucket/cache")
     with pytest.raises(InputError, match=r"^GILL_BENCH_CACHE s3://\.\.\.: must be on this machine"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.helpers import COMMAND
+from tests.support.cli import COMMAND
 
 FULL = Path("/dev/full")
 LIST = "list"

@@ -13,7 +13,7 @@ from gill_bench.datasets import Picture
 from gill_bench.datasets.cc3m import context, load
 from gill_bench.errors import InputError
 from gill_bench.mini.writers import cc3m as mini
-from tests.datasets.small import PAIRS, URLS, linked, touch, write_pairs, write_urls
+from tests.support.small_data import PAIRS, URLS, linked, touch, write_pairs, write_urls
 
 
 @pytest.fixture

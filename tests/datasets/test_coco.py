@@ -14,7 +14,7 @@ from gill_bench.datasets import Example, Picture, coco_captions, coco_pairs
 from gill_bench.datasets.coco import CocoCaption, read_coco
 from gill_bench.errors import InputError
 from gill_bench.mini.writers import coco as mini
-from tests.datasets.small import CAPTIONS, edit, touch, write_coco
+from tests.support.small_data import CAPTIONS, edit, touch, write_coco
 
 
 @pytest.fixture

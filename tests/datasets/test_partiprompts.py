@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Picture
 from gill_bench.datasets.partiprompts import context, load
 from gill_bench.errors import InputError
-from tests.datasets.small import VOTES, touch, write_partiprompts
+from tests.support.small_data import VOTES, touch, write_partiprompts
 
 
 @pytest.fixture

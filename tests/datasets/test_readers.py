@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.datasets import BUILTIN, Dataset, Picture, dataset
 from gill_bench.errors import InputError
-from tests.datasets import small
-from tests.stories import write_vist
+from tests.support import small_data as small
+from tests.support.stories import write_vist
 
 
 class Reader(NamedTuple):

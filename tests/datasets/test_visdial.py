@@ -12,7 +12,7 @@ from PIL import Image
 
 from gill_bench.datasets.visdial import context, load
 from gill_bench.errors import InputError
-from tests.datasets.small import linked
+from tests.support.small_data import linked
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from gill_bench.datasets.visdial_answers import context, load
 from gill_bench.errors import InputError
 from gill_bench.mini.writers import visdial as mini
-from tests.datasets.small import DENSE, VISDIAL, edit, linked, write_visdial
+from tests.support.small_data import DENSE, VISDIAL, edit, linked, write_visdial
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from gill_bench.datasets.visdial_retrieval import context, load
 from gill_bench.errors import InputError
 from gill_bench.mini.writers import visdial as mini
-from tests.datasets.small import linked, write_visdial
+from tests.support.small_data import linked, write_visdial
 
 
 def test_the_prompt_is_exactly_as_specified(tmp_path: Path) -> None:

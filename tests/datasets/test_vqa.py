@@ -14,7 +14,7 @@ from gill_bench.datasets import Picture
 from gill_bench.datasets.vqa import context, load
 from gill_bench.errors import InputError
 from gill_bench.mini.writers import coco as mini
-from tests.datasets.small import ANNOTATIONS, QUESTIONS, edit, linked, touch, write_vqa
+from tests.support.small_data import ANNOTATIONS, QUESTIONS, edit, linked, touch, write_vqa
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from gill_bench.engines.job import Done
+from gill_bench.engines.job import JobResult
 from gill_bench.engines.processes import Processes
-from gill_bench.engines.worker import Order, Worker
-from gill_bench.runs.lock import RunLock
+from gill_bench.engines.worker import Worker, WorkRequest
+from gill_bench.rundir.lock import RunLock
 from tests.conftest import ROOT
 
 KEPT: list[Any] = []
@@ -42,17 +42,17 @@ class Easy:
     def is_done(self, run: Path) -> bool:
         return False
 
-    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> Done:
-        return Done(value=len(KEPT))
+    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult:
+        return JobResult(value=len(KEPT))
 
-    def lost(self, reason: str) -> Done:
+    def lost(self, reason: str) -> JobResult:
         raise AssertionError(reason)
 
 
 def main(run: Path) -> None:
     """Have one job done by a worker, and end it."""
     pool = Processes(run, ["cpu"], 1)
-    pool.give(0, Order(Nothing(), Easy(), 0, False))
+    pool.give(0, WorkRequest(Nothing(), Easy(), 0, False))
     events: list[Any] = []
     while not events:
         events += pool.wait()

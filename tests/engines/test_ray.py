@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from gill_bench.errors import GillBenchError, InputError
-from gill_bench.runs.planning import make_plan
+from gill_bench.planning.plan import make_plan
 from tests.conftest import ROOT
-from tests.runs.helpers import ask
+from tests.support.runs import ask
 
 
 def test_a_node_that_dies_costs_nothing_and_the_bytes_are_those_of_a_local_run() -> None:

@@ -1,4 +1,4 @@
-"""Answer ranking as a task's metric, against the calculation on whole dialogs (`gill_bench.metrics.dialog_ranking`)."""
+"""Answer ranking as a task's metric, against the calculation on whole dialogs (`functional.dialog_ranking`)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.answer_ranking import check, scores, signature
-from gill_bench.metrics.dialog_ranking import answer_ranking
+from gill_bench.metrics.functional.dialog_ranking import answer_ranking
 
 DIALOGS, ROUNDS, OPTIONS = 4, 10, 12
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.caption_scores import caption_of, check, scores, signature

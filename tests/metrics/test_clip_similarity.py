@@ -17,8 +17,8 @@ from transformers import CLIPImageProcessorPil, CLIPModel, CLIPVisionConfig, CLI
 
 from gill_bench.errors import InputError
 from gill_bench.metrics import clip_similarity
-from gill_bench.metrics._clip_pixels import ClipPixels
-from tests.metrics.backbones import pictures, write_clip
+from gill_bench.metrics.backbones.clip_pixels import ClipPixels
+from tests.support.backbones import pictures, write_clip
 
 BUDGET = 1e-6
 """How far a cosine may be from that of transformers' CLIPModel and PIL-backed processor, one pair a call. Pixels are
@@ -122,7 +122,7 @@ def test_a_folder_with_the_vision_tower_alone(folder: Path, tmp_path: Path) -> N
 def test_a_small_tower_shows_in_the_name(folder: Path) -> None:
     from transformers import CLIPVisionModelWithProjection
 
-    from gill_bench.metrics._clip import ClipSimilarity
+    from gill_bench.metrics.backbones.clip import ClipSimilarity
 
     assert clip_similarity.load(folder, {}, "cpu").name == "clip-similarity[mini]"
     with torch.device("meta"):

@@ -16,14 +16,14 @@ import pytest
 import torch
 from PIL import Image
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.errors import GillBenchError
-from gill_bench.images import load_image
 from gill_bench.metrics import metric
 from gill_bench.metrics.lpips import build_mini
 from gill_bench.metrics.picture import PictureMetric
-from gill_bench.read_ahead import read_ahead
-from tests.metrics.backbones import pictures, write_alex, write_clip
+from gill_bench.storage.images import load_image
+from gill_bench.storage.read_ahead import read_ahead
+from tests.support.backbones import pictures, write_alex, write_clip
 
 CASES = ["clip-similarity", "clip-similarity pooled", "lpips", "lpips[mini]"]
 BATCHING = 1e-6

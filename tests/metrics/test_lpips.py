@@ -10,7 +10,7 @@ from PIL import Image
 from gill_bench.errors import InputError
 from gill_bench.metrics import lpips
 from gill_bench.metrics.picture import PictureMetric
-from tests.metrics.backbones import alex_state, lpips_of_the_package, pictures, squash, write_alex
+from tests.support.backbones import alex_state, lpips_of_the_package, pictures, squash, write_alex
 
 BUDGET = 5e-7
 """How far a distance may be from that of lpips.LPIPS with the same weights, one pair a call. The operations are the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gill_bench.cards import Value
+from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score, vqa
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from gill_bench.errors import InputError
-from gill_bench.files import digest_file
 from gill_bench.interfaces import Noise
 from gill_bench.mini.build import build_clip, build_gill, build_opt, build_sd, build_weights
 from gill_bench.mini.scene import Scene, Thing
 from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
 from gill_bench.prompt import Prompt
-from gill_bench.weights import MARK
-from tests.mini.helpers import digests
+from gill_bench.storage.files import digest_file
+from gill_bench.weights.find import MARK
+from tests.support.mini import digests
 
 NAMES = ["clip-mini", "gill-mini", "lpips-mini", "opt-mini", "sd-mini"]
 

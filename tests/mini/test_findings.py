@@ -42,6 +42,6 @@ def test_a_finding_shows_as_it_was_measured(
 
 def test_the_embedded_weights_are_those_that_were_measured(tmp_path: Path) -> None:
     from gill_bench.mini.embedded import weights_folder
-    from gill_bench.weights import Weights
+    from gill_bench.weights.find import Weights
 
     assert Weights("mini", weights_folder() / "gill-mini").digest()[:8] == REFERENCE["weights"]["gill-mini"]

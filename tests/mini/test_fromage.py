@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gill_bench.checkpoints import quiet_loading
 from gill_bench.mini.embedded import weights_folder
 from gill_bench.mini.grammar import describe, sequence, story
 from gill_bench.mini.scene import Scene
 from gill_bench.models.fromage import Settings, check
 from gill_bench.models.fromage.model import Fromage
 from gill_bench.prompt import Prompt
-from gill_bench.weights import MARK
+from gill_bench.weights.checkpoints import quiet_loading
+from gill_bench.weights.find import MARK
 
 COUNT = 48
 BYTES = {"fromage-mini": 70_000, "fromage-mini-vis4": 170_000}

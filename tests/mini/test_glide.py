@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gill_bench.interfaces import Noise
-from gill_bench.metrics._clip import load_clip
+from gill_bench.metrics.backbones.clip import load_clip
 from gill_bench.mini.embedded import weights_folder
 from gill_bench.mini.grammar import caption, describe, double_scene, sequence
 from gill_bench.mini.train.glide import CONTEXT, STEPS, variance_loss, write_words
@@ -17,7 +17,7 @@ from gill_bench.models.glide import Settings, check, load
 from gill_bench.models.glide.schedule import TRAINED, squared_cosine
 from gill_bench.models.glide.words import Words
 from gill_bench.prompt import Prompt
-from gill_bench.weights import MARK
+from gill_bench.weights.find import MARK
 
 BYTES = 275_000
 COUNT = 32

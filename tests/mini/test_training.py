@@ -17,8 +17,8 @@ from gill_bench.mini.grammar import describe, double_scene, single_scenes
 from gill_bench.mini.scene import Scene, split_of
 from gill_bench.mini.train import clip, glide, heads, opt, unet, vae
 from gill_bench.mini.train.heads import Variant, configuration, train_heads, write_stories
-from gill_bench.mini.train.loop import Stage, Work, rate_at, train
-from gill_bench.mini.train.pool import Pool, pixels_of
+from gill_bench.mini.train.loop import Stage, TrainingWork, rate_at, train
+from gill_bench.mini.train.pool import ScenePool, pixels_of
 from gill_bench.mini.train.ship import ship
 from gill_bench.mini.train.stages import STAGES
 from gill_bench.training.inputs import read_stories
@@ -49,7 +49,7 @@ def line(folder: Path) -> dict[str, Tensor]:
 
 
 def test_interrupted_after_every_step_the_weights_are_the_same(tmp_path: Path) -> None:
-    once, often = Work(tmp_path / "once"), Work(tmp_path / "often")
+    once, often = TrainingWork(tmp_path / "once"), TrainingWork(tmp_path / "often")
     assert train(Line(), once)
     rounds = 1
     while not train(Line(), often, seconds=0):
@@ -61,7 +61,7 @@ def test_interrupted_after_every_step_the_weights_are_the_same(tmp_path: Path) -
 
 
 def test_a_finished_stage_is_not_trained_again(tmp_path: Path) -> None:
-    work = Work(tmp_path)
+    work = TrainingWork(tmp_path)
     train(Line(), work)
     before = (tmp_path / "line" / "line.pt").stat().st_mtime_ns
     assert train(Line(), work)
@@ -70,7 +70,7 @@ def test_a_finished_stage_is_not_trained_again(tmp_path: Path) -> None:
 
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     for seed in (0, 1):
-        train(Line(), Work(tmp_path / str(seed), seed))
+        train(Line(), TrainingWork(tmp_path / str(seed), seed))
     assert not torch.equal(line(tmp_path / "0")["weight"], line(tmp_path / "1")["weight"])
 
 
@@ -83,9 +83,9 @@ def test_the_rate_warms_up_and_falls() -> None:
 
 def test_a_part_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="gill-bench mini train clip-mini"):
-        Work(tmp_path).finished("clip-mini")
+        TrainingWork(tmp_path).finished("clip-mini")
     with pytest.raises(InputError, match="not there yet"):
-        ship(Work(tmp_path), tmp_path / "weights")
+        ship(TrainingWork(tmp_path), tmp_path / "weights")
 
 
 def test_stories_are_of_training_scenes_and_name_what_only_pictures_show(tmp_path: Path) -> None:
@@ -101,11 +101,11 @@ def test_stories_are_of_training_scenes_and_name_what_only_pictures_show(tmp_pat
         assert background not in " ".join(part for part in item.segments if isinstance(part, str)).split()
 
 
-def small_pool(split: str, seed: int, doubles: int | None = None) -> Pool:
+def small_pool(split: str, seed: int, doubles: int | None = None) -> ScenePool:
     rng = random.Random(seed)
     scenes: list[Scene] = [*rng.sample(single_scenes(split), 60), double_scene(rng, split)]
     assert {split_of(scene) for scene in scenes} == {split}
-    return Pool(scenes, pixels_of(scenes))
+    return ScenePool(scenes, pixels_of(scenes))
 
 
 def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypa
     monkeypatch.setattr(heads, "STORIES", 40)
     monkeypatch.setattr(heads, "BATCH", 4)
     monkeypatch.setattr("gill_bench.mini.writers.cc3m.PAIRS", {"train": 24, "val": 8})
-    work = Work(tmp_path / "work")
+    work = TrainingWork(tmp_path / "work")
     for name in ("vae", "clip-mini", "opt-mini", "sd-mini", "glide-base", "glide-upsample"):
         assert STAGES[name](work, float("inf"))
         assert STAGES[name](work, 0.0), "finished: nothing is trained"
@@ -177,7 +177,7 @@ def works(weights: Path) -> None:
 
 def test_the_trainer_is_asked_for_what_the_model_card_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "training_data", lambda _: tmp_path)
-    work = Work(tmp_path)
+    work = TrainingWork(tmp_path)
     for name in ("clip-mini", "opt-mini"):
         (tmp_path / name).mkdir()
     wanted: Any = configuration(Variant("x", num_tokens=2, retrieval=False), work, tmp_path / "out")

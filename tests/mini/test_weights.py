@@ -10,15 +10,15 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from gill_bench.checkpoints import quiet_loading
 from gill_bench.interfaces import Noise
-from gill_bench.metrics._clip import load_clip
+from gill_bench.metrics.backbones.clip import load_clip
 from gill_bench.mini.embedded import weights_folder
 from gill_bench.mini.grammar import describe, sequence, story
 from gill_bench.mini.train.ship import LIMIT
 from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
 from gill_bench.prompt import Prompt
+from gill_bench.weights.checkpoints import quiet_loading
 
 SETTINGS = Settings(squash_size=32, num_inference_steps=20, guidance_scale=2.0, safety_checker=False)
 

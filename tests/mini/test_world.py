@@ -31,7 +31,7 @@ from gill_bench.mini.grammar import (
 from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES, Scene, Thing, split_of
 from gill_bench.mini.world import write_world
 from gill_bench.mini.writers.partiprompts import label_of
-from tests.mini.helpers import digests
+from tests.support.mini import digests
 
 things = st.builds(
     Thing,

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.testing import assert_close
 from transformers import GPT2Tokenizer, OPTForCausalLM
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ImageRetriever, TextGenerator, TextScorer
 from gill_bench.mini.build import build_opt
@@ -21,7 +21,7 @@ from gill_bench.models import causal_lm as adapter
 from gill_bench.models import check_settings
 from gill_bench.models.causal_lm import Settings
 from gill_bench.models.causal_lm.model import CausalLanguageModel
-from gill_bench.models.gill import reading
+from gill_bench.models.interleaved import reading
 from gill_bench.prompt import Prompt
 
 PROMPTS = [

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from torch.testing import assert_close
 from transformers import CLIPModel, CLIPTokenizer
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ImageRetriever
 from gill_bench.mini.build import build_clip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.models import adapter, check_settings
 from gill_bench.models.label_rule import Settings

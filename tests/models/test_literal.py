@@ -14,10 +14,10 @@ from transformers import AutoTokenizer
 
 from gill_bench.mini.embedded import weights_folder
 from gill_bench.models.fromage.model import load_ret_tokens
-from gill_bench.models.gill.tokens import load_tokenizer, load_tokens
 from gill_bench.models.glide.words import Words
+from gill_bench.models.interleaved.tokens import load_tokenizer, load_tokens
 from gill_bench.models.literal import literal
-from tests.models.tiny_text_to_image import t5_words
+from tests.support.tiny_text_to_image import t5_words
 
 CONTROLS = [
     "</s>",

@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch import nn
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.interfaces import Noise
 from gill_bench.mini.scene import Scene, Thing
 from gill_bench.models import sharing
 from gill_bench.models.sharing import shared
+from gill_bench.planning.resolve import resolve_model
 from gill_bench.prompt import Prompt
-from gill_bench.runs.resolve import resolve_model
 
 PROMPT = Prompt(("a large red circle is at the top .",))
 
@@ -118,7 +118,7 @@ def test_a_trained_row_does_not_reach_the_shared_table(mini_weights: Path) -> No
     plain = load("opt")
     table = plain.language._model.get_input_embeddings().weight
     before, states = table.clone(), torch.randn(3, table.shape[1])
-    from gill_bench.models.gill.language import LanguageModel
+    from gill_bench.models.interleaved.language import LanguageModel
 
     rows = torch.full((2, before.shape[1]), 7.0)
     for size in (len(before) - 30, len(before), len(before) + 1, len(before) + 5):

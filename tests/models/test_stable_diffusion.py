@@ -15,11 +15,11 @@ from pydantic import ValidationError
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ImageGenerator, Noise
 from gill_bench.models import stable_diffusion
-from gill_bench.models._pipeline_folder import TEXT_TO_IMAGE
+from gill_bench.models.diffusers.folder import TEXT_TO_IMAGE
 from gill_bench.models.stable_diffusion import Settings
-from gill_bench.models.stable_diffusion._tokens import content_ids, tokenize
+from gill_bench.models.stable_diffusion.tokens import content_ids, tokenize
 from gill_bench.prompt import Prompt
-from tests.models.tiny_pipelines import LENGTH, counted, edit_json, write_stable_diffusion, write_stable_diffusion_xl
+from tests.support.tiny_pipelines import LENGTH, counted, edit_json, write_stable_diffusion, write_stable_diffusion_xl
 
 CONTENT = LENGTH - 2
 TEXTS = ["a dog", "", "two cats . the house on the beach", "the red dog runs on the beach . a cat runs . the blue sky"]

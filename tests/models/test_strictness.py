@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
 from gill_bench.models import sharing
-from gill_bench.models.gill.decoding import DecodingOptions
+from gill_bench.models.interleaved.decoding import DecodingOptions
+from gill_bench.planning.resolve import resolve_model
 from gill_bench.prompt import Prompt
-from gill_bench.runs.resolve import resolve_model
 
 State = dict[str, Tensor]
 FILES = [

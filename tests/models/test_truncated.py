@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
 from gill_bench.interfaces import Noise
 from gill_bench.models import stable_diffusion
-from gill_bench.models._pipeline_folder import TEXT_TO_IMAGE
-from gill_bench.models.diffusion import run
-from gill_bench.models.stable_diffusion import Settings, _generators
+from gill_bench.models.diffusers.folder import TEXT_TO_IMAGE
+from gill_bench.models.diffusers.pipelines import run
+from gill_bench.models.stable_diffusion import Settings
+from gill_bench.models.stable_diffusion import generators as _generators
+from gill_bench.planning.resolve import resolve_model
 from gill_bench.prompt import Prompt
-from gill_bench.runs.resolve import resolve_model
-from tests.models.tiny_pipelines import LENGTH
-from tests.models.tiny_text_to_image import WRITERS, write_flux, write_sd3
+from tests.support.tiny_pipelines import LENGTH
+from tests.support.tiny_text_to_image import WRITERS, write_flux, write_sd3
 
 # Words of one token, of which all are read: what the pipelines cut at, less the tokens that they add.
 WORDS_READ = {

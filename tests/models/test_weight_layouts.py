@@ -18,15 +18,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPVisionModel
 
-from gill_bench.cards import Cards
-from gill_bench.checkpoints import check_network_files
+from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
-from gill_bench.models.diffusion import _read_network
-from gill_bench.models.gill.loading import load_network
-from gill_bench.network_files import Library
-from gill_bench.runs.resolve import resolve_model
-from gill_bench.weights import Weights
-from tests.models.tiny_pipelines import write_stable_diffusion
+from gill_bench.models.diffusers.pipelines import _read_network
+from gill_bench.models.interleaved.loading import load_network
+from gill_bench.planning.resolve import resolve_model
+from gill_bench.weights.checkpoints import check_network_files
+from gill_bench.weights.find import Weights
+from gill_bench.weights.network_files import Library
+from tests.support.tiny_pipelines import write_stable_diffusion
 
 State = Mapping[str, Tensor]
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
 from gill_bench.reporting import render
-from gill_bench.reporting.structure import Cell, Table
+from gill_bench.reporting.structure import Table, TableCell
 from gill_bench.reporting.table import build_table
-from gill_bench.rows import Results, Row
-from tests.reporting.made_up import cell, layout, row, seeds, usual_rows
+from gill_bench.rundir.rows import Results, Row
+from tests.support.made_up import cell, layout, row, seeds, usual_rows
 
 FULL = "5-captions-4-images"
 
@@ -107,7 +107,7 @@ def test_a_seed_that_another_model_has_in_the_context_is_missed() -> None:
     assert cell_of(table, "Always retrieve").gaps == ()
 
 
-def cell_of(table: Table, title: str, at: int = 0) -> Cell:
+def cell_of(table: Table, title: str, at: int = 0) -> TableCell:
     return next(line for line in table.lines if line.title == title).cells[at]
 
 

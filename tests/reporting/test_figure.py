@@ -13,15 +13,15 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gill_bench.cards import Cards, ReportCard
+from gill_bench.cards.find import Cards, ReportCard
 from gill_bench.errors import InputError
-from gill_bench.mean_interval import MeanInterval
 from gill_bench.reporting import render_file
 from gill_bench.reporting.figure import render_figure, render_figure_html
 from gill_bench.reporting.structure import Table
 from gill_bench.reporting.table import build_table
-from gill_bench.rows import Results, Row
-from tests.reporting.made_up import row, table, usual_rows
+from gill_bench.rundir.rows import Results, Row
+from gill_bench.statistics.mean_interval import MeanInterval
+from tests.support.made_up import row, table, usual_rows
 
 FIGURES = ("figure-6", "figure-8")
 

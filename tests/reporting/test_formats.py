@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
-from gill_bench.mean_interval import MeanInterval
 from gill_bench.reporting import FORMATS, latex, markdown, render, render_file
 from gill_bench.reporting.structure import Table
 from gill_bench.reporting.table import build_table
 from gill_bench.reporting.text import mean_std
-from gill_bench.rows import Results, Row
-from tests.reporting.made_up import around, row, seeds, table, usual_rows
+from gill_bench.rundir.rows import Results, Row
+from gill_bench.statistics.mean_interval import MeanInterval
+from tests.support.made_up import around, row, seeds, table, usual_rows
 
 NASTY = r"[x] 50%_a & #1 ~ ^ \ { } $ | *b* <i> `c` -- d"
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gill_bench.analysis.picture_sheet import exhibits
 from gill_bench.cli import main
-from gill_bench.images import load_image
+from gill_bench.evaluate import cells_of
 from gill_bench.reporting.grid import GridRow, draw_grid
-from gill_bench.runs.gallery import exhibits
-from gill_bench.runs.run import cells_of
-from tests.runs.helpers import run
+from gill_bench.storage.images import load_image
+from tests.support.runs import run
 
 
 def test_pictures_stand_in_their_cells() -> None:

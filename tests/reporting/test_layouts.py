@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from gill_bench.cards import Cards, ReportCard, TaskCard
+from gill_bench.cards.find import Cards, ReportCard, TaskCard
+from gill_bench.cards.registry import registered
 from gill_bench.datasets import dataset
 from gill_bench.interfaces import ASKED_BY_DEFAULT
 from gill_bench.metrics import BUILTIN, GROUP, Question, Reference
-from gill_bench.registry import registered
 from gill_bench.reporting import FORMATS, render
 from gill_bench.reporting.paper import Paper
 from gill_bench.reporting.table import build_table
-from gill_bench.rows import Results
-from tests.reporting.made_up import row
+from gill_bench.rundir.rows import Results
+from tests.support.made_up import row
 
 LAYOUTS = Cards().reports()
 # Quoted by the paper from elsewhere; its GLIDE of Table 8 is a larger model than that of the card.

@@ -7,14 +7,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.cli.report import report
 from gill_bench.errors import InputError
 from gill_bench.reporting import tables_for
 from gill_bench.reporting.merge import merge_results
-from gill_bench.rows import Results, Row
-from tests.reporting.made_up import row, usual_rows
-from tests.runs.helpers import write_made_up_spec
+from gill_bench.rundir.rows import Results, Row
+from tests.support.made_up import row, usual_rows
+from tests.support.runs import write_made_up_spec
 
 app = typer.Typer()
 app.command()(report)

@@ -13,11 +13,11 @@ from html.parser import HTMLParser
 import pyarrow.parquet
 import pytest
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.reporting import render, render_file
 from gill_bench.reporting.structure import Table
-from gill_bench.rows import Row
-from tests.reporting.made_up import around, row, seeds, table, usual_rows
+from gill_bench.rundir.rows import Row
+from tests.support.made_up import around, row, seeds, table, usual_rows
 
 Grid = list[list[str]]
 """Label and cells of each printed line, without marks."""

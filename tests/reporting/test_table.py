@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
-from gill_bench.interfaces import Asks
+from gill_bench.interfaces import OutputKind
 from gill_bench.reporting.table import _why_empty
-from tests.reporting.made_up import cell, line, row, seeds, table, usual_rows
+from tests.support.made_up import cell, line, row, seeds, table, usual_rows
 
 
 def notes(made: object) -> str:
@@ -136,7 +136,7 @@ def test_what_a_model_reads_may_differ_by_what_it_is_asked_for(tmp_path: Path) -
         'inputs = { image-generator = ["text"], text-generator = ["text", "image"] }\n'
     )
     cards = Cards([tmp_path])
-    expected: dict[Asks | None, str] = {"images": "impossible", "texts": "not-run", None: "not-run"}
+    expected: dict[OutputKind | None, str] = {"images": "impossible", "texts": "not-run", None: "not-run"}
     for asks, why in expected.items():
         assert _why_empty("unified", "vist", "5-captions-4-images", asks, [], cards) == why
     assert _why_empty("unified", "vist", "5-captions", "images", [], cards) == "not-run"

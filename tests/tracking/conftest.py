@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.helpers import run
+from tests.support.runs import run
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gill_bench.cli import main
-from tests.runs.helpers import results
+from tests.support.runs import results
 
 mlflow = pytest.importorskip("mlflow")
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gill_bench.cli import main
-from tests.runs.helpers import results
+from tests.support.runs import results
 
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gill_bench import registry
+from gill_bench.cards import registry
 from gill_bench.cli import main
 from gill_bench.errors import InputError
-from gill_bench.runs.stored import StoredRun
+from gill_bench.rundir.reader import RunReader
 from gill_bench.tracking import open_tracker
 from gill_bench.tracking.run import track
-from tests.runs.helpers import results
+from tests.support.runs import results
 
 
 class Listener:
@@ -52,7 +52,7 @@ class Listener:
 
 def test_everything_is_told_once(small_run: Path) -> None:
     listener = Listener()
-    assert track(StoredRun.open(small_run), listener, "mine", {"t": "| a |"}, 2) == "nowhere"
+    assert track(RunReader.open(small_run), listener, "mine", {"t": "| a |"}, 2) == "nowhere"
     rows = results(small_run)["rows"]
     kinds = [one[0] for one in listener.heard]
     assert kinds == ["start", "log", "log", "summary", "table", *["file"] * 3, "picture", "picture", "finish"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.helpers import gill_bench
-from tests.runs.helpers import results
+from tests.support.cli import gill_bench
+from tests.support.runs import results
 
 pytest.importorskip("wandb")
 _BLOCK, _HEADER = 32768, 7

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import CLIPVisionModel, OPTForCausalLM
 
-from gill_bench.models.gill.network import Heads
+from gill_bench.models.gill.network import GillHeads
 
 PAD = 1
 
@@ -21,7 +21,7 @@ PAD = 1
 class Reference:
     """Frozen networks of their own; heads are given, of which the [IMG] embeddings are copied into the table."""
 
-    def __init__(self, weights: Path, heads: Heads, image_ids: list[int]) -> None:
+    def __init__(self, weights: Path, heads: GillHeads, image_ids: list[int]) -> None:
         self.heads, self.img = heads, image_ids
         self.lm: Any = cast(Any, OPTForCausalLM).from_pretrained(weights / "opt-mini", dtype=torch.float32).eval()
         self.lm.resize_token_embeddings(image_ids[-1] + 1)

@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from torch.testing import assert_close
 
-from gill_bench.models.gill.network import Heads, Sizes
+from gill_bench.models.gill.network import GillHeads, GillSizes
 from gill_bench.training import TrainConfig
 from gill_bench.training.batches import Batch
 from gill_bench.training.network import PASSES, initial_image_embeddings, mapper_shapes, new_heads
@@ -120,9 +120,9 @@ def test_coins_are_fair_and_independent() -> None:
     [("gill_mapper", 31_958_784), ("linear", 30_285_024), ("mlp", 27_733_216)],
 )
 def test_sizes_of_the_real_mappers(mapper: str, parameters: int) -> None:
-    sizes = Sizes(4096, 1024, 8, 4, 256, 768, 77, mapper)
+    sizes = GillSizes(4096, 1024, 8, 4, 256, 768, 77, mapper)
     with torch.device("meta"):
-        heads = Heads(sizes, mapper_shapes(sizes, 512, 4))
+        heads = GillHeads(sizes, mapper_shapes(sizes, 512, 4))
     assert sum(value.numel() for value in heads.gen_text_hidden_fcs.parameters()) == parameters
     assert heads.conditioning_width == 768
 
@@ -130,7 +130,7 @@ def test_sizes_of_the_real_mappers(mapper: str, parameters: int) -> None:
 @pytest.mark.parametrize("mapper", ["gill_mapper", "linear", "mlp", "encoder"])
 @pytest.mark.parametrize("num_tokens", [1, 2, 4, 8])
 def test_every_mapper_gives_all_vectors(mapper: str, num_tokens: int) -> None:
-    sizes = Sizes(12, 8, num_tokens, 2, 4, 8, 77, mapper)
+    sizes = GillSizes(12, 8, num_tokens, 2, 4, 8, 77, mapper)
     heads = new_heads(sizes, torch.zeros(num_tokens, 12), 16, 1, seed=0)
     assert heads.condition(torch.randn(3, num_tokens, 12)).shape == (3, 77, 8)
     again = new_heads(sizes, torch.zeros(num_tokens, 12), 16, 1, seed=0)
@@ -138,7 +138,7 @@ def test_every_mapper_gives_all_vectors(mapper: str, num_tokens: int) -> None:
 
 
 def test_the_layers_of_the_encoder_begin_differently() -> None:
-    heads = new_heads(Sizes(12, 8, 2, 2, 4, 8, 77, "encoder"), torch.zeros(2, 12), 16, 2, seed=0)
+    heads = new_heads(GillSizes(12, 8, 2, 2, 4, 8, 77, "encoder"), torch.zeros(2, 12), 16, 2, seed=0)
     state = heads.state_dict()
     first, second = (state[f"gen_text_hidden_fcs.0.tfm.layers.{layer}.linear1.weight"] for layer in (0, 1))
     assert not torch.equal(first, second)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from gill_bench.models.gill.language import LanguageModel
-from gill_bench.models.gill.network import Heads, Sizes
-from gill_bench.models.gill.sequences import PromptEncoder
-from gill_bench.models.gill.tokens import Tokens, load_tokens
-from gill_bench.models.gill.vision import VisualEncoder
+from gill_bench.models.gill.network import GillHeads, GillSizes
+from gill_bench.models.interleaved.language import LanguageModel
+from gill_bench.models.interleaved.sequences import PromptEncoder
+from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
+from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.prompt import Prompt
 from gill_bench.training.rows import PICTURE, Builder, caption_ids, padded_labels, story_rows
 
@@ -74,12 +74,12 @@ def test_a_prefix_has_no_labels() -> None:
 
 
 @pytest.fixture(scope="module")
-def tokens(world: Path) -> Tokens:
+def tokens(world: Path) -> LanguageTokens:
     return load_tokens(world / "weights" / "opt-mini", 8)
 
 
 @pytest.mark.parametrize("max_len", [10, 11, 14, 18, 19, 20, 32])
-def test_long_captions_as_the_authors_cut_them(tokens: Tokens, max_len: int) -> None:
+def test_long_captions_as_the_authors_cut_them(tokens: LanguageTokens, max_len: int) -> None:
     caption = "a large red circle is at the top ."
     ids = [tokens.bos, *tokens.encode(caption), *tokens.image_ids]
     cut = ids[:max_len] + [1] * (max_len - len(ids))
@@ -89,13 +89,13 @@ def test_long_captions_as_the_authors_cut_them(tokens: Tokens, max_len: int) -> 
     assert ours + [1] * (max_len - len(ours)) == cut
 
 
-def test_stories_stand_as_the_adapter_reads_prompts(world: Path, tokens: Tokens) -> None:
+def test_stories_stand_as_the_adapter_reads_prompts(world: Path, tokens: LanguageTokens) -> None:
     from PIL import Image
 
     picture = Image.new("RGB", (32, 32))
     segments = (picture, "a red circle", picture, " it moves")
     captioning, generation = story_rows(tokens, Builder(tuple(tokens.image_ids), 2), segments, " gone")
-    heads = Heads(Sizes(96, 64, 8, 2, 8, 8, 77))
+    heads = GillHeads(GillSizes(96, 64, 8, 2, 8, 8, 77))
     table = torch.zeros(8, 96)
     language = LanguageModel.load(world / "weights" / "opt-mini", torch.float32, "cpu", tokens.size, table)
     vision = VisualEncoder.load(world / "weights" / "clip-mini", torch.float32, "cpu", 0)

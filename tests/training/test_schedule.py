@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gill_bench.training import TrainConfig
-from gill_bench.training.schedule import Order, learning_rate
+from gill_bench.training.schedule import ExampleOrder, learning_rate
 
 
 def config(**values: Any) -> TrainConfig:
@@ -66,7 +66,7 @@ def test_without_warm_up() -> None:
 
 
 def test_order_is_a_permutation_an_epoch_and_begins_again_where_data_end() -> None:
-    order = Order("pairs", 0, examples=10, batch=4, steps_per_epoch=5)
+    order = ExampleOrder("pairs", 0, examples=10, batch=4, steps_per_epoch=5)
     first = [index for step in range(5) for index in order.indices(step, 0, 1)]
     assert sorted(first[:10]) == sorted(first[10:]) == list(range(10))
     assert first[:10] != first[10:]
@@ -75,12 +75,19 @@ def test_order_is_a_permutation_an_epoch_and_begins_again_where_data_end() -> No
 
 
 def test_processes_share_a_step() -> None:
-    order = Order("pairs", 3, examples=7, batch=6, steps_per_epoch=9)
+    order = ExampleOrder("pairs", 3, examples=7, batch=6, steps_per_epoch=9)
     for step in range(12):
         shares = order.indices(step, 0, 3) + order.indices(step, 1, 3) + order.indices(step, 2, 3)
         assert shares == order.indices(step, 0, 1)
-    assert Order("stories", 3, 7, 6, 9).indices(0, 0, 1) != order.indices(0, 0, 1)
+    assert ExampleOrder("stories", 3, 7, 6, 9).indices(0, 0, 1) != order.indices(0, 0, 1)
 
 
 def test_a_tiny_set_is_repeated_within_a_step() -> None:
-    assert sorted(Order("pairs", 0, examples=2, batch=6, steps_per_epoch=1).indices(0, 0, 1)) == [0, 0, 0, 1, 1, 1]
+    assert sorted(ExampleOrder("pairs", 0, examples=2, batch=6, steps_per_epoch=1).indices(0, 0, 1)) == [
+        0,
+        0,
+        0,
+        1,
+        1,
+        1,
+    ]

@@ -20,7 +20,7 @@ from gill_bench.prompt import Prompt
 from gill_bench.training import TrainConfig, train
 from gill_bench.training import trainer as trainer_module
 from gill_bench.training.targets import write_targets
-from tests.cli.helpers import start
+from tests.support.cli import start
 from tests.training.conftest import Configure
 
 SETTINGS = Settings(squash_size=32)

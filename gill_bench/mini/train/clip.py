@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy, normalize
 from gill_bench.mini.bpe import write_clip_tokenizer
 from gill_bench.mini.grammar import describe, vocabulary_texts
 from gill_bench.mini.scene import SIDE
-from gill_bench.mini.train.loop import Stage, Work
+from gill_bench.mini.train.loop import Stage, TrainingWork
 from gill_bench.mini.train.pool import caption_ids, pool, several_captions
 
 CONTEXT = 24  # tokens of the text encoder: every caption fits, a story of five does not
@@ -34,7 +34,7 @@ class ClipStage(Stage):
     batch = 128
     ways = 6
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: TrainingWork) -> None:
         self.work = work
         self.pool = pool("train", work.seed)
         self.folder = work.folder / ".states" / "clip-tokenizer"

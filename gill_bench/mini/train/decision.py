@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gill_bench.mini.train.loop import Work
+from gill_bench.mini.train.loop import TrainingWork
 from gill_bench.mini.writers.partiprompts import write_partiprompts
 from gill_bench.models.gill.decision import FILE
 from gill_bench.prompt import Prompt
@@ -21,17 +21,17 @@ _LABELS = ("gen", "ret")
 _SAID = ("generate", "retrieve")
 
 
-def train_decision_model(work: Work) -> bool:
+def train_decision_model(work: TrainingWork) -> bool:
     """Write the decision model beside the weights of GILL-mini; what is held out is the accuracy on the last third."""
     done = work.folder / NAME
     if done.is_dir():
         return True
     import torch
 
-    from gill_bench.checkpoints import quiet_loading
     from gill_bench.models.gill import Settings
     from gill_bench.models.gill.model import Gill
     from gill_bench.training.decision import save_decision, train_decision
+    from gill_bench.weights.checkpoints import quiet_loading
 
     votes = work.folder / ".states" / "partiprompts"
     if not votes.is_dir():

@@ -21,14 +21,14 @@ from gill_bench.mini.bpe import write_gpt2_tokenizer
 from gill_bench.mini.grammar import caption, describe
 from gill_bench.mini.scene import SIDE, Scene
 from gill_bench.mini.train.clip import normalised
-from gill_bench.mini.train.loop import Stage, Work
+from gill_bench.mini.train.loop import Stage, TrainingWork
 from gill_bench.mini.train.pool import pixels_of, pool
 from gill_bench.mini.train.unet import load_clip
 from gill_bench.mini.train.vae import scaled
 from gill_bench.models.glide.network import COLOURS, Network
 from gill_bench.models.glide.sampling import PictureNoise, Sampler, eight_bits, sample_base
 from gill_bench.models.glide.schedule import TRAINED, linear, spaced, squared_cosine, steps
-from gill_bench.models.glide.sizes import NetworkSizes, Sizes, TextSizes
+from gill_bench.models.glide.sizes import GlideSizes, NetworkSizes, TextSizes
 from gill_bench.models.glide.words import Words
 
 CONTEXT, MERGES = 24, 2000  # as CLIP-mini's text tower: any caption fits, a story of five does not
@@ -52,7 +52,7 @@ class GlideStage(Stage):
     averaged = 0.998
     batch = 64
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: TrainingWork) -> None:
         self.work = work
         self.folder = work.folder / ".states" / "glide-tokenizer"
         self.sizes = sizes(write_words(self.folder, work.seed))
@@ -192,9 +192,9 @@ class UpsampleStage(GlideStage):
         return sampler(conditions, base.unconditional(), sampler.arrange(noise))
 
 
-def sizes(vocabulary: int) -> Sizes:
+def sizes(vocabulary: int) -> GlideSizes:
     """Of GLIDE-mini."""
-    return Sizes(
+    return GlideSizes(
         text=TextSizes(vocabulary=vocabulary, context=CONTEXT, width=24, layers=1, heads=2),
         base=NetworkSizes(
             resolution=SIDE // 2,

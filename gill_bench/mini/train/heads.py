@@ -12,12 +12,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from gill_bench.files import write_atomic
 from gill_bench.mini.grammar import STORY_LENGTH, describe, sequence, single_scenes, story
 from gill_bench.mini.scene import Scene
-from gill_bench.mini.train.loop import Work
+from gill_bench.mini.train.loop import TrainingWork
 from gill_bench.mini.writers._files import write_picture
 from gill_bench.mini.writers.cc3m import write_cc3m
+from gill_bench.storage.files import write_atomic
 from gill_bench.training.config import Mapper, TrainConfig
 
 STORIES = 12000
@@ -66,7 +66,7 @@ VARIANTS = (
 )
 
 
-def train_heads(variant: Variant, work: Work) -> bool:
+def train_heads(variant: Variant, work: TrainingWork) -> bool:
     """Train one variant; it resumes by itself. Its folder appears when it is finished."""
     folder = work.folder / variant.name
     if folder.is_dir():
@@ -88,7 +88,7 @@ def train_heads(variant: Variant, work: Work) -> bool:
     return True
 
 
-def configuration(variant: Variant, work: Work, out: Path) -> TrainConfig:
+def configuration(variant: Variant, work: TrainingWork, out: Path) -> TrainConfig:
     """What the trainer is asked to do."""
     data = training_data(work)
     clip = work.finished("clip-mini")
@@ -130,7 +130,7 @@ def configuration(variant: Variant, work: Work, out: Path) -> TrainConfig:
     )
 
 
-def training_data(work: Work) -> Path:
+def training_data(work: TrainingWork) -> Path:
     """The folder of pairs and stories, written once."""
     folder = work.folder / _DATA
     if folder.is_dir():

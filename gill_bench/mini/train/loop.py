@@ -21,15 +21,15 @@ import torch
 from torch import Tensor, nn
 
 from gill_bench.errors import InputError
-from gill_bench.files import write_atomic
 from gill_bench.progress import say
+from gill_bench.storage.files import write_atomic
 
 _SECONDS_BETWEEN_SAVES = 60.0
 _STEPS_BETWEEN_LINES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class TrainingWork:
     """Where the stages write, and the seed.
 
     Attributes:
@@ -89,7 +89,7 @@ def seed_of(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(" ".join(map(str, parts)).encode()).digest()[:7])
 
 
-def train(stage: Stage, work: Work, seconds: float = math.inf) -> bool:
+def train(stage: Stage, work: TrainingWork, seconds: float = math.inf) -> bool:
     """Train a stage, from where it was left.
 
     Args:
@@ -179,12 +179,12 @@ def _save(
     write_atomic(file, buffer.getvalue())
 
 
-def _log(work: Work, stage: Stage, step: int, sums: Mapping[str, float], seconds: float) -> None:
+def _log(work: TrainingWork, stage: Stage, step: int, sums: Mapping[str, float], seconds: float) -> None:
     means = {name: round(value / _STEPS_BETWEEN_LINES, 4) for name, value in sums.items()}
     say(f"{stage.name}: {step}/{stage.steps}, {means}, {seconds:.2f} s a step")
     _append(work, {"stage": stage.name, "step": step, **means, "seconds": round(seconds, 3)})
 
 
-def _append(work: Work, record: Mapping[str, object]) -> None:
+def _append(work: TrainingWork, record: Mapping[str, object]) -> None:
     with (work.folder / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")

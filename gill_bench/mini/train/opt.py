@@ -14,8 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from gill_bench.mini.bpe import write_opt_tokenizer
 from gill_bench.mini.grammar import Alternative, alternative_text, document, sequence, story, vocabulary_texts
-from gill_bench.mini.train.loop import Stage, Work
-from gill_bench.models.gill.tokens import Tokens, load_tokens
+from gill_bench.mini.train.loop import Stage, TrainingWork
+from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
 
 WIDTH, LAYERS, HEADS, POSITIONS, MERGES = 128, 4, 4, 512, 2000
 _PAD = 1
@@ -31,7 +31,7 @@ class OptStage(Stage):
     averaged = 0.99
     batch = 48
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: TrainingWork) -> None:
         self.work = work
         self.folder = work.folder / ".states" / "opt-tokenizer"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ class OptStage(Stage):
         return {name: sum(values) / len(values) for name, values in hits.items()}
 
 
-def encode(tokens: Tokens, segments: Sequence[str]) -> list[int]:
+def encode(tokens: LanguageTokens, segments: Sequence[str]) -> list[int]:
     """Ids of segments as those of an interleaved prompt: BOS before the first that is no picture (protocol 1.11)."""
     ids: list[int] = []
     begun = False

@@ -22,7 +22,7 @@ DOUBLES = {"train": 1500, "val": 200, "test": 200}
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class ScenePool:
     """Scenes and their pictures.
 
     Attributes:
@@ -38,12 +38,12 @@ class Pool:
         return torch.randint(len(self.scenes), (count,))
 
 
-def pool(split: str, seed: int, doubles: int | None = None) -> Pool:
+def pool(split: str, seed: int, doubles: int | None = None) -> ScenePool:
     """All scenes of a split with one thing, and some with two."""
     rng = random.Random(f"gill-bench mini pool {split} {seed}")  # noqa: S311 (a data set, not a secret)
     count = DOUBLES[split] if doubles is None else doubles
     scenes = [*single_scenes(split), *(double_scene(rng, split) for _ in range(count))]
-    return Pool(scenes, pixels_of(scenes))
+    return ScenePool(scenes, pixels_of(scenes))
 
 
 def pixels_of(scenes: Sequence[Scene]) -> Tensor:

@@ -16,11 +16,11 @@ from gill_bench.errors import InputError
 from gill_bench.mini.train.decision import NAME as DECISION
 from gill_bench.mini.train.glide import BaseStage, UpsampleStage, sizes, write_words
 from gill_bench.mini.train.heads import VARIANTS
-from gill_bench.mini.train.loop import Work
+from gill_bench.mini.train.loop import TrainingWork
 from gill_bench.models.gill.arguments import FILE as ARGUMENTS_FILE
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.glide.sizes import FILE as SIZES_FILE
-from gill_bench.weights import MARK
+from gill_bench.weights.find import MARK
 
 LIMIT = 25_000_000
 """Bytes of all weights together."""
@@ -41,7 +41,7 @@ _FROMAGE_ARGUMENTS = (
 )
 
 
-def ship(work: Work, folder: Path) -> dict[str, int]:
+def ship(work: TrainingWork, folder: Path) -> dict[str, int]:
     """Write what is finished into a folder that does not exist yet.
 
     Args:
@@ -55,8 +55,8 @@ def ship(work: Work, folder: Path) -> dict[str, int]:
     Raises:
         InputError: A part is missing, or all are too large together.
     """
-    from gill_bench.checkpoints import quiet_loading
     from gill_bench.metrics.lpips import build_mini
+    from gill_bench.weights.checkpoints import quiet_loading
 
     if folder.exists():
         raise InputError(f"{folder}: exists already; remove it to write it again")
@@ -84,7 +84,7 @@ def ship(work: Work, folder: Path) -> dict[str, int]:
     return found
 
 
-def ship_stage(work: Work) -> bool:
+def ship_stage(work: TrainingWork) -> bool:
     """The last stage: the folder `weights` beside the parts."""
     if not (work.folder / "weights").is_dir():
         ship(work, work.folder / "weights")
@@ -139,7 +139,7 @@ def _fromage_key(key: str) -> str:
     return _FROMAGE_KEYS.get(old, "") + key.removeprefix(old)
 
 
-def _glide(work: Work, folder: Path) -> None:
+def _glide(work: TrainingWork, folder: Path) -> None:
     """Both networks, their sizes and their tokenizer, all in one folder."""
     vocabulary = write_words(folder, work.seed)
     content = sizes(vocabulary).model_dump_json(indent=2)

@@ -8,17 +8,17 @@ from gill_bench.mini.train.clip import ClipStage
 from gill_bench.mini.train.decision import NAME, train_decision_model
 from gill_bench.mini.train.glide import BaseStage, UpsampleStage
 from gill_bench.mini.train.heads import VARIANTS, Variant, train_heads
-from gill_bench.mini.train.loop import Stage, Work, train
+from gill_bench.mini.train.loop import Stage, TrainingWork, train
 from gill_bench.mini.train.opt import OptStage
 from gill_bench.mini.train.ship import ship_stage
 from gill_bench.mini.train.unet import UnetStage
 from gill_bench.mini.train.vae import VaeStage
 
-Runner = Callable[[Work, float], bool]
+Runner = Callable[[TrainingWork, float], bool]
 
 
-def _loop(kind: Callable[[Work], Stage], name: str) -> Runner:
-    def run(work: Work, seconds: float) -> bool:
+def _loop(kind: Callable[[TrainingWork], Stage], name: str) -> Runner:
+    def run(work: TrainingWork, seconds: float) -> bool:
         # Before the stage is built, which may take a minute.
         return (work.folder / name).is_dir() or train(kind(work), work, seconds)
 

@@ -20,7 +20,7 @@ from torch.nn.functional import mse_loss, normalize
 from gill_bench.mini.grammar import describe
 from gill_bench.mini.scene import SIDE
 from gill_bench.mini.train.clip import CONTEXT, WIDTH, load_tokenizer, normalised
-from gill_bench.mini.train.loop import Stage, Work
+from gill_bench.mini.train.loop import Stage, TrainingWork
 from gill_bench.mini.train.pool import caption_ids, pixels_of, pool, several_captions
 from gill_bench.mini.train.vae import latents_of
 
@@ -38,7 +38,7 @@ class UnetStage(Stage):
     batch = 64
     ways = 4
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: TrainingWork) -> None:
         diffusers: Any = import_module("diffusers")
         self.work = work
         self.vae = diffusers.AutoencoderKL.from_pretrained(work.finished("vae"))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gill_bench.mini.scene import BACKGROUNDS, SIDE, render_background
-from gill_bench.mini.train.loop import Stage, Work
+from gill_bench.mini.train.loop import Stage, TrainingWork
 from gill_bench.mini.train.pool import pool
 
 _THINGS = 3  # additional weight of a pixel that is not background
@@ -29,7 +29,7 @@ class VaeStage(Stage):
     averaged = 0.99
     batch = 32
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: TrainingWork) -> None:
         self.pool = pool("train", work.seed)
         self.work = work
         empty = {name: torch.from_numpy(np.array(render_background(name))).permute(2, 0, 1) for name in BACKGROUNDS}

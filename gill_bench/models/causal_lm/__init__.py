@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from gill_bench.errors import InputError
-from gill_bench.models.gill.checking import check_language_files
-from gill_bench.models.gill.configs import language_sizes
-from gill_bench.models.gill.settings import Precision
+from gill_bench.models.interleaved.checking import check_language_files
+from gill_bench.models.interleaved.configs import language_sizes
+from gill_bench.models.interleaved.settings import Precision
 
 if TYPE_CHECKING:
     from gill_bench.models.causal_lm.model import CausalLanguageModel

@@ -10,11 +10,11 @@ import torch
 
 from gill_bench.errors import InputError
 from gill_bench.models.causal_lm import Settings
-from gill_bench.models.diffusion import resolve_dtype
-from gill_bench.models.gill.language import LanguageModel
-from gill_bench.models.gill.reading import PromptReader
-from gill_bench.models.gill.sequences import EncodedPrompt
-from gill_bench.models.gill.tokens import Tokens, load_tokenizer
+from gill_bench.models.diffusers.pipelines import resolve_dtype
+from gill_bench.models.interleaved.language import LanguageModel
+from gill_bench.models.interleaved.reading import PromptReader
+from gill_bench.models.interleaved.sequences import EncodedPrompt
+from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokenizer
 
 if TYPE_CHECKING:
     from gill_bench.prompt import Prompt
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class TextEncoder:
     """Puts text-only prompts together: BOS, and all segments joined by a space, as every text-only model reads them."""
 
-    def __init__(self, tokens: Tokens, language: LanguageModel) -> None:
+    def __init__(self, tokens: LanguageTokens, language: LanguageModel) -> None:
         self._tokens = tokens
         self._language = language
 
@@ -53,7 +53,7 @@ class CausalLanguageModel(PromptReader):
         Raises:
             InputError: Files are missing or damaged.
         """
-        tokens = Tokens(load_tokenizer(folder), (), str(folder))
+        tokens = LanguageTokens(load_tokenizer(folder), (), str(folder))
         dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)
         language = LanguageModel.load(folder, dtype, device)
         encoder = TextEncoder(tokens, language)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.checkpoints import read_json
 from gill_bench.errors import InputError
-from gill_bench.models.gill.checking import check_language_files, check_visual_files
+from gill_bench.models.interleaved.checking import check_language_files, check_visual_files
+from gill_bench.weights.checkpoints import read_json
 
 if TYPE_CHECKING:
     from gill_bench.models.clip.retriever import ClipRetriever

@@ -12,9 +12,9 @@ from torch.nn.functional import normalize
 
 from gill_bench.errors import InputError
 from gill_bench.models.clip import Settings
-from gill_bench.models.gill.loading import load_network
-from gill_bench.models.gill.tokens import load_tokenizer
-from gill_bench.models.gill.vision import VisualEncoder, load_processor
+from gill_bench.models.interleaved.loading import load_network
+from gill_bench.models.interleaved.tokens import load_tokenizer
+from gill_bench.models.interleaved.vision import VisualEncoder, load_processor
 from gill_bench.models.sharing import shared
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gill_bench.models.gill.settings import ReadingSettings as Settings
+from gill_bench.models.interleaved.settings import ReadingSettings as Settings
 
 if TYPE_CHECKING:
     from gill_bench.models.fromage.model import Fromage

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gill_bench.models.gill.arguments import read_as
 
 
-class ModelArguments(BaseModel):
+class FromageArguments(BaseModel):
     """What the harness needs of the file.
 
     Everything else in it changes nothing here: what is frozen, dropout, the prompt of captioning, `task`, flags that
@@ -34,10 +34,10 @@ class ModelArguments(BaseModel):
     text_emb_layers: tuple[Literal[-1]] = (-1,)
 
 
-def read_arguments(folder: Path) -> ModelArguments:
+def read_arguments(folder: Path) -> FromageArguments:
     """Read a checkpoint's `model_args.json`.
 
     Raises:
         InputError: The file is missing, is not JSON, or a field is missing or not what FROMAGe can be.
     """
-    return read_as(ModelArguments, folder)
+    return read_as(FromageArguments, folder)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gill_bench.models.fromage.arguments import read_arguments
-from gill_bench.models.gill.checking import check_language_files, check_visual_files, check_widths, components
-from gill_bench.models.gill.configs import language_sizes, vision_width
+from gill_bench.models.interleaved.checking import check_language_files, check_visual_files, check_widths, components
+from gill_bench.models.interleaved.configs import language_sizes, vision_width
 
 
 def check_weights(weights: Mapping[str, Path]) -> None:
@@ -27,9 +27,11 @@ def check_weights(weights: Mapping[str, Path]) -> None:
     check_visual_files(encoder)
 
     from gill_bench.models.fromage.checkpoint import MODEL, account, empty_heads
-    from gill_bench.models.fromage.network import Sizes
+    from gill_bench.models.fromage.network import FromageSizes
     from gill_bench.models.gill.checkpoint import find_checkpoint, read_tensors
 
     file = find_checkpoint(checkpoint, MODEL)
-    sizes = Sizes(language_sizes(llm).width, vision_width(encoder), arguments.n_visual_tokens, arguments.shared_emb_dim)
+    sizes = FromageSizes(
+        language_sizes(llm).width, vision_width(encoder), arguments.n_visual_tokens, arguments.shared_emb_dim
+    )
     account(file, read_tensors(file), empty_heads(sizes))

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gill_bench.models.fromage.network import Heads, Sizes
+from gill_bench.models.fromage.network import FromageHeads, FromageSizes
 from gill_bench.models.gill.checkpoint import check_finite, compare
 
 MODEL = "FROMAGe"
@@ -16,13 +16,13 @@ _RET = "ret_input_embeddings.weight"
 _TABLE = "model.input_embeddings.weight"
 
 
-def empty_heads(sizes: Sizes) -> Heads:
+def empty_heads(sizes: FromageSizes) -> FromageHeads:
     """Build the network without values."""
     with torch.device("meta"):
-        return Heads(sizes)
+        return FromageHeads(sizes)
 
 
-def account(file: Path, state: Mapping[str, Tensor], heads: Heads, table_rows: int | None = None) -> None:
+def account(file: Path, state: Mapping[str, Tensor], heads: FromageHeads, table_rows: int | None = None) -> None:
     """Check that a checkpoint holds exactly the tensors of a network.
 
     Besides, it may hold the language model's whole embedding table, as what the authors' later script prunes does: its
@@ -48,7 +48,7 @@ def account(file: Path, state: Mapping[str, Tensor], heads: Heads, table_rows: i
     compare(file, expected, found, MODEL)
 
 
-def fill_heads(file: Path, heads: Heads, state: Mapping[str, Tensor], dtype: torch.dtype) -> None:
+def fill_heads(file: Path, heads: FromageHeads, state: Mapping[str, Tensor], dtype: torch.dtype) -> None:
     """Give an accounted-for network its values.
 
     Raises:

@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gill_bench.models.diffusion import resolve_dtype
+from gill_bench.models.diffusers.pipelines import resolve_dtype
 from gill_bench.models.fromage import Settings
 from gill_bench.models.fromage.arguments import read_arguments
 from gill_bench.models.fromage.checking import check_weights
 from gill_bench.models.fromage.checkpoint import MODEL, account, empty_heads, fill_heads
-from gill_bench.models.fromage.network import Sizes
-from gill_bench.models.gill.candidates import CandidateSet
+from gill_bench.models.fromage.network import FromageSizes
 from gill_bench.models.gill.checkpoint import find_checkpoint, read_tensors
-from gill_bench.models.gill.configs import language_sizes, vision_width
-from gill_bench.models.gill.decoding import DecodingOptions
-from gill_bench.models.gill.language import LanguageModel
-from gill_bench.models.gill.loading import freeze
-from gill_bench.models.gill.multimodal import MultimodalReader, normalised
-from gill_bench.models.gill.outputs import Generation
 from gill_bench.models.gill.parts import find_folder
-from gill_bench.models.gill.retrieval import Answer, AnswerImage, answer_of
-from gill_bench.models.gill.settings import Precision
-from gill_bench.models.gill.tokens import Tokens, load_tokenizer
-from gill_bench.models.gill.vision import VisualEncoder
+from gill_bench.models.interleaved.candidates import CandidateSet
+from gill_bench.models.interleaved.configs import language_sizes, vision_width
+from gill_bench.models.interleaved.decoding import DecodingOptions
+from gill_bench.models.interleaved.language import LanguageModel
+from gill_bench.models.interleaved.loading import freeze
+from gill_bench.models.interleaved.multimodal import MultimodalReader, normalised
+from gill_bench.models.interleaved.outputs import Generation
+from gill_bench.models.interleaved.retrieval import AnswerImage, RetrievalAnswer, answer_of
+from gill_bench.models.interleaved.settings import Precision
+from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokenizer
+from gill_bench.models.interleaved.vision import VisualEncoder
 
 if TYPE_CHECKING:
     from gill_bench.prompt import Prompt
@@ -64,7 +64,9 @@ class Fromage(MultimodalReader):
         file = find_checkpoint(checkpoint, MODEL)
         state = read_tensors(file)
         heads = empty_heads(
-            Sizes(language_sizes(llm).width, vision_width(encoder), arguments.n_visual_tokens, arguments.shared_emb_dim)
+            FromageSizes(
+                language_sizes(llm).width, vision_width(encoder), arguments.n_visual_tokens, arguments.shared_emb_dim
+            )
         )
         account(file, state, heads, table_rows=tokens.size)
         fill_heads(file, heads, state, dtype)
@@ -146,7 +148,7 @@ class Fromage(MultimodalReader):
         max_img_per_ret: int = 1,
         max_num_rets: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Answer:
+    ) -> RetrievalAnswer:
         """Continue one prompt with text and, for each [RET] that was read, pictures from the candidates.
 
         As the authors' `generate_for_images_and_texts` (protocol 4), but with exact float32 scores. Nothing is decided:
@@ -176,7 +178,7 @@ class Fromage(MultimodalReader):
         return logit * options.ret_scale_factor
 
 
-def load_ret_tokens(folder: Path) -> Tokens:
+def load_ret_tokens(folder: Path) -> LanguageTokens:
     """Load the tokenizer of an OPT folder with FROMAGe's additions; [RET] is 50266 in the real one.
 
     Raises:
@@ -184,4 +186,4 @@ def load_ret_tokens(folder: Path) -> Tokens:
     """
     tokenizer = load_tokenizer(folder)
     tokenizer.pad_token = tokenizer.eos_token  # as in the authors' inference; training keeps <pad>
-    return Tokens(tokenizer, [RET], str(folder))
+    return LanguageTokens(tokenizer, [RET], str(folder))

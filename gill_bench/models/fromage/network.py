@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class FromageSizes:
     """What the shapes of all trained tensors follow from.
 
     Attributes:
@@ -28,14 +28,14 @@ class Sizes:
     shared_emb_dim: int | None
 
 
-class Heads(nn.Module):
+class FromageHeads(nn.Module):
     """All 8 tensors that FROMAGe trains: 5,513,729 numbers in the released model with one visual token.
 
     Args:
         sizes: See there.
     """
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: FromageSizes) -> None:
         super().__init__()
         e, p = sizes.llm_width, sizes.shared_emb_dim
         self.logit_scale = nn.Parameter(torch.empty(()))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gill_bench.models.gill.settings import Settings
+from gill_bench.models.interleaved.settings import Settings
 
 if TYPE_CHECKING:
     from gill_bench.models.gill.model import Gill
@@ -28,7 +28,7 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
     Raises:
         InputError: Names file and key.
     """
-    from gill_bench.models.gill.checking import check_weights
+    from gill_bench.models.interleaved.checking import check_weights
 
     check_weights(weights, safety_checker=settings.safety_checker)
 

@@ -7,9 +7,9 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gill_bench.cards import explain
-from gill_bench.checkpoints import read_json
+from gill_bench.cards.find import explain
 from gill_bench.errors import InputError
+from gill_bench.weights.checkpoints import read_json
 
 FILE = "model_args.json"
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -27,7 +27,7 @@ class NamedParts(Protocol):
         """CLIP."""
 
 
-class ModelArguments(BaseModel):
+class GillArguments(BaseModel):
     """What the harness needs of the file; everything else in it (freezing, dropout, token ids) changes nothing.
 
     Attributes:
@@ -70,13 +70,13 @@ class ModelArguments(BaseModel):
         return raw
 
 
-def read_arguments(folder: Path) -> ModelArguments:
+def read_arguments(folder: Path) -> GillArguments:
     """Read a checkpoint's `model_args.json`.
 
     Raises:
         InputError: The file is missing, is not JSON, or a field is missing or not what GILL can be.
     """
-    return read_as(ModelArguments, folder)
+    return read_as(GillArguments, folder)
 
 
 def read_as(schema: type[Schema], folder: Path) -> Schema:

@@ -15,10 +15,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gill_bench.errors import InputError
-from gill_bench.files import write_atomic
-from gill_bench.models.gill.arguments import ModelArguments
-from gill_bench.models.gill.network import MAPPER_ATTENTION_HEADS, Heads, Sizes
-from gill_bench.tensor_files import check_floating, read_tensor_file
+from gill_bench.models.gill.arguments import GillArguments
+from gill_bench.models.gill.network import MAPPER_ATTENTION_HEADS, GillHeads, GillSizes
+from gill_bench.storage.files import write_atomic
+from gill_bench.weights.tensor_files import check_floating, read_tensor_file
 
 NAMES = ("pretrained_ckpt.pth.tar", "pretrained_ckpt.safetensors", "ckpt_best.pth.tar", "ckpt.pth.tar")
 _TABLE = "input_embeddings.weight"
@@ -75,9 +75,9 @@ def _without_wrappers(key: str) -> str:
     return key
 
 
-def sizes_of(arguments: ModelArguments, llm_width: int, vision_width: int) -> Sizes:
+def sizes_of(arguments: GillArguments, llm_width: int, vision_width: int) -> GillSizes:
     """Put together what the shapes of the trained tensors follow from."""
-    return Sizes(
+    return GillSizes(
         llm_width=llm_width,
         vision_width=vision_width,
         num_tokens=arguments.num_tokens,
@@ -89,7 +89,7 @@ def sizes_of(arguments: ModelArguments, llm_width: int, vision_width: int) -> Si
     )
 
 
-def empty_heads(file: Path, state: Mapping[str, Tensor], sizes: Sizes) -> Heads:
+def empty_heads(file: Path, state: Mapping[str, Tensor], sizes: GillSizes) -> GillHeads:
     """Build the network without values, with the inner sizes that a checkpoint's tensors have.
 
     Raises:
@@ -103,7 +103,7 @@ def empty_heads(file: Path, state: Mapping[str, Tensor], sizes: Sizes) -> Heads:
             f" {MAPPER_ATTENTION_HEADS}, the mapper's attention heads"
         )
     with torch.device("meta"):
-        heads = Heads(sizes, shapes)
+        heads = GillHeads(sizes, shapes)
     if sizes.text_fc_mode != "gill_mapper" and not heads.conditioning_width:
         raise InputError(
             f"{file}: the generation head gives {sizes.num_tokens} x {output_width(heads)} numbers, which are no"
@@ -112,12 +112,12 @@ def empty_heads(file: Path, state: Mapping[str, Tensor], sizes: Sizes) -> Heads:
     return heads
 
 
-def output_width(heads: Heads) -> int:
+def output_width(heads: GillHeads) -> int:
     """Numbers that the generation head gives per position."""
     return int(heads.get_parameter("gen_text_hidden_fcs.0.model.weight").shape[0])
 
 
-def account(file: Path, state: Mapping[str, Tensor], heads: Heads, table_rows: int | None = None) -> None:
+def account(file: Path, state: Mapping[str, Tensor], heads: GillHeads, table_rows: int | None = None) -> None:
     """Check that a checkpoint holds exactly the tensors of a network.
 
     Args:
@@ -184,7 +184,7 @@ def check_finite(file: Path, state: Mapping[str, Tensor]) -> None:
             raise InputError(f"{file}: {key} holds values that are not finite; download it again")
 
 
-def fill_heads(file: Path, heads: Heads, state: Mapping[str, Tensor], dtype: torch.dtype) -> None:
+def fill_heads(file: Path, heads: GillHeads, state: Mapping[str, Tensor], dtype: torch.dtype) -> None:
     """Give an accounted-for network its values; of a full embedding table the last rows, those of [IMG].
 
     Raises:
@@ -197,7 +197,7 @@ def fill_heads(file: Path, heads: Heads, state: Mapping[str, Tensor], dtype: tor
     heads.load_state_dict({key: value.to(dtype, copy=True) for key, value in values.items()}, assign=True)
 
 
-def write_tensors(folder: Path, heads: Heads) -> None:
+def write_tensors(folder: Path, heads: GillHeads) -> None:
     """Write a network as it is released, with the [IMG] rows alone of the table, in both formats that `NAMES` lists."""
     state = {
         _PREFIX + key: value.detach().to("cpu", copy=True).contiguous()
@@ -209,7 +209,7 @@ def write_tensors(folder: Path, heads: Heads) -> None:
     write_atomic(folder / NAMES[1], save(state, metadata={"format": "pt"}))
 
 
-def check_decoder_fits(file: Path, heads: Heads, width: int, context: int, decoder: Path) -> None:
+def check_decoder_fits(file: Path, heads: GillHeads, width: int, context: int, decoder: Path) -> None:
     """Check the generation head against the image decoder.
 
     Raises:

@@ -12,15 +12,15 @@ from torch.nn.functional import pad
 
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import Decision, GeneratedImage, Noise
-from gill_bench.models.gill.candidates import CandidateSet
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.gill.decision import DecisionModel
-from gill_bench.models.gill.decoding import DecodingOptions
-from gill_bench.models.gill.multimodal import MultimodalReader, normalised
-from gill_bench.models.gill.network import Heads
+from gill_bench.models.gill.network import GillHeads
 from gill_bench.models.gill.parts import Parts, load_parts, resolve
-from gill_bench.models.gill.retrieval import Answer, AnswerImage, RankedImage, answer_of
-from gill_bench.models.gill.settings import Precision, Settings
+from gill_bench.models.interleaved.candidates import CandidateSet
+from gill_bench.models.interleaved.decoding import DecodingOptions
+from gill_bench.models.interleaved.multimodal import MultimodalReader, normalised
+from gill_bench.models.interleaved.retrieval import AnswerImage, RankedImage, RetrievalAnswer, answer_of
+from gill_bench.models.interleaved.settings import Precision, Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ class Gill(MultimodalReader):
     Use `from_pretrained` or `load`.
     """
 
-    heads: Heads
+    heads: GillHeads
 
     def __init__(self, parts: Parts, settings: Settings) -> None:
         super().__init__(parts.tokens, parts.language, parts.vision, parts.heads, settings)
@@ -149,7 +149,7 @@ class Gill(MultimodalReader):
         noise: Sequence[Noise] = (Noise(0),),
         max_num_rets: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Answer:
+    ) -> RetrievalAnswer:
         """Continue one prompt with text and pictures, each both retrieved and generated, with the decision between.
 
         As the authors' `generate_for_images_and_texts` (protocol 1.12, 1.13), with these differences: scores are exact
@@ -193,7 +193,7 @@ class Gill(MultimodalReader):
             raise InputError("GILL was loaded without an image decoder; give one to generate pictures")
 
     def _sample(self, conditioning: Tensor, noise: Sequence[Sequence[Noise]]) -> list[list[GeneratedImage]]:
-        from gill_bench.models.diffusion import sample
+        from gill_bench.models.diffusers.pipelines import sample
 
         assert self.pipeline is not None
         return sample(

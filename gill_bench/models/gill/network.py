@@ -1,7 +1,7 @@
 """The trained part of GILL: input and output projections, the generation head, and the [IMG] embeddings.
 
-Attribute names are those of the checkpoints without the prefix `model.`, so that a state dict is one of `Heads`, whole
-(protocol 1.3-1.6).
+Attribute names are those of the checkpoints without the prefix `model.`, so that a state dict is one of `GillHeads`,
+whole (protocol 1.3-1.6).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gill_bench.models.gill.configs import CONTEXT
+from gill_bench.models.interleaved.configs import CONTEXT
 
 MAPPER_ATTENTION_HEADS = 4  # authors' constant (protocol 1.4)
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class GillSizes:
     """What the shapes of all trained tensors follow from.
 
     Attributes:
@@ -43,7 +43,7 @@ class Sizes:
     text_fc_mode: str = "gill_mapper"
 
 
-class Heads(nn.Module):
+class GillHeads(nn.Module):
     """All 137 tensors that GILL trains.
 
     Args:
@@ -52,7 +52,7 @@ class Heads(nn.Module):
             them. Where they are missing, the authors' constants hold.
     """
 
-    def __init__(self, sizes: Sizes, shapes: Shapes | None = None) -> None:
+    def __init__(self, sizes: GillSizes, shapes: Shapes | None = None) -> None:
         super().__init__()
         e = sizes.llm_width
         self.input_embeddings = nn.Embedding(sizes.num_tokens, e)
@@ -182,7 +182,7 @@ class SharedEncoder(nn.Module):
         return output
 
 
-def flat_width(sizes: Sizes) -> int:
+def flat_width(sizes: GillSizes) -> int:
     """Numbers per [IMG] position with which a head without queries gives all conditioning vectors (protocol 2.9).
 
     0 where the positions do not share them evenly.
@@ -191,7 +191,7 @@ def flat_width(sizes: Sizes) -> int:
     return 0 if rest else width
 
 
-def conditioning_width(sizes: Sizes, output_width: int) -> int:
+def conditioning_width(sizes: GillSizes, output_width: int) -> int:
     """Width of a conditioning vector when the head maps each position to `output_width` numbers.
 
     The authors' invariant: positions x output width = conditioning vectors x width, or a single position, whose output
@@ -204,7 +204,7 @@ def conditioning_width(sizes: Sizes, output_width: int) -> int:
     return width
 
 
-def _gill_mapper(sizes: Sizes, shapes: Shapes) -> nn.Module:
+def _gill_mapper(sizes: GillSizes, shapes: Shapes) -> nn.Module:
     hidden = _rows(shapes, "fc.weight", 512)
     return GillMapper(
         sizes.llm_width,
@@ -217,17 +217,17 @@ def _gill_mapper(sizes: Sizes, shapes: Shapes) -> nn.Module:
     )
 
 
-def _linear(sizes: Sizes, shapes: Shapes) -> nn.Module:
+def _linear(sizes: GillSizes, shapes: Shapes) -> nn.Module:
     return SharedLinear(sizes.llm_width, _output_width(sizes, shapes), sizes.num_clip_tokens)
 
 
-def _mlp(sizes: Sizes, shapes: Shapes) -> nn.Module:
+def _mlp(sizes: GillSizes, shapes: Shapes) -> nn.Module:
     # The real one is 4096 -> 2048 -> 2048 -> 7392, near GILLMapper in size.
     hidden = _rows(shapes, "layers.0.weight", 2048)
     return SharedMlp(sizes.llm_width, hidden, _output_width(sizes, shapes), sizes.num_clip_tokens)
 
 
-def _encoder(sizes: Sizes, shapes: Shapes) -> nn.Module:
+def _encoder(sizes: GillSizes, shapes: Shapes) -> nn.Module:
     hidden = _rows(shapes, "fc.weight", 512)
     return SharedEncoder(
         sizes.llm_width,
@@ -239,7 +239,7 @@ def _encoder(sizes: Sizes, shapes: Shapes) -> nn.Module:
     )
 
 
-def _output_width(sizes: Sizes, shapes: Shapes) -> int:
+def _output_width(sizes: GillSizes, shapes: Shapes) -> int:
     # gen_emb_dim is the layer's output in the authors' code, but the width of SD's conditioning in the paper.
     given = _rows(shapes, "model.weight", sizes.gen_emb_dim)
     return given if given == flat_width(sizes) else sizes.gen_emb_dim
@@ -254,7 +254,7 @@ def _layers(shapes: Shapes, prefix: str) -> int:
     return len([number for number in numbers if number.isdigit()])
 
 
-GENERATION_HEADS: dict[str, Callable[[Sizes, Shapes], nn.Module]] = {
+GENERATION_HEADS: dict[str, Callable[[GillSizes, Shapes], nn.Module]] = {
     "gill_mapper": _gill_mapper,
     "linear": _linear,
     "mlp": _mlp,

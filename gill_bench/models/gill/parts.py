@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 import torch
 
 from gill_bench.errors import InputError
-from gill_bench.hub import hub_folder
-from gill_bench.models.diffusion import load_pipeline, resolve_dtype
+from gill_bench.models.diffusers.pipelines import load_pipeline, resolve_dtype
 from gill_bench.models.gill.arguments import read_arguments
-from gill_bench.models.gill.checking import check_weights
 from gill_bench.models.gill.checkpoint import account, empty_heads, fill_heads, find_checkpoint, read_tensors, sizes_of
-from gill_bench.models.gill.configs import CONTEXT, decoder_sizes, language_sizes, vision_width
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.gill.decision import DecisionModel, read_decision
-from gill_bench.models.gill.language import LanguageModel
-from gill_bench.models.gill.loading import freeze
-from gill_bench.models.gill.network import Heads
-from gill_bench.models.gill.settings import Settings
-from gill_bench.models.gill.tokens import Tokens, load_tokens
-from gill_bench.models.gill.vision import VisualEncoder
+from gill_bench.models.gill.network import GillHeads
+from gill_bench.models.interleaved.checking import check_weights
+from gill_bench.models.interleaved.configs import CONTEXT, decoder_sizes, language_sizes, vision_width
+from gill_bench.models.interleaved.language import LanguageModel
+from gill_bench.models.interleaved.loading import freeze
+from gill_bench.models.interleaved.settings import Settings
+from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
+from gill_bench.models.interleaved.vision import VisualEncoder
+from gill_bench.weights.hub import hub_folder
 
 if TYPE_CHECKING:
-    from gill_bench.models.diffusion import Pipeline
+    from gill_bench.models.diffusers.pipelines import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class Parts:
         pipeline: None where no image decoder was given.
     """
 
-    tokens: Tokens
+    tokens: LanguageTokens
     language: LanguageModel
     vision: VisualEncoder
-    heads: Heads
+    heads: GillHeads
     context: int
     decision: DecisionModel | None
     pipeline: Pipeline | None

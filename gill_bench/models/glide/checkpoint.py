@@ -11,8 +11,8 @@ from torch import Tensor
 from gill_bench.errors import InputError
 from gill_bench.models.glide.files import Name, find_checkpoint
 from gill_bench.models.glide.network import Network
-from gill_bench.models.glide.sizes import Sizes
-from gill_bench.tensor_files import check_floating, read_tensor_file
+from gill_bench.models.glide.sizes import GlideSizes
+from gill_bench.weights.tensor_files import check_floating, read_tensor_file
 
 _SHOWN = 3  # keys listed of each kind
 
@@ -31,7 +31,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def empty_network(sizes: Sizes, name: Name) -> Network:
+def empty_network(sizes: GlideSizes, name: Name) -> Network:
     """A network without values.
 
     Args:
@@ -68,7 +68,7 @@ def account(file: Path, state: Mapping[str, Tensor], network: Network) -> None:
         )
 
 
-def load_network(folder: Path, name: Name, sizes: Sizes, dtype: torch.dtype, device: str) -> Network:
+def load_network(folder: Path, name: Name, sizes: GlideSizes, dtype: torch.dtype, device: str) -> Network:
     """Load a network, ready to sample.
 
     Args:

@@ -11,8 +11,8 @@ import torch
 
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import GeneratedImage, ImageGenerator, Noise
-from gill_bench.models._shared_noise import Latents, generator_for
-from gill_bench.models.diffusion import resolve_dtype
+from gill_bench.models.diffusers.pipelines import resolve_dtype
+from gill_bench.models.diffusers.shared_noise import Latents, generator_for
 from gill_bench.models.glide.checkpoint import load_network
 from gill_bench.models.glide.files import NAMES
 from gill_bench.models.glide.network import Condition

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, model_validator
 
-from gill_bench.checkpoints import read_json
 from gill_bench.errors import InputError
+from gill_bench.weights.checkpoints import read_json
 
 FILE = "glide.json"
 
 
-class _Strict(BaseModel):
+class _StrictSizes(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -21,7 +21,7 @@ def _divides(name: str, value: int, by: str, divisor: int) -> None:
         raise ValueError(f"{name} = {value} is no multiple of {by} = {divisor}")
 
 
-class TextSizes(_Strict):
+class TextSizes(_StrictSizes):
     """The text transformer, of which each network has one of its own.
 
     Attributes:
@@ -44,7 +44,7 @@ class TextSizes(_Strict):
         return self
 
 
-class NetworkSizes(_Strict):
+class NetworkSizes(_StrictSizes):
     """One UNet.
 
     Attributes:
@@ -107,7 +107,7 @@ UPSAMPLER = NetworkSizes(
 )
 
 
-class Sizes(_Strict):
+class GlideSizes(_StrictSizes):
     """Both networks; a part that is not named is of the official size.
 
     Attributes:
@@ -121,7 +121,7 @@ class Sizes(_Strict):
     upsampler: NetworkSizes = UPSAMPLER
 
 
-def read_sizes(folder: Path) -> Sizes:
+def read_sizes(folder: Path) -> GlideSizes:
     """The sizes in a checkpoint folder's `glide.json`, or the official ones where it has no such file.
 
     Raises:
@@ -129,9 +129,9 @@ def read_sizes(folder: Path) -> Sizes:
     """
     file = folder / FILE
     if not file.is_file():
-        return Sizes()
+        return GlideSizes()
     try:
-        return Sizes.model_validate(read_json(file))
+        return GlideSizes.model_validate(read_json(file))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"

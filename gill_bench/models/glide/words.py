@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import torch
 
-from gill_bench.checkpoints import first_line
 from gill_bench.errors import InputError
 from gill_bench.models.glide.files import find_words
+from gill_bench.weights.checkpoints import first_line
 
 
-class Tokens(NamedTuple):
+class GlideTokens(NamedTuple):
     """What a text transformer is given.
 
     Attributes:
@@ -54,7 +54,7 @@ class Words:
         self.context = context
         self.padding_id = padding_id
 
-    def __call__(self, texts: Sequence[str]) -> Tokens:
+    def __call__(self, texts: Sequence[str]) -> GlideTokens:
         """Tokenise N texts."""
         encoded = [list(self._tokenizer.encode(text.lower()).ids) for text in texts]
         ids = torch.full((len(texts), self.context), self.padding_id)
@@ -63,4 +63,4 @@ class Words:
             kept = known[: self.context]
             ids[place, : len(kept)] = torch.tensor(kept, dtype=torch.int64)
             mask[place, : len(kept)] = True
-        return Tokens(ids, mask, [len(known) > self.context for known in encoded])
+        return GlideTokens(ids, mask, [len(known) > self.context for known in encoded])

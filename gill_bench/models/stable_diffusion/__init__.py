@@ -8,11 +8,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gill_bench.checkpoints import read_json
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ImageGenerator
-from gill_bench.models._pipeline_folder import check_pipeline_folder, ignores_guidance, read_index
-from gill_bench.models.schedulers import SchedulerName
+from gill_bench.models.diffusers.folder import check_pipeline_folder, ignores_guidance, read_index
+from gill_bench.models.diffusers.schedulers import SchedulerName
+from gill_bench.weights.checkpoints import read_json
 
 __all__ = ["Settings", "check", "load"]
 
@@ -85,7 +85,7 @@ def load(weights: Mapping[str, Path], settings: Settings, device: str) -> ImageG
     Raises:
         InputError: The weights are damaged, incomplete or of another model.
     """
-    from gill_bench.models.stable_diffusion._generators import load_generator
+    from gill_bench.models.stable_diffusion.generators import load_generator
 
     return load_generator(_folder(weights), settings, device)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gill_bench import __version__
-from gill_bench.cards import builtin_folder
-from gill_bench.exhibits import Gallery, ModelTest, RunRecord
+from gill_bench.analysis.gallery import Gallery, ModelTest, RunRecord
+from gill_bench.cards.find import builtin_folder
 from gill_bench.progress import bars
 from gill_bench.reporting import render
 from gill_bench.reporting.page.folder import PageFolder, Shelf

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gill_bench.errors import InputError
-from gill_bench.files import digest, write_atomic
 from gill_bench.reporting.page.thumbnails import SMALL_BYTES, VERSION, data_uri
-from gill_bench.sealed import check_is_file
+from gill_bench.storage.files import digest, write_atomic
+from gill_bench.storage.sealed import check_is_file
 
 MARKER = ".gill-bench-page"
 _SUB_FOLDERS = ("data", "pictures", "figures")

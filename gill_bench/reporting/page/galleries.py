@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from gill_bench.exhibits import Exhibit, Gallery, ModelTest, PictureFile, Shown
-from gill_bench.files import digest
+from gill_bench.analysis.gallery import Gallery, GalleryExample, ModelTest, PictureFile, ShownOutput
 from gill_bench.reporting.page.folder import PageFolder, Shelf
+from gill_bench.storage.files import digest
 
 Start = Callable[[str, int], Callable[[int], None]]
 """Starts a progress bar, given its label and total."""
@@ -141,7 +141,7 @@ def _write_context(
     }
 
 
-def _seeds(exhibits: Sequence[Exhibit]) -> list[int]:
+def _seeds(exhibits: Sequence[GalleryExample]) -> list[int]:
     shown = {output.seed for one in exhibits for made in one.outputs.values() for output in made}
     lost = {seed for one in exhibits for each in one.lost.values() for item in each for seed in item.seeds}
     return sorted(shown | lost)
@@ -164,7 +164,7 @@ def test_fields(test: ModelTest) -> dict[str, Any]:
     }
 
 
-def _exhibit(one: Exhibit, photos: Shelf, shelf: Shelf, page: Path, inside: Path | None) -> dict[str, Any]:
+def _exhibit(one: GalleryExample, photos: Shelf, shelf: Shelf, page: Path, inside: Path | None) -> dict[str, Any]:
     return {
         "given": [part if isinstance(part, str) else _photo(part, photos) for part in one.given],
         "truth": _photo(one.truth, photos) if one.truth is not None else None,
@@ -176,7 +176,7 @@ def _exhibit(one: Exhibit, photos: Shelf, shelf: Shelf, page: Path, inside: Path
     }
 
 
-def _lost(one: Exhibit) -> dict[str, Any]:
+def _lost(one: GalleryExample) -> dict[str, Any]:
     """What has no output, by model; nothing where all has."""
     told = {
         model: [{"outcome": each.outcome, "seeds": list(each.seeds), "reason": each.reason} for each in lost]
@@ -189,7 +189,7 @@ def _photo(picture: PictureFile, photos: Shelf) -> dict[str, Any]:
     return {"id": picture.id, "at": photos.add(picture.file)}
 
 
-def _shown(shown: Shown, shelf: Shelf, page: Path, inside: Path | None) -> dict[str, Any]:
+def _shown(shown: ShownOutput, shelf: Shelf, page: Path, inside: Path | None) -> dict[str, Any]:
     found: dict[str, Any] = {"seed": shown.seed}
     if shown.picture is not None:
         number = shelf.add(shown.picture, shown.sha256)
@@ -210,7 +210,7 @@ def _value(value: float | None) -> float | None:
     return float(f"{value:.9g}") if value is not None and math.isfinite(value) else None
 
 
-def _facts(exhibits: Sequence[Exhibit]) -> dict[str, dict[str, Any]]:
+def _facts(exhibits: Sequence[GalleryExample]) -> dict[str, dict[str, Any]]:
     """Facts with few values, to filter by: the values, and which one each example has (-1: none)."""
     names = dict.fromkeys(name for one in exhibits for name in one.facts)
     found = {}

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gill_bench.exhibits import ModelTest
+from gill_bench.analysis.gallery import ModelTest
 from gill_bench.reporting.page.galleries import GalleryPage, test_fields
-from gill_bench.reporting.structure import Cell, Column, Line, Table
+from gill_bench.reporting.structure import Column, Line, Table, TableCell
 from gill_bench.reporting.text import (
     PUBLISHED,
     difference,
@@ -144,7 +144,7 @@ def _link(page: GalleryPage | None, line: Line, column: Column) -> str:
     return (page and page.link(column.context or line.context, column.metric, line.model)) or ""
 
 
-def _cell(line: Line, cell: Cell, column: Column, link: str, key: str) -> CellView:
+def _cell(line: Line, cell: TableCell, column: Column, link: str, key: str) -> CellView:
     paper = published(cell.published, column.digits)
     if line.published_only:
         return CellView("", False, "", False, "", paper, "", "", key if paper else "")
@@ -164,7 +164,7 @@ def _cell(line: Line, cell: Cell, column: Column, link: str, key: str) -> CellVi
     )
 
 
-def _behind(line: Line, cell: Cell, column: Column, tests: Sequence[ModelTest], link: str) -> dict[str, Any]:
+def _behind(line: Line, cell: TableCell, column: Column, tests: Sequence[ModelTest], link: str) -> dict[str, Any]:
     context = column.context or line.context
     upper, lower = heading(column)
     printed = printed_cell(cell, column)

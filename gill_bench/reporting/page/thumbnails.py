@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from gill_bench.images import UnreadablePictureError, load_image
 from gill_bench.progress import say
-from gill_bench.sealed import read_file
+from gill_bench.storage.images import UnreadablePictureError, load_image
+from gill_bench.storage.sealed import read_file
 
 VERSION = 1
 """Of what a thumbnail looks like: part of the names of the files that hold them."""
@@ -32,7 +32,7 @@ def data_uri(file: Path, sha256: str = "") -> str | None:
         sha256: Of one that a model made, which must be a regular file with this content. "" for any content.
 
     A file of up to 16 kB is taken as it is, without decoding, unless its sides exceed 512 pixels; others are decoded as
-    everywhere (`gill_bench.images`) and scaled down to 192 pixels.
+    everywhere (`gill_bench.storage.images`) and scaled down to 192 pixels.
     """
     try:
         content = read_file(file) if sha256 else file.read_bytes()

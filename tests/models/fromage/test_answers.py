@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
-from gill_bench.embeddings import write_embeddings
-from gill_bench.images import UnreadablePictureError
+from gill_bench.embeddings.store import write_embeddings
 from gill_bench.mini.scene import Scene, Thing
 from gill_bench.models.fromage.model import Fromage
-from gill_bench.models.gill.candidates import CandidateSet
-from gill_bench.models.gill.decoding import DecodingOptions
+from gill_bench.models.interleaved.candidates import CandidateSet
+from gill_bench.models.interleaved.decoding import DecodingOptions
 from gill_bench.prompt import Prompt
+from gill_bench.storage.images import UnreadablePictureError
 from tests.models.fromage.reference import Reference
 from tests.models.gill.reference import close
 

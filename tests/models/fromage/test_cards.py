@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gill_bench.cards import Cards
+from gill_bench.cards.find import Cards
 from gill_bench.models import check_settings
 from gill_bench.models.fromage import Settings
 

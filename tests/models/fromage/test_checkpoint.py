@@ -20,7 +20,7 @@ from gill_bench.mini.build import build_gill
 from gill_bench.models import fromage as adapter
 from gill_bench.models.fromage import Settings
 from gill_bench.models.fromage.model import Fromage
-from gill_bench.models.fromage.network import Heads, Sizes
+from gill_bench.models.fromage.network import FromageHeads, FromageSizes
 from gill_bench.prompt import Prompt
 from tests.models.fromage.build import State, state_dict
 from tests.models.fromage.conftest import weights_of
@@ -56,7 +56,7 @@ def refused(weights: dict[str, Path], *parts: str) -> None:
 @pytest.mark.parametrize(("k", "numbers"), [(1, 5_513_729), (4, 5_513_729 + 3 * (4096 * 1024 + 4096))])
 def test_the_real_networks_have_the_published_size(k: int, numbers: int) -> None:
     with torch.device("meta"):
-        heads = Heads(Sizes(4096, 1024, k, 256))
+        heads = FromageHeads(FromageSizes(4096, 1024, k, 256))
     assert sum(parameter.numel() for parameter in heads.parameters()) == numbers
     shapes = {key: tuple(value.shape) for key, value in heads.state_dict().items()}
     assert {

@@ -15,8 +15,8 @@ from gill_bench.errors import InputError
 from gill_bench.interfaces import ImageGenerator, ImageRetriever, TextGenerator, TextScorer
 from gill_bench.models.fromage import Settings
 from gill_bench.models.fromage.model import Fromage
-from gill_bench.models.gill import reading
-from gill_bench.models.gill.decoding import DecodingOptions
+from gill_bench.models.interleaved import reading
+from gill_bench.models.interleaved.decoding import DecodingOptions
 from gill_bench.prompt import Prompt
 from tests.models.fromage.conftest import weights_of
 from tests.models.fromage.reference import Reference

@@ -7,8 +7,8 @@ import warnings
 import torch
 
 from gill_bench.mini.embedded import weights_folder
-from gill_bench.models.gill.caching import argument_of, cache_of
-from gill_bench.models.gill.language import LanguageModel
+from gill_bench.models.interleaved.caching import argument_of, cache_of
+from gill_bench.models.interleaved.language import LanguageModel
 
 
 class Older:

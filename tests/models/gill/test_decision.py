@@ -66,7 +66,7 @@ def test_released_decision_model(real_data: Path) -> None:
 
 def test_released_arguments(real_data: Path) -> None:
     from gill_bench.models.gill.arguments import read_arguments
-    from gill_bench.models.gill.configs import expected_width
+    from gill_bench.models.interleaved.configs import expected_width
 
     arguments = read_arguments(real_data / "gill")
     assert (arguments.num_tokens, arguments.num_clip_tokens, arguments.gen_emb_dim) == (8, 77, 768)

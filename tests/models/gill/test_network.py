@@ -13,16 +13,16 @@ from gill_bench.errors import InputError
 from gill_bench.models import gill as adapter
 from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
-from gill_bench.models.gill.network import Heads, Sizes, conditioning_width
+from gill_bench.models.gill.network import GillHeads, GillSizes, conditioning_width
 from tests.models.gill.conftest import State
 
 Edit = Callable[[Callable[[State], Any]], dict[str, Path]]
-REAL = Sizes(llm_width=4096, vision_width=1024, num_tokens=8, n_visual_tokens=4, ret_emb_dim=256, gen_emb_dim=768)
+REAL = GillSizes(llm_width=4096, vision_width=1024, num_tokens=8, n_visual_tokens=4, ret_emb_dim=256, gen_emb_dim=768)
 
 
 def test_the_real_network_has_the_published_size() -> None:
     with torch.device("meta"):
-        heads = Heads(REAL)
+        heads = GillHeads(REAL)
     assert len(heads.state_dict()) == 137
     assert sum(parameter.numel() for parameter in heads.parameters()) == 50_096_385
     assert sum(p.numel() for p in heads.gen_text_hidden_fcs.parameters()) == 31_958_784
@@ -78,7 +78,7 @@ def test_a_linear_head_that_gives_no_whole_vectors(edit: Edit) -> None:
     [(8, 7392, 77, 768), (4, 14784, 77, 768), (1, 59136, 77, 768), (1, 768, 77, 768), (8, 768, 1, 768), (8, 3, 77, 0)],
 )
 def test_width_of_a_conditioning_vector(tokens: int, output: int, rows: int, width: int) -> None:
-    sizes = Sizes(4, 4, num_tokens=tokens, n_visual_tokens=1, ret_emb_dim=4, gen_emb_dim=768, num_clip_tokens=rows)
+    sizes = GillSizes(4, 4, num_tokens=tokens, n_visual_tokens=1, ret_emb_dim=4, gen_emb_dim=768, num_clip_tokens=rows)
     assert conditioning_width(sizes, output) == width
 
 

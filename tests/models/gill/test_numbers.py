@@ -18,8 +18,9 @@ from gill_bench.interfaces import (
     TextGenerator,
     TextScorer,
 )
-from gill_bench.models.gill import Settings, reading
+from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
+from gill_bench.models.interleaved import reading
 from gill_bench.prompt import Prompt
 from tests.models.gill.reference import Reference, close
 

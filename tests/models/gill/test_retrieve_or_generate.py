@@ -11,18 +11,18 @@ import pytest
 import torch
 from PIL import Image
 
-from gill_bench.embeddings import write_embeddings
+from gill_bench.embeddings.store import write_embeddings
 from gill_bench.errors import InputError
-from gill_bench.images import UnreadablePictureError
 from gill_bench.interfaces import Noise
 from gill_bench.mini.scene import Scene, Thing
 from gill_bench.models import gill as adapter
 from gill_bench.models.gill import Settings
-from gill_bench.models.gill.candidates import CandidateSet, picture_file
 from gill_bench.models.gill.decision import DecisionModel
-from gill_bench.models.gill.decoding import DecodingOptions
 from gill_bench.models.gill.model import Gill
+from gill_bench.models.interleaved.candidates import CandidateSet, picture_file
+from gill_bench.models.interleaved.decoding import DecodingOptions
 from gill_bench.prompt import Prompt
+from gill_bench.storage.images import UnreadablePictureError
 from tests.models.gill.reference import Reference, close
 
 FORCED = DecodingOptions(2, gen_scale_factor=1e5)

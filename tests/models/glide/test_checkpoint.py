@@ -12,7 +12,7 @@ from gill_bench.errors import InputError
 from gill_bench.models.glide.checking import check_weights
 from gill_bench.models.glide.checkpoint import load_network
 from gill_bench.models.glide.files import NAMES
-from gill_bench.models.glide.sizes import BASE, Sizes, read_sizes
+from gill_bench.models.glide.sizes import BASE, GlideSizes, read_sizes
 from tests.models.glide.tiny import SIZES, edit_state, network, write_glide
 
 
@@ -119,12 +119,12 @@ def test_no_folder(tmp_path: Path, folder: Path) -> None:
 
 def test_sizes(folder: Path, tmp_path: Path) -> None:
     assert read_sizes(folder) == SIZES
-    assert read_sizes(tmp_path) == Sizes()
-    assert Sizes().base == BASE
+    assert read_sizes(tmp_path) == GlideSizes()
+    assert GlideSizes().base == BASE
     file = folder / "glide.json"
     file.write_text(json.dumps({"text": {"width": 64}}))
     assert read_sizes(folder).text.width == 64
-    assert read_sizes(folder).upsampler == Sizes().upsampler
+    assert read_sizes(folder).upsampler == GlideSizes().upsampler
     for content, message in [
         ('{"text": {"width": 65}}', r"glide\.json: text: .*width = 65 is no multiple of heads = 8"),
         ('{"txt": {}}', r"glide\.json: txt: Extra inputs"),

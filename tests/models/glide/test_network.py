@@ -8,7 +8,7 @@ import torch
 from gill_bench.models.glide.checkpoint import empty_network
 from gill_bench.models.glide.files import Name
 from gill_bench.models.glide.network import Network
-from gill_bench.models.glide.sizes import NetworkSizes, Sizes
+from gill_bench.models.glide.sizes import GlideSizes, NetworkSizes
 from gill_bench.models.glide.text import TextPart
 from tests.models.glide.reference import Reference
 from tests.models.glide.tiny import CONTEXT, SIZES, TEXT, network
@@ -45,12 +45,12 @@ def inputs(of: Network, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor, torc
     ("name", "keys", "parameters", "blocks"), [("base", 783, 385_030_726, 16), ("upsample", 797, 398_361_286, 18)]
 )
 def test_official_sizes(name: Name, keys: int, parameters: int, blocks: int) -> None:
-    made = empty_network(Sizes(), name)
+    made = empty_network(GlideSizes(), name)
     assert len(made.state_dict()) == keys
     assert sum(value.numel() for value in made.state_dict().values()) == parameters
     assert len(made.input_blocks) == len(made.output_blocks) == blocks
     with torch.device("meta"):
-        text = TextPart(Sizes().text, 768)
+        text = TextPart(GlideSizes().text, 768)
     assert sum(value.numel() for value in text.state_dict().values()) == 76_695_808
     assert set(text.state_dict()) < set(made.state_dict())
 
@@ -61,7 +61,7 @@ def attended(made: Network, side: str) -> list[int]:
 
 
 def test_official_layout() -> None:
-    base, upsampler = empty_network(Sizes(), "base"), empty_network(Sizes(), "upsample")
+    base, upsampler = empty_network(GlideSizes(), "base"), empty_network(GlideSizes(), "upsample")
     shapes = {
         "positional_embedding": (128, 512),
         "padding_embedding": (128, 512),

@@ -10,12 +10,12 @@ import torch
 
 from gill_bench.models.glide.files import NAMES
 from gill_bench.models.glide.network import Network
-from gill_bench.models.glide.sizes import NetworkSizes, Sizes, TextSizes
+from gill_bench.models.glide.sizes import GlideSizes, NetworkSizes, TextSizes
 
 MERGES = ["d o", "do g", "Ġ a", "c a", "ca t", "Ġ cat", "r e", "re d"]
 CONTEXT = 12
 TEXT = TextSizes(vocabulary=256 + len(MERGES) + 1, context=CONTEXT, width=16, layers=2, heads=2)
-SIZES = Sizes(
+SIZES = GlideSizes(
     text=TEXT,
     base=NetworkSizes(
         resolution=8,
@@ -38,7 +38,7 @@ SIZES = Sizes(
 )
 
 
-def network(*, upsampler: bool, seed: int = 0, sizes: Sizes = SIZES) -> Network:
+def network(*, upsampler: bool, seed: int = 0, sizes: GlideSizes = SIZES) -> Network:
     """A network whose output depends on every one of its weights."""
     generator = torch.Generator().manual_seed(seed)
     made = Network(sizes.upsampler if upsampler else sizes.base, sizes.text, upsampler=upsampler)

@@ -8,10 +8,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gill_bench.exhibits import ExampleScores, Exhibit, Gallery, ModelTest, PictureFile, RunRecord, Shown
+from gill_bench.analysis.gallery import (
+    ExampleScores,
+    Gallery,
+    GalleryExample,
+    ModelTest,
+    PictureFile,
+    RunRecord,
+    ShownOutput,
+)
 from gill_bench.reporting.page import PageContent
-from gill_bench.statistics import Interval
-from tests.reporting.made_up import table, usual_rows
+from gill_bench.statistics.bootstrap import Interval
+from tests.support.made_up import table, usual_rows
 
 MODELS = ("stable-diffusion", "gill")
 CONTEXT = "1-caption"
@@ -42,7 +50,7 @@ def gallery(
         words = texts[number % len(texts)] if texts else f"caption {number}"
         photo = picture(folder / "data" / f"{number}.png", number)
         exhibits.append(
-            Exhibit(
+            GalleryExample(
                 f"example-{number}",
                 f"cluster-{number // 2}",
                 (words, PictureFile(f"photo-{number}", photo), "and then"),
@@ -51,7 +59,7 @@ def gallery(
                 {"kind": "even" if number % 2 == 0 else "odd"},
                 {
                     model: tuple(
-                        Shown(
+                        ShownOutput(
                             seed,
                             picture(folder / "run" / model / f"{number}-{seed}.png", 1000 + number, side),
                             marks=(),

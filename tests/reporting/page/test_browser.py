@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from gill_bench.cards import Cards
-from gill_bench.exhibits import ExampleScores, Exhibit, Gallery, Lost, Shown
+from gill_bench.analysis.gallery import ExampleScores, Gallery, GalleryExample, Lost, ShownOutput
+from gill_bench.cards.find import Cards
 from gill_bench.reporting.page import write_page
-from tests.reporting.made_up import table, usual_rows
 from tests.reporting.page.content import CONTEXT, HOSTILE, METRIC, MODELS, content, gallery
+from tests.support.made_up import table, usual_rows
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -202,8 +202,10 @@ def test_markup_that_gets_in_would_not_run(browser: Any, page: Path, tmp_path: P
 
 def test_texts_and_values_are_shown_where_there_are_no_pictures(tab: Any, tmp_path: Path) -> None:
     exhibits = [
-        Exhibit("q1", "q1", ("what is it?",), None, ("a dog", "dog"), {}, {"gill": (Shown(0, None, " a cat"),)}),
-        Exhibit("q2", "q2", ("and this?",), None, (), {}, {"gill": (Shown(0, tmp_path / "gone.png"),)}),
+        GalleryExample(
+            "q1", "q1", ("what is it?",), None, ("a dog", "dog"), {}, {"gill": (ShownOutput(0, None, " a cat"),)}
+        ),
+        GalleryExample("q2", "q2", ("and this?",), None, (), {}, {"gill": (ShownOutput(0, tmp_path / "gone.png"),)}),
     ]
     scores = [ExampleScores("vqa-accuracy", True, {"gill": {0: {"q1": 0.3}}})]
     write_page(tmp_path / "page", content(tmp_path, Gallery("vist", "Words", CONTEXT, MODELS[1:], exhibits, scores)))

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from gill_bench.cards import Cards
-from gill_bench.exhibits import Gallery
+from gill_bench.analysis.gallery import Gallery
+from gill_bench.cards.find import Cards
 from gill_bench.reporting.page import write_page
 from gill_bench.reporting.page.galleries import GalleryPage, page_name
 from gill_bench.reporting.page.tables import view_tables
 from gill_bench.reporting.text import mean_std, published
-from tests.reporting.made_up import seeds, table, usual_rows
 from tests.reporting.page.content import CONTEXT, HOSTILE, METRIC, MODELS, content, gallery, one_test
 from tests.reporting.page.test_folder import value_of
+from tests.support.made_up import seeds, table, usual_rows
 
 
 class Elements(HTMLParser):

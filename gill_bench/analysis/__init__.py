@@ -1,0 +1,1 @@
+"""Comparing finished runs: pairs of models, regression checks, intervals, galleries."""

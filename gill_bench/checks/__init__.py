@@ -1,0 +1,1 @@
+"""Checks that run before an evaluation: of data folders and of models."""

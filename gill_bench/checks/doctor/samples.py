@@ -1,0 +1,60 @@
+"""What the doctor shows a model: prompts of different lengths, with pictures of different sizes where it reads them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+
+import numpy as np
+from PIL import Image
+
+from gill_bench.interfaces import Noise
+from gill_bench.planning.noise import example_noise
+from gill_bench.prompt import Prompt
+
+COUNT = 3
+LONG_WORDS = 300
+CONTINUATIONS = (" a red circle .", " yes", " two of them are at the top , and one is gone .")
+_SIZES = ((64, 48), (40, 56), (32, 32))  # width and height
+
+
+def pictures() -> list[Image.Image]:
+    """Three RGB pictures: gradients in different colours."""
+    return [_picture(place, size) for place, size in enumerate(_SIZES)]
+
+
+def prompts(inputs: Collection[str]) -> list[Prompt]:
+    """Three prompts; with pictures between and after their texts if `inputs` has "image"."""
+    first, second, third = pictures()
+    texts = ("a large red circle is at the top .", "the next day it moved to the left .", "what colour is it ?")
+    if "image" not in inputs:
+        return [Prompt(texts[:1]), Prompt(texts), Prompt(texts[2:])]
+    return [Prompt(texts[:1]), Prompt((texts[0], first, texts[1], second, texts[2])), Prompt((texts[2], third))]
+
+
+def long_prompt() -> Prompt:
+    """300 words, more than many text encoders read."""
+    words = ["the", "small", "blue", "square", "is", "at", "the", "left", "and", "then", "goes", "up", "."]
+    return Prompt((" ".join((words * LONG_WORDS)[:LONG_WORDS]),))
+
+
+def noises() -> list[list[Noise]]:
+    """Two for each prompt."""
+    return [[example_noise(seed, "doctor", str(place)) for seed in range(2)] for place in range(COUNT)]
+
+
+def fingerprint(value: object) -> object:
+    """Everything about arguments that a model may not change."""
+    if isinstance(value, list | tuple):
+        return [fingerprint(item) for item in value]
+    if isinstance(value, Prompt):
+        return fingerprint(value.segments)
+    if isinstance(value, Image.Image):
+        return value.mode, value.size, hashlib.sha256(value.tobytes()).hexdigest()
+    return value
+
+
+def _picture(place: int, size: tuple[int, int]) -> Image.Image:
+    across, down = np.meshgrid(np.linspace(0, 255, size[0]), np.linspace(0, 255, size[1]))
+    channels = np.stack([across, down, np.full_like(across, 90)], axis=-1)
+    return Image.fromarray(np.roll(channels, place, axis=-1).astype(np.uint8))

@@ -1,0 +1,1 @@
+"""Stored embeddings: written, read, searched, and converted from other formats."""

@@ -1,0 +1,277 @@
+"""A run from command to results: ask, check, plan, generate, score, aggregate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from gill_bench.engines.job import Failure
+from gill_bench.engines.options import LOCAL, Engine, open_engine
+from gill_bench.errors import GillBenchError, InputError, command
+from gill_bench.generation.jobs import batches_of
+from gill_bench.planning.candidates import CANDIDATES
+from gill_bench.planning.cells import Cell, CellPlan, plan_cell
+from gill_bench.planning.plan import Plan, RunRequest, choose_how
+from gill_bench.planning.recipe import changes
+from gill_bench.planning.resolve import open_task
+from gill_bench.planning.resolved import ResolvedTask
+from gill_bench.progress import bar, bars, say
+from gill_bench.rundir.failures import unmade_of
+from gill_bench.rundir.folder import (
+    merge_spec,
+    record_environment,
+    remove_leftovers,
+    spec_to_renew,
+    task_from_entry,
+    threads_of_last_session,
+)
+from gill_bench.rundir.lock import RunLock
+from gill_bench.rundir.rows import Counts, Results, Row, Unmade, read_results
+from gill_bench.rundir.rows import Outcome as Outcomes
+from gill_bench.rundir.spec import no_spec, read_spec, seal_spec, write_spec
+from gill_bench.rundir.units import Unit
+from gill_bench.scoring import score_units
+from gill_bench.scoring.rows import missing_of, rows_of
+from gill_bench.weights.find import MINI
+
+RESULTS = "results.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        results: What results.json holds; with `left`, what it held before.
+        failures: Examples that a model failed on.
+        left: Outputs that other parts of the run still have to make, before it can be scored; 0 if it was scored.
+        again: A sentence for each call that raised with several prompts and worked with one at a time.
+    """
+
+    results: Results
+    failures: list[Failure] = field(default_factory=list)
+    left: int = 0
+    again: list[str] = field(default_factory=list)
+
+    def lacking(self, goes_on: str) -> list[str]:
+        """Sentences about the outputs that lack, each with what is to be done; empty if none does.
+
+        Args:
+            goes_on: The command that makes what is not made, such as "the same command".
+        """
+        pending = {(item.task, item.model) for item in self.results.unmade if item.outcome == "failed"}
+        failed = [row for row in self.results.rows if row.n_failed]
+        unscored = ", ".join(dict.fromkeys(row.metric for row in failed if (row.task, row.model) not in pending))
+        again = f"{goes_on} tries them again" if pending else ""
+        actions: dict[Outcomes, str] = {
+            "failed": "; ".join(part for part in (again, f"not scored in {unscored}" if unscored else "") if part),
+            "refused": f"{goes_on} asks again",
+            "not made": f"{goes_on} goes on",
+        }
+        return [f"{sentence}; {actions[outcome]}" for outcome, sentence in Counts.of(self.results.rows).told().items()]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every output that was asked for is there and scored; of a part of a run, whether its own are."""
+        return not self.failures and (self.left > 0 or all(row.n_lost == 0 for row in self.results.rows))
+
+
+def execute(plan: Plan) -> Outcome:
+    """Do what a plan leaves to do: generate, score, write the results.
+
+    A part of a run (`RunRequest.shard`) is scored with the rest of it, by whoever makes the last output.
+    """
+    run = plan.ask.out
+    cells = [planned.cell for planned in plan.cells]
+    with RunLock(run, locks=plan.how.locks) as lock:
+        with lock.shared_files():
+            remove_leftovers(run)
+            spec = spec_to_renew(run)
+            for message in _changed(spec, plan.cells):
+                say(message)
+            write_spec(run, merge_spec(run, spec, cells))
+            record_environment(run, plan.device, plan.ask.batch_size)
+        with open_engine(run, plan.how, lock) as workers:
+            _generate(plan, workers)
+            left = _left(plan) if plan.ask.shard[1] > 1 else 0
+            if left:
+                return Outcome(_earlier_results(run / RESULTS), workers.failures, left, workers.again)
+            return Outcome(_finish(cells, run, lock, workers, renew=True), workers.failures, again=workers.again)
+
+
+def _generate(plan: Plan, workers: Engine) -> None:
+    mine = plan.share
+    pending = sum(planned.samples_pending for planned in mine)
+    if not pending:
+        return
+    with bar("generating", pending, "samples") as step:
+        for timed in (False, True):  # what is timed has the machine for itself, after the rest
+            cells = [planned for planned in mine if planned.cell.timed is timed]
+            batches = batches_of(cells, plan.models, plan.ask.batch_size, step, plan.ask.out)
+            workers.work(batches, sum(planned.samples_pending for planned in cells), alone=timed)
+
+
+def _left(plan: Plan) -> int:
+    """Outputs that nobody has made yet."""
+    return sum(plan_cell(planned.cell, plan.ask.out).samples_pending for planned in plan.cells)
+
+
+def score(
+    run: Path,
+    device: str = "auto",
+    threads: int = 0,
+    data: str | None = None,
+    *,
+    workers: int = 0,
+    engine: str = LOCAL,
+    address: str = "",
+    locks: bool = True,
+) -> Outcome:
+    """Score what is stored in a run directory and write its results again; generates nothing.
+
+    Args:
+        run: The run directory.
+        device: As in `RunRequest`.
+        threads: As in `RunRequest`; 0 for as many as the command had that last worked on the run, so that the same
+        bytes come     out.
+        data: Where the data is now; None where it was.
+        workers: As in `RunRequest`.
+        engine: As in `RunRequest`.
+        address: As in `RunRequest`.
+        locks: As in `RunRequest`.
+
+    Raises:
+        InputError: The folder is not that of a run, or its data is not where it was.
+    """
+    cells = cells_of(run, data)
+    embedded = all(cell.task.metric_weights == MINI for cell in cells)
+    how = choose_how(
+        RunRequest(
+            (),
+            run,
+            weights=MINI if embedded else "",
+            device=device,
+            threads=threads or threads_of_last_session(run),
+            workers=workers,
+            engine=engine,
+            address=address,
+            locks=locks,
+        )
+    )
+    with RunLock(run, locks=locks) as lock, open_engine(run, how, lock) as scorers:
+        with lock.shared_files():
+            seal_spec(run)
+        return Outcome(_finish(cells, run, lock, scorers))
+
+
+def cells_of(run: Path, data: str | None = None) -> list[Cell]:
+    """The cells of a run directory as they were asked, with their data opened and checked again.
+
+    Args:
+        run: The run directory.
+        data: Where the data is now; None where it was.
+
+    Raises:
+        InputError: The folder is not that of a run, or its data is not where it was.
+    """
+    spec = read_spec(run)
+    if not spec["cells"]:
+        raise no_spec(run)
+    with bars("pictures") as progress:
+        tasks = {
+            name: open_task(**task_from_entry(run, entry, data), progress=progress)
+            for name, entry in spec["tasks"].items()
+        }
+    cells: dict[tuple[str, str, str], Cell] = {}
+    for entry in sorted(spec["cells"], key=lambda one: one["context"] != CANDIDATES):  # those who search need them
+        task: ResolvedTask = tasks[entry["task_as"]]
+        cell = Cell(
+            task,
+            entry["model"],
+            task.context(entry["context"]),
+            tuple(entry["seeds"]),
+            entry["recipe"],
+            tuple(entry["notes"]),
+        )
+        if cell.asks == "embeddings":
+            cell = replace(cell, candidates=cells.get((entry["task"], entry["model"], CANDIDATES)))
+        cells[cell.name] = cell
+    return list(cells.values())
+
+
+def _changed(spec: Mapping[str, object], plans: Sequence[CellPlan]) -> Iterator[str]:
+    """Say which settings differ from those of the stored units, and that those are left alone."""
+    entries = spec["cells"]
+    assert isinstance(entries, list)
+    before = {(entry["task"], entry["model"], entry["context"]): entry["recipe"] for entry in entries}
+    for plan in plans:
+        old = before.get(plan.cell.name)
+        where = "/".join(plan.cell.name)
+        if old is not None and old != plan.cell.recipe:
+            fields = "; ".join(changes(old, dict(plan.cell.recipe)))
+            yield f"{where}: {fields}. {plan.other_recipe} stored units were made otherwise: kept, not used."
+        if plan.changed:
+            names = ", ".join(plan.changed[:3]) + (" and others" if len(plan.changed) > 3 else "")
+            yield f"{where}: text or pictures of {len(plan.changed)} stored examples changed ({names}): made again."
+
+
+def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine, *, renew: bool = False) -> Results:
+    """Score what is stored and write the results.
+
+    Args:
+        cells: What is scored.
+        run: The run directory.
+        lock: Its lock.
+        workers: Who scores.
+        renew: Write into `spec.json` once more what was asked for: another command may have asked for other parts of
+            the same cells meanwhile, and results and spec must be of the same.
+    """
+    stored: list[tuple[Cell, Mapping[str, Unit]]] = [(cell, plan_cell(cell, run).done) for cell in cells]
+    with bars("pictures") as progress:
+        failed = score_units(stored, run, workers, progress)
+    with lock.shared_files():
+        rows = [row for cell, units in stored for row in rows_of(cell, units, run)]
+        unmade = [item for cell, units in stored for item in unmade_of(cell, units, run)]
+        results = _merge_results(run / RESULTS, cells, rows, unmade)
+        results.write(run / RESULTS)
+        if renew and (merged := merge_spec(run, spec := spec_to_renew(run), cells)) != spec:
+            write_spec(run, merged)
+    if failed:
+        for message in failed[1:]:
+            say(f"error: {message}")
+        raise GillBenchError(f"{failed[0]}\nwhat could be scored is in {run / RESULTS}")
+    return results
+
+
+def _merge_results(file: Path, cells: Sequence[Cell], rows: Sequence[Row], unmade: Sequence[Unmade]) -> Results:
+    """Rows of cells that this command did not ask for stay as they are."""
+    asked = {cell.name for cell in cells}
+    old = _earlier_results(file)
+    kept = [row for row in old.rows if (row.task, row.model, row.context) not in asked]
+    tasks = {cell.task.card.name for cell in cells}
+    missing = [item for item in old.missing if item.task not in tasks] + missing_of(cells)
+    notes = dict.fromkeys([*(note for cell in cells for note in cell.notes), *(old.notes if kept else ())])
+    unmade = [*(item for item in old.unmade if (item.task, item.model, item.context) not in asked), *unmade]
+    return Results(
+        tuple(sorted([*kept, *rows], key=_row_order)),
+        tuple(missing),
+        tuple(sorted(notes)),
+        tuple(sorted(unmade, key=lambda item: (item.task, item.model, item.context))),
+    )
+
+
+def _earlier_results(file: Path) -> Results:
+    """What is in results.json; nothing if it is damaged, since all of it can be made again from the units."""
+    if not file.exists():
+        return Results(())
+    try:
+        return read_results(file)
+    except InputError as error:
+        say(f"warning: {error}")
+        say(f"it is written anew; results of other commands come back with: {command('score', file.parent)}")
+        return Results(())
+
+
+def _row_order(row: Row) -> tuple[str, str, str, str, int]:
+    return row.task, row.model, row.context, row.metric, row.seed

@@ -1,0 +1,1 @@
+"""Getting outputs from models, one unit of work at a time."""

@@ -1,0 +1,1 @@
+"""Networks of metrics, and how pictures are prepared for them."""

@@ -1,0 +1,91 @@
+"""The vision tower behind `clip_similarity`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+from transformers import AutoConfig, CLIPImageProcessorPil, CLIPVisionModel, CLIPVisionModelWithProjection
+
+from gill_bench.errors import InputError
+from gill_bench.metrics.backbones.clip_pixels import ClipPixels
+from gill_bench.metrics.clip_similarity import NAME, NARROWEST
+from gill_bench.metrics.picture import PictureMetric
+from gill_bench.weights.checkpoints import (
+    LOADING_ERRORS,
+    check_complete,
+    check_network_types,
+    first_line,
+    loader_options,
+    quiet_loading,
+)
+
+
+class ClipSimilarity(PictureMetric):
+    """Cosine of two pictures' CLIP features, -1..1.
+
+    Args:
+        tower: Vision tower, with projection for "projected" features.
+        processor: Turns pictures into the tower's input.
+        features: Which output of the tower is compared.
+    """
+
+    higher_is_better = True
+
+    def __init__(
+        self,
+        tower: CLIPVisionModelWithProjection | CLIPVisionModel,
+        processor: CLIPImageProcessorPil,
+        features: Literal["projected", "pooled"],
+    ) -> None:
+        super().__init__()
+        self.tower = tower.train(False).requires_grad_(False)
+        self.processor = processor
+        self.pixels = ClipPixels(processor)
+        self.output = "image_embeds" if features == "projected" else "pooler_output"
+        self.name = NAME if tower.config.hidden_size >= NARROWEST else f"{NAME}[mini]"
+
+    def _prepare(self, image: Image.Image) -> torch.Tensor:
+        return self.pixels(image)
+
+    def _embed(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        output = self.tower(pixels.to(self.tower.device, self.tower.dtype))
+        embedding: torch.Tensor = getattr(output, self.output).float()
+        return [embedding / embedding.norm(dim=-1, keepdim=True)]
+
+    def _compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
+        return (generated[0] * reference[0]).sum(dim=-1)
+
+
+def load_clip(folder: Path, *, features: Literal["projected", "pooled"], dtype: str, device: str) -> ClipSimilarity:
+    """Load the vision tower of a folder with a whole CLIP or a vision tower.
+
+    Raises:
+        InputError: The weights are damaged or incomplete.
+    """
+    files = loader_options(folder, "transformers")
+    network: Any = CLIPVisionModelWithProjection if features == "projected" else CLIPVisionModel
+    with quiet_loading("transformers"):
+        try:
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            if config.model_type == "clip":
+                # A whole CLIP states the width of its embeddings once, above both towers.
+                config.vision_config.projection_dim = config.projection_dim
+                config = config.vision_config
+            tower, report = network.from_pretrained(
+                folder,
+                config=config,
+                dtype=getattr(torch, dtype),
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # which `check_complete` names
+                **files,
+            )
+            processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
+        except LOADING_ERRORS as error:
+            raise InputError(f"{folder}: cannot be loaded as {network.__name__}: {first_line(error)}") from error
+    check_complete(report, folder, network.__name__)
+    check_network_types(tower, folder, "transformers")
+    return ClipSimilarity(tower, processor, features).to(device)

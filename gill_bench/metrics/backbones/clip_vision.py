@@ -1,0 +1,60 @@
+"""Features of a CLIP vision tower, for the embedded mini world and wherever Inception's classes do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from gill_bench.metrics.backbones.clip import ClipSimilarity, load_clip
+from gill_bench.storage.long_pictures import shortened
+
+
+class ClipVision:
+    """Features as the tower returns them, not normalised (as clean-fid's `clip_vit_b_32`).
+
+    Preprocessing is the tower's own: short side to its size (PIL bicubic), central crop.
+
+    Attributes:
+        name: "clip-vision-projected" or "clip-vision-pooled".
+        dim: Width of the projection, or of the tower.
+    """
+
+    def __init__(self, clip: ClipSimilarity, features: Literal["projected", "pooled"]) -> None:
+        self._clip = clip
+        self.name = f"clip-vision-{features}"
+        config = clip.tower.config
+        self.dim = int(config.projection_dim if features == "projected" else config.hidden_size)
+
+    @torch.inference_mode()
+    def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Features (N, dim)."""
+        tower = self._clip.tower
+        processor = self._clip.processor
+        shown = [shortened(image, processor) for image in images]
+        pixels: torch.Tensor = processor(images=shown, return_tensors="pt")["pixel_values"]
+        output = getattr(tower(pixels.to(tower.device, tower.dtype)), self._clip.output)
+        found: NDArray[np.float32] = output.float().cpu().numpy()
+        return found
+
+
+def load_clip_vision(
+    folder: Path, *, features: Literal["projected", "pooled"] = "projected", dtype: str = "float32", device: str = "cpu"
+) -> ClipVision:
+    """Load the vision tower of a folder with a whole CLIP or a vision tower (transformers' layout).
+
+    Args:
+        folder: With the image processor's configuration.
+        features: "projected" is the image embedding, "pooled" the tower's `pooler_output` before projection.
+        dtype: Of the tower; features are float32 whatever it is.
+        device: Of the tower.
+
+    Raises:
+        InputError: The weights are damaged or incomplete.
+    """
+    return ClipVision(load_clip(folder, features=features, dtype=dtype, device=device), features)

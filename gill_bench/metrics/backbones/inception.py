@@ -1,0 +1,177 @@
+"""Inception-v3 of FID (`inception-2015-12-05`), through clean-fid's networks and resizers, in its three modes.
+
+The modes differ in how a picture reaches 299 x 299: "legacy_pytorch" is torch's bilinear without antialiasing (what
+pytorch-fid computes), "legacy_tensorflow" resizes inside the network (the original FID), "clean" is PIL's bicubic per
+channel in float. clean-fid downloads its weights unchecked and unpickles them; here they come from a file that the
+caller names, read with `weights_only=True` or as TorchScript.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+from unittest import mock
+
+import numpy as np
+import torch
+from cleanfid import inception_pytorch
+from cleanfid.inception_torchscript import InceptionV3W
+from cleanfid.resize import build_resizer
+from numpy.typing import NDArray
+from PIL import Image
+
+from gill_bench.errors import InputError, did_you_mean
+from gill_bench.storage.reading import refuse_pointer
+from gill_bench.weights.checkpoints import LOADING_ERRORS, first_line
+from gill_bench.weights.tensor_files import check_floating
+
+Mode = Literal["legacy_pytorch", "legacy_tensorflow", "clean"]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """Where a mode's weights come from.
+
+    Attributes:
+        file: Name of the file.
+        url: Its source.
+        size: For people; that of its 23.9 million float32 parameters.
+    """
+
+    file: str
+    url: str
+    size: str
+
+
+_STATE_DICT = WeightsFile("pt_inception-2015-12-05-6726825d.pth", inception_pytorch.FID_WEIGHTS_URL, "about 96 MB")
+_SCRIPT = WeightsFile(
+    "inception-2015-12-05.pt",
+    "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
+    "about 96 MB",
+)
+WEIGHTS: Mapping[Mode, WeightsFile] = {
+    "legacy_pytorch": _STATE_DICT,
+    "legacy_tensorflow": _SCRIPT,
+    "clean": _SCRIPT,
+}
+"""The file that each mode needs; they are the same parameters in two formats, and not interchangeable."""
+
+_Network = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Inception:
+    """The last pooling layer of FID's Inception-v3.
+
+    Attributes:
+        name: "inception-v3-" and the mode.
+        dim: 2048.
+    """
+
+    dim = 2048
+
+    def __init__(self, network: _Network, mode: Mode, device: str) -> None:
+        self.name = f"inception-v3-{mode}"
+        self._network = network
+        self._device = device
+        with warnings.catch_warnings():  # clean-fid switches off all warnings of the process
+            self._resize = build_resizer(mode)
+
+    @torch.inference_mode()
+    def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Features (N, 2048)."""
+        pixels = [self._pixels(image) for image in images]
+        features = np.empty((len(images), self.dim), dtype=np.float32)
+        # The network that resizes inside is given pictures as they are, and one batch has one size.
+        for shape in dict.fromkeys(value.shape for value in pixels):
+            places = [place for place, value in enumerate(pixels) if value.shape == shape]
+            batch = torch.stack([pixels[place] for place in places]).to(self._device)
+            features[places] = self._network(batch).float().cpu().numpy()
+        return features
+
+    def _pixels(self, image: Image.Image) -> torch.Tensor:
+        """One picture (3, H, W), float32 in 0..255, rounded as clean-fid does."""
+        resized: NDArray[np.generic] = self._resize(np.array(image))
+        pixels = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
+        if pixels.dtype == torch.uint8:
+            return pixels.float().div(255).mul(255)
+        return pixels
+
+
+def load_inception(weights: Path, mode: Mode = "legacy_pytorch", device: str = "cpu") -> Inception:
+    """Load FID's Inception-v3.
+
+    Args:
+        weights: The file of `WEIGHTS[mode]`, or the folder in which it lies.
+        mode: As clean-fid names them.
+        device: Of the network.
+
+    Raises:
+        InputError: No such mode; the file is missing, damaged, or of another network.
+    """
+    if mode not in get_args(Mode):
+        raise InputError(f"no mode {mode!r} of Inception; {did_you_mean(mode, get_args(Mode))}")
+    file = check_inception(weights, mode)
+    try:
+        network = _from_state_dict(file, device) if WEIGHTS[mode] is _STATE_DICT else _from_script(file, mode, device)
+    except LOADING_ERRORS as error:
+        raise InputError(
+            f"{file}: cannot be loaded as the Inception of {mode}: {first_line(error)}; "
+            f"expected {WEIGHTS[mode].file} from {WEIGHTS[mode].url}"
+        ) from error
+    return Inception(network, mode, device)
+
+
+def check_inception(weights: Path, mode: Mode) -> Path:
+    """The file of a mode's weights, without reading it.
+
+    Args:
+        weights: The file, or the folder in which it lies.
+        mode: As clean-fid names them.
+
+    Raises:
+        InputError: It is not there; says what to download and where to put it.
+    """
+    wanted = WEIGHTS[mode]
+    file = weights / wanted.file if weights.is_dir() or not weights.suffix else weights
+    if not file.is_file():
+        raise InputError(
+            f"{file}: no such file; it holds the Inception of {mode}\n"
+            f"download {wanted.url} ({wanted.size}) to {file.parent / wanted.file}"
+        )
+    if wanted is _SCRIPT and file.name != _SCRIPT.file:  # clean-fid opens it by this name
+        raise InputError(f"{file}: the TorchScript of {mode} is expected under the name {_SCRIPT.file}; rename it")
+    refuse_pointer(file)
+    return file
+
+
+def _from_state_dict(file: Path, device: str) -> _Network:
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ValueError("not a state dict, a mapping of names to tensors")
+    check_floating(file, {key: value.dtype for key, value in state.items()}, ("num_batches_tracked",))
+    # clean-fid's constructor fetches the weights itself and has no other way in. It also draws initial values, which
+    # must not move the generator that others draw from.
+    with (
+        mock.patch.object(inception_pytorch, "load_state_dict_from_url", return_value=state),
+        warnings.catch_warnings(action="ignore", category=UserWarning),
+        torch.random.fork_rng(devices=[]),
+    ):
+        network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False)
+    network = network.eval().to(device)
+
+    def features(pixels: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = network(pixels / 255)[0].flatten(1)
+        return found
+
+    return features
+
+
+def _from_script(file: Path, mode: Mode, device: str) -> _Network:
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # torch.jit.load is deprecated
+        network = InceptionV3W(str(file.parent), download=False, resize_inside=mode == "legacy_tensorflow")
+    check_floating(file, {key: value.dtype for key, value in network.named_parameters()})
+    placed: _Network = network.eval().to(device)
+    return placed

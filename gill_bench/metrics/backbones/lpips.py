@@ -1,0 +1,153 @@
+"""LPIPS, composed from the parts of the lpips package so that features of a picture are computed once.
+
+The value is that of `lpips.LPIPS.forward`. Its class is not used whole: it builds the trunk through torchvision with
+deprecated arguments, draws 61 million random numbers from the global generator, and computes both sides every time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import lpips
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+from torchvision.transforms import functional as F
+
+from gill_bench.errors import InputError
+from gill_bench.metrics.lpips import NAME
+from gill_bench.metrics.picture import PictureMetric
+from gill_bench.weights.tensor_files import check_floating, read_tensor_file
+
+_ALEX = (64, 192, 384, 256, 256)
+_MINI = (8, 16, 24, 16, 16)
+# AlexNet's convolutions: index in torchvision's `features`, kernel, stride, padding, and whether pooling comes before.
+_STAGES = ((0, 11, 4, 2, False), (3, 5, 1, 2, True), (6, 3, 1, 1, True), (8, 3, 1, 1, False), (10, 3, 1, 1, False))
+_CLASSIFIER = {f"classifier.{index}.{kind}" for index in (1, 4, 6) for kind in ("weight", "bias")}
+
+
+class Trunk(nn.Module):
+    """The convolutions of AlexNet in five stages, as `lpips` cuts them; keys as torchvision names them."""
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.features = nn.ModuleDict()
+        before = 3
+        for (index, kernel, stride, padding, _), after in zip(_STAGES, channels, strict=True):
+            # On the meta device nothing is drawn from the global generator; every weight is loaded.
+            self.features[str(index)] = nn.Conv2d(
+                before, after, kernel_size=kernel, stride=stride, padding=padding, device="meta"
+            )
+            before = after
+
+    def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """Activations after each stage's ReLU."""
+        outputs = []
+        for (_, _, _, _, pooled), convolution in zip(_STAGES, self.features.values(), strict=True):
+            if pooled:
+                pixels = nn.functional.max_pool2d(pixels, kernel_size=3, stride=2)
+            pixels = nn.functional.relu(convolution(pixels))
+            outputs.append(pixels)
+        return outputs
+
+
+class Lpips(PictureMetric):
+    """LPIPS distance of two pictures, 0 for equal ones.
+
+    Args:
+        trunk: Whose activations are compared.
+        linear: One non-negative weight per channel and stage, each (1, C, 1, 1).
+        size: Pixels to which pictures are squashed.
+        name: "lpips", or "lpips[mini]".
+    """
+
+    higher_is_better = False
+
+    def __init__(self, trunk: Trunk, linear: Sequence[torch.Tensor], size: int, name: str) -> None:
+        super().__init__()
+        self.trunk = trunk.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.scaling = lpips.ScalingLayer()
+        self.linear = nn.ParameterList(nn.Parameter(weight, requires_grad=False) for weight in linear)
+        self.size = size
+        self.name = name
+
+    def _prepare(self, image: Image.Image) -> torch.Tensor:
+        """One picture (3, size, size) in -1..1, resized as a float tensor and not quantised again."""
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(127.5).sub_(1)
+        resized: torch.Tensor = F.resize(pixels, [self.size, self.size], antialias=True)
+        return resized
+
+    def _embed(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        channels_last = pixels.to(self.scaling.shift.device).contiguous(memory_format=torch.channels_last)
+        activations = self.trunk(self.scaling(channels_last))
+        return [lpips.normalize_tensor(activation) for activation in activations]
+
+    def _compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
+        distance = torch.zeros((), device=generated[0].device)
+        for one, other, weight in zip(generated, reference, self.linear, strict=True):
+            distance = distance + lpips.spatial_average(nn.functional.conv2d((one - other) ** 2, weight))
+        return distance.flatten()
+
+
+def load_alex(file: Path, version: str, size: int) -> Lpips:
+    """Load a trunk from torchvision's state dict, and the linear layers from the wheel of lpips.
+
+    Raises:
+        InputError: Not a state dict of AlexNet; names file and key.
+    """
+    state = read_tensor_file(file)
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{file}: expected a state dict, a mapping of names to tensors")
+    trunk = _fill(Trunk(_ALEX), {key: value for key, value in state.items() if key not in _CLASSIFIER}, file)
+    shipped = Path(lpips.__file__).parent / "weights" / f"v{version}" / "alex.pth"
+    layers = torch.load(shipped, map_location="cpu", weights_only=True)
+    return Lpips(trunk, [layers[f"lin{stage}.model.1.weight"] for stage in range(len(_ALEX))], size, NAME)
+
+
+def load_mini(folder: Path, size: int) -> Lpips:
+    """Load the mini backbone.
+
+    Raises:
+        InputError: The file is damaged or not one of `write_mini`.
+    """
+    file = folder / "model.safetensors"
+    state = read_tensor_file(file)
+    check_floating(file, {key: value.dtype for key, value in state.items()})
+    linear = [state.pop(f"lin{stage}.weight", None) for stage in range(len(_MINI))]
+    weights = [weight for weight in linear if weight is not None]
+    if [tuple(weight.shape) for weight in weights] != [(1, width, 1, 1) for width in _MINI]:
+        raise InputError(f"{file}: linear layers are missing or of another shape; build the mini weights again")
+    return Lpips(_fill(Trunk(_MINI), state, file), weights, size, f"{NAME}[mini]")
+
+
+def write_mini(folder: Path, seed: int, config: Mapping[str, object]) -> None:
+    """Write a random mini backbone; same seed, same bytes."""
+    generator = torch.Generator().manual_seed(seed)
+    state: dict[str, torch.Tensor] = {}
+    for name, empty in sorted(Trunk(_MINI).state_dict().items()):
+        # He's initialisation keeps the activations' scale; without biases, so that no channel is always on.
+        scale = (2 / empty[0].numel()) ** 0.5 if empty.ndim == 4 else 0.0
+        state[name] = scale * torch.randn(empty.shape, generator=generator)
+    for stage, width in enumerate(_MINI):
+        state[f"lin{stage}.weight"] = torch.rand((1, width, 1, 1), generator=generator)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(state, folder / "model.safetensors")
+    text = json.dumps({**config, "channels": list(_MINI), "seed": seed}, indent=2, sort_keys=True)
+    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _fill(trunk: Trunk, state: Mapping[str, torch.Tensor], file: Path) -> Trunk:
+    expected = trunk.state_dict()
+    for key in [*sorted(expected.keys() - state.keys()), *sorted(state.keys() - expected.keys())]:
+        problem = "is missing" if key in expected else "is not of this network"
+        raise InputError(f"{file}: key {key!r} {problem}; expected AlexNet's state dict of torchvision")
+    for key, wanted in expected.items():
+        if state[key].shape != wanted.shape:
+            raise InputError(f"{file}: key {key!r} has shape {tuple(state[key].shape)}, expected {tuple(wanted.shape)}")
+    check_floating(file, {key: value.dtype for key, value in state.items()})
+    trunk.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
+    return trunk

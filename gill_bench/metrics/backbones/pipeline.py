@@ -1,0 +1,78 @@
+"""Features of picture files, read ahead while the network works, in order, with bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gill_bench.errors import GillBenchError, InputError
+from gill_bench.metrics.backbones.features import FeatureExtractor
+from gill_bench.metrics.backbones.prepare import Prepare, as_stored
+from gill_bench.metrics.functional.frechet import FeatureStatistics
+from gill_bench.storage.images import UnreadablePictureError, load_image
+from gill_bench.storage.read_ahead import read_ahead
+
+BATCH = 32
+"""Pictures in one call of a network. It is no setting: sums over another batch differ in their last digits."""
+
+
+def features_of(
+    files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare = as_stored
+) -> NDArray[np.float32]:
+    """Features (N, d) of N picture files in their order, for a KID, or for a KID and statistics.
+
+    Args:
+        files: At least one.
+        extractor: Of the features.
+        prepare: Applied to each RGB picture before the network (`gill_bench.metrics.backbones.prepare`).
+
+    Raises:
+        InputError: No files; or a file cannot be read, which it names.
+        GillBenchError: Features are not finite; names the file.
+    """
+    return np.concatenate(list(_batches(files, extractor, prepare)))
+
+
+def statistics_of(
+    files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare = as_stored
+) -> FeatureStatistics:
+    """Statistics of the features of picture files, without keeping the features.
+
+    Args and errors are those of `features_of`.
+    """
+    return FeatureStatistics.stream(_batches(files, extractor, prepare))
+
+
+def _batches(files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare) -> Iterator[NDArray[np.float32]]:
+    if not files:
+        raise InputError("no pictures to compute features of")
+    pictures = read_ahead(_reader(prepare), files)
+    for start in range(0, len(files), BATCH):
+        batch = list(islice(pictures, BATCH))
+        features = extractor(batch)
+        if features.shape != (len(batch), extractor.dim):
+            raise ValueError(
+                f"{extractor.name}: features of shape {features.shape}, expected {(len(batch), extractor.dim)}"
+            )
+        finite = np.isfinite(features).all(axis=1)
+        if not finite.all():
+            file = files[start + int(np.argmin(finite))]
+            raise GillBenchError(f"{file}: features of {extractor.name} are not finite; its weights may be damaged")
+        yield features
+
+
+def _reader(prepare: Prepare) -> Callable[[Path], Image.Image]:
+    def read(file: Path) -> Image.Image:
+        try:
+            return prepare(load_image(file))
+        except UnreadablePictureError as error:
+            raise InputError(
+                f"{file}: {error}; a distance needs every picture of its sets: make the file again, or leave it out"
+            ) from error
+
+    return read

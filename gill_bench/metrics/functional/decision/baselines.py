@@ -1,0 +1,66 @@
+"""Decisions that look at nothing: constant, and random with a prior (paper Table 6; protocol 3.11)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gill_bench.metrics.functional.decision.f1 import Labels, macro_f1
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A random variable's mean and standard deviation, both exact."""
+
+    mean: float
+    std: float
+
+
+def constant_f1(truth: Labels, label: Literal["gen", "ret"]) -> float:
+    """Macro F1 of always saying `label`."""
+    return macro_f1(truth, [label] * len(truth))
+
+
+def random_f1(truth: Labels, p_ret: float) -> Expected:
+    """Macro F1 of independent draws, ret with probability `p_ret`: expectation over all draws, and its spread.
+
+    Summed over the two binomial counts that macro F1 depends on; nothing is simulated. The paper's 0.451 is one draw.
+
+    Args:
+        truth: "gen" or "ret", N of them.
+        p_ret: The share of ret in the training prompts for the paper's "random"; 0.5 for a coin.
+
+    Raises:
+        ValueError: `p_ret` is no probability; or see `macro_f1`.
+    """
+    if not 0 <= p_ret <= 1:
+        raise ValueError(f"probability {p_ret}, expected 0 to 1")
+    macro_f1(truth, truth)  # the labels are what they should be
+    n_ret = int((np.asarray(truth) == "ret").sum())
+    n_gen = len(truth) - n_ret
+    right = np.arange(n_ret + 1)[:, None]  # ret that are called ret
+    wrong = np.arange(n_gen + 1)[None, :]  # gen that are called ret
+    called_ret = right + wrong
+    ret = _ratio(2 * right, n_ret + called_ret)
+    gen = _ratio(2 * (n_gen - wrong), n_gen + len(truth) - called_ret)
+    weights = _binomial(n_ret, p_ret)[:, None] * _binomial(n_gen, p_ret)[None, :]
+    values = (ret + gen) / 2
+    mean = float((weights * values).sum())
+    return Expected(mean, math.sqrt(float((weights * (values - mean) ** 2).sum())))
+
+
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`part / whole`, 0 where `whole` is 0 (and then `part` is too)."""
+    return np.asarray(part / np.maximum(whole, 1), np.float64)
+
+
+def _binomial(n: int, p: float) -> NDArray[np.float64]:
+    """Probabilities (n + 1,) of the number of successes; sums of positive terms only, so every digit holds."""
+    distribution = np.ones(1)
+    for _ in range(n):
+        distribution = np.convolve(distribution, [1 - p, p])
+    return distribution

@@ -1,0 +1,56 @@
+"""Human performance on PartiPrompts: each annotator against the label that all of them made (protocol 3.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gill_bench.errors import InputError
+from gill_bench.metrics.functional.decision.f1 import LABELS, macro_f1
+
+
+@dataclass(frozen=True, slots=True)
+class HumanF1:
+    """Macro F1 of annotators.
+
+    Attributes:
+        mean: Over the annotators that have a value.
+        per_annotator: In the order of the votes; None for one who never said gen or ret.
+        n: Prompts with a label.
+    """
+
+    mean: float
+    per_annotator: tuple[float | None, ...]
+    n: int
+
+
+def human_f1(votes: Sequence[Sequence[str]], labels: Sequence[str]) -> HumanF1:
+    """Macro F1 of every annotator's votes against the labels, without the prompts they called same.
+
+    The label includes the annotator's own vote; leaving it out changes nothing here, as without "same" a kept label
+    never flips when one vote goes. Over all kept prompts this is the paper's 0.851 (the authors' protocol); over the
+    test prompts, on which the models of the same table are scored, it is 0.843.
+
+    Args:
+        votes: Per prompt, "gen", "ret" or "same", one for each annotator in fixed order; a shorter row has no vote of
+            the last ones.
+        labels: Per prompt, "gen", "ret", or "same" for a prompt that is not kept and not looked at.
+
+    Raises:
+        InputError: No vote can be scored.
+        ValueError: Lengths differ, or a vote or label is none of the three.
+    """
+    if len(votes) != len(labels):
+        raise ValueError(f"{len(votes)} rows of votes and {len(labels)} labels")
+    strange = set(labels).union(*votes) - {*LABELS, "same"}
+    if strange:
+        raise ValueError(f"votes or labels {sorted(strange)}: expected 'gen', 'ret' or 'same'")
+    kept = [(row, label) for row, label in zip(votes, labels, strict=True) if label != "same"]
+    per_annotator: list[float | None] = []
+    for annotator in range(max((len(row) for row, _ in kept), default=0)):
+        pairs = [(label, row[annotator]) for row, label in kept if len(row) > annotator and row[annotator] != "same"]
+        per_annotator.append(macro_f1(*zip(*pairs, strict=True)) if pairs else None)
+    values = [value for value in per_annotator if value is not None]
+    if not values:
+        raise InputError("no annotator says gen or ret for a prompt that has a label: there is nothing to score")
+    return HumanF1(sum(values) / len(values), tuple(per_annotator), len(kept))

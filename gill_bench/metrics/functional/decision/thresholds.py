@@ -1,0 +1,102 @@
+"""Decisions by a threshold, and their macro F1 over a grid of thresholds (paper Table 6; protocol 3.11).
+
+The best threshold is chosen on the prompts that are scored: the headline is the value at one half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gill_bench.errors import InputError
+from gill_bench.metrics.functional.decision.f1 import Labels, macro_f1
+
+Scores = NDArray[np.floating]
+Rule = Callable[[Scores, float], NDArray[np.str_]]
+
+GRID: tuple[float, ...] = tuple(step / 100 for step in range(101))
+"""0, 0.01, ..., 1. The paper says "from 0 to 1" and gives no step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Macro F1 over thresholds.
+
+    Attributes:
+        at_half: At threshold 0.5, whether the grid has it or not.
+        minimum: Least over the grid.
+        maximum: Greatest over the grid.
+        best_threshold: The smallest threshold of the grid that reaches the maximum.
+    """
+
+    at_half: float
+    minimum: float
+    maximum: float
+    best_threshold: float
+
+
+def threshold_rule(probabilities: Scores, threshold: float) -> NDArray[np.str_]:
+    """The authors' rule: compare both probabilities with the threshold, and take the argmax of the two booleans.
+
+    So it says ret only if p(ret) > t and not p(gen) > t; where both or neither exceed t it is gen. Where no
+    probability equals a threshold, t and 1 - t are the same rule; every threshold but one half pushes towards gen.
+
+    Args:
+        probabilities: (N, 2), of gen and of ret, in their own precision (the threshold is rounded to it, as in torch).
+        threshold: t.
+
+    Raises:
+        InputError: A probability is not within 0 to 1.
+        ValueError: Not (N, 2).
+
+    >>> threshold_rule(np.array([[0.5, 0.5], [0.4, 0.6], [0.1, 0.9]]), 0.7).tolist()
+    ['gen', 'gen', 'ret']
+    """
+    if probabilities.ndim != 2 or probabilities.shape[1] != 2:
+        raise ValueError(f"probabilities of shape {probabilities.shape}, expected (N, 2)")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        place = int(np.flatnonzero(~((probabilities >= 0) & (probabilities <= 1)).all(axis=1))[0])
+        raise InputError(f"probabilities of prompt {place} are {probabilities[place].tolist()}, expected 0 to 1")
+    exceeds = probabilities > float(threshold)
+    return np.where(exceeds[:, 1] & ~exceeds[:, 0], "ret", "gen")
+
+
+def similarity_rule(similarities: Scores, threshold: float) -> NDArray[np.str_]:
+    """The paper's heuristic: retrieve if the best candidate is similar enough.
+
+    Args:
+        similarities: (N,), largest cosine similarity of the prompt to any candidate picture.
+        threshold: ret above it, gen at it or below.
+
+    Raises:
+        InputError: A similarity is not finite.
+        ValueError: Not (N,).
+    """
+    if similarities.ndim != 1:
+        raise ValueError(f"similarities of shape {similarities.shape}, expected (N,)")
+    if not np.isfinite(similarities).all():
+        raise InputError(f"similarity of prompt {int(np.flatnonzero(~np.isfinite(similarities))[0])} is not finite")
+    return np.where(similarities > float(threshold), "ret", "gen")
+
+
+def sweep(truth: Labels, scores: Scores, rule: Rule, grid: Sequence[float] = GRID) -> Sweep:
+    """Macro F1 of a rule at one half and over a grid.
+
+    Args:
+        truth: "gen" or "ret", N of them.
+        scores: What the rule reads: (N, 2) for `threshold_rule`, (N,) for `similarity_rule`.
+        rule: Scores and threshold to labels.
+        grid: Thresholds. Between two neighbours values may be missed; the default is fine enough to be compared with
+            the paper's three digits, and coarse enough not to search the test prompts for more than it did.
+
+    Raises:
+        InputError, ValueError: See the rule and `macro_f1`; or the grid is empty.
+    """
+    if not len(grid):
+        raise ValueError("no thresholds")
+    values = {threshold: macro_f1(truth, rule(scores, threshold)) for threshold in sorted(grid)}
+    best = max(values, key=values.__getitem__)
+    return Sweep(macro_f1(truth, rule(scores, 0.5)), min(values.values()), values[best], best)

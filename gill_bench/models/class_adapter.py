@@ -1,0 +1,334 @@
+"""A model of one's own without a card: a class in a Python file, or of an installed package.
+
+`./my_model.py:MyModel` names a class. What it can do is told by the methods it has (`gill_bench.interfaces`), what it
+reads by its attribute `inputs` (default: text and pictures; a dict where that differs by capability or method), and its
+settings by the arguments of its constructor that have a bool, number or text as default. It is constructed with these
+by name, and with `device` if it takes one.
+
+A card may name a class too. The weights of the card are then arguments of the constructor: all of them as `weights`, a
+dict of paths by the components' names, or each as an argument of its component's name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from gill_bench.cards.schema import SCHEMA_VERSION, ModelCard
+from gill_bench.errors import GillBenchError, InputError, choose_from_all, did_you_mean
+from gill_bench.interfaces import PROTOCOLS, Capability
+from gill_bench.storage.files import digest, digest_file
+from gill_bench.weights.checkpoints import first_line
+
+GROUP = "gill_bench.models"
+DEVICE = "device"
+WEIGHTS = "weights"
+_EVERYTHING = ("text", "image")
+
+
+class ClassAdapter:
+    """The adapter of a class: what a module with `Settings`, `check` and `load` is for a card.
+
+    Args:
+        kind: The class.
+        where: What it is called in errors, as the user wrote it.
+        components: Names of the weights of its card. They are no settings.
+
+    Raises:
+        InputError: An argument of its constructor has no default, or none takes the weights.
+    """
+
+    def __init__(self, kind: type, where: str, components: Collection[str] = ()) -> None:
+        self._kind, self._where = kind, where
+        self._paths = _arguments_for_weights(kind, where, components)
+        self.defaults = dict(_settings_of(kind, where, self._paths))
+        self.Settings = _schema(kind, self.defaults)
+
+    def check(self, weights: Mapping[str, Path], settings: BaseModel) -> None:
+        """Nothing is known before the class is constructed."""
+
+    def load(self, weights: Mapping[str, Path], settings: BaseModel, device: str) -> object:
+        """Construct the class.
+
+        Raises:
+            GillBenchError: It raised something; with the line.
+        """
+        arguments: dict[str, Any] = {name: getattr(settings, _field(name)) for name in self.defaults}
+        if DEVICE in inspect.signature(self._kind).parameters:
+            arguments[DEVICE] = device
+        arguments |= {name: dict(weights) if name == WEIGHTS else weights[name] for name in self._paths}
+        try:
+            return self._kind(**arguments)
+        except GillBenchError:
+            raise
+        except Exception as error:
+            raise GillBenchError(
+                f"{self._where}: could not be constructed: {explain_exception(error, file_of(self._kind))}"
+            ) from error
+
+
+def names_a_class(name: str) -> bool:
+    """Whether the name of a model is that of a Python file, with or without a class.
+
+    >>> names_a_class("./my_model.py:MyModel"), names_a_class("my.python.toml")
+    (True, False)
+    """
+    return re.search(r"\.py(:|$)", name) is not None
+
+
+def card_of_class(name: str) -> ModelCard:
+    """A card made from a class in a file.
+
+    Args:
+        name: `file.py:Class`. The file is run: naming it is trusting it.
+
+    Raises:
+        InputError: No such file or class, the file cannot be run, or the class is no model; says what was expected.
+    """
+    path, _, class_name = name.partition(":")
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"{name}: {path}: no such file")
+    module = run_file(file)
+    classes = {key: kind for key, kind in vars(module).items() if inspect.isclass(kind) and _is_of(kind, module)}
+    if not class_name:
+        hint = did_you_mean("", classes) if classes else "it has none"
+        raise InputError(f"{name}: expected a class too, as in {path}:MyModel; {hint}")
+    kind = getattr(module, class_name, None)
+    if not inspect.isclass(kind):
+        what = "no class" if kind is None else f"{type(kind).__name__}, not a class,"
+        raise InputError(f"{name}: {what} named {class_name!r} in {path}; {did_you_mean(class_name, classes)}")
+    return _card(kind, _row_name(class_name, name), f"{file.name}:{class_name}", str(file.resolve().parent), name)
+
+
+def card_of_entry_point(name: str) -> ModelCard | None:
+    """A card made from a class that an installed package offers in the group `gill_bench.models`, or None.
+
+    Raises:
+        InputError: The class is no model, or what is offered cannot be imported.
+    """
+    kind = _entry_point(name)
+    return _card(kind, name, name, "", name) if inspect.isclass(kind) and not is_adapter(kind) else None
+
+
+def is_adapter(found: object) -> bool:
+    """Whether something is an adapter itself, with `Settings`, `check` and `load`."""
+    return all(hasattr(found, part) for part in ("Settings", "check", "load"))
+
+
+def entry_point_names() -> list[str]:
+    """Names in the group `gill_bench.models`."""
+    return [point.name for point in entry_points(group=GROUP)]
+
+
+def run_file(file: Path) -> ModuleType:
+    """Run a user's own file as an import would, once per process as long as it stays the same.
+
+    Raises:
+        InputError: It raised something; with the line.
+    """
+    name = f"gill_bench_adapter_{digest([str(file.resolve()), digest_file(file)])[:8]}_{file.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = module_from_spec(spec)  # pydantic looks annotations up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, Exception | SystemExit):
+            raise InputError(f"{file}: cannot be run: {explain_exception(error, file)}") from error
+        raise
+    return module
+
+
+def explain_exception(error: BaseException, file: Path | None) -> str:
+    """Kind and message of an exception, and the last line of a file that it came through.
+
+    >>> explain_exception(ValueError("too long"), None)
+    'ValueError: too long'
+    """
+    message = first_line(error)
+    said = type(error).__name__ + ("" if message == type(error).__name__ else f": {message}")
+    if file is None:
+        return said
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == file]
+    own = own or [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    line = error.lineno if isinstance(error, SyntaxError) else own[-1].lineno if own else None
+    return said if line is None else f"line {line}: {said}"
+
+
+def _card(kind: type, name: str, adapter: str, home: str, where: str) -> ModelCard:
+    capabilities = _capabilities(kind, where)
+    try:
+        return ModelCard(
+            schema=SCHEMA_VERSION,
+            name=name,
+            title=kind.__name__,
+            adapter=adapter,
+            capabilities=capabilities,
+            inputs=_inputs_of(kind, capabilities, where),
+            settings=ClassAdapter(kind, where).defaults,
+            home=home,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = f"{first['loc'][0]} = {first['input']!r}: " if first["loc"] else ""
+        raise InputError(f"{where}: {key}{first['msg'].lower()}") from error
+
+
+def _capabilities(kind: type, where: str) -> tuple[Capability, ...]:
+    """What a class can do; half of a capability is a mistake."""
+    found: list[Capability] = []
+    all_methods = {name: _methods(protocol) for name, protocol in PROTOCOLS.items()}
+    for name, methods in all_methods.items():
+        there = [method for method in methods if callable(getattr(kind, method, None))]
+        if there and len(there) < len(methods):
+            lacking = next(method for method in methods if method not in there)
+            raise InputError(f"{where}: has {there[0]!r}, but {_a(name)} needs {lacking!r} too")
+        if there:
+            found.append(name)
+    if not found:
+        expected = "; ".join(f"{name}: {', '.join(methods)}" for name, methods in all_methods.items())
+        raise InputError(f"{where}: has none of the methods of a model; expected those of one or more of\n{expected}")
+    return tuple(found)
+
+
+def _inputs_of(kind: type, capabilities: Sequence[Capability], where: str) -> Any:
+    """The `inputs` of a class by capability, where they were given by capability or by method.
+
+    Capabilities that it does not name read text and pictures, as all do of a class without `inputs`.
+    """
+    given = getattr(kind, "inputs", _EVERYTHING)
+    if not isinstance(given, Mapping):
+        return given
+    by_capability: dict[str, Any] = dict.fromkeys(capabilities, _EVERYTHING)
+    names: dict[str, Capability] = {name: name for name in capabilities}
+    for capability in capabilities:
+        # Only what takes prompts: the pictures that `embed_images` is given are no prompt.
+        takers = {name for name in _methods(PROTOCOLS[capability]) if _takes_prompts(PROTOCOLS[capability], name)}
+        names |= dict.fromkeys(takers, capability)
+    said: dict[str, str] = {}
+    for name, reads in given.items():
+        if name not in names:
+            raise InputError(f"{where}: inputs[{name!r}]: {choose_from_all(str(name), names)}")
+        target = names[name]
+        if target in said and set(by_capability[target]) != set(reads):
+            raise InputError(
+                f"{where}: inputs[{said[target]!r}] and inputs[{name!r}] differ, but both are {_a(target)}"
+            )
+        by_capability[target], said[target] = reads, name
+    return by_capability
+
+
+def _takes_prompts(protocol: type, method: str) -> bool:
+    return "prompts" in inspect.signature(getattr(protocol, method)).parameters
+
+
+def _methods(protocol: type) -> list[str]:
+    return [name for name, value in vars(protocol).items() if inspect.isfunction(value) and not name.startswith("_")]
+
+
+def _arguments_for_weights(kind: type, where: str, components: Collection[str]) -> tuple[str, ...]:
+    """The arguments of the constructor that take a card's weights: `weights`, or one per component."""
+    if not components:
+        return ()
+    named = {
+        name
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    if WEIGHTS in named:
+        return (WEIGHTS,)
+    untaken = [name for name in components if name not in named - {DEVICE}]
+    if untaken:
+        raise InputError(
+            f"{where}: the card has [weights.{untaken[0]}], which no argument of the constructor takes; give the"
+            f" constructor an argument {WEIGHTS!r}, a dict of paths by name, or one argument per component"
+            f" ({', '.join(components)}), or take the weights out of the card"
+        )
+    return tuple(components)
+
+
+def _settings_of(kind: type, where: str, paths: Collection[str]) -> Iterator[tuple[str, bool | int | float | str]]:
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if name == DEVICE or name in paths or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if parameter.default is parameter.empty or parameter.kind is parameter.POSITIONAL_ONLY:
+            raise InputError(
+                f"{where}: its constructor needs {name!r}; give it a default, by which it becomes a setting, or write"
+                f" a card: weights come from its [weights.{'NAME' if name == WEIGHTS else name}] (see CONTRIBUTING.md)"
+            )
+        if isinstance(parameter.default, bool | int | float | str):
+            yield name, parameter.default
+
+
+def _schema(kind: type, defaults: Mapping[str, object]) -> type[BaseModel]:
+    """Settings by the annotations of the constructor, where they can be read, else by the kind of the default."""
+    try:
+        hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc]
+    except (NameError, AttributeError, TypeError):  # annotations may name what is imported for type checkers alone
+        hints = {}
+    # Under another name, so that a setting may be called as any method of pydantic's is.
+    fields = {
+        _field(name): (hints.get(name, type(value)), Field(value, alias=name)) for name, value in defaults.items()
+    }
+    config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    return create_model("Settings", __config__=config, **fields)  # type: ignore[no-any-return, call-overload]
+
+
+def _field(name: str) -> str:
+    return f"setting_{name}"
+
+
+def _row_name(class_name: str, where: str) -> str:
+    """A class's name as cards write names.
+
+    >>> _row_name("MyModel", ""), _row_name("GILLPlus2", "")
+    ('my-model', 'gill-plus2')
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", class_name.strip("_")).lower()
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", words):
+        raise InputError(f"{where}: name the class with Latin letters and digits, for files and tables")
+    return words
+
+
+def row_name(class_name: str) -> str:
+    """What a class of this name is called in rows; the name as it is, where that is no class's."""
+    return _row_name(class_name, class_name) if class_name.isidentifier() and class_name.isascii() else class_name
+
+
+def _is_of(kind: type, module: ModuleType) -> bool:
+    return kind.__module__ == module.__name__
+
+
+def file_of(kind: type) -> Path | None:
+    """The file in which a class is, if it is in one."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return Path(file).resolve() if file else None
+
+
+def _entry_point(name: str) -> object:
+    point = next((point for point in entry_points(group=GROUP) if point.name == name), None)
+    if point is None:
+        return None
+    try:
+        return point.load()
+    except Exception as error:
+        raise InputError(f"{name}: {point.value} cannot be imported: {explain_exception(error, None)}") from error
+
+
+def _a(name: str) -> str:
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"

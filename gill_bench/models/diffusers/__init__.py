@@ -1,0 +1,1 @@
+"""Pipelines of diffusers: loading them, and sampling with noise that belongs to one picture."""

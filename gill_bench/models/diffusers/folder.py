@@ -1,0 +1,120 @@
+"""Folders in diffusers' layout: what can be known of them without importing diffusers or torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gill_bench.errors import InputError, did_you_mean
+from gill_bench.weights.checkpoints import check_network_files, read_json
+from gill_bench.weights.network_files import LIBRARIES
+
+# Of diffusers' AUTO_TEXT2IMAGE_PIPELINES_MAPPING, those that need nothing but a prompt and one folder.
+TEXT_TO_IMAGE = (
+    "AuraFlowPipeline",
+    "FluxPipeline",
+    "HunyuanDiTPipeline",
+    "Kandinsky3Pipeline",
+    "LatentConsistencyModelPipeline",
+    "PixArtAlphaPipeline",
+    "PixArtSigmaPipeline",
+    "SanaPipeline",
+    "StableDiffusion3Pipeline",
+    "StableDiffusionPipeline",
+    "StableDiffusionXLPipeline",
+)
+TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3", "tokenizer_4")
+SAFETY = ("safety_checker", "feature_extractor")
+_CONFIGS = {
+    "scheduler": ("scheduler_config.json",),
+    "feature_extractor": ("preprocessor_config.json", "processor_config.json"),
+    "tokenizer": ("tokenizer.json", "tokenizer_config.json", "vocab.json", "spiece.model"),
+}
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """Read `model_index.json`, without the parts that it says are absent.
+
+    Raises:
+        InputError: Missing, or not the index of a pipeline.
+    """
+    file = path / "model_index.json"
+    if path.is_file():
+        raise InputError(
+            f"{path}: a single file, expected the folder of a pipeline in diffusers' layout; write one from it with"
+            " diffusers (DiffusionPipeline class: from_single_file, then save_pretrained)"
+        )
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; expected a pipeline in diffusers' layout, as save_pretrained writes")
+    index = read_json(file)
+    if not isinstance(index.get("_class_name"), str):
+        raise InputError(f"{file}: no '_class_name': not the index of a diffusers pipeline")
+    return {name: value for name, value in index.items() if value != [None, None]}
+
+
+_RENAMED = {"CLIPFeatureExtractor": "CLIPImageProcessor"}
+"""Classes of transformers 4 in published indices, by their names in transformers 5; diffusers reads them so too."""
+
+
+def parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Library and class by name of the parts that are there."""
+    return {
+        name: (str(value[0]), _RENAMED.get(value[1], str(value[1])))
+        for name, value in index.items()
+        if isinstance(value, list) and len(value) == 2 and all(isinstance(item, str) for item in value)
+    }
+
+
+def check_pipeline_folder(path: Path, *, safety_checker: bool) -> dict[str, Any]:
+    """Check that a folder holds a whole text-to-image pipeline, and return its index.
+
+    Args:
+        path: Folder with `model_index.json`.
+        safety_checker: Whether the safety checker will be loaded; it may be absent, but not damaged.
+
+    Raises:
+        InputError: Names the file or folder that is missing, empty, cut off, or of another kind of model.
+    """
+    index = read_index(path)
+    name = index["_class_name"]
+    if name not in TEXT_TO_IMAGE:
+        raise InputError(
+            f"{path / 'model_index.json'}: {name} is not a text-to-image pipeline that is known here; "
+            f"{did_you_mean(name, TEXT_TO_IMAGE)}"
+        )
+    for part, (library, _) in parts(index).items():
+        if part in SAFETY and (not safety_checker or not (path / part).is_dir()):
+            continue
+        _check_part(path / part, library)
+    return index
+
+
+def ignores_guidance(kind: str, transformer: Mapping[str, Any]) -> bool:
+    """Whether a pipeline takes `guidance_scale` and does nothing with it: FLUX without the embedding that reads it.
+
+    Args:
+        kind: Class of the pipeline.
+        transformer: The config of its transformer; empty where it has none.
+    """
+    return kind == "FluxPipeline" and not transformer.get("guidance_embeds", False)
+
+
+def _check_part(folder: Path, library: str) -> None:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder, but model_index.json lists it")
+    kind = folder.name.rstrip("_0123456789")
+    configs = [folder / name for name in _CONFIGS.get(kind, ("config.json",))]
+    there = [file for file in configs if file.is_file()]
+    if not there:
+        raise InputError(f"{folder}: no {configs[0].name}")
+    for file in there:
+        if file.stat().st_size == 0:
+            raise InputError(f"{file}: empty file")
+    lone = [name for name in ("vocab.json", "merges.txt") if not (folder / name).is_file()]
+    if kind == "tokenizer" and len(lone) == 1 and not (folder / "tokenizer.json").is_file():
+        raise InputError(f"{folder}: no {lone[0]}, without which its other files are no tokenizer")
+    if kind in _CONFIGS:
+        return
+    # A class of diffusers' pipelines, such as the safety checker, may be built on either library.
+    check_network_files(folder, next((name for name in LIBRARIES if name == library), None))

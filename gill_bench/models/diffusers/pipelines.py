@@ -1,0 +1,309 @@
+"""Pipelines of diffusers: loading them from a folder, and sampling from prompt embeddings with one noise per picture.
+
+Shared by every model that ends in a diffusion decoder. The real pipeline does the work; what is added is the strictness
+that its loader lacks (a weight that is missing from a file is an error, not a random number), and noise that belongs to
+a picture rather than to its place in a batch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from gill_bench.errors import GillBenchError, InputError, did_you_mean
+from gill_bench.interfaces import GeneratedImage, Noise
+from gill_bench.models.diffusers.folder import SAFETY, TOKENIZERS, parts, read_index
+from gill_bench.models.diffusers.schedulers import SCHEDULERS, SchedulerName
+from gill_bench.models.diffusers.shared_noise import Latents, assert_one_draw, generator_for
+from gill_bench.models.literal import literal
+from gill_bench.models.sharing import shared
+from gill_bench.weights.checkpoints import (
+    LOADING_ERRORS,
+    check_complete,
+    check_network_types,
+    first_line,
+    loader_options,
+    quiet_loading,
+    read_json,
+)
+from gill_bench.weights.network_files import Library
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_log = logging.getLogger(__name__)
+
+
+class Pipeline(Protocol):
+    """What is used of a pipeline of diffusers, which has no types that a checker can follow."""
+
+    scheduler: Any
+    text_encoder: Any
+    tokenizer: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+
+    def encode_prompt(self, *arguments: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings of prompts, and of the empty prompt."""
+
+    def numpy_to_pil(self, images: np.ndarray[Any, Any]) -> list[Image.Image]:
+        """Pictures from arrays (N, height, width, 3) of values from 0 to 1."""
+
+    def __call__(self, **arguments: Any) -> Any:
+        """Generate: an object with `images`, and maybe `nsfw_content_detected`."""
+
+
+def resolve_dtype(name: str, device: str, accelerator: torch.dtype) -> torch.dtype:
+    """The dtype of a setting.
+
+    Args:
+        name: "auto", "float32", "float16" or "bfloat16".
+        device: A torch device, such as "cpu" or "cuda:0".
+        accelerator: What "auto" means on anything but a CPU; there it is float32.
+
+    Raises:
+        InputError: Unknown name.
+    """
+    if name == "auto":
+        return torch.float32 if torch.device(device).type == "cpu" else accelerator
+    if name not in _DTYPES:
+        raise InputError(f"dtype = {name!r}; {did_you_mean(name, ['auto', *_DTYPES])}")
+    return _DTYPES[name]
+
+
+def load_pipeline(
+    path: Path, *, dtype: torch.dtype, device: str, scheduler: SchedulerName, safety_checker: bool
+) -> Pipeline:
+    """Load a text-to-image pipeline from a local folder in diffusers' layout, ready to be called on `device`.
+
+    Args:
+        path: Folder with `model_index.json`.
+        dtype: Of all networks, whatever the files hold.
+        device: A torch device.
+        scheduler: Sampler; takes over the noise schedule of the one in the folder.
+        safety_checker: Whether flagged pictures are blackened, as in the stock pipeline. With True and a folder that
+            has none, the pipeline works without one, and a warning says so.
+
+    Raises:
+        InputError: A part is missing, damaged, incomplete or of another model; names folder or file.
+    """
+    import diffusers
+
+    index = read_index(path)
+    absent: dict[str, None] = {name: None for name in SAFETY if name in index and not (path / name).is_dir()}
+    # Parts that the folder says it is without, such as the T5 of many copies of Stable Diffusion 3.
+    without = [name for name, value in read_json(path / "model_index.json").items() if value == [None, None]]
+    absent |= dict.fromkeys(name for name in without if name not in SAFETY)
+    if "safety_checker" in index and not safety_checker:
+        absent["safety_checker"] = None
+    if safety_checker and ("safety_checker" not in index or "safety_checker" in absent):
+        _log.warning("%s has no safety checker: no picture will be flagged", path.name)
+    options: dict[str, Any] = dict(absent)
+    if "safety_checker" in absent:
+        # Else the pipeline prints five lines about what the caller has just chosen.
+        options["requires_safety_checker"] = False
+    with quiet_loading():
+        for name, (library, kind) in parts(index).items():
+            if name not in absent:
+                options.update(_load_network(path / name, name, library, kind, dtype, device))
+        try:
+            # local_files_only, and no trust_remote_code: nothing but this folder is read, and no code from it.
+            pipeline = getattr(diffusers, index["_class_name"]).from_pretrained(path, local_files_only=True, **options)
+        except LOADING_ERRORS as error:
+            raise InputError(f"{path}: cannot be loaded as a pipeline: {first_line(error)}") from error
+    _check_vocabulary(pipeline, path)
+    for name in TOKENIZERS:
+        if getattr(pipeline, name, None) is not None:
+            literal(getattr(pipeline, name))
+    set_scheduler(pipeline, scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    if torch.device(device).type != "cpu" and hasattr(pipeline.vae, "enable_slicing"):
+        # Decoding a batch of 512 x 512 pictures at once needs more memory than all of the denoising.
+        pipeline.vae.enable_slicing()
+    placed: Pipeline = pipeline.to(device)
+    return placed
+
+
+def set_scheduler(pipeline: Pipeline, name: SchedulerName) -> None:
+    """Replace the sampler of a pipeline by another one over the same noise schedule.
+
+    Raises:
+        InputError: The pipeline's own sampler is of a kind that this one cannot replace (flow matching).
+    """
+    if name == "default":
+        return
+    import diffusers
+
+    kind = getattr(diffusers, SCHEDULERS[name])
+    current = pipeline.scheduler
+    if not isinstance(current, kind) and kind not in current.compatibles:
+        raise InputError(f"scheduler = {name!r} cannot replace {type(current).__name__}; use scheduler = 'default'")
+    pipeline.scheduler = kind.from_config(current.config)
+
+
+def sample(
+    pipeline: Pipeline,
+    prompt_embeds: torch.Tensor,
+    noise: Sequence[Sequence[Noise]],
+    *,
+    num_inference_steps: int,
+    guidance_scale: float,
+) -> list[list[GeneratedImage]]:
+    """Generate pictures from prompt embeddings, all in one call of the pipeline (protocol 1.14).
+
+    A picture depends on its embedding and its noise, and on nothing else in the batch, up to the rounding of batched
+    matrix products.
+
+    Args:
+        pipeline: A Stable Diffusion pipeline.
+        prompt_embeds: (N, L, D), L tokens of D dimensions.
+        noise: N sequences, one noise for each picture wanted.
+        num_inference_steps: Steps of the sampler.
+        guidance_scale: Classifier-free guidance; 1 or less means none.
+
+    Returns:
+        N lists, aligned with `noise`. Pictures that the safety checker blackened are flagged.
+
+    Raises:
+        InputError: Shared noise (`skip` above 0) with a sampler that draws more than the first latent.
+    """
+    if prompt_embeds.ndim != 3 or len(prompt_embeds) != len(noise):
+        raise ValueError(f"prompt_embeds {tuple(prompt_embeds.shape)} for {len(noise)} sequences of noise")
+    counts = torch.tensor([len(group) for group in noise], dtype=torch.int64, device=prompt_embeds.device)
+    embeds = prompt_embeds.repeat_interleave(counts, dim=0)
+    guidance: dict[str, torch.Tensor] = {}
+    if guidance_scale > 1 and len(embeds):
+        negative = unconditional(pipeline, prompt_embeds)
+        guidance["negative_prompt_embeds"] = negative.expand(len(embeds), -1, -1)
+    return run(
+        pipeline,
+        noise,
+        prompt_embeds=embeds,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        **guidance,
+    )
+
+
+def run(pipeline: Pipeline, noise: Sequence[Sequence[Noise]], **arguments: object) -> list[list[GeneratedImage]]:
+    """Call a pipeline once, with one generator per noise, and group its pictures as `noise` is grouped.
+
+    Args:
+        pipeline: Any text-to-image pipeline.
+        noise: N sequences of noise.
+        **arguments: Passed to the pipeline; whatever has a batch dimension has one entry per noise.
+
+    Raises:
+        InputError: Shared noise with a sampler that draws more than the first latent, or a pipeline without a UNet.
+        GillBenchError: A picture is not finite.
+    """
+    flat = list(chain.from_iterable(noise))
+    if not flat:
+        return [[] for _ in noise]
+    latents = Latents.of(pipeline) if any(item.skip for item in flat) else None
+    generators = [generator_for(item, latents) for item in flat]
+    with _quiet(pipeline):
+        output = pipeline(generator=generators, output_type="np", **arguments)
+    if latents is not None:
+        assert_one_draw(pipeline.scheduler, flat, generators, latents)
+    flags = getattr(output, "nsfw_content_detected", None) or [False] * len(flat)
+    if not bool(np.isfinite(output.images).all()):
+        # As a picture it would be black, and black pictures score well with some metrics.
+        raise GillBenchError("a picture is not finite: the weights are damaged, or the precision is too narrow (dtype)")
+    images = pipeline.numpy_to_pil(output.images)
+    pictures = iter([GeneratedImage(image, bool(flag)) for image, flag in zip(images, flags, strict=True)])
+    return [[next(pictures) for _ in group] for group in noise]
+
+
+_unconditional: WeakKeyDictionary[Pipeline, dict[tuple[int, torch.dtype], torch.Tensor]] = WeakKeyDictionary()
+
+
+@torch.no_grad()
+def unconditional(pipeline: Pipeline, prompt_embeds: torch.Tensor) -> torch.Tensor:
+    """The embedding (1, L, D) of the empty prompt, padded to the length of `prompt_embeds`.
+
+    The pipeline's own, which it would compute again in every call; kept here for the life of the pipeline.
+    """
+    known = _unconditional.setdefault(pipeline, {})
+    key = (prompt_embeds.shape[1], pipeline.text_encoder.dtype)
+    if key not in known:
+        _, known[key] = pipeline.encode_prompt(None, pipeline.device, 1, True, prompt_embeds=prompt_embeds[:1])
+    return known[key]
+
+
+def _check_vocabulary(pipeline: Any, path: Path) -> None:
+    for name in TOKENIZERS:
+        suffix = name.removeprefix("tokenizer")
+        tokenizer = getattr(pipeline, name, None)
+        rows = getattr(getattr(getattr(pipeline, f"text_encoder{suffix}", None), "config", None), "vocab_size", None)
+        if tokenizer is not None and isinstance(rows, int) and tokenizer.vocab_size > rows:
+            raise InputError(
+                f"{path / f'tokenizer{suffix}'}: {tokenizer.vocab_size} tokens, but text_encoder{suffix} has {rows}"
+                " embeddings: the files are of different models"
+            )
+
+
+def _load_network(
+    folder: Path, name: str, library: str, kind: str, dtype: torch.dtype, device: str
+) -> dict[str, torch.nn.Module]:
+    """One part, if it is a network, shared with other pipelines; empty for tokenizers, schedulers and so on."""
+    origin = library if library in ("diffusers", "transformers") else f"diffusers.pipelines.{library}"
+    try:
+        network = getattr(import_module(origin), kind)
+        if not issubclass(network, torch.nn.Module):
+            return {}
+    except LOADING_ERRORS as error:
+        raise InputError(f"{folder}: cannot be loaded as {kind}: {first_line(error)}") from error
+    return {name: shared(network, folder, dtype, device, lambda: _read_network(network, folder, library, dtype))}
+
+
+def _read_network(network: Any, folder: Path, library: str, dtype: torch.dtype) -> torch.nn.Module:
+    """Load a network with every one of its weights."""
+    owner: Library = "transformers" if issubclass(network, PreTrainedModel) else "diffusers"
+    files = loader_options(folder, owner)
+    try:
+        # Of diffusers, the loader's own error names a weight of another shape.
+        options = (
+            {"torch_dtype": dtype} if library == "diffusers" else {"dtype": dtype, "ignore_mismatched_sizes": True}
+        )
+        loaded, report = network.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True, **options, **files
+        )
+    except LOADING_ERRORS as error:
+        raise InputError(f"{folder}: cannot be loaded as {network.__name__}: {first_line(error)}") from error
+    check_complete(report, folder, network.__name__)
+    check_network_types(loaded, folder, owner)
+    read: torch.nn.Module = loaded
+    return read
+
+
+@contextmanager
+def _quiet(pipeline: Pipeline) -> Iterator[None]:
+    """Without the checker's advice to try another prompt, and every cut prompt in full: both are counted."""
+    names = (
+        "diffusers.pipelines.stable_diffusion.safety_checker",
+        "transformers.tokenization_utils_base",
+        type(pipeline).__module__,
+    )
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,1 @@
+"""The reader of text and pictures that GILL, FROMAGe, CLIP and language models share."""

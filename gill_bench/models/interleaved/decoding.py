@@ -1,0 +1,197 @@
+"""Generating text: batched greedy continuation, and one prompt as the authors' `generate` does it (protocol 1.12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gill_bench.models.interleaved.language import LanguageModel
+from gill_bench.models.interleaved.tokens import LanguageTokens
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingOptions:
+    """How one prompt is continued; names and defaults are the authors'.
+
+    Attributes:
+        num_words: Iterations at most, each one token, or all [IMG] tokens at once. 2 is the least that gives a picture:
+            the first emits the tokens, the second reads them.
+        min_word_tokens: Iterations in which no [IMG] token can come.
+        ret_scale_factor: Above 1, the logit of [IMG0] becomes its absolute value times this.
+        gen_scale_factor: Likewise, and both multiply: retrieval and generation share their tokens. Not for FROMAGe.
+        temperature: 0 = greedy.
+        top_p: Nucleus; must be 1 with temperature 0.
+    """
+
+    num_words: int
+    min_word_tokens: int = 0
+    ret_scale_factor: float = 1.0
+    gen_scale_factor: float = 1.0
+    temperature: float = 0.0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.num_words < 1:
+            raise ValueError(f"num_words = {self.num_words}, expected at least 1")
+        if self.temperature < 0 or not 0 < self.top_p <= 1:
+            raise ValueError(f"temperature = {self.temperature}, top_p = {self.top_p}, expected >= 0, and in 0..1")
+        if self.temperature == 0 and self.top_p != 1:
+            raise ValueError(f"top_p = {self.top_p} needs a temperature above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What came of one prompt.
+
+    Attributes:
+        ids: All generated ids, the [IMG] tokens included.
+        states: (number of generated ids that were read, e). The ids of the last iteration are not read.
+    """
+
+    ids: list[int]
+    states: Tensor
+
+
+def scale_of_gill(logit: Tensor, options: DecodingOptions) -> Tensor:
+    """The logit of [IMG0], scaled."""
+    for factor in (options.ret_scale_factor, options.gen_scale_factor):
+        if factor > 1:
+            logit = logit.abs() * factor
+    return logit
+
+
+@torch.inference_mode()
+def decode(
+    language: LanguageModel,
+    tokens: LanguageTokens,
+    embeddings: Tensor,
+    options: DecodingOptions,
+    generator: torch.Generator | None = None,
+    *,
+    scale: Callable[[Tensor, DecodingOptions], Tensor] = scale_of_gill,
+    use_cache: bool = True,
+) -> Decoded:
+    """Continue one sequence of input embeddings (T, e). There is no end-of-text: it goes on for `num_words` iterations.
+
+    Args:
+        language: Language model.
+        tokens: Tokenizer.
+        embeddings: What is continued.
+        options: See there.
+        generator: For temperatures above 0; None = torch's global one.
+        scale: Changes the logit of the first token of a picture.
+        use_cache: See `LanguageModel.start`.
+
+    Raises:
+        InputError: The sequence grows longer than the language model reads.
+    """
+    first, *others = tokens.image_ids
+    ids: list[int] = []
+    states = [embeddings[:0]]
+    pending: list[int] = []
+    continuation = None
+    for iteration in range(options.num_words):
+        language.require_room(len(embeddings) + len(ids), "prompt")
+        if continuation is None:
+            continuation = language.start([embeddings], use_cache)
+        else:
+            states.append(continuation.read(language.embed(pending)[None])[0])
+        logits = language.logits(continuation.last)[0]
+        logits[others] = -torch.inf
+        if iteration < options.min_word_tokens:
+            logits[first] = -torch.inf
+        else:
+            logits[first] = scale(logits[first], options)
+        token = choose(logits, options.temperature, options.top_p, generator)
+        pending = tokens.image_ids if token == first else [token]
+        ids += pending
+    return Decoded(ids, torch.cat(states))
+
+
+def choose(logits: Tensor, temperature: float, top_p: float, generator: torch.Generator | None = None) -> int:
+    """Choose the next token from logits (vocabulary,): the largest, or drawn from the nucleus.
+
+    The nucleus is the smallest set of likeliest tokens whose probability exceeds `top_p`. Drawing uses the softmax,
+    where the authors exponentiate bare logits, which is the same distribution until it overflows.
+    """
+    if temperature == 0:
+        return int(logits.argmax())
+    probabilities = (logits.float() / temperature).softmax(dim=-1)
+    if top_p < 1:
+        ordered, order = probabilities.sort(descending=True)
+        before = ordered.cumsum(dim=0).roll(1)
+        before[0] = 0
+        probabilities[order[before > top_p]] = 0
+    if generator is not None:
+        probabilities = probabilities.to(generator.device)
+    return int(torch.multinomial(probabilities, 1, generator=generator))
+
+
+@torch.inference_mode()
+def greedy_texts(
+    language: LanguageModel,
+    tokens: LanguageTokens,
+    sequences: Sequence[Tensor],
+    max_new_tokens: int,
+    stop: Sequence[str],
+    *,
+    use_cache: bool = True,
+    first: int = 0,
+) -> list[str]:
+    """Continue N sequences, each (T_i, e), greedily, without the tokens that stand for pictures.
+
+    Args:
+        language: Language model.
+        tokens: Tokenizer.
+        sequences: What is continued.
+        max_new_tokens: At most.
+        stop: Strings that end a text.
+        use_cache: See `LanguageModel.start`.
+        first: Number of the first sequence, for errors.
+
+    Returns:
+        N texts, each cut before the first occurrence of a stop string, else of `max_new_tokens` tokens. OPT's
+        end-of-text does not end a text, as in the authors' code.
+
+    Raises:
+        InputError: A sequence would grow longer than the language model reads.
+    """
+    if max_new_tokens <= 0:
+        return [""] * len(sequences)
+    for place, sequence in enumerate(sequences, start=first):
+        language.require_room(len(sequence) + max_new_tokens - 1, f"prompt {place}")
+    continuation = language.start(sequences, use_cache)
+    ids: list[list[int]] = [[] for _ in sequences]
+    while True:
+        logits = language.logits(continuation.last)
+        logits[:, tokens.image_ids] = -torch.inf
+        chosen = logits.argmax(dim=-1)
+        for row, token in zip(ids, chosen.tolist(), strict=True):
+            row.append(token)
+        texts = [tokens.decode(row) for row in ids] if stop or len(ids[0]) == max_new_tokens else []
+        if len(ids[0]) == max_new_tokens or (stop and all(cut(text, stop) != text for text in texts)):
+            return [cut(text, stop) for text in texts]
+        continuation.read(language.embed(chosen.tolist())[:, None])
+
+
+def cut(text: str, stop: Sequence[str]) -> str:
+    """Cut a text before the first occurrence of a stop string.
+
+    >>> cut("yes. no", [".", "e"])
+    'y'
+    """
+    return text[: min((text.find(part) for part in stop if part and part in text), default=len(text))]
+
+
+def truncate_caption(text: str) -> str:
+    r"""Cut a generated text as the authors do: after its first line, else after its first period (protocol 1.13).
+
+    >>> truncate_caption("\na dog. it runs")
+    'a dog.'
+    """
+    text = text.strip("\n")
+    end = text.find("\n") + 1 or text.find(".") + 1
+    return text[:end] if end else text

@@ -1,0 +1,228 @@
+"""The frozen OPT: embeddings, states after the final norm, and logits (protocol 1.5).
+
+Shared by every model that reads prompts through OPT: GILL, FROMAGe, and OPT by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding, linear
+from torch.nn.utils.rnn import pad_sequence
+
+from gill_bench.errors import InputError
+from gill_bench.models.interleaved.caching import argument_of, cache_of
+from gill_bench.models.interleaved.loading import freeze, shared_network
+
+
+class LanguageModel:
+    """OPT, with rows of its own at the end of the tied embedding table.
+
+    The authors resize the table and write into it. Here it stays as it is, since other models may have it too, and what
+    would be written or appended stands beside it.
+
+    Args:
+        model: `OPTForCausalLM`.
+        vocabulary: Tokens, the additions included, which may be fewer than the table's rows. None = the table's rows.
+        image_embeddings: (r, e), in place of the last r rows. None = as they are.
+    """
+
+    def __init__(self, model: Any, vocabulary: int | None = None, image_embeddings: Tensor | None = None) -> None:
+        self._model: Any = freeze(model)
+        self._decoder: Any = model.model.decoder
+        table = model.get_input_embeddings().weight
+        own = table[:0] if image_embeddings is None else image_embeddings.detach().to(table)
+        before_own = (len(table) if vocabulary is None else vocabulary) - len(own)
+        # Zeros where the table ends before the added tokens begin, which OPT's does not.
+        self._own: Tensor = torch.cat([table.new_zeros(max(before_own - len(table), 0), own.shape[1]), own])
+        self._table: Tensor = table[:before_own]
+        self._head: Tensor = model.lm_head.weight[:before_own]  # the same, in every OPT that was published
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        dtype: torch.dtype,
+        device: str,
+        vocabulary: int | None = None,
+        image_embeddings: Tensor | None = None,
+    ) -> LanguageModel:
+        """Load from an OPT folder.
+
+        Raises:
+            InputError: Files are missing or damaged.
+        """
+        from transformers import OPTForCausalLM
+
+        return cls(shared_network(OPTForCausalLM, folder, dtype, device), vocabulary, image_embeddings)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        device: torch.device = self._model.device
+        return device
+
+    @property
+    def positions(self) -> int:
+        """Longest sequence that it reads."""
+        return int(self._model.config.max_position_embeddings)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its weights."""
+        dtype: torch.dtype = self._model.dtype
+        return dtype
+
+    def embed(self, ids: Sequence[int] | Tensor) -> Tensor:
+        """Input embeddings (T, e) of T ids."""
+        places = torch.as_tensor(ids, dtype=torch.long, device=self.device)
+        if not len(self._own):
+            return embedding(places, self._table)
+        last = len(self._table) - 1
+        embeddings = embedding(places.clamp(max=last), self._table)
+        own = places > last
+        embeddings[own] = self._own[places[own] - last - 1]
+        return embeddings
+
+    def states(self, sequences: Sequence[Tensor]) -> list[Tensor]:
+        """Last states, after the final norm, of input embeddings.
+
+        Args:
+            sequences: N of (T_i, e).
+
+        Returns:
+            N of (T_i, e). Padding stands on the right, where causal attention never looks, so that no mask is needed
+            and a sequence goes through the same kernels as alone.
+        """
+        padded = pad_sequence(list(sequences), batch_first=True)
+        states = self._decoder(inputs_embeds=padded, use_cache=False).last_hidden_state
+        return [row[: len(sequence)] for row, sequence in zip(states, sequences, strict=True)]
+
+    def start(self, sequences: Sequence[Tensor], use_cache: bool = True) -> Continuation:
+        """Read sequences, N of (T_i, e), and be ready to read on.
+
+        Args:
+            sequences: Input embeddings.
+            use_cache: Keep keys and values. Without, everything is read again with every token, as in the authors'
+                loop (protocol 1.12): the same states, for the price of the whole sequence each time.
+        """
+        return CachedContinuation(self._decoder, sequences) if use_cache else RereadContinuation(self, sequences)
+
+    def branches(self, sequence: Tensor) -> Branches:
+        """Read one sequence (T, e), and be ready to read many continuations of it."""
+        return Branches(self._decoder, sequence)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Logits (..., vocabulary) of states (..., e), in the model's precision."""
+        logits = linear(states, self._head)
+        return torch.cat([logits, linear(states, self._own)], dim=-1) if len(self._own) else logits
+
+    def require_room(self, length: int, what: str) -> None:
+        """Check that a sequence is not too long.
+
+        Raises:
+            InputError: Longer than the positions of the model.
+        """
+        if length > self.positions:
+            raise InputError(
+                f"{what}: {length} tokens (text, pictures and what is generated), but the language model reads at most"
+                f" {self.positions}; shorten the context"
+            )
+
+
+class Continuation(Protocol):
+    """Sequences that are read and then continued.
+
+    Attributes:
+        last: States (N, e) from which the next tokens follow.
+    """
+
+    last: Tensor
+
+    def read(self, embeddings: Tensor) -> Tensor:
+        """Read further input embeddings (N, S, e); returns their states (N, S, e)."""
+
+
+class RereadContinuation:
+    """Sequences that are read from their beginning each time."""
+
+    def __init__(self, language: LanguageModel, sequences: Sequence[Tensor]) -> None:
+        self._language = language
+        self._sequences = list(sequences)
+        self.last = torch.stack([states[-1] for states in language.states(self._sequences)])
+
+    def read(self, embeddings: Tensor) -> Tensor:
+        """Read further input embeddings (N, S, e); returns their states (N, S, e)."""
+        pairs = zip(self._sequences, embeddings, strict=True)
+        self._sequences = [torch.cat([sequence, added]) for sequence, added in pairs]
+        states = torch.stack([row[-embeddings.shape[1] :] for row in self._language.states(self._sequences)])
+        self.last = states[:, -1]
+        return states
+
+
+class CachedContinuation:
+    """Sequences that are read once and then continued, over the cache of keys and values.
+
+    Padding of shorter sequences stays between their end and what follows, masked; positions skip it.
+    """
+
+    def __init__(self, decoder: Any, sequences: Sequence[Tensor]) -> None:
+        self._decoder, self._argument = decoder, argument_of(decoder)
+        lengths = [len(sequence) for sequence in sequences]
+        # Without padding there is no mask: a lone sequence goes through the same kernels as in `states`.
+        self._mask: Tensor | None = None
+        if len(set(lengths)) > 1:
+            ones = [torch.ones(length, dtype=torch.long, device=sequences[0].device) for length in lengths]
+            self._mask = pad_sequence(ones, batch_first=True)
+        padded = pad_sequence(list(sequences), batch_first=True)
+        output = decoder(inputs_embeds=padded, attention_mask=self._mask, use_cache=True)
+        self._cache = cache_of(output)
+        ends = torch.tensor(lengths, device=padded.device) - 1
+        self.last: Tensor = output.last_hidden_state[torch.arange(len(lengths), device=padded.device), ends]
+
+    def read(self, embeddings: Tensor) -> Tensor:
+        """Read further input embeddings (N, S, e); returns their states (N, S, e)."""
+        if self._mask is not None:
+            self._mask = torch.cat([self._mask, self._mask.new_ones(embeddings.shape[:2])], dim=1)
+        output = self._decoder(
+            inputs_embeds=embeddings, attention_mask=self._mask, use_cache=True, **{self._argument: self._cache}
+        )
+        states: Tensor = output.last_hidden_state
+        self.last = states[:, -1]
+        return states
+
+
+class Branches:
+    """Many continuations of one sequence, whose keys and values are computed once.
+
+    Args:
+        decoder: Of OPT.
+        sequence: Input embeddings (T, e).
+    """
+
+    def __init__(self, decoder: Any, sequence: Tensor) -> None:
+        self._decoder, self._argument = decoder, argument_of(decoder)
+        output = decoder(inputs_embeds=sequence[None], use_cache=True)
+        self._cache = cache_of(output)
+        self.last: Tensor = output.last_hidden_state[0, -1]
+        """State (e,) from which the first token of every continuation follows."""
+
+    def states(self, continuations: Sequence[Tensor]) -> list[Tensor]:
+        """States of continuations.
+
+        Args:
+            continuations: N of (S_i, e), not all empty.
+
+        Returns:
+            N of (S_i, e). Padding stands on the right, where causal attention never looks.
+        """
+        padded = pad_sequence(list(continuations), batch_first=True)
+        cache = deepcopy(self._cache)  # reading extends it
+        cache.batch_repeat_interleave(len(continuations))
+        states = self._decoder(inputs_embeds=padded, use_cache=True, **{self._argument: cache}).last_hidden_state
+        return [row[: len(one)] for row, one in zip(states, continuations, strict=True)]

@@ -1,0 +1,142 @@
+"""Text-to-image pipelines behind the shared interface. A prompt is encoded once, however many pictures it gets."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from gill_bench.errors import InputError
+from gill_bench.interfaces import GeneratedImage, ImageGenerator, Noise
+from gill_bench.models.diffusers.folder import ignores_guidance
+from gill_bench.models.diffusers.pipelines import Pipeline, load_pipeline, resolve_dtype, run, sample
+from gill_bench.models.stable_diffusion.tokens import tokenize
+from gill_bench.models.stable_diffusion.truncation import cut_by_all, watched
+from gill_bench.prompt import Prompt
+
+if TYPE_CHECKING:
+    from gill_bench.models.stable_diffusion import Settings
+
+
+def load_generator(path: Path, settings: Settings, device: str) -> ImageGenerator:
+    """Load the pipeline of a folder."""
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = load_pipeline(
+        path,
+        dtype=resolve_dtype(settings.dtype, device, torch.float16),
+        device=device,
+        scheduler=settings.scheduler,
+        safety_checker=settings.safety_checker,
+    )
+    kind = StableDiffusion if isinstance(pipeline, StableDiffusionPipeline) else PromptPipeline
+    return kind(pipeline, settings)
+
+
+class StableDiffusion:
+    """Stable Diffusion 1 and 2, whose text encoder is called here, once per prompt.
+
+    Args:
+        pipeline: A `StableDiffusionPipeline`.
+        settings: Sampling and truncation.
+    """
+
+    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+        self.pipeline = pipeline
+        self.settings = settings
+
+    def generate_images(
+        self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]
+    ) -> list[list[GeneratedImage]]:
+        """Generate one picture per prompt and noise; see `ImageGenerator`.
+
+        Raises:
+            InputError: A prompt holds pictures.
+        """
+        texts = _texts(prompts, noise)
+        if not texts:
+            return []
+        embeds, truncated = self.encode(texts)
+        generated = sample(
+            self.pipeline,
+            embeds,
+            noise,
+            num_inference_steps=self.settings.num_inference_steps,
+            guidance_scale=self.settings.guidance_scale,
+        )
+        return _mark(generated, truncated)
+
+    @torch.no_grad()
+    def encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, list[bool]]:
+        """Embeddings (N, L, D) of N texts, and which of them were too long.
+
+        With truncation "right" the embeddings are those of the pipeline's own `encode_prompt`, bit for bit.
+        """
+        encoder = self.pipeline.text_encoder
+        tokenizer = self.pipeline.tokenizer
+        length = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
+        tokens = tokenize(tokenizer, texts, self.settings.truncation, length)
+        masked = getattr(encoder.config, "use_attention_mask", False)
+        mask = tokens.mask.to(encoder.device) if masked else None
+        embeds: torch.Tensor = encoder(tokens.ids.to(encoder.device), attention_mask=mask)[0]
+        return embeds.to(encoder.dtype), tokens.truncated
+
+
+class PromptPipeline:
+    """Any other pipeline, given prompts as strings: it encodes them as it likes, and cuts the end of long ones.
+
+    Args:
+        pipeline: A text-to-image pipeline.
+        settings: Sampling.
+    """
+
+    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+        self.pipeline = pipeline
+        self.settings = settings
+
+    def generate_images(
+        self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]
+    ) -> list[list[GeneratedImage]]:
+        """Generate one picture per prompt and noise; see `ImageGenerator`.
+
+        A picture counts as truncated if none of the pipeline's encoders reads its whole prompt.
+
+        Raises:
+            InputError: A prompt holds pictures.
+        """
+        texts = _texts(prompts, noise)
+        repeated = [text for text, group in zip(texts, noise, strict=True) for _ in group]
+        with watched(self.pipeline) as watches:
+            generated = run(self.pipeline, noise, prompt=repeated, **self._arguments())
+        cut = iter(cut_by_all(watches, len(repeated)) if repeated else ())
+        return [[replace(picture, truncated=next(cut)) for picture in group] for group in generated]
+
+    def _arguments(self) -> dict[str, object]:
+        """What is sent besides prompts and noise: only what this pipeline reads."""
+        arguments: dict[str, object] = {"num_inference_steps": self.settings.num_inference_steps}
+        transformer = getattr(self.pipeline, "transformer", None)
+        if not ignores_guidance(type(self.pipeline).__name__, getattr(transformer, "config", {})):
+            arguments["guidance_scale"] = self.settings.guidance_scale
+        # Its default reads prompts differently where two more packages happen to be installed.
+        arguments["clean_caption"] = False
+        known = inspect.signature(self.pipeline.__call__).parameters
+        return {name: value for name, value in arguments.items() if name in known}
+
+
+def _texts(prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> list[str]:
+    if len(prompts) != len(noise):
+        raise ValueError(f"{len(prompts)} prompts, but {len(noise)} sequences of noise")
+    for prompt in prompts:
+        if prompt.images:
+            raise InputError(f"a prompt holds {len(prompt.images)} picture(s), but this model reads text alone")
+    return [prompt.text for prompt in prompts]
+
+
+def _mark(generated: Iterable[list[GeneratedImage]], truncated: Iterable[bool]) -> list[list[GeneratedImage]]:
+    return [
+        [replace(picture, truncated=cut) for picture in group] for group, cut in zip(generated, truncated, strict=True)
+    ]

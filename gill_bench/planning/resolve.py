@@ -1,0 +1,243 @@
+"""Resolving and opening what was asked: everything that can be known before any weights load is checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from gill_bench.cards.find import ModelCard, TaskCard, Value, override
+from gill_bench.datasets import Dataset, Example, dataset
+from gill_bench.datasets.pictures import Checked, check_pictures, repeated_content
+from gill_bench.errors import InputError, choose_from_all, did_you_mean
+from gill_bench.metrics import metric
+from gill_bench.models import BUILTIN, adapter, adapter_file, check_settings, setting_names, unused_settings
+from gill_bench.planning.candidates import as_examples
+from gill_bench.planning.metrics import metrics_of_card
+from gill_bench.planning.noise import MODES
+from gill_bench.planning.resolved import ResolvedModel, ResolvedTask, data_folder
+from gill_bench.planning.selection import asks_of, choose_contexts
+from gill_bench.storage.files import digest, digest_file
+from gill_bench.weights.find import MINI, find_weights
+
+_RANGES = {
+    "picture_size": (0, 4096),  # 0: as it is
+    "max_new_tokens": (1, 4096),
+    "warmup": (0, 1000),
+    "search_candidates": (1, 10**9),
+}
+"""Whole numbers of prompts, least and greatest."""
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "noise": MODES,
+    "caption_join": ("space", "segments"),
+    "layout": ("story", "authors_layout"),
+    "stories": ("all-pictures", "context"),
+    "unreadable": ("refuse", "count"),
+}
+
+
+class DataError(InputError):
+    """What a task's data folder holds is wrong, or not there."""
+
+
+def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapping[str, Value]) -> TaskCard:
+    """The task's card with the mini world's overrides, the split and the user's settings applied.
+
+    Raises:
+        InputError: An unknown setting or value.
+    """
+    mini = card.mini if data == MINI else None
+    if data == MINI and mini is None:
+        raise InputError(f"{card.name}: its card has no [mini] table, so it needs data: --data DIR")
+    split = split or (mini.split if mini else None) or card.data.split
+    tables = {
+        "data": dict(card.data.options),
+        "prompt": dict(card.prompt),
+        "scoring": dict(card.scoring),
+        "sampling": dict(card.sampling),
+    }
+    if mini:
+        changes = {"data": mini.data, "prompt": mini.prompt, "scoring": mini.scoring, "sampling": mini.sampling}
+        tables = {name: override(table, changes[name], card.name) for name, table in tables.items()}
+    for key, value in settings.items():
+        place = next((table for table in tables.values() if key in table), None)
+        if place is None:
+            known = [name for table in tables.values() for name in table]
+            raise InputError(f"--set {card.name}.{key}: unknown setting; {choose_from_all(key, known)}")
+        place[key] = _of_kind(f"{card.name}.{key}", place[key], value)
+    for key, allowed in _CHOICES.items():
+        for table in tables.values():
+            if key in table and table[key] not in allowed:
+                raise InputError(f"{card.name}: {key} = {table[key]!r}; {did_you_mean(str(table[key]), allowed)}")
+    for key, (least, most) in _RANGES.items():
+        value = tables["prompt"].get(key, least)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise InputError(f"{card.name}: {key} = {value!r}; expected a whole number from {least} to {most}")
+    return card.model_copy(
+        update={
+            "data": card.data.model_copy(update={"split": split, "options": tables.pop("data")}),
+            **tables,
+        }
+    )
+
+
+def open_task(
+    card: TaskCard,
+    *,
+    data: str,
+    limit: int,
+    metric_weights: str,
+    progress: Callable[[str, int], Callable[[int], None]] | None = None,
+) -> ResolvedTask:
+    """Read a task's data and check every picture that the examples asked for may need.
+
+    Args:
+        card: A resolved card.
+        data: "mini" or a folder; a subfolder that the card names counts, if there is one.
+        limit: At most so many examples that can be asked, from the start of the data; 0 for all.
+        metric_weights: "mini" or a folder.
+        progress: Given a label and a total, returns a function that is called with each step done.
+
+    Raises:
+        DataError: The data is not there, or not as it must be.
+        InputError: A metric cannot work.
+    """
+    for asked in metrics_of_card(card, metric_weights):
+        path = asked.backbone.path if asked.backbone else None
+        metric(asked.spec.name).check(path, asked.settings, asked.label)
+    try:
+        task = read_task(card, data=data, limit=limit, metric_weights=metric_weights, progress=progress)
+        if card.data.options.get("unreadable") == "refuse":
+            _refuse_unreadable(task)
+    except InputError as error:
+        raise DataError(str(error)) from error
+    return task
+
+
+def read_task(
+    card: TaskCard,
+    *,
+    data: str,
+    limit: int = 0,
+    metric_weights: str = MINI,
+    progress: Callable[[str, int], Callable[[int], None]] | None = None,
+) -> ResolvedTask:
+    """Read a task's data as `open_task` does, whatever its pictures are like and whether metrics have their backbones.
+
+    Raises:
+        InputError: The reader refuses the data.
+    """
+    loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
+    searches = any(asks_of(card, context) == "embeddings" for context in choose_contexts(card, ["all"]))
+    compares = any(metric(spec.name).kind == "distribution" for spec in card.metrics)
+    task = ResolvedTask(
+        card,
+        data,
+        limit,
+        metric_weights,
+        loaded.examples,
+        len(loaded.examples),
+        loaded.require_all_pictures,
+        as_examples(loaded.candidates if searches else ()),
+        tuple({picture.id: picture for picture in (loaded.references if compares else ())}.values()),
+        {},
+        loaded.warnings,
+    )
+    checked: dict[str, Checked] = {}
+    passed_over = checked if card.data.options.get("unreadable") != "refuse" else {}
+    while True:  # more than once where unreadable pictures are passed over, so that a limit reaches further
+        task = replace(task, examples=_first(loaded.examples, limit, passed_over))
+        pictures = {picture.id: picture for group in task.pictures().values() for picture in group}
+        new = [picture for name, picture in pictures.items() if name not in checked]
+        if not new:
+            break
+        checked.update(check_pictures(new, progress("checking pictures", len(new)) if progress else None))
+    repeated = _repeated(card.name, checked) if data != MINI else ()
+    return replace(task, checked=checked, warnings=(*task.warnings, *repeated))
+
+
+def _first(examples: Sequence[Example], limit: int, checked: Mapping[str, Checked]) -> Sequence[Example]:
+    """The examples up to the one with which as many as the limit have all their pictures, so far as that is known.
+
+    Those between that lack some stay, so that units are the same blocks of the data as without a limit.
+    """
+    whole = 0
+    for place, example in enumerate(examples if limit else ()):
+        whole += all(
+            picture.file is not None and not (picture.id in checked and checked[picture.id].problem)
+            for picture in example.pictures
+        )
+        if whole == limit:
+            return examples[: place + 1]
+    return examples
+
+
+def resolve_model(
+    card: ModelCard, *, weights: str, settings: Mapping[str, Value], sampling: Mapping[str, Value] | None = None
+) -> ResolvedModel:
+    """Find a model's weights and check its settings, without loading anything.
+
+    Args:
+        card: The model's card.
+        weights: "mini" or a folder.
+        settings: The user's, which win over all others.
+        sampling: The task's settings of models; those that this model does not have are passed over.
+
+    Raises:
+        InputError: Weights are nowhere, or settings or files do not fit.
+    """
+    known = setting_names(card)
+    table = override(dict(card.settings), card.mini.settings if weights == MINI else {}, card.name, known)
+    table |= {key: value for key, value in (sampling or {}).items() if key in table}
+    table = override(table, settings, f"--set {card.name}", known)
+    resolved = card.model_copy(update={"settings": table})
+    checked = check_settings(resolved)  # before anything is downloaded
+    own = card.adapter not in BUILTIN
+    found = {name: find_weights(component, weights, whole=own) for name, component in card.weights.items()}
+    paths = {name: one.path for name, one in found.items()}
+    adapter(resolved).check(paths, checked)
+    idle = unused_settings(resolved, paths)
+    for key in settings:
+        if key in idle:
+            raise InputError(f"--set {card.name}.{key}: {idle[key]}; leave it out")
+    resolved = resolved.model_copy(update={"settings": {key: table[key] for key in table if key not in idle}})
+    digests = {name: one.digest() for name, one in found.items()}
+    file = adapter_file(resolved)
+    if file is not None:
+        code = digest_file(file)  # a user's own code changes what comes out, as weights do
+        digests["adapter"] = digest([code, digests["adapter"]]) if "adapter" in digests else code
+    return ResolvedModel(resolved, found, digests, idle)
+
+
+def _of_kind(name: str, old: Value, new: Value) -> Value:
+    """A setting keeps its kind: a text for a text, a whole number for a whole number, any number for another one."""
+    if isinstance(old, str) and isinstance(new, int | float) and not isinstance(new, bool):
+        return str(new)  # evaluator=2017 means the text, as the card has it
+    kinds: tuple[tuple[type, ...], ...] = ((bool,), (str,), (int,), (float, int))
+    expected = next(kind for kind in kinds if isinstance(old, kind))
+    if not isinstance(new, expected) or (isinstance(new, bool) and not isinstance(old, bool)):
+        raise InputError(f"--set {name}={new}: expected a value such as {old!r}")
+    return new
+
+
+def _refuse_unreadable(task: ResolvedTask) -> None:
+    """A missing picture is a fact of a data set; a file that is no picture is a fault of this copy."""
+    pictures = {picture.id: picture for group in task.pictures().values() for picture in group}
+    there = {name: picture.file for name, picture in pictures.items() if picture.file is not None}
+    bad = [f"{file}: {task.checked[name].problem}" for name, file in there.items() if task.checked[name].problem]
+    if bad:
+        shown = "; ".join(bad[:3]) + ("; ..." if len(bad) > 3 else "")
+        raise InputError(
+            f"{len(bad)} of {len(pictures)} pictures cannot be read: {shown}\n"
+            "download them again, delete them, or leave their examples out and count them:"
+            f" --set {task.card.name}.unreadable=count"
+        )
+
+
+def _repeated(task: str, checked: dict[str, Checked]) -> Iterable[str]:
+    repeated = repeated_content(checked)
+    if repeated:
+        most = max(repeated, key=len)
+        yield (
+            f"{task}: {sum(map(len, repeated))} pictures share their content with another under a different id"
+            f" (placeholders of removed photos?), {most[0]} with {len(most) - 1} others"
+        )

@@ -1,0 +1,155 @@
+"""Which tasks, models and contexts a command's names stand for, and what a model cannot be asked."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from gill_bench.cards.find import Cards, ModelCard, TaskCard, Value
+from gill_bench.cards.limits import LARGEST
+from gill_bench.datasets import Context, dataset
+from gill_bench.errors import InputError, did_you_mean
+from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, Capability, OutputKind
+from gill_bench.models.class_adapter import (
+    card_of_class,
+    card_of_entry_point,
+    entry_point_names,
+    names_a_class,
+    row_name,
+)
+from gill_bench.storage.reading import shorten
+
+
+def asks_of(card: TaskCard, context: Context) -> OutputKind:
+    """What a model is asked for in a context of a task."""
+    return context.asks or ASKED_BY_DEFAULT[card.capability]
+
+
+def capability_of(card: TaskCard, context: Context) -> Capability:
+    """What a model must be able to do to be asked in a context of a task."""
+    return CAPABILITY_OF[asks_of(card, context)]
+
+
+def choose_contexts(card: TaskCard, names: Sequence[str]) -> list[Context]:
+    """Parse context names; a name of the card's lists (`paper`, `sweep`) stands for the list, `all` for all lists.
+
+    Raises:
+        InputError: A name is neither a list nor a context.
+    """
+    reader = dataset(card.data.format)
+    wanted: dict[str, Context] = {}
+    for name in names:
+        if name == "all":
+            parts: Iterable[str] = [part for group in card.contexts.values() for part in group]
+        else:
+            parts = card.contexts.get(name, (name,))
+        for part in parts:
+            try:
+                context = reader.context(part)
+            except InputError as error:
+                raise InputError(
+                    f"{error}\nor one of the lists {', '.join(map(repr, [*card.contexts, 'all']))}"
+                ) from error
+            wanted[context.name] = context
+    return list(wanted.values())
+
+
+def choose_models(cards: Cards, names: Sequence[str], tasks: Sequence[TaskCard]) -> list[ModelCard]:
+    """The named models, or all: variants of a model only if some task has contexts for them."""
+    for word in ("all", "none"):
+        if word in names and set(names) != {word}:
+            others = [name for name in names if name != word]
+            raise InputError(f"--models {','.join(names)}: {word!r} stands alone; leave it out, or {', '.join(others)}")
+    if set(names) == {"none"}:
+        return []
+    if set(names) == {"all"}:
+        variants = any(task.variants for task in tasks)
+        return [card for card in cards.models() if variants or not card.extends]
+    chosen = [model_card(cards, name) for name in dict.fromkeys(names)]
+    for card in chosen:
+        if sum(other.name == card.name for other in chosen) > 1:
+            raise InputError(f"two models are called {card.name!r}, by which rows tell them apart; rename one")
+    return chosen
+
+
+def model_card(cards: Cards, name: str) -> ModelCard:
+    """The card of a model: by name, by path, or made from a class that a file or an installed package offers.
+
+    Args:
+        cards: Where names are looked up.
+        name: A card's name or path, `file.py:Class`, or a name in the entry point group `gill_bench.models`.
+
+    Raises:
+        InputError: There is none, or the class is no model.
+    """
+    if names_a_class(name):
+        card = card_of_class(name)
+        if card.name in cards.files["model"]:
+            raise InputError(f"{name}: {card.name!r} in tables is another model's name already; rename the class")
+        return card
+    if not name.endswith(".toml") and name not in cards.files["model"]:
+        found = card_of_entry_point(name)
+        if found is not None:
+            return found
+        raise InputError(
+            f"no model named {name!r}; {did_you_mean(name, [*cards.files['model'], *entry_point_names()])}"
+        )
+    return cards.model(name)
+
+
+def cannot_reason(model: ModelCard, task: TaskCard, context: Context) -> str:
+    """Why a model cannot be asked in a context, known from its card alone, or ""."""
+    capability = capability_of(task, context)
+    if capability not in model.capabilities:
+        return f"{model.name} is no {capability}"
+    unread = sorted(context.inputs - set(model.reads(capability)))
+    if not unread:
+        return ""
+    elsewhere = any(unread[0] in model.reads(other) for other in model.capabilities)
+    return f"{model.name} reads no {unread[0]}s" + (f" as {capability}" if elsewhere else "")
+
+
+def parse_settings(pairs: Iterable[str], known: Iterable[str]) -> dict[str, dict[str, Value]]:
+    """Parse `--set CARD.KEY=VALUE` options; values are read as JSON where they are, else as text.
+
+    Raises:
+        InputError: Not of this form, or no task or model of the command has this name.
+    """
+    found: dict[str, dict[str, Value]] = {}
+    names = set(known)
+    for pair in pairs:
+        target, equals, text = pair.partition("=")
+        card, dot, key = target.rpartition(".")
+        if not (equals and dot and card and key):
+            raise InputError(f"--set {pair}: expected CARD.KEY=VALUE, such as gill.guidance_scale=3.0")
+        if card not in names and row_name(card) in names:  # a class by its own name
+            card = row_name(card)
+        if card not in names:
+            raise InputError(
+                f"--set {pair}: {card!r} is neither a task nor a model of this command; {did_you_mean(card, names)}"
+            )
+        value = _value(text, f"--set {shorten(target)}")
+        others = found.setdefault(card, {})
+        if key in others and others[key] != value:
+            raise InputError(f"--set {card}.{key}: given twice, as {others[key]!r} and {value!r}; leave one out")
+        others[key] = value
+    return found
+
+
+def _value(text: str, where: str) -> Value:
+    """The value of a `--set` option: JSON where it is a text, number, true or false, else the text as it stands.
+
+    Raises:
+        InputError: A number that is not finite or needs more than 64 bits.
+    """
+    number = re.fullmatch(r"-?\d+", text)
+    value: Any = text
+    with suppress(json.JSONDecodeError, RecursionError):
+        value = LARGEST + 1 if number and len(text) > 20 else json.loads(text)
+    if (isinstance(value, int) and abs(value) > LARGEST) or (isinstance(value, float) and not math.isfinite(value)):
+        raise InputError(f"{where}={shorten(text)}: expected a finite number of at most 64 bits")
+    return value if isinstance(value, bool | int | float | str) else text

@@ -1,0 +1,95 @@
+"""Which tables a report has: those that are named, or all that show something that no table before them shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gill_bench.cards.find import Cards, ReportCard
+from gill_bench.errors import InputError
+from gill_bench.reporting.columns import base_name, belongs, describe
+from gill_bench.reporting.plain import plain_layout
+from gill_bench.rundir.rows import Row
+
+
+class _Shown(NamedTuple):
+    """What a layout shows of the results.
+
+    Attributes:
+        cells: (task, context, metric, model) with a number.
+        listed: Those of models that the layout lists.
+    """
+
+    cells: frozenset[tuple[str, str, str, str]]
+    listed: frozenset[tuple[str, str, str, str]]
+
+    @property
+    def columns(self) -> set[tuple[str, str, str]]:
+        return {cell[:3] for cell in self.cells}
+
+
+class Chosen(NamedTuple):
+    """A table of a report.
+
+    Attributes:
+        layout: Its layout.
+        elsewhere: Models of which another table of the report lists a number that this one could have: not added to
+            it, so that Table 1 is not followed by the rows of Tables 3 and 4.
+    """
+
+    layout: ReportCard
+    elsewhere: frozenset[str] = frozenset()
+
+
+def choose_layouts(cards: Cards, rows: Sequence[Row], names: Sequence[str] | None) -> list[Chosen]:
+    """The tables of a report.
+
+    Args:
+        cards: Where layouts are found.
+        rows: All results.
+        names: Names of report cards, or paths to them; None or none = as the results suggest: the paper's tables first,
+            and a plain layout for each task of which no other one shows anything.
+
+    Raises:
+        InputError: A named layout shows none of the rows.
+    """
+    if names:
+        layouts = [cards.report(name) for name in dict.fromkeys(names)]
+        for layout in layouts:
+            if not _shown(layout, rows).columns:
+                raise InputError(f"{layout.name}: shows nothing of the results, which have {describe(rows)}")
+        return [Chosen(layout) for layout in layouts]
+    kept: list[tuple[ReportCard, _Shown]] = []
+    offered = (layout for layout in cards.reports() if not layout.on_request)
+    for layout in sorted(offered, key=lambda card: not card.name.startswith("table-")):
+        shown = _shown(layout, rows)
+        if shown.columns and not any(_adds_nothing(shown, other) for _, other in kept):
+            kept.append((layout, shown))
+    tasks = {task for _, shown in kept for task, _, _ in shown.columns}
+    plain = [plain_layout(task, rows) for task in sorted({row.task for row in rows} - tasks)]
+    listed = {cell for _, shown in kept for cell in shown.listed}
+    return [
+        *(
+            Chosen(layout, frozenset(cell[3] for cell in (shown.cells - shown.listed) & listed))
+            for layout, shown in kept
+        ),
+        *map(Chosen, plain),
+    ]
+
+
+def _shown(layout: ReportCard, rows: Sequence[Row]) -> _Shown:
+    listed = {row.model for row in layout.rows}
+    cells = {
+        (row.task, row.context, base_name(row.metric), row.model)
+        for column in layout.columns
+        for row in rows
+        if belongs(row, column, layout)
+    }
+    return _Shown(frozenset(cells), frozenset(cell for cell in cells if cell[3] in listed))
+
+
+def _adds_nothing(shown: _Shown, other: _Shown) -> bool:
+    """Whether another table has all of a layout's numbers, or all of its columns while it compares nothing."""
+    if shown.listed and shown.listed <= other.listed:
+        return True
+    return len({cell[3] for cell in shown.listed}) < 2 and shown.columns <= other.columns

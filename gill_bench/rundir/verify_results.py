@@ -1,0 +1,226 @@
+"""Whether what was computed of a run's units is as it was written: scores, features, results, and the spec."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gill_bench.errors import InputError, command
+from gill_bench.rundir.failures import PATTERN as FAILURES
+from gill_bench.rundir.failures import read_failure
+from gill_bench.rundir.folder import ENVIRONMENT, read_sessions
+from gill_bench.rundir.kept_files import cell_paths, kept_features, kept_scores
+from gill_bench.rundir.rows import Row, read_results
+from gill_bench.rundir.signatures import with_fields
+from gill_bench.rundir.spec import FILE as SPEC
+from gill_bench.rundir.spec import no_spec, read_spec
+from gill_bench.rundir.units import DamagedUnitError, cell_folder, recipe_of, unit_content, unit_folders
+from gill_bench.storage.files import digest
+from gill_bench.storage.sealed import DamagedFileError, damaged, read_sealed, reason_of
+
+RESULTS = "results.json"
+Place = tuple[str, str, str]  # (task, model, context)
+Stored = dict[tuple[str, str, str, str], Counter[int]]  # examples by seed, of (task, model, context, recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Another file that is not as it should be, from the run directory: what is wrong, and how it is put right."""
+
+    file: str
+    reason: str
+
+
+def problems_of_scores(folder: Path, run: Path, samples: int | None) -> Iterator[Problem]:
+    """What is wrong with the files that scoring left in a folder.
+
+    Args:
+        folder: Of a unit or a cell.
+        run: The run directory.
+        samples: How many outputs the unit has; None for a cell.
+    """
+    from gill_bench.scoring.features import load_features
+
+    mend = f"remove it, then: {command('score', run)}"
+    held = "" if samples is None else unit_content(folder)
+    for kept in kept_scores(folder):
+        name = kept.path.relative_to(run).as_posix()
+        try:
+            content = read_sealed(kept.path, mend)
+            _ = content["signature"], [float(value) for *_, value in content.get("values", ())]
+        except DamagedFileError as error:
+            yield Problem(name, f"damaged: {error.reason}; {mend}")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            yield Problem(name, f"damaged: {damaged(kept.path, error, mend).reason}; {mend}")
+        else:
+            if held and content.get("content", held) != held:
+                yield Problem(name, f"of other outputs than the unit has now; {mend}")
+    for file in kept_features(folder):
+        name = file.relative_to(run).as_posix()
+        try:
+            features, of = load_features(file)
+        except (OSError, ValueError, EOFError, TypeError) as error:
+            yield Problem(name, f"damaged: {reason_of(error)}; {mend}")
+        else:
+            if samples is not None and len(features) != samples:
+                yield Problem(name, f"{len(features)} rows for {samples} samples; {mend}")
+            elif held and of and of != held:
+                yield Problem(name, f"of other pictures than the unit has now; {mend}")
+
+
+def problems_of_failures(cell: Path, run: Path) -> Iterator[Problem]:
+    """What is wrong with the records of failures in a cell's folder."""
+    for file in sorted(cell.glob(FAILURES)):
+        try:
+            read_failure(file)
+        except (OSError, ValueError) as error:
+            mend = "remove it: it is written again when the example fails again"
+            yield Problem(file.relative_to(run).as_posix(), f"damaged: {reason_of(error)}; {mend}")
+
+
+def problems_of_run(run: Path, stored: Stored | None) -> Iterator[Problem]:
+    """What is wrong with spec.json, env.json and results.json, each alone and with the units.
+
+    Args:
+        run: The run directory.
+        stored: How many examples are stored; None where numbers cannot agree with units, since some are damaged.
+    """
+    try:
+        read_sessions(run)
+    except DamagedFileError as error:
+        yield Problem(ENVIRONMENT, _without_name(error, run / ENVIRONMENT))
+    try:
+        spec = read_spec(run)
+    except InputError as error:
+        yield Problem(SPEC, _without_name(error, run / SPEC))
+        return
+    recipes = {(one["task"], one["model"], one["context"]): one["recipe"] for one in spec["cells"]}
+    if not recipes:
+        yield Problem(SPEC, _without_name(no_spec(run), run))
+        return
+    file = run / RESULTS
+    try:
+        file.lstat() if isinstance(file, Path) else file.read_bytes()
+    except FileNotFoundError:
+        if any(kept_scores(folder) for cell in cell_paths(run) for folder in (cell, *unit_folders(cell))):
+            yield Problem(
+                RESULTS, f"not there, though outputs were scored; write it again with: {command('score', run)}"
+            )
+        return  # else it was never scored: nothing is damaged
+    try:
+        rows = read_results(file).rows
+    except InputError as error:
+        yield Problem(RESULTS, _without_name(error, file))
+        return
+    kept: dict[Place, _Kept] = {}
+    absent: dict[Problem, None] = {}
+    for row in rows:
+        place = (row.task, row.model, row.context)
+        where = f"{'/'.join(place)}, {row.metric}, seed {row.seed}"
+        wrong = _wrong_counts(row, recipes, stored)
+        if wrong:
+            yield Problem(RESULTS, f"{where}: {wrong}; write it again with: {command('score', run)}")
+        elif stored is not None:
+            if place not in kept:
+                kept[place] = _Kept.of(run, place, digest(recipes[place]))
+            absent |= dict.fromkeys(kept[place].absent(row, run))
+    yield from absent
+
+
+def _without_name(error: InputError, file: Path) -> str:
+    return str(error).removeprefix(f"{file}: ")
+
+
+def _wrong_counts(row: Row, recipes: Mapping[Place, Any], stored: Stored | None) -> str:
+    """What is wrong with a row's counts, or ""."""
+    counts = (row.n_scored, row.n_missing, row.n_failed, row.n_refused, row.n_not_made)
+    if sum(counts) != row.n_expected:
+        told = " + ".join(map(str, counts))
+        return f"{row.n_expected} expected, but {told} scored, missing, failed, refused and not made"
+    place = (row.task, row.model, row.context)
+    recipe = recipes.get(place)
+    if recipe is None:
+        return f"{SPEC} has no such task, model and context"
+    if stored is None or recipe.get("asks") == "nothing":  # labels alone: no outputs are stored
+        return ""
+    seeds = stored.get((*place, digest(recipe)), Counter())
+    there = seeds[row.seed] if row.seed in seeds else max(seeds.values(), default=0)
+    return f"{row.n_scored} scored, but {there} stored" if row.n_scored > there else ""
+
+
+@dataclass
+class _Kept:
+    """What score files of a cell say.
+
+    Attributes:
+        cell: The cell's folder.
+        units: Its units.
+        numbers: Of all outputs together: (seed, metric, signature).
+        values: Of single pictures: by metric and signature the examples of each seed.
+        files: By the same the name of the file.
+        there: Every score file, also those that are damaged, which are named elsewhere.
+        damaged: Some are.
+    """
+
+    cell: Path
+    units: list[Path]
+    numbers: set[tuple[int, str, str]] = field(default_factory=set)
+    values: dict[tuple[str, str], dict[int, set[str]]] = field(default_factory=dict)
+    files: dict[tuple[str, str], str] = field(default_factory=dict)
+    there: set[Path] = field(default_factory=set)
+    damaged: bool = False
+
+    @classmethod
+    def of(cls, run: Path, place: Place, recipe: str) -> _Kept:
+        cell = cell_folder(run, place)
+        kept = cls(cell, [folder for folder in unit_folders(cell) if _recipe(folder) == recipe])
+        for folder in (cell, *kept.units):
+            for file in kept_scores(folder):
+                kept.there.add(file.path)
+                try:
+                    kept._add(file.path, file.seed)
+                except (DamagedFileError, ValueError, KeyError, TypeError):
+                    kept.damaged = True
+        return kept
+
+    def _add(self, file: Path, seed: int | None) -> None:
+        raw = read_sealed(file, "")
+        if seed is not None:
+            self.numbers |= {
+                (seed, one["metric"], with_fields(raw["signature"], one.get("signature") or {}))
+                for one in raw["scores"]
+            }
+            return
+        key = raw["metric"], raw["signature"]
+        for example, of_seed, _ in raw["values"]:
+            self.values.setdefault(key, {}).setdefault(of_seed, set()).add(example)
+        self.files[key] = file.name
+
+    def absent(self, row: Row, run: Path) -> Iterator[Problem]:
+        """The files that should hold what a row says and do not."""
+        base = row.metric.partition("[")[0]
+        if row.value is None or any(
+            seed == row.seed and metric == base and row.signature.endswith(signature)
+            for seed, metric, signature in self.numbers
+        ):
+            return
+        mend = f"make it again with: {command('score', run)}"
+        key = next((one for one in self.values if one[0] == row.metric and row.signature.endswith(one[1])), None)
+        if key is None and not self.damaged:
+            name = self.cell.relative_to(run).as_posix()
+            yield Problem(name, f"no score file for {row.metric}, seed {row.seed}, which {RESULTS} has; {mend}")
+        elif key is not None and len(self.values[key].get(row.seed, ())) < row.n_scored:
+            for file in (folder / self.files[key] for folder in self.units):
+                if file not in self.there:
+                    name = file.relative_to(run).as_posix()
+                    yield Problem(name, f"not there, though {RESULTS} counts its values; {mend}")
+
+
+def _recipe(folder: Path) -> str:
+    try:
+        return recipe_of(folder)
+    except DamagedUnitError:
+        return ""

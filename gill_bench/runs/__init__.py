@@ -1,1 +1,0 @@
-"""Runs: plan, units of work, store, score. Resume lives here and nowhere else."""

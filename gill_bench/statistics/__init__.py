@@ -1,0 +1,1 @@
+"""Intervals, tests and spread over seeds: numbers in, numbers out."""

@@ -1,0 +1,70 @@
+"""The 95 % interval of a reported mean, from whatever there is of it: values of single examples, or of seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gill_bench.statistics.bootstrap import paired_interval, spread
+from gill_bench.statistics.seed_variance import seed_margin
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LEVEL = 0.95
+# Half of what a comparison draws: each end is within 4 % of the half width, and a table has many cells.
+_RESAMPLES = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class MeanInterval:
+    """An interval of a mean.
+
+    Attributes:
+        low: Lower end, in the mean's unit.
+        high: Upper end.
+        over: What was resampled: `clusters` of examples (what another draw of the data could give), or `seeds` (what
+            other noise could give on the same data).
+        n: How many of them.
+    """
+
+    low: float
+    high: float
+    over: Literal["clusters", "seeds"]
+    n: int
+
+
+def interval_over_clusters(values: NDArray[np.float64], clusters: Sequence[str]) -> MeanInterval | None:
+    """Cluster bootstrap of the mean, and what the choice of seeds adds, as between two models; None of one cluster.
+
+    `gill_bench.statistics.bootstrap.paired_interval` and `gill_bench.statistics.seed_variance.seed_margin` say how.
+
+    Args:
+        values: (N, S) of each example with each seed.
+        clusters: Of each example.
+    """
+    if len(set(clusters)) < 2:
+        return None
+    margin = seed_margin(values, clusters, LEVEL)
+    found = paired_interval(
+        values.mean(axis=1).tolist(), clusters, level=LEVEL, resamples=_RESAMPLES, seed_margin=margin
+    )
+    return MeanInterval(found.low, found.high, "clusters", found.clusters)
+
+
+def interval_over_seeds(values: Sequence[float]) -> MeanInterval | None:
+    """Student's t over seeds; None of one seed, or of seeds that all give the same, as they tell nothing of spread.
+
+    >>> interval_over_seeds([1.0, 2.0, 3.0])
+    MeanInterval(low=-0.4841377117534427, high=4.484137711753442, over='seeds', n=3)
+    """
+    from scipy.special import stdtrit
+
+    over = spread(values)
+    if not over.std:
+        return None
+    half = float(stdtrit(over.n - 1, (1 + LEVEL) / 2)) * over.std / math.sqrt(over.n)
+    return MeanInterval(over.mean - half, over.mean + half, "seeds", over.n)

@@ -1,0 +1,174 @@
+"""Whether a paired difference can be told from chance: randomisation, bootstrap, McNemar, and many tests at once.
+
+Samples of one cluster (a photo sequence, an image, a dialog) are not independent, so every procedure treats a cluster
+as one. Seeds are averaged within a sample; what other seeds would give beyond that is for the interval
+(`gill_bench.statistics.seed_variance`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gill_bench.statistics.bootstrap import ClusteredSums
+
+if TYPE_CHECKING:
+    from gill_bench.statistics.bootstrap import Clusters, Values
+
+RESAMPLES = 10_000
+_AT_ONCE = 1000  # resamples held in memory
+
+
+def randomisation_p(differences: Values, clusters: Clusters, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
+    """p-value of a mean paired difference by approximate randomisation (two-sided).
+
+    In each of the resamples the two systems are swapped in about half of the clusters: the share of swaps whose mean
+    difference is at least as large, (count + 1) / (resamples + 1), as sacrebleu's `paired-ar` has it (Riezler and
+    Maxwell 2005). All swaps are gone through instead where there are not more than resamples, and p is exact.
+
+    Args:
+        differences: One per pair.
+        clusters: Of each pair.
+        resamples: How many random swaps.
+        seed: Of the swaps.
+
+    Raises:
+        ValueError: Nothing to compare, numbers that are not finite, or lengths that differ.
+    """
+    sums = ClusteredSums.of(differences, clusters).grouped().sums
+    observed = abs(float(sums.sum()))
+    # A sum that differs in its last digits alone is the same.
+    least = observed - 1e-9 * max(float(np.abs(sums).sum()), 1e-300)
+    if len(sums) < 60 and 2 ** len(sums) <= resamples:
+        signs = 1 - 2 * ((np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums))) & 1)
+        return float((np.abs(signs @ sums) >= least).mean())
+    generator = np.random.default_rng(seed)
+    extreme = 0
+    for start in range(0, resamples, _AT_ONCE):
+        count = min(_AT_ONCE, resamples - start)
+        bits = np.frombuffer(generator.bytes(count * (-(-len(sums) // 8))), dtype=np.uint8).reshape(count, -1)
+        swapped = np.unpackbits(bits, axis=1, count=len(sums)).astype(np.float64)
+        # The sum with some clusters swapped is the whole sum less twice theirs.
+        extreme += int((np.abs(sums.sum() - 2 * (swapped @ sums)) >= least).sum())
+    return (extreme + 1) / (resamples + 1)
+
+
+def bootstrap_p(differences: Values, clusters: Clusters, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
+    """p-value of a mean paired difference by paired bootstrap, as sacrebleu's `paired-bs` has it (Koehn 2004).
+
+    The share of resamples whose absolute mean is above the mean of all their absolute means by at least the observed
+    one, (count + 1) / (resamples + 1). With a difference that stands out this counts one tail, as Koehn does, and is
+    about half of what `randomisation_p` gives. (sacrebleu counts what is larger, not as large: two equal systems then
+    have the smallest p. Here they have 1.)
+
+    Args:
+        differences: One per pair.
+        clusters: Of each pair; drawn whole.
+        resamples: How many.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: Nothing to compare, numbers that are not finite, or lengths that differ.
+    """
+    data = ClusteredSums.of(differences, clusters).grouped()
+    means = np.abs(data.resampled_means(resamples, seed))
+    # A mean that differs in its last digits alone is the same.
+    least = abs(data.mean) - 1e-9 * float(means.max())
+    return (int((means - means.mean() >= least).sum()) + 1) / (resamples + 1)
+
+
+def clustered_t_p(differences: Values, clusters: Clusters) -> float:
+    """p-value of a mean paired difference by Student's t over clusters (two-sided).
+
+    Unlike randomisation it can tell a large difference from chance with as few as three clusters, at the price of
+    assuming that cluster means are about normal. With every pair its own cluster it is the paired t-test.
+
+    Args:
+        differences: One per pair.
+        clusters: Of each pair.
+
+    Raises:
+        ValueError: Fewer than two clusters, numbers that are not finite, or lengths that differ.
+
+    >>> round(clustered_t_p([0.1, 0.3, 0.2, 0.4], ["a", "b", "c", "d"]), 4)
+    0.0305
+    """
+    from scipy.stats import t
+
+    data = ClusteredSums.of(differences, clusters)
+    count = len(data.sums)
+    if count < 2:
+        raise ValueError(f"a test needs at least two clusters, not {count}")
+    error = data.standard_error
+    if error == 0:
+        return 1.0 if data.mean == 0 else 0.0
+    return float(2 * t.sf(abs(data.mean) / error, count - 1))
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """Exact p-value (two-sided) of two systems' right and wrong answers to the same independent questions.
+
+    Args:
+        only_first: Questions that only the first answers rightly.
+        only_second: Questions that only the second does.
+
+    >>> round(mcnemar_p(8, 2), 4)
+    0.1094
+    """
+    from scipy.stats import binomtest
+
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+
+
+def effect_size(differences: Values, clusters: Clusters) -> float | None:
+    """Standardised paired effect, Cohen's d_z: the mean of the clusters' mean differences by their standard deviation.
+
+    Cohen (1988), Lakens (2013): 0.2 is called small, 0.5 medium, 0.8 large. With every pair its own cluster it is
+    t / sqrt(n) of the paired t-test.
+
+    Args:
+        differences: One per pair.
+        clusters: Of each pair.
+
+    Returns:
+        None for fewer than two clusters, and where they do not differ but their mean is not zero: it has no bounds.
+
+    Raises:
+        ValueError: Nothing to compare, numbers that are not finite, or lengths that differ.
+
+    >>> effect_size([1.0, 2.0, 3.0], ["a", "b", "c"])
+    2.0
+    """
+    data = ClusteredSums.of(differences, clusters)
+    means = data.sums / data.sizes
+    if len(means) < 2:
+        return None
+    spread = float(means.std(ddof=1))
+    # Equal numbers have a standard deviation of a few last digits.
+    if spread <= 1e-12 * float(np.abs(means).max()):
+        return 0.0 if not means.any() else None
+    return float(means.mean()) / spread
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for being several (Holm 1979), in their order.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def is_binary(values: NDArray[np.float64]) -> bool:
+    """Whether every value is 0 or 1: right or wrong."""
+    return bool(np.isin(values, (0.0, 1.0)).all())

@@ -1,0 +1,1 @@
+"""Files: written whole or not at all, on a disk or in an object store; what is read is checked."""

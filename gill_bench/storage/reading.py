@@ -1,0 +1,168 @@
+"""Reading text and JSON files that people bring: whatever is wrong with one is said with its name and place."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from gill_bench.errors import InputError
+from gill_bench.storage.files import SEAL, digest, refuse_special
+
+_POINTER = b"version https://git-lfs"
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the line feed
+
+
+def has_controls(text: str) -> bool:
+    """Whether a text has characters that control a terminal: they can hide, colour and overwrite what is shown."""
+    return _CONTROLS.search(text) is not None
+
+
+def visible(text: str) -> str:
+    """A text with its control characters written out, so that a terminal shows them and does not obey them.
+
+    >>> print(visible("a\x1b[2Jb"))
+    a\\x1b[2Jb
+    """
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def refuse_pointer(file: Path, content: bytes | None = None) -> None:
+    """Refuse what Git LFS leaves in the place of a file that it has not fetched.
+
+    Args:
+        file: Any file.
+        content: Its content, or the beginning of it, if it was read already.
+
+    Raises:
+        InputError: It is such a pointer; says how to get the file.
+    """
+    if content is None:
+        with file.open("rb") as opened:
+            content = opened.read(len(_POINTER))
+    if content.startswith(_POINTER):
+        raise InputError(
+            f"{file}: a Git LFS pointer in the place of the file; fetch it with 'git lfs pull' in its folder, or"
+            " download it again"
+        )
+
+
+def shorten(text: str, most: int = 80) -> str:
+    """A text as it is shown in a message: its beginning, if it is long.
+
+    >>> shorten("12345678", 5)
+    '12345…'
+    """
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def read_text(file: Path) -> str:
+    """Read a UTF-8 text as it stands, line ends included; a byte order mark is passed over.
+
+    Raises:
+        InputError: Missing, unreadable, no regular file, not UTF-8, or a Git LFS pointer.
+    """
+    try:
+        refuse_special(file)
+        content = file.read_bytes()
+        refuse_pointer(file, content)
+        return content.decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such file") from error
+    except NotADirectoryError as error:
+        raise InputError(f"{file.parent}: a file, expected a folder with {file.name}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not UTF-8 at byte {error.start}; download it again") from error
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def read_json_value(file: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: Unreadable, cut in the middle (with line and column), or an object has a key twice.
+    """
+    text = read_text(file)
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeated_keys)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{file}: cannot be read as JSON: line {error.lineno}, column {error.colno}: {error.msg};"
+            " the file is cut or damaged: download it again"
+        ) from error
+    except _RepeatedKeyError as error:
+        raise InputError(f"{file}: an object has the key {str(error)[:80]!r} twice") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(f"{file}: cannot be read as JSON: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{file}: nested too deeply to be one of the expected files") from error
+
+
+def from_json(text: str) -> Any:
+    """The value of JSON that gill-bench wrote itself, which never has NaN or infinities (`storage.files.to_json`).
+
+    Raises:
+        ValueError: It is no JSON, has such a number, or is nested too deeply.
+    """
+    try:
+        return _OUR_DECODER.decode(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def from_sealed_json(content: str | dict[str, Any]) -> dict[str, Any]:
+    """The object that `gill_bench.storage.files.sealed` sealed.
+
+    Args:
+        content: Its JSON, or the object that was read of it.
+
+    Raises:
+        ValueError: As `from_json`, or it was altered since, or has no seal.
+    """
+    found = from_json(content) if isinstance(content, str) else content
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object, found {type(found).__name__}")
+    if SEAL not in found:
+        raise ValueError(f"altered since it was written: its {SEAL!r} is gone")
+    if found[SEAL] != digest({name: value for name, value in found.items() if name != SEAL}):
+        raise ValueError("altered since it was written: its SHA-256 differs")
+    return found
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        InputError: As `read_json_value`, or it holds something else.
+    """
+    value = read_json_value(file)
+    if not isinstance(value, dict):
+        raise InputError(f"{file}: expected a JSON object at the top, found {type(value).__name__}")
+    return value
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is not a finite number")
+    return value
+
+
+# json.loads would make one for each of a run's hundred thousand lines.
+_OUR_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
+
+
+class _RepeatedKeyError(Exception):
+    pass
+
+
+def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON allows a key twice and the library keeps the last: which of the two was meant, nobody knows."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _RepeatedKeyError(next(name for name in names if names.count(name) > 1))
+    return found

@@ -1,0 +1,149 @@
+"""The files that gill-bench writes for itself and reads again: one way to read them, one error for what is damaged.
+
+A sealed file is a JSON object with its own SHA-256, so that one flipped bit is found. Only regular files are read: a
+folder, a pipe or a symbolic link in the place of a file is damage like any other, and is never opened.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gill_bench.errors import InputError
+from gill_bench.storage.files import is_remote, remove_folder, sealed, to_json, write_atomic
+from gill_bench.storage.reading import from_json, from_sealed_json
+
+ASIDE = ".damaged"
+"""What the name of a file that was put aside ends with."""
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISLNK, "a symbolic link, which is not followed,"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+class NotAFileError(OSError):
+    """Something else than a file stands where a file of gill-bench should be."""
+
+
+class DamagedFileError(InputError):
+    """A file that gill-bench wrote is not as it was written.
+
+    Attributes:
+        reason: What is wrong with it, without its name.
+        lasting: Reading it again would find the same: not a disk or a network that fails at present.
+    """
+
+    def __init__(self, message: str, reason: str = "", *, lasting: bool = True) -> None:
+        super().__init__(message)
+        self.reason, self.lasting = reason, lasting
+
+
+def check_is_file(path: Path) -> None:
+    """See that a path is that of a regular file, without opening it.
+
+    Raises:
+        FileNotFoundError: There is nothing.
+        NotAFileError: There is something else.
+        OSError: The system cannot say.
+    """
+    if is_remote(path):
+        return
+    mode = path.lstat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
+        raise NotAFileError(0, f"{kind} stands in its place", str(path))
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a regular file; raises as `check_is_file`."""
+    check_is_file(path)
+    return path.read_bytes()
+
+
+def read_sealed(file: Path, mend: str, *, seal: bool = True) -> dict[str, Any]:
+    """The object in a file that `write_sealed` wrote.
+
+    Args:
+        file: The file.
+        mend: How to have it made again, for the error.
+        seal: Whether it must have its SHA-256; one of `env.json`, or of an older version, may have none.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DamagedFileError: It is not as it was written, or cannot be read.
+    """
+    try:
+        content = read_file(file)
+        text = content.decode("utf-8")
+        value = from_sealed_json(text) if seal else from_json(text)
+        if not isinstance(value, dict):
+            raise ValueError(f"expected an object, found {type(value).__name__}")
+        return value
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except (OSError, ValueError) as error:
+        raise damaged(file, error, mend) from error
+
+
+def damaged(file: Path, error: Exception, mend: str) -> DamagedFileError:
+    """The error for a file that cannot be what was written, and why."""
+    reason = reason_of(error)
+    lasting = not isinstance(error, OSError) or isinstance(error, NotAFileError)
+    return DamagedFileError(f"{file}: damaged: {reason}; {mend}", reason, lasting=lasting)
+
+
+def reason_of(error: Exception) -> str:
+    """An error met while reading a file, in plain words."""
+    match error:
+        case NotAFileError():
+            return str(error.strerror)
+        case OSError():
+            return f"cannot be read: {error.strerror or error}"
+        case json.JSONDecodeError():
+            if not error.doc.strip("\0"):
+                return "nothing but zeros" if error.doc else "empty"
+            return f"cut or altered: line {error.lineno}, column {error.colno}: {error.msg}"
+        case UnicodeDecodeError():
+            return f"not UTF-8 at byte {error.start}"
+        case KeyError():
+            return f"{error} is not in it"
+    return str(error)
+
+
+def write_sealed(file: Path, value: Mapping[str, Any], *, indent: int | None = None) -> None:
+    """Write an object with its SHA-256, atomically; equal values give equal bytes."""
+    replace_file(file, (to_json(sealed(value), indent=indent) + "\n").encode())
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Write a file atomically; a folder in its place is put aside."""
+    if not is_remote(file) and file.is_dir() and not file.is_symlink():
+        put_aside(file)
+    write_atomic(file, content)
+
+
+def put_aside(file: Path) -> Path:
+    """Rename what stands in the place of a file to NAME.damaged, or the next free NAME.damaged.2; returns the name."""
+    number, aside = 1, file.with_name(f"{file.name}{ASIDE}")
+    while aside.exists() or (not is_remote(aside) and aside.is_symlink()):
+        number += 1
+        aside = file.with_name(f"{file.name}{ASIDE}.{number}")
+    if is_remote(file):  # object stores cannot rename
+        aside.write_bytes(file.read_bytes())
+        file.unlink()
+    else:
+        file.rename(aside)
+    return aside
+
+
+def remove_anything(path: Path) -> None:
+    """Remove a file, a link or a folder of this machine with all that is in it; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        remove_folder(path)
+    else:
+        path.unlink(missing_ok=True)

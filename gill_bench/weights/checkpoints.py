@@ -1,0 +1,228 @@
+"""Checkpoints in the layouts of transformers and diffusers: checks that need no torch, and loading without noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gill_bench.errors import InputError
+from gill_bench.storage.reading import read_json as read_json
+from gill_bench.weights.network_files import LIBRARIES, STEMS, Library, NetworkFiles, entries, network_files
+from gill_bench.weights.tensor_files import LOADING_ERRORS as LOADING_ERRORS
+from gill_bench.weights.tensor_files import check_floating, check_torch_file, tensor_types
+from gill_bench.weights.tensor_files import check_safetensors as check_safetensors
+from gill_bench.weights.tensor_files import first_line as first_line
+
+
+def check_network_files(folder: Path, library: Library | None = None) -> None:
+    """Check that the weights of a network are there and whole, all shards included, in the files that will be read.
+
+    Args:
+        folder: As written by `save_pretrained`.
+        library: Whose network it is; None = of one of them.
+
+    Raises:
+        InputError: Names the file that is missing, empty or cut off, or the file that would put others in its place.
+    """
+    names = _names(folder)
+    libraries = (library,) if library else LIBRARIES
+    sets = [files for one in libraries if (files := network_files(names, one))]
+    if not sets:
+        raise InputError(f"{folder}: no weights; {_expected(names, *libraries)}")
+    for files in sets:
+        for file in weight_files(folder, files):
+            if file.stat().st_size == 0:
+                raise InputError(f"{file}: empty file")
+            if file.suffix == ".safetensors":
+                check_safetensors(file)
+            else:
+                check_torch_file(file)
+    _refuse_other_weights(folder)
+
+
+def loader_options(folder: Path, library: Library) -> dict[str, Any]:
+    """Arguments of `from_pretrained` that make it read the files that `network_files` chooses in a folder.
+
+    Raises:
+        InputError: There are none, or a file of the folder would put others in their place.
+    """
+    names = _names(folder)
+    files = network_files(names, library)
+    if files is None:
+        raise InputError(f"{folder}: no weights; {_expected(names, library)}")
+    _refuse_other_weights(folder)
+    return files.options
+
+
+def weight_files(folder: Path, files: NetworkFiles) -> list[Path]:
+    """The files with the weights themselves.
+
+    Raises:
+        InputError: One that the index names is not there.
+    """
+    if not files.sharded:
+        return [folder / files.entry]
+    shards = [folder / name for name in _shards(folder / files.entry)]
+    for shard in shards:
+        if not shard.is_file():
+            raise InputError(f"{shard}: no such file, but {files.entry} lists it")
+    return shards
+
+
+def listed_shards(files: Mapping[str, Path]) -> set[str]:
+    """The names of a component's files that indices of shards name; a damaged index, which no loader reads, names none.
+
+    Args:
+        files: All files of the component, by their paths in it.
+    """
+    listed: set[str] = set()
+    for name in entries(files):
+        if name.endswith(".json"):
+            with suppress(InputError):
+                listed |= {str(PurePosixPath(name).with_name(shard)) for shard in _shards(files[name])}
+    return listed
+
+
+def check_image_processor(folder: Path) -> None:
+    """Check that a folder says how its network is shown pictures, in the layout of any version of transformers.
+
+    Raises:
+        InputError: It does not, or the file is damaged.
+    """
+    whole, own = folder / "processor_config.json", folder / "preprocessor_config.json"
+    if whole.is_file() and isinstance(read_json(whole).get("image_processor"), dict):
+        return
+    if not own.is_file():
+        lacking = ", and its processor_config.json has no 'image_processor'" if whole.is_file() else ""
+        raise InputError(f"{folder}: has no preprocessor_config.json or processor_config.json{lacking}")
+    read_json(own)
+
+
+def _names(folder: Path) -> set[str]:
+    return {file.name for file in folder.glob("*") if file.is_file()}
+
+
+def _expected(names: Collection[str], *libraries: Library) -> str:
+    """What was expected in a folder, and what of it is there under names that no loader reads."""
+    wanted = [f"{STEMS[library]['.safetensors']}.safetensors" for library in libraries]
+    others = sorted(name for name in names if name.endswith((".safetensors", ".bin")))
+    there = f"; {', '.join(others[:3])} {'is' if len(others) == 1 else 'are'} read under no such name" if others else ""
+    return f"expected {' or '.join(wanted)}, a .bin file of that kind, or an index of shards{there}"
+
+
+def _refuse_other_weights(folder: Path) -> None:
+    """Refuse what makes a loader read other weights than those in the usual files, on some machines or all."""
+    adapter = folder / "adapter_config.json"
+    if adapter.is_file():
+        raise InputError(
+            f"{adapter}: an adapter (PEFT) beside the weights, which is applied only where peft is installed;"
+            " merge it into the weights (merge_and_unload, save_pretrained), or remove the file to go without it"
+        )
+    config = folder / "config.json"
+    named = read_json(config).get("transformers_weights") if config.is_file() else None
+    if named is not None:
+        raise InputError(
+            f"{config}: transformers_weights = {named!r:.80} names other weights than the usual files; rename the file"
+            " to model.safetensors and remove the key"
+        )
+
+
+_PROJECTIONS = ("logit_scale", "text_projection.", "visual_projection.")
+_OTHER_HALF = {
+    "CLIPVisionModel": ("text_model.", *_PROJECTIONS),
+    "CLIPVisionModelWithProjection": ("text_model.", *_PROJECTIONS),
+    "CLIPTextModel": ("vision_model.", *_PROJECTIONS),
+    "CLIPTextModelWithProjection": ("vision_model.", *_PROJECTIONS),
+}
+"""What the files of a whole CLIP hold besides one of its towers."""
+_INTEGERS = ("position_ids", "num_batches_tracked")  # of buffers that older versions wrote
+_NO_WEIGHT = ".version"  # a mark that conversions of OPT from fairseq left behind
+
+
+def _shards(listing: Path) -> list[str]:
+    """The names of the files that a listing of shards names; none of another folder."""
+    weights = read_json(listing).get("weight_map")
+    names: set[str] = set()
+    for name in weights.values() if isinstance(weights, dict) else [weights]:
+        if not isinstance(name, str) or Path(name).name != name:
+            raise InputError(f"{listing}: weight_map: {name!r:.80} is no name of a file beside it; download it again")
+        names.add(name)
+    return sorted(names)
+
+
+def check_complete(report: Mapping[str, Collection[Any]], folder: Path, kind: str) -> None:
+    """Check that files hold the weights of a network, all and no others, in their shapes.
+
+    The loaders pass over what they do not know, and fill up with random numbers.
+
+    Args:
+        report: What `from_pretrained(..., output_loading_info=True)` returns besides the network.
+        folder: Where its files are.
+        kind: Its class. Of a CLIP tower the files may be those of the whole CLIP.
+
+    Raises:
+        InputError: Names the first weight that is missing, of another shape, or not of this network.
+    """
+    passed_over = _OTHER_HALF.get(kind, ())
+    shapes = sorted(
+        f"{key!r}, {tuple(found)} instead of {tuple(expected)}"
+        for key, found, expected in report.get("mismatched_keys", ())
+    )
+    other = [
+        key for key in report["unexpected_keys"] if not key.startswith(passed_over) and not key.endswith(_NO_WEIGHT)
+    ]
+    problems = {
+        f"weights of {kind} are missing": sorted(map(repr, report["missing_keys"])),
+        f"weights of {kind} are of another shape": shapes,
+        f"weights are not of {kind}": sorted(map(repr, other)),
+    }
+    for problem, keys in problems.items():
+        if keys:
+            raise InputError(
+                f"{folder}: {len(keys)} {problem}, the first is {keys[0]}; the files are damaged or of another model"
+            )
+
+
+def check_network_types(network: Any, folder: Path, library: Library) -> None:
+    """Check that the files of a network hold floating-point numbers wherever the network does.
+
+    Args:
+        network: As loaded from them.
+        folder: Where its files are.
+        library: Whose network it is.
+
+    Raises:
+        InputError: Names file and key.
+    """
+    files = network_files(_names(folder), library)
+    buffers = {key.rpartition(".")[2] for key, value in network.named_buffers() if not value.is_floating_point()}
+    others = _OTHER_HALF.get(type(network).__name__, ())
+    for file in [] if files is None else weight_files(folder, files):
+        types = {key: kind for key, kind in tensor_types(file).items() if not key.startswith(others)}
+        check_floating(file, types, {*buffers, *_INTEGERS})
+
+
+@contextmanager
+def quiet_loading(*libraries: str) -> Iterator[None]:
+    """Load without progress bars and reports of keys, which the caller checks; the libraries are put back as they were.
+
+    Args:
+        *libraries: "transformers", "diffusers" or both; both if none is named.
+    """
+    undo: list[Callable[[], object]] = []
+    for name in libraries or ("transformers", "diffusers"):
+        settings = import_module(f"{name}.utils.logging")
+        level = settings.get_verbosity()
+        undo.append(lambda settings=settings, level=level: settings.set_verbosity(level))  # type: ignore[misc]
+        settings.set_verbosity_error()
+        if settings.is_progress_bar_enabled():
+            undo.append(settings.enable_progress_bar)
+            settings.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for restore in undo:
+            restore()

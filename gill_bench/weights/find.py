@@ -1,0 +1,194 @@
+"""Where a component's weights are (the folder of `--weights`, the hub, or the embedded ones), and their digest."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from gill_bench.cards.find import Component
+from gill_bench.errors import InputError
+from gill_bench.storage.cache import cache_folder
+from gill_bench.storage.files import digest, digest_file, file_stamp, refuse_special, write_atomic
+from gill_bench.weights.checkpoints import listed_shards
+from gill_bench.weights.hub import hub_folder
+from gill_bench.weights.network_files import readable
+
+MINI = "mini"
+MARK = "gill-bench-mini.json"
+"""A file that every embedded weights' folder has: what stands in for the real thing never passes for it."""
+_NO_WEIGHTS = frozenset({".md", ".npy", ".pkl", ".png", ".jpg", ".jpeg", ".pdf"})
+_LARGE = 1 << 26  # bytes above which a file's digest is remembered
+_SETTLED = 2_000_000_000  # nanoseconds after which the next change of a file surely gets another time
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The folder or file of one component.
+
+    Attributes:
+        label: What it is called in signatures: the hub id or folder name of the real one, "mini" for the embedded.
+        path: Local folder or file.
+        files: Names or patterns of what counts in a folder of the hub's cache, whatever else is there; () = everything.
+        whole: Whether code that is not ours reads it, so that every file counts that is not hidden.
+    """
+
+    label: str
+    path: Path
+    files: tuple[str, ...] = ()
+    whole: bool = False
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether it is the small embedded one."""
+        return self.label == MINI
+
+    def digest(self) -> str:
+        """SHA-256 over names and content of all files that its loader may read.
+
+        Raises:
+            InputError: A file or folder cannot be read.
+        """
+        try:
+            return digest({name: file_digest(file) for name, file in self._read().items()})
+        except OSError as error:
+            raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    def _read(self) -> dict[str, Path]:
+        """The files that count, by their paths in the folder."""
+        files = {".": self.path} if self.path.is_file() else dict(sorted(_walk(self.path)))
+        if self.files:
+            files = {name: file for name, file in files.items() if _is_named(name, self.files)}
+        elif not self.whole and not self.path.is_file():
+            files = {name: file for name, file in files.items() if _may_be_read(file)}
+            files = {name: files[name] for name in readable(files, listed_shards(files))}
+        return files
+
+
+def find_weights(component: Component, source: str, *, whole: bool = False) -> Weights:
+    """Find a component's weights.
+
+    Args:
+        component: As named in a card.
+        source: "mini", or the folder given as `--weights`.
+        whole: Whether code that is not ours reads them, so that every file counts.
+
+    Returns:
+        The folder or file inside `source` named by the card (by folder name, by hub id, or as the hub's cache names
+        it), else the hub's.
+
+    Raises:
+        InputError: It is nowhere; says what to download and where to put it. Or there is a pipe or the like in it.
+    """
+    if source == MINI:
+        if not component.mini:
+            raise InputError(
+                f"{component.folder}: there are no embedded weights for it; give a folder with --weights DIR"
+            )
+        from gill_bench.mini.embedded import weights_folder
+
+        return Weights(MINI, weights_folder() / component.mini, whole=whole)
+    folder = Path(source)
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such folder (given by --weights); use a folder, or 'mini' for the embedded weights"
+        )
+    label = component.id or component.folder
+    for name in (component.folder, component.id, f"models--{component.id.replace('/', '--')}"):
+        if name and (folder / name).exists():
+            path = _snapshot(folder / name)
+            _refuse_special_files(path)
+            embedded = (path / MARK).is_file()  # wherever it was copied, and whatever it is called there
+            return Weights(MINI if embedded else label, path, whole=whole)
+    return Weights(label, _from_hub(component, folder, whole), component.files, whole)
+
+
+def _from_hub(component: Component, folder: Path, whole: bool) -> Path:
+    url = component.url or (f"https://huggingface.co/{component.id}" if component.id else "its source")
+    source = f"{url} ({component.size or 'size unknown'})"
+    hint = f"download it from {source} to {folder / component.folder}"
+    if not component.id:
+        raise InputError(f"{folder}: has no {component.folder}; {hint}")
+    try:
+        return hub_folder(component.id, component.files, whole=whole)
+    except InputError as error:
+        raise InputError(f"{folder}: has no {component.folder}; {error}; {hint}") from error
+
+
+def _snapshot(folder: Path) -> Path:
+    """The files of a repository in the layout of the hub's cache; any other folder or file as it is.
+
+    Raises:
+        InputError: The cache has several states of the repository, and none is named as the present one.
+    """
+    if not (folder / "snapshots").is_dir() or not (folder / "blobs").is_dir():
+        return folder
+    main = folder / "refs" / "main"
+    commit = main.read_text(encoding="utf-8", errors="replace").strip() if main.is_file() else ""
+    states = sorted(state for state in (folder / "snapshots").iterdir() if state.is_dir())
+    named = [state for state in states if state.name == commit] or states
+    if len(named) != 1:
+        raise InputError(
+            f"{folder}: a repository in the hub's cache with {len(states)} snapshots, none of them refs/main;"
+            " link or copy the folder of one snapshot instead"
+        )
+    return named[0]
+
+
+def _walk(folder: Path, prefix: str = "", above: frozenset[Path] = frozenset()) -> Iterator[tuple[str, Path]]:
+    """All files below a folder that are not hidden, by their paths in it; links are followed, but into no circle."""
+    real = folder.resolve()
+    if real in above:
+        return
+    for entry in folder.iterdir():
+        name = prefix + entry.name
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry, f"{name}/", above | {real})
+        elif entry.exists():
+            yield name, entry
+
+
+def _refuse_special_files(path: Path) -> None:
+    """Refuse pipes, sockets and devices among weights before a library opens one and waits for ever."""
+    for file in [path] if not path.is_dir() else [file for _, file in _walk(path)]:
+        try:
+            refuse_special(file)
+        except OSError as error:
+            raise InputError(f"{file}: {error.strerror}") from error
+
+
+def _may_be_read(file: Path) -> bool:
+    """Whether a file can change what a model does: neither what people read nor embeddings of retrieval candidates."""
+    return file.suffix.lower() not in _NO_WEIGHTS and file.name != "LICENSE"
+
+
+def _is_named(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether one of the patterns names a file, as the hub's client reads them: a folder is all that is in it."""
+    return any(fnmatch(name, f"{pattern}*" if pattern.endswith("/") else pattern) for pattern in patterns)
+
+
+def file_digest(file: Path) -> str:
+    """SHA-256 of a file; for large files remembered.
+
+    Trusted is that a file has not changed while its path, device, inode, size and both its times are the same: the time
+    of the last change of a file's status cannot be set, and is new when a file is written or another takes its place.
+    """
+    status = file.stat()
+    if status.st_size < _LARGE:
+        return digest_file(file)
+    stamp = file_stamp(file)
+    memory = cache_folder() / "digests" / f"{digest(stamp)}.json"
+    try:
+        return str(json.loads(memory.read_bytes())["sha256"])
+    except (OSError, ValueError, TypeError, LookupError):  # not remembered yet, or damaged
+        computed = digest_file(file)
+    settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED
+    if settled and file_stamp(file) == stamp:
+        memory.parent.mkdir(exist_ok=True)
+        write_atomic(memory, json.dumps({"sha256": computed}).encode())
+    return computed

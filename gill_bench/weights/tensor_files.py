@@ -1,0 +1,161 @@
+"""Files of tensors: safetensors, and pickles of torch, of which only plain tensors are ever read."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from gill_bench.errors import InputError
+from gill_bench.storage.reading import refuse_pointer
+
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+    ImportError,
+    SafetensorError,
+    pickle.UnpicklingError,
+)
+"""What transformers, diffusers, safetensors and torch raise on files that are missing, damaged or of another model."""
+
+
+def check_safetensors(file: Path) -> None:
+    """Check that a file is as long as its header says, which a download that broke off is not.
+
+    Raises:
+        InputError: It is not, has no such header, or is a Git LFS pointer.
+    """
+    read_header(file)
+
+
+def read_header(file: Path) -> dict[str, Any]:
+    """The entries of a safetensors file by key, without the tensors themselves.
+
+    Raises:
+        InputError: As `check_safetensors`.
+    """
+    refuse_pointer(file)
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as opened:
+            header = int.from_bytes(opened.read(8), "little")
+            if not 0 < header <= size - 8:
+                raise ValueError
+            tensors: dict[str, Any] = json.loads(opened.read(header))
+        entries = {key: item for key, item in tensors.items() if key != "__metadata__"}
+        end = max((item["data_offsets"][1] for item in entries.values()), default=0)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise InputError(f"{file}: not a safetensors file, or cut off ({size} bytes)") from error
+    if 8 + header + end != size:
+        raise InputError(f"{file}: {size} bytes, but its header promises {8 + header + end}: download it again")
+    return entries
+
+
+def check_torch_file(file: Path) -> None:
+    """Check that a file is one of `torch.save`, and not cut off where its format shows it.
+
+    Raises:
+        InputError: It is not, or is a Git LFS pointer.
+    """
+    refuse_pointer(file)
+    with file.open("rb") as opened:
+        start = opened.read(2)
+    # torch's format before 1.6 is a sequence of pickles: where it ends, only reading it tells.
+    whole = zipfile.is_zipfile(file) if start == b"PK" else start[:1] == b"\x80"
+    if not whole:
+        raise InputError(
+            f"{file}: not a file of torch.save, or cut off ({file.stat().st_size} bytes); download it again"
+        )
+
+
+def read_tensor_file(file: Path) -> Any:
+    """Read a file of tensors onto the CPU; where the format allows it, the values are mapped and not read yet.
+
+    Returns:
+        Tensors by key, of a safetensors file; what the file holds, of any other.
+
+    Raises:
+        InputError: Missing, truncated, a Git LFS pointer, or holding anything but plain data.
+    """
+    if file.suffix != ".safetensors":
+        return _unpickle(file, "cpu")
+    from safetensors import safe_open
+
+    try:
+        refuse_pointer(file)
+        with safe_open(file, framework="pt") as opened:
+            return {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (no mapping)
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such file") from error
+    except LOADING_ERRORS as error:
+        raise InputError(f"{file}: cannot be read, it may be truncated: {first_line(error)}") from error
+
+
+def _unpickle(file: Path, device: str) -> Any:
+    import torch
+
+    try:
+        check_torch_file(file)
+        return torch.load(file, map_location=device, weights_only=True, mmap=zipfile.is_zipfile(file))
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such file") from error
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{file}: {first_line(error)}") from error
+    except LOADING_ERRORS as error:
+        raise InputError(f"{file}: cannot be read, it may be truncated: {first_line(error)}") from error
+
+
+def tensor_types(file: Path) -> dict[str, Any]:
+    """The type of each tensor in a file, by key; values are not read.
+
+    Raises:
+        InputError: It is no whole file of tensors by name.
+    """
+    if file.suffix == ".safetensors":
+        return {key: str(item.get("dtype")) for key, item in read_header(file).items()}
+    content = _unpickle(file, "meta")
+    if not isinstance(content, Mapping):
+        raise InputError(f"{file}: expected a dictionary of tensors, found {type(content).__name__}")
+    return {str(key): value.dtype for key, value in content.items() if hasattr(value, "dtype")}
+
+
+def check_floating(file: Path, types: Mapping[str, Any], integers: Collection[str] = ()) -> None:
+    """Check that tensors hold floating-point numbers: a loader turns whole ones into such without a word.
+
+    Args:
+        file: Named in errors.
+        types: By key: torch's dtype, or that of safetensors ("F16", "I64").
+        integers: Last parts of the keys whose tensors may hold anything.
+
+    Raises:
+        InputError: Names the first key of another type.
+    """
+    for key, kind in types.items():
+        floating = kind.startswith(("F", "BF")) if isinstance(kind, str) else kind.is_floating_point
+        if not floating and key.rpartition(".")[2] not in integers:
+            name = str(kind).removeprefix("torch.")
+            raise InputError(
+                f"{file}: {key} is of type {name}, expected floating-point numbers; the file is damaged, or quantised:"
+                " download the plain weights"
+            )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, for messages of at most three lines.
+
+    For a pickle that holds more than tensors it is ours: torch advises to read it all the same.
+    """
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+        return "not a plain file of tensors (damaged, or it holds code, which is never run); download it again"
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,218 @@
+"""Comparisons sample by sample, from what runs have stored."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gill_bench.analysis.align import Matched, align_examples
+from gill_bench.analysis.compare import Side, compare
+from gill_bench.analysis.comparisons import Comparison
+from gill_bench.cli import main
+from gill_bench.errors import InputError
+from gill_bench.statistics.bootstrap import paired_interval
+from gill_bench.statistics.significance import holm
+from tests.support.runs import run, seal_again
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two runs of one model with other settings; not to be changed."""
+    folder = tmp_path_factory.mktemp("compare")
+    run(folder / "a", limit=12)
+    run(folder / "b", limit=12, settings=("noisy.style=striped",))
+    return folder / "a", folder / "b"
+
+
+@pytest.fixture(scope="module")
+def more(tmp_path_factory: pytest.TempPathFactory, both: tuple[Path, Path]) -> Path:
+    """The first run with eight stories more."""
+    folder = shutil.copytree(both[0], tmp_path_factory.mktemp("more") / "run")
+    run(folder, limit=20)
+    return Path(folder)
+
+
+def stored(folder: Path, context: str, metric: str) -> dict[str, dict[int, float]]:
+    """Every stored value, read without the package."""
+    found: dict[str, dict[int, float]] = {}
+    for file in folder.glob(f"units/vist/noisy/{context}/*/score-{metric}-*.json"):
+        for example, seed, value in json.loads(file.read_text())["values"]:
+            found.setdefault(example, {})[seed] = value
+    return found
+
+
+def test_what_rounding_changes_is_equal(monkeypatch: pytest.MonkeyPatch, both: tuple[Path, Path]) -> None:
+    def rounded(*arguments: Any) -> Matched:
+        matched = align_examples(*arguments)
+        return replace(matched, second=matched.first * (1 + 2e-6))
+
+    monkeypatch.setattr("gill_bench.analysis.compare.match", rounded)
+    for one in compare(Side(both[0]), Side(both[0])):
+        assert (one.wins, one.losses, one.ties, one.p, one.better, one.changes) == (0, 0, 12, 1.0, None, ())
+
+
+def test_a_comparison_is_what_the_stored_values_say(both: tuple[Path, Path]) -> None:
+    first, second = both
+    found = {(one.context, one.metric): one for one in compare(Side(first), Side(second))}
+    assert len(found) == 6
+    one = found["1-caption", "lpips[mini]"]
+    left, right = stored(first, "1-caption", "lpips"), stored(second, "1-caption", "lpips")
+    differences = [float(np.mean([*right[name].values()]) - np.mean([*left[name].values()])) for name in left]
+    assert one.difference.mean == pytest.approx(np.mean(differences), abs=1e-12)
+    assert (one.difference.n, one.difference.clusters) == (12, 6)
+    assert one.means[0] == pytest.approx(np.mean([np.mean([*by.values()]) for by in left.values()]))
+    assert [one.p_holm for one in found.values()] == holm([one.p for one in found.values()])
+    largest = max(left, key=lambda name: abs(np.mean([*right[name].values()]) - np.mean([*left[name].values()])))
+    assert one.changes[0].example == largest
+    assert len(one.changes) == 5
+    gains = [-difference for difference in differences]  # less is better
+    assert (one.wins, one.losses, one.ties) == (sum(g > 0 for g in gains), sum(g < 0 for g in gains), 0)
+    by_name = dict(zip(left, differences, strict=True))
+    clusters = np.array([by_name[str(n)] + by_name[str(n + 1)] for n in range(1024, 1036, 2)]) / 2
+    assert one.effect_size == pytest.approx(clusters.mean() / clusters.std(ddof=1))
+    change = one.changes[0]
+    assert change.seed == max(left[largest], key=lambda seed: abs(right[largest][seed] - left[largest][seed]))
+    for file, run_folder in zip(change.files, (first, second), strict=True):
+        assert Path(file).is_file()
+        assert Path(file).is_relative_to(run_folder)
+        assert Path(file).name.endswith(f"-{largest}-{change.seed}.png")
+
+
+def test_the_same_run_twice_shows_no_difference(both: tuple[Path, Path]) -> None:
+    for one in compare(Side(both[0]), Side(both[0])):
+        assert (one.difference.mean, one.p, one.better, one.changes) == (0, 1, None, ())
+        assert (one.effect_size, one.ties, one.notes) == (0, 12, ())
+
+
+def test_another_limit_is_compared_on_what_is_shared(both: tuple[Path, Path], more: Path) -> None:
+    for one in compare(Side(both[0]), Side(more)):
+        assert (one.only_first, set(one.only_second), one.difference.n) == ((), set(map(str, range(1036, 1044))), 12)
+        assert one.notes == ("the sides were asked other examples: what they share is compared",)
+
+
+def test_seeds_of_one_side_are_left_out_and_named(tmp_path: Path, both: tuple[Path, Path]) -> None:
+    shutil.copytree(both[0], tmp_path / "a")
+    run(tmp_path / "a", limit=12, seeds=3)
+    for one in compare(Side(tmp_path / "a"), Side(both[1])):
+        assert one.seeds == (0, 1)
+        assert one.notes == ("seed 2 of A left out: B does not have it",)
+
+
+def _edit(folder: Path, metric: str, change: Callable[[list[list[Any]]], list[list[Any]]]) -> None:
+    """Change the stored values of every unit of a cell."""
+    for file in folder.glob(f"units/vist/noisy/1-caption/*/score-{metric}-*.json"):
+        content = json.loads(file.read_text())
+        content["values"] = change(content["values"])
+        file.write_text(json.dumps(content))
+    seal_again(folder)
+
+
+def test_an_example_that_failed_on_one_side_is_listed(tmp_path: Path, both: tuple[Path, Path]) -> None:
+    first, second = both[0], shutil.copytree(both[0], tmp_path / "b")
+    _edit(second, "lpips", lambda values: [v for v in values if v[0] != "1024" and v[:2] != ["1025", 1]])
+    one = next(one for one in compare(Side(first), Side(second)) if one.metric.startswith("lpips"))
+    assert (one.only_first, one.incomplete, one.only_second) == (("1024",), ("1025",), ())
+    assert one.difference.n == 10
+
+
+def test_a_value_that_is_no_number_is_refused(tmp_path: Path, both: tuple[Path, Path]) -> None:
+    first, second = both[0], shutil.copytree(both[0], tmp_path / "b")
+    for file in second.rglob("score-lpips-*.json"):
+        content = json.loads(file.read_text())
+        content["values"][0][2] = float("nan")
+        file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"NaN|finite"):
+        compare(Side(first), Side(second))
+
+
+def test_what_cannot_be_compared_is_said(
+    tmp_path: Path, both: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(both[0], tmp_path / "a")
+    run(tmp_path / "b", limit=12, contexts=("1-caption",))
+    for folder in (tmp_path / "a", tmp_path / "b"):  # one metric has no single values, as FID has not
+        for file in folder.glob("units/vist/noisy/1-caption/*/score-lpips-*.json"):
+            file.unlink()
+    found = compare(Side(tmp_path / "a"), Side(tmp_path / "b"))
+    assert [one.metric for one in found] == ["clip-similarity[mini]"]
+    [left] = found.left_out
+    assert (left.metric, left.reason) == ("lpips[mini]", "no values of single examples in A and B")
+    assert {side for side, _ in found.lone} == {"A"}
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    shown = capsys.readouterr().out
+    assert "not compared: vist 1-caption lpips[mini]" in shown
+    assert "only in A: vist/noisy/5-captions" in shown
+    with pytest.raises(InputError, match="lpip: not compared; did you mean 'lpips"):
+        compare(Side(tmp_path / "a"), Side(tmp_path / "b"), metrics=["lpip"])
+
+
+def test_holm_is_over_what_was_asked_for(both: tuple[Path, Path]) -> None:
+    found = [*compare(Side(both[0]), Side(both[1]), metrics=["lpips"])]
+    assert [one.metric for one in found] == ["lpips[mini]"] * 3
+    assert [one.p_holm for one in found] == holm([one.p for one in found])
+
+
+def test_json_has_every_name(both: tuple[Path, Path], more: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(both[0]), str(more)]) == 0
+    assert "(8; all with --json))" in capsys.readouterr().out
+    assert main(["compare", str(both[0]), str(more), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert sorted(content["comparisons"][0]["only_second"]) == [str(name) for name in range(1036, 1044)]
+    assert (content["left_out"], content["lone"]) == ([], [])
+
+
+def test_models_of_one_run(tmp_path: Path) -> None:
+    run(tmp_path / "a", limit=12, models=("noisy", "noisy-text"))
+    folder = tmp_path / "a"
+    found = compare(Side(folder, "noisy-text"), Side(folder, "noisy"))
+    assert {one.models for one in found} == {("noisy-text", "noisy")}
+    assert {one.context for one in found} == {"1-caption", "5-captions"}
+    assert Side.parse(f"{folder}:noisy") == Side(folder, "noisy")
+    assert Side.parse(str(folder)) == Side(folder)
+    with pytest.raises(InputError, match="has no model 'nosy'; did you mean 'noisy'"):
+        compare(Side(folder, "nosy"), Side(folder))
+
+
+def test_what_is_better_depends_on_the_metric(tmp_path: Path) -> None:
+    interval = paired_interval([0.5, 0.6, 0.4, 0.5], ["a", "b", "c", "d"])
+
+    def made(higher: bool, p: float = 0.01) -> Comparison:
+        return Comparison(
+            task="t",
+            context="c",
+            models=("a", "b"),
+            metric="m",
+            higher_is_better=higher,
+            means=(0, 0.5),
+            difference=interval,
+            p=p,
+            p_holm=p,
+            p_bootstrap=p,
+            p_mcnemar=None,
+            effect_size=None,
+            wins=0,
+            losses=0,
+            ties=0,
+            seeds=(0,),
+            changes=(),
+            only_first=(),
+            only_second=(),
+            incomplete=(),
+            notes=(),
+        )
+
+    assert made(True).better is True
+    assert made(False).better is False
+    assert made(True, p=0.125).better is None  # as of four clusters: no p could be smaller
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"this is not the folder of a run"):
+        compare(Side(tmp_path), Side(tmp_path))

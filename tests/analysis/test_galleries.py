@@ -1,0 +1,179 @@
+"""What pages are told of runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gill_bench.analysis.compare import Side, compare
+from gill_bench.analysis.galleries import galleries, in_words, model_tests, record_of
+from gill_bench.analysis.gallery import Gallery, Lost
+from gill_bench.cli import main
+from gill_bench.errors import InputError
+from gill_bench.evaluate import score
+from gill_bench.rundir.reader import RunReader
+from tests.support.runs import CARDS, run
+from tests.support.stories import small_vist
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six stories, two seeds, two models; not to be changed."""
+    folder = tmp_path_factory.mktemp("galleries")
+    shutil.copy(CARDS / "noisy.py", folder)
+    card = (CARDS / "noisy.toml").read_text().replace('"noisy"', '"noisy-striped"').replace('"plain"', '"striped"')
+    (folder / "noisy-striped.toml").write_text(card)
+    run(folder / "run", models=("noisy", "noisy-striped"), card_folders=(CARDS, folder))
+    return folder / "run"
+
+
+def made(folder: Path, data: str | None = None) -> dict[str, Gallery]:
+    return {one.context: one for one in galleries([RunReader.open(folder)], data)}
+
+
+def test_an_example_is_what_was_given_the_truth_and_every_output(done: Path) -> None:
+    found = made(done)
+    assert list(found) == ["1-caption", "5-captions", "5-captions-4-images"]
+    gallery = found["5-captions-4-images"]
+    assert (gallery.task, gallery.note, len(gallery.exhibits)) == ("vist", "", 6)
+    one = gallery.exhibits[0]
+    assert [type(part).__name__ for part in one.given] == ["str", "PictureFile"] * 4 + ["str"]
+    story = json.loads((small_vist() / "sis" / "test.story-in-sequence.json").read_text())
+    words = [each[0]["text"] for each in story["annotations"] if each[0]["story_id"] == one.example]
+    assert [part for part in one.given if isinstance(part, str)] == words
+    photos = [each[0]["photo_flickr_id"] for each in story["annotations"] if each[0]["story_id"] == one.example]
+    assert [part.id for part in one.given if not isinstance(part, str)] == photos[:4]
+    assert one.truth is not None
+    assert one.truth.id == photos[4]
+    assert one.truth.file is not None
+    assert one.truth.file.is_file()
+    assert [shown.seed for shown in one.outputs["noisy"]] == [0, 1]
+    assert all(shown.picture is not None and shown.picture.is_file() for shown in one.outputs["noisy"])
+
+
+def test_values_average_to_the_rows(done: Path) -> None:
+    rows = RunReader.open(done).results.rows
+    for context, gallery in made(done).items():
+        for scores in gallery.scores:
+            for model, seeds in scores.by_model.items():
+                for seed, each in seeds.items():
+                    (row,) = (
+                        row
+                        for row in rows
+                        if (row.context, row.metric, row.model, row.seed) == (context, scores.metric, model, seed)
+                    )
+                    assert sum(each.values()) / len(each) == pytest.approx(row.value)
+
+
+def test_tests_are_those_of_compare(done: Path) -> None:
+    found = model_tests([RunReader.open(done)])
+    expected = {(one.context, one.metric): one for one in compare(Side(done, "noisy"), Side(done, "noisy-striped"))}
+    assert len(found) == len(expected) == 6
+    for one in found:
+        other = expected[one.context, one.metric]
+        assert (one.models, one.difference, one.p, one.better) == (
+            other.models,
+            other.difference,
+            other.p,
+            other.better,
+        )
+        assert one.p_holm >= one.p
+
+
+def test_without_its_data_a_run_is_shown_without_the_datas_pictures(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = shutil.copytree(done, tmp_path / "far" / "away" / "run")
+    gallery = made(moved)["5-captions-4-images"]
+    assert "The data was not found" in gallery.note
+    assert "say where: --data DIR" in capsys.readouterr().err
+    one = gallery.exhibits[0]
+    assert [part.file for part in one.given if not isinstance(part, str)] == [None] * 4
+    assert one.outputs["noisy"][0].picture is not None
+    again = made(moved, str(small_vist()))["5-captions-4-images"]
+    assert again.note == ""
+    assert [each.example for each in again.exhibits] == [each.example for each in made(done)["1-caption"].exhibits]
+
+
+def test_runs_taken_together_are_one_gallery(done: Path, tmp_path: Path) -> None:
+    run(tmp_path / "other", models=("noisy",), settings=("noisy.style=striped",), contexts=("5-captions",))
+    stored = [RunReader.open(done), RunReader.open(tmp_path / "other")]
+    (both,) = (one for one in galleries(stored) if one.context == "5-captions")
+    assert both.models == ("noisy", "noisy-striped")
+    assert {shown.picture.is_relative_to(done) for shown in both.exhibits[0].outputs["noisy"] if shown.picture} == {
+        True
+    }
+
+
+def test_ranked_answers_in_words() -> None:
+    assert in_words({"scores": [-3.0, -1.0, -2.0, -9.0]}, ("a", "b", "c", "d")) == "b (-1); c (-2); a (-3)"
+    assert in_words({"decision": "retrieve", "probability": 0.25}, ()) == "decision: retrieve\nprobability: 0.25"
+    assert in_words({}, ()) is None
+    assert in_words({"text": ""}, ()) == ""
+
+
+def test_a_damaged_record_of_sessions_is_named(done: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(done, tmp_path / "run")
+    (copied / "env.json").write_text("{")
+    with pytest.raises(InputError, match=r"env\.json: damaged"):
+        record_of(RunReader.open(copied))
+    (copied / "env.json").unlink()
+    assert record_of(RunReader.open(copied)).sessions == []
+
+
+@pytest.mark.parametrize("where", ["by default", "named", "named after ="])
+def test_the_command_writes_a_page(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str) -> None:
+    folder = shutil.copytree(done, tmp_path / "run")
+    named = tmp_path / "elsewhere"
+    words = {"by default": ["--html"], "named": ["--html", str(named)], "named after =": [f"--html={named}"]}[where]
+    assert main(["report", str(folder), *words, "--data", str(small_vist())]) == 0
+    page = folder / "page" if where == "by default" else named
+    assert capsys.readouterr().out.strip() == str(page / "index.html")
+    assert {file.name for file in page.glob("*.html")} == {"index.html", "gallery-vist.html"}
+
+
+def test_the_command_refuses_what_it_cannot_do(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--html"]) == 2
+    assert "no run is given" in capsys.readouterr().err
+    assert main(["report", str(done), "--html", str(tmp_path), "--json"]) == 2
+    assert "leave --out, --format and --json out" in capsys.readouterr().err
+    (tmp_path / "mine.txt").write_text("mine")
+    assert main(["report", str(done), "--html", str(tmp_path)]) == 2
+    assert "holds files that are not of a page" in capsys.readouterr().err
+
+
+def test_what_has_no_output_keeps_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vist: Path) -> None:
+    """One story whose picture is missing, one on which the model fails, one that nobody asked yet."""
+    story = json.loads((vist / "sis" / "test.story-in-sequence.json").read_text())
+    (vist / "images" / "test" / f"{story['images'][2]['id']}.png").unlink()  # of the first two stories
+    texts: dict[str, list[str]] = {}
+    for ((one,),) in zip(story["annotations"], strict=True):
+        texts.setdefault(one["story_id"], []).append(one["text"])
+    third = list(texts)[2]
+    monkeypatch.setenv("NOISY_FAIL_ON", " ".join(texts[third]))
+    out = tmp_path / "run"
+    settings = ("vist.unreadable=count",)
+    run(out, data=str(vist), settings=settings, contexts=("5-captions",), seeds=1)
+    last = max(out.rglob("unit.json"), key=lambda file: json.loads(file.read_text())["examples"][-1][0])
+    names = [name for name, _ in json.loads(last.read_text())["examples"]]
+    last.unlink()
+    score(out, "cpu")
+    (gallery,) = made(out).values()
+    lost = {one.example: one.lost for one in gallery.exhibits if one.lost}
+    first, second = list(texts)[:2]
+    assert lost.keys() == {first, second, third, *names}
+    assert all(lost[name]["noisy"][0].outcome == "missing" for name in (first, second))
+    assert "is not in the data folder" in lost[first]["noisy"][0].reason
+    (failed,) = lost[third]["noisy"]
+    assert (failed.outcome, failed.seeds) == ("failed", (0,))
+    assert failed.reason.startswith("RuntimeError: the planted failure at noisy.py:")
+    assert lost[names[0]]["noisy"] == (Lost("not made yet", (0,)),)
+    exhibit = next(one for one in gallery.exhibits if one.example == third)
+    assert list(exhibit.given) == texts[third]
+    assert exhibit.outputs == {}
+    (told,) = record_of(RunReader.open(out)).failed
+    assert told[:4] == ("vist", "noisy", "5-captions", third)
+    assert (out / told[5]).is_file()

@@ -1,0 +1,269 @@
+"""The dispatcher with workers that do what a test says: order, retries, limits, what is under way."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gill_bench.engines.dispatcher import ATTEMPTS, Dispatcher, Event
+from gill_bench.engines.job import Failure, JobGroup, JobResult, NotLoadedError
+from gill_bench.engines.worker import WorkReply, WorkRequest
+from gill_bench.errors import GillBenchError
+
+CELL = ("task", "model", "context")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A job that is only counted."""
+
+    key: str
+    size: int = 1
+
+    def is_done(self, run: Path) -> bool:
+        return False
+
+    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult:
+        raise AssertionError("nobody here does it")
+
+    def lost(self, reason: str) -> JobResult:
+        return JobResult((Failure(CELL, self.key, reason),))
+
+
+@dataclass(frozen=True)
+class Named:
+    key: str
+    folders: frozenset[Path] = frozenset()
+
+    @property
+    def name(self) -> str:
+        return self.key
+
+    def load(self, device: str) -> Any:
+        raise AssertionError("nobody here loads it")
+
+
+class Scripted:
+    """A pool whose seats answer as they are told to, each its oldest order first.
+
+    Attributes:
+        given: (seat, tool, job, wait) in the order of giving.
+        most: The most orders that were under way at a seat.
+    """
+
+    def __init__(self, seats: int, says: Callable[[int, WorkRequest], WorkReply | None]) -> None:
+        self.given: list[tuple[int, str, str, bool]] = []
+        self.most = 0
+        self._orders: list[deque[WorkRequest]] = [deque() for _ in range(seats)]
+        self._says = says
+        self._turn = 0
+
+    def names(self) -> Sequence[str]:
+        return [f"seat {seat}" for seat in range(len(self._orders))]
+
+    def open(self, wanted: int) -> Sequence[int]:
+        return range(min(wanted, len(self._orders)))
+
+    def give(self, seat: int, order: WorkRequest) -> None:
+        self.given.append((seat, order.tool.key, order.job.key, order.wait))
+        self._orders[seat].append(order)
+        self.most = max(self.most, len(self._orders[seat]))
+
+    def wait(self) -> Sequence[Event]:
+        for _ in self._orders:  # the seats take turns
+            self._turn = (self._turn + 1) % len(self._orders)
+            if self._orders[self._turn]:
+                order = self._orders[self._turn][0]
+                answer = self._says(self._turn, order)
+                if answer is None:
+                    self._orders[self._turn].clear()
+                    return [Event(self._turn, None, "fell asleep")]
+                self._orders[self._turn].popleft()
+                return [Event(self._turn, answer)]
+        raise AssertionError("nothing is under way: the dispatcher would wait for ever")
+
+    def close(self) -> None:
+        for orders in self._orders:
+            orders.clear()
+
+
+def batch(tool: str, count: int, done: list[str]) -> JobGroup:
+    jobs = (Number(f"{tool}{place}") for place in range(count))
+    return JobGroup(Named(tool), jobs, count, lambda job, _: done.append(job.key))
+
+
+def fine(seat: int, order: WorkRequest) -> WorkReply:
+    return WorkReply(JobResult())
+
+
+@pytest.mark.parametrize("seats", [1, 2, 3, 7])
+def test_every_job_is_done_once(seats: int) -> None:
+    done: list[str] = []
+    pool = Scripted(seats, fine)
+    Dispatcher(pool, 0).work([batch("a", 9, done), batch("b", 5, done)])
+    assert sorted(done) == sorted([f"a{n}" for n in range(9)] + [f"b{n}" for n in range(5)])
+    assert len(pool.given) == 14
+
+
+def test_one_worker_goes_in_order() -> None:
+    done: list[str] = []
+    Dispatcher(Scripted(1, fine), 0).work([batch("a", 3, done), batch("b", 2, done)])
+    assert done == ["a0", "a1", "a2", "b0", "b1"]
+
+
+def test_two_workers_begin_with_different_models_and_stay_with_them() -> None:
+    pool = Scripted(2, fine)
+    Dispatcher(pool, 0).work([batch("a", 8, []), batch("b", 2, [])])
+    assert {tool for seat, tool, _, _ in pool.given if seat == 0} == {"a"}
+    tools = [tool for seat, tool, _, _ in pool.given if seat == 1]
+    assert tools == sorted(tools, reverse=True)  # first all of b, then it helps with a
+    assert set(tools) == {"a", "b"}
+
+
+def test_what_is_under_way_is_bounded_however_long_the_run() -> None:
+    taken = 0
+    pool = Scripted(2, fine)
+
+    def jobs() -> Any:
+        nonlocal taken
+        for place in range(500):
+            taken += 1
+            assert taken - finished[0] <= 4
+            yield Number(str(place))
+
+    finished = [0]
+
+    def after(job: object, done: JobResult) -> None:
+        finished[0] += 1
+
+    Dispatcher(pool, 0).work([JobGroup(Named("a"), jobs(), 500, after)])
+    assert pool.most == 2
+    assert finished == [500]
+
+
+def test_no_free_worker_waits_for_the_second_job_of_another() -> None:
+    held: dict[int, int] = {}
+
+    def says(seat: int, order: WorkRequest) -> WorkReply:
+        held[seat] = held.get(seat, 0) + 1
+        return WorkReply(JobResult())
+
+    Dispatcher(Scripted(4, says), 0).work([batch("a", 4, [])])
+    assert held == {0: 1, 1: 1, 2: 1, 3: 1}
+
+
+def test_a_worker_that_dies_costs_only_time(capsys: pytest.CaptureFixture[str]) -> None:
+    done: list[str] = []
+    deaths = iter([None])
+    dispatcher = Dispatcher(Scripted(2, lambda seat, order: next(deaths, WorkReply(JobResult()))), 0)
+    dispatcher.work([batch("a", 9, done)])
+    assert sorted(done) == [f"a{n}" for n in range(9)]
+    assert dispatcher.failures == []
+    assert "warning: seat 1: fell asleep; its work is done again" in capsys.readouterr().err
+
+
+def test_a_job_that_kills_every_worker_fails_and_the_run_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    done: list[str] = []
+    tried = []
+
+    def says(seat: int, order: WorkRequest) -> WorkReply | None:
+        if order.job.key == "a3":
+            tried.append(seat)
+            return None
+        return WorkReply(JobResult())
+
+    dispatcher = Dispatcher(Scripted(2, says), 1)
+    dispatcher.work([batch("a", 9, done)])
+    assert len(tried) == ATTEMPTS
+    assert sorted(done) == [f"a{n}" for n in range(9)]  # behind us, one of them as failed
+    assert dispatcher.failures == [Failure(CELL, "a3", "fell asleep")]
+    assert "failed: task/model/context, example a3: fell asleep" in capsys.readouterr().err
+
+
+def test_more_failures_than_allowed_stop_the_run_with_what_is_under_way_kept() -> None:
+    done: list[str] = []
+
+    def says(seat: int, order: WorkRequest) -> WorkReply:
+        return WorkReply(JobResult((Failure(CELL, order.job.key, "planted"),)))
+
+    dispatcher = Dispatcher(Scripted(2, says), 3)
+    with pytest.raises(GillBenchError, match=r"4 examples failed, more than --max-failures 3, the last with planted"):
+        dispatcher.work([batch("a", 50, done)])
+    assert len(done) <= 4 + 3  # those that were given before the fourth failed
+
+
+def test_failures_up_to_the_limit_do_not_stop_it() -> None:
+    done: list[str] = []
+
+    def says(seat: int, order: WorkRequest) -> WorkReply:
+        return WorkReply(JobResult((Failure(CELL, order.job.key, "planted"),) if order.job.key in ("a1", "a5") else ()))
+
+    dispatcher = Dispatcher(Scripted(2, says), 2)
+    dispatcher.work([batch("a", 9, done)])
+    assert len(done) == 9
+    assert {failure.example for failure in dispatcher.failures} == {"a1", "a5"}
+
+
+def test_what_others_are_at_comes_last_and_is_waited_for() -> None:
+    done: list[str] = []
+
+    def says(seat: int, order: WorkRequest) -> WorkReply:
+        return WorkReply(None if order.job.key == "a0" and not order.wait else JobResult())
+
+    pool = Scripted(1, says)
+    Dispatcher(pool, 0).work([batch("a", 4, done)])
+    assert done == ["a1", "a2", "a3", "a0"]
+    assert pool.given[-1] == (0, "a", "a0", True)
+
+
+def test_an_error_ends_the_run_when_what_is_under_way_has_ended() -> None:
+    done: list[str] = []
+
+    def says(seat: int, order: WorkRequest) -> WorkReply:
+        return (
+            WorkReply(error=OSError(28, "No space left on device")) if order.job.key == "a2" else WorkReply(JobResult())
+        )
+
+    dispatcher = Dispatcher(Scripted(2, says), 0)
+    with pytest.raises(OSError, match="No space left"):
+        dispatcher.work([batch("a", 50, done)])
+    assert 2 <= len(done) < 10
+    dispatcher.work([batch("b", 3, done)])  # such as the next metric
+    assert done[-3:] == ["b0", "b1", "b2"]
+
+
+def test_a_place_that_cannot_load_is_left_out_while_there_are_others(capsys: pytest.CaptureFixture[str]) -> None:
+    done: list[str] = []
+
+    def says(seat: int, order: WorkRequest) -> WorkReply:
+        return WorkReply(error=NotLoadedError("a: could not be loaded")) if seat == 1 else WorkReply(JobResult())
+
+    pool = Scripted(2, says)
+    Dispatcher(pool, 0).work([batch("a", 6, done)])
+    assert sorted(done) == [f"a{n}" for n in range(6)]
+    assert "seat 1: a: could not be loaded; it is left out" in capsys.readouterr().err
+    with pytest.raises(NotLoadedError):
+        Dispatcher(Scripted(1, lambda seat, order: says(1, order)), 0).work([batch("a", 6, done)])
+
+
+def test_workers_that_cannot_be_had_leave_nothing_behind_for_what_comes_next() -> None:
+    done: list[str] = []
+    broken = [True]
+
+    def says(seat: int, order: WorkRequest) -> WorkReply:
+        if broken:
+            broken.clear()
+            raise GillBenchError("no worker can begin")
+        return WorkReply(JobResult())
+
+    pool = Scripted(2, says)
+    dispatcher = Dispatcher(pool, 0)
+    with pytest.raises(GillBenchError, match="no worker can begin"):
+        dispatcher.work([batch("a", 9, done)])
+    dispatcher.work([batch("b", 3, done)])
+    assert sorted(done) == ["b0", "b1", "b2"]

@@ -1,0 +1,195 @@
+"""Kills, interruptions and several processes, with real processes: what comes out never differs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.kills import kill_and_resume
+from tests.support.cli import COMMAND, gill_bench, running, start
+from tests.support.runs import CARDS, pictures, run, tree
+from tests.support.stories import small_vist
+
+
+def command(out: Path) -> list[str | Path]:
+    return [
+        "run",
+        "vist",
+        "--models",
+        "noisy",
+        "--cards",
+        CARDS,
+        "--limit",
+        "16",
+        "--seeds",
+        "2",
+        "--device",
+        "cpu",
+        "--data",
+        small_vist(),
+        "--split",
+        "test",
+        "--out",
+        out,
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing happened to."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    run(out, limit=16)
+    return out
+
+
+def wait_for_units(out: Path, count: int) -> None:
+    """Wait until so many units are committed, at most two minutes."""
+    for _ in range(1200):
+        if len(list(out.glob("units/*/*/*/*/unit.json"))) >= count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no {count} units after two minutes")
+
+
+@pytest.mark.parametrize("after", [1, 7])
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, whole: Path, after: int) -> None:
+    out = tmp_path / "run"
+    process = start(*command(out), NOISY_PAUSE="0.05")
+    wait_for_units(out, after)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (out / "results.json").exists()
+    ended = gill_bench(*command(out))
+    assert ended.returncode == 0, ended.stderr
+    assert tree(out) == tree(whole)
+
+
+def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, whole: Path) -> None:
+    out = tmp_path / "run"
+    process = start(*command(out), NOISY_PAUSE="0.05")
+    wait_for_units(out, 2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    resume = said.strip().splitlines()[-1]
+    assert resume.startswith("  gill-bench run vist --models noisy")
+    assert gill_bench(*resume.split()[1:]).returncode == 0
+    assert tree(out) == tree(whole)
+
+
+def test_two_processes_share_the_work_and_agree(tmp_path: Path, whole: Path) -> None:
+    out = tmp_path / "run"
+    processes = [start(*command(out), NOISY_PAUSE="0.05") for _ in range(2)]
+    for process in processes:
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+    assert pictures(out) == pictures(whole)
+    assert tree(out) == tree(whole)
+
+
+def test_two_commands_at_once_on_one_folder_keep_what_each_asked(tmp_path: Path) -> None:
+    """Spec, results and environment are written by both."""
+    contexts = ("1-caption", "5-captions")
+    processes = [start(*command(tmp_path / "run"), "--contexts", name) for name in contexts]
+    for process in processes:
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+    run(tmp_path / "one", limit=16, contexts=contexts)
+    assert tree(tmp_path / "run") == tree(tmp_path / "one")
+    assert len(json.loads((tmp_path / "run" / "env.json").read_text())["sessions"]) == 2
+
+
+def test_random_kills(tmp_path: Path) -> None:
+    """The short form of benchmarks/kills.py."""
+    tally = kill_and_resume(
+        tmp_path, 3, seed=1, arguments=["--limit", "4", "--contexts", "1-caption,5-captions"], log=False
+    )
+    assert tally.kills.total() == 3
+    assert tally.runs >= 1
+    assert tally.identical, (tally.differing, tally.failed)
+
+
+def test_a_terminated_run_resumes_to_the_same_bytes(tmp_path: Path, whole: Path) -> None:
+    """As batch systems end jobs."""
+    out = tmp_path / "run"
+    process = start(*command(out), NOISY_PAUSE="0.05")
+    wait_for_units(out, 2)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM
+    assert gill_bench(*command(out)).returncode == 0
+    assert tree(out) == tree(whole)
+
+
+def generating(out: Path) -> None:
+    wait_for_units(out, 3)
+
+
+def scoring(out: Path) -> None:
+    for _ in range(12000):
+        if next(out.glob("units/*/*/*/*/score-*.json"), None):
+            return
+        time.sleep(0.01)
+    raise AssertionError("no score after two minutes")
+
+
+@pytest.mark.parametrize(
+    ("until", "pause", "seeds", "more"),
+    [
+        (generating, "0.1", "2", ()),
+        (generating, "0.1", "6", ("--workers", "2")),
+        (scoring, "0", "6", ("--workers", "1")),
+    ],
+)
+@pytest.mark.parametrize("between", [0.0, 0.02])
+def test_ctrl_c_twice(
+    tmp_path: Path, until: Callable[[Path], None], pause: str, seeds: str, more: tuple[str, ...], between: float
+) -> None:
+    out = tmp_path / "run"
+    words = [*map(str, command(out)), *more]
+    words[words.index("--seeds") + 1] = seeds
+    first = subprocess.Popen(
+        [*COMMAND, *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NOISY_PAUSE": pause},
+        start_new_session=True,
+    )
+    until(out)
+    os.killpg(first.pid, signal.SIGINT)  # as a terminal does
+    time.sleep(between)
+    os.killpg(first.pid, signal.SIGINT)
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert "Traceback" not in said
+    assert said.strip().splitlines()[-1].startswith("  gill-bench run vist --models noisy")
+    assert not (out / "results.json").exists()
+    for _ in range(600):
+        if not running(first.pid):
+            break
+        time.sleep(0.1)
+    assert not running(first.pid)
+
+
+def test_clocks_that_go_back_change_nothing(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("time", "monotonic", "perf_counter"):
+        back = itertools.count(2_000_000_000.0, -3600)
+        monkeypatch.setattr(time, name, back.__next__)
+    out = tmp_path / "run"
+    run(out, limit=7)
+    assert run(out, limit=16).complete
+    monkeypatch.undo()
+    assert pictures(out) == pictures(whole)
+    run(tmp_path / "steps", limit=7)
+    run(tmp_path / "steps", limit=16)
+    assert tree(out) == tree(tmp_path / "steps")

@@ -1,0 +1,434 @@
+"""Runs of every kind of output: kills, damage, failing examples, growth, changed answers and ways of scoring."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gill_bench.cli import main
+from gill_bench.errors import GillBenchError
+from gill_bench.evaluate import score
+from gill_bench.mini.embedded import world_folder
+from gill_bench.planning.plan import make_plan
+from gill_bench.storage.cache import cache_folder
+from gill_bench.storage.images import load_image
+from tests.evaluate.test_faults import wait_for_units
+from tests.evaluate.test_outputs import expected_hit, product
+from tests.evaluate.test_run import cut
+from tests.support.able import ask, counts, records, rows, run, small_units
+from tests.support.cli import start
+from tests.support.runs import CARDS, results, tree
+
+KINDS = ("vist-retrieval", "vqav2", "visdial-answers")  # candidates and embeddings, texts, log-likelihoods
+LIMIT = 40
+
+
+@pytest.fixture(scope="module")
+def cards(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    return CARDS, small_units(tmp_path_factory.mktemp("cards") / "small", "vist-retrieval", "vqav2")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, cards: tuple[Path, ...]) -> Path:
+    """A run that nothing happened to; not to be changed."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    assert run(out, *KINDS, limit=LIMIT, card_folders=cards).complete
+    return out
+
+
+def test_a_run_killed_in_the_middle_of_each_kind_resumes_to_the_same_bytes(
+    tmp_path: Path, whole: Path, cards: tuple[Path, ...]
+) -> None:
+    out = tmp_path / "run"
+    command = ["run", *KINDS, "--models", "able", "--limit", str(LIMIT), "--device", "cpu", "--workers", "1"]
+    command += [*(word for folder in cards for word in ("--cards", str(folder))), "--out", str(out)]
+    kinds = ("candidates", "5-captions-4-images", "question", "history")
+    sizes = [len(list(whole.glob(f"units/*/able/{kind}/*/unit.json"))) for kind in kinds]
+    assert sizes == [2, 5, 5, 4]
+    for place, kind in enumerate(kinds):
+        process = start(*command, NOISY_PAUSE="0.2")
+        wait_for_units(out, sum(sizes[:place]) + 1)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert 0 < len(list(out.glob(f"units/*/able/{kind}/*/unit.json"))) < sizes[place]
+    assert not (out / "results.json").exists()
+    assert run(out, *KINDS, limit=LIMIT, card_folders=cards).complete
+    assert tree(out) == tree(whole)
+
+
+def alter(file: Path) -> None:
+    """Change a byte in the middle, and not the length."""
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 64
+    file.write_bytes(content)
+
+
+def other_feature(file: Path) -> None:
+    """Another number, as valid as the first; nothing else changes."""
+    features = np.load(file, mmap_mode="r+")
+    features[0, 0] += 1
+    features.flush()
+
+
+def other_number(file: Path) -> None:
+    """Another number, as valid as the first."""
+    content = json.loads(file.read_text())
+    content["scores"][0]["value"] += 0.25
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        ("vist-retrieval/able/candidates/*/vectors.npy", cut),
+        ("vist-retrieval/able/candidates/*/vectors.npy", alter),
+        ("vist-retrieval/able/5-*/*/vectors.npy", alter),
+        ("vqav2/able/question/*/samples.jsonl", cut),
+        ("visdial-answers/able/history/*/samples.jsonl", alter),
+        ("visdial-answers/able/history/score-*.json", cut),
+        ("visdial-answers/able/history/score-*.json", other_number),
+        ("vist-retrieval/able/5-*/score-*.json", Path.unlink),
+    ],
+)
+def test_what_is_damaged_is_named_and_made_again(
+    tmp_path: Path,
+    whole: Path,
+    cards: tuple[Path, ...],
+    pattern: str,
+    damage: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "run"))
+    damaged = next((out / "units").glob(pattern))
+    damage(damaged)
+    assert run(out, pattern.partition("/")[0], limit=LIMIT, card_folders=cards).complete
+    assert damage is Path.unlink or f"{damaged}" in capsys.readouterr().err
+    assert tree(out) == tree(whole)
+
+
+def test_damaged_vectors_count_as_not_made_when_only_scoring(tmp_path: Path, whole: Path) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "run"))
+    alter(next(out.glob("units/vist-retrieval/able/candidates/*/vectors.npy")))
+    found = score(out, "cpu")
+    assert not found.complete
+    recall = [row for row in found.results.rows if row.task == "vist-retrieval"]
+    assert {(row.value, *counts(row), row.n_not_made) for row in recall} == {(None, 40, 0, 0, 0, 40)}
+
+
+@pytest.fixture(scope="module")
+def distance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("distance") / "run"
+    assert run(out, "coco-fid", limit=40, settings=("coco-fid.min_samples=40",)).complete
+    return out
+
+
+@pytest.mark.parametrize("damage", [cut, other_feature])
+@pytest.mark.parametrize("side", ["generated", "reference"])
+def test_damaged_features_are_named_and_made_again(
+    tmp_path: Path, distance: Path, side: str, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Path(shutil.copytree(distance, tmp_path / "run"))
+    (kept,) = out.rglob("score-fid-*.json")
+    kept.unlink()
+    files = list(out.rglob("features-fid-*.npy")) if side == "generated" else features_in_cache()
+    for file in files:
+        damage(file)
+    capsys.readouterr()
+    assert score(out, "cpu").complete
+    said = capsys.readouterr().err
+    assert any(f"{file}: damaged" in said for file in files)
+    assert tree(out) == tree(distance)
+
+
+def features_in_cache() -> list[Path]:
+    found = list((cache_folder() / "features").glob("*.npy"))
+    assert found
+    return found
+
+
+def test_a_picture_altered_after_the_fact_has_no_features(tmp_path: Path, distance: Path) -> None:
+    out = Path(shutil.copytree(distance, tmp_path / "run"))
+    for file in [*out.rglob("score-fid-*.json"), *out.rglob("features-fid-*.npy")]:
+        file.unlink()
+    Image.new("RGB", (8, 8)).save(next(out.rglob("*.png")))
+    with pytest.raises(GillBenchError, match=r"coco-fid: fid.*its content is not what the model made"):
+        score(out, "cpu")
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any prompt makes the model fail from here on."""
+    monkeypatch.setenv("NOISY_FAIL_ON", " ")
+
+
+def test_one_failing_question_and_one_failing_story(
+    tmp_path: Path, whole: Path, cards: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    for task in KINDS:
+        cell = make_plan(ask(out, task, limit=LIMIT, card_folders=cards)).cells[-1].cell
+        texts = {
+            name: "".join(part for part in cell.task.segments(example, cell.context) if isinstance(part, str))
+            for name, (example, _, _) in cell.asked.items()
+        }
+        (bad, *_) = [name for name, text in texts.items() if sum(text in other for other in texts.values()) == 1]
+        with monkeypatch.context() as patch:
+            parts = [part for part in cell.task.segments(cell.asked[bad][0], cell.context) if isinstance(part, str)]
+            patch.setenv("NOISY_FAIL_ON", max(parts, key=len) if task == "vist-retrieval" else texts[bad])
+            found = run(out, task, limit=LIMIT, card_folders=cards)
+        assert not found.complete
+        failed = [failure.example for failure in found.failures]
+        assert bad in failed
+        everything = [row for row in found.results.rows if row.task == task and row.n_expected == LIMIT]
+        assert {counts(row) for row in everything} == {(LIMIT, LIMIT - len(failed), 0, len(failed))}
+        assert all(row.value is not None for row in everything)
+    assert run(out, *KINDS, limit=LIMIT, card_folders=cards).complete
+    assert results(out) == results(whole)
+
+
+def picture_of(task: str, limit: int) -> str:
+    """What to plant so that the model fails on a candidate."""
+    plan = make_plan(ask(cache_folder() / "unused", task, limit=limit))
+    (cell,) = (planned.cell for planned in plan.cells if planned.cell.asks == "candidates")
+    example = next(iter(cell.asked.values()))[0]
+    assert example.target is not None
+    assert example.target.file is not None
+    return hashlib.sha256(load_image(example.target.file).tobytes()).hexdigest()
+
+
+def test_nothing_is_ranked_among_an_incomplete_set_of_candidates(
+    tmp_path: Path, whole: Path, cards: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    words = ["run", "vist-retrieval", "--models", "able", "--limit", str(LIMIT), "--out", str(out)]
+    words += ["--device", "cpu", "--workers", "1", *(w for folder in cards for w in ("--cards", str(folder)))]
+    with monkeypatch.context() as patch:
+        patch.setenv("NOISY_FAIL_ON_PICTURE", picture_of("vist-retrieval", LIMIT))
+        assert main(words) == 4
+    assert {(row["value"], row["n_scored"], row["n_failed"]) for row in results(out)["rows"]} == {(None, 0, LIMIT)}
+    assert main(["score", str(out), "--device", "cpu"]) == 4
+    stored = len(list(out.glob("units/*/able/candidates/*/unit.json")))
+    assert stored == 64  # 63 of the first unit alone, and the second
+    assert main(words) == 0
+    mine = [row for row in results(whole)["rows"] if row["task"] == "vist-retrieval"]
+    assert results(out)["rows"] == mine
+
+
+@pytest.mark.parametrize("what", ["a dialog", "a picture"])
+def test_on_what_the_model_fails_is_counted_and_the_others_are_ranked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    out = tmp_path / "run"
+    cell = make_plan(ask(out, "visdial-retrieval")).cells[-1].cell
+    with monkeypatch.context() as patch:
+        if what == "a picture":
+            patch.setenv("NOISY_FAIL_ON_PICTURE", picture_of("visdial-retrieval", 0))
+        else:
+            patch.setenv("NOISY_FAIL_ON", " ".join(turn.text for turn in cell.task.examples[3].turns))
+        found = run(out, "visdial-retrieval")
+    failed = len(found.failures)
+    assert 0 < failed < 10
+    pictures, prompts = (records(out, "visdial-retrieval", context) for context in ("candidates", "10-rounds"))
+    target = {name: example.target.id for name, (example, _, _) in cell.asked.items() if example.target}
+    both = [name for name in target if name in prompts and target[name] in pictures]
+    assert len(both) == 30 - failed
+    for (metric, _), row in rows(found).items():
+        assert counts(row) == (30, 30 - failed, 0, failed), metric
+        k = int(metric.rpartition("@")[2])
+        if metric.startswith("recall-image-to-text"):
+            hits = [_hit(pictures[target[own]], prompts, own, k) for own in both]
+        else:
+            hits = [_hit(prompts[own], pictures, target[own], k) for own in both]
+        assert row.value == pytest.approx(np.mean(hits)), metric
+    assert run(out, "visdial-retrieval").complete
+    assert {counts(row) for row in run(tmp_path / "direct", "visdial-retrieval").results.rows} == {(30, 30, 0, 0)}
+    assert results(out) == results(tmp_path / "direct")
+
+
+def _hit(query: dict[str, Any], others: dict[str, dict[str, Any]], own: str, k: int) -> float:
+    scores = {name: product(record["vector"], query["vector"]) for name, record in others.items()}
+    return expected_hit(scores, own, k)
+
+
+def test_no_classifier_is_trained_on_a_part_of_the_train_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "run"
+    settings = ("partiprompts.train=20",)
+    plan = make_plan(ask(out, "partiprompts", contexts=("classifier", "decide"), settings=settings, limit=60))
+    texts = [example.turns[0].text for example in plan.cells[0].cell.task.examples]
+    bad = next(text for text in texts[:20] if sum(text in other for other in texts) == 1)
+    monkeypatch.setenv("NOISY_FAIL_ON", bad)
+    found = run(out, "partiprompts", contexts=("classifier", "decide"), settings=settings, limit=60, seeds=1)
+    assert {(row.value, *counts(row)) for row in rows(found, "classifier").values()} == {(None, 40, 0, 0, 40)}
+    assert {counts(row) for row in rows(found, "decide").values()} == {(40, 40, 0, 0)}
+    monkeypatch.delenv("NOISY_FAIL_ON")
+    found = run(out, "partiprompts", contexts=("classifier", "decide"), settings=settings, limit=60, seeds=1)
+    assert found.complete
+    assert {counts(row) for row in rows(found, "classifier").values()} == {(40, 40, 0, 0)}
+
+
+def test_a_higher_limit_keeps_units_and_scores_the_new_set(
+    tmp_path: Path, whole: Path, cards: tuple[Path, ...]
+) -> None:
+    out = tmp_path / "run"
+    run(out, *KINDS, limit=10, card_folders=cards)
+    stamps = {file: file.stat().st_mtime_ns for file in out.rglob("unit.json")}
+    before = {row["metric"]: row["value"] for row in results(out)["rows"]}
+    assert run(out, *KINDS, limit=LIMIT, card_folders=cards).complete
+    assert all(file.stat().st_mtime_ns == stamp for file, stamp in stamps.items())
+    assert results(out) == results(whole)
+    after = {row["metric"]: row["value"] for row in results(out)["rows"]}
+    assert all(after[metric] != before[metric] for metric in ("vqa-accuracy", "recall@10", "mrr"))
+
+
+def on_vist(out: Path, vist: Path, **changes: Any) -> Any:
+    given = {"data": str(vist), "split": "test", "limit": 6, "contexts": ("5-captions",)} | changes
+    return run(out, "vist-retrieval", **given)
+
+
+def values(outcome: Any) -> dict[tuple[str, int], float | None]:
+    return {place: row.value for place, row in rows(outcome).items()}
+
+
+def test_a_candidate_that_appears_is_searched(tmp_path: Path, vist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "run"
+    (removed,) = (vist / "images" / "test").glob("100079.*")  # of no story within the limit
+    content = removed.read_bytes()
+    removed.unlink()
+    assert on_vist(out, vist).complete
+    stamps = {file: file.stat().st_mtime_ns for file in out.rglob("unit.json")}
+    removed.write_bytes(content)
+    forbid(monkeypatch)  # no prompt is asked again
+    found = on_vist(out, vist)
+    assert all(file.stat().st_mtime_ns == stamp for file, stamp in stamps.items())
+    assert len(list(out.rglob("unit.json"))) == len(stamps) + 1
+    assert all("|candidates:80@" in row.signature for row in found.results.rows)
+    monkeypatch.undo()
+    assert values(found) == values(on_vist(tmp_path / "direct", vist))
+
+
+def test_another_target_among_the_same_candidates_is_scored_again(
+    tmp_path: Path, vist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    first = values(on_vist(out, vist, limit=12))
+    file = vist / "sis" / "test.story-in-sequence.json"
+    content = json.loads(file.read_text())
+    last = [one[0] for one in content["annotations"] if one[0]["worker_arranged_photo_order"] == 4]
+    photos = [one["photo_flickr_id"] for one in last]
+    for one, photo in zip(last, photos[6:] + photos[:6], strict=True):
+        one["photo_flickr_id"] = photo
+    file.write_text(json.dumps(content))
+    with monkeypatch.context() as patch:
+        forbid(patch)
+        second = values(on_vist(out, vist, limit=12))
+    assert second != first
+    assert second == values(on_vist(tmp_path / "direct", vist, limit=12))
+
+
+def test_a_changed_reference_picture_is_scored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Path(shutil.copytree(world_folder() / "coco", tmp_path / "coco"))
+    changes = {"data": str(tmp_path), "limit": 20, "metric_weights": "mini"}
+    settings = ("min_samples=20", "generated=as-stored", "real=as-stored")
+    changes["settings"] = tuple(f"coco-fid.{one}" for one in settings)
+    first = values(run(tmp_path / "run", "coco-fid", **changes))
+    for file in sorted((data / "val2014").iterdir())[:20]:
+        Image.new("RGB", (32, 32), "red").save(file)
+    with monkeypatch.context() as patch:
+        forbid(patch)
+        second = values(run(tmp_path / "run", "coco-fid", **changes))
+    assert all(second[place] != first[place] for place in first)
+    assert second == values(run(tmp_path / "direct", "coco-fid", **changes))
+
+
+def test_changed_answers_are_scored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Path(shutil.copytree(world_folder() / "vqav2", tmp_path / "vqav2"))
+    first = values(run(tmp_path / "run", "vqav2", data=str(tmp_path), limit=30))
+    file = data / "v2_mscoco_val2014_annotations.json"
+    content = json.loads(file.read_text())
+    for one in content["annotations"]:
+        for answer in one["answers"]:
+            answer["answer"] = "yes"
+    file.write_text(json.dumps(content))
+    with monkeypatch.context() as patch:
+        forbid(patch)
+        second = values(run(tmp_path / "run", "vqav2", data=str(tmp_path), limit=30))
+    assert second != first
+    assert second == values(run(tmp_path / "direct", "vqav2", data=str(tmp_path), limit=30))
+
+
+@pytest.mark.parametrize(
+    ("task", "setting", "sign", "changed"),
+    [
+        ("vqav2", "answer=verbatim", "answer:verbatim", "vqa-accuracy"),
+        ("vqav2", "evaluator=2017", "evaluator:2017", None),
+        ("vist-retrieval", "mask_seen=false", "seen:searched", "recall@60"),
+        ("visdial-answers", "dense_round=fromage_compat", "dense_round:fromage_compat", "ndcg"),
+    ],
+)
+def test_another_way_of_scoring_generates_nothing(
+    tmp_path: Path,
+    whole: Path,
+    cards: tuple[Path, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    task: str,
+    setting: str,
+    sign: str,
+    changed: str | None,
+) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "run"))
+    forbid(monkeypatch)
+    found = run(out, task, limit=LIMIT, card_folders=cards, settings=(f"{task}.{setting}",))
+    mine = [row for row in found.results.rows if row.task == task]
+    assert all(f"|{sign}" in row.signature for row in mine)
+    before = {(row["task"], row["metric"]): row["value"] for row in results(whole)["rows"]}
+    assert all(row.value != before[task, row.metric] for row in mine if row.metric == changed)
+    run(out, task, limit=LIMIT, card_folders=cards)
+    assert results(out) == results(whole)
+
+
+def test_other_values_of_k_are_other_numbers(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Path(shutil.copytree(whole, tmp_path / "run"))
+    forbid(monkeypatch)
+    cards = small_units(tmp_path / "cards", "vist-retrieval", at="2")
+    found = run(out, "vist-retrieval", limit=LIMIT, card_folders=(CARDS, cards))
+    assert [row.metric for row in found.results.rows if row.task == "vist-retrieval"] == ["recall@2"]
+
+
+def test_one_scorer_that_fails_stops_no_other(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    out = Path(shutil.copytree(whole, tmp_path / "run"))
+    for file in out.glob("units/*/able/*/score-*.json"):
+        file.unlink()
+    (out / "results.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("gill_bench.metrics.vqa.scores", broken)
+        assert main(["score", str(out), "--device", "cpu"]) == 1
+    said = capsys.readouterr().err
+    assert "vqav2: vqa-accuracy: ZeroDivisionError: planted" in said
+    assert f"what could be scored is in {out / 'results.json'}" in said
+    others = [row for row in results(whole)["rows"] if row["task"] != "vqav2"]
+    assert results(out)["rows"] == others
+    assert main(["score", str(out), "--device", "cpu"]) == 0
+    assert results(out) == results(whole)
+
+
+def test_a_distance_of_too_few_pictures_has_no_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ("coco-fid.min_samples=40",)
+    texts = [e.turns[0].text for e in make_plan(ask(tmp_path / "run", "coco-fid")).cells[0].cell.task.examples[:40]]
+    monkeypatch.setenv("NOISY_FAIL_ON", texts[7])
+    found = run(tmp_path / "run", "coco-fid", limit=40, settings=settings)
+    failed = len(found.failures)
+    assert failed
+    assert {(row.value, *counts(row)) for row in found.results.rows} == {(None, 40, 40 - failed, 0, failed)}

@@ -1,0 +1,103 @@
+"""GILL and Stable Diffusion through the whole harness, on the embedded weights."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gill_bench.evaluate import Outcome
+from gill_bench.rundir.units import read_samples
+from gill_bench.storage.images import load_image
+from tests.evaluate.test_faults import wait_for_units
+from tests.support.cli import gill_bench, start
+from tests.support.runs import run, tree
+from tests.support.stories import small_vist
+
+MODELS = ("gill", "stable-diffusion")
+LIMIT, SEEDS = 8, 2
+
+
+def real(out: Path, **changes: object) -> Outcome:
+    torch.set_num_threads(1)
+    return run(out, models=MODELS, limit=LIMIT, seeds=SEEDS, card_folders=(), **changes)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("real") / "run"
+    assert real(out).complete
+    return out
+
+
+def samples(out: Path) -> dict[str, np.ndarray]:
+    return {
+        "/".join([*commit.parts[-5:-2], sample.example, str(sample.seed)]): np.asarray(
+            load_image(commit.parent / sample.image), dtype=np.int16
+        )
+        for commit in out.glob("units/*/*/*/*/unit.json")
+        for sample in read_samples(commit.parent)
+    }
+
+
+def test_every_cell_of_table_1_is_there(whole: Path) -> None:
+    found = samples(whole)
+    cells = {tuple(name.split("/")[1:3]) for name in found}
+    assert cells == {
+        ("gill", "1-caption"),
+        ("gill", "5-captions"),
+        ("gill", "5-captions-4-images"),
+        ("stable-diffusion", "1-caption"),
+        ("stable-diffusion", "5-captions"),
+    }
+    assert len(found) == len(cells) * LIMIT * SEEDS
+    assert {picture.shape for picture in found.values()} == {(32, 32, 3)}
+
+
+def test_seeds_stories_and_contexts_give_different_pictures(whole: Path) -> None:
+    distinct = {picture.tobytes() for picture in samples(whole).values()}
+    # Two stories of one photo sequence may end in equal words, so that a text-only prompt of theirs is the same.
+    assert len(distinct) > 0.8 * len(samples(whole))
+
+
+@pytest.mark.parametrize("batch_size", [2, 8])
+def test_batches_agree(tmp_path: Path, whole: Path, batch_size: int) -> None:
+    real(tmp_path / "run", batch_size=batch_size)
+    one, other = samples(whole), samples(tmp_path / "run")
+    assert one.keys() == other.keys()
+    for name, picture in one.items():
+        difference = np.abs(picture - other[name])
+        assert difference.max() <= 2, name  # grey levels, of 255: float rounding, then rounding to 8 bits
+        assert difference.mean() < 0.05, name
+
+
+def test_a_killed_run_of_the_real_adapters_resumes_to_the_same_bytes(tmp_path: Path, whole: Path) -> None:
+    out = tmp_path / "run"
+    words: list[str | Path] = ["run", "vist", "--models", ",".join(MODELS), "--out", out]
+    words += ["--limit", str(LIMIT), "--seeds", str(SEEDS), "--data", small_vist(), "--split", "test"]
+    process = start(*words, "--device", "cpu")
+    wait_for_units(out, 3)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    ended = gill_bench(*words, "--device", "cpu")
+    assert ended.returncode == 0, ended.stderr
+    assert tree(out) == tree(whole)
+
+
+def test_the_real_slice(tmp_path: Path, real_data: Path) -> None:
+    found = run(
+        tmp_path / "run",
+        models=("gill",),
+        contexts=("5-captions-4-images",),
+        limit=5,
+        seeds=1,
+        data=str(real_data / "vist"),
+        split="test",
+        card_folders=(),
+    )
+    assert {(row.n_expected, row.n_scored) for row in found.results.rows} == {(5, 5)}
+    # Stories 1 to 5 of the slice share photo sequences; each keeps its own output.
+    assert len({picture.tobytes() for picture in samples(tmp_path / "run").values()}) == 5

@@ -1,0 +1,201 @@
+"""From files to features and distances, against the folder pipelines of clean-fid and torch-fidelity."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import cleanfid.fid
+import numpy as np
+import pytest
+import torch
+import torch_fidelity
+from numpy.typing import NDArray
+from PIL import Image
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+
+from gill_bench.errors import GillBenchError, InputError
+from gill_bench.metrics.backbones import pipeline
+from gill_bench.metrics.backbones.inception import Inception
+from gill_bench.metrics.backbones.pipeline import features_of, statistics_of
+from gill_bench.metrics.backbones.prepare import preparation
+from gill_bench.metrics.functional.frechet import frechet_distance
+from gill_bench.storage import read_ahead
+from gill_bench.storage.images import load_image
+from tests.support.fid_budgets import FLOAT32_MEANS
+from tests.support.fid_networks import Grid, grid, write_pictures
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    base = tmp_path_factory.mktemp("fid")
+    write_pictures(base / "one", 90, seed=1)
+    write_pictures(base / "other", 80, seed=2)
+    return base / "one", base / "other"
+
+
+class Shown:
+    """Grid features of what one of Inception's modes shows its network."""
+
+    name, dim = "shown", 48
+
+    def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        seen: list[torch.Tensor] = []
+
+        def network(batch: torch.Tensor) -> torch.Tensor:
+            seen.append(grid(batch))
+            return torch.zeros(len(batch), 2048)
+
+        Inception(network, "clean", "cpu")(images)
+        return torch.cat(seen).numpy()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_clean_fid_on_the_same_folders(folders: tuple[Path, Path]) -> None:
+    theirs = cleanfid.fid.compute_fid(
+        *map(str, folders),
+        custom_feat_extractor=lambda batch: grid(batch),
+        device=torch.device("cpu"),
+        num_workers=0,
+        verbose=False,
+    )
+    one, other = (statistics_of(sorted(folder.iterdir()), Shown()) for folder in folders)
+    assert theirs > 0.01
+    assert frechet_distance(one, other) == pytest.approx(theirs, rel=FLOAT32_MEANS)
+
+
+class Fidelity(FeatureExtractorBase):  # type: ignore[misc]
+    def __init__(self, name: str, features_list: list[str], **_: object) -> None:
+        super().__init__(name, features_list)
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str, ...]:
+        return ("grid",)
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        return "grid"
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (grid(pixels.float()),)
+
+
+def test_torch_fidelity_on_the_same_folders(folders: tuple[Path, Path]) -> None:
+    torch_fidelity.register_feature_extractor("grid", Fidelity)
+    theirs = torch_fidelity.calculate_metrics(
+        input1=str(folders[0]),
+        input2=str(folders[1]),
+        fid=True,
+        feature_extractor="grid",
+        cuda=False,
+        cache=False,
+        save_cpu_ram=True,
+        verbose=False,
+    )["frechet_inception_distance"]
+    one, other = (statistics_of(sorted(folder.iterdir()), Grid()) for folder in folders)
+    assert frechet_distance(one, other) == pytest.approx(theirs, rel=FLOAT32_MEANS)
+
+
+def test_order_and_batches(folders: tuple[Path, Path]) -> None:
+    files = sorted(folders[0].iterdir())
+    expected = np.concatenate([Grid()([load_image(file)]) for file in files])
+    assert np.array_equal(features_of(files, Grid()), expected)
+    assert np.array_equal(features_of(files[::-1], Grid()), expected[::-1])
+    # The first pictures take longest, and are still first.
+    delayed = iter(range(2))
+
+    def prepare(image: Image.Image) -> Image.Image:
+        if next(delayed, None) is not None:
+            time.sleep(0.05)
+        return image
+
+    assert np.array_equal(features_of(files, Grid(), prepare), expected)
+
+
+def test_statistics_are_those_of_the_features(folders: tuple[Path, Path]) -> None:
+    files = sorted(folders[0].iterdir())
+    found, kept = statistics_of(files, Grid()), features_of(files, Grid()).astype(np.float64)
+    assert found.n == len(files)
+    assert found.mean == pytest.approx(kept.mean(axis=0), rel=1e-12)
+    factor, _ = found.factor()
+    assert factor.T @ factor == pytest.approx(np.cov(kept, rowvar=False), abs=1e-12)
+
+
+def test_preparation_is_what_the_network_sees(folders: tuple[Path, Path]) -> None:
+    sizes: set[tuple[int, int]] = set()
+
+    class Looking(Grid):
+        def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+            sizes.update(image.size for image in images)
+            return super().__call__(images)
+
+    features_of(sorted(folders[0].iterdir())[:5], Looking(), preparation("bicubic-256"))
+    assert sizes == {(256, 256)}
+
+
+@pytest.mark.parametrize("damage", ["missing", "no picture", "cut off"])
+def test_an_unreadable_file_is_named_and_the_rest_is_not_read(tmp_path: Path, damage: str) -> None:
+    files = write_pictures(tmp_path, 200)
+    bad = files[2]
+    content = bad.read_bytes()
+    if damage == "missing":
+        bad.unlink()
+    else:
+        bad.write_bytes(b"nonsense" if damage == "no picture" else content[: len(content) // 2])
+    read: list[int] = []
+
+    def prepare(image: Image.Image) -> Image.Image:
+        read.append(1)
+        return image
+
+    before = threading.active_count()
+    with pytest.raises(InputError, match=rf"^{bad}: .*; a distance needs every picture"):
+        features_of(files, Grid(), prepare)
+    assert len(read) < 100
+    assert threading.active_count() == before
+
+
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    files = write_pictures(tmp_path, 1) * 400
+    made, taken, most = 0, 0, 0
+    lock = threading.Lock()
+
+    def prepare(image: Image.Image) -> Image.Image:
+        nonlocal made, most
+        with lock:
+            made += 1
+            most = max(most, made - taken)
+        return image
+
+    class Slow(Grid):
+        def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+            nonlocal taken
+            time.sleep(0.01)
+            with lock:
+                taken += len(images)
+            return super().__call__(images)
+
+    assert statistics_of(files, Slow(), prepare).n == 400
+    assert pipeline.BATCH < most <= read_ahead.AHEAD + pipeline.BATCH + read_ahead._PART
+
+
+def test_bad_extractors_and_empty_lists(folders: tuple[Path, Path]) -> None:
+    files = sorted(folders[0].iterdir())
+
+    class Wrong(Grid):
+        dim = 3
+
+    class Broken(Grid):
+        def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+            found = super().__call__(images)
+            found[min(5, len(found) - 1), 0] = np.nan
+            return found
+
+    with pytest.raises(InputError, match="no pictures"):
+        features_of([], Grid())
+    with pytest.raises(ValueError, match=r"grid: features of shape \(32, 48\), expected \(32, 3\)"):
+        features_of(files, Wrong())
+    with pytest.raises(GillBenchError, match=rf"{files[5]}: features of grid are not finite"):
+        statistics_of(files, Broken())

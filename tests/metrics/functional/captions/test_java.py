@@ -1,0 +1,62 @@
+"""Finding Java, and saying what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gill_bench.errors import InputError
+from gill_bench.metrics.functional.captions import caption_scores
+from gill_bench.metrics.functional.captions.java import jar, require_java
+
+
+def write_java(folder: Path, script: str) -> Path:
+    folder.mkdir(parents=True)
+    java = folder / "java"
+    java.write_text(f"#!/bin/sh\n{script}\n")
+    java.chmod(0o755)
+    return java
+
+
+@pytest.fixture(autouse=True)
+def _no_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+
+
+def test_no_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no Java runtime on PATH or in JAVA_HOME.*apt-get install"):
+        require_java()
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match="no Java runtime"):
+        require_java()
+
+
+def test_scores_without_java() -> None:
+    with pytest.raises(InputError, match="no Java runtime"):
+        caption_scores({"1": "a rare ostrich"}, {"1": ["an ostrich"]})
+
+
+def test_path_comes_before_java_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home = write_java(tmp_path / "home" / "bin", "exit 0")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "home"))
+    assert require_java() == str(home)
+    on_path = write_java(tmp_path / "bin", "exit 0")
+    assert require_java() == str(on_path)
+
+
+def test_java_that_does_not_start(tmp_path: Path) -> None:
+    java = write_java(tmp_path / "bin", "echo 'Unable to locate a Java Runtime.' >&2; exit 1")
+    with pytest.raises(InputError, match=r"java does not start: Unable to locate a Java Runtime\."):
+        require_java()
+    java.write_text("not a program")
+    with pytest.raises(InputError, match="java does not start: "):
+        require_java()
+
+
+def test_missing_jar() -> None:
+    assert jar("pycocoevalcap.meteor.meteor", "meteor-1.5.jar").is_file()
+    for module, name in (("pycocoevalcap.meteor.meteor", "other.jar"), ("no_such_package.module", "meteor-1.5.jar")):
+        with pytest.raises(InputError, match=f"{name} of pycocoevalcap is missing; reinstall it"):
+            jar(module, name)

@@ -1,0 +1,42 @@
+"""What counts of an example: all that a model is given for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gill_bench.cards.find import Cards
+from gill_bench.datasets import Example
+from gill_bench.planning.resolve import read_task, resolve_task
+from gill_bench.storage.files import digest
+
+
+class Said:
+    """Asks with the example's own texts."""
+
+    name = "said"
+    inputs = frozenset({"text"})
+    asks = None
+
+    def segments(self, example: Example, prompt: object) -> tuple[str, ...]:
+        return example.answers
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("a dog runs", False),
+        ("a <s mall> dog [IMG] <pad | s>", False),
+        ("the end </s>", True),
+        ("<|endoftext|>", True),
+        ("a [img3] dog", True),
+        ("[RET]", True),
+        ("<extra_id_7>", True),
+    ],
+)
+def test_what_was_made_of_texts_with_control_tokens_is_made_anew(text: str, marked: bool) -> None:
+    """Earlier versions read them as control: what they stored is of other prompts. Other texts keep their digests."""
+    task = read_task(resolve_task(Cards().task("vist"), data="mini", split=None, settings={}), data="mini", limit=1)
+    example = replace(task.examples[0], answers=(text,))
+    assert (task.example_digest(example, Said(), 0) != digest([text])) == marked

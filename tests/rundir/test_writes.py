@@ -1,0 +1,121 @@
+"""A kill and a full disk before each single change that a run makes on the disk, and a disk that cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gill_bench.cli import main
+from gill_bench.errors import GillBenchError
+from gill_bench.evaluate import Outcome
+from tests.support.able import run as run_able
+from tests.support.runs import run, tree
+from tests.support.writes import count_changes, killed_before, watching
+
+Work = Callable[[Path], Outcome]
+
+
+def one_picture(out: Path) -> Outcome:
+    """Pictures, scored one by one."""
+    return run(out, limit=1, contexts=("1-caption",), seeds=1)
+
+
+def other_kinds(out: Path) -> Outcome:
+    """Texts, vectors, and pictures with their features; scored all together."""
+    return run_able(out, "vqav2", "visdial-retrieval", "coco-fid", limit=8, settings=("coco-fid.min_samples=8",))
+
+
+@pytest.fixture(scope="module", params=[one_picture, other_kinds])
+def work(request: pytest.FixtureRequest) -> Work:
+    found: Work = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole(work: Work, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], int]:
+    """A run that nothing happened to, and how many changes it makes."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert work(folder / "first").complete  # whatever goes to the cache is there from here on
+    changes = count_changes(folder / "run", lambda: work(folder / "run"))
+    assert tree(folder / "run") == tree(folder / "first")
+    return tree(folder / "run"), changes
+
+
+def error_of(call: Callable[[], object]) -> str:
+    """What it raises, or ""."""
+    try:
+        call()
+    except (OSError, GillBenchError) as error:
+        return str(error)
+    return ""
+
+
+def moments(work: Work, changes: int, first: int) -> range:
+    """Some of them; with a step of 1 they are all, which takes minutes."""
+    return range(first, changes + 1, 4 if work is one_picture else 23)
+
+
+def differing(out: Path, expected: dict[str, bytes]) -> list[str]:
+    """Names of files that are missing, additional or not the same; a kill may leave a temporary one, with a dot."""
+    found = {name: content for name, content in tree(out).items() if not name.rpartition("/")[2].startswith(".")}
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+
+
+def test_a_kill_before_any_change_loses_nothing(
+    work: Work, whole: tuple[dict[str, bytes], int], tmp_path: Path
+) -> None:
+    expected, changes = whole
+    assert changes > 30
+    for change in moments(work, changes, 1):
+        out = tmp_path / str(change)
+        assert killed_before(change, out, lambda out=out: work(out)), change  # type: ignore[misc]
+        assert work(out).complete, change
+        assert differing(out, expected) == [], change
+
+
+def test_a_full_disk_at_any_change_loses_nothing(
+    work: Work, whole: tuple[dict[str, bytes], int], tmp_path: Path
+) -> None:
+    expected, changes = whole
+    seen = 0
+    for change in moments(work, changes, 2):
+        out = tmp_path / str(change)
+        left, refused = change, False
+
+        def full(kind: str, path: str) -> None:
+            """From here on nothing can be written; names can be changed and removed."""
+            nonlocal left, refused
+            left -= 1
+            if left <= 0 and kind in ("open", "fsync", "os.mkdir"):
+                refused = True
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with watching(out, full):
+            said = error_of(lambda out=out: work(out))  # type: ignore[misc]
+        assert ("No space left on device" in said or "cannot write there" in said) == refused
+        seen += refused
+        assert work(out).complete, change
+        assert differing(out, expected) == [], change
+    assert seen >= len(moments(work, changes, 2)) - 2
+
+
+def test_a_finished_run_in_a_folder_that_cannot_be_written_is_refused_and_can_be_read(
+    work: Work, whole: tuple[dict[str, bytes], int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    work(out)
+
+    def read_only(kind: str, path: str) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with watching(out, read_only):
+        with pytest.raises(Exception, match="cannot write there"):
+            work(out)
+        capsys.readouterr()
+        for words in (["verify", str(out)], ["report", str(out), "--format", "json"]):
+            assert main(words) == 0, capsys.readouterr().err
+    assert tree(out) == whole[0]

@@ -1,0 +1,58 @@
+"""Intervals of reported means, against scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gill_bench.statistics.mean_interval import interval_over_clusters, interval_over_seeds
+
+
+def test_over_seeds_it_is_students_t() -> None:
+    values = [0.611, 0.613, 0.612, 0.6135, 0.6105]
+    expected = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
+    found = interval_over_seeds(values)
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx(expected, rel=1e-12)
+    assert (found.over, found.n) == ("seeds", 5)
+
+
+def test_seeds_that_tell_nothing_have_no_interval() -> None:
+    assert interval_over_seeds([0.5]) is None
+    assert interval_over_seeds([0.5, 0.5, 0.5]) is None
+
+
+def test_over_independent_examples_it_is_near_students_t() -> None:
+    values = np.random.default_rng(3).normal(2, 1, (400, 1))
+    low, high = stats.t.interval(0.95, 399, loc=values.mean(), scale=stats.sem(values[:, 0]))
+    found = interval_over_clusters(values, list(map(str, range(400))))
+    assert found is not None
+    assert (found.over, found.n) == ("clusters", 400)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.05 * (high - low))
+
+
+def test_examples_of_a_cluster_count_as_one() -> None:
+    values = np.random.default_rng(5).normal(0, 1, 40).repeat(9)[:, None]
+    names = list(map(str, range(360)))
+    clustered = interval_over_clusters(values, [str(place // 9) for place in range(360)])
+    naive = interval_over_clusters(values, names)
+    assert clustered is not None
+    assert naive is not None
+    assert clustered.n == 40
+    assert (clustered.high - clustered.low) / (naive.high - naive.low) == pytest.approx(3, rel=0.1)
+
+
+def test_what_a_seed_does_to_all_examples_widens_it() -> None:
+    noise = np.random.default_rng(7).normal(0, 1, (200, 3))
+    names = list(map(str, range(200)))
+    plain, shifted = interval_over_clusters(noise, names), interval_over_clusters(noise + np.arange(3), names)
+    assert plain is not None
+    assert shifted is not None
+    # Student's t of three seeds whose means are one apart.
+    assert shifted.high - shifted.low == pytest.approx(2 * 4.3027 / np.sqrt(3), rel=0.1)
+    assert plain.high - plain.low < 0.5
+
+
+def test_one_cluster_has_no_interval() -> None:
+    assert interval_over_clusters(np.array([[1.0], [2.0]]), ["x", "x"]) is None

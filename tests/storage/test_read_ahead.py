@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from gill_bench.storage import read_ahead as module
+from gill_bench.storage.read_ahead import AHEAD, read_ahead, usable_processors
+
+
+@pytest.fixture(params=[1, 2, 4])
+def processors(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(module, "usable_processors", lambda: request.param)
+    count: int = request.param
+    return count
+
+
+def test_results_come_in_order(processors: int) -> None:
+    waits = [threading.Event() for _ in range(2)]
+
+    def read(item: int) -> int:
+        if item == 0 and processors > 1:
+            assert waits[0].wait(10)  # the second is read before the first is done
+        if item == 1:
+            waits[0].set()
+        return item * item
+
+    assert list(read_ahead(read, range(200))) == [item * item for item in range(200)]
+
+
+def test_an_error_comes_in_its_place(processors: int) -> None:
+    def read(item: int) -> int:
+        if item == 3:
+            raise OSError("damaged")
+        return item
+
+    results = read_ahead(read, range(100))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(OSError, match="damaged"):
+        next(results)
+
+
+def test_no_more_is_taken_than_allowed(processors: int) -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(10 * AHEAD):
+            taken.append(item)
+            yield item
+
+    results = read_ahead(lambda item: item, items())
+    for expected in range(5):
+        assert next(results) == expected
+        assert len(taken) <= expected + 1 + AHEAD
+
+
+def test_what_was_not_begun_is_not_read_when_the_caller_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "usable_processors", lambda: 2)
+    read: list[int] = []
+    go = threading.Event()
+
+    def slow(item: int) -> int:
+        if item:
+            assert go.wait(10)
+        read.append(item)
+        return item
+
+    results = read_ahead(slow, range(AHEAD + 1))
+    assert next(results) == 0
+    threading.Timer(0.05, go.set).start()
+    results.close()  # type: ignore[attr-defined]
+    assert len(read) <= 3  # the first, and one in each thread
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
+
+
+def test_nothing_to_read(processors: int) -> None:
+    assert list(read_ahead(str, [])) == []
+
+
+def test_processors_are_those_of_this_process() -> None:
+    assert 1 <= usable_processors() <= (os.cpu_count() or 1)

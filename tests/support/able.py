@@ -1,0 +1,61 @@
+"""Runs on the mini world of the model that costs nothing and can do everything, and what they stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gill_bench.cards.find import builtin_folder
+from gill_bench.evaluate import Outcome, execute
+from gill_bench.planning.plan import RunRequest, make_plan
+from gill_bench.rundir.rows import Row
+from tests.support.runs import CARDS
+
+
+def ask(out: Path, *tasks: str, **changes: Any) -> RunRequest:
+    return replace(RunRequest(tasks, out, models=("able",), device="cpu", card_folders=(CARDS,)), **changes)
+
+
+def run(out: Path, *tasks: str, **changes: Any) -> Outcome:
+    return execute(make_plan(ask(out, *tasks, **changes)))
+
+
+def records(out: Path, task: str, context: str, model: str = "able") -> dict[str, dict[str, Any]]:
+    """What samples.jsonl says, by example, with the vector if there is one."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in sorted((out / "units" / task / model / context).glob("*/samples.jsonl")):
+        vectors: Sequence[Any] | NDArray[np.float32] = ()
+        if (file.parent / "vectors.npy").exists():
+            vectors = np.load(file.parent / "vectors.npy")
+        for row, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
+            record = json.loads(line)
+            found[record["example"]] = record | ({"vector": vectors[row]} if len(vectors) else {})
+    return found
+
+
+def rows(outcome: Outcome, context: str | None = None, model: str = "able") -> dict[tuple[str, int], Row]:
+    """Rows by metric and seed."""
+    mine = [row for row in outcome.results.rows if row.model == model and context in (None, row.context)]
+    found = {(row.metric, row.seed): row for row in mine}
+    assert len(found) == len(mine)
+    return found
+
+
+def counts(row: Row) -> tuple[int, int, int, int]:
+    return row.n_expected, row.n_scored, row.n_missing, row.n_failed
+
+
+def small_units(folder: Path, *tasks: str, at: str = "1,5,10,60") -> Path:
+    """A folder with the cards of some tasks, in units of 8, and with other values of k."""
+    folder.mkdir()
+    for task in tasks:
+        text = (builtin_folder() / "tasks" / f"{task}.toml").read_text(encoding="utf-8")
+        text = text.replace("unit_size = 64", "unit_size = 8").replace('at = "1,5,10"', f'at = "{at}"')
+        (folder / f"{task}.toml").write_text(text, encoding="utf-8")
+    return folder

@@ -1,0 +1,13 @@
+"""What the tests of the mini world share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gill_bench.storage.files import digest_file
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file by its path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): digest_file(path) for path in files}

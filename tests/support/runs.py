@@ -1,0 +1,84 @@
+"""Small runs of the model that costs nothing, on a small VIST."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gill_bench.evaluate import Outcome, execute
+from gill_bench.planning.plan import RunRequest, make_plan
+from gill_bench.rundir.spec import write_spec
+from gill_bench.storage.sealed import write_sealed
+from tests.support.stories import small_vist
+
+CARDS = Path(__file__).resolve().parents[1] / "cards"
+
+
+def ask(out: Path, **changes: Any) -> RunRequest:
+    """Six stories, two seeds, one model that costs nothing."""
+    base = RunRequest(
+        tasks=("vist",),
+        out=out,
+        models=("noisy",),
+        seeds=2,
+        limit=6,
+        data=str(small_vist()),
+        split="test",
+        device="cpu",
+        card_folders=(CARDS,),
+    )
+    return replace(base, **changes)
+
+
+def run(out: Path, **changes: Any) -> Outcome:
+    return execute(make_plan(ask(out, **changes)))
+
+
+def results(out: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((out / "results.json").read_text())
+    return content
+
+
+def pictures(out: Path) -> dict[str, str]:
+    """SHA-256 of every picture of a run by its sample: what must not depend on how the run went."""
+    found = {}
+    for file in out.glob("units/*/*/*/*/samples.jsonl"):
+        for line in file.read_text().splitlines():
+            sample = json.loads(line)
+            place = "/".join([*file.parts[-5:-2], sample["example"], str(sample["seed"])])
+            found[place] = hashlib.sha256((file.parent / sample["image"]).read_bytes()).hexdigest()
+    return found
+
+
+def tree(out: Path) -> dict[str, bytes]:
+    """Every file of a run whose bytes are promised: all but env.json and how long a unit took."""
+    return {
+        file.relative_to(out).as_posix(): file.read_bytes()
+        for file in sorted(out.rglob("*"))
+        if file.is_file() and file.name not in ("env.json", "unit.json", ".lock")
+    }
+
+
+def write_made_up_spec(folder: Path, cells: Sequence[Mapping[str, Any]]) -> None:
+    """A `spec.json` with cells of which only some fields matter."""
+    task = {"card": {"name": "vist"}, "data": "mini", "limit": 0, "metric_weights": "mini"}
+    usual: dict[str, Any] = {"task_as": "vist@0", "seeds": [0], "recipe": {}, "notes": []}
+    spec = {"schema_version": 1, "tasks": {"vist@0": task}, "cells": [{**usual, **cell} for cell in cells]}
+    write_spec(folder, spec)
+
+
+def seal_again(folder: Path) -> None:
+    """Make seals and hashes fit what a test changed, as if a run had written it so."""
+    for file in (folder / "results.json", folder / "spec.json", *folder.rglob("score-*.json")):
+        content = json.loads(file.read_text())
+        write_sealed(file, {name: value for name, value in content.items() if name != "sha256"}, indent=1)
+    for file in folder.rglob("unit.json"):
+        content = json.loads(file.read_text())
+        for name in content["files"]:
+            if (file.parent / name).is_file():
+                content["files"][name] = hashlib.sha256((file.parent / name).read_bytes()).hexdigest()
+        file.write_text(json.dumps(content))
