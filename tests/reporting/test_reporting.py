@@ -105,7 +105,7 @@ def test_a_limited_run_says_so(tmp_path: Path) -> None:
 def test_no_run_and_no_results_are_input_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run is given"):
         tables_for([], Cards())
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="this is not the folder of a run"):
         tables_for([tmp_path], Cards())
 
 
