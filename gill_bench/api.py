@@ -143,7 +143,7 @@ class Run:
         Returns:
             The file to open with a browser.
         """
-        from gill_bench.reporting.run_page import write_report_page
+        from gill_bench.reporting.page.gather import write_report_page
 
         return write_report_page([self.folder], None if folder is None else Path(folder), data=data)
 

@@ -1,4 +1,4 @@
-"""What pages show of runs: every stored output beside what the model was given, the truth, and the tests of models.
+"""What pages show of runs: every stored output beside what the model was given, the target, and the tests of models.
 
 Texts and the order of pictures come from the stored samples, which hold what the model was given. The data only adds
 what they do not hold: the pictures themselves, reference texts, and the order of the examples.
@@ -63,7 +63,7 @@ def galleries(runs: Sequence[RunReader], data: str | None = None) -> Iterator[Ga
         if name not in known:
             known = {name: _read_data(run, name, data)}
         made = _gallery(task, context, places, known[name])
-        if made.exhibits:
+        if made.examples:
             yield made
 
 
@@ -173,14 +173,14 @@ def _gallery(task: str, context: str, places: Sequence[tuple[RunReader, CellKey]
     scored = (name for one in scores for seeds in one.by_model.values() for each in seeds.values() for name in each)
     names = dict.fromkeys([*records, *scored, *lost])
     order = {name: number for number, name in enumerate(data.examples)}
-    exhibits = [
-        replace(_exhibit(name, records.get(name, {}), outputs.get(name, {}), data), lost=lost.get(name, {}))
+    examples = [
+        replace(_gallery_example(name, records.get(name, {}), outputs.get(name, {}), data), lost=lost.get(name, {}))
         for name in sorted(
             names, key=lambda name: (order[name], []) if name in order else (len(order), _counting(name))
         )
     ]
     models = tuple(dict.fromkeys(place[1] for _, place in places))
-    return Gallery(task, data.title, context, models, exhibits, scores, data.note)
+    return Gallery(task, data.title, context, models, examples, scores, data.note)
 
 
 def _lost(
@@ -208,18 +208,18 @@ def _with_place(item: Unmade) -> str:
     return f"{item.reason} at {item.where}" if item.where else item.reason
 
 
-def _exhibit(
+def _gallery_example(
     name: str, record: Mapping[str, Any], outputs: Mapping[str, Mapping[int, ShownOutput]], data: _Data
 ) -> GalleryExample:
     example = data.examples.get(name)
-    given = [part if isinstance(part, str) else _picture(part["picture"], data) for part in record.get("prompt") or ()]
-    if not given and example is not None:
-        given = [turn.text for turn in example.turns]
+    prompt = [part if isinstance(part, str) else _picture(part["picture"], data) for part in record.get("prompt") or ()]
+    if not prompt and example is not None:
+        prompt = [turn.text for turn in example.turns]
     target = record.get("target") or (example.target.id if example is not None and example.target else "")
     return GalleryExample(
         name,
         str(record.get("cluster") or (example.cluster if example is not None else name)),
-        tuple(given),
+        tuple(prompt),
         _picture(target, data) if target else None,
         _references(example) if example is not None else (),
         example.facts if example is not None else {},

@@ -59,8 +59,8 @@ class GalleryExample:
     Attributes:
         example: Its id.
         cluster: Of examples that are not independent of it.
-        given: What the models were given: texts and pictures, in order.
-        truth: The reference picture, or None.
+        prompt: The texts and pictures that the models were given, in order.
+        target: The picture that generated ones are compared with, or None.
         answers: Reference texts.
         facts: What metrics group by.
         outputs: By model, by seed.
@@ -69,8 +69,8 @@ class GalleryExample:
 
     example: str
     cluster: str
-    given: tuple[str | PictureFile, ...]
-    truth: PictureFile | None
+    prompt: tuple[str | PictureFile, ...]
+    target: PictureFile | None
     answers: tuple[str, ...]
     facts: Mapping[str, str]
     outputs: Mapping[str, tuple[ShownOutput, ...]]
@@ -101,7 +101,7 @@ class Gallery:
         title: Of its card.
         context: Canonical name.
         models: Names, in order.
-        exhibits: In the order of the data.
+        examples: In the order of the data.
         scores: A metric each.
         note: What is missing of the data, or "".
     """
@@ -110,7 +110,7 @@ class Gallery:
     title: str
     context: str
     models: tuple[str, ...]
-    exhibits: Sequence[GalleryExample]
+    examples: Sequence[GalleryExample]
     scores: Sequence[ExampleScores]
     note: str = ""
 

@@ -53,7 +53,7 @@ class PictureCount:
 
 
 @dataclass(frozen=True)
-class Census:
+class DataCheck:
     """What one task has.
 
     Attributes:
@@ -125,14 +125,14 @@ class Census:
         }
 
 
-def take_census(
+def check_data(
     card: TaskCard,
     *,
     data: str,
     split: str | None = None,
     settings: Mapping[str, Value] | None = None,
     progress: Callable[[str, int], Callable[[int], None]] | None = None,
-) -> Census:
+) -> DataCheck:
     """Look at everything that a task reads; every picture is decoded once.
 
     Args:
@@ -144,10 +144,10 @@ def take_census(
 
     Raises:
         InputError: An unknown setting or value, or the task has no mini data. What is wrong with the data is told in
-            `Census.problem` instead.
+            `DataCheck.problem` instead.
     """
     resolved = resolve_task(card, data=data, split=split, settings=settings or {})
-    census = Census(
+    data_check = DataCheck(
         card.name,
         resolved.data.split,
         data_folder(resolved, data),
@@ -157,12 +157,12 @@ def take_census(
     try:
         task = read_task(resolved, data=data, progress=progress)
     except InputError as error:
-        return replace(census, problem=str(error))
+        return replace(data_check, problem=str(error))
     pictures = {name: _count(task, group) for name, group in task.pictures().items() if group}
     usable = _usable(task)
     return replace(
-        census,
-        downloads=_counted(census.downloads, task),
+        data_check,
+        downloads=_counted(data_check.downloads, task),
         problem=_problem(task, usable),
         examples=len(task.examples),
         usable=usable,

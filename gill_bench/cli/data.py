@@ -11,7 +11,7 @@ import typer
 from gill_bench.cli.streams import emit
 
 if TYPE_CHECKING:
-    from gill_bench.checks.data import Census, PictureCount
+    from gill_bench.checks.data import DataCheck, PictureCount
     from gill_bench.checks.downloads import Needed
 
 data = typer.Typer(help="The tasks' data: what is there, what to download from where.", no_args_is_help=True)
@@ -56,7 +56,7 @@ def check(
       gill-bench data check all --data ./data
     """
     from gill_bench.cards.find import Cards
-    from gill_bench.checks.data import take_census
+    from gill_bench.checks.data import check_data
     from gill_bench.errors import InputError
     from gill_bench.planning.selection import parse_settings
     from gill_bench.progress import bars, say
@@ -76,49 +76,53 @@ def check(
             say(f"{card.name}: left out: its card has no mini data")
             continue
         with bars("pictures") as progress:
-            census = take_census(card, data=folder, split=split, settings=values.get(card.name, {}), progress=progress)
-        taken.append(census)
+            data_check = check_data(
+                card, data=folder, split=split, settings=values.get(card.name, {}), progress=progress
+            )
+        taken.append(data_check)
         if not json_:
-            emit("\n".join(_lines(census)))
+            emit("\n".join(_lines(data_check)))
     if json_:
-        emit(to_json({"tasks": [census.as_json() for census in taken]}, indent=1))
+        emit(to_json({"tasks": [data_check.as_json() for data_check in taken]}, indent=1))
     if not taken:
         raise InputError("none of the tasks has mini data; name a folder: --data DIR")
     _conclude(taken, every)
     return 0
 
 
-def _conclude(taken: Sequence[Census], every: bool) -> None:
+def _conclude(taken: Sequence[DataCheck], every: bool) -> None:
     """End with the code that a script can use; of all tasks, it is enough that one can run."""
     from gill_bench.errors import IncompleteError, InputError
 
-    unusable = [census.task for census in taken if census.state == "unusable"]
+    unusable = [data_check.task for data_check in taken if data_check.state == "unusable"]
     if unusable and (not every or len(unusable) == len(taken)):
         raise InputError(f"{', '.join(unusable)}: cannot run with this data")
-    lacking = [census.task for census in taken if census.state != "complete"]
+    lacking = [data_check.task for data_check in taken if data_check.state != "complete"]
     if lacking:
         raise IncompleteError(f"{', '.join(lacking)}: not everything is there")
 
 
-def _lines(census: Census) -> Iterator[str]:
-    """A task's census for people."""
+def _lines(data_check: DataCheck) -> Iterator[str]:
+    """The data check of a task, for people."""
     verdict = {"complete": "everything is there", "incomplete": "not everything is there", "unusable": "cannot run"}
-    yield f"{census.task}, split {census.split}, in {census.folder}: {verdict[census.state]}"
-    for one in census.downloads:
+    yield f"{data_check.task}, split {data_check.split}, in {data_check.folder}: {verdict[data_check.state]}"
+    for one in data_check.downloads:
         yield from _download_lines(one)
-    if census.examples:
-        yield _line("examples", f"{census.examples}; usable: {_usable_text(census.usable or {}, census.examples)}")
-    for name, count in (census.pictures or {}).items():
+    if data_check.examples:
+        yield _line(
+            "examples", f"{data_check.examples}; usable: {_usable_text(data_check.usable or {}, data_check.examples)}"
+        )
+    for name, count in (data_check.pictures or {}).items():
         yield from _picture_lines(name, count)
-    if census.refuses_broken and any(count.broken for count in (census.pictures or {}).values()):
+    if data_check.refuses_broken and any(count.broken for count in (data_check.pictures or {}).values()):
         yield _line(
             "", "a run stops at broken pictures: download them again, delete them, or leave their examples out:"
         )
-        yield _line("", f"--set {census.task}.unreadable=count")
-    for warning in census.warnings:
-        yield _line("warning", warning.removeprefix(f"{census.task}: "))
-    if census.problem:
-        first, *more = census.problem.splitlines()
+        yield _line("", f"--set {data_check.task}.unreadable=count")
+    for warning in data_check.warnings:
+        yield _line("warning", warning.removeprefix(f"{data_check.task}: "))
+    if data_check.problem:
+        first, *more = data_check.problem.splitlines()
         yield _line("problem", first)
         yield from (_line("", line) for line in more)
 

@@ -99,7 +99,7 @@ def report(
 
     runs = [folder_of(run) for run in runs or ()]
     if html is not None:
-        from gill_bench.reporting.run_page import write_report_page
+        from gill_bench.reporting.page.gather import write_report_page
 
         if out is not None or format is not None or json:
             raise InputError("--html writes a folder of its own; leave --out, --format and --json out")

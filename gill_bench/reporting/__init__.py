@@ -57,17 +57,17 @@ def tables_for(
         InputError: No folder is given, a file is unreadable, two runs contradict each other, a named layout shows none
             of the rows, or numbers that are not comparable would share a column.
     """
-    from gill_bench.reporting.asked import unfinished
     from gill_bench.reporting.layouts import choose_layouts
     from gill_bench.reporting.merge import merge_results
     from gill_bench.reporting.table import build_table
+    from gill_bench.reporting.unfinished import unfinished_cells
     from gill_bench.rundir.rows import read_results
 
     if not run_folders:
         raise InputError("no run is given; name the folder of a run, for example: gill-bench report runs/NAME")
     read = [(folder, read_results(folder / "results.json")) for folder in run_folders]
     results = merge_results([(str(folder), one) for folder, one in read])
-    pending = list(dict.fromkeys(item for folder, one in read for item in unfinished(folder, one)))
+    pending = list(dict.fromkeys(item for folder, one in read for item in unfinished_cells(folder, one)))
     if not results.rows and not names:
         raise InputError(f"{', '.join(map(str, run_folders))}: nothing was scored yet; run or score it first")
     published = cards.published() if compare else None
@@ -116,7 +116,7 @@ def render(tables: Table | Sequence[Table], format: str, *, width: int = 120, co
 
         return "\n".join(map(render_html, several))
     if format in ("csv", "json"):
-        from gill_bench.reporting.data import render_csv, render_json
+        from gill_bench.reporting.export_columns import render_csv, render_json
 
         return render_csv(several) if format == "csv" else render_json(several)
     raise InputError(f"no format named {format!r}; {did_you_mean(format, FORMATS)}")

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from gill_bench.cards.find import Cards, ReportCard
 from gill_bench.errors import InputError
-from gill_bench.reporting.columns import base_name, belongs, describe
 from gill_bench.reporting.plain import plain_layout
+from gill_bench.reporting.table_columns import base_name, belongs, describe
 from gill_bench.rundir.rows import Row
 
 

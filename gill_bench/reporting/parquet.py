@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 
 from gill_bench.errors import InputError
-from gill_bench.reporting.data import SCHEMA_VERSION, header, records
+from gill_bench.reporting.export_columns import SCHEMA_VERSION, header, records
 from gill_bench.reporting.structure import Table
 
 _BOOLEANS = {"higher_is_better", "best", "published_in_interval"}

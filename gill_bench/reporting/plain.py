@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gill_bench.cards.find import ReportCard, ReportColumn
-from gill_bench.reporting.columns import base_name
+from gill_bench.reporting.table_columns import base_name
 from gill_bench.rundir.rows import Row
 
 

@@ -11,9 +11,9 @@ from gill_bench.cards.find import Cards, ModelCard, PublishedCard, ReportCard, R
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, OutputKind
 from gill_bench.reporting.caption import notes_of
-from gill_bench.reporting.columns import axes_of, build_columns, check_models
 from gill_bench.reporting.paper import Paper
 from gill_bench.reporting.structure import Column, Line, Table, TableCell, in_unit
+from gill_bench.reporting.table_columns import axes_of, build_columns, check_models
 from gill_bench.reporting.text import number
 from gill_bench.rundir.rows import Counts, Results, Row
 from gill_bench.statistics.bootstrap import spread

@@ -34,22 +34,22 @@ def made(folder: Path, data: str | None = None) -> dict[str, Gallery]:
     return {one.context: one for one in galleries([RunReader.open(folder)], data)}
 
 
-def test_an_example_is_what_was_given_the_truth_and_every_output(done: Path) -> None:
+def test_an_example_is_what_was_given_the_target_and_every_output(done: Path) -> None:
     found = made(done)
     assert list(found) == ["1-caption", "5-captions", "5-captions-4-images"]
     gallery = found["5-captions-4-images"]
-    assert (gallery.task, gallery.note, len(gallery.exhibits)) == ("vist", "", 6)
-    one = gallery.exhibits[0]
-    assert [type(part).__name__ for part in one.given] == ["str", "PictureFile"] * 4 + ["str"]
+    assert (gallery.task, gallery.note, len(gallery.examples)) == ("vist", "", 6)
+    one = gallery.examples[0]
+    assert [type(part).__name__ for part in one.prompt] == ["str", "PictureFile"] * 4 + ["str"]
     story = json.loads((small_vist() / "sis" / "test.story-in-sequence.json").read_text())
     words = [each[0]["text"] for each in story["annotations"] if each[0]["story_id"] == one.example]
-    assert [part for part in one.given if isinstance(part, str)] == words
+    assert [part for part in one.prompt if isinstance(part, str)] == words
     photos = [each[0]["photo_flickr_id"] for each in story["annotations"] if each[0]["story_id"] == one.example]
-    assert [part.id for part in one.given if not isinstance(part, str)] == photos[:4]
-    assert one.truth is not None
-    assert one.truth.id == photos[4]
-    assert one.truth.file is not None
-    assert one.truth.file.is_file()
+    assert [part.id for part in one.prompt if not isinstance(part, str)] == photos[:4]
+    assert one.target is not None
+    assert one.target.id == photos[4]
+    assert one.target.file is not None
+    assert one.target.file.is_file()
     assert [shown.seed for shown in one.outputs["noisy"]] == [0, 1]
     assert all(shown.picture is not None and shown.picture.is_file() for shown in one.outputs["noisy"])
 
@@ -90,12 +90,12 @@ def test_without_its_data_a_run_is_shown_without_the_datas_pictures(
     gallery = made(moved)["5-captions-4-images"]
     assert "The data was not found" in gallery.note
     assert "say where: --data DIR" in capsys.readouterr().err
-    one = gallery.exhibits[0]
-    assert [part.file for part in one.given if not isinstance(part, str)] == [None] * 4
+    one = gallery.examples[0]
+    assert [part.file for part in one.prompt if not isinstance(part, str)] == [None] * 4
     assert one.outputs["noisy"][0].picture is not None
     again = made(moved, str(small_vist()))["5-captions-4-images"]
     assert again.note == ""
-    assert [each.example for each in again.exhibits] == [each.example for each in made(done)["1-caption"].exhibits]
+    assert [each.example for each in again.examples] == [each.example for each in made(done)["1-caption"].examples]
 
 
 def test_runs_taken_together_are_one_gallery(done: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_runs_taken_together_are_one_gallery(done: Path, tmp_path: Path) -> None
     stored = [RunReader.open(done), RunReader.open(tmp_path / "other")]
     (both,) = (one for one in galleries(stored) if one.context == "5-captions")
     assert both.models == ("noisy", "noisy-striped")
-    assert {shown.picture.is_relative_to(done) for shown in both.exhibits[0].outputs["noisy"] if shown.picture} == {
+    assert {shown.picture.is_relative_to(done) for shown in both.examples[0].outputs["noisy"] if shown.picture} == {
         True
     }
 
@@ -162,7 +162,7 @@ def test_what_has_no_output_keeps_its_reason(tmp_path: Path, monkeypatch: pytest
     last.unlink()
     score(out, "cpu")
     (gallery,) = made(out).values()
-    lost = {one.example: one.lost for one in gallery.exhibits if one.lost}
+    lost = {one.example: one.lost for one in gallery.examples if one.lost}
     first, second = list(texts)[:2]
     assert lost.keys() == {first, second, third, *names}
     assert all(lost[name]["noisy"][0].outcome == "missing" for name in (first, second))
@@ -171,9 +171,9 @@ def test_what_has_no_output_keeps_its_reason(tmp_path: Path, monkeypatch: pytest
     assert (failed.outcome, failed.seeds) == ("failed", (0,))
     assert failed.reason.startswith("RuntimeError: the planted failure at noisy.py:")
     assert lost[names[0]]["noisy"] == (Lost("not made yet", (0,)),)
-    exhibit = next(one for one in gallery.exhibits if one.example == third)
-    assert list(exhibit.given) == texts[third]
-    assert exhibit.outputs == {}
+    example = next(one for one in gallery.examples if one.example == third)
+    assert list(example.prompt) == texts[third]
+    assert example.outputs == {}
     (told,) = record_of(RunReader.open(out)).failed
     assert told[:4] == ("vist", "noisy", "5-captions", third)
     assert (out / told[5]).is_file()

@@ -1,4 +1,4 @@
-"""The census of a task's data: complete, with gaps, damaged, and in the wrong place."""
+"""The check of a task's data: complete, with gaps, damaged, and in the wrong place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from gill_bench.cards.find import Cards, TaskCard
-from gill_bench.checks.data import Census, take_census
+from gill_bench.checks.data import DataCheck, check_data
 from gill_bench.checks.downloads import find_downloads
 from gill_bench.errors import InputError
 from gill_bench.planning.plan import make_plan
@@ -28,8 +28,8 @@ def card_of(name: str) -> TaskCard:
     return Cards().task(name)
 
 
-def census(name: str, data: Path | str, split: str | None = None, **settings: Any) -> Census:
-    return take_census(card_of(name), data=str(data), split=split, settings=settings)
+def checked(name: str, data: Path | str, split: str | None = None, **settings: Any) -> DataCheck:
+    return check_data(card_of(name), data=str(data), split=split, settings=settings)
 
 
 def pictures_in(folder: Path) -> None:
@@ -40,7 +40,7 @@ def pictures_in(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_the_mini_world_is_complete(name: str) -> None:
-    taken = census(name, "mini")
+    taken = checked(name, "mini")
     assert (taken.state, taken.problem) == ("complete", "")
     assert taken.downloads
     assert all(one.state == "there" for one in taken.downloads)
@@ -50,7 +50,7 @@ def test_the_mini_world_is_complete(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_an_empty_folder_says_what_goes_where_and_what_is_put_there_is_found(name: str, tmp_path: Path) -> None:
-    taken = census(name, tmp_path)
+    taken = checked(name, tmp_path)
     assert taken.state == "unusable"
     for one in taken.downloads:
         assert one.state == "missing"
@@ -75,20 +75,20 @@ def test_pictures_in_the_readers_other_places_are_there(vist: Path, place: str) 
     (vist / place).mkdir(exist_ok=True)
     for file in (vist / "moved").iterdir():
         file.rename(vist / place / file.name)
-    taken = census("vist", vist, "test")
+    taken = checked("vist", vist, "test")
     assert taken.state == "complete"
     assert taken.downloads[1].found == vist / place
 
 
 def test_the_folder_given_is_that_of_all_data_or_of_one(vist: Path) -> None:
-    whole, own = census("vist", vist.parent, "test"), census("vist", vist, "test")
+    whole, own = checked("vist", vist.parent, "test"), checked("vist", vist, "test")
     assert whole.downloads == own.downloads
     assert whole.state == own.state == "complete"
 
 
 def test_missing_pictures_are_counted_and_the_rest_is_usable(vist: Path) -> None:
     (vist / "images/test/100004.png").unlink()  # the last of the first sequence, of two stories
-    taken = census("vist", vist, "test")
+    taken = checked("vist", vist, "test")
     assert taken.state == "incomplete"
     assert [one.state for one in taken.downloads] == ["there", "incomplete"]
     assert taken.downloads[1].lacking == 1
@@ -100,7 +100,7 @@ def test_missing_pictures_are_counted_and_the_rest_is_usable(vist: Path) -> None
 
 def test_contexts_differ_in_what_is_usable_where_they_differ_in_what_they_need(vist: Path) -> None:
     (vist / "images/test/100000.png").unlink()
-    taken = census("vist", vist, "test", stories="context")
+    taken = checked("vist", vist, "test", stories="context")
     assert taken.usable is not None
     assert (taken.usable["1-caption"], taken.usable["5-captions-4-images"]) == (32, 30)
 
@@ -108,7 +108,7 @@ def test_contexts_differ_in_what_is_usable_where_they_differ_in_what_they_need(v
 def test_a_broken_picture_is_named_and_stops_a_run_where_the_card_says_so(vist: Path) -> None:
     bad = vist / "images/test/100004.png"
     bad.write_bytes(bad.read_bytes()[:60])
-    taken = census("vist", vist, "test")
+    taken = checked("vist", vist, "test")
     assert (taken.state, taken.refuses_broken) == ("incomplete", True)
     (broken,) = (taken.pictures or {})["examples"].broken
     assert (broken.id, broken.file) == ("100004", bad)
@@ -116,12 +116,12 @@ def test_a_broken_picture_is_named_and_stops_a_run_where_the_card_says_so(vist: 
     resolved = resolve_task(card_of("vist"), data=str(vist), split="test", settings={})
     with pytest.raises(InputError, match=r"1 of 80 pictures cannot be read: .*100004\.png"):
         open_task(resolved, data=str(vist), limit=0, metric_weights="mini")
-    assert not census("vist", vist, "test", unreadable="count").refuses_broken
+    assert not checked("vist", vist, "test", unreadable="count").refuses_broken
 
 
 def test_repeated_content_is_told(vist: Path) -> None:
     shutil.copy(vist / "images/test/100000.png", vist / "images/test/100007.png")
-    taken = census("vist", vist, "test")
+    taken = checked("vist", vist, "test")
     assert taken.state == "complete"
     assert taken.repeated == (("100000", "100007"),)
     assert "2 pictures share their content" in taken.warnings[0]
@@ -131,7 +131,7 @@ def test_repeated_content_is_told(vist: Path) -> None:
 def test_a_truncated_annotation_file_is_the_readers_own_message(vist: Path, cut: int) -> None:
     file = vist / SIS
     file.write_bytes(file.read_bytes()[:cut])
-    taken = census("vist", vist, "test")
+    taken = checked("vist", vist, "test")
     assert taken.state == "unusable"
     assert str(file) in taken.problem
     assert (taken.examples, taken.pictures) == (0, None)
@@ -141,7 +141,7 @@ def test_a_truncated_annotation_file_is_the_readers_own_message(vist: Path, cut:
 def test_it_says_unusable_where_a_run_refuses(vist: Path, tmp_path: Path) -> None:
     for file in sorted((vist / "images/test").iterdir())[4::5]:  # the target of every story
         file.unlink()
-    taken = census("vist", vist, "test")
+    taken = checked("vist", vist, "test")
     assert taken.state == "unusable"
     assert "none of the 32 examples can be asked; example 1024: picture 100004" in taken.problem
     with pytest.raises(InputError, match="none of the 32 examples"):
@@ -150,19 +150,19 @@ def test_it_says_unusable_where_a_run_refuses(vist: Path, tmp_path: Path) -> Non
 
 def test_too_few_pictures_for_fid_are_said_before_anything_runs(tmp_path: Path) -> None:
     pictures_in(small.write_coco(tmp_path / "coco"))
-    taken = census("coco-fid", tmp_path)
+    taken = checked("coco-fid", tmp_path)
     assert taken.state == "unusable"
     assert "2048" in taken.problem
     assert {name: (count.total, count.there) for name, count in (taken.pictures or {}).items()} == {
         "examples": (3, 2),
         "references": (3, 2),
     }
-    assert census("coco-fid", tmp_path, min_samples=2).state == "incomplete"
+    assert checked("coco-fid", tmp_path, min_samples=2).state == "incomplete"
 
 
 def test_candidates_are_counted_where_they_are_searched(vist: Path) -> None:
     (vist / "images/test/100000.png").unlink()
-    counts = census("vist-retrieval", vist, "test").pictures or {}
+    counts = checked("vist-retrieval", vist, "test").pictures or {}
     assert {name: (count.total, count.there) for name, count in counts.items()} == {
         "examples": (80, 79),
         "candidates": (80, 79),
@@ -171,14 +171,14 @@ def test_candidates_are_counted_where_they_are_searched(vist: Path) -> None:
 
 def test_contexts_that_search_nothing_are_told_and_nothing_is_missing(tmp_path: Path) -> None:
     small.write_partiprompts(tmp_path / "partiprompts")
-    taken = census("partiprompts", tmp_path, train=1)
+    taken = checked("partiprompts", tmp_path, train=1)
     assert taken.state == "complete"
     assert (taken.usable or {})["heuristic"] == 0
     assert taken.warnings == ("no candidate pictures are named for heuristic: --set partiprompts.candidates=FOLDER",)
 
 
 def hints(name: str, data: Path, split: str | None = None) -> list[str]:
-    return [one.hint for one in census(name, data, split).downloads]
+    return [one.hint for one in checked(name, data, split).downloads]
 
 
 def test_hints_where_files_lie_in_another_place_packed_or_renamed(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_hints_where_files_lie_in_another_place_packed_or_renamed(tmp_path: Path
 
 def test_hint_where_the_folder_has_another_name(tmp_path: Path) -> None:
     small.write_vqa(tmp_path / "vqa")
-    taken = census("vqav2", tmp_path)
+    taken = checked("vqav2", tmp_path)
     assert taken.downloads[0].place == tmp_path / "vqav2" / small.QUESTIONS
     assert taken.downloads[0].hint.startswith(f"{tmp_path / 'vqa' / small.QUESTIONS} has the right name")
 
@@ -210,20 +210,20 @@ def test_hint_where_pictures_are_those_of_another_split(vist: Path) -> None:
 
 
 def test_sizes_of_the_usual_split_are_said_to_be_such(tmp_path: Path) -> None:
-    assert census("coco-captions", tmp_path).downloads[1].size == "0.8 GB"
-    other = census("coco-captions", tmp_path, "train2017").downloads[1]
+    assert checked("coco-captions", tmp_path).downloads[1].size == "0.8 GB"
+    other = checked("coco-captions", tmp_path, "train2017").downloads[1]
     assert (other.url[-13:], other.size) == ("train2017.zip", "0.8 GB for val2017")
 
 
 def test_wrong_settings_are_refused(vist: Path) -> None:
     with pytest.raises(InputError, match="unknown setting"):
-        census("vist", vist, "test", storie="context")
+        checked("vist", vist, "test", storie="context")
 
 
 def test_json_holds_all_of_it(vist: Path) -> None:
     (vist / "images/test/100004.png").write_bytes(b"no picture")
     (vist / "images/test/100003.png").unlink()
-    told = json.loads(json.dumps(census("vist", vist, "test").as_json()))
+    told = json.loads(json.dumps(checked("vist", vist, "test").as_json()))
     assert told["pictures"]["examples"] == {
         "total": 80,
         "there": 78,
@@ -239,22 +239,22 @@ def test_json_holds_all_of_it(vist: Path) -> None:
 
 
 def test_real_slices(real_data: Path) -> None:
-    stories = census("vist", real_data, "test")
+    stories = checked("vist", real_data, "test")
     assert (stories.state, stories.examples) == ("complete", 91)
     assert (stories.pictures or {})["examples"].total == 135
-    captions = census("coco-captions", real_data, unreadable="count")
+    captions = checked("coco-captions", real_data, unreadable="count")
     assert captions.state == "incomplete"
     assert (captions.examples, captions.usable, captions.downloads[1].lacking) == (5000, {"caption": 25}, 4975)
-    votes = census("partiprompts", real_data)
+    votes = checked("partiprompts", real_data)
     assert (votes.state, votes.examples) == ("complete", 911)
-    dialogs = census("visdial-answers", real_data)
+    dialogs = checked("visdial-answers", real_data)
     assert [one.state for one in dialogs.downloads] == ["there", "there", "missing"]
     assert dialogs.state == "unusable"
     assert "VisualDialog_val2018_<image id, 12 digits>.jpg" in dialogs.problem
 
 
 def test_real_questions_in_a_folder_of_their_own(real_data: Path) -> None:
-    taken = census("vqav2", real_data, "train2014")
+    taken = checked("vqav2", real_data, "train2014")
     assert taken.state == "unusable"
     assert [one.place.parent.name for one in taken.downloads[:2]] == ["vqav2", "vqav2"]
     assert all("has the right name: move it" in one.hint for one in taken.downloads[:2])

@@ -98,7 +98,7 @@ def test_neither_pictures_nor_embeddings(data: Path, tmp_path: Path) -> None:
         make_plan(ask(tmp_path / "run", "partiprompts", data=str(data), metric_weights="mini", settings=settings))
 
 
-def test_the_census_counts_them(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_data_check_counts_them(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = ["--set", "partiprompts.candidates=cc3m", "--set", "partiprompts.train=150"]
     words = ["data", "check", "partiprompts", "--data", str(data), *settings, "--json"]
     assert main(words) == 0

@@ -102,25 +102,25 @@ def _write_context(
     inside: Path | None,
     start: Start,
 ) -> dict[str, Any]:
-    at_once = max((sum(len(made) for made in one.outputs.values()) for one in gallery.exhibits), default=1)
+    at_once = max((sum(len(made) for made in one.outputs.values()) for one in gallery.examples), default=1)
     shelf = Shelf(at_once)
     blocks = []
-    for first in range(0, len(gallery.exhibits), BLOCK):
-        exhibits = gallery.exhibits[first : first + BLOCK]
-        blocks.append(folder.data([_exhibit(one, photos, shelf, folder.path, inside) for one in exhibits]))
-    names = [one.example for one in gallery.exhibits]
+    for first in range(0, len(gallery.examples), BLOCK):
+        examples = gallery.examples[first : first + BLOCK]
+        blocks.append(folder.data([_example_fields(one, photos, shelf, folder.path, inside) for one in examples]))
+    names = [one.example for one in gallery.examples]
     index = {
         "ids": names,
         "blocks": blocks,
         "block": BLOCK,
         "packs": shelf.write(folder, start(f"{gallery.task} {gallery.context}", len(shelf))),
         "pack": shelf.size,
-        "facts": _facts(gallery.exhibits),
+        "facts": _facts(gallery.examples),
     }
     return {
         "name": gallery.context,
         "models": list(gallery.models),
-        "seeds": _seeds(gallery.exhibits),
+        "seeds": _seeds(gallery.examples),
         "note": gallery.note,
         "count": len(names),
         "metrics": [
@@ -141,9 +141,9 @@ def _write_context(
     }
 
 
-def _seeds(exhibits: Sequence[GalleryExample]) -> list[int]:
-    shown = {output.seed for one in exhibits for made in one.outputs.values() for output in made}
-    lost = {seed for one in exhibits for each in one.lost.values() for item in each for seed in item.seeds}
+def _seeds(examples: Sequence[GalleryExample]) -> list[int]:
+    shown = {output.seed for one in examples for made in one.outputs.values() for output in made}
+    lost = {seed for one in examples for each in one.lost.values() for item in each for seed in item.seeds}
     return sorted(shown | lost)
 
 
@@ -164,10 +164,12 @@ def test_fields(test: ModelTest) -> dict[str, Any]:
     }
 
 
-def _exhibit(one: GalleryExample, photos: Shelf, shelf: Shelf, page: Path, inside: Path | None) -> dict[str, Any]:
+def _example_fields(
+    one: GalleryExample, photos: Shelf, shelf: Shelf, page: Path, inside: Path | None
+) -> dict[str, Any]:
     return {
-        "given": [part if isinstance(part, str) else _photo(part, photos) for part in one.given],
-        "truth": _photo(one.truth, photos) if one.truth is not None else None,
+        "prompt": [part if isinstance(part, str) else _photo(part, photos) for part in one.prompt],
+        "target": _photo(one.target, photos) if one.target is not None else None,
         "answers": list(dict.fromkeys(one.answers)),
         "facts": {name: value for name, value in one.facts.items() if len(value) <= _LONGEST_FACT},
         "cluster": one.cluster,
@@ -210,13 +212,13 @@ def _value(value: float | None) -> float | None:
     return float(f"{value:.9g}") if value is not None and math.isfinite(value) else None
 
 
-def _facts(exhibits: Sequence[GalleryExample]) -> dict[str, dict[str, Any]]:
+def _facts(examples: Sequence[GalleryExample]) -> dict[str, dict[str, Any]]:
     """Facts with few values, to filter by: the values, and which one each example has (-1: none)."""
-    names = dict.fromkeys(name for one in exhibits for name in one.facts)
+    names = dict.fromkeys(name for one in examples for name in one.facts)
     found = {}
     for name in names:
-        values = sorted({one.facts[name] for one in exhibits if name in one.facts})
+        values = sorted({one.facts[name] for one in examples if name in one.facts})
         if 1 < len(values) <= _MOST_FACT_VALUES and max(map(len, values)) <= _LONGEST_FACT:
             place = {value: number for number, value in enumerate(values)}
-            found[name] = {"values": values, "at": [place.get(one.facts.get(name, ""), -1) for one in exhibits]}
+            found[name] = {"values": values, "at": [place.get(one.facts.get(name, ""), -1) for one in examples]}
     return found

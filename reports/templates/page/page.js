@@ -448,9 +448,9 @@ class Gallery {
       return source ? image(source, alt) : el('div', { className: 'hole' }, `picture ${found.id}`);
     };
     let place = 0;
-    const given = await Promise.all(item.given.map(async (part) => el('li', {}, typeof part === 'string'
-      ? el('p', {}, part) : await photo(part, `Picture ${place += 1} of the context`))));
-    const truth = item.truth ? await photo(item.truth, 'The true picture') : null;
+    const prompt = await Promise.all(item.prompt.map(async (part) => el('li', {}, typeof part === 'string'
+      ? el('p', {}, part) : await photo(part, `Picture ${place += 1} of the prompt`))));
+    const target = item.target ? await photo(item.target, 'The target') : null;
     const made = this.context.models.filter((model) => !this.state.without.has(model));
     const rows = await Promise.all(made.map((model) => this.row(model, item, at, id)));
     const head = [el('h2', {}, id)];
@@ -460,12 +460,12 @@ class Gallery {
       head.push(el('span', {}, el('b', { className: 'badge a' }, 'A '), digits(a[at]), ' ',
         el('b', { className: 'badge b' }, 'B '), digits(b[at]), ` A − B ${signed(apart(a[at], b[at]))}`));
     }
-    return el('article', { className: 'exhibit', 'aria-label': `Example ${id}` },
+    return el('article', { className: 'example', 'aria-label': `Example ${id}` },
       el('header', {}, ...head),
-      el('div', {}, el('p', { className: 'label' }, 'Context'), el('ol', { className: 'given' }, ...given)),
+      el('div', {}, el('p', { className: 'label' }, 'Prompt'), el('ol', { className: 'prompt' }, ...prompt)),
       el('div', { className: 'made' },
-        truth || item.answers.length ? el('div', { className: 'row truth' },
-          el('div', { className: 'who' }, el('b', {}, 'Truth')), el('div', {}, truth, answers(item.answers))) : null,
+        target || item.answers.length ? el('div', { className: 'row target' },
+          el('div', { className: 'who' }, el('b', {}, item.target ? 'Target' : 'References')), el('div', {}, target, answers(item.answers))) : null,
         ...rows));
   }
 
@@ -555,11 +555,11 @@ class Gallery {
     this.at = shots.indexOf(shot);
     const { one, model, item, id, source, told, alt } = shot.shown;
     const { photos, photosPack } = this.manifest;
-    const truth = item.truth ? await this.picture(photos, photosPack, item.truth.at) : null;
+    const target = item.target ? await this.picture(photos, photosPack, item.target.at) : null;
     viewer.replaceChildren(
       el('div', { className: 'pair' },
         el('figure', {}, image(one.full ?? source, alt), el('figcaption', {}, el('strong', {}, this.title(model)), ` ${told.join(' · ')}`)),
-        truth ? el('figure', {}, image(truth, 'The true picture'), el('figcaption', {}, el('strong', {}, 'Truth'))) : null),
+        target ? el('figure', {}, image(target, 'The target'), el('figcaption', {}, el('strong', {}, 'Target'))) : null),
       el('div', { className: 'foot' }, el('span', {}, `Example ${id}, ${this.context.name}. ${this.at + 1} of ${shots.length} on this page; arrow keys go on, Escape closes.`),
         el('button', { type: 'button', className: 'quiet', autofocus: true, on: { click: () => viewer.close() } }, 'Close')));
     if (!viewer.open) viewer.showModal();
@@ -618,7 +618,7 @@ function chips(fieldset, options, off, changed) {
 }
 
 function matches(item, id, words) {
-  const texts = [id, ...item.given.map((part) => (typeof part === 'string' ? part : part.id)), item.truth?.id ?? '',
+  const texts = [id, ...item.prompt.map((part) => (typeof part === 'string' ? part : part.id)), item.target?.id ?? '',
     ...item.answers, ...Object.values(item.out).flat().map((one) => one.text ?? ''),
     ...Object.values(item.lost ?? {}).flat().map((one) => `${one.outcome} ${one.reason}`)];
   const all = texts.join('\n').toLowerCase();

@@ -45,16 +45,16 @@ def gallery(
     folder: Path, count: int = 3, seeds: int = 2, texts: Sequence[str] = (), side: int = 32, context: str = CONTEXT
 ) -> Gallery:
     """Stories with pictures of two models: of example e and seed s, GILL has e / 10 + s / 100, the other one 0.1."""
-    exhibits = []
+    examples = []
     for number in range(count):
         words = texts[number % len(texts)] if texts else f"caption {number}"
         photo = picture(folder / "data" / f"{number}.png", number)
-        exhibits.append(
+        examples.append(
             GalleryExample(
                 f"example-{number}",
                 f"cluster-{number // 2}",
                 (words, PictureFile(f"photo-{number}", photo), "and then"),
-                PictureFile(f"truth-{number}", photo),
+                PictureFile(f"target-{number}", photo),
                 (words,),
                 {"kind": "even" if number % 2 == 0 else "odd"},
                 {
@@ -71,13 +71,13 @@ def gallery(
             )
         )
     values = {
-        "stable-diffusion": {seed: {one.example: 0.1 for one in exhibits} for seed in range(seeds)},
+        "stable-diffusion": {seed: {one.example: 0.1 for one in examples} for seed in range(seeds)},
         "gill": {
-            seed: {one.example: number / 10 + seed / 100 for number, one in enumerate(exhibits)}
+            seed: {one.example: number / 10 + seed / 100 for number, one in enumerate(examples)}
             for seed in range(seeds)
         },
     }
-    return Gallery("vist", "Stories", context, MODELS, exhibits, [ExampleScores(METRIC, True, values)])
+    return Gallery("vist", "Stories", context, MODELS, examples, [ExampleScores(METRIC, True, values)])
 
 
 def one_test() -> ModelTest:

@@ -77,7 +77,7 @@ def show(tab: Any, page: Path, name: str, asked: str = "") -> None:
 
 
 def ids(tab: Any) -> list[str]:
-    found: list[str] = tab.locator(".exhibit h2").all_text_contents()
+    found: list[str] = tab.locator(".example h2").all_text_contents()
     return [name.removeprefix("example-") for name in found]
 
 
@@ -92,20 +92,20 @@ def test_a_number_opens_what_stands_behind_it_and_leads_to_its_samples(tab: Any,
     assert not dialog.is_visible()
     tab.get_by_role("link", name="0.580", exact=False).first.click()
     dialog.get_by_role("link", name="See its samples").click()
-    tab.wait_for_selector(".exhibit")
+    tab.wait_for_selector(".example")
     assert tab.locator("#a").input_value() == "gill"
     assert tab.locator("#metric").input_value() == METRIC
 
 
-def test_an_example_shows_context_truth_and_each_seed_of_each_model(tab: Any, page: Path) -> None:
+def test_an_example_shows_prompt_target_and_each_seed_of_each_model(tab: Any, page: Path) -> None:
     show(tab, page, "gallery-vist.html")
-    first = tab.locator(".exhibit").first
-    assert first.locator(".given > li").all_inner_texts() == ["caption 0", "", "and then"]
-    assert first.locator(".given img").get_attribute("alt") == "Picture 1 of the context"
-    assert first.locator(".truth img").count() == 1
-    assert [row.locator("button.shot").count() for row in first.locator(".row:not(.truth)").all()] == [2, 2]
+    first = tab.locator(".example").first
+    assert first.locator(".prompt > li").all_inner_texts() == ["caption 0", "", "and then"]
+    assert first.locator(".prompt img").get_attribute("alt") == "Picture 1 of the prompt"
+    assert first.locator(".target img").count() == 1
+    assert [row.locator("button.shot").count() for row in first.locator(".row:not(.target)").all()] == [2, 2]
     until(tab, "[...document.images].slice(0, 6).every((one) => one.complete)")
-    assert tab.locator(".exhibit img").first.evaluate("(one) => one.naturalWidth") == 32
+    assert tab.locator(".example img").first.evaluate("(one) => one.naturalWidth") == 32
     assert all(image.get_attribute("alt") for image in tab.locator("img").all())
 
 
@@ -116,13 +116,13 @@ def test_sorting_filters_pages_and_win_and_loss(tab: Any, page: Path) -> None:
     assert tab.locator("#duel .names").inner_text().split("\n") == ["A GILL wins 29", "B SD wins 1"]
     assert "GILL − SD: −0.0105 [−0.0123, −0.0087]" in tab.locator("#duel").inner_text()
     tab.locator("#sort").select_option("a-over-b")
-    until(tab, "document.querySelector('.exhibit h2').textContent === 'example-29'")
+    until(tab, "document.querySelector('.example h2').textContent === 'example-29'")
     assert ids(tab) == [str(number) for number in range(29, 4, -1)]
     tab.get_by_role("button", name="Next").click()
-    until(tab, "document.querySelector('.exhibit h2').textContent === 'example-4'")
+    until(tab, "document.querySelector('.example h2').textContent === 'example-4'")
     assert ids(tab) == ["4", "3", "2", "1", "0"]
     tab.locator("#show").select_option("b")
-    until(tab, "document.querySelectorAll('.exhibit').length === 1")
+    until(tab, "document.querySelectorAll('.example').length === 1")
     assert ids(tab) == ["0"]
     tab.locator("#query").fill("nobody wrote this")
     until(tab, "document.querySelector('#status').textContent === 'None of the examples (of 30) is like this.'")
@@ -140,11 +140,11 @@ def test_sorting_filters_pages_and_win_and_loss(tab: Any, page: Path) -> None:
 def test_without_a_seed_means_and_pictures_are_of_the_others(tab: Any, page: Path) -> None:
     show(tab, page, "gallery-vist.html", "#a=gill&b=stable-diffusion&sort=a-best")
     tab.locator("#seeds label", has_text="1").click()
-    until(tab, "document.querySelector('.exhibit .row:not(.truth)').querySelectorAll('.shot').length === 1")
-    assert "A 2.9000 B 0.1000" in tab.locator(".exhibit header").first.inner_text()
+    until(tab, "document.querySelector('.example .row:not(.target)').querySelectorAll('.shot').length === 1")
+    assert "A 2.9000 B 0.1000" in tab.locator(".example header").first.inner_text()
     assert "of the seeds that are shown" in tab.locator("#duel").inner_text()
     tab.locator("#models label", has_text="SD").click()
-    until(tab, "document.querySelector('.exhibit').querySelectorAll('.row:not(.truth)').length === 1")
+    until(tab, "document.querySelector('.example').querySelectorAll('.row:not(.target)').length === 1")
 
 
 def test_the_keyboard_goes_through_pictures(tab: Any, page: Path) -> None:
@@ -177,7 +177,7 @@ def test_hostile_texts_are_read_not_run(tab: Any, page: Path) -> None:
         text = tab.locator("body").inner_text()
         assert HOSTILE[0] in text
     assert HOSTILE[1] in text
-    assert tab.locator(".given script, .given svg, .exhibit script").count() == 0
+    assert tab.locator(".prompt script, .prompt svg, .example script").count() == 0
     tab.locator("button.shot").first.click()
     tab.wait_for_selector("#viewer[open]")
     assert tab.evaluate("globalThis.hit") is None
@@ -201,32 +201,32 @@ def test_markup_that_gets_in_would_not_run(browser: Any, page: Path, tmp_path: P
 
 
 def test_texts_and_values_are_shown_where_there_are_no_pictures(tab: Any, tmp_path: Path) -> None:
-    exhibits = [
+    examples = [
         GalleryExample(
             "q1", "q1", ("what is it?",), None, ("a dog", "dog"), {}, {"gill": (ShownOutput(0, None, " a cat"),)}
         ),
         GalleryExample("q2", "q2", ("and this?",), None, (), {}, {"gill": (ShownOutput(0, tmp_path / "gone.png"),)}),
     ]
     scores = [ExampleScores("vqa-accuracy", True, {"gill": {0: {"q1": 0.3}}})]
-    write_page(tmp_path / "page", content(tmp_path, Gallery("vist", "Words", CONTEXT, MODELS[1:], exhibits, scores)))
+    write_page(tmp_path / "page", content(tmp_path, Gallery("vist", "Words", CONTEXT, MODELS[1:], examples, scores)))
     show(tab, tmp_path / "page", "gallery-vist.html", "#sort=a-best")
-    first, second = tab.locator(".exhibit").all()
+    first, second = tab.locator(".example").all()
     assert first.locator(".words").all_inner_texts() == ["a cat\n\n0.3000"]
-    assert "a dog" in first.locator(".truth").inner_text()
+    assert "a dog" in first.locator(".target").inner_text()
     assert "no picture" in second.inner_text()
     assert not tab.locator("#duel").is_visible()
 
 
 def test_what_has_no_output_is_shown_with_its_reason_and_can_be_asked_for(tab: Any, tmp_path: Path) -> None:
     whole = gallery(tmp_path, count=4)
-    first, second, *rest = whole.exhibits
+    first, second, *rest = whole.examples
     hostile = "KeyError: '<b>unk</b>' at my_model.py:12"
     first = replace(
         first, outputs={"gill": first.outputs["gill"]}, lost={MODELS[0]: (Lost("failed", (0, 1), hostile),)}
     )
     nothing = {model: (Lost("missing", (), "picture 7: no such file"),) for model in MODELS}
     second = replace(second, outputs={}, lost=nothing)
-    write_page(tmp_path / "page", content(tmp_path, replace(whole, exhibits=[first, second, *rest])))
+    write_page(tmp_path / "page", content(tmp_path, replace(whole, examples=[first, second, *rest])))
     show(tab, tmp_path / "page", "gallery-vist.html", "#show=lost")
     assert ids(tab) == ["0", "1"]
     told = tab.locator(".lost").all_inner_texts()

@@ -105,7 +105,7 @@ def test_texts_are_those_that_the_models_were_given(tmp_path: Path) -> None:
     context = manifest["contexts"][0]  # type: ignore[index]
     index = value_of(tmp_path / "page", context["index"])
     block = value_of(tmp_path / "page", index["blocks"][0])  # type: ignore[index]
-    assert [item["given"][0] for item in block] == list(HOSTILE[:3])  # type: ignore[attr-defined]
+    assert [item["prompt"][0] for item in block] == list(HOSTILE[:3])  # type: ignore[attr-defined]
     values = value_of(tmp_path / "page", context["metrics"][0]["values"])
     assert values["gill"] == {"0": [0.0, 0.1, 0.2], "1": [0.01, 0.11, 0.21]}  # type: ignore[index]
 

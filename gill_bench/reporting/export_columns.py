@@ -7,8 +7,8 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gill_bench.reporting.columns import base_name
 from gill_bench.reporting.structure import Column, Line, Table, TableCell, in_unit
+from gill_bench.reporting.table_columns import base_name
 from gill_bench.reporting.text import difference, interval, printed_cell, published
 from gill_bench.storage.files import to_json
 

@@ -9,7 +9,7 @@ from gill_bench.rundir.rows import Results
 from gill_bench.rundir.spec import read_spec
 
 
-def unfinished(run: Path, results: Results) -> Iterator[tuple[str, str]]:
+def unfinished_cells(run: Path, results: Results) -> Iterator[tuple[str, str]]:
     """Every cell with seeds that were asked for and have no row yet: its task, and a sentence.
 
     Raises:
