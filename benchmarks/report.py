@@ -27,7 +27,7 @@ from PIL import Image
 from gill_bench.cards.find import Cards
 from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.rows import Results, Row
-from gill_bench.storage.files import digest
+from gill_bench.storage.digests import digest
 
 CONTEXT = "5-captions-4-images"
 METRICS = {"clip-similarity": True, "lpips": False}

@@ -45,8 +45,9 @@ from gill_bench.rundir.spec import read_spec, write_spec
 from gill_bench.rundir.units import cell_folder, read_samples, unit_folders
 from gill_bench.rundir.verify import verify
 from gill_bench.storage.images import FORMATS, UnreadablePictureError, load_image
+from gill_bench.storage.json import from_json
 from gill_bench.storage.names import name_problem
-from gill_bench.storage.reading import from_json, read_json
+from gill_bench.storage.reading import read_json
 from gill_bench.storage.sealed import write_sealed
 from gill_bench.tracking.run import _pictures
 from gill_bench.weights.checkpoints import check_network_files, check_safetensors

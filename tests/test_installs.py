@@ -17,7 +17,7 @@ EXTRAS = {
     "engines/ray.py": {"ray": ["ray"]},
     "metrics/functional/captions/nltk_meteor.py": {"nltk": ["nltk"]},
     "reporting/parquet.py": {"pyarrow": ["parquet"]},
-    "storage/object_store.py": {"fsspec": ["s3", "gcs"]},
+    "storage/store_urls.py": {"fsspec": ["s3", "gcs"]},
     "tracking/mlflow.py": {"mlflow": ["mlflow"]},
     "tracking/tensorboard.py": {"tensorboard": ["tensorboard"]},
     "tracking/wandb.py": {"wandb": ["wandb"]},

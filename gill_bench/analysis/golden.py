@@ -20,8 +20,8 @@ from gill_bench.rundir.rows import Counts, Row
 from gill_bench.rundir.signatures import signature_differences
 from gill_bench.statistics.bootstrap import paired_interval
 from gill_bench.statistics.significance import clustered_t_p, holm
-from gill_bench.storage.files import to_json, write_atomic
-from gill_bench.storage.reading import from_json
+from gill_bench.storage.files import write_atomic
+from gill_bench.storage.json import from_json, to_json
 
 SCHEMA_VERSION = 1
 LEVEL = 0.05  # of the whole table

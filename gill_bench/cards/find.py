@@ -32,7 +32,7 @@ from gill_bench.cards.schema import (
     Value,
 )
 from gill_bench.errors import InputError, choose_from_all, did_you_mean
-from gill_bench.storage.files import refuse_special
+from gill_bench.storage.paths import refuse_special
 from gill_bench.storage.reading import has_controls, shorten
 
 __all__ = [

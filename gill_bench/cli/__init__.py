@@ -13,7 +13,7 @@ from gill_bench.cli import streams
 from gill_bench.cli.unforeseen import explain
 from gill_bench.errors import GillBenchError, IncompleteError, RegressionError, command
 from gill_bench.progress import debugging, say
-from gill_bench.storage.files import check_utf8
+from gill_bench.storage.paths import check_utf8
 
 _INTERRUPTED = 130
 _MAY_STAND_ALONE = "--html"

@@ -36,7 +36,9 @@ def check(
     from gill_bench.errors import IncompleteError, RegressionError
     from gill_bench.progress import say
     from gill_bench.rundir.reader import RunReader
-    from gill_bench.storage.files import folder_of, refuse_url, to_json
+    from gill_bench.storage.files import folder_of
+    from gill_bench.storage.json import to_json
+    from gill_bench.storage.paths import refuse_url
 
     refuse_url(against, "--against")
     stored = RunReader.open(folder_of(run))

@@ -36,7 +36,7 @@ def compare(
       gill-bench compare runs/vist:stable-diffusion runs/vist:gill --metric clip-similarity
     """
     from gill_bench.analysis.compare import Side, compare
-    from gill_bench.storage.files import to_json
+    from gill_bench.storage.json import to_json
 
     found = compare(Side.parse(first), Side.parse(second), shown=examples, metrics=listed(metric) if metric else ())
     emit(to_json(_content(found), indent=1) if json_ else "\n".join(_lines(found)))

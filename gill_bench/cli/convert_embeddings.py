@@ -28,7 +28,7 @@ def convert_embeddings(
     from gill_bench.embeddings.convert import convert_embeddings as convert
     from gill_bench.errors import InputError, did_you_mean
     from gill_bench.progress import say
-    from gill_bench.storage.files import refuse_url
+    from gill_bench.storage.paths import refuse_url
 
     if dtype not in ("float32", "float16"):
         raise InputError(f"--dtype {dtype}: {did_you_mean(dtype, ['float32', 'float16'])}")

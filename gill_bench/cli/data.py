@@ -60,7 +60,8 @@ def check(
     from gill_bench.errors import InputError
     from gill_bench.planning.selection import parse_settings
     from gill_bench.progress import bars, say
-    from gill_bench.storage.files import refuse_url, to_json
+    from gill_bench.storage.json import to_json
+    from gill_bench.storage.paths import refuse_url
     from gill_bench.weights.find import MINI
 
     refuse_url(folder, "--data")

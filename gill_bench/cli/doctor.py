@@ -41,7 +41,8 @@ def doctor(
     from gill_bench.planning.resolve import resolve_model
     from gill_bench.planning.selection import model_card, parse_settings
     from gill_bench.progress import say
-    from gill_bench.storage.files import refuse_url, to_json
+    from gill_bench.storage.json import to_json
+    from gill_bench.storage.paths import refuse_url
     from gill_bench.weights.find import MINI
 
     refuse_url(weights, "--weights")

@@ -36,7 +36,7 @@ def findings(
     from gill_bench.analysis.contrasts import contrast
     from gill_bench.errors import InputError
     from gill_bench.evaluate import cells_of
-    from gill_bench.storage.files import to_json
+    from gill_bench.storage.json import to_json
 
     cells = {cell.name[1:]: cell for cell in cells_of(run)}
     found = [contrast(run, cells, *one) for one in _EXPECTED if one[0] in cells and one[1] in cells]

@@ -34,7 +34,7 @@ def list_cards(
       gill-bench list models --json
     """
     from gill_bench.cards.find import Cards
-    from gill_bench.storage.files import to_json
+    from gill_bench.storage.json import to_json
 
     found = Cards(cards or ())
     content: dict[str, dict[str, str]] = {}

@@ -32,7 +32,7 @@ def write(
     from gill_bench.errors import InputError, command
     from gill_bench.mini.world import write_world
     from gill_bench.progress import say
-    from gill_bench.storage.files import refuse_url
+    from gill_bench.storage.paths import refuse_url
 
     refuse_url(folder, "DIR")
     if folder.exists():
@@ -71,7 +71,7 @@ def train(
     from gill_bench.mini.train.stages import STAGES
     from gill_bench.progress import say
     from gill_bench.storage.cache import cache_folder
-    from gill_bench.storage.files import refuse_url
+    from gill_bench.storage.paths import refuse_url
 
     for name in stages or ():
         if name not in STAGES:

@@ -87,7 +87,8 @@ def report(
     from gill_bench.cards.find import Cards
     from gill_bench.errors import InputError
     from gill_bench.reporting import FORMATS, render, render_file, tables_for
-    from gill_bench.storage.files import folder_of, refuse_url, write_atomic
+    from gill_bench.storage.files import folder_of, write_atomic
+    from gill_bench.storage.paths import refuse_url
 
     if compare not in (None, "paper"):
         raise InputError(f"--compare {compare}: expected 'paper'")

@@ -201,7 +201,7 @@ def _explain(plan: object) -> None:
 
 def _plan_json(plan: object) -> str:
     from gill_bench.planning.plan import Plan
-    from gill_bench.storage.files import to_json
+    from gill_bench.storage.json import to_json
 
     assert isinstance(plan, Plan)
     cells = [

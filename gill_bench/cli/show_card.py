@@ -27,7 +27,7 @@ def show(
       gill-bench show ./my-model.toml
     """
     from gill_bench.cards.find import Cards
-    from gill_bench.storage.files import to_json
+    from gill_bench.storage.json import to_json
 
     card, file = Cards(cards or ()).find(name)
     if json_:

@@ -82,7 +82,7 @@ def train(
     from gill_bench.cards.find import explain
     from gill_bench.errors import InputError
     from gill_bench.progress import say
-    from gill_bench.storage.files import refuse_url
+    from gill_bench.storage.paths import refuse_url
     from gill_bench.training.config import TrainConfig
 
     refuse_url(data, "--data")

@@ -28,7 +28,8 @@ def verify(
     from gill_bench.errors import GillBenchError
     from gill_bench.progress import say
     from gill_bench.rundir import verify as verification
-    from gill_bench.storage.files import folder_of, to_json
+    from gill_bench.storage.files import folder_of
+    from gill_bench.storage.json import to_json
 
     found = verification.verify(folder_of(run))
     if json_:

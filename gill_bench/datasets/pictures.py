@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gill_bench.datasets import Picture
 from gill_bench.errors import InputError
-from gill_bench.storage.files import digest_file
+from gill_bench.storage.digests import digest_file
 from gill_bench.storage.images import UnreadablePictureError, read_picture
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")

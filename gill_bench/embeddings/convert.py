@@ -13,7 +13,7 @@ from gill_bench.embeddings.pickled_arrays import StoredArray, read_pickled
 from gill_bench.embeddings.store import Dtype, check_new, write_embeddings
 from gill_bench.errors import InputError
 from gill_bench.progress import bar
-from gill_bench.storage.files import digest_file
+from gill_bench.storage.digests import digest_file
 
 _ROWS = 4096  # in a block
 _MIB = 1 << 20

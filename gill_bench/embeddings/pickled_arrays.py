@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gill_bench.errors import InputError
-from gill_bench.storage.files import refuse_special
+from gill_bench.storage.paths import refuse_special
 
 _INSTRUCTIONS = {
     *("PROTO", "FRAME", "STOP", "MARK", "POP", "MEMOIZE", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from gill_bench.embeddings.search import Nearest, Vectors, blocks_of, top_k
 from gill_bench.errors import InputError
-from gill_bench.storage.files import refuse_special, sync_folder, to_json
+from gill_bench.storage.files import sync_folder
+from gill_bench.storage.json import to_json
+from gill_bench.storage.paths import refuse_special
 from gill_bench.storage.reading import read_json
 
 VERSION = 1

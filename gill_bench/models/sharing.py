@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import nn
 
-from gill_bench.storage.files import file_stamp
+from gill_bench.storage.digests import file_stamp
 
 
 class _Key(NamedTuple):

@@ -18,7 +18,8 @@ from gill_bench.planning.resolved import ResolvedTask
 from gill_bench.planning.selection import asks_of
 from gill_bench.progress import say
 from gill_bench.rundir.units import DamagedUnitError, Unit, cell_folder, read_unit, unit_folders
-from gill_bench.storage.files import digest, list_now
+from gill_bench.storage.digests import digest
+from gill_bench.storage.files import list_now
 
 _CANDIDATES_A_UNIT = 64
 

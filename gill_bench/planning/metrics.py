@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from gill_bench.cards.find import MetricSpec, TaskCard, Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import BUILTIN, Kind, PairMetricModule, metric
-from gill_bench.storage.files import digest
+from gill_bench.storage.digests import digest
 from gill_bench.storage.images import RULE
 from gill_bench.weights.find import Weights, find_weights
 

@@ -16,7 +16,7 @@ from gill_bench.planning.metrics import metrics_of_card
 from gill_bench.planning.noise import MODES
 from gill_bench.planning.resolved import ResolvedModel, ResolvedTask, data_folder
 from gill_bench.planning.selection import asks_of, choose_contexts
-from gill_bench.storage.files import digest, digest_file
+from gill_bench.storage.digests import digest, digest_file
 from gill_bench.weights.find import MINI, find_weights
 
 _RANGES = {

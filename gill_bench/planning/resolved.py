@@ -15,7 +15,7 @@ from gill_bench.mini.embedded import NOTE_DATA, NOTE_WEIGHTS, WORLD_VERSION, wor
 from gill_bench.models import adapter, check_settings
 from gill_bench.planning.candidates import CANDIDATES, CandidateContext
 from gill_bench.planning.noise import example_noise, shared_noise
-from gill_bench.storage.files import digest
+from gill_bench.storage.digests import digest
 from gill_bench.weights.find import MINI, Weights
 
 _CONTROL_TOKENS = re.compile(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from gill_bench.reporting.structure import Column, Line, Table, TableCell, in_unit
 from gill_bench.reporting.table_columns import base_name
 from gill_bench.reporting.text import difference, interval, printed_cell, published
-from gill_bench.storage.files import to_json
+from gill_bench.storage.json import to_json
 
 SCHEMA_VERSION = 1
 Field = str | int | float | bool | None

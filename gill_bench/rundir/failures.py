@@ -16,8 +16,7 @@ from gill_bench.progress import say
 from gill_bench.rundir.reasons import Reason
 from gill_bench.rundir.rows import Outcome, Unmade
 from gill_bench.rundir.units import Unit
-from gill_bench.storage.reading import from_sealed_json
-from gill_bench.storage.sealed import read_file, write_sealed
+from gill_bench.storage.sealed import from_sealed_json, read_file, write_sealed
 
 SCHEMA_VERSION = 1
 PATTERN = "failed-*.json"

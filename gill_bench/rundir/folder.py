@@ -22,7 +22,10 @@ from gill_bench.progress import say
 from gill_bench.rundir.lock import check_locks
 from gill_bench.rundir.spec import FILE as SPEC
 from gill_bench.rundir.spec import SCHEMA_VERSION, read_spec
-from gill_bench.storage.files import digest, is_remote, remove_temporary, to_json
+from gill_bench.storage.digests import digest
+from gill_bench.storage.files import remove_temporary
+from gill_bench.storage.json import to_json
+from gill_bench.storage.paths import is_remote
 from gill_bench.storage.sealed import DamagedFileError, damaged, put_aside, read_sealed, replace_file
 from gill_bench.weights.find import MINI
 

@@ -20,7 +20,8 @@ from types import TracebackType
 
 from gill_bench.errors import InputError
 from gill_bench.storage.cache import cache_folder
-from gill_bench.storage.files import digest, is_remote
+from gill_bench.storage.digests import digest
+from gill_bench.storage.paths import is_remote
 
 try:
     import fcntl

@@ -27,7 +27,8 @@ from gill_bench.rundir.units import (
     recipe_of,
     unit_folders,
 )
-from gill_bench.storage.files import digest, list_now
+from gill_bench.storage.digests import digest
+from gill_bench.storage.files import list_now
 from gill_bench.storage.sealed import read_sealed
 
 CellKey = tuple[str, str, str]

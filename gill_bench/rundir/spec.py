@@ -8,10 +8,8 @@ from typing import Any
 
 from gill_bench.errors import InputError
 from gill_bench.rundir.rows import not_a_run
-from gill_bench.storage.files import SEAL
 from gill_bench.storage.names import name_problem
-from gill_bench.storage.reading import from_sealed_json
-from gill_bench.storage.sealed import damaged, read_sealed, write_sealed
+from gill_bench.storage.sealed import SEAL, damaged, from_sealed_json, read_sealed, write_sealed
 
 FILE = "spec.json"
 SCHEMA_VERSION = 1

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gill_bench.errors import GillBenchError, InputError
-from gill_bench.storage.files import digest, digest_file, forget_list, is_remote, remove_folder, to_json, writing
+from gill_bench.storage.digests import digest, digest_file
+from gill_bench.storage.files import forget_list, remove_folder, writing
+from gill_bench.storage.json import from_json, to_json
 from gill_bench.storage.names import name_problem
-from gill_bench.storage.reading import from_json
+from gill_bench.storage.paths import is_remote
 from gill_bench.storage.sealed import check_is_file, read_file, reason_of, remove_anything
 
 if TYPE_CHECKING:

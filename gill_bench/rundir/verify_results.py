@@ -18,7 +18,7 @@ from gill_bench.rundir.signatures import with_fields
 from gill_bench.rundir.spec import FILE as SPEC
 from gill_bench.rundir.spec import no_spec, read_spec
 from gill_bench.rundir.units import DamagedUnitError, cell_folder, recipe_of, unit_content, unit_folders
-from gill_bench.storage.files import digest
+from gill_bench.storage.digests import digest
 from gill_bench.storage.sealed import DamagedFileError, damaged, read_sealed, reason_of
 
 RESULTS = "results.json"

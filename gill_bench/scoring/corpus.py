@@ -16,7 +16,7 @@ from gill_bench.planning.metrics import ResolvedMetric
 from gill_bench.rundir.units import Unit
 from gill_bench.scoring.outputs import outputs_of
 from gill_bench.scoring.scores import content_of, read_scores, remove_leftovers, write_scores
-from gill_bench.storage.files import digest
+from gill_bench.storage.digests import digest
 
 
 def score(asked: ResolvedMetric, stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path, engine: Engine) -> None:

@@ -18,7 +18,8 @@ from gill_bench.rundir.units import file_hashes, read_picture, read_samples, uni
 from gill_bench.scoring.pairs import StoredUnit
 from gill_bench.scoring.tool import MetricLoadable
 from gill_bench.storage.cache import cache_folder
-from gill_bench.storage.files import digest, local_copy, remove_temporary
+from gill_bench.storage.digests import digest
+from gill_bench.storage.files import local_copy, remove_temporary
 from gill_bench.storage.sealed import check_is_file, damaged, replace_file
 
 if TYPE_CHECKING:

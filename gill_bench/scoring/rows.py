@@ -18,7 +18,8 @@ from gill_bench.rundir.signatures import with_fields
 from gill_bench.rundir.units import Unit
 from gill_bench.scoring import numbers_of
 from gill_bench.scoring.number import Number
-from gill_bench.storage.files import digest, list_now
+from gill_bench.storage.digests import digest
+from gill_bench.storage.files import list_now
 from gill_bench.storage.images import RULE
 from gill_bench.weights.find import file_digest
 

@@ -13,7 +13,8 @@ from gill_bench.planning.metrics import ResolvedMetric
 from gill_bench.progress import say
 from gill_bench.rundir.units import Unit, unit_content
 from gill_bench.scoring.number import Number
-from gill_bench.storage.files import digest, remove_temporary
+from gill_bench.storage.digests import digest
+from gill_bench.storage.files import remove_temporary
 from gill_bench.storage.sealed import DamagedFileError, damaged, read_sealed, write_sealed
 from gill_bench.weights.find import file_digest
 

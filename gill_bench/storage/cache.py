@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from gill_bench.errors import InputError
-from gill_bench.storage.files import refuse_url
+from gill_bench.storage.paths import refuse_url
 
 VARIABLE = "GILL_BENCH_CACHE"
 

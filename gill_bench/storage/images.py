@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from gill_bench.storage.files import is_remote, refuse_special
+from gill_bench.storage.paths import is_remote, refuse_special
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 """What is read, whatever a file is called; other formats of PIL may run another program (EPS: Ghostscript)."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
-from gill_bench.storage.files import SEAL, digest, refuse_special
+from gill_bench.storage.paths import refuse_special
 
 _POINTER = b"version https://git-lfs"
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the line feed
@@ -101,37 +100,6 @@ def read_json_value(file: Path) -> Any:
         raise InputError(f"{file}: nested too deeply to be one of the expected files") from error
 
 
-def from_json(text: str) -> Any:
-    """The value of JSON that gill-bench wrote itself, which never has NaN or infinities (`storage.files.to_json`).
-
-    Raises:
-        ValueError: It is no JSON, has such a number, or is nested too deeply.
-    """
-    try:
-        return _OUR_DECODER.decode(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def from_sealed_json(content: str | dict[str, Any]) -> dict[str, Any]:
-    """The object that `gill_bench.storage.files.sealed` sealed.
-
-    Args:
-        content: Its JSON, or the object that was read of it.
-
-    Raises:
-        ValueError: As `from_json`, or it was altered since, or has no seal.
-    """
-    found = from_json(content) if isinstance(content, str) else content
-    if not isinstance(found, dict):
-        raise ValueError(f"expected an object, found {type(found).__name__}")
-    if SEAL not in found:
-        raise ValueError(f"altered since it was written: its {SEAL!r} is gone")
-    if found[SEAL] != digest({name: value for name, value in found.items() if name != SEAL}):
-        raise ValueError("altered since it was written: its SHA-256 differs")
-    return found
-
-
 def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON file that holds an object.
 
@@ -142,17 +110,6 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{file}: expected a JSON object at the top, found {type(value).__name__}")
     return value
-
-
-def _finite(number: str) -> float:
-    value = float(number)
-    if not math.isfinite(value):
-        raise ValueError(f"{number} is not a finite number")
-    return value
-
-
-# json.loads would make one for each of a run's hundred thousand lines.
-_OUR_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
 
 
 class _RepeatedKeyError(Exception):

@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
-from gill_bench.storage.files import is_remote, remove_folder, sealed, to_json, write_atomic
-from gill_bench.storage.reading import from_json, from_sealed_json
+from gill_bench.storage.digests import digest
+from gill_bench.storage.files import remove_folder, write_atomic
+from gill_bench.storage.json import from_json, to_json
+from gill_bench.storage.paths import is_remote
 
+SEAL = "sha256"
+"""The key under which a sealed object holds its own digest."""
 ASIDE = ".damaged"
 """What the name of a file that was put aside ends with."""
 _KINDS = (
@@ -24,6 +28,30 @@ _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
 )
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with its own digest, by which `reading.from_sealed_json` finds whether it was altered."""
+    return {**value, SEAL: digest(value)}
+
+
+def from_sealed_json(content: str | dict[str, Any]) -> dict[str, Any]:
+    """The object that `gill_bench.storage.sealed.sealed` sealed.
+
+    Args:
+        content: Its JSON, or the object that was read of it.
+
+    Raises:
+        ValueError: As `from_json`, or it was altered since, or has no seal.
+    """
+    found = from_json(content) if isinstance(content, str) else content
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object, found {type(found).__name__}")
+    if SEAL not in found:
+        raise ValueError(f"altered since it was written: its {SEAL!r} is gone")
+    if found[SEAL] != digest({name: value for name, value in found.items() if name != SEAL}):
+        raise ValueError("altered since it was written: its SHA-256 differs")
+    return found
 
 
 class NotAFileError(OSError):

@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 from gill_bench.errors import InputError
 from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.progress import bar
-from gill_bench.storage.files import refuse_special
 from gill_bench.storage.images import UnreadablePictureError, load_image
+from gill_bench.storage.paths import refuse_special
 from gill_bench.training.rows import TrainingRow
 
 _CACHED_AT_ONCE = 64  # pictures

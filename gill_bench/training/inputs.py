@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from gill_bench.datasets.caption_pairs import CaptionPair, read_pairs
 from gill_bench.errors import InputError
-from gill_bench.storage.files import refuse_special
+from gill_bench.storage.paths import refuse_special
 from gill_bench.training.config import TrainConfig
 
 SPLITS = {"train": "training", "val": "validation"}

@@ -20,7 +20,7 @@ from gill_bench.models.interleaved.loading import load_network
 from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
 from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.progress import say
-from gill_bench.storage.files import digest_file
+from gill_bench.storage.digests import digest_file
 from gill_bench.training.batches import Item, Source, StoryRows, read_target
 from gill_bench.training.config import TrainConfig
 from gill_bench.training.inputs import Inputs, PairFiles, Story, pairs_file, read_inputs

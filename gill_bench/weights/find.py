@@ -12,7 +12,9 @@ from pathlib import Path
 from gill_bench.cards.find import Component
 from gill_bench.errors import InputError
 from gill_bench.storage.cache import cache_folder
-from gill_bench.storage.files import digest, digest_file, file_stamp, refuse_special, write_atomic
+from gill_bench.storage.digests import digest, digest_file, file_stamp
+from gill_bench.storage.files import write_atomic
+from gill_bench.storage.paths import refuse_special
 from gill_bench.weights.checkpoints import listed_shards
 from gill_bench.weights.hub import hub_folder
 from gill_bench.weights.network_files import readable

@@ -13,7 +13,7 @@ from gill_bench.analysis.golden import RegressionVerdict, check, golden_of, read
 from gill_bench.cli import main
 from gill_bench.errors import IncompleteError, InputError
 from gill_bench.rundir.reader import RunReader
-from gill_bench.storage.files import digest
+from gill_bench.storage.digests import digest
 from tests.support.runs import run, seal_again, write_made_up_spec
 
 UNIT, SCORES = "0" * 16, f"score-q-{12 * '0'}.json"

@@ -19,8 +19,8 @@ from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.rows import Counts, Unmade, read_results
 from gill_bench.rundir.units import is_done
 from gill_bench.rundir.verify import verify
-from gill_bench.storage.files import sealed, to_json
-from gill_bench.storage.sealed import write_sealed
+from gill_bench.storage.json import to_json
+from gill_bench.storage.sealed import sealed, write_sealed
 from tests.support import able
 from tests.support.runs import ask, results, run, tree
 

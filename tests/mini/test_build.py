@@ -14,7 +14,7 @@ from gill_bench.mini.scene import Scene, Thing
 from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
 from gill_bench.prompt import Prompt
-from gill_bench.storage.files import digest_file
+from gill_bench.storage.digests import digest_file
 from gill_bench.weights.find import MARK
 from tests.support.mini import digests
 

@@ -9,7 +9,7 @@ import pytest
 from gill_bench.cards.find import Cards
 from gill_bench.datasets import Example
 from gill_bench.planning.resolve import read_task, resolve_task
-from gill_bench.storage.files import digest
+from gill_bench.storage.digests import digest
 
 
 class Said:

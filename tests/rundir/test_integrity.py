@@ -23,7 +23,7 @@ from gill_bench.rundir.spec import read_spec
 from gill_bench.rundir.verify import verify
 from gill_bench.rundir.verify_results import Problem
 from gill_bench.scoring import score_units
-from gill_bench.storage.files import to_json
+from gill_bench.storage.json import to_json
 from tests.support.able import run as run_able
 from tests.support.runs import run, tree
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gill_bench.storage.files import digest, digest_file, to_json, write_atomic
+from gill_bench.storage.digests import digest, digest_file
+from gill_bench.storage.files import write_atomic
+from gill_bench.storage.json import to_json
 
 
 def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

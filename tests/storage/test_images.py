@@ -14,7 +14,7 @@ from PIL import Image
 
 from gill_bench.datasets import Picture
 from gill_bench.datasets.pictures import check_pictures
-from gill_bench.storage.files import digest_file
+from gill_bench.storage.digests import digest_file
 from gill_bench.storage.images import HIGH_BYTE, UnreadablePictureError, load_image, rgb_of
 
 RAMP = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (64, 1))

@@ -14,17 +14,10 @@ from PIL import Image
 pytest.importorskip("fsspec", reason="gill-bench[s3] is not installed")
 
 from gill_bench.errors import InputError
-from gill_bench.storage.files import (
-    digest_file,
-    folder_of,
-    is_remote,
-    list_now,
-    remove_folder,
-    was_absent,
-    write_atomic,
-    writing,
-)
+from gill_bench.storage.digests import digest_file
+from gill_bench.storage.files import folder_of, list_now, remove_folder, was_absent, write_atomic, writing
 from gill_bench.storage.images import load_image
+from gill_bench.storage.paths import is_remote
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gill_bench.storage.files import digest_file
+from gill_bench.storage.digests import digest_file
 
 
 def digests(folder: Path) -> dict[str, str]:

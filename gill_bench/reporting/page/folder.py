@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from gill_bench.errors import InputError
 from gill_bench.reporting.page.thumbnails import SMALL_BYTES, VERSION, data_uri
-from gill_bench.storage.files import digest, write_atomic
+from gill_bench.storage.digests import digest
+from gill_bench.storage.files import write_atomic
 from gill_bench.storage.sealed import check_is_file
 
 MARKER = ".gill-bench-page"

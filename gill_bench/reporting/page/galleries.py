@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from gill_bench.analysis.gallery import Gallery, GalleryExample, ModelTest, PictureFile, ShownOutput
 from gill_bench.reporting.page.folder import PageFolder, Shelf
-from gill_bench.storage.files import digest
+from gill_bench.storage.digests import digest
 
 Start = Callable[[str, int], Callable[[int], None]]
 """Starts a progress bar, given its label and total."""
