@@ -47,7 +47,8 @@ def write_stories(folder: Path, count: int) -> None:
 def one(folder: Path) -> None:
     """Run in this process and print what it took."""
     from gill_bench.evaluate import execute
-    from gill_bench.planning.plan import RunRequest, make_plan
+    from gill_bench.planning.plan import make_plan
+    from gill_bench.planning.request import RunRequest
 
     ask = RunRequest(
         tasks=("vist",),

@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 from gill_bench.evaluate import execute
 from gill_bench.metrics.picture import PictureMetric
 from gill_bench.planning.metrics import ResolvedMetric
-from gill_bench.planning.plan import RunRequest, make_plan
+from gill_bench.planning.plan import make_plan
+from gill_bench.planning.request import RunRequest
 from gill_bench.planning.resolved import ResolvedModel
 
 T = TypeVar("T")

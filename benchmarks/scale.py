@@ -38,7 +38,7 @@ MEMORY = Path("/dev/shm")
 
 def ask_for(folder: Path, out: Path, stories: int) -> Any:
     """One model, one context, five seeds, so many stories."""
-    from gill_bench.planning.plan import RunRequest
+    from gill_bench.planning.request import RunRequest
 
     return RunRequest(
         tasks=("vist",),
@@ -79,7 +79,7 @@ def throughput(folder: Path, engine: str, workers: int) -> dict[str, Any]:
     plan = make_plan(replace(ask_for(folder, folder / f"sleep-{engine}-{workers}", stories), **how))
     setattr(running, "_finish", lambda *rest: Results(()))  # noqa: B010
     running.execute(plan)
-    units = sorted(file.stat().st_mtime for file in plan.ask.out.rglob("unit.json"))
+    units = sorted(file.stat().st_mtime for file in plan.request.out.rglob("unit.json"))
     first = units[workers - 1]  # the last to begin has answered, if none was twice as fast
     count = len(units) - workers
     per_unit = (units[-1] - first) / count * workers

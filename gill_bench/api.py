@@ -197,7 +197,8 @@ def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
     """
     from gill_bench.errors import InputError, did_you_mean
     from gill_bench.evaluate import execute
-    from gill_bench.planning.plan import RunRequest, make_plan
+    from gill_bench.planning.plan import make_plan
+    from gill_bench.planning.request import RunRequest
 
     known = {field.name for field in fields(RunRequest)} - {"tasks", "out"}
     for name in options:

@@ -12,8 +12,9 @@ from gill_bench.errors import GillBenchError, InputError, command
 from gill_bench.generation.jobs import batches_of
 from gill_bench.planning.candidates import CANDIDATES
 from gill_bench.planning.cells import Cell, CellPlan, plan_cell
-from gill_bench.planning.plan import Plan, RunRequest, choose_how
+from gill_bench.planning.plan import Plan, execution_options
 from gill_bench.planning.recipe import changes
+from gill_bench.planning.request import RunRequest
 from gill_bench.planning.resolve import open_task
 from gill_bench.planning.resolved import ResolvedTask
 from gill_bench.progress import bar, bars, say
@@ -82,19 +83,19 @@ def execute(plan: Plan) -> Outcome:
 
     A part of a run (`RunRequest.shard`) is scored with the rest of it, by whoever makes the last output.
     """
-    run = plan.ask.out
+    run = plan.request.out
     cells = [planned.cell for planned in plan.cells]
-    with RunLock(run, locks=plan.how.locks) as lock:
+    with RunLock(run, locks=plan.options.locks) as lock:
         with lock.shared_files():
             remove_leftovers(run)
             spec = spec_to_renew(run)
             for message in _changed(spec, plan.cells):
                 say(message)
             write_spec(run, merge_spec(run, spec, cells))
-            record_environment(run, plan.device, plan.ask.batch_size)
-        with open_engine(run, plan.how, lock) as workers:
+            record_environment(run, plan.device, plan.request.batch_size)
+        with open_engine(run, plan.options, lock) as workers:
             _generate(plan, workers)
-            left = _left(plan) if plan.ask.shard[1] > 1 else 0
+            left = _left(plan) if plan.request.shard[1] > 1 else 0
             if left:
                 return Outcome(_earlier_results(run / RESULTS), workers.failures, left, workers.again)
             return Outcome(_finish(cells, run, lock, workers, renew=True), workers.failures, again=workers.again)
@@ -108,13 +109,13 @@ def _generate(plan: Plan, workers: Engine) -> None:
     with bar("generating", pending, "samples") as step:
         for timed in (False, True):  # what is timed has the machine for itself, after the rest
             cells = [planned for planned in mine if planned.cell.timed is timed]
-            batches = batches_of(cells, plan.models, plan.ask.batch_size, step, plan.ask.out)
+            batches = batches_of(cells, plan.models, plan.request.batch_size, step, plan.request.out)
             workers.work(batches, sum(planned.samples_pending for planned in cells), alone=timed)
 
 
 def _left(plan: Plan) -> int:
     """Outputs that nobody has made yet."""
-    return sum(plan_cell(planned.cell, plan.ask.out).samples_pending for planned in plan.cells)
+    return sum(plan_cell(planned.cell, plan.request.out).samples_pending for planned in plan.cells)
 
 
 def score(
@@ -146,7 +147,7 @@ def score(
     """
     cells = cells_of(run, data)
     embedded = all(cell.task.metric_weights == MINI for cell in cells)
-    how = choose_how(
+    how = execution_options(
         RunRequest(
             (),
             run,

@@ -48,7 +48,7 @@ def contrast(
     values = {place: _story_means(run, cells, place, metric) for place in (better, than)}
     common = [name for name in values[better][0] if name in values[than][0]]
     sign = 1.0 if values[better][1] else -1.0
-    asked = cells[better].asked
+    asked = cells[better].usable
     differences = [sign * (values[better][0][name] - values[than][0][name]) for name in common]
     clusters = [asked[name][0].cluster for name in common]
     if len(set(clusters)) < 2:
@@ -79,7 +79,7 @@ def _story_means(
     seeds = [number.each for number in known[metric] if number.each is not None]
     complete = {
         name: sum(each[name] for each in seeds) / len(seeds)
-        for name in cell.asked
+        for name in cell.usable
         if all(name in each for each in seeds)
     }
     return complete, known[metric][0].higher_is_better

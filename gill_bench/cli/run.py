@@ -121,7 +121,8 @@ def run(
     """
     from gill_bench.errors import IncompleteError
     from gill_bench.evaluate import execute
-    from gill_bench.planning.plan import RunRequest, make_plan
+    from gill_bench.planning.plan import make_plan
+    from gill_bench.planning.request import RunRequest
     from gill_bench.progress import say
     from gill_bench.storage.files import folder_of
     from gill_bench.storage.read_ahead import usable_processors
@@ -178,9 +179,9 @@ def _explain(plan: object) -> None:
     from gill_bench.progress import say
 
     assert isinstance(plan, Plan)
-    say(f"run directory: {plan.ask.out}")
+    say(f"run directory: {plan.request.out}")
     for cell in plan.cells:
-        usable, all_, seeds = len(cell.cell.asked), len(cell.cell.examples), len(cell.cell.sample_seeds)
+        usable, all_, seeds = len(cell.cell.usable), len(cell.cell.examples), len(cell.cell.sample_seeds)
         missing = f", {all_ - usable} without their pictures" if usable < all_ else ""
         stored = usable * seeds - cell.samples_pending
         say(
@@ -209,8 +210,8 @@ def _plan_json(plan: object) -> str:
             "task": cell.cell.name[0],
             "model": cell.cell.name[1],
             "context": cell.cell.name[2],
-            "examples": len(cell.cell.asked),
-            "missing": len(cell.cell.examples) - len(cell.cell.asked),
+            "examples": len(cell.cell.usable),
+            "missing": len(cell.cell.examples) - len(cell.cell.usable),
             "seeds": list(cell.cell.sample_seeds),
             "samples_pending": cell.samples_pending,
             "units_pending": len(cell.pending),
@@ -248,7 +249,7 @@ def _shard(text: str) -> tuple[int, int]:
 def _conclude(outcome: object, ask: object) -> None:
     from gill_bench.errors import command
     from gill_bench.evaluate import Outcome
-    from gill_bench.planning.plan import RunRequest
+    from gill_bench.planning.request import RunRequest
     from gill_bench.progress import say
 
     assert isinstance(outcome, Outcome)

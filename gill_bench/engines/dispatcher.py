@@ -134,22 +134,22 @@ class Dispatcher:
         there = [batch for batch in batches if batch.left]
         holders = Counter(self._holds.values())
         for batch in there:
-            if batch.tool.key == self._holds.get(seat):
+            if batch.loadable.key == self._holds.get(seat):
                 return batch
         for batch in there:
-            if not holders[batch.tool.key]:
+            if not holders[batch.loadable.key]:
                 return batch
-        return max(there, key=lambda batch: batch.left / holders[batch.tool.key], default=None)
+        return max(there, key=lambda batch: batch.left / holders[batch.loadable.key], default=None)
 
     def _give(self, seat: int, flight: _Flight, *, wait: bool) -> None:
-        tool = flight.batch.tool
-        if self._holds.get(seat) != tool.key:
+        loadable = flight.batch.loadable
+        if self._holds.get(seat) != loadable.key:
             name = self._pool.names()[seat]
-            if tool.name:
-                say(f"{tool.name}: loading" + (f" on {name}" if name else ""))
-            self._holds[seat] = tool.key
+            if loadable.name:
+                say(f"{loadable.name}: loading" + (f" on {name}" if name else ""))
+            self._holds[seat] = loadable.key
         self._flying.setdefault(seat, deque()).append(flight)
-        self._pool.give(seat, WorkRequest(tool, flight.job, self._max - len(self.failures), wait))
+        self._pool.give(seat, WorkRequest(loadable, flight.job, self._max - len(self.failures), wait))
 
     def _handle(self, event: Event) -> None:
         flying = self._flying.setdefault(event.seat, deque())

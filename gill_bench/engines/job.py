@@ -116,13 +116,13 @@ class JobGroup:
     """Jobs that need the same thing loaded.
 
     Attributes:
-        tool: What they need.
+        loadable: What they need.
         jobs: Made one by one, when there is a worker for them, so that they never are in memory together.
         left: How many are still to be handed out.
         after: Called with each job that is behind us, and what came of it; what it returns, if anything, replaces that.
     """
 
-    tool: Loadable
+    loadable: Loadable
     jobs: Iterator[Job]
     left: int
     after: Callable[[Job, JobResult], JobResult | None]

@@ -23,7 +23,7 @@ class WorkRequest:
         wait: Wait for whoever is at the same job, rather than leave it to them for now.
     """
 
-    tool: Loadable
+    loadable: Loadable
     job: Job
     may_fail: int
     wait: bool
@@ -68,25 +68,25 @@ class Worker:
                 return WorkReply()
             if order.job.is_done(self._run):
                 return WorkReply(JobResult())
-            self._load(order.tool)
+            self._load(order.loadable)
             return WorkReply(order.job.do(self._loaded, self._run, self._device, order.may_fail))
 
-    def _load(self, tool: Loadable) -> None:
-        if self._held is not None and self._held.key == tool.key:
+    def _load(self, loadable: Loadable) -> None:
+        if self._held is not None and self._held.key == loadable.key:
             return
         # The next one takes over what both have, so what is held stays until it has.
-        if self._held is None or not tool.folders & self._held.folders:
+        if self._held is None or not loadable.folders & self._held.folders:
             self._loaded = None
             gc.collect()
         self._held = None
         try:
-            self._loaded = tool.load(self._device)
+            self._loaded = loadable.load(self._device)
         except GillBenchError:
             raise
         except Exception as error:
             reason = memory_ran_out(error) or f"{type(error).__name__}: {first_line(error)}"
-            raise NotLoadedError(f"{tool.name}: could not be loaded on {self._device}: {reason}") from error
-        self._held = tool
+            raise NotLoadedError(f"{loadable.name}: could not be loaded on {self._device}: {reason}") from error
+        self._held = loadable
 
 
 def _lock_progress_bars_by_threads() -> None:

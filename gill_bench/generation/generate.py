@@ -84,7 +84,7 @@ def generate_unit(unit: Unit, cell: Cell, model: object, batch_size: int, device
         CallError: From what the model raised, or from a value that cannot be used.
     """
     start = time.perf_counter()
-    examples = [cell.asked[name][:2] for name, _ in unit.examples]
+    examples = [cell.usable[name][:2] for name, _ in unit.examples]
     outputs: list[list[Output]] = []
     if cell.asks in _TIMED:
         # All in one call: what is measured includes no reading of data, and the first calls warm up.

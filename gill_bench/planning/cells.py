@@ -98,12 +98,12 @@ class Cell:
         return digest(
             [
                 [example.id, list(example.answers), dict(example.facts), [picture.id for picture in example.pictures]]
-                for example, _, _ in self.asked.values()
+                for example, _, _ in self.usable.values()
             ]
         )
 
     @cached_property
-    def asked(self) -> dict[str, tuple[Example, int, str]]:
+    def usable(self) -> dict[str, tuple[Example, int, str]]:
         """By example id: the example, its place among the usable ones, and the digest of what the model is given."""
         usable = self.task.usable(self.context)
         return {
@@ -113,13 +113,13 @@ class Cell:
 
     def part(self, names: Collection[str]) -> Cell:
         """The cell with the data of some asked examples and no other: small enough to be sent to another machine."""
-        asked = {name: self.asked[name] for name in names}
+        asked = {name: self.usable[name] for name in names}
         pictures = {picture.id for example, _, _ in asked.values() for picture in example.pictures}
         pictures |= {example.target.id for example, _, _ in asked.values() if example.target is not None}
         checked = {name: self.task.checked[name] for name in pictures}
         task = replace(self.task, examples=(), candidates=(), references=(), checked=checked, warnings=())
         found = replace(self, task=task, candidates=None)
-        found.__dict__["asked"] = asked  # what the property keeps: places are counted over all examples
+        found.__dict__["usable"] = asked  # what the property keeps: places are counted over all examples
         return found
 
 
@@ -164,7 +164,7 @@ def plan_cell(cell: Cell, run: Path) -> CellPlan:
             continue
         valid = []
         for example, content in unit.examples:
-            entry = cell.asked.get(example)
+            entry = cell.usable.get(example)
             if entry is None:
                 continue
             if entry[2] == content:
@@ -192,10 +192,10 @@ def _missing_units(cell: Cell, have: Mapping[str, set[int]]) -> Iterator[Unit]:
     for start in range(0, len(cell.examples), cell.unit_size):
         groups: dict[tuple[int, ...], list[tuple[str, str]]] = {}
         for example in cell.examples[start : start + cell.unit_size]:
-            if example.id not in cell.asked:
+            if example.id not in cell.usable:
                 continue
             seeds = tuple(seed for seed in cell.sample_seeds if seed not in have.get(example.id, ()))
             if seeds:
-                groups.setdefault(seeds, []).append((example.id, cell.asked[example.id][2]))
+                groups.setdefault(seeds, []).append((example.id, cell.usable[example.id][2]))
         for seeds, examples in groups.items():
             yield Unit(*cell.name, cell.recipe_digest, tuple(examples), seeds)

@@ -94,7 +94,7 @@ def failures_of(cell: Cell, run: Path) -> dict[tuple[str, int], FailureRecord]:
     """The records of a cell that are of what is asked now, by (example, seed)."""
     found: dict[tuple[str, int], FailureRecord] = {}
     for record in _records(cell.folder(run)):
-        entry = cell.asked.get(record.example)
+        entry = cell.usable.get(record.example)
         if record.recipe == cell.recipe_digest and entry is not None and entry[2] == record.content:
             found |= {(record.example, seed): record for seed in record.seeds}
     return found
@@ -112,7 +112,7 @@ def unmade_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> list[Unmade]:
     for record in _records(cell.folder(run)):
         if record.recipe == cell.recipe_digest and all((record.example, seed) in made for seed in record.seeds):
             (cell.folder(run) / record.file).unlink(missing_ok=True)
-    seeds = {name: tuple(seed for seed in cell.sample_seeds if (name, seed) not in made) for name in cell.asked}
+    seeds = {name: tuple(seed for seed in cell.sample_seeds if (name, seed) not in made) for name in cell.usable}
     if not any(seeds.values()):
         return []
     kept = failures_of(cell, run)

@@ -80,7 +80,7 @@ class ScoreCell:
         """Compute and write them."""
         cell, settings = self.cell, self.asked.settings
         remove_leftovers(cell, run, self.asked, self.seed)
-        references = {example.id: Reference(example.answers, example.facts) for example, _, _ in cell.asked.values()}
+        references = {example.id: Reference(example.answers, example.facts) for example, _, _ in cell.usable.values()}
         outputs = outputs_of(cell, self.units, run, settings, self.seed)
         question = Question(cell.asks, cell.context.name, self.seed)
         module = cast(CorpusMetricModule, metric(self.asked.spec.name))

@@ -27,15 +27,15 @@ def outputs_of(
     output.
     """
     if cell.asks == "nothing":
-        return dict.fromkeys(cell.asked, str(cell.recipe["settings"]["rule"]))
+        return dict.fromkeys(cell.usable, str(cell.recipe["settings"]["rule"]))
     if cell.asks == "embeddings":
         vectors = _vectors(cell, units, run)
-        targets = any(example.target is not None for example, _, _ in cell.asked.values())
+        targets = any(example.target is not None for example, _, _ in cell.usable.values())
         return ranks_of(cell, vectors, run, settings) if targets else largest_similarities(cell, vectors, run)
     if cell.asks == "features":
         return _retrieve_probabilities(cell, _vectors(cell, units, run), seed)
     found = {sample.example: sample.values for _, sample in _samples(cell, units, run)}
-    kept = {name: found[name] for name in cell.asked if name in found}
+    kept = {name: found[name] for name in cell.usable if name in found}
     field = {"texts": "text", "scores": "scores", "decisions": "probability"}.get(cell.asks)
     return {name: values[field] if field else dict(values) for name, values in kept.items()}
 
@@ -58,7 +58,7 @@ def _vectors(cell: Cell, units: Mapping[str, Unit], run: Path) -> dict[str, NDAr
             folder, rows = place, read_vectors(place)
         assert rows is not None
         found[sample.example] = rows[sample.row]
-    return {name: found[name] for name in cell.asked if name in found}
+    return {name: found[name] for name in cell.usable if name in found}
 
 
 def _retrieve_probabilities(cell: Cell, features: Mapping[str, NDArray[np.float32]], seed: int) -> dict[str, float]:
@@ -66,7 +66,7 @@ def _retrieve_probabilities(cell: Cell, features: Mapping[str, NDArray[np.float3
 
     from gill_bench.training.decision import SEED, train_decision
 
-    facts = {name: example.facts for name, (example, _, _) in cell.asked.items()}
+    facts = {name: example.facts for name, (example, _, _) in cell.usable.items()}
     train = [name for name in facts if facts[name]["part"] == "train"]
     test = [name for name in features if facts[name]["part"] == "test"]
     if not train or not test or any(name not in features for name in train):

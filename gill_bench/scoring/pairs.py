@@ -145,7 +145,7 @@ class ScorePairs:
 def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: ResolvedMetric) -> list[Number]:
     """A mean per seed."""
     outcomes = _outcomes(cell, units, run, asked)
-    usable = [example for example, _, _ in cell.asked.values()]
+    usable = [example for example, _, _ in cell.usable.values()]
     found = []
     for seed in cell.seeds:
         one = outcomes.pop(seed, None) or _Outcomes()
@@ -179,7 +179,7 @@ def read_values(work: StoredUnit, asked: ResolvedMetric) -> dict[tuple[str, int]
             return None
         values = {(name, seed): float(value) for name, seed, value in raw["values"]}
         for name, _ in work.unit.examples:
-            if raw["references"].get(name) != _reference_digest(work.cell, work.cell.asked[name][0]):
+            if raw["references"].get(name) != _reference_digest(work.cell, work.cell.usable[name][0]):
                 return None
             if any((name, seed) not in values for seed in work.unit.seeds):
                 return None
@@ -214,7 +214,7 @@ def _score_unit(work: StoredUnit, asked: ResolvedMetric, scorer: PictureMetric, 
     pictures = read_ahead(read, samples)
     for name, group in groupby(samples, key=lambda sample: sample.example):
         mine = list(group)
-        example = work.cell.asked[name][0]
+        example = work.cell.usable[name][0]
         generated = scorer.embed(list(islice(pictures, len(mine))))
         found = scorer.compare(generated, references.of(work.cell, example))
         values += [(name, sample.seed, float(value)) for sample, value in zip(mine, found, strict=True)]

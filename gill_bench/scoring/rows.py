@@ -70,12 +70,12 @@ class _Counts:
         """Examples that a number ranges over, and those of them that can be asked."""
         cell = self._cell
         if where is None:
-            return len(cell.examples), len(cell.asked)
+            return len(cell.examples), len(cell.usable)
         fact, value = where
         if fact not in self._by_fact:
             self._by_fact[fact] = (
                 Counter(example.facts.get(fact) for example in cell.examples),
-                Counter(example.facts.get(fact) for example, _, _ in cell.asked.values()),
+                Counter(example.facts.get(fact) for example, _, _ in cell.usable.values()),
             )
         expected, usable = self._by_fact[fact]
         return expected[value], usable[value]
@@ -93,7 +93,7 @@ class _Counts:
         lost = Counter(
             outcome
             for name, outcome in by_example.items()
-            if number.where is None or cell.asked[name][0].facts.get(number.where[0]) == number.where[1]
+            if number.where is None or cell.usable[name][0].facts.get(number.where[0]) == number.where[1]
         )
         unscored = usable - number.scored - lost.total()
         if unscored > 0:  # what has an output, and no value
@@ -140,10 +140,10 @@ def protocol_signature(cell: Cell) -> str:
         "data": task.world(),
         **dict(sorted({**options, **task.card.prompt, **task.card.scoring}.items())),
         "images": RULE.replace("|", ",").replace(":", "-"),
-        "examples": _examples_digest(task, [example for example, _, _ in cell.asked.values()]),
+        "examples": _examples_digest(task, [example for example, _, _ in cell.usable.values()]),
     }
     if cell.candidates is not None:
-        fields["candidates"] = _pictures_digest(task, list(cell.candidates.asked))
+        fields["candidates"] = _pictures_digest(task, list(cell.candidates.usable))
     elif cell.asks == "embeddings" and (folder := task.converted_candidates(cell.model)):
         # "converted/": the pictures are not here, and these are their URLs.
         fields["candidates"] = f"converted/{file_digest(folder / 'paths.txt')[:8]}"

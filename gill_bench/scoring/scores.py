@@ -48,7 +48,7 @@ def content_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> str:
         parts.append([unit_content(cell.folder(run) / name), unit.examples])
     parts += [cell.task.checked[picture.id].sha256 for picture in cell.task.references]
     if cell.asks == "embeddings" and len({name for unit in units.values() for name, _ in unit.examples}) < len(
-        cell.asked
+        cell.usable
     ):
         parts.append("the rest is ranked")  # which older versions did not do
     if cell.candidates is not None:

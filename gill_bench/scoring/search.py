@@ -58,7 +58,7 @@ def ranks_of(cell: Cell, queries: Mapping[str, Vectors], run: Path, settings: Ma
     stored = _Candidates(cell, run)
     if not queries or cell.candidates is None:
         return {}
-    targets = {name: _target(cell, name) for name in cell.asked}
+    targets = {name: _target(cell, name) for name in cell.usable}
     strange = [target for target in targets.values() if target not in stored.place and target not in stored.absent]
     if strange:
         raise GillBenchError(f"picture {strange[0]} is no candidate: the candidates stored are of other data")
@@ -131,7 +131,7 @@ class _Candidates:
                     self.place[sample.example] = len(self.place)
                     rows.append(sample.row)
             self._units.append((other.folder(run) / name, rows))
-        self.absent = set(other.asked) - self.place.keys() if other is not None else set()
+        self.absent = set(other.usable) - self.place.keys() if other is not None else set()
         self.complete = other is not None and not self.absent
 
     def blocks(self) -> Iterator[Vectors]:
@@ -154,12 +154,12 @@ class _Candidates:
 
     def seen(self, cell: Cell, name: str) -> list[int]:
         """Places of the pictures that come before an example's last turn."""
-        example = cell.asked[name][0]
+        example = cell.usable[name][0]
         pictures = [turn.picture.id for turn in example.turns[:-1] if turn.picture is not None]
         return [self.place[picture] for picture in pictures if picture in self.place]
 
 
 def _target(cell: Cell, name: str) -> str:
-    target = cell.asked[name][0].target
+    target = cell.usable[name][0].target
     assert target is not None
     return target.id

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from gill_bench.analysis.golden import RegressionVerdict, check, golden_of
 from gill_bench.evaluate import execute
-from gill_bench.planning.plan import RunRequest, make_plan
+from gill_bench.planning.plan import make_plan
+from gill_bench.planning.request import RunRequest
 from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.rows import Results
 

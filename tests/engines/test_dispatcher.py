@@ -70,7 +70,7 @@ class Scripted:
         return range(min(wanted, len(self._orders)))
 
     def give(self, seat: int, order: WorkRequest) -> None:
-        self.given.append((seat, order.tool.key, order.job.key, order.wait))
+        self.given.append((seat, order.loadable.key, order.job.key, order.wait))
         self._orders[seat].append(order)
         self.most = max(self.most, len(self._orders[seat]))
 

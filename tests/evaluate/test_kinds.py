@@ -177,11 +177,11 @@ def test_one_failing_question_and_one_failing_story(
         cell = make_plan(ask(out, task, limit=LIMIT, card_folders=cards)).cells[-1].cell
         texts = {
             name: "".join(part for part in cell.task.segments(example, cell.context) if isinstance(part, str))
-            for name, (example, _, _) in cell.asked.items()
+            for name, (example, _, _) in cell.usable.items()
         }
         (bad, *_) = [name for name, text in texts.items() if sum(text in other for other in texts.values()) == 1]
         with monkeypatch.context() as patch:
-            parts = [part for part in cell.task.segments(cell.asked[bad][0], cell.context) if isinstance(part, str)]
+            parts = [part for part in cell.task.segments(cell.usable[bad][0], cell.context) if isinstance(part, str)]
             patch.setenv("NOISY_FAIL_ON", max(parts, key=len) if task == "vist-retrieval" else texts[bad])
             found = run(out, task, limit=LIMIT, card_folders=cards)
         assert not found.complete
@@ -198,7 +198,7 @@ def picture_of(task: str, limit: int) -> str:
     """What to plant so that the model fails on a candidate."""
     plan = make_plan(ask(cache_folder() / "unused", task, limit=limit))
     (cell,) = (planned.cell for planned in plan.cells if planned.cell.asks == "candidates")
-    example = next(iter(cell.asked.values()))[0]
+    example = next(iter(cell.usable.values()))[0]
     assert example.target is not None
     assert example.target.file is not None
     return hashlib.sha256(load_image(example.target.file).tobytes()).hexdigest()
@@ -237,7 +237,7 @@ def test_on_what_the_model_fails_is_counted_and_the_others_are_ranked(
     failed = len(found.failures)
     assert 0 < failed < 10
     pictures, prompts = (records(out, "visdial-retrieval", context) for context in ("candidates", "10-rounds"))
-    target = {name: example.target.id for name, (example, _, _) in cell.asked.items() if example.target}
+    target = {name: example.target.id for name, (example, _, _) in cell.usable.items() if example.target}
     both = [name for name in target if name in prompts and target[name] in pictures]
     assert len(both) == 30 - failed
     for (metric, _), row in rows(found).items():

@@ -60,7 +60,7 @@ def test_retrieval_of_stories(tmp_path: Path) -> None:
     for context in ("1-caption", "5-captions", "5-captions-4-images"):
         prompts = records(out, "vist-retrieval", context)
         hits: dict[str, list[float]] = {f"recall@{k}": [] for k in (1, 5, 10)}
-        for name, (example, _, _) in cell_of(out, context).asked.items():
+        for name, (example, _, _) in cell_of(out, context).usable.items():
             assert example.target is not None
             seen = {turn.picture.id for turn in example.turns[:-1] if turn.picture}
             assert len(seen) == 4
@@ -77,7 +77,7 @@ def test_retrieval_of_dialogs_both_ways(tmp_path: Path) -> None:
     out = tmp_path / "run"
     found = run(out, "visdial-retrieval")
     pictures, prompts = (records(out, "visdial-retrieval", context) for context in ("candidates", "10-rounds"))
-    asked = cell_of(out, "10-rounds").asked
+    asked = cell_of(out, "10-rounds").usable
     target = {name: example.target.id for name, (example, _, _) in asked.items() if example.target}
     names = list(target)
     table = {(a, b): product(prompts[a]["vector"], pictures[target[b]]["vector"]) for a in names for b in names}
@@ -138,7 +138,7 @@ def decided(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
 
 def of_parts(out: Path) -> tuple[dict[str, str], list[str], list[str]]:
     """Labels, and the names of both parts."""
-    asked = {name: example.facts for name, (example, _, _) in cell_of(out, "decide").asked.items()}
+    asked = {name: example.facts for name, (example, _, _) in cell_of(out, "decide").usable.items()}
     train, test = ([name for name, facts in asked.items() if facts["part"] == part] for part in ("train", "test"))
     return {name: facts["label"] for name, facts in asked.items()}, train, test
 
@@ -200,7 +200,7 @@ def test_decisions_of_a_classifier_for_each_seed(decided: tuple[Path, Outcome]) 
 def test_rules_over_labels(decided: tuple[Path, Outcome]) -> None:
     out, found = decided
     labels, train, test = of_parts(out)
-    asked = cell_of(out, "decide").asked
+    asked = cell_of(out, "decide").usable
     for context, names in (("test-labels", test), ("all-labels", list(labels))):
         truth = [labels[name] for name in names]
         for model, label in (("always-retrieve", "ret"), ("always-generate", "gen")):
@@ -225,7 +225,7 @@ def test_ranking_of_answers(tmp_path: Path) -> None:
     out = tmp_path / "run"
     found = rows(run(out, "visdial-answers", limit=60))
     stored = records(out, "visdial-answers", "history")
-    asked = {name: example.facts for name, (example, _, _) in cell_of(out, "history").asked.items()}
+    asked = {name: example.facts for name, (example, _, _) in cell_of(out, "history").usable.items()}
     hits: dict[int, list[float]] = {k: [] for k in (1, 5, 10, 20)}
     reciprocal, ranks, gains = [], [], []
     for name, facts in asked.items():

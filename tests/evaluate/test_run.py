@@ -417,7 +417,7 @@ def test_the_authors_layout_overwrites_by_target_picture(tmp_path: Path) -> None
 def test_shared_noise_is_in_the_signature_and_counts_stories(tmp_path: Path) -> None:
     plan = make_plan(ask(tmp_path / "run", settings=("vist.noise=shared",)))
     cell = plan.cells[0].cell
-    noise = [cell.task.noise(1, example, place) for example, place, _ in cell.asked.values()]
+    noise = [cell.task.noise(1, example, place) for example, place, _ in cell.usable.values()]
     assert [(one.seed, one.skip) for one in noise] == [(1, place) for place in range(6)]
     rows = run(tmp_path / "run", settings=("vist.noise=shared",)).results.rows
     assert all("|noise:shared|" in row.signature for row in rows)
@@ -459,7 +459,7 @@ def test_a_limit_counts_examples_that_can_be_asked(
     options = {"data": str(vist), "settings": ("vist.unreadable=count",), "contexts": ("1-caption",), "limit": 5}
     asked = ["1026", "1027", "1032", "1033", "1034"]
     plan = make_plan(ask(tmp_path / "run", **options))
-    assert list(plan.cells[0].cell.asked) == asked
+    assert list(plan.cells[0].cell.usable) == asked
     assert "--limit 5: 5 examples whose pictures are there, among the first 11 of 32" in capsys.readouterr().err
     found = run(tmp_path / "run", **options).results
     assert {(row.n_expected, row.n_missing, row.n_scored) for row in found.rows} == {(11, 6, 5)}
@@ -486,7 +486,7 @@ def test_a_limit_counts_in_each_context_what_that_one_needs(tmp_path: Path, vist
             settings=("vist.stories=context",),
         )
     )
-    found = {planned.cell.context.name: list(planned.cell.asked) for planned in plan.cells}
+    found = {planned.cell.context.name: list(planned.cell.usable) for planned in plan.cells}
     assert found == {"1-caption": ["1024", "1025", "1026"], "5-captions-4-images": ["1026", "1027", "1028"]}
 
 
@@ -494,7 +494,7 @@ def test_a_limit_above_what_can_be_asked_takes_all(tmp_path: Path, vist: Path) -
     for file in sorted((vist / "images" / "test").iterdir())[10:]:
         file.unlink()
     cell = make_plan(ask(tmp_path / "run", data=str(vist), limit=30)).cells[0].cell
-    assert (len(cell.asked), len(cell.examples)) == (4, 32)
+    assert (len(cell.usable), len(cell.examples)) == (4, 32)
 
 
 def test_example_ids_cannot_leave_the_folder(tmp_path: Path) -> None:

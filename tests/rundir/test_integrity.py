@@ -18,7 +18,8 @@ from gill_bench import evaluate as runs_run
 from gill_bench.cli import main
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.evaluate import score
-from gill_bench.planning.plan import RunRequest, choose_how
+from gill_bench.planning.plan import execution_options
+from gill_bench.planning.request import RunRequest
 from gill_bench.rundir.spec import read_spec
 from gill_bench.rundir.verify import verify
 from gill_bench.rundir.verify_results import Problem
@@ -371,12 +372,12 @@ def test_score_takes_as_many_threads_as_run_did(out: Path, monkeypatch: pytest.M
     monkeypatch.setattr(torch, "set_num_threads", used.append)
     monkeypatch.setattr(torch, "get_num_threads", lambda: used[-1] if used else 7)
     assert (
-        choose_how(RunRequest((), out, device="cpu")).threads == 1
+        execution_options(RunRequest((), out, device="cpu")).threads == 1
     )  # as the command line always did with embedded weights
-    assert choose_how(RunRequest((), out, device="cpu", weights="folder")).threads == 1
+    assert execution_options(RunRequest((), out, device="cpu", weights="folder")).threads == 1
     used.clear()
-    assert choose_how(RunRequest((), out, device="cpu", weights="folder")).threads == 7
-    assert choose_how(RunRequest((), out, device="cpu", threads=5)).threads == 5
+    assert execution_options(RunRequest((), out, device="cpu", weights="folder")).threads == 7
+    assert execution_options(RunRequest((), out, device="cpu", threads=5)).threads == 5
     small(out, threads=3)
     used.clear()
     score(out, "cpu")

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from gill_bench.cards.find import builtin_folder
 from gill_bench.evaluate import Outcome, execute
-from gill_bench.planning.plan import RunRequest, make_plan
+from gill_bench.planning.plan import make_plan
+from gill_bench.planning.request import RunRequest
 from gill_bench.rundir.rows import Row
 from tests.support.runs import CARDS
 

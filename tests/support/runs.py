@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.evaluate import Outcome, execute
-from gill_bench.planning.plan import RunRequest, make_plan
+from gill_bench.planning.plan import make_plan
+from gill_bench.planning.request import RunRequest
 from gill_bench.rundir.spec import write_spec
 from gill_bench.storage.sealed import write_sealed
 from tests.support.stories import small_vist
