@@ -1,4 +1,4 @@
-"""What cards may hold: pydantic models that refuse unknown keys, one per kind of card."""
+"""The fields of each kind of card, as pydantic models that refuse unknown keys."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
 def _inside(name: str) -> str:
-    """The name of a folder or file, which stays inside the folder that the user gives."""
+    """Check that a name of a folder or file stays inside the folder that the user gives."""
     problem = path_problem(name)
     if problem:
         raise ValueError(f"{problem}; expected a name inside the folder that is given, neither absolute nor with '..'")
@@ -45,20 +45,25 @@ class Component(_Strict):
     """One folder or file of weights, which has an `id` or a `folder`.
 
     Attributes:
-        id: Hub id of the published weights, or "" where there is none.
-        folder: Its name inside the folder given as `--weights DIR`; the last part of the id unless it is said.
-        mini: Its name among the small embedded weights, or "" where there is none.
-        files: What is fetched from the hub, as names or patterns; () for all but copies that are never read.
-        url: Where to download it, for people.
-        size: Download size, for people.
+        id: The weights' id on the Hugging Face hub; "" if they are not there.
+        revision: The commit, tag or branch of the id that is downloaded; "" for the newest. It becomes part of the
+            weights' label and digest.
+        folder: The name of the folder or file inside `--weights DIR`; by default the last part of the id.
+        mini: The name of the small embedded weights that stand in for these; "" if there are none.
+        files: Names or patterns of the files that are downloaded from the hub; () for all that a loader may read.
+        url: The address from which a person can download the weights.
+        size: The download's size, for people.
+        licence: The licence of the weights, or where their terms are.
     """
 
     id: Inside = ""
+    revision: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | Literal[""] = ""
     folder: Inside = ""
     mini: Inside = ""
     files: tuple[str, ...] = ()
     url: str = ""
     size: str = ""
+    licence: str = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -70,15 +75,22 @@ class Component(_Strict):
             raise ValueError("expected an id (of the hub) or a folder (inside that of --weights), or both")
         return {**table, "folder": PurePosixPath(name).name} if isinstance(name, str) else table
 
+    @model_validator(mode="after")
+    def _revision_of_an_id(self) -> Self:
+        if self.revision and not self.id:
+            raise ValueError("revision: expected an id (of the hub) whose revision it is; add the id, or leave it out")
+        return self
+
 
 class Download(_Strict):
     """One file of a data set, or its folder of pictures. `{split}` in any text stands for the split that is read.
 
     Attributes:
-        url: Of the file, of an archive that holds it, or of the page that offers it.
-        to: Where the reader looks for it first, from the data set's folder; a folder of pictures ends with "/".
-        also: Other places, or names, under which the reader finds it.
-        size: Download size, for people.
+        what: The contents of the file or folder, in a few words.
+        url: The address of the file, of an archive that holds it, or of the page that offers it.
+        to: The path, from the data set's folder, at which the reader looks first; a folder of pictures ends with "/".
+        also: Other paths at which the reader looks.
+        size: The download's size, for people.
     """
 
     what: str
@@ -89,25 +101,36 @@ class Download(_Strict):
 
 
 class DataSpec(_Strict):
-    """Which data a task reads.
+    """The data that a task reads.
 
     Attributes:
-        format: Registered name of a data set reader.
-        folder: Its folder inside `--data DIR`, which several tasks may share; DIR itself if there is none of this name.
+        format: The registered name of the data set's reader.
+        folder: The data set's folder inside `--data DIR`; several tasks may share it. Where DIR has no folder of this
+            name, DIR itself is the data set's folder.
+        split: The split that is read without `--split`.
+        options: Settings of the reader; its module checks them.
+        downloads: The files that a user has to download.
+        licence: The licence of the data, or where its terms are.
+        citation: Authors, title, venue and year of the publication that introduced the data.
     """
 
     format: str
     folder: Inside
     split: str
+    licence: str = ""
+    citation: str = ""
     options: dict[str, Value] = {}
     downloads: tuple[Download, ...] = ()
 
 
 class MetricSpec(_Strict):
-    """A metric by its registered name, its backbone weights and its settings.
+    """A metric of a task.
 
     Attributes:
-        mini: Settings that differ with the embedded weights.
+        name: The metric's registered name.
+        weights: The weights of the metric's backbone; None for a metric without a network.
+        settings: Settings of the metric; its module checks them.
+        mini: Settings that replace those of `settings` when the backbone is a small embedded one.
     """
 
     name: str
@@ -117,7 +140,7 @@ class MetricSpec(_Strict):
 
 
 class MiniTask(_Strict):
-    """What differs when the task runs on the embedded mini world."""
+    """The values that replace a task's own when it runs on the embedded mini world."""
 
     split: str | None = None
     data: dict[str, Value] = {}
@@ -130,14 +153,19 @@ class TaskCard(_Strict):
     """One evaluation.
 
     Attributes:
-        capability: What a model must be able to do.
-        unit_size: Examples in one unit of work: what a kill can cost at most, per model and context.
-        seeds: How many seeds without `--seeds`.
+        title: The name of the task in tables.
+        paper: The sections, tables and figures of the paper that have the task's numbers.
+        capability: The capability that a model must have.
+        unit_size: The number of examples in a unit of work; a killed run loses at most one unit per model and context.
+        seeds: The number of seeds without `--seeds`.
+        data: The data that is read.
         contexts: Named lists of contexts. `paper` is the default of `--contexts`.
-        variants: Contexts in which variants of models (`extends`) are run with `--models all`.
-        sampling: Settings of models for this task, such as its guidance scale; a model without a setting keeps its own.
-        prompt: How an example becomes a prompt; whatever is here changes what a model is given.
-        scoring: How stored outputs become numbers; a change here generates nothing again.
+        variants: The contexts in which `--models all` also runs variants of models (cards with `extends`).
+        sampling: Settings of models for this task, such as the guidance scale; a model ignores settings it lacks.
+        prompt: Settings of how an example becomes a prompt; changing one generates outputs again.
+        scoring: Settings of how stored outputs become numbers; changing one generates nothing again.
+        metrics: The metrics, in the order in which they are computed.
+        mini: The values that differ on the mini world; None if the task cannot run on it.
     """
 
     kind: Literal["task"] = "task"
@@ -159,7 +187,7 @@ class TaskCard(_Strict):
 
 
 class MiniModel(_Strict):
-    """What differs when the model runs on the small embedded weights."""
+    """The settings that replace a model's own when it runs on the small embedded weights."""
 
     settings: dict[str, Value] = {}
 
@@ -168,7 +196,7 @@ Reads = tuple[Literal["text", "image"], ...]
 
 
 def _check_inputs(value: object) -> object:
-    """`inputs` of a card: one list of what is read, or a table of such lists."""
+    """Check `inputs` of a card: a list of "text" and "image", or a table with such a list for each capability."""
     for read in value.values() if isinstance(value, dict) else (value,):
         if not isinstance(read, list | tuple) or not read or not set(map(str, read)) <= {"text", "image"}:
             raise ValueError(
@@ -187,13 +215,20 @@ class ModelCard(_Strict):
     """One model.
 
     Attributes:
-        extends: Name of the model that this one is a variant of: whatever the card does not say is as there, but for
-            weights of another folder or id, which take nothing over. Variants run when they are named, not with `all`.
-        adapter: Registered name of the adapter, or `file.py` or `file.py:Name`, relative to the card.
-        inputs: What a prompt may hold: one list, or a table with a list for each capability, as of a model that reads
-            pictures to answer and paints from text alone. A context with pictures shows "-" where only text is read.
-        settings: Sampling and precision; checked by the adapter before any weights load.
-        home: The card's folder; set when it is read, never written.
+        title: The name of the model in tables.
+        paper: The section or publication that describes the model.
+        extends: The name of the model that this model is a variant of. Fields that the variant's card leaves out are
+            taken from that model's card, except that weights with another folder or id take nothing from it. Variants
+            run when they are named, not with `--models all`.
+        adapter: The registered name of the adapter, or `file.py` or `file.py:Name`, relative to the card.
+        capabilities: The capabilities of the model.
+        inputs: The kinds of segments that a prompt may hold: a list, or a table with a list for each capability (some
+            models read pictures to answer questions, but generate pictures from text alone). In a context with
+            pictures, tables show "-" for a model that reads only text.
+        weights: The weights by their role in the model, such as "llm".
+        settings: Sampling and precision; the adapter checks them before any weights are loaded.
+        mini: The settings that differ with the embedded weights.
+        home: The folder of the card's file; set when the card is read, and never written.
     """
 
     kind: Literal["model"] = "model"
@@ -221,19 +256,20 @@ class ModelCard(_Strict):
         return self
 
     def reads(self, capability: Capability) -> Reads:
-        """What a prompt may hold when the model is asked for something that needs this capability."""
+        """The kinds of segments that a prompt may hold when the model uses a capability; () if it does not have it."""
         return self.inputs.get(capability, ()) if isinstance(self.inputs, dict) else self.inputs
 
 
 class ReportRow(_Strict):
-    """A table row: a model by name, and its name in the paper's table.
+    """A row of a table.
 
     Attributes:
-        model: Name of its card; rows that are the paper's alone name a model that has none.
-        context: The context of this row's numbers, where rows differ in it and not columns.
-        asks: What that context asks a model for, where that is not what the task's capability stands for.
-        published: The paper's row; "" if it has none.
-        published_column: The paper's column, where columns do not name it.
+        model: The name of the model's card. A row that only the paper has names a model without a card.
+        title: The text in the row's first cell.
+        context: The context of the row's numbers, where contexts differ by row; "" where columns name them.
+        asks: The output kind of that context, unless it is the usual one of the task's capability.
+        published: The name of the row in the paper's table; "" if the paper has no such row.
+        published_column: The name of the column in the paper's table, unless the column here names it.
     """
 
     model: str
@@ -245,15 +281,21 @@ class ReportRow(_Strict):
 
 
 class ReportColumn(_Strict):
-    """A table column: one metric in one context; `group` is the heading above it.
+    """A column of a table: one metric of one task in one context.
 
     Attributes:
-        context: "" where each row names its own.
-        asks: What the context asks a model for, where that is not what the task's capability stands for.
-        percent: Fractions are printed as percent.
-        x: Where the column lies on the axis of the layout's figure; not drawn without.
-        series: Of the figure, where a model has several curves.
-        published: The paper's column; "" where each row names its own, or the paper has none.
+        task: The name of the task's card.
+        context: The context of the column's numbers; "" where rows name theirs.
+        asks: The output kind of that context, unless it is the usual one of the task's capability.
+        metric: The name of the metric as in the rows of a run.
+        title: The heading of the column.
+        group: The heading above this one, shared by neighbouring columns; "" for none.
+        digits: The number of decimals.
+        percent: Whether fractions are printed as percent.
+        x: The column's position on the axis of the layout's figure; None if the column is not drawn.
+        series: The curve that the column belongs to, where a model has several in the figure.
+        published: The name of the column in the paper's table; "" where rows name theirs, or the paper has none.
+        published_metric: The name of the metric among the published numbers, unless it is `metric`.
     """
 
     task: str
@@ -271,11 +313,11 @@ class ReportColumn(_Strict):
 
 
 class ReportFigure(_Strict):
-    """What makes a figure of a layout; columns with an `x` are drawn, all of one metric.
+    """The axes of a layout's figure, in which columns with an `x` are drawn; all have the same metric.
 
     Attributes:
-        x: What the axis of the columns shows.
-        y: What the numbers are.
+        x: The label of the horizontal axis, on which columns have their position.
+        y: The label of the vertical axis, which shows the numbers.
     """
 
     x: str
@@ -286,8 +328,13 @@ class ReportCard(_Strict):
     """The layout of one table of the paper.
 
     Attributes:
-        figure: For a layout that can be drawn too.
-        on_request: Shown only when it is named.
+        title: The heading of the table.
+        caption: The text below the table.
+        published_table: The name of the paper's table whose numbers are compared.
+        on_request: Whether the table is shown only when it is named.
+        figure: The axes of the figure; None for a layout that is not drawn.
+        rows: The rows, from the top.
+        columns: The columns, from the left.
     """
 
     kind: Literal["report"] = "report"
@@ -303,7 +350,7 @@ class ReportCard(_Strict):
 
 
 class PublishedNumber(_Strict):
-    """One number of the paper, as printed. `std` is the figure after the plus-minus sign, of unstated kind."""
+    """One number of the paper, as printed; `std` is the number after its plus-minus sign, whose kind is not stated."""
 
     table: str
     row: str

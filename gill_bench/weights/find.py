@@ -36,12 +36,14 @@ class Weights:
         path: Local folder or file.
         files: Names or patterns of what counts in a folder of the hub's cache, whatever else is there; () = everything.
         whole: Whether code that is not ours reads it, so that every file counts that is not hidden.
+        revision: The card's revision of the hub id, which is part of the digest; "" if the card names none.
     """
 
     label: str
     path: Path
     files: tuple[str, ...] = ()
     whole: bool = False
+    revision: str = ""
 
     @property
     def stand_in(self) -> bool:
@@ -55,7 +57,8 @@ class Weights:
             InputError: A file or folder cannot be read.
         """
         try:
-            return digest({name: file_digest(file) for name, file in self._read().items()})
+            files = {name: file_digest(file) for name, file in self._read().items()}
+            return digest([self.revision, files] if self.revision else files)
         except OSError as error:
             raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
@@ -98,14 +101,15 @@ def find_weights(component: Component, source: str, *, whole: bool = False) -> W
         raise InputError(
             f"{folder}: no such folder (given by --weights); use a folder, or 'mini' for the embedded weights"
         )
-    label = component.id or component.folder
+    revision = component.revision
+    label = f"{component.id}@{revision}" if revision else component.id or component.folder
     for name in (component.folder, component.id, f"models--{component.id.replace('/', '--')}"):
         if name and (folder / name).exists():
-            path = _snapshot(folder / name)
+            path = _snapshot(folder / name, revision or "main")
             _refuse_special_files(path)
             embedded = (path / MARK).is_file()  # wherever it was copied, and whatever it is called there
-            return Weights(MINI if embedded else label, path, whole=whole)
-    return Weights(label, _from_hub(component, folder, whole), component.files, whole)
+            return Weights(MINI if embedded else label, path, whole=whole, revision="" if embedded else revision)
+    return Weights(label, _from_hub(component, folder, whole), component.files, whole, revision)
 
 
 def _from_hub(component: Component, folder: Path, whole: bool) -> Path:
@@ -115,23 +119,26 @@ def _from_hub(component: Component, folder: Path, whole: bool) -> Path:
     if not component.id:
         raise InputError(f"{folder}: has no {component.folder}; {hint}")
     try:
-        return hub_folder(component.id, component.files, whole=whole)
+        return hub_folder(component.id, component.files, revision=component.revision, whole=whole)
     except InputError as error:
         raise InputError(f"{folder}: has no {component.folder}; {error}; {hint}") from error
 
 
-def _snapshot(folder: Path) -> Path:
-    """The files of a repository in the layout of the hub's cache; any other folder or file as it is.
+def _snapshot(folder: Path, revision: str) -> Path:
+    """The files of one revision of a repository in the layout of the hub's cache; any other folder or file as it is.
 
     Raises:
-        InputError: The cache has several states of the repository, and none is named as the present one.
+        InputError: The cache lacks the revision; or it has several, and none is the present one (`refs/main`).
     """
     if not (folder / "snapshots").is_dir() or not (folder / "blobs").is_dir():
         return folder
-    main = folder / "refs" / "main"
-    commit = main.read_text(encoding="utf-8", errors="replace").strip() if main.is_file() else ""
+    ref = folder / "refs" / revision
+    commit = ref.read_text(encoding="utf-8", errors="replace").strip() if ref.is_file() else revision
     states = sorted(state for state in (folder / "snapshots").iterdir() if state.is_dir())
-    named = [state for state in states if state.name == commit] or states
+    named = [state for state in states if state.name == commit]
+    if not named and revision != "main":
+        raise InputError(f"{folder}: a repository in the hub's cache without revision {revision!r}; download it")
+    named = named or states
     if len(named) != 1:
         raise InputError(
             f"{folder}: a repository in the hub's cache with {len(states)} snapshots, none of them refs/main;"

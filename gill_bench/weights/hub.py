@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -24,7 +24,7 @@ def without_downloads() -> Iterator[None]:
         _downloads.reset(before)
 
 
-def hub_folder(name: str, files: Sequence[str] = (), *, whole: bool = False) -> Path:
+def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whole: bool = False) -> Path:
     """The local folder of a hub id; downloaded if needed and allowed (HF_HUB_OFFLINE is respected).
 
     The hub is asked once, with a time limit, which files there are. If it does not answer, or refuses, what the cache
@@ -33,6 +33,7 @@ def hub_folder(name: str, files: Sequence[str] = (), *, whole: bool = False) -> 
     Args:
         name: The hub id.
         files: Names or patterns of what is wanted of it; () = all but copies that are never read.
+        revision: The commit, tag or branch that is wanted; "" for the newest.
         whole: Everything is wanted, where `files` names nothing: what reads it may read anything.
 
     Raises:
@@ -41,12 +42,13 @@ def hub_folder(name: str, files: Sequence[str] = (), *, whole: bool = False) -> 
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    allowed = _downloads.get()
+    allowed, shown = _downloads.get(), f"{name}@{revision}" if revision else name
+    at = {"revision": revision} if revision else {}
     refusal: Exception | None = None
     try:
-        listed = _listed(name) if allowed else _cached_list(name)
+        listed = _listed(name, at) if allowed else _cached_list(name, at)
     except Exception as error:  # its HTTP client raises errors of its own, and versions differ in the client
-        refusal, listed = error, _cached_list(name)
+        refusal, listed = error, _cached_list(name, at)
     try:
         wanted = list(files) or ([] if whole else readable(listed))
         # A list says what is wanted; without one these names, which copies of weights usually have, are left out.
@@ -56,24 +58,26 @@ def hub_folder(name: str, files: Sequence[str] = (), *, whole: bool = False) -> 
                 allow_patterns=wanted or None,
                 ignore_patterns=None if wanted or whole else list(COPIES),
                 local_files_only=not allowed or refusal is not None,
+                **at,
             )
         )
     except Exception as error:
         if not allowed:
-            raise InputError(f"{name}: not in the hub's cache, and a dry run downloads nothing") from error
+            raise InputError(f"{shown}: not in the hub's cache, and a dry run downloads nothing") from error
         broken_off = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None
         why = _why(refusal or broken_off or error)
-        raise InputError(f"{name}: neither in the hub's cache nor to be downloaded: {why}") from error
+        raise InputError(f"{shown}: neither in the hub's cache nor to be downloaded: {why}") from error
 
 
-def _listed(name: str) -> list[str]:
+def _listed(name: str, at: Mapping[str, str]) -> list[str]:
     """The names of a repository's files; one request, which is not tried again."""
     from huggingface_hub import HfApi, constants
 
-    return [file.rfilename for file in HfApi().model_info(name, timeout=constants.HF_HUB_ETAG_TIMEOUT).siblings or ()]
+    info = HfApi().model_info(name, timeout=constants.HF_HUB_ETAG_TIMEOUT, **at)
+    return [file.rfilename for file in info.siblings or ()]
 
 
-def _cached_list(name: str) -> list[str]:
+def _cached_list(name: str, at: Mapping[str, str]) -> list[str]:
     """The names of a repository's files, as its download noted them; [] if it did not.
 
     Versions of the hub's library that note them refuse a cached folder that lacks one, such as a pickle that is never
@@ -84,7 +88,7 @@ def _cached_list(name: str) -> list[str]:
     if not hasattr(huggingface_hub, "get_cached_repo_tree"):
         return []
     try:
-        return [file.path for file in huggingface_hub.get_cached_repo_tree(name)]
+        return [file.path for file in huggingface_hub.get_cached_repo_tree(name, **at)]
     except (huggingface_hub.errors.CachedRepoTreeNotFoundError, ValueError, OSError):
         return []
 

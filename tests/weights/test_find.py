@@ -125,6 +125,41 @@ def test_of_weights_for_code_that_is_not_ours_everything_is_fetched(asked: list[
     assert [fetched(options, files) for _, options in asked] == [files, ["x.ckpt"]]
 
 
+def test_a_revision_is_downloaded_and_part_of_label_and_digest(
+    asked: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    listings: list[str] = []
+
+    def listed(self: huggingface_hub.HfApi, name: str, timeout: float, revision: str = "") -> SimpleNamespace:
+        listings.append(revision)
+        return SimpleNamespace(siblings=None)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", listed)
+    (tmp_path / "weights").mkdir()
+    newest = Component(id="me/network", mini="opt-mini")
+    pinned = newest.model_copy(update={"revision": "v1"})
+    weights = [find_weights(component, str(tmp_path / "weights")) for component in (newest, pinned)]
+    assert [options.get("revision", "") for _, options in asked] == listings == ["", "v1"]
+    write(tmp_path / "weights" / "network", config__json=b"{}")
+    weights += [find_weights(component, str(tmp_path / "weights")) for component in (newest, pinned)]
+    assert [item.label for item in weights] == ["me/network", "me/network@v1"] * 2
+    assert weights[2].digest() != weights[3].digest()
+    assert find_weights(newest, "mini").digest() == find_weights(pinned, "mini").digest()
+
+
+def test_of_a_hub_cache_the_named_revision_is_taken(cached: Path) -> None:
+    folder = cached.parents[1]
+    (folder / "blobs").mkdir()
+    (cached.parent / "abc").mkdir()
+    (folder / "refs" / "v1").write_text("abc")
+    component = Component(id="me/words")
+    for revision, state in (("", cached), ("v1", cached.parent / "abc"), ("abc", cached.parent / "abc")):
+        pinned = component.model_copy(update={"revision": revision})
+        assert find_weights(pinned, str(folder.parent)).path == state
+    with pytest.raises(InputError, match="without revision 'v2'"):
+        find_weights(component.model_copy(update={"revision": "v2"}), str(folder.parent))
+
+
 def test_copies_that_are_not_read_do_not_change_the_digest(tmp_path: Path) -> None:
     folder = tmp_path / "clip"
     folder.mkdir()
