@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -43,12 +43,11 @@ def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whol
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     allowed, shown = _downloads.get(), f"{name}@{revision}" if revision else name
-    at = {"revision": revision} if revision else {}
     refusal: Exception | None = None
     try:
-        listed = _listed(name, at) if allowed else _cached_list(name, at)
+        listed = _listed(name, revision) if allowed else _cached_list(name, revision)
     except Exception as error:  # its HTTP client raises errors of its own, and versions differ in the client
-        refusal, listed = error, _cached_list(name, at)
+        refusal, listed = error, _cached_list(name, revision)
     try:
         wanted = list(files) or ([] if whole else readable(listed))
         # A list says what is wanted; without one these names, which copies of weights usually have, are left out.
@@ -58,7 +57,7 @@ def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whol
                 allow_patterns=wanted or None,
                 ignore_patterns=None if wanted or whole else list(COPIES),
                 local_files_only=not allowed or refusal is not None,
-                **at,
+                revision=revision or None,
             )
         )
     except Exception as error:
@@ -69,15 +68,15 @@ def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whol
         raise InputError(f"{shown}: neither in the hub's cache nor to be downloaded: {why}") from error
 
 
-def _listed(name: str, at: Mapping[str, str]) -> list[str]:
+def _listed(name: str, revision: str) -> list[str]:
     """The names of a repository's files; one request, which is not tried again."""
     from huggingface_hub import HfApi, constants
 
-    info = HfApi().model_info(name, timeout=constants.HF_HUB_ETAG_TIMEOUT, **at)
+    info = HfApi().model_info(name, timeout=constants.HF_HUB_ETAG_TIMEOUT, revision=revision or None)
     return [file.rfilename for file in info.siblings or ()]
 
 
-def _cached_list(name: str, at: Mapping[str, str]) -> list[str]:
+def _cached_list(name: str, revision: str) -> list[str]:
     """The names of a repository's files, as its download noted them; [] if it did not.
 
     Versions of the hub's library that note them refuse a cached folder that lacks one, such as a pickle that is never
@@ -88,7 +87,7 @@ def _cached_list(name: str, at: Mapping[str, str]) -> list[str]:
     if not hasattr(huggingface_hub, "get_cached_repo_tree"):
         return []
     try:
-        return [file.path for file in huggingface_hub.get_cached_repo_tree(name, **at)]
+        return [file.path for file in huggingface_hub.get_cached_repo_tree(name, revision=revision or None)]
     except (huggingface_hub.errors.CachedRepoTreeNotFoundError, ValueError, OSError):
         return []
 

@@ -25,4 +25,4 @@ def test_a_revision_is_that_of_an_id() -> None:
     assert Component(id="me/words", revision="v1.0").revision == "v1.0"
     for wrong in ({"folder": "words", "revision": "v1.0"}, {"id": "me/words", "revision": "../main"}):
         with pytest.raises(ValidationError, match="revision"):
-            Component(**wrong)
+            Component.model_validate(wrong)

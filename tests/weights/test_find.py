@@ -49,7 +49,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, di
         calls.append((name, options))
         return str(tmp_path)
 
-    def empty(self: huggingface_hub.HfApi, name: str, timeout: float) -> SimpleNamespace:
+    def empty(self: huggingface_hub.HfApi, name: str, **options: Any) -> SimpleNamespace:
         return SimpleNamespace(siblings=None)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", answer)
@@ -112,7 +112,7 @@ def test_pickles_beside_safetensors_are_not_fetched(
         "whole.safetensors",
     ]
     listed = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in files])
-    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda self, name, timeout: listed)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda self, name, **options: listed)
     hub_folder("me/pipeline")
     [(_, options)] = asked
     assert fetched(options, files) == [*files[:2], files[4]]
@@ -128,9 +128,9 @@ def test_of_weights_for_code_that_is_not_ours_everything_is_fetched(asked: list[
 def test_a_revision_is_downloaded_and_part_of_label_and_digest(
     asked: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    listings: list[str] = []
+    listings: list[str | None] = []
 
-    def listed(self: huggingface_hub.HfApi, name: str, timeout: float, revision: str = "") -> SimpleNamespace:
+    def listed(self: huggingface_hub.HfApi, name: str, timeout: float, revision: str | None) -> SimpleNamespace:
         listings.append(revision)
         return SimpleNamespace(siblings=None)
 
@@ -139,7 +139,7 @@ def test_a_revision_is_downloaded_and_part_of_label_and_digest(
     newest = Component(id="me/network", mini="opt-mini")
     pinned = newest.model_copy(update={"revision": "v1"})
     weights = [find_weights(component, str(tmp_path / "weights")) for component in (newest, pinned)]
-    assert [options.get("revision", "") for _, options in asked] == listings == ["", "v1"]
+    assert [options["revision"] for _, options in asked] == listings == [None, "v1"]
     write(tmp_path / "weights" / "network", config__json=b"{}")
     weights += [find_weights(component, str(tmp_path / "weights")) for component in (newest, pinned)]
     assert [item.label for item in weights] == ["me/network", "me/network@v1"] * 2
