@@ -1,11 +1,17 @@
-"""Tables for machines, in full precision: records of one cell each, as CSV, and JSON with everything."""
+"""The columns of a report for machines, in full precision: CSV and Parquet have a row for each cell, JSON has all.
+
+A new column is one line in `_ColumnFields` or `_CellFields`, which say each column's name, type and order, and one line
+in the function below that class, which fills it.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import NoneType
+from typing import Any, TypedDict, get_args, get_type_hints
 
 from gill_bench.reporting.structure import Column, Line, Table, TableCell, in_unit
 from gill_bench.reporting.table_columns import base_name
@@ -13,25 +19,125 @@ from gill_bench.reporting.text import difference, interval, printed_cell, publis
 from gill_bench.storage.json import to_json
 
 SCHEMA_VERSION = 1
-Field = str | int | float | bool | None
+CsvValue = str | int | float | bool | None
 
 
-def render_csv(tables: Sequence[Table]) -> str:
-    """Render all tables as one CSV: a header, then one line for each cell, empty ones included.
+class _ColumnFields(TypedDict):
+    """The fields that a table's column gives each of its cells; `unit` is "percent", or "" for that of results.json."""
 
-    `mean`, `std`, `difference` and the ends of the 95 % interval are in the column's `unit`: percent, or "" for that of
-    results.json. `text`, `interval_text`, `published_text` and `difference_text` are what the other formats print.
+    task: str
+    context: str
+    metric: str
+    group: str
+    column: str
+    higher_is_better: bool | None
+    digits: int
+    unit: str
+
+
+def _column_fields(column: Column) -> _ColumnFields:
+    return {
+        "task": column.task,
+        "context": column.context,
+        "metric": column.metric,
+        "group": column.group,
+        "column": column.title,
+        "higher_is_better": column.higher_is_better,
+        "digits": column.digits,
+        "unit": "percent" if column.percent else "",
+    }
+
+
+class _CellFields(TypedDict):
+    """The fields of one cell.
+
+    `mean`, `std`, `difference` and the ends of the 95 % interval are in the column's unit. `text`, `interval_text`,
+    `published_text` and `difference_text` are printed as in the other formats.
     """
-    out = io.StringIO()
-    # The header does not depend on there being a cell.
-    writer = csv.DictWriter(out, header(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _csv_value(value) for name, value in record.items()} for record in records(tables))
-    return out.getvalue()
+
+    status: str
+    mean: float | None
+    std: float | None
+    n_seeds: int
+    n_expected: int
+    n_scored: int
+    n_missing: int
+    n_failed: int
+    n_refused: int
+    n_not_made: int
+    n_truncated: int
+    n_flagged: int
+    incomplete: str
+    best: bool
+    text: str
+    interval_low: float | None
+    interval_high: float | None
+    interval_over: str
+    interval_text: str
+    published_value: float | None
+    published_std: float | None
+    published_unit: str | None
+    published_text: str
+    difference: float | None
+    difference_text: str
+    published_in_interval: bool | None
+    signature: str
+    model_signature: str
 
 
-def records(tables: Sequence[Table]) -> list[dict[str, Field]]:
-    """One record for each cell, empty ones included, with the names of `header`."""
+def _cell_fields(cell: TableCell, column: Column, line: Line) -> _CellFields:
+    paper = cell.published
+    return {
+        "status": "published-only" if line.published_only else cell.status,
+        "mean": cell.mean,
+        "std": cell.std,
+        "n_seeds": len(cell.seeds),
+        "n_expected": cell.n_expected,
+        "n_scored": cell.n_scored,
+        "n_missing": cell.n_missing,
+        "n_failed": cell.n_failed,
+        "n_refused": cell.n_refused,
+        "n_not_made": cell.n_not_made,
+        "n_truncated": cell.n_truncated,
+        "n_flagged": cell.n_flagged,
+        "incomplete": "; ".join(cell.gaps),
+        "best": cell.best,
+        "text": "" if line.published_only else printed_cell(cell, column).text,
+        "interval_low": cell.interval.low if cell.interval else None,
+        "interval_high": cell.interval.high if cell.interval else None,
+        "interval_over": cell.interval.over if cell.interval else "",
+        "interval_text": interval(cell, column.digits),
+        "published_value": paper.value if paper else None,
+        "published_std": paper.std if paper else None,
+        "published_unit": paper.unit if paper else None,
+        "published_text": published(paper, column.digits),
+        "difference": cell.difference,
+        "difference_text": difference(cell, column.digits),
+        "published_in_interval": cell.published_in_interval,
+        "signature": cell.signature,
+        "model_signature": cell.model_signature,
+    }
+
+
+def _types_of(fields: type) -> dict[str, type]:
+    """The type of each field by name; of `float | None` that is `float`."""
+    hints = get_type_hints(fields)
+    return {name: next((part for part in get_args(hint) if part is not NoneType), hint) for name, hint in hints.items()}
+
+
+COLUMN_TYPES: Mapping[str, type] = {
+    "table": str,
+    **_types_of(_ColumnFields),
+    "model": str,
+    "title": str,
+    **_types_of(_CellFields),
+    "warnings": str,
+}
+"""The columns of CSV and Parquet in order, and the type of their values beside None."""
+
+
+def records(tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """One record for each cell, empty cells included, with the names and types of `COLUMN_TYPES`."""
     return [
         {
             "table": table.name,
@@ -46,6 +152,15 @@ def records(tables: Sequence[Table]) -> list[dict[str, Field]]:
         for line in table.lines
         for column, cell in zip(table.columns, line.cells, strict=True)
     ]
+
+
+def render_csv(tables: Sequence[Table]) -> str:
+    """Render all tables as one CSV: a header, then one line for each cell, empty cells included."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(COLUMN_TYPES), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _csv_value(value) for name, value in record.items()} for record in records(tables))
+    return out.getvalue()
 
 
 def render_json(tables: Sequence[Table]) -> str:
@@ -81,79 +196,18 @@ def render_json(tables: Sequence[Table]) -> str:
     return to_json(value, indent=1) + "\n"
 
 
-def header() -> list[str]:
-    """The names of a record, in order."""
-    column = Column("", "", "", "", "", "", None, 0, False, {})
-    cell, line = TableCell("not-run"), Line("", "", ())
-    return [
-        "table",
-        *_column_fields(column),
-        "model",
-        "title",
-        *_cell_fields(cell, column, line),
-        "warnings",
-    ]
-
-
 def _of_paper(column: Column) -> Column:
-    """The column of a number that is the paper's: neither a stand-in's metric nor a signature of ours."""
+    """A column as the paper has it: its metric without the name of a stand-in backbone."""
     return replace(column, metric=base_name(column.metric))
 
 
-def _column_fields(column: Column) -> dict[str, Field]:
-    return {
-        "task": column.task,
-        "context": column.context,
-        "metric": column.metric,
-        "group": column.group,
-        "column": column.title,
-        "higher_is_better": column.higher_is_better,
-        "digits": column.digits,
-        "unit": "percent" if column.percent else "",
-    }
-
-
-def _cell_fields(cell: TableCell, column: Column, line: Line) -> dict[str, Field]:
-    paper = cell.published
-    return {
-        "status": "published-only" if line.published_only else cell.status,
-        "mean": cell.mean,
-        "std": cell.std,
-        "n_seeds": len(cell.seeds),
-        "n_expected": cell.n_expected,
-        "n_scored": cell.n_scored,
-        "n_missing": cell.n_missing,
-        "n_failed": cell.n_failed,
-        "n_refused": cell.n_refused,
-        "n_not_made": cell.n_not_made,
-        "n_truncated": cell.n_truncated,
-        "n_flagged": cell.n_flagged,
-        "incomplete": "; ".join(cell.gaps),
-        "best": cell.best,
-        "text": "" if line.published_only else printed_cell(cell, column).text,
-        "interval_low": cell.interval.low if cell.interval else None,
-        "interval_high": cell.interval.high if cell.interval else None,
-        "interval_over": cell.interval.over if cell.interval else "",
-        "interval_text": interval(cell, column.digits),
-        "published_value": paper.value if paper else None,
-        "published_std": paper.std if paper else None,
-        "published_unit": paper.unit if paper else None,
-        "published_text": published(paper, column.digits),
-        "difference": cell.difference,
-        "difference_text": difference(cell, column.digits),
-        "published_in_interval": cell.published_in_interval,
-        "signature": cell.signature,
-        "model_signature": cell.model_signature,
-    }
-
-
 def _values(cell: TableCell, column: Column) -> list[float]:
-    """Of each seed, in the column's unit."""
+    """The value of each seed, in the column's unit."""
     return [in_unit(row.value, column.percent) for row in cell.rows if row.value is not None]
 
 
-def _csv_value(value: Field) -> str:
-    """JSON's words for truth values, nothing for what is not known, `repr` for full precision."""
+def _csv_value(value: CsvValue) -> str:
+    """A value as CSV has it: true or false as in JSON, nothing for None, `repr` of a float for full precision."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from itertools import pairwise
@@ -140,6 +141,26 @@ def render_figure_html(table: Table) -> str:
     return (
         f'<img src="data:image/svg+xml;base64,{source}" alt="{escape(title_of(table))} Drawn from the table above.">\n'
     )
+
+
+def only_figure(tables: Sequence[Table]) -> Table:
+    """The only table among several that is a figure too.
+
+    Raises:
+        InputError: None of the tables is a figure too, or several are.
+    """
+    figures = [table for table in tables if table.figure]
+    if not figures:
+        shown = ", ".join(table.name for table in tables) or "nothing"
+        raise InputError(
+            f"a figure is asked for, and none is among {shown}; name one with --table (gill-bench list tables)"
+        )
+    if len(figures) > 1:
+        raise InputError(
+            f"a file holds one figure, these are {len(figures)}: {', '.join(table.name for table in figures)};"
+            " name one with --table"
+        )
+    return figures[0]
 
 
 def _curves(table: Table) -> list[_Curve]:

@@ -1,4 +1,4 @@
-"""Whether a run is finished: what its spec.json asks for against the rows of its results.json."""
+"""The cells of a run that are not finished: its spec.json names seeds for which its results.json has no row."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from gill_bench.rundir.spec import read_spec
 
 
 def unfinished_cells(run: Path, results: Results) -> Iterator[tuple[str, str]]:
-    """Every cell with seeds that were asked for and have no row yet: its task, and a sentence.
+    """Yield the task of every unfinished cell, and a sentence that names the cell and the seeds without a row.
+
+    Results that came without their run directory have no spec.json, so that none of their cells is unfinished.
 
     Raises:
-        InputError: spec.json is damaged, or of another version.
+        InputError: spec.json is damaged, or another version of gill-bench wrote it.
     """
-    # Of results that came without their run nothing was asked.
-    asked = {
+    requested = {
         (cell["task"], cell["model"], cell["context"]): set(cell.get("row_seeds", cell["seeds"]))
         for cell in read_spec(run)["cells"]
     }
-    there: dict[tuple[str, str, str], set[int]] = {}
+    scored: dict[tuple[str, str, str], set[int]] = {}
     for row in results.rows:
-        there.setdefault((row.task, row.model, row.context), set()).add(row.seed)
-    for place, seeds in asked.items():
-        absent = sorted(seeds - there.get(place, set()))
+        scored.setdefault((row.task, row.model, row.context), set()).add(row.seed)
+    for cell_key, seeds in requested.items():
+        absent = sorted(seeds - scored.get(cell_key, set()))
         if absent:
-            names = ", ".join(map(str, absent))
-            yield place[0], f"UNFINISHED: {'/'.join(place)} was asked for with seeds that have no results yet: {names}."
+            numbers = ", ".join(map(str, absent))
+            cell = "/".join(cell_key)
+            yield cell_key[0], f"UNFINISHED: {cell} was asked for with seeds that have no results yet: {numbers}."

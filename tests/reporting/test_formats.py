@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
 from gill_bench.reporting import FORMATS, latex, markdown, render, render_file
+from gill_bench.reporting.export_columns import COLUMN_TYPES, records
 from gill_bench.reporting.structure import Table
 from gill_bench.reporting.table import build_table
 from gill_bench.reporting.text import mean_std
@@ -211,6 +212,14 @@ def test_html_without_groups_has_one_line_of_headings() -> None:
     made = build_table(Cards().report("generation-only"), Results(tuple(rows)), Cards())
     root = ElementTree.fromstring(render(made, "html"))
     assert [th.text for th in root.iter("th")] == ["Model", "CLIP Similarity ↑", "LPIPS ↓", "GILL"]
+
+
+def test_every_exported_value_has_the_type_that_its_column_has_in_parquet() -> None:
+    exported = records([table(usual_rows(), Cards().published(), intervals=around)])
+    assert all(list(record) == list(COLUMN_TYPES) for record in exported)
+    values = [(name, value) for record in exported for name, value in record.items() if value is not None]
+    assert [(name, value) for name, value in values if type(value) is not COLUMN_TYPES[name]] == []
+    assert {name for name, _ in values} == set(COLUMN_TYPES)
 
 
 def test_parquet_without_pyarrow_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

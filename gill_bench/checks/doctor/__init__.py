@@ -1,7 +1,7 @@
-"""The doctor: three samples of everything that a model claims to do, and what is wrong with what it returns.
+"""The doctor: it asks a model for three samples of everything that its card claims, and says what is wrong with them.
 
-A run would find some of it, late and one at a time, and would never find the rest: results that depend on the order of
-examples, on their batch, or on what another model left behind.
+A run finds some of these faults, late and one at a time. It never finds that results depend on the order of examples,
+on their batch, or on what another model left behind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The examination: every question asked together, again, one by one, in another order, and with a long prompt."""
+"""The examination: each method answers its samples together, again, one by one, in another order, and a long prompt."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ from gill_bench.checks.doctor.questions import (
 from gill_bench.checks.doctor.samples import CONTINUATIONS, LONG_WORDS, fingerprint
 from gill_bench.checks.doctor.state import WHILE_LOADING, ProcessState
 from gill_bench.errors import InputError
+from gill_bench.generation.returned import WrongFormError, WrongValueError
 from gill_bench.interfaces import PROTOCOLS
 from gill_bench.models.class_adapter import explain_exception, file_of
 from gill_bench.planning.resolved import ResolvedModel
 
 PICTURE_TOLERANCE = 2.0
-"""Mean absolute difference of two pictures, in levels of 255, that rounding in another batch may make."""
+"""The mean absolute difference of two pictures, in levels of 255, that rounding in another batch may make."""
 NUMBER_TOLERANCE = 0.02
-"""The same for numbers and vectors: the length of the difference, relative to that of the vector if it is above 1."""
+"""The difference of two numbers or vectors that rounding may make: its length, divided by the vector's if above 1."""
 
 
 class Finding(NamedTuple):
-    """What one check came to.
+    """The outcome of one check.
 
     Attributes:
-        about: A method, or "loading".
-        check: Its name.
-        passed: Whether it is as it should be.
-        detail: What was expected and what was found; of a passed check, what there is to know.
+        about: The method that was checked, or "loading".
+        check: The check's name.
+        passed: Whether the model passed the check.
+        detail: If the check failed, a sentence with what was expected and what came; else a remark, or "".
     """
 
     about: str
@@ -48,28 +49,28 @@ class Finding(NamedTuple):
     detail: str = ""
 
 
-def load_examined(asked: ResolvedModel, device: str) -> tuple[object, Finding]:
-    """Load a model, and say whether that changed the state of this process.
+def load_examined(model: ResolvedModel, device: str) -> tuple[object, Finding]:
+    """Load a model, and say whether loading changed the state of this process.
 
     Raises:
-        GillBenchError: It cannot be loaded.
+        GillBenchError: The model cannot be loaded.
     """
     before = ProcessState.now()
-    model = asked.load(device)
-    touched = before.changes(ProcessState.now(), only=WHILE_LOADING)
+    loaded = model.load(device)
+    changed = before.changes(ProcessState.now(), only=WHILE_LOADING)
     before.restore()
-    return model, Finding("loading", "global state", not touched, _touched(touched))
+    return loaded, Finding("loading", "global state", not changed, _changed(changed))
 
 
 def examine(model: object, card: ModelCard) -> Iterator[Finding]:
     """Examine a loaded model.
 
     Args:
-        model: What its adapter loaded.
-        card: What it claims: `capabilities` and `inputs`.
+        model: The object that the model's adapter loaded.
+        card: The model's card, which claims its capabilities and inputs.
 
     Raises:
-        InputError: It claims nothing that can be asked.
+        InputError: The card claims no capability that has methods to ask.
     """
     if not set(card.capabilities) & set(PROTOCOLS):
         raise InputError(f"{card.name}: {', '.join(card.capabilities)}: there is nothing to ask such a model")
@@ -82,12 +83,12 @@ def examine(model: object, card: ModelCard) -> Iterator[Finding]:
 
 
 class _Examination:
-    """One question's checks. What is watched in every call, state and arguments, is reported at the end."""
+    """The checks of one question. Every call is watched for changes of state and arguments, reported at the end."""
 
     def __init__(self, model: object, question: ModelQuestion) -> None:
         self.model, self.question = model, question
-        self.touched: dict[str, None] = {}
-        self.modified = False
+        self.changed_state: dict[str, None] = {}
+        self.arguments_changed = False
 
     def findings(self) -> Iterator[Finding]:
         question = self.question
@@ -108,16 +109,23 @@ class _Examination:
                 yield self.check(name, partial(extra, self, together))
             if question.long is not None:
                 yield self.check("long prompt", self.long_prompt)
-        yield Finding(question.method, "global state", not self.touched, _touched(list(self.touched)))
-        modified = "expected prompts, pictures and lists as they were, found them changed"
-        yield Finding(question.method, "arguments", not self.modified, modified if self.modified else "")
+        yield Finding(question.method, "global state", not self.changed_state, _changed(list(self.changed_state)))
+        detail = (
+            "expected prompts, pictures and lists as they were, found them changed" if self.arguments_changed else ""
+        )
+        yield Finding(question.method, "arguments", not self.arguments_changed, detail)
 
     def check(self, name: str, do: Callable[[], str]) -> Finding:
-        """What a check came to: it returns what there is to know, or raises."""
+        """Do a check, which returns what there is to know or raises, and say what it came to."""
         try:
             return Finding(self.question.method, name, True, do())
         except FormError as error:
             return Finding(self.question.method, name, False, str(error))
+        except WrongFormError as error:
+            advice = f"; {error.remedy}" if error.remedy else ""
+            return Finding(self.question.method, name, False, f"returned {error}{advice}")
+        except WrongValueError as error:
+            return Finding(self.question.method, name, False, f"returned {error}")
         except Exception as error:
             raised = explain_exception(error, file_of(type(self.model)))
             return Finding(self.question.method, name, False, f"expected an answer, found {raised}")
@@ -128,37 +136,39 @@ class _Examination:
 
     def call(self, *arguments: Any) -> Any:
         """Call the method, and note what it changed."""
-        arguments = deepcopy(arguments)  # what is changed in one call is not to be found again in the next
+        arguments = deepcopy(arguments)  # a call must not meet the changes of the call before it
         state, before = ProcessState.now(), fingerprint(arguments)
         try:
             return getattr(self.model, self.question.method)(*arguments)
         finally:
-            self.touched |= dict.fromkeys(state.changes(ProcessState.now()))
-            self.modified |= fingerprint(arguments) != before
+            self.changed_state |= dict.fromkeys(state.changes(ProcessState.now()))
+            self.arguments_changed |= fingerprint(arguments) != before
             state.restore()
 
     def one_by_one(self) -> list[ModelAnswer]:
-        """Each sample by itself, and each picture of a prompt by itself."""
-        parts = [[self.ask([part])[0] for part in self.question.parts(one)] for one in self.question.samples]
+        """Ask for each sample by itself, and for each picture of a prompt by itself."""
+        parts = [[self.ask([part])[0] for part in self.question.parts(sample)] for sample in self.question.samples]
         return [tuple(chain.from_iterable(answers)) for answers in parts]
 
     def long_prompt(self) -> str:
-        """An answer, or an error that says what is wrong with the prompt."""
+        """Ask for a long prompt: an answer is right, and so is an error that says what is wrong with the prompt."""
         try:
-            found = self.call(*self.question.arguments([self.question.long]))
+            returned = self.call(*self.question.arguments([self.question.long]))
         except (InputError, ValueError) as error:
             if not str(error):
                 raise FormError(f"expected an answer or an error that says why not, found {error!r}") from error
             return f"{LONG_WORDS} words are refused: {str(error).splitlines()[0]}"
-        self.question.read(found, [self.question.long])
-        cut = self.question.method == "generate_images" and any(getattr(one, "truncated", False) for one in found[0])
+        self.question.read(returned, [self.question.long])
+        cut = self.question.method == "generate_images" and any(
+            getattr(picture, "truncated", False) for picture in returned[0]
+        )
         return f"{LONG_WORDS} words are " + ("cut, and the pictures say so" if cut else "answered")
 
 
 def _another_seed(examination: _Examination, together: list[ModelAnswer]) -> str:
-    for place, (first, second) in enumerate(together):
+    for number, (first, second) in enumerate(together):
         if np.array_equal(first, second):
-            raise FormError(f"expected another picture under another noise, found the same for prompt {place}")
+            raise FormError(f"expected another picture under another noise, found the same for prompt {number}")
     return ""
 
 
@@ -169,8 +179,9 @@ def _stop_strings(examination: _Examination, together: list[ModelAnswer]) -> str
     if not stop.strip():
         return "what it generates is too short to be cut"
     samples = examination.question.samples
-    found = [str(text) for (text,) in read_texts(examination.call(list(samples), MAX_NEW_TOKENS, [stop]), samples)]
-    for before, cut in zip(texts, found, strict=True):
+    stopped = read_texts(examination.call(list(samples), MAX_NEW_TOKENS, [stop]), samples)
+    for before, (answer,) in zip(texts, stopped, strict=True):
+        cut = str(answer)
         expected = before.partition(stop)[0]
         if cut.strip() != expected.strip():
             raise FormError(f"expected {before!r} cut before {stop!r}, {expected!r}, found {cut!r}")
@@ -178,11 +189,11 @@ def _stop_strings(examination: _Examination, together: list[ModelAnswer]) -> str
 
 
 def _many_continuations(examination: _Examination, together: list[ModelAnswer]) -> str:
-    """How a run asks: one prompt, the same object, with every option."""
+    """Ask as a run does: the same prompt object with every continuation."""
     prompt = examination.question.samples[0][0]
     pairs = [(prompt, continuation) for continuation in CONTINUATIONS]
-    found = examination.ask(pairs)
-    return _close([answer for pair in pairs for answer in examination.ask([pair])], found)
+    at_once = examination.ask(pairs)
+    return _close([answer for pair in pairs for answer in examination.ask([pair])], at_once)
 
 
 _EXTRA: dict[str, dict[str, Callable[[_Examination, list[ModelAnswer]], str]]] = {
@@ -192,24 +203,24 @@ _EXTRA: dict[str, dict[str, Callable[[_Examination, list[ModelAnswer]], str]]] =
 }
 
 
-def _equal(expected: list[ModelAnswer], found: list[ModelAnswer]) -> str:
-    for place, (one, other) in enumerate(zip(expected, found, strict=True)):
-        if not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True)):
-            raise FormError(f"expected the same for the same question, found something else for sample {place}")
+def _equal(expected: list[ModelAnswer], answers: list[ModelAnswer]) -> str:
+    for number, (first, second) in enumerate(zip(expected, answers, strict=True)):
+        if not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True)):
+            raise FormError(f"expected the same for the same question, found something else for sample {number}")
     return ""
 
 
-def _close(expected: list[ModelAnswer], found: list[ModelAnswer]) -> str:
-    """The largest difference in words, if it is within the tolerances."""
+def _close(expected: list[ModelAnswer], answers: list[ModelAnswer]) -> str:
+    """The largest difference in words; raises if it is beyond the tolerance."""
     largest, allowed, unit = 0.0, 0.0, ""
-    for place, (one, other) in enumerate(zip(expected, found, strict=True)):
-        for a, b in zip(one, other, strict=True):
+    for number, (first, second) in enumerate(zip(expected, answers, strict=True)):
+        for a, b in zip(first, second, strict=True):
             if isinstance(a, str) or isinstance(b, str):
                 if a != b:
-                    raise FormError(f"expected {a!r} for sample {place} as with the others, found {b!r}")
+                    raise FormError(f"expected {a!r} for sample {number} as with the others, found {b!r}")
                 continue
             if a.shape != b.shape:
-                raise FormError(f"expected shape {a.shape} for sample {place} as with the others, found {b.shape}")
+                raise FormError(f"expected shape {a.shape} for sample {number} as with the others, found {b.shape}")
             difference = np.abs(a.astype(np.float64) - b)
             if a.dtype == np.uint8:
                 value, allowed, unit = float(difference.mean()), PICTURE_TOLERANCE, " of 255 levels on average"
@@ -218,12 +229,12 @@ def _close(expected: list[ModelAnswer], found: list[ModelAnswer]) -> str:
                 allowed = NUMBER_TOLERANCE
             if value > allowed:
                 raise FormError(
-                    f"expected the same for sample {place} as with the others, up to {allowed:g}{unit},"
+                    f"expected the same for sample {number} as with the others, up to {allowed:g}{unit},"
                     f" found a difference of {value:.3g}"
                 )
             largest = max(largest, value)
     return f"differs by {largest:.2g}{unit}, {allowed:g} is allowed" if largest else ""
 
 
-def _touched(what: Sequence[str]) -> str:
-    return f"expected it as it was, found changed: {', '.join(what)}" if what else ""
+def _changed(names: Sequence[str]) -> str:
+    return f"expected it as it was, found changed: {', '.join(names)}" if names else ""

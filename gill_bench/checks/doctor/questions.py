@@ -1,30 +1,31 @@
-"""The questions: for each method of a capability what it is asked, and what form its answer must have."""
+"""The questions: three samples for each method of a capability, and how the method's answer is read.
+
+An answer is read by the functions with which a run reads it (`gill_bench.generation.returned`); the doctor also refuses
+what a run accepts although the interface does not promise it: tuples, other picture modes, float64.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from numbers import Real
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from gill_bench.checks.doctor.samples import CONTINUATIONS, long_prompt, noises, pictures, prompts
-from gill_bench.generation.returned import described
-from gill_bench.interfaces import PROTOCOLS, Capability, Decision, GeneratedImage
+from gill_bench.generation.returned import decisions_of, pictures_of, scores_of, texts_of, vectors_of
+from gill_bench.interfaces import PROTOCOLS, Capability, GeneratedImage
 
 ModelAnswer = tuple[NDArray[Any] | str, ...]
-"""Of one sample: its pictures as uint8 arrays (height, width, 3), its vector, its text or its number as an array."""
+"""The answer for one sample: its pictures as uint8 arrays (height, width, 3), or one vector, text or number array."""
 
 MAX_NEW_TOKENS = 8
-UNIT_LENGTH_TOLERANCE = 1e-2  # as in a run: an adapter may normalise in bfloat16
 
 
 class FormError(Exception):
-    """An answer that has not the form that the interface says: what was expected, and what was found."""
+    """An answer that a run would take, though it is not as the interface says: what was expected, what was found."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ class ModelQuestion:
     """One method of a capability, and three samples for it.
 
     Attributes:
-        samples: What it is asked, in the question's own terms.
+        capability: The capability that the method belongs to.
+        method: The method's name.
+        samples: The samples, each in the form that `arguments` takes.
         long: A sample with a long prompt, or None.
-        arguments: The method's arguments for some samples.
-        read: From what the method returned to an answer for each sample.
-        parts: A sample as several, each of which the method may be asked by itself.
-        note: What is said of an answer that has the right form.
+        arguments: Makes the method's arguments from samples.
+        read: Makes an answer for each sample from the value that the method returned; raises if its form is wrong.
+        parts: Splits a sample into several, each of which the method may be asked by itself.
+        note: Makes the sentence about an answer that has the right form.
     """
 
     capability: Capability
@@ -56,8 +59,8 @@ def questions(
     """The questions for a model with these capabilities.
 
     Args:
-        capabilities: Of its card.
-        reads: What its prompts may hold, by capability.
+        capabilities: The capabilities that the model's card claims.
+        reads: Tells for a capability whether the model's prompts may hold texts, pictures or both.
     """
     return [
         question
@@ -68,14 +71,14 @@ def questions(
 
 
 def _questions_of(capability: Capability, inputs: Collection[str]) -> list[ModelQuestion]:
-    asked, long = prompts(inputs), long_prompt()
-    pairs = list(zip(asked, noises(), strict=True))
-    scored = list(zip(asked, CONTINUATIONS, strict=True))
+    short, long = prompts(inputs), long_prompt()
+    pairs = list(zip(short, noises(), strict=True))
+    scored = list(zip(short, CONTINUATIONS, strict=True))
 
     def columns(samples: Sequence[Any]) -> tuple[Any, ...]:
         return [first for first, _ in samples], [second for _, second in samples]
 
-    def alone(samples: Sequence[Any]) -> tuple[Any, ...]:
+    def one_list(samples: Sequence[Any]) -> tuple[Any, ...]:
         return (list(samples),)
 
     def with_length(samples: Sequence[Any]) -> tuple[Any, ...]:
@@ -92,105 +95,83 @@ def _questions_of(capability: Capability, inputs: Collection[str]) -> list[Model
             lambda pair: [(pair[0], [noise]) for noise in pair[1]],
             lambda answer: "2 pictures a prompt of " + " x ".join(map(str, np.shape(answer[0])[1::-1])) + " pixels",
         ),
-        ModelQuestion("image-retriever", "embed_prompts", asked, long, alone, _unit_vectors, note=_width),
-        ModelQuestion("image-retriever", "embed_images", pictures(), None, alone, _unit_vectors, note=_width),
+        ModelQuestion("image-retriever", "embed_prompts", short, long, one_list, _read_embeddings, note=_width),
+        ModelQuestion("image-retriever", "embed_images", pictures(), None, one_list, _read_embeddings, note=_width),
         ModelQuestion(
-            "text-generator", "generate_texts", asked, long, with_length, read_texts, note=lambda one: repr(one[0])
+            "text-generator",
+            "generate_texts",
+            short,
+            long,
+            with_length,
+            read_texts,
+            note=lambda answer: repr(answer[0]),
         ),
         ModelQuestion(
-            "text-scorer", "score_texts", scored, (long, CONTINUATIONS[0]), columns, read_scores, note=_number
+            "text-scorer", "score_texts", scored, (long, CONTINUATIONS[0]), columns, _read_scores, note=_number
         ),
-        ModelQuestion("decider", "decision_features", asked, long, alone, _any_vectors, note=_width),
-        ModelQuestion("decider", "decide", asked, long, alone, read_decisions, note=_number),
+        ModelQuestion("decider", "decision_features", short, long, one_list, _read_features, note=_width),
+        ModelQuestion("decider", "decide", short, long, one_list, _read_decisions, note=_number),
     ]
     return [question for question in every if question.capability == capability]
 
 
-def read_pictures(found: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
-    """Pictures from what `generate_images` returned."""
-    _require_list(found, len(samples), "lists of pictures, one per prompt")
-    for pictures_of_prompt, (_, wanted) in zip(found, samples, strict=True):
-        _require_list(pictures_of_prompt, len(wanted), "pictures, one per noise")
-        for one in map(_wrapped, pictures_of_prompt):
-            if not isinstance(one, GeneratedImage):
-                raise FormError(f"expected a PIL picture or GeneratedImage, found {described(one)}")
-            if not isinstance(one.image, Image.Image):
-                raise FormError(f"expected a PIL image in GeneratedImage.image, found {type(one.image).__name__}")
-            if one.image.mode != "RGB":
-                raise FormError(f"expected an RGB picture, found mode {one.image.mode}")
-            for name in ("flagged", "truncated"):
-                if not isinstance(getattr(one, name), bool):
-                    raise FormError(f"expected a bool in {name}, found {type(getattr(one, name)).__name__}")
-    return [tuple(np.asarray(_wrapped(one).image) for one in group) for group in found]
+def read_pictures(returned: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
+    """Read what `generate_images` returned."""
+    pictures_of_prompts = pictures_of(_list(returned), [len(noise) for _, noise in samples])
+    for picture in chain.from_iterable(map(_list, returned)):
+        for name in ("flagged", "truncated") if isinstance(picture, GeneratedImage) else ():
+            if not isinstance(getattr(picture, name), bool):
+                raise FormError(f"expected a bool in {name}, found {type(getattr(picture, name)).__name__}")
+    for picture in chain.from_iterable(pictures_of_prompts):
+        if picture.image.mode != "RGB":
+            raise FormError(f"expected an RGB picture, found mode {picture.image.mode}")
+    return [tuple(np.asarray(picture.image) for picture in group) for group in pictures_of_prompts]
 
 
-def _wrapped(picture: Any) -> Any:
-    """A bare PIL picture as a run takes it; anything else as it is."""
-    return GeneratedImage(picture) if isinstance(picture, Image.Image) else picture
+def read_texts(returned: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
+    """Read what `generate_texts` returned."""
+    return [(text,) for text in texts_of(_list(returned), len(samples))]
 
 
-def read_texts(found: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
-    """Texts from what `generate_texts` returned."""
-    _require_list(found, len(samples), "texts")
-    for text in found:
-        if not isinstance(text, str):
-            raise FormError(f"expected texts, found {type(text).__name__}")
-    return [(text,) for text in found]
+def _read_scores(returned: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
+    scores = scores_of(_list(returned), len(samples))
+    positive = [score for score in scores if score > 0]
+    if positive:
+        raise FormError(f"expected log-likelihoods, which are not above 0, found {positive[0]:.4g}")
+    return [(np.array([score]),) for score in scores]
 
 
-def read_scores(found: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
-    """Log-likelihoods from what `score_texts` returned."""
-    _require_list(found, len(samples), "log-likelihoods")
-    for score in found:
-        if not isinstance(score, Real) or not math.isfinite(float(score)):
-            raise FormError(f"expected finite numbers, found {score!r}")
-        if float(score) > 0:
-            raise FormError(f"expected log-likelihoods, which are not above 0, found {float(score):.4g}")
-    return [(np.array([float(score)]),) for score in found]
+def _read_decisions(returned: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
+    decisions = decisions_of(_list(returned), len(samples))
+    for decision in decisions:
+        expected = "retrieve" if decision.probability > 0.5 else "generate"
+        if decision.label != expected:
+            raise FormError(
+                f"expected {expected!r} with probability {decision.probability:.3f}, found {decision.label!r}"
+            )
+    return [(np.array([float(decision.probability)]),) for decision in decisions]
 
 
-def read_decisions(found: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
-    """Probabilities from what `decide` returned."""
-    _require_list(found, len(samples), "decisions")
-    for one in found:
-        if not isinstance(one, Decision):
-            raise FormError(f"expected gill_bench.interfaces.Decision, found {type(one).__name__}")
-        if not isinstance(one.probability, Real) or not 0 <= float(one.probability) <= 1:
-            raise FormError(f"expected the probability of 'retrieve' in 0..1, found {one.probability!r}")
-        expected = "retrieve" if one.probability > 0.5 else "generate"
-        if one.label != expected:
-            raise FormError(f"expected {expected!r} with probability {one.probability:.3f}, found {one.label!r}")
-    return [(np.array([float(one.probability)]),) for one in found]
+def _read_features(returned: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
+    return _read_vectors(returned, samples, unit_length=False)
 
 
-def _vectors(found: Any, samples: Sequence[Any]) -> NDArray[np.float32]:
-    if not isinstance(found, np.ndarray):
-        raise FormError(f"expected a NumPy array, found {type(found).__name__}")
-    if found.ndim != 2 or len(found) != len(samples):
-        raise FormError(f"expected an array ({len(samples)}, width), found {found.shape}")
-    if found.dtype != np.float32:
-        raise FormError(f"expected float32, found {found.dtype}")
-    if not np.isfinite(found).all():
-        raise FormError("expected finite numbers, found NaN or infinity")
-    return found
+def _read_embeddings(returned: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
+    return _read_vectors(returned, samples, unit_length=True)
 
 
-def _any_vectors(found: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
-    return [(vector,) for vector in _vectors(found, samples)]
+def _read_vectors(returned: Any, samples: Sequence[Any], *, unit_length: bool) -> list[ModelAnswer]:
+    vectors = vectors_of(returned, len(samples), unit_length=unit_length)
+    if returned.dtype != np.float32:
+        raise FormError(f"expected float32, found {returned.dtype}")
+    return [(vector,) for vector in vectors]
 
 
-def _unit_vectors(found: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
-    for length in np.linalg.norm(_vectors(found, samples).astype(np.float64), axis=1):
-        if abs(length - 1) > UNIT_LENGTH_TOLERANCE:
-            raise FormError(f"expected L2-normalised embeddings, found one of length {length:.4g}")
-    return _any_vectors(found, samples)
-
-
-def _require_list(found: Any, count: int, what: str) -> None:
-    if not isinstance(found, list):
-        raise FormError(f"expected a list of {count} {what}, found {type(found).__name__}")
-    if len(found) != count:
-        raise FormError(f"expected {count} {what}, found {len(found)}")
+def _list(returned: Any) -> Any:
+    """A list as it is: a run also takes other sequences, but the interface says a list."""
+    if isinstance(returned, Sequence) and not isinstance(returned, list | str):
+        raise FormError(f"expected a list, found {type(returned).__name__}")
+    return returned
 
 
 def _width(answer: ModelAnswer) -> str:

@@ -1,4 +1,4 @@
-"""What the doctor shows a model: prompts of different lengths, with pictures of different sizes where it reads them."""
+"""The doctor's samples: prompts of different lengths, with pictures of different sizes if the model reads pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIZES = ((64, 48), (40, 56), (32, 32))  # width and height
 
 def pictures() -> list[Image.Image]:
     """Three RGB pictures: gradients in different colours."""
-    return [_picture(place, size) for place, size in enumerate(_SIZES)]
+    return [_picture(number, size) for number, size in enumerate(_SIZES)]
 
 
 def prompts(inputs: Collection[str]) -> list[Prompt]:
@@ -39,12 +39,12 @@ def long_prompt() -> Prompt:
 
 
 def noises() -> list[list[Noise]]:
-    """Two for each prompt."""
-    return [[example_noise(seed, "doctor", str(place)) for seed in range(2)] for place in range(COUNT)]
+    """Two noises for each of the three prompts."""
+    return [[example_noise(seed, "doctor", str(number)) for seed in range(2)] for number in range(COUNT)]
 
 
 def fingerprint(value: object) -> object:
-    """Everything about arguments that a model may not change."""
+    """A value that is equal for two arguments if, and only if, their texts and pictures are."""
     if isinstance(value, list | tuple):
         return [fingerprint(item) for item in value]
     if isinstance(value, Prompt):
@@ -54,7 +54,7 @@ def fingerprint(value: object) -> object:
     return value
 
 
-def _picture(place: int, size: tuple[int, int]) -> Image.Image:
+def _picture(number: int, size: tuple[int, int]) -> Image.Image:
     across, down = np.meshgrid(np.linspace(0, 255, size[0]), np.linspace(0, 255, size[1]))
     channels = np.stack([across, down, np.full_like(across, 90)], axis=-1)
-    return Image.fromarray(np.roll(channels, place, axis=-1).astype(np.uint8))
+    return Image.fromarray(np.roll(channels, number, axis=-1).astype(np.uint8))

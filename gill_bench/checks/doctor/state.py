@@ -1,4 +1,4 @@
-"""The state of this process that a model must leave as it is: another model, or the next example, would meet it."""
+"""The state of this process that a model must leave as it is, since it would affect other models and examples."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 WHILE_LOADING = ("default dtype", "gradients", "threads", "working directory")
-"""What loading must leave alone too: it imports libraries and builds networks, which adds filters and draws numbers."""
+"""The parts that loading must not change; it may add warning filters and draw random numbers, as libraries do."""
 
 
 @dataclass(frozen=True)
 class ProcessState:
-    """A snapshot. Field names, with spaces, are what findings call them."""
+    """A snapshot of the state. Findings name its parts by the field names, with spaces."""
 
     torch_generator: bytes
     numpy_generator: Any
@@ -33,7 +33,7 @@ class ProcessState:
 
     @classmethod
     def now(cls) -> ProcessState:
-        """Take one."""
+        """Take a snapshot now."""
         kind, keys, *rest = np.random.get_state(legacy=True)
         return cls(
             bytes(torch.get_rng_state().numpy()),
@@ -48,13 +48,13 @@ class ProcessState:
         )
 
     def changes(self, later: ProcessState, only: Collection[str] = ()) -> list[str]:
-        """What differs in a later snapshot, in words; of all, or only of what is named."""
+        """The names of the parts that differ in a later snapshot; with `only`, of the named parts alone."""
         names = [field.name for field in fields(self) if getattr(self, field.name) != getattr(later, field.name)]
         words = [name.replace("_", " ") for name in names]
         return [word for word in words if not only or word in only]
 
     def restore(self) -> None:
-        """Put everything back, so that one fault is not found again in everything that comes after it."""
+        """Put every part back, so that later checks do not find the same fault again."""
         torch.set_rng_state(torch.frombuffer(bytearray(self.torch_generator), dtype=torch.uint8))
         kind, keys, *rest = self.numpy_generator
         np.random.set_state((kind, np.frombuffer(keys, dtype=np.uint32), *rest))

@@ -1,4 +1,4 @@
-"""The page of `gill-bench report --html` and `Run.page`: gathered here from the parts that know it."""
+"""The page of `gill-bench report --html` and `Run.page`: its content is gathered from the runs' directories here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from gill_bench.analysis.galleries import galleries, model_tests, record_of
+from gill_bench.analysis.intervals import StoredIntervals
+from gill_bench.cards.find import Cards
+from gill_bench.errors import InputError
+from gill_bench.reporting import tables_for
+from gill_bench.reporting.page.build import PageContent, write_page
+from gill_bench.rundir.reader import RunReader
 
 
 def write_report_page(
@@ -15,29 +23,21 @@ def write_report_page(
     tables: Sequence[str] = (),
     data: str | None = None,
 ) -> Path:
-    """Write the page of runs taken together.
+    """Write the page of one run, or of several runs taken together.
 
     Args:
-        runs: Their folders.
-        folder: Of the page; None for `page` in the first run.
+        runs: The folders of the runs.
+        folder: The folder of the page; None for `page` in the first run's folder.
         card_folders: Additional folders of cards.
-        tables: Names of layouts; all that fit, if none.
-        data: Where the runs' data is now; None where it was.
+        tables: Names of layouts; by default all that show something.
+        data: Where the runs' data is now; None for where it was when the runs were made.
 
     Returns:
-        The file to open.
+        The file to open in a browser.
 
     Raises:
-        InputError: A run is none or was not scored, or the folder has something else in it.
+        InputError: A folder holds no run, or one that was not scored, or the page's folder holds something else.
     """
-    from gill_bench.analysis.galleries import galleries, model_tests, record_of
-    from gill_bench.analysis.intervals import StoredIntervals
-    from gill_bench.cards.find import Cards
-    from gill_bench.errors import InputError
-    from gill_bench.reporting import tables_for
-    from gill_bench.reporting.page import PageContent, write_page
-    from gill_bench.rundir.reader import RunReader
-
     if not runs:
         raise InputError("no run is given; name the folder of a run, for example: gill-bench report runs/NAME --html")
     page = folder or runs[0] / "page"
@@ -46,14 +46,14 @@ def write_report_page(
     if folder is None and page.is_symlink():
         raise InputError(f"{page}: a symbolic link, which is not followed; name the page's folder with --html=DIR")
     cards = Cards(card_folders)
-    stored = [RunReader.open(run) for run in runs]
-    records = [record_of(run) for run in stored]
+    readers = [RunReader.open(run) for run in runs]
+    records = [record_of(reader) for reader in readers]
     with _without_collector():
-        compared = tables_for(runs, cards, tables or None, compare=True, intervals=StoredIntervals(stored))
+        compared = tables_for(runs, cards, tables or None, compare=True, intervals=StoredIntervals(readers))
         content = PageContent(
             compared,
-            galleries(stored, data),
-            model_tests(stored),
+            galleries(readers, data),
+            model_tests(readers),
             records,
             {card.name: card.title for card in cards.models()},
             tables_for(runs, cards, tables or None),
@@ -64,9 +64,9 @@ def write_report_page(
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Keep Python's garbage collector from going through a run's millions of small values again and again.
+    """Switch Python's garbage collector off, which would go through a run's millions of small values again and again.
 
-    None of them is part of a cycle, so that all are freed without it; it takes a third of the time.
+    None of these values is part of a cycle: all are freed without the collector, which saves a third of the time.
     """
     was_on = gc.isenabled()
     gc.disable()
