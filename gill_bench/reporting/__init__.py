@@ -21,7 +21,10 @@ FIGURE_FORMATS = tuple(format.name for format in BINARY_FORMATS if format.is_fig
 """Names of the formats that draw one figure."""
 FILE_FORMATS = (*FORMATS, *(format.name for format in BINARY_FORMATS))
 """Names of the formats that `render_file` writes: all of them."""
-SUFFIXES = {format.suffix: format.name for format in (*TEXT_FORMATS, *BINARY_FORMATS) if format.suffix}
+SUFFIXES = {
+    **{format.suffix: format.name for format in TEXT_FORMATS if format.suffix},
+    **{format.suffix: format.name for format in BINARY_FORMATS if format.suffix},
+}
 """The name of the format that the ending of a file's name stands for."""
 
 __all__ = ["FIGURE_FORMATS", "FILE_FORMATS", "FORMATS", "SUFFIXES", "render", "render_file", "tables_for"]

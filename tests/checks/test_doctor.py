@@ -135,9 +135,9 @@ FORMS = [
         "returned a picture of mode F, expected RGB of 8 bits; scale it first",
     ),
     (
-        pictures(lambda one: GeneratedImage(np.asarray(one.image))),
+        pictures(lambda one: GeneratedImage(np.asarray(one.image))),  # type: ignore[arg-type]
         "a NumPy array .* in a GeneratedImage, expected a PIL",
-    ),  # type: ignore[arg-type]
+    ),
     (pictures(lambda one: GeneratedImage(one.image.convert("L"))), "expected an RGB picture, found mode L"),
     (pictures(lambda one: GeneratedImage(one.image, truncated=0)), "expected a bool in truncated, found int"),  # type: ignore[arg-type]
     (
