@@ -237,7 +237,7 @@ def load_run(folder: Path | str) -> Run:
 
 
 def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
-    """Is the second better than the first? One row per metric (`gill_bench.analysis.comparisons.Comparison`).
+    """Is the second better than the first? One row per metric (`gill_bench.analysis.compare.Comparison`).
 
     Args:
         first: A run directory, or one of its models as "RUN:MODEL".
@@ -260,7 +260,7 @@ def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
         rows.append(row)
     # Of nothing but None pandas would make objects.
     frame = pd.DataFrame(rows).astype({"p_mcnemar": float, "effect_size": float, "better": "boolean"})
-    frame.attrs.update(left_out=[asdict(one) for one in found.left_out], lone=list(found.lone))
+    frame.attrs.update(left_out=[asdict(one) for one in found.left_out], lone=list(found.unmatched))
     return frame
 
 

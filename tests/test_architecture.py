@@ -76,8 +76,6 @@ KNOWN = {
     ("rundir.verify_results", "scoring.features"),
     ("weights.find", "mini.embedded"),
     ("generation.timing", "generation.generate"),
-    ("metrics.backbones.lpips", "metrics.lpips"),
-    ("metrics.backbones.clip", "metrics.clip_similarity"),
     ("models.causal_lm.model", "models.causal_lm"),
     ("models.clip.retriever", "models.clip"),
     ("models.fromage.model", "models.fromage"),

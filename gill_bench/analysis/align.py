@@ -1,4 +1,4 @@
-"""Which values of two cells are compared: those of examples and seeds that both have. What is not is listed."""
+"""Aligning two cells: values of the examples and seeds that both have, and notes on everything that is left out."""
 
 from __future__ import annotations
 
@@ -16,60 +16,62 @@ from gill_bench.rundir.signatures import describe_differences, signature_differe
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ROUNDING = 1e-5  # of the largest value: float32 networks in other batches or on another machine; 2e-6 was seen
-_DRAWN = {"examples"}  # fields of a signature that say which examples were asked, not how
+# Relative to the largest value. float32 networks round differently in other batches or on another machine; differences
+# of up to 2e-6 were seen.
+ROUNDING = 1e-5
+_SELECTING_FIELDS = {"examples"}  # fields of a signature that say which examples were scored, not how
 
 
 @dataclass(frozen=True)
-class StoredCell:
-    """One side's outputs, each file read when it is first needed, once for all metrics.
+class ComparedCell:
+    """One side of a comparison; each file is read when it is first needed, once for all metrics.
 
     Attributes:
-        run: The run.
-        place: In it.
+        run: The run that holds the cell.
+        key: The cell's key in the run.
     """
 
     run: RunReader
-    place: CellKey
+    key: CellKey
 
     @property
     def clusters(self) -> Mapping[str, str]:
-        """Of each example."""
-        return self.run.clusters(self.place)
+        """The cluster of each example."""
+        return self.run.clusters(self.key)
 
     @property
     def files(self) -> Mapping[tuple[str, int], str]:
-        """(example, seed) to the picture, or to the folder of its unit."""
+        """By (example, seed): the file of the picture, or the unit's folder for other outputs."""
         return self._outputs[0]
 
     @property
     def prompts(self) -> Mapping[str, object]:
-        """What each example was asked with, as far as it is text."""
+        """By example: the prompt that the model was given, with pictures by their ids."""
         return self._outputs[1]
 
     @cached_property
     def _outputs(self) -> tuple[dict[tuple[str, int], str], dict[str, object]]:
         files: dict[tuple[str, int], str] = {}
         prompts: dict[str, object] = {}
-        for sample in self.run.samples(self.place):
+        for sample in self.run.samples(self.key):
             files[sample.key] = str(sample.picture or f"{sample.folder}/")
             prompts[sample.key[0]] = sample.record.get("prompt")
         return files, prompts
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
-    """The values of both sides.
+class AlignedValues:
+    """The values of two cells in one metric, example by example.
 
     Attributes:
-        examples: N of them, in the order of the first side.
-        seeds: Of the first and of the second side; the same, if they share any.
-        first: (N, seeds) values.
-        second: (N, seeds) values.
-        only_first: Examples that the second has no value of.
-        only_second: Examples that the first has no value of.
-        incomplete: Examples that both have, but one of them not with all its seeds.
-        notes: Sentences about what is not compared, and why.
+        examples: Ids of the N compared examples, in the order of the first side.
+        seeds: Seeds of the first side and of the second side; the same seeds if the sides share any.
+        first: Values of the first side, (N, seeds).
+        second: Values of the second side, (N, seeds).
+        only_first: Examples that only the first side has a value for.
+        only_second: Examples that only the second side has a value for.
+        incomplete: Examples that are not compared because one side lacks some of their seeds.
+        notes: Sentences that say which values are not compared, and why.
     """
 
     examples: tuple[str, ...]
@@ -83,25 +85,31 @@ class Matched:
 
     @property
     def paired_seeds(self) -> bool:
-        """Whether both sides were made with the same seeds, so that each pair has the same noise."""
+        """Whether both sides have the same seeds, so that the two outputs of each pair come from the same noise."""
         return self.seeds[0] == self.seeds[1]
 
 
-def align_examples(cells: tuple[StoredCell, StoredCell], values: tuple[Values, Values], metric: str) -> Matched:
-    """Join two cells by example, over the seeds that both have; if they share none, over all seeds of each.
+def align_examples(
+    cells: tuple[ComparedCell, ComparedCell], values: tuple[Values, Values], metric: str
+) -> AlignedValues:
+    """Align two cells by example, over the seeds that both have; if they share no seed, over all seeds of each side.
 
     Raises:
         InputError: The metric was computed in two ways, or a value is not finite.
     """
-    same = _same_examples(cells, values, metric)
-    by_seed = [one.by_seed for one in values]
+    same_examples = _scored_same_examples(cells, values, metric)
+    by_seed = [side.by_seed for side in values]
     shared = tuple(seed for seed in by_seed[0] if seed in by_seed[1])
     seeds = (shared, shared) if shared else (tuple(by_seed[0]), tuple(by_seed[1]))
-    tables = [[each[seed] for seed in chosen] for each, chosen in zip(by_seed, seeds, strict=True)]
-    there = [dict.fromkeys(name for column in table for name in column) for table in tables]
-    whole = [{name for name in names if all(name in c for c in t)} for names, t in zip(there, tables, strict=True)]
-    both = [name for name in there[0] if name in there[1]]
-    examples = tuple(name for name in both if name in whole[0] and name in whole[1])
+    # Of each side: a dictionary of values by example for each seed; the examples with any value, and with all values.
+    tables = [[side[seed] for seed in chosen] for side, chosen in zip(by_seed, seeds, strict=True)]
+    scored = [dict.fromkeys(name for column in table for name in column) for table in tables]
+    complete = [
+        {name for name in names if all(name in column for column in table)}
+        for names, table in zip(scored, tables, strict=True)
+    ]
+    both = [name for name in scored[0] if name in scored[1]]
+    examples = tuple(name for name in both if name in complete[0] and name in complete[1])
     arrays = [
         np.array([column[name] for name in examples for column in table], dtype=np.float64).reshape(-1, len(table))
         for table in tables
@@ -110,88 +118,91 @@ def align_examples(cells: tuple[StoredCell, StoredCell], values: tuple[Values, V
         if not np.isfinite(array).all():
             row = int(np.argwhere(~np.isfinite(array))[0, 0])
             raise InputError(
-                f"{cell.run.folder}: {'/'.join(cell.place)} {metric}: the value of example {examples[row]} is not a"
+                f"{cell.run.folder}: {'/'.join(cell.key)} {metric}: the value of example {examples[row]} is not a"
                 f" finite number; score it again with: {command('score', cell.run.folder)}"
             )
-    return Matched(
+    return AlignedValues(
         examples,
         seeds,
         arrays[0],
         arrays[1],
-        tuple(name for name in there[0] if name not in there[1]),
-        tuple(name for name in there[1] if name not in there[0]),
-        tuple(name for name in both if name not in whole[0] or name not in whole[1]),
+        tuple(name for name in scored[0] if name not in scored[1]),
+        tuple(name for name in scored[1] if name not in scored[0]),
+        tuple(name for name in both if name not in complete[0] or name not in complete[1]),
         (
-            *([] if same else _other_examples(cells, examples)),
-            *_seed_notes(by_seed, shared),
-            *_failures(cells, metric),
+            *([] if same_examples else _notes_on_examples(cells, examples)),
+            *_notes_on_seeds(by_seed, shared),
+            *_notes_on_lost_outputs(cells, metric),
         ),
     )
 
 
-def _same_examples(cells: tuple[StoredCell, StoredCell], values: tuple[Values, Values], metric: str) -> bool:
-    """Whether both sides were asked the same examples; refuses two ways of computing."""
-    first, second = (one.signature for one in values)
+def _scored_same_examples(cells: tuple[ComparedCell, ComparedCell], values: tuple[Values, Values], metric: str) -> bool:
+    """Whether both cells were scored over the same selection of examples; raises if they were scored in two ways."""
+    first, second = (side.signature for side in values)
     if first == second:
         return True
-    fields = signature_differences(first, second)
-    if all(name in _DRAWN or (name == "data" and _another_split(a, b)) for name, a, b in fields):
+    differences = signature_differences(first, second)
+    if all(
+        name in _SELECTING_FIELDS or (name == "data" and _differ_in_split(one, other))
+        for name, one, other in differences
+    ):
         return False
     raise InputError(
-        f"{'/'.join(cells[0].place)} and {'/'.join(cells[1].place)}, {metric}: computed in two ways, so that no"
+        f"{'/'.join(cells[0].key)} and {'/'.join(cells[1].key)}, {metric}: computed in two ways, so that no"
         f" difference means anything: {describe_differences(first, second)}"
     )
 
 
-def _other_examples(cells: tuple[StoredCell, StoredCell], examples: Sequence[str]) -> list[str]:
-    """Notes for sides that were asked other examples, as with another --limit."""
-    found = ["the sides were asked other examples: what they share is compared"]
-    other = sum(cells[0].prompts.get(name) != cells[1].prompts.get(name) for name in examples)
-    return [*found, f"{other} of the shared examples were asked with another prompt"] if other else found
+def _notes_on_examples(cells: tuple[ComparedCell, ComparedCell], examples: Sequence[str]) -> list[str]:
+    """Notes on sides that were given different selections of examples, as with another --limit."""
+    notes = ["the sides were given different examples: only the shared examples are compared"]
+    changed = sum(cells[0].prompts.get(name) != cells[1].prompts.get(name) for name in examples)
+    return [*notes, f"{changed} of the shared examples had different prompts on the two sides"] if changed else notes
 
 
-def _another_split(first: str, second: str) -> bool:
+def _differ_in_split(first: str, second: str) -> bool:
     """Whether two names of data, such as vist/val and vist/test, differ in the split alone."""
     return first.rpartition("/")[0] == second.rpartition("/")[0] != ""
 
 
-def _seed_notes(by_seed: Sequence[Mapping[int, object]], shared: tuple[int, ...]) -> list[str]:
+def _notes_on_seeds(by_seed: Sequence[Mapping[int, object]], shared: tuple[int, ...]) -> list[str]:
     if not shared:
         return ["the sides share no seed, so that their noise differs: means over the seeds of each are compared"]
-    lone = [[seed for seed in each if seed not in shared] for each in by_seed]
+    unmatched = [[seed for seed in side if seed not in shared] for side in by_seed]
     return [
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} of {name} left out: {other} does not have"
         f" {'them' if len(seeds) > 1 else 'it'}"
-        for name, other, seeds in zip("AB", "BA", lone, strict=True)
+        for name, other, seeds in zip("AB", "BA", unmatched, strict=True)
         if seeds
     ]
 
 
-def _failures(cells: tuple[StoredCell, StoredCell], metric: str) -> list[str]:
-    found = []
+def _notes_on_lost_outputs(cells: tuple[ComparedCell, ComparedCell], metric: str) -> list[str]:
+    notes = []
     for name, cell in zip("AB", cells, strict=True):
-        rows = cell.run.rows[cell.place, metric]
-        for what, most in (
+        rows = cell.run.rows[cell.key, metric]
+        for outcome, most in (
             ("failed", max(row.n_failed for row in rows)),
             ("were refused", max(row.n_refused for row in rows)),
             ("are not made yet", max(row.n_not_made for row in rows)),
             ("could not be asked (data missing)", max(row.n_missing for row in rows)),
         ):
             if most:
-                found.append(f"{most} of {rows[0].n_expected} examples {what} in {name}")
-    return found
+                notes.append(f"{most} of {rows[0].n_expected} examples {outcome} in {name}")
+    return notes
 
 
-def differences_of(matched: Matched) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Second minus first of each example, means over seeds; 0 where they differ by rounding alone."""
-    first, second = matched.first.mean(axis=1), matched.second.mean(axis=1)
-    found: np.ndarray[tuple[int], np.dtype[np.float64]] = second - first
-    found[np.abs(found) <= ROUNDING * max(np.abs(first).max(), np.abs(second).max())] = 0.0
-    return found
+def differences_of(aligned: AlignedValues) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Second side minus first side of each example (N,), means over seeds; 0 where only rounding differs."""
+    first, second = aligned.first.mean(axis=1), aligned.second.mean(axis=1)
+    differences: np.ndarray[tuple[int], np.dtype[np.float64]] = second - first
+    differences[np.abs(differences) <= ROUNDING * max(np.abs(first).max(), np.abs(second).max())] = 0.0
+    return differences
 
 
-def largest_changes(matched: Matched, count: int) -> list[int]:
-    """The places of the examples whose means differ most, largest first; none whose means are equal."""
-    change = np.abs(differences_of(matched))
+def largest_changes(aligned: AlignedValues, count: int) -> list[int]:
+    """Row numbers of at most `count` examples whose means differ, largest difference first."""
+    change = np.abs(differences_of(aligned))
     order = np.argsort(-change, kind="stable")[:count]
-    return [int(place) for place in order if change[place] > 0]
+    return [int(row) for row in order if change[row] > 0]

@@ -1,7 +1,7 @@
-"""What pages show of runs: every stored output beside what the model was given, the target, and the tests of models.
+"""Galleries: each stored output beside the prompt, the target, and the tests of models.
 
-Texts and the order of pictures come from the stored samples, which hold what the model was given. The data only adds
-what they do not hold: the pictures themselves, reference texts, and the order of the examples.
+Prompts come from the stored samples, which hold the texts and the ids of the pictures that a model was given. The data
+set adds the pictures themselves, reference texts, and the order of the examples.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gill_bench.analysis.compare import Side, compare_stored
-from gill_bench.analysis.gallery import (
+from gill_bench.analysis.gallery_records import (
     ExampleScores,
     Gallery,
     GalleryExample,
@@ -26,22 +26,28 @@ from gill_bench.analysis.gallery import (
 )
 from gill_bench.datasets import Example, Picture, dataset
 from gill_bench.errors import InputError
+from gill_bench.planning.cells import Cell, plan_cell
 from gill_bench.planning.resolved import data_folder
 from gill_bench.progress import say
 from gill_bench.rundir.folder import read_sessions, task_from_entry
 from gill_bench.rundir.reader import CellKey, RunReader
 from gill_bench.rundir.rows import Outcome, Unmade
+from gill_bench.rundir.units import read_samples
 from gill_bench.statistics.significance import holm
+from gill_bench.storage.images import load_image
 
-_MOST_LISTED = 3  # of ranked texts
-_WORDS: Mapping[Outcome, str] = {"failed": "failed", "refused": "refused", "not made": "not made yet"}
-_NO_EXAMPLE = ("candidate ", "reference ")  # pictures that are listed among what is missing
-_RIGHT = "gt_index"  # the fact that says which of an example's answers is right, where they are to be ranked
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_MOST_RANKED_TEXTS = 3  # that are listed of an example
+_OUTCOME_WORDS: Mapping[Outcome, str] = {"failed": "failed", "refused": "refused", "not made": "not made yet"}
+_NOT_EXAMPLES = ("candidate ", "reference ")  # how the names of pictures begin among the names of missing examples
+_RIGHT_ANSWER = "gt_index"  # the fact that says which of an example's ranked answers is right
 
 
 @dataclass(frozen=True)
 class _Data:
-    """What a task's data adds; empty where it is not at hand."""
+    """The examples and pictures of a task's data set; empty where the data was not found."""
 
     examples: Mapping[str, Example]
     pictures: Mapping[str, Picture]
@@ -50,87 +56,87 @@ class _Data:
 
 
 def galleries(runs: Sequence[RunReader], data: str | None = None) -> Iterator[Gallery]:
-    """The galleries of runs taken together, one per task and context, one at a time in memory.
+    """Yield the galleries of several runs taken together, one for each task and context.
+
+    Only one gallery is held in memory at a time.
 
     Args:
-        runs: Scored runs; of a sample that several have, the first counts.
-        data: Where the data is now; None where it was. What is not there is left out, and the gallery says so.
+        runs: Scored runs. Where several runs have the same sample, the sample of the first run is shown.
+        data: Folder of the data; None looks where the run found it. Pictures that are not found are left out, and the
+            gallery's note says so.
     """
-    known: dict[str, _Data] = {}
-    for (task, context), places in _contexts(runs).items():
-        run, place = places[0]
-        name = next(cell["task_as"] for cell in run.spec["cells"] if _place(cell) == place)
-        if name not in known:
-            known = {name: _read_data(run, name, data)}
-        made = _gallery(task, context, places, known[name])
-        if made.examples:
-            yield made
+    loaded: dict[str, _Data] = {}
+    for (task, context), cells in _cells_of_contexts(runs).items():
+        run, key = cells[0]
+        entry_name = next(cell["task_as"] for cell in run.spec["cells"] if _key_of(cell) == key)
+        if entry_name not in loaded:
+            loaded = {entry_name: _read_data(run, entry_name, data)}
+        gallery = _gallery(task, context, cells, loaded[entry_name])
+        if gallery.examples:
+            yield gallery
 
 
 def model_tests(runs: Sequence[RunReader]) -> list[ModelTest]:
-    """Every pair of models in every metric with values of single examples; Holm over the tests of a task.
+    """Test every pair of models in every metric with values of single examples; Holm over the tests of a task.
 
-    A pair that cannot be compared (nothing in common, computed in two ways) has none.
+    Pairs that cannot be compared (no example in common, metrics computed in two ways) are left out.
     """
-    at = {place: run for run in reversed(runs) for place, _ in run.rows}
-    models = {(at[place].folder, place[1]): at[place] for place in sorted(at)}
-    found: list[ModelTest] = []
+    run_of_cell = {key: run for run in reversed(runs) for key, _ in run.rows}
+    models = {(run_of_cell[key].folder, key[1]): run_of_cell[key] for key in sorted(run_of_cell)}
+    tests: list[ModelTest] = []
     for first, second in combinations(models, 2):
         if first[1] == second[1]:
             continue
         try:
-            compared = compare_stored((models[first], models[second]), Side(*first), Side(*second), shown=0)
+            comparisons = compare_stored((models[first], models[second]), Side(*first), Side(*second), shown=0)
         except InputError:
             continue
-        found += [
-            ModelTest(one.task, one.context, one.metric, one.models, one.difference, one.p, one.p, one.better)
-            for one in compared
+        tests += [
+            ModelTest(each.task, each.context, each.metric, each.models, each.difference, each.p, each.p, each.better)
+            for each in comparisons
         ]
     adjusted: list[ModelTest] = []
-    for task in dict.fromkeys(one.task for one in found):
-        own = [one for one in found if one.task == task]
-        adjusted += [replace(one, p_holm=p) for one, p in zip(own, holm([one.p for one in own]), strict=True)]
+    for task in dict.fromkeys(test.task for test in tests):
+        of_task = [test for test in tests if test.task == task]
+        p_values = holm([test.p for test in of_task])
+        adjusted += [replace(test, p_holm=p) for test, p in zip(of_task, p_values, strict=True)]
     return adjusted
 
 
 def record_of(run: RunReader) -> RunRecord:
-    """Where a run's numbers come from.
+    """The provenance of a run's numbers.
 
     Raises:
         InputError: env.json is damaged.
     """
     sessions = read_sessions(run.folder)
-    missing = [(one.task, one.example, one.reason) for one in run.results.missing]
+    missing = [(item.task, item.example, item.reason) for item in run.results.missing]
     failed = [
-        (item.task, item.model, item.context, name, f"{_WORDS[item.outcome]}: {_with_place(item)}", item.record)
+        (item.task, item.model, item.context, name, f"{_OUTCOME_WORDS[item.outcome]}: {_with_place(item)}", item.record)
         for item in run.results.unmade
         if item.reason
         for name in item.examples
     ]
-    return RunRecord(_name_of(run.folder), run.spec, sessions, missing, failed)
+    # The name of "." is that of the folder for which it stands.
+    return RunRecord(run.folder.name or run.folder.resolve().name, run.spec, sessions, missing, failed)
 
 
-def _name_of(folder: Path) -> str:
-    """Its last part; of "." that of the folder that it stands for."""
-    return folder.name or folder.resolve().name
+def _key_of(entry: Mapping[str, Any]) -> CellKey:
+    return entry["task"], entry["model"], entry["context"]
 
 
-def _place(cell: Mapping[str, Any]) -> CellKey:
-    return cell["task"], cell["model"], cell["context"]
-
-
-def _contexts(runs: Sequence[RunReader]) -> dict[tuple[str, str], list[tuple[RunReader, CellKey]]]:
-    """The scored cells of each task and context."""
-    found: dict[tuple[str, str], list[tuple[RunReader, CellKey]]] = {}
+def _cells_of_contexts(runs: Sequence[RunReader]) -> dict[tuple[str, str], list[tuple[RunReader, CellKey]]]:
+    """The scored cells of each (task, context), in the order of their names."""
+    cells: dict[tuple[str, str], list[tuple[RunReader, CellKey]]] = {}
     for run in runs:
-        for place in dict.fromkeys(place for place, _ in run.rows):
-            if any(_place(cell) == place for cell in run.spec["cells"]):
-                found.setdefault((place[0], place[2]), []).append((run, place))
-    return dict(sorted(found.items(), key=lambda item: (item[0][0], _counting(item[0][1]))))
+        for key in dict.fromkeys(key for key, _ in run.rows):
+            if any(_key_of(entry) == key for entry in run.spec["cells"]):
+                cells.setdefault((key[0], key[2]), []).append((run, key))
+    return dict(sorted(cells.items(), key=lambda item: (item[0][0], _natural_order(item[0][1]))))
 
 
-def _counting(name: str) -> list[tuple[int, str]]:
-    """A key that sorts 2-rounds before 10-rounds."""
+def _natural_order(name: str) -> list[tuple[int, str]]:
+    """A sorting key that puts 2-rounds before 10-rounds."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", name)]
 
 
@@ -138,70 +144,71 @@ def _read_data(run: RunReader, name: str, data: str | None) -> _Data:
     entry = run.spec["tasks"][name]
     title = str(entry["card"].get("title", entry["card"]["name"]))
     try:
-        asked = task_from_entry(run.folder, entry, data)
-        card = asked["card"]
-        loaded = dataset(card.data.format).load(data_folder(card, asked["data"]), card.data.split, card.data.options)
+        task = task_from_entry(run.folder, entry, data)
+        card = task["card"]
+        loaded = dataset(card.data.format).load(data_folder(card, task["data"]), card.data.split, card.data.options)
     except InputError as error:
         say(f"warning: {card_name(entry)}: without pictures of the data: {error}")
         return _Data({}, {}, title, "The data was not found where it was: pictures and references of it are left out.")
-    pictures = {picture.id: picture for one in loaded.examples for picture in one.pictures}
+    pictures = {picture.id: picture for example in loaded.examples for picture in example.pictures}
     pictures |= {picture.id: picture for picture in loaded.candidates}
-    return _Data({one.id: one for one in loaded.examples}, pictures, title)
+    return _Data({example.id: example for example in loaded.examples}, pictures, title)
 
 
 def card_name(entry: Mapping[str, Any]) -> str:
-    """The task's name in a spec's entry."""
+    """The name of the card in a task's entry of spec.json."""
     return str(entry["card"]["name"])
 
 
-def _gallery(task: str, context: str, places: Sequence[tuple[RunReader, CellKey]], data: _Data) -> Gallery:
+def _gallery(task: str, context: str, cells: Sequence[tuple[RunReader, CellKey]], data: _Data) -> Gallery:
     records: dict[str, Mapping[str, Any]] = {}
     outputs: dict[str, dict[str, dict[int, ShownOutput]]] = {}
-    for run, place in places:
-        for sample in run.samples(place):
+    for run, key in cells:
+        for sample in run.samples(key):
             example, seed = sample.key
             records.setdefault(example, sample.record)
             answers = data.examples[example].answers if example in data.examples else ()
             marks = tuple(name for name in ("flagged", "truncated") if sample.record.get(name))
-            shown = ShownOutput(
-                seed, sample.picture, in_words(sample.record.get("output", {}), answers), marks, sample.sha256
-            )
-            outputs.setdefault(example, {}).setdefault(place[1], {}).setdefault(seed, shown)
-    scores = _scores(places)
-    lost = _lost(places, outputs)
-    # Where nothing is stored but values are known (searches, rules), the examples are those with values.
-    scored = (name for one in scores for seeds in one.by_model.values() for each in seeds.values() for name in each)
+            text = in_words(sample.record.get("output", {}), answers)
+            shown = ShownOutput(seed, sample.picture, text, marks, sample.sha256)
+            outputs.setdefault(example, {}).setdefault(key[1], {}).setdefault(seed, shown)
+    scores = _scores(cells)
+    lost = _lost(cells, outputs)
+    # Searches and rules store no samples; their examples are those with values.
+    scored = (
+        name for metric in scores for seeds in metric.by_model.values() for each in seeds.values() for name in each
+    )
     names = dict.fromkeys([*records, *scored, *lost])
     order = {name: number for number, name in enumerate(data.examples)}
     examples = [
         replace(_gallery_example(name, records.get(name, {}), outputs.get(name, {}), data), lost=lost.get(name, {}))
         for name in sorted(
-            names, key=lambda name: (order[name], []) if name in order else (len(order), _counting(name))
+            names, key=lambda name: (order[name], []) if name in order else (len(order), _natural_order(name))
         )
     ]
-    models = tuple(dict.fromkeys(place[1] for _, place in places))
+    models = tuple(dict.fromkeys(key[1] for _, key in cells))
     return Gallery(task, data.title, context, models, examples, scores, data.note)
 
 
 def _lost(
-    places: Sequence[tuple[RunReader, CellKey]], outputs: Mapping[str, Mapping[str, object]]
+    cells: Sequence[tuple[RunReader, CellKey]], outputs: Mapping[str, Mapping[str, object]]
 ) -> dict[str, dict[str, tuple[Lost, ...]]]:
-    """By example and model what has no output, and why; an example whose data is missing lacks for every model."""
-    found: dict[str, dict[str, tuple[Lost, ...]]] = {}
-    for run, place in places:
-        task, model, _ = place
+    """By example and model, the seeds without output; an example whose data is missing lacks outputs of every model."""
+    lost_of: dict[str, dict[str, tuple[Lost, ...]]] = {}
+    for run, key in cells:
+        task, model, _ = key
         for item in run.results.unmade:
-            if (item.task, item.model, item.context) == place:
-                lost = Lost(_WORDS[item.outcome], item.seeds, _with_place(item))
+            if (item.task, item.model, item.context) == key:
+                lost = Lost(_OUTCOME_WORDS[item.outcome], item.seeds, _with_place(item))
                 for name in item.examples:
-                    of_model = found.setdefault(name, {})
+                    of_model = lost_of.setdefault(name, {})
                     of_model[model] = (*of_model.get(model, ()), lost)
         for missing in run.results.missing:
             name = missing.example
-            shown = model in outputs.get(name, {}) or model in found.get(name, {})
-            if missing.task == task and not shown and not name.startswith(_NO_EXAMPLE):
-                found.setdefault(name, {})[model] = (Lost("missing", (), missing.reason),)
-    return found
+            known = model in outputs.get(name, {}) or model in lost_of.get(name, {})
+            if missing.task == task and not known and not name.startswith(_NOT_EXAMPLES):
+                lost_of.setdefault(name, {})[model] = (Lost("missing", (), missing.reason),)
+    return lost_of
 
 
 def _with_place(item: Unmade) -> str:
@@ -221,40 +228,42 @@ def _gallery_example(
         str(record.get("cluster") or (example.cluster if example is not None else name)),
         tuple(prompt),
         _picture(target, data) if target else None,
-        _references(example) if example is not None else (),
+        _right_answers(example) if example is not None else (),
         example.facts if example is not None else {},
-        {model: tuple(made[seed] for seed in sorted(made)) for model, made in outputs.items()},
+        {model: tuple(by_seed[seed] for seed in sorted(by_seed)) for model, by_seed in outputs.items()},
     )
 
 
-def _references(example: Example) -> tuple[str, ...]:
-    """The texts that are right: all answers, or the one that is to be ranked first."""
-    if _RIGHT not in example.facts:
+def _right_answers(example: Example) -> tuple[str, ...]:
+    """The right texts: all answers of the example, or the single right one where answers are ranked."""
+    if _RIGHT_ANSWER not in example.facts:
         return example.answers
-    return example.answers[int(example.facts[_RIGHT]) :][:1]
+    return example.answers[int(example.facts[_RIGHT_ANSWER]) :][:1]
 
 
 def _picture(name: str, data: _Data) -> PictureFile:
-    found = data.pictures.get(name)
-    return PictureFile(name, found.file if found is not None else None)
+    picture = data.pictures.get(name)
+    return PictureFile(name, picture.file if picture is not None else None)
 
 
-def _scores(places: Sequence[tuple[RunReader, CellKey]]) -> list[ExampleScores]:
+def _scores(cells: Sequence[tuple[RunReader, CellKey]]) -> list[ExampleScores]:
     by_metric: dict[str, dict[str, dict[int, dict[str, float]]]] = {}
     directions: dict[str, bool] = {}
-    for run, place in places:
-        for metric in (metric for other, metric in run.rows if other == place):
-            values = run.values(place, metric)
+    for run, key in cells:
+        for metric in (metric for other, metric in run.rows if other == key):
+            values = run.values(key, metric)
             if values is not None:
                 directions[metric] = values.higher_is_better
-                own = by_metric.setdefault(metric, {}).setdefault(place[1], {})
-                for seed, each in values.by_seed.items():
-                    own.setdefault(seed, each)
+                of_model = by_metric.setdefault(metric, {}).setdefault(key[1], {})
+                for seed, by_example in values.by_seed.items():
+                    of_model.setdefault(seed, by_example)
     return [ExampleScores(metric, directions[metric], by_model) for metric, by_model in by_metric.items()]
 
 
 def in_words(output: Mapping[str, Any], answers: Sequence[str]) -> str | None:
-    """Stored values as a reader wants them: a text as it is, scores of given texts as the best of them; None of none.
+    """The stored values of an output as a reader wants them; None if there are none.
+
+    A text stays as it is. Scores of ranked answers become the best answers with their scores.
 
     >>> in_words({"text": " two dogs"}, ())
     ' two dogs'
@@ -266,12 +275,71 @@ def in_words(output: Mapping[str, Any], answers: Sequence[str]) -> str | None:
         if isinstance(value, str):
             parts.append(value if key == "text" else f"{key}: {value}")
         elif isinstance(value, list):
-            listed = list(enumerate(value))
             if len(value) == len(answers):
-                best = sorted(listed, key=lambda item: -item[1])[:_MOST_LISTED]
-                parts.append("; ".join(f"{answers[place]} ({score:.4g})" for place, score in best))
+                best = sorted(enumerate(value), key=lambda item: -item[1])[:_MOST_RANKED_TEXTS]
+                parts.append("; ".join(f"{answers[number]} ({score:.4g})" for number, score in best))
             else:
                 parts.append(f"{key}: {len(value)} values")
         else:
             parts.append(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
     return "\n".join(parts) if parts else None
+
+
+@dataclass(frozen=True, slots=True)
+class SheetExample:
+    """One example of a picture sheet, the grid that `gill-bench report --pictures` draws.
+
+    Attributes:
+        example: The example's id.
+        turns: Texts of the example with their pictures, in order; the target picture is None.
+        target: The picture that outputs are compared with; None if the task has none.
+        outputs: The picture that each (model, context) made with one seed.
+    """
+
+    example: str
+    turns: tuple[tuple[str, Image | None], ...]
+    target: Image | None
+    outputs: dict[tuple[str, str], Image]
+
+
+def picture_sheet(run: Path, cells: list[Cell], count: int, seed: int = 0) -> list[SheetExample]:
+    """The first examples of which every cell has a picture, one example of each cluster.
+
+    Args:
+        run: The run directory.
+        cells: Cells of one task.
+        count: The largest number of examples.
+        seed: Seed of the pictures that are shown.
+    """
+    stored = [_generated_pictures(run, cell, seed) for cell in cells]
+    sheet: list[SheetExample] = []
+    clusters: set[str] = set()
+    for example in cells[0].task.examples:
+        if len(sheet) == count:
+            break
+        if example.cluster in clusters or not all(example.id in pictures for pictures in stored):
+            continue
+        clusters.add(example.cluster)
+        turns = tuple(
+            (turn.text, _load(turn.picture.file) if turn.picture and turn.picture != example.target else None)
+            for turn in example.turns
+        )
+        target = _load(example.target.file) if example.target else None
+        outputs = {
+            cell.name[1:]: load_image(pictures[example.id]) for cell, pictures in zip(cells, stored, strict=True)
+        }
+        sheet.append(SheetExample(example.id, turns, target, outputs))
+    return sheet
+
+
+def _generated_pictures(run: Path, cell: Cell, seed: int) -> dict[str, Path]:
+    return {
+        sample.example: cell.folder(run) / name / sample.image
+        for name in plan_cell(cell, run).done
+        for sample in read_samples(cell.folder(run) / name)
+        if sample.seed == seed and sample.image
+    }
+
+
+def _load(file: Path | None) -> Image | None:
+    return None if file is None else load_image(file)

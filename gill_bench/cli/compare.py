@@ -12,7 +12,7 @@ from gill_bench.cli.streams import emit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gill_bench.analysis.comparisons import Comparison, Comparisons
+    from gill_bench.analysis.compare import Comparison, Comparisons
 
 
 def compare(
@@ -49,7 +49,7 @@ def _content(found: Comparisons) -> dict[str, object]:
     return {
         "comparisons": [{**asdict(one), "better": one.better} for one in found],
         "left_out": [asdict(one) for one in found.left_out],
-        "lone": [{"side": side, "what": what} for side, what in found.lone],
+        "lone": [{"side": side, "what": what} for side, what in found.unmatched],
     }
 
 
@@ -60,7 +60,7 @@ def _lines(found: Comparisons) -> Iterator[str]:
         values = " -> ".join("-" if mean is None else f"{mean:.4f}" for mean in left.means)
         yield f"not compared: {left.task} {left.context} {left.metric}, {_models(left.models)}: {values}: {left.reason}"
     for side in "AB":
-        lone = [what for owner, what in found.lone if owner == side]
+        lone = [what for owner, what in found.unmatched if owner == side]
         if lone:
             yield f"only in {side}: {_some(lone)}"
 

@@ -33,37 +33,41 @@ def findings(
       gill-bench run vist --out runs/demo
       gill-bench mini findings runs/demo
     """
-    from gill_bench.analysis.contrasts import contrast
+    from gill_bench.analysis.compare import gain_in_run
     from gill_bench.errors import InputError
-    from gill_bench.evaluate import cells_of
+    from gill_bench.rundir.reader import RunReader
     from gill_bench.storage.json import to_json
 
-    cells = {cell.name[1:]: cell for cell in cells_of(run)}
-    found = [contrast(run, cells, *one) for one in _EXPECTED if one[0] in cells and one[1] in cells]
+    reader = RunReader.open(run)
+    keys = {key[1:]: key for key, _ in reader.rows}
+    found = [
+        (better, than, metric, gain_in_run(reader, keys[better], keys[than], metric))
+        for better, than, metric in _EXPECTED
+        if better in keys and than in keys
+    ]
     if not found:
         raise InputError(f"{run}: has none of the models and contexts that the findings are about")
     if json_:
         rows = [
             {
-                "better": "/".join(one.better),
-                "than": "/".join(one.than),
-                "metric": one.metric,
-                "gain": one.gain.mean,
-                "low": one.gain.low,
-                "high": one.gain.high,
-                "stories": one.gain.n,
-                "clusters": one.gain.clusters,
-                "holds": one.gain.above_zero,
+                "better": "/".join(better),
+                "than": "/".join(than),
+                "metric": metric,
+                "gain": gain.mean,
+                "low": gain.low,
+                "high": gain.high,
+                "stories": gain.n,
+                "clusters": gain.clusters,
+                "holds": gain.above_zero,
             }
-            for one in found
+            for better, than, metric, gain in found
         ]
         emit(to_json(rows, indent=1))
         return 0
-    for one in found:
-        gain = one.gain
+    for better, than, metric, gain in found:
         verdict = "holds" if gain.above_zero else "does not show"
         emit(
-            f"{'/'.join(one.better)} over {'/'.join(one.than)}, {one.metric}: {gain.mean:+.3f}"
+            f"{'/'.join(better)} over {'/'.join(than)}, {metric}: {gain.mean:+.3f}"
             f" [{gain.low:+.3f}, {gain.high:+.3f}], {gain.n} stories in {gain.clusters} sequences: {verdict}"
         )
     return 0

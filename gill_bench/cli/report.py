@@ -146,7 +146,7 @@ def _draw(runs: list[Path], file: Path, count: int, data: str | None) -> None:
     """Draw the grid of one run."""
     import io
 
-    from gill_bench.analysis.picture_sheet import exhibits
+    from gill_bench.analysis.galleries import picture_sheet
     from gill_bench.errors import InputError
     from gill_bench.evaluate import cells_of
     from gill_bench.reporting.grid import GridRow, draw_grid
@@ -157,7 +157,7 @@ def _draw(runs: list[Path], file: Path, count: int, data: str | None) -> None:
     if not file.parent.is_dir():
         raise InputError(f"--pictures {file}: the folder {file.parent} does not exist; create it first")
     cells = cells_of(runs[0], data)
-    shown = exhibits(runs[0], [cell for cell in cells if cell.task is cells[0].task], count)
+    shown = picture_sheet(runs[0], [cell for cell in cells if cell.task is cells[0].task], count)
     if not shown:
         raise InputError(f"{runs[0]}: no example has been done by every model and context yet")
     turns = len(shown[0].turns)

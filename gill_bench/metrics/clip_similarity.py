@@ -74,13 +74,8 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
     """
     check_settings(Settings, settings, NAME)
     folder = need_weights(weights, NAME, _WANTED)
-    config = read_json(folder / "config.json")
-    kind = config.get("model_type")
-    if kind not in ("clip", "clip_vision_model"):
-        raise InputError(f"{folder / 'config.json'}: model_type = {kind!r}, expected 'clip' or 'clip_vision_model'")
-    vision = config.get("vision_config", {}) if kind == "clip" else config
-    width = vision.get("hidden_size", NARROWEST)
-    if backbone != "mini" and isinstance(width, int) and width < NARROWEST:
+    width = _tower_width(folder)
+    if backbone != "mini" and width < NARROWEST:
         raise InputError(
             f"{folder / 'config.json'}: a vision tower of width {width}, which is none of {backbone};"
             " put the published weights there, or choose the small ones with --metric-weights mini"
@@ -99,4 +94,18 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
 
     checked = check_settings(Settings, settings, NAME)
     folder = need_weights(weights, NAME, _WANTED)
-    return load_clip(folder, features=checked.features, dtype=checked.dtype, device=device)
+    name = NAME if _tower_width(folder) >= NARROWEST else f"{NAME}[mini]"
+    return load_clip(folder, features=checked.features, dtype=checked.dtype, device=device, name=name)
+
+
+def _tower_width(folder: Path) -> int:
+    """Width of the vision tower that a CLIP folder's configuration describes; `NARROWEST` if it does not say."""
+    config = read_json(folder / "config.json")
+    model_type = config.get("model_type")
+    if model_type not in ("clip", "clip_vision_model"):
+        raise InputError(
+            f"{folder / 'config.json'}: model_type = {model_type!r}, expected 'clip' or 'clip_vision_model'"
+        )
+    vision = config.get("vision_config", {}) if model_type == "clip" else config
+    width = vision.get("hidden_size", NARROWEST)
+    return width if isinstance(width, int) else NARROWEST

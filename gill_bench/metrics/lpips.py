@@ -32,6 +32,7 @@ _WANTED = "the trunk's file"
 
 kind = "pairs"
 higher_is_better = False
+averaged_per_target = True  # the authors average over the files of pictures, not over stories (protocol 3.1)
 
 
 class Settings(BaseModel):
@@ -105,8 +106,8 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
     path = need_weights(weights, NAME, _WANTED)
     if path.is_dir():
         check(path, settings, "mini")
-        return load_mini(path, MINI_SIZE).to(device)
-    return load_alex(path, checked.version, checked.size).to(device)
+        return load_mini(path, MINI_SIZE, f"{NAME}[mini]").to(device)
+    return load_alex(path, checked.version, checked.size, NAME).to(device)
 
 
 def build_mini(folder: Path, seed: int) -> None:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from gill_bench.metrics.picture import PictureMetric
 
 _REFERENCES_KEPT = 16  # LPIPS features of a 256-pixel picture take some 5 MB
-_PER_TARGET = "lpips"  # the authors average it over files, not over stories (protocol 3.1)
 
 
 @dataclass(frozen=True)
@@ -272,6 +271,6 @@ def _mean(cell: Cell, usable: Sequence[Example], scored: Mapping[str, float], as
         return math.fsum(scored.values()) / len(scored)
     # Outputs are named by target picture: of the stories that share one, the last overwrites the others.
     last = {example.target: scored[example.id] for example in usable if example.id in scored}
-    if asked.spec.name == _PER_TARGET:
+    if getattr(asked.pairs, "averaged_per_target", False):
         return math.fsum(last.values()) / len(last)
     return math.fsum(last[example.target] for example in usable if example.id in scored) / len(scored)

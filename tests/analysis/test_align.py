@@ -1,4 +1,4 @@
-"""What of two cells is compared, from made-up runs."""
+"""Which values of two cells are compared, with made-up runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gill_bench.analysis.compare import Side, compare
-from gill_bench.analysis.comparisons import Comparison
+from gill_bench.analysis.compare import Comparison, Side, compare
 from gill_bench.errors import InputError
 from gill_bench.statistics.significance import mcnemar_p
 from tests.analysis.test_golden import SCORES, made_up
@@ -96,8 +95,8 @@ def test_another_split_and_another_prompt_are_said(tmp_path: Path) -> None:
     assert found.difference.n == 24
     assert set(found.only_first) == {str(name) for name in range(24, 30)}
     assert found.notes[:2] == (
-        "the sides were asked other examples: what they share is compared",
-        "1 of the shared examples were asked with another prompt",
+        "the sides were given different examples: only the shared examples are compared",
+        "1 of the shared examples had different prompts on the two sides",
     )
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gill_bench.analysis.align import Matched, align_examples
-from gill_bench.analysis.compare import Side, compare
-from gill_bench.analysis.comparisons import Comparison
+from gill_bench.analysis.align import AlignedValues, align_examples
+from gill_bench.analysis.compare import Comparison, Side, compare, gain_in_run
 from gill_bench.cli import main
 from gill_bench.errors import InputError
+from gill_bench.rundir.reader import RunReader
 from gill_bench.statistics.bootstrap import paired_interval
 from gill_bench.statistics.significance import holm
 from tests.support.runs import run, seal_again
@@ -49,11 +49,11 @@ def stored(folder: Path, context: str, metric: str) -> dict[str, dict[int, float
 
 
 def test_what_rounding_changes_is_equal(monkeypatch: pytest.MonkeyPatch, both: tuple[Path, Path]) -> None:
-    def rounded(*arguments: Any) -> Matched:
-        matched = align_examples(*arguments)
-        return replace(matched, second=matched.first * (1 + 2e-6))
+    def rounded(*arguments: Any) -> AlignedValues:
+        aligned = align_examples(*arguments)
+        return replace(aligned, second=aligned.first * (1 + 2e-6))
 
-    monkeypatch.setattr("gill_bench.analysis.compare.match", rounded)
+    monkeypatch.setattr("gill_bench.analysis.compare.align_examples", rounded)
     for one in compare(Side(both[0]), Side(both[0])):
         assert (one.wins, one.losses, one.ties, one.p, one.better, one.changes) == (0, 0, 12, 1.0, None, ())
 
@@ -94,7 +94,7 @@ def test_the_same_run_twice_shows_no_difference(both: tuple[Path, Path]) -> None
 def test_another_limit_is_compared_on_what_is_shared(both: tuple[Path, Path], more: Path) -> None:
     for one in compare(Side(both[0]), Side(more)):
         assert (one.only_first, set(one.only_second), one.difference.n) == ((), set(map(str, range(1036, 1044))), 12)
-        assert one.notes == ("the sides were asked other examples: what they share is compared",)
+        assert one.notes == ("the sides were given different examples: only the shared examples are compared",)
 
 
 def test_seeds_of_one_side_are_left_out_and_named(tmp_path: Path, both: tuple[Path, Path]) -> None:
@@ -144,7 +144,7 @@ def test_what_cannot_be_compared_is_said(
     assert [one.metric for one in found] == ["clip-similarity[mini]"]
     [left] = found.left_out
     assert (left.metric, left.reason) == ("lpips[mini]", "no values of single examples in A and B")
-    assert {side for side, _ in found.lone} == {"A"}
+    assert {side for side, _ in found.unmatched} == {"A"}
     assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
     shown = capsys.readouterr().out
     assert "not compared: vist 1-caption lpips[mini]" in shown
@@ -216,3 +216,25 @@ def test_what_is_better_depends_on_the_metric(tmp_path: Path) -> None:
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"this is not the folder of a run"):
         compare(Side(tmp_path), Side(tmp_path))
+
+
+def test_the_gain_inside_a_run_is_the_mean_paired_difference_in_the_good_direction(both: tuple[Path, Path]) -> None:
+    reader = RunReader.open(both[0])
+    keys = {context: ("vist", "noisy", context) for context in ("1-caption", "2-captions", "5-captions")}
+    one, five = (stored(both[0], context, "lpips") for context in ("1-caption", "5-captions"))
+    expected = [sum(one[name].values()) / 2 - sum(five[name].values()) / 2 for name in one]
+    gain = gain_in_run(reader, keys["5-captions"], keys["1-caption"], "lpips")
+    assert (gain.n, gain.clusters) == (12, 6)  # two stories share each photo sequence
+    assert gain.mean == pytest.approx(sum(expected) / 12, abs=1e-12)
+    with pytest.raises(InputError, match="has no noisy/2-captions"):
+        gain_in_run(reader, keys["2-captions"], keys["1-caption"], "lpips")
+    with pytest.raises(InputError, match="no metric 'lpis' of single examples; did you mean 'lpips'"):
+        gain_in_run(reader, keys["5-captions"], keys["1-caption"], "lpis")
+
+
+def test_examples_of_one_cluster_give_no_interval(tmp_path: Path) -> None:
+    run(tmp_path / "run", limit=2, contexts=("1-caption", "5-captions"))
+    with pytest.raises(InputError, match=r"of 1 cluster.* make more with a higher --limit"):
+        gain_in_run(
+            RunReader.open(tmp_path / "run"), ("vist", "noisy", "5-captions"), ("vist", "noisy", "1-caption"), "lpips"
+        )

@@ -119,16 +119,16 @@ def test_a_folder_with_the_vision_tower_alone(folder: Path, tmp_path: Path) -> N
         clip_similarity.load(tmp_path, {}, "cpu")
 
 
-def test_a_small_tower_shows_in_the_name(folder: Path) -> None:
+def test_a_small_tower_shows_in_the_name(folder: Path, tmp_path: Path) -> None:
     from transformers import CLIPVisionModelWithProjection
 
-    from gill_bench.metrics.backbones.clip import ClipSimilarity
-
     assert clip_similarity.load(folder, {}, "cpu").name == "clip-similarity[mini]"
-    with torch.device("meta"):
-        config = CLIPVisionConfig(hidden_size=256, num_attention_heads=4, num_hidden_layers=1, intermediate_size=8)
-        tower = CLIPVisionModelWithProjection(config)
-    assert ClipSimilarity(tower, CLIPImageProcessorPil(), "projected").name == "clip-similarity"
+    config = CLIPVisionConfig(
+        hidden_size=256, num_attention_heads=4, num_hidden_layers=1, intermediate_size=8, image_size=32, patch_size=16
+    )
+    CLIPVisionModelWithProjection(config).save_pretrained(tmp_path)
+    CLIPImageProcessorPil().save_pretrained(tmp_path)
+    assert clip_similarity.load(tmp_path, {}, "cpu").name == "clip-similarity"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gill_bench.analysis.picture_sheet import exhibits
+from gill_bench.analysis.galleries import picture_sheet
 from gill_bench.cli import main
 from gill_bench.evaluate import cells_of
 from gill_bench.reporting.grid import GridRow, draw_grid
@@ -28,7 +28,7 @@ def test_pictures_stand_in_their_cells() -> None:
 def test_an_exhibit_shows_what_was_asked_and_what_came(tmp_path: Path) -> None:
     run(tmp_path / "run", limit=6)
     cells = cells_of(tmp_path / "run")
-    found = exhibits(tmp_path / "run", cells, 10)
+    found = picture_sheet(tmp_path / "run", cells, 10)
     assert [one.example for one in found] == ["1024", "1026", "1028"]  # one of each photo sequence
     assert list(found[0].outputs) == [("noisy", name) for name in ("1-caption", "5-captions", "5-captions-4-images")]
     assert [picture is None for _, picture in found[0].turns] == [False] * 4 + [True]

@@ -11,7 +11,6 @@ from transformers import AutoConfig, CLIPImageProcessorPil, CLIPVisionModel, CLI
 
 from gill_bench.errors import InputError
 from gill_bench.metrics.backbones.clip_pixels import ClipPixels
-from gill_bench.metrics.clip_similarity import NAME, NARROWEST
 from gill_bench.metrics.picture import PictureMetric
 from gill_bench.weights.checkpoints import (
     LOADING_ERRORS,
@@ -39,13 +38,14 @@ class ClipSimilarity(PictureMetric):
         tower: CLIPVisionModelWithProjection | CLIPVisionModel,
         processor: CLIPImageProcessorPil,
         features: Literal["projected", "pooled"],
+        name: str,
     ) -> None:
         super().__init__()
         self.tower = tower.train(False).requires_grad_(False)
         self.processor = processor
         self.pixels = ClipPixels(processor)
         self.output = "image_embeds" if features == "projected" else "pooler_output"
-        self.name = NAME if tower.config.hidden_size >= NARROWEST else f"{NAME}[mini]"
+        self.name = name
 
     def _prepare(self, image: Image.Image) -> torch.Tensor:
         return self.pixels(image)
@@ -59,7 +59,9 @@ class ClipSimilarity(PictureMetric):
         return (generated[0] * reference[0]).sum(dim=-1)
 
 
-def load_clip(folder: Path, *, features: Literal["projected", "pooled"], dtype: str, device: str) -> ClipSimilarity:
+def load_clip(
+    folder: Path, *, features: Literal["projected", "pooled"], dtype: str, device: str, name: str = "clip-similarity"
+) -> ClipSimilarity:
     """Load the vision tower of a folder with a whole CLIP or a vision tower.
 
     Raises:
@@ -88,4 +90,4 @@ def load_clip(folder: Path, *, features: Literal["projected", "pooled"], dtype: 
             raise InputError(f"{folder}: cannot be loaded as {network.__name__}: {first_line(error)}") from error
     check_complete(report, folder, network.__name__)
     check_network_types(tower, folder, "transformers")
-    return ClipSimilarity(tower, processor, features).to(device)
+    return ClipSimilarity(tower, processor, features, name).to(device)

@@ -19,7 +19,6 @@ from torch import nn
 from torchvision.transforms import functional as F
 
 from gill_bench.errors import InputError
-from gill_bench.metrics.lpips import NAME
 from gill_bench.metrics.picture import PictureMetric
 from gill_bench.weights.tensor_files import check_floating, read_tensor_file
 
@@ -93,7 +92,7 @@ class Lpips(PictureMetric):
         return distance.flatten()
 
 
-def load_alex(file: Path, version: str, size: int) -> Lpips:
+def load_alex(file: Path, version: str, size: int, name: str) -> Lpips:
     """Load a trunk from torchvision's state dict, and the linear layers from the wheel of lpips.
 
     Raises:
@@ -105,10 +104,10 @@ def load_alex(file: Path, version: str, size: int) -> Lpips:
     trunk = _fill(Trunk(_ALEX), {key: value for key, value in state.items() if key not in _CLASSIFIER}, file)
     shipped = Path(lpips.__file__).parent / "weights" / f"v{version}" / "alex.pth"
     layers = torch.load(shipped, map_location="cpu", weights_only=True)
-    return Lpips(trunk, [layers[f"lin{stage}.model.1.weight"] for stage in range(len(_ALEX))], size, NAME)
+    return Lpips(trunk, [layers[f"lin{stage}.model.1.weight"] for stage in range(len(_ALEX))], size, name)
 
 
-def load_mini(folder: Path, size: int) -> Lpips:
+def load_mini(folder: Path, size: int, name: str) -> Lpips:
     """Load the mini backbone.
 
     Raises:
@@ -121,7 +120,7 @@ def load_mini(folder: Path, size: int) -> Lpips:
     weights = [weight for weight in linear if weight is not None]
     if [tuple(weight.shape) for weight in weights] != [(1, width, 1, 1) for width in _MINI]:
         raise InputError(f"{file}: linear layers are missing or of another shape; build the mini weights again")
-    return Lpips(_fill(Trunk(_MINI), state, file), weights, size, f"{NAME}[mini]")
+    return Lpips(_fill(Trunk(_MINI), state, file), weights, size, name)
 
 
 def write_mini(folder: Path, seed: int, config: Mapping[str, object]) -> None:

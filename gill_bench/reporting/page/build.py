@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gill_bench import __version__
-from gill_bench.analysis.gallery import Gallery, ModelTest, RunRecord
+from gill_bench.analysis.gallery_records import Gallery, ModelTest, RunRecord
 from gill_bench.cards.find import builtin_folder
 from gill_bench.progress import bars
 from gill_bench.reporting import render

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from gill_bench.analysis.gallery import Gallery, GalleryExample, ModelTest, PictureFile, ShownOutput
+from gill_bench.analysis.gallery_records import Gallery, GalleryExample, ModelTest, PictureFile, ShownOutput
 from gill_bench.reporting.page.folder import PageFolder, Shelf
 from gill_bench.storage.digests import digest
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gill_bench import __version__
-from gill_bench.analysis.gallery import RunRecord
+from gill_bench.analysis.gallery_records import RunRecord
 
 _MOST_MISSING = 200
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gill_bench.analysis.gallery import ModelTest
+from gill_bench.analysis.gallery_records import ModelTest
 from gill_bench.reporting.page.galleries import GalleryPage, test_fields
 from gill_bench.reporting.structure import Column, Line, Table, TableCell
 from gill_bench.reporting.text import (

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gill_bench.analysis.gallery import (
+from gill_bench.analysis.gallery_records import (
     ExampleScores,
     Gallery,
     GalleryExample,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gill_bench.analysis.gallery import ExampleScores, Gallery, GalleryExample, Lost, ShownOutput
+from gill_bench.analysis.gallery_records import ExampleScores, Gallery, GalleryExample, Lost, ShownOutput
 from gill_bench.cards.find import Cards
 from gill_bench.reporting.page import write_page
 from tests.reporting.page.content import CONTEXT, HOSTILE, METRIC, MODELS, content, gallery

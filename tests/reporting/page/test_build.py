@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gill_bench.analysis.gallery import Gallery
+from gill_bench.analysis.gallery_records import Gallery
 from gill_bench.cards.find import Cards
 from gill_bench.reporting.page import write_page
 from gill_bench.reporting.page.galleries import GalleryPage, page_name
