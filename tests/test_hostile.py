@@ -36,7 +36,7 @@ from gill_bench.errors import GillBenchError, InputError
 from gill_bench.generation.generate import CallError, generate_unit
 from gill_bench.generation.returned import ReturnedError
 from gill_bench.interfaces import GeneratedImage
-from gill_bench.models.gill.checkpoint import check_finite, read_tensors
+from gill_bench.models.interleaved.checkpoint import read_tensors
 from gill_bench.planning.plan import make_plan
 from gill_bench.progress import say
 from gill_bench.rundir.reader import RunReader
@@ -51,6 +51,7 @@ from gill_bench.storage.reading import read_json
 from gill_bench.storage.sealed import write_sealed
 from gill_bench.tracking.run import _pictures
 from gill_bench.weights.checkpoints import check_network_files, check_safetensors
+from gill_bench.weights.network_tensors import check_finite
 from tests.conftest import ROOT
 from tests.support.runs import ask as asked
 from tests.support.runs import run

@@ -1,4 +1,4 @@
-"""Where the embedded data and weights are: weights in the package, data written once into the cache, from the seed.
+"""The embedded data, written once into the cache from the seed, and the folder of the embedded weights.
 
 The data folder's name carries a version: raise it with every change of what is written, so that no old folder is ever
 read.
@@ -10,18 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gill_bench.storage.cache import cache_folder
+from gill_bench.weights.embedded import NOTE_WEIGHTS as NOTE_WEIGHTS
+from gill_bench.weights.embedded import weights_folder as weights_folder
 
 WORLD_VERSION = 5
 NOTE_DATA = "Data: the embedded mini world, synthetic 32x32 pictures."
-NOTE_WEIGHTS = (
-    "Weights: small embedded checkpoints, trained on this synthetic world (docs/mini.md). Their numbers show the"
-    " findings in that world; they say nothing about the published models or real pictures."
-)
-
-
-def weights_folder() -> Path:
-    """The small trained checkpoints, laid out as the real ones."""
-    return Path(__file__).parent / "weights"
 
 
 def world_folder() -> Path:

@@ -11,11 +11,12 @@ from gill_bench.cards.find import ModelCard, TaskCard
 from gill_bench.datasets import Context, Example, Picture, dataset
 from gill_bench.datasets.pictures import Checked
 from gill_bench.interfaces import Noise
-from gill_bench.mini.embedded import NOTE_DATA, NOTE_WEIGHTS, WORLD_VERSION, world_folder
+from gill_bench.mini.embedded import NOTE_DATA, WORLD_VERSION, world_folder
 from gill_bench.models import adapter, check_settings
 from gill_bench.planning.candidates import CANDIDATES, CandidateContext
 from gill_bench.planning.noise import example_noise, shared_noise
 from gill_bench.storage.digests import digest
+from gill_bench.weights.embedded import NOTE_WEIGHTS
 from gill_bench.weights.find import MINI, Weights
 
 _CONTROL_TOKENS = re.compile(

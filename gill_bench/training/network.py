@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from gill_bench.models.gill.network import GillHeads, GillSizes, Shapes, flat_width
 from gill_bench.models.interleaved.language import LanguageModel
-from gill_bench.models.interleaved.sequences import IGNORED
+from gill_bench.models.interleaved.prompt_encoder import IGNORED
 from gill_bench.models.interleaved.tokens import LanguageTokens
 from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.training.batches import Batch

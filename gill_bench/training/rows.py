@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gill_bench.models.interleaved.sequences import IGNORED, segment_ids
+from gill_bench.models.interleaved.prompt_encoder import IGNORED, segment_ids
 from gill_bench.models.interleaved.tokens import LanguageTokens
 
 PICTURE = -1  # stands at each position of a picture's embeddings

@@ -12,11 +12,11 @@ import torch
 
 from gill_bench.errors import InputError
 from gill_bench.models.gill.network import GillHeads, GillSizes, flat_width
-from gill_bench.models.gill.parts import find_folder
 from gill_bench.models.interleaved.checking import check_language_files, check_visual_files
-from gill_bench.models.interleaved.configs import language_sizes, vision_width
 from gill_bench.models.interleaved.language import LanguageModel
 from gill_bench.models.interleaved.loading import load_network
+from gill_bench.models.interleaved.model_args import find_folder
+from gill_bench.models.interleaved.network_sizes import language_sizes, vision_width
 from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
 from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.progress import say

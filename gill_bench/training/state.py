@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from gill_bench.errors import InputError
-from gill_bench.models.gill.arguments import FILE as ARGUMENTS_FILE
 from gill_bench.models.gill.checkpoint import write_tensors
 from gill_bench.models.gill.network import GillHeads
+from gill_bench.models.interleaved.model_args import FILE as ARGUMENTS_FILE
 from gill_bench.storage.files import write_atomic
 from gill_bench.storage.json import to_json
 from gill_bench.training.config import TrainConfig

@@ -16,6 +16,7 @@ from gill_bench.storage.digests import digest, digest_file, file_stamp
 from gill_bench.storage.files import write_atomic
 from gill_bench.storage.paths import refuse_special
 from gill_bench.weights.checkpoints import listed_shards
+from gill_bench.weights.embedded import weights_folder
 from gill_bench.weights.hub import hub_folder
 from gill_bench.weights.network_files import readable
 
@@ -93,8 +94,6 @@ def find_weights(component: Component, source: str, *, whole: bool = False) -> W
             raise InputError(
                 f"{component.folder}: there are no embedded weights for it; give a folder with --weights DIR"
             )
-        from gill_bench.mini.embedded import weights_folder
-
         return Weights(MINI, weights_folder() / component.mini, whole=whole)
     folder = Path(source)
     if not folder.is_dir():

@@ -15,7 +15,7 @@ from gill_bench.mini.grammar import caption, describe, double_scene, sequence
 from gill_bench.mini.train.glide import CONTEXT, STEPS, variance_loss, write_words
 from gill_bench.models.glide import Settings, check, load
 from gill_bench.models.glide.schedule import TRAINED, squared_cosine
-from gill_bench.models.glide.words import Words
+from gill_bench.models.glide.tokenizer import GlideTokenizer
 from gill_bench.prompt import Prompt
 from gill_bench.weights.find import MARK
 
@@ -54,7 +54,7 @@ def test_pictures_of_full_captions_are_as_right_as_was_measured() -> None:
 def test_every_caption_is_read_whole(tmp_path: Path) -> None:
     vocabulary = write_words(tmp_path, seed=0)
     assert (tmp_path / "vocab.json").read_bytes() == (FOLDER / "vocab.json").read_bytes()
-    words = Words(FOLDER, CONTEXT, vocabulary - 1)
+    words = GlideTokenizer(FOLDER, CONTEXT, vocabulary - 1)
     rng = random.Random("glide-mini words")
     texts = [caption(double_scene(rng, "test"), rng) for _ in range(100)]
     tokens = words(texts)
@@ -64,7 +64,7 @@ def test_every_caption_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_characters_that_it_does_not_know_are_left_out() -> None:
-    words = Words(FOLDER, CONTEXT, 0)
+    words = GlideTokenizer(FOLDER, CONTEXT, 0)
     assert words(["a caf\u00e9 on snow"]).ids.tolist() == words(["a caf on snow"]).ids.tolist()
 
 

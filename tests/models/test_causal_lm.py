@@ -21,7 +21,7 @@ from gill_bench.models import causal_lm as adapter
 from gill_bench.models import check_settings
 from gill_bench.models.causal_lm import Settings
 from gill_bench.models.causal_lm.model import CausalLanguageModel
-from gill_bench.models.interleaved import reading
+from gill_bench.models.interleaved import prompt_reader
 from gill_bench.prompt import Prompt
 
 PROMPTS = [
@@ -84,7 +84,7 @@ def test_capabilities(model: CausalLanguageModel) -> None:
 @pytest.mark.parametrize("use_cache", [True, False])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_greedy_texts(folder: Path, plain: Plain, batch: int, use_cache: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "BATCH", batch)
     model = adapter.load({"llm": folder}, Settings(use_cache=use_cache), "cpu")
     expected = [plain.text(prompt, 7) for prompt in PROMPTS]
     assert model.generate_texts(PROMPTS, 7) == expected
@@ -95,7 +95,7 @@ def test_greedy_texts(folder: Path, plain: Plain, batch: int, use_cache: bool, m
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_scores(model: CausalLanguageModel, plain: Plain, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "BATCH", batch)
     expected = [plain.score(prompt, text) for prompt, text in zip(PROMPTS, CONTINUATIONS, strict=True)]
     assert_close(model.score_texts(PROMPTS, CONTINUATIONS), expected, rtol=1e-5, atol=1e-5)
     many = [plain.score(PROMPTS[2], text) for text in CONTINUATIONS]

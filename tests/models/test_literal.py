@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 from gill_bench.mini.embedded import weights_folder
 from gill_bench.models.fromage.model import load_ret_tokens
-from gill_bench.models.glide.words import Words
+from gill_bench.models.glide.tokenizer import GlideTokenizer
 from gill_bench.models.interleaved.tokens import load_tokenizer, load_tokens
 from gill_bench.models.literal import literal
 from tests.support.tiny_text_to_image import t5_words
@@ -119,7 +119,7 @@ def test_begin_and_end_are_added_as_before(make: Callable[[], Any]) -> None:
 
 
 def test_glide_reads_the_end_of_text_as_text() -> None:
-    words = Words(mini("glide-mini"), 24, 0)
+    words = GlideTokenizer(mini("glide-mini"), 24, 0)
     ids = words(["a dog <|endoftext|>"]).ids
     assert ids[0].tolist() != words(["a dog"]).ids[0].tolist()
     assert words(["a dog <|endoftext|"]).ids[0].tolist()[:3] == ids[0].tolist()[:3]

@@ -13,7 +13,7 @@ import torch
 from pytest_socket import enable_socket
 from torch.testing import assert_close
 
-from gill_bench.models.gill.checkpoint import read_tensors
+from gill_bench.models.interleaved.checkpoint import read_tensors
 from gill_bench.training import train
 from tests.training.conftest import Configure, write_pairs
 

@@ -9,7 +9,7 @@ import torch
 
 from gill_bench.models.gill.network import GillHeads, GillSizes
 from gill_bench.models.interleaved.language import LanguageModel
-from gill_bench.models.interleaved.sequences import PromptEncoder
+from gill_bench.models.interleaved.prompt_encoder import PromptEncoder
 from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
 from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.prompt import Prompt

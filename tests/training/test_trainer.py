@@ -14,8 +14,8 @@ from torch.testing import assert_close
 
 from gill_bench.errors import InputError
 from gill_bench.models.gill import Settings
-from gill_bench.models.gill.checkpoint import read_tensors
 from gill_bench.models.gill.model import Gill
+from gill_bench.models.interleaved.checkpoint import read_tensors
 from gill_bench.prompt import Prompt
 from gill_bench.training import TrainConfig, train
 from gill_bench.training import trainer as trainer_module

@@ -29,7 +29,7 @@ from gill_bench.models.glide.network import COLOURS, Network
 from gill_bench.models.glide.sampling import PictureNoise, Sampler, eight_bits, sample_base
 from gill_bench.models.glide.schedule import TRAINED, linear, spaced, squared_cosine, steps
 from gill_bench.models.glide.sizes import GlideSizes, NetworkSizes, TextSizes
-from gill_bench.models.glide.words import Words
+from gill_bench.models.glide.tokenizer import GlideTokenizer
 
 CONTEXT, MERGES = 24, 2000  # as CLIP-mini's text tower: any caption fits, a story of five does not
 STEPS, UPSAMPLE_STEPS, GUIDANCE = 25, 10, 3.0  # with which it is measured
@@ -56,7 +56,7 @@ class GlideStage(Stage):
         self.work = work
         self.folder = work.folder / ".states" / "glide-tokenizer"
         self.sizes = sizes(write_words(self.folder, work.seed))
-        self.words = Words(self.folder, CONTEXT, self.sizes.text.vocabulary - 1)
+        self.words = GlideTokenizer(self.folder, CONTEXT, self.sizes.text.vocabulary - 1)
         drawn = pool("train", work.seed)
         self.pixels = scaled(drawn.pixels)
         rng = random.Random(f"gill-bench mini glide {work.seed}")  # noqa: S311 (a data set, not a secret)
@@ -248,7 +248,7 @@ def variance_loss(signals: Tensor, times: Tensor, square: Tensor, place: Tensor)
     return torch.where(counted, divergence, 0).mean().float()
 
 
-def sample_small(network: Network, words: Words, texts: list[str], seed: int) -> Tensor:
+def sample_small(network: Network, words: GlideTokenizer, texts: list[str], seed: int) -> Tensor:
     """Pictures (N, 3, 16, 16) of the base network."""
     side = network.sizes.resolution
     drawn = torch.randn(len(texts), STEPS, COLOURS, side, side, generator=torch.Generator().manual_seed(seed))

@@ -6,7 +6,6 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -121,10 +120,3 @@ def encode(tokens: LanguageTokens, segments: Sequence[str]) -> list[int]:
             begun = True
         ids += tokens.encode(segment)
     return ids
-
-
-def load_language_model(folder: Path) -> Any:
-    """The trained model."""
-    from transformers import OPTForCausalLM
-
-    return OPTForCausalLM.from_pretrained(folder, local_files_only=True)

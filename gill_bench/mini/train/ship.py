@@ -17,9 +17,9 @@ from gill_bench.mini.train.decision import NAME as DECISION
 from gill_bench.mini.train.glide import BaseStage, UpsampleStage, sizes, write_words
 from gill_bench.mini.train.heads import VARIANTS
 from gill_bench.mini.train.loop import TrainingWork
-from gill_bench.models.gill.arguments import FILE as ARGUMENTS_FILE
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.glide.sizes import FILE as SIZES_FILE
+from gill_bench.models.interleaved.model_args import FILE as ARGUMENTS_FILE
 from gill_bench.weights.find import MARK
 
 LIMIT = 25_000_000

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from gill_bench.errors import InputError
-from gill_bench.models.causal_lm import Settings
-from gill_bench.models.diffusers.pipelines import resolve_dtype
+from gill_bench.models.causal_lm.settings import Settings
 from gill_bench.models.interleaved.language import LanguageModel
-from gill_bench.models.interleaved.reading import PromptReader
-from gill_bench.models.interleaved.sequences import EncodedPrompt
+from gill_bench.models.interleaved.prompt_encoder import EncodedPrompt
+from gill_bench.models.interleaved.prompt_reader import PromptReader
 from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokenizer
+from gill_bench.models.precision import resolve_dtype
 
 if TYPE_CHECKING:
     from gill_bench.prompt import Prompt

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from gill_bench.errors import InputError
-from gill_bench.models.clip import Settings
+from gill_bench.models.clip.settings import Settings
 from gill_bench.models.interleaved.loading import load_network
 from gill_bench.models.interleaved.tokens import load_tokenizer
 from gill_bench.models.interleaved.vision import VisualEncoder, load_processor

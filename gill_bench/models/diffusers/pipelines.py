@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from gill_bench.errors import GillBenchError, InputError, did_you_mean
+from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import GeneratedImage, Noise
 from gill_bench.models.diffusers.folder import SAFETY, TOKENIZERS, parts, read_index
 from gill_bench.models.diffusers.schedulers import SCHEDULERS, SchedulerName
@@ -41,7 +41,6 @@ from gill_bench.weights.network_files import Library
 if TYPE_CHECKING:
     from PIL import Image
 
-_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _log = logging.getLogger(__name__)
 
 
@@ -64,24 +63,6 @@ class Pipeline(Protocol):
 
     def __call__(self, **arguments: Any) -> Any:
         """Generate: an object with `images`, and maybe `nsfw_content_detected`."""
-
-
-def resolve_dtype(name: str, device: str, accelerator: torch.dtype) -> torch.dtype:
-    """The dtype of a setting.
-
-    Args:
-        name: "auto", "float32", "float16" or "bfloat16".
-        device: A torch device, such as "cpu" or "cuda:0".
-        accelerator: What "auto" means on anything but a CPU; there it is float32.
-
-    Raises:
-        InputError: Unknown name.
-    """
-    if name == "auto":
-        return torch.float32 if torch.device(device).type == "cpu" else accelerator
-    if name not in _DTYPES:
-        raise InputError(f"dtype = {name!r}; {did_you_mean(name, ['auto', *_DTYPES])}")
-    return _DTYPES[name]
 
 
 def load_pipeline(

@@ -9,25 +9,21 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gill_bench.models.diffusers.pipelines import resolve_dtype
-from gill_bench.models.fromage import Settings
-from gill_bench.models.fromage.arguments import read_arguments
-from gill_bench.models.fromage.checking import check_weights
-from gill_bench.models.fromage.checkpoint import MODEL, account, empty_heads, fill_heads
-from gill_bench.models.fromage.network import FromageSizes
-from gill_bench.models.gill.checkpoint import find_checkpoint, read_tensors
-from gill_bench.models.gill.parts import find_folder
+from gill_bench.models.fromage.arguments import FromageArguments
+from gill_bench.models.fromage.checkpoint import read_checkpoint
+from gill_bench.models.interleaved.answers import AnswerImage, RetrievalAnswer, answer_of
 from gill_bench.models.interleaved.candidates import CandidateSet
-from gill_bench.models.interleaved.configs import language_sizes, vision_width
+from gill_bench.models.interleaved.checking import check_reader_files
 from gill_bench.models.interleaved.decoding import DecodingOptions
+from gill_bench.models.interleaved.generated import Generation
 from gill_bench.models.interleaved.language import LanguageModel
 from gill_bench.models.interleaved.loading import freeze
+from gill_bench.models.interleaved.model_args import named_folders, read_model_args
 from gill_bench.models.interleaved.multimodal import MultimodalReader, normalised
-from gill_bench.models.interleaved.outputs import Generation
-from gill_bench.models.interleaved.retrieval import AnswerImage, RetrievalAnswer, answer_of
-from gill_bench.models.interleaved.settings import Precision
+from gill_bench.models.interleaved.settings import ReadingSettings
 from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokenizer
 from gill_bench.models.interleaved.vision import VisualEncoder
+from gill_bench.models.precision import Precision, resolve_dtype
 
 if TYPE_CHECKING:
     from gill_bench.prompt import Prompt
@@ -40,12 +36,12 @@ _UNDECIDED = "FROMAGe retrieves every picture"
 class Fromage(MultimodalReader):
     """FROMAGe: `ImageRetriever`, `TextGenerator` and `TextScorer`.
 
-    Results do not depend on which prompts come together, up to the rounding of batched matrix products.
+    Results do not depend on which prompts share a batch, up to the rounding of batched matrix products.
     Use `from_pretrained` or `load`.
     """
 
     @classmethod
-    def load(cls, weights: Mapping[str, Path], settings: Settings, device: str) -> Fromage:
+    def load(cls, weights: Mapping[str, Path], settings: ReadingSettings, device: str) -> Fromage:
         """Load from local folders, the small parts first.
 
         Args:
@@ -56,28 +52,17 @@ class Fromage(MultimodalReader):
         Raises:
             InputError: The weights are damaged or do not fit together; names file and key.
         """
-        check_weights(weights)
+        arguments = check_reader_files(weights, FromageArguments)
         dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)
-        checkpoint, llm, encoder = weights["checkpoint"], weights["llm"], weights["visual_encoder"]
-        arguments = read_arguments(checkpoint)
-        tokens = load_ret_tokens(llm)
-        file = find_checkpoint(checkpoint, MODEL)
-        state = read_tensors(file)
-        heads = empty_heads(
-            FromageSizes(
-                language_sizes(llm).width, vision_width(encoder), arguments.n_visual_tokens, arguments.shared_emb_dim
-            )
-        )
-        account(file, state, heads, table_rows=tokens.size)
-        fill_heads(file, heads, state, dtype)
+        tokens = load_ret_tokens(weights["llm"])
+        heads = read_checkpoint(weights, arguments, table_rows=tokens.size).fill(dtype)
         freeze(heads).to(device)
+        squash_size = settings.squash_size if settings.input_resize == "squash" else 0
         return cls(
             tokens,
             # The table of OPT-6.7b shrinks, from 50272 rows to 50267.
-            LanguageModel.load(llm, dtype, device, tokens.size, heads.ret_input_embeddings.weight),
-            VisualEncoder.load(
-                encoder, dtype, device, settings.squash_size if settings.input_resize == "squash" else 0
-            ),
+            LanguageModel.load(weights["llm"], dtype, device, tokens.size, heads.ret_input_embeddings.weight),
+            VisualEncoder.load(weights["visual_encoder"], dtype, device, squash_size),
             heads,
             settings,
         )
@@ -91,29 +76,24 @@ class Fromage(MultimodalReader):
         *,
         dtype: Precision | None = None,
         device: str = "cpu",
-        settings: Settings | None = None,
+        settings: ReadingSettings | None = None,
     ) -> Fromage:
         """Load from folders or hub ids.
 
         Args:
             checkpoint: Folder with `model_args.json` and the trained tensors.
-            llm: OPT; None = what `model_args.json` names, a hub id or a folder absolute or relative to the checkpoint.
-            visual_encoder: CLIP; likewise.
-            dtype: None = as in the settings.
+            llm: Folder or hub id of the OPT; None = the one that `model_args.json` names.
+            visual_encoder: Folder or hub id of the CLIP; None = the one that `model_args.json` names.
+            dtype: Precision of all weights; None = the precision in the settings.
             device: A torch device.
-            settings: None = the defaults.
+            settings: Precision, preprocessing, and how prompts are read; None = the defaults.
 
         Raises:
             InputError: The weights are damaged or do not fit together; names file and key.
         """
         folder = Path(checkpoint)
-        arguments = read_arguments(folder)
-        folders = {
-            "checkpoint": folder,
-            "llm": find_folder(llm or arguments.opt_version, folder),
-            "visual_encoder": find_folder(visual_encoder or arguments.visual_encoder, folder),
-        }
-        settings = settings or Settings()
+        folders = named_folders(folder, read_model_args(folder, FromageArguments), llm, visual_encoder)
+        settings = settings or ReadingSettings()
         return cls.load(folders, settings.model_copy(update={"dtype": dtype or settings.dtype}), device)
 
     def generate(
@@ -124,16 +104,16 @@ class Fromage(MultimodalReader):
         max_num_rets: int = 1,
         generator: torch.Generator | None = None,
     ) -> Generation:
-        """Continue one prompt; the model may bring up pictures by [RET].
+        """Continue one prompt; with each [RET] the model asks for a picture.
 
-        As the authors' `generate_for_images_and_texts`. The logit of [RET] is scaled by `ret_scale_factor` as it is, so
-        that a negative one gets smaller, whereas GILL takes its absolute value (protocol 4). The heads' `embed_states`
-        makes queries of the states. `num_words` = 0, which looks for a [RET] typed in the prompt and mistakes its place
-        where a picture precedes it, is not offered: see `embed_prompts`.
+        This is the authors' `generate_for_images_and_texts`. The logit of [RET] is multiplied by `ret_scale_factor`,
+        which makes a negative logit smaller, whereas GILL takes the absolute value first (protocol 4). The heads'
+        `embed_states` makes queries of the states. The authors' `num_words` = 0 is not offered: it looks for a [RET]
+        typed in the prompt, and looks in the wrong position where a picture precedes it. Use `embed_prompts` instead.
 
         Raises:
             InputError: Prompt and answer are longer than the language model reads.
-            ValueError: `gen_scale_factor`, which FROMAGe does not have, is given.
+            ValueError: The options set `gen_scale_factor`, which FROMAGe does not have.
         """
         if options.gen_scale_factor != 1:
             raise ValueError(f"gen_scale_factor = {options.gen_scale_factor}: FROMAGe generates no pictures")
@@ -151,27 +131,30 @@ class Fromage(MultimodalReader):
     ) -> RetrievalAnswer:
         """Continue one prompt with text and, for each [RET] that was read, pictures from the candidates.
 
-        As the authors' `generate_for_images_and_texts` (protocol 4), but with exact float32 scores. Nothing is decided:
-        every picture is retrieved.
+        This is the authors' `generate_for_images_and_texts` (protocol 4), but with exact float32 scores. Nothing is
+        decided: every picture is retrieved.
 
         Args:
-            prompt: What is answered.
-            options: Of the decoding; `num_words` of at least 2, without which no [RET] is read.
-            candidates: What can be retrieved.
-            max_img_per_ret: Pictures for each [RET]; as many and three more candidates are tried, best first, and
-                those whose picture cannot be had are among them and say why.
-            max_num_rets: [RET] tokens in the answer at most.
-            generator: For temperatures above 0; None = torch's global one.
+            prompt: The prompt to answer.
+            options: Options of the decoding; with a `num_words` below 2 no [RET] is read.
+            candidates: Pictures that can be retrieved.
+            max_img_per_ret: Pictures wanted for each [RET]. Three more candidates than this are tried, best first; a
+                candidate whose picture cannot be had is in the answer with the reason.
+            max_num_rets: Largest number of [RET] tokens in the answer.
+            generator: Randomness for temperatures above 0; None = torch's global generator.
 
         Raises:
             InputError: Prompt and answer are too long, or the candidates are of another width.
-            ValueError: As in `generate`.
+            ValueError: The options set `gen_scale_factor`, which FROMAGe does not have.
         """
         generation = self.generate(prompt, options, max_num_rets=max_num_rets, generator=generator)
         with torch.inference_mode():
             queries = normalised(self.heads.embed_states(generation.states))
         retrieved, largest = self._retrieve(candidates, queries, max_img_per_ret + _SPARE, max_img_per_ret)
-        images = [AnswerImage(None, _UNDECIDED, *found, ()) for found in zip(retrieved, largest, strict=True)]
+        images = [
+            AnswerImage(None, _UNDECIDED, pictures, cosine, ())
+            for pictures, cosine in zip(retrieved, largest, strict=True)
+        ]
         return answer_of(generation.ids, generation.texts, images)
 
     def _scale(self, logit: Tensor, options: DecodingOptions) -> Tensor:
@@ -182,7 +165,7 @@ def load_ret_tokens(folder: Path) -> LanguageTokens:
     """Load the tokenizer of an OPT folder with FROMAGe's additions; [RET] is 50266 in the real one.
 
     Raises:
-        InputError: Files are missing or damaged, or not of OPT's tokenizer.
+        InputError: Files are missing or damaged, or are not those of OPT's tokenizer.
     """
     tokenizer = load_tokenizer(folder)
     tokenizer.pad_token = tokenizer.eos_token  # as in the authors' inference; training keeps <pad>

@@ -1,6 +1,6 @@
 """The trained part of FROMAGe: projections into and out of the language model, and the embedding of [RET].
 
-Attribute names are those of the checkpoints, without the prefix `model.` (protocol 4).
+The attributes are named as in the checkpoints, without the prefix `model.` (protocol 4).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class FromageSizes:
-    """What the shapes of all trained tensors follow from.
+    """The sizes that determine the shapes of all trained tensors.
 
     Attributes:
-        llm_width: Of the language model's embeddings and states, e.
-        vision_width: Of CLIP's pooled features.
+        llm_width: Width of the language model's embeddings and states, e.
+        vision_width: Width of CLIP's pooled features, d.
         n_visual_tokens: Input embeddings per picture, k.
-        shared_emb_dim: Of the retrieval space, p; None = e, without a projection of text.
+        shared_emb_dim: Width of the retrieval space, p; None = e, without a projection of text.
     """
 
     llm_width: int
@@ -32,7 +32,7 @@ class FromageHeads(nn.Module):
     """All 8 tensors that FROMAGe trains: 5,513,729 numbers in the released model with one visual token.
 
     Args:
-        sizes: See there.
+        sizes: Sizes that determine the shapes of the tensors.
     """
 
     def __init__(self, sizes: FromageSizes) -> None:

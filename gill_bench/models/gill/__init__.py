@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gill_bench.models.interleaved.settings import Settings
+from gill_bench.models.gill.settings import Settings
 
 if TYPE_CHECKING:
     from gill_bench.models.gill.model import Gill
@@ -19,18 +19,22 @@ __all__ = ["Settings", "check", "load"]
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check what can be known before the large weights load: files, arguments, and whether all sizes fit together.
+    """Check files, arguments and sizes before the large weights load; of those only the small checkpoint is read.
 
     Args:
         weights: Local folders: `checkpoint`, `llm`, `visual_encoder`, and `image_decoder` where pictures are wanted.
-        settings: Of the card.
+        settings: The card's settings.
 
     Raises:
         InputError: Names file and key.
     """
-    from gill_bench.models.interleaved.checking import check_weights
+    from gill_bench.models.gill.checking import check_files
 
-    check_weights(weights, safety_checker=settings.safety_checker)
+    arguments = check_files(weights, safety_checker=settings.safety_checker)
+
+    from gill_bench.models.gill.checkpoint import read_checkpoint  # imports torch, which the checks so far do not need
+
+    read_checkpoint(weights, arguments)
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> Gill:

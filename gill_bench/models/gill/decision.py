@@ -10,18 +10,18 @@ from torch import Tensor
 
 from gill_bench.errors import InputError
 from gill_bench.interfaces import Decision
-from gill_bench.models.gill.checkpoint import read_tensors
+from gill_bench.models.interleaved.checkpoint import read_tensors
 
 FILE = "decision_model.pth.tar"
 
 
 class DecisionModel:
-    """One linear layer over the state at [IMG0]; the dropout before it does nothing outside training.
+    """A linear layer over the state at [IMG0]; the dropout before it does nothing outside training.
 
     Args:
-        weight: (2, e), or (2, e + 1) where the largest cosine similarity to the candidates is read too, as in the
-            paper.
-        bias: (2,). Label 0 is generate, 1 is retrieve.
+        weight: (2, e), or (2, e + 1) where the layer reads the largest cosine similarity to the candidates too, as in
+            the paper.
+        bias: (2,). Row 0 is "generate", row 1 is "retrieve".
     """
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
@@ -29,7 +29,7 @@ class DecisionModel:
         self.bias = bias
 
     def reads_similarity(self, width: int) -> bool:
-        """Whether it reads the similarity besides states of this width."""
+        """Whether the layer reads the similarity besides states of this width."""
         return self.weight.shape[1] == width + 1
 
     @torch.inference_mode()
@@ -37,7 +37,7 @@ class DecisionModel:
         """Decide for states (N, e) at [IMG0].
 
         Raises:
-            InputError: It reads the similarity and none is given.
+            InputError: The layer reads the similarity, and none is given.
         """
         features = states.to(self.weight.dtype)
         if self.reads_similarity(states.shape[1]):
@@ -54,18 +54,19 @@ class DecisionModel:
 
 
 def read_decision(file: Path, width: int) -> tuple[Tensor, Tensor]:
-    """Read weight and bias.
+    """Read a decision model's weight and bias.
 
     Args:
-        file: `decision_model.pth.tar`.
-        width: Of the language model's states, e.
+        file: A checkpoint's `decision_model.pth.tar`.
+        width: Width of the language model's states, e.
 
     Raises:
-        InputError: Unreadable, or not exactly the two tensors, of shape (2, e) or (2, e + 1) and (2,).
+        InputError: The file is unreadable, or does not hold exactly two tensors, of shape (2, e) or (2, e + 1) and
+            of shape (2,).
     """
     state = read_tensors(file)
     shapes = {key: tuple(value.shape) for key, value in sorted(state.items())}
     if shapes not in ({"1.bias": (2,), "1.weight": (2, width)}, {"1.bias": (2,), "1.weight": (2, width + 1)}):
-        found = ", ".join(f"{key} {shape}" for key, shape in list(shapes.items())[:4])
-        raise InputError(f"{file}: expected 1.weight (2, {width}) and 1.bias (2,), found {found or 'nothing'}")
+        listed = ", ".join(f"{key} {shape}" for key, shape in list(shapes.items())[:4])
+        raise InputError(f"{file}: expected 1.weight (2, {width}) and 1.bias (2,), found {listed or 'nothing'}")
     return state["1.weight"], state["1.bias"]

@@ -1,4 +1,4 @@
-"""GILL behind the shared model interface, with its inner quantities as methods of their own."""
+"""GILL behind the shared model interface, with states and conditioning as methods of their own."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from torch.nn.functional import pad
 
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import Decision, GeneratedImage, Noise
+from gill_bench.models.gill.arguments import GillArguments
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.gill.decision import DecisionModel
 from gill_bench.models.gill.network import GillHeads
-from gill_bench.models.gill.parts import Parts, load_parts, resolve
+from gill_bench.models.gill.parts import Parts, load_parts
+from gill_bench.models.gill.settings import Settings
+from gill_bench.models.interleaved.answers import AnswerImage, RankedImage, RetrievalAnswer, answer_of
 from gill_bench.models.interleaved.candidates import CandidateSet
 from gill_bench.models.interleaved.decoding import DecodingOptions
+from gill_bench.models.interleaved.model_args import find_folder, named_folders, read_model_args
 from gill_bench.models.interleaved.multimodal import MultimodalReader, normalised
-from gill_bench.models.interleaved.retrieval import AnswerImage, RankedImage, RetrievalAnswer, answer_of
-from gill_bench.models.interleaved.settings import Precision, Settings
+from gill_bench.models.precision import Precision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +37,7 @@ _BATCH = 8  # pictures of one prompt generated in one pass, as the authors do
 class Gill(MultimodalReader):
     """GILL: `ImageGenerator`, `ImageRetriever`, `TextGenerator`, `TextScorer` and `Decider`.
 
-    Results do not depend on which prompts come together, up to the rounding of batched matrix products.
+    Results do not depend on which prompts share a batch, up to the rounding of batched matrix products.
     Use `from_pretrained` or `load`.
     """
 
@@ -78,29 +81,33 @@ class Gill(MultimodalReader):
 
         Args:
             checkpoint: Folder with `model_args.json` and the trained tensors.
-            llm: OPT; None = what `model_args.json` names, a hub id or a folder absolute or relative to the checkpoint.
-            visual_encoder: CLIP; likewise.
-            image_decoder: Stable Diffusion; None = pictures are not generated, only their conditioning.
-            dtype: Of everything but the image decoder; None = as in the settings.
+            llm: Folder or hub id of the OPT; None = the one that `model_args.json` names.
+            visual_encoder: Folder or hub id of the CLIP; None = the one that `model_args.json` names.
+            image_decoder: Folder or hub id of the Stable Diffusion; None = pictures are not generated, only their
+                conditioning.
+            dtype: Precision of everything but the image decoder; None = the precision in the settings.
             device: A torch device.
-            settings: None = the defaults.
+            settings: Precision, preprocessing and sampling; None = the defaults.
 
         Raises:
             InputError: The weights are damaged or do not fit together; names file and key.
         """
-        folders = resolve(Path(checkpoint), llm, visual_encoder, image_decoder)
+        folder = Path(checkpoint)
+        folders = named_folders(folder, read_model_args(folder, GillArguments), llm, visual_encoder)
+        if image_decoder is not None:
+            folders["image_decoder"] = find_folder(image_decoder, folder)
         settings = settings or Settings()
         return cls.load(folders, settings.model_copy(update={"dtype": dtype or settings.dtype}), device)
 
     @torch.inference_mode()
     def condition(self, states: Tensor) -> Tensor:
-        """Conditioning (N, L, width) of the image decoder from states (N, r, e); zeros after the head's vectors."""
+        """Conditioning (N, L, width) of the image decoder from states (N, r, e): the head's vectors, then zeros."""
         vectors = self.heads.condition(states)
         finite = torch.isfinite(vectors).flatten(1).all(dim=1)
         if not bool(finite.all()):
-            place = int((~finite).nonzero()[0])
+            number = int((~finite).nonzero()[0])
             raise GillBenchError(
-                f"the conditioning of prompt {place} of {len(vectors)} is not finite: the weights are damaged, or the"
+                f"the conditioning of prompt {number} of {len(vectors)} is not finite: the weights are damaged, or the"
                 " precision is too narrow (dtype)"
             )
         return pad(vectors, (0, 0, 0, self.context - vectors.shape[1]))
@@ -115,7 +122,7 @@ class Gill(MultimodalReader):
         """Generate one picture per prompt and noise; each prompt is encoded once.
 
         Raises:
-            InputError: Loaded without an image decoder, or a prompt is too long.
+            InputError: The model was loaded without an image decoder, or a prompt is too long.
         """
         self._require_decoder()
         return self._sample(self.conditioning(prompts), noise)
@@ -130,10 +137,10 @@ class Gill(MultimodalReader):
 
         Args:
             prompts: N prompts.
-            similarities: N largest cosine similarities to the retrieval candidates, for decision models that read it.
+            similarities: For each prompt the largest cosine similarity to the retrieval candidates; None = not known.
 
         Raises:
-            InputError: The checkpoint has no decision model, or it needs the similarities.
+            InputError: The checkpoint has no decision model, or the decision model needs the similarities.
         """
         if self.decision is None:
             raise InputError(f"this GILL checkpoint has no {DECISION_FILE}, so nothing can be decided")
@@ -150,24 +157,24 @@ class Gill(MultimodalReader):
         max_num_rets: int = 1,
         generator: torch.Generator | None = None,
     ) -> RetrievalAnswer:
-        """Continue one prompt with text and pictures, each both retrieved and generated, with the decision between.
+        """Continue one prompt with text and pictures; each picture is retrieved and generated, and a decision made.
 
-        As the authors' `generate_for_images_and_texts` (protocol 1.12, 1.13), with these differences: scores are exact
-        float32 rather than bfloat16, and generated pictures are ranked whether or not there are candidates.
+        This is the authors' `generate_for_images_and_texts` (protocol 1.12, 1.13), with two differences: scores are
+        exact float32 rather than bfloat16, and generated pictures are ranked whether or not there are candidates.
 
         Args:
-            prompt: What is answered.
-            options: Of the decoding; `num_words` of at least 2, without which no picture is read.
-            candidates: What can be retrieved; None = nothing is.
-            top: Candidates retrieved for each picture.
-            noise: One for each picture to generate, the same for each of the answer's pictures; empty = none is
+            prompt: The prompt to answer.
+            options: Options of the decoding; with a `num_words` below 2 no picture is read.
+            candidates: Pictures that can be retrieved; None = no picture is retrieved.
+            top: Number of candidates retrieved for each picture of the answer.
+            noise: A noise for each picture to generate, used for each of the answer's pictures; empty = no picture is
                 generated, and no image decoder is needed.
-            max_num_rets: Pictures in the answer at most.
-            generator: For temperatures above 0; None = torch's global one.
+            max_num_rets: Largest number of pictures in the answer.
+            generator: Randomness for temperatures above 0; None = torch's global generator.
 
         Raises:
-            InputError: Prompt and answer are too long, the candidates are of another width, or there is no image
-                decoder.
+            InputError: Prompt and answer are too long, the candidates are of another width, or the model was loaded
+                without an image decoder.
         """
         if noise:
             self._require_decoder()
@@ -177,15 +184,15 @@ class Gill(MultimodalReader):
         retrieved, largest = self._retrieve(candidates, queries, top, top)
         conditioning = self.condition(states) if noise else states
         images: list[AnswerImage] = []
-        for place, query in enumerate(queries):
-            decision, undecided = self._decide_one(states[place : place + 1, 0], largest[place])
+        for number, query in enumerate(queries):
+            decision, undecided = self._decide_one(states[number : number + 1, 0], largest[number])
             pictures = [
                 picture
                 for start in range(0, len(noise), _BATCH)
-                for picture in self._sample(conditioning[place : place + 1], [noise[start : start + _BATCH]])[0]
+                for picture in self._sample(conditioning[number : number + 1], [noise[start : start + _BATCH]])[0]
             ]
             ranked = self._rank(pictures, query)
-            images.append(AnswerImage(decision, undecided, retrieved[place], largest[place], ranked))
+            images.append(AnswerImage(decision, undecided, retrieved[number], largest[number], ranked))
         return answer_of(generation.ids, generation.texts, images)
 
     def _require_decoder(self) -> None:
@@ -214,7 +221,7 @@ class Gill(MultimodalReader):
         return decision, ""
 
     def _rank(self, pictures: Sequence[GeneratedImage], query: NDArray[np.float32]) -> tuple[RankedImage, ...]:
-        """Best first by the cosine of their retrieval vectors to the query; of equal ones the first."""
+        """Rank pictures by the cosine of their retrieval vectors to the query, best first; ties keep their order."""
         cosines = (self.embed_images([picture.image for picture in pictures]) @ query).tolist()
         ranked = [
             RankedImage(picture, cosine, number)

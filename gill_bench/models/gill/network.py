@@ -1,7 +1,7 @@
 """The trained part of GILL: input and output projections, the generation head, and the [IMG] embeddings.
 
-Attribute names are those of the checkpoints without the prefix `model.`, so that a state dict is one of `GillHeads`,
-whole (protocol 1.3-1.6).
+The attributes are named as in the checkpoints, without the prefix `model.`, so that a checkpoint's tensors are exactly
+the state dict of `GillHeads` (protocol 1.3-1.6).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gill_bench.models.interleaved.configs import CONTEXT
+from gill_bench.models.interleaved.network_sizes import CONTEXT
 
 MAPPER_ATTENTION_HEADS = 4  # authors' constant (protocol 1.4)
 Shapes = Mapping[str, tuple[int, ...]]
@@ -20,17 +20,17 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class GillSizes:
-    """What the shapes of all trained tensors follow from.
+    """The sizes that determine the shapes of all trained tensors.
 
     Attributes:
-        llm_width: Of the language model's embeddings and states, e.
-        vision_width: Of CLIP's pooled features.
-        num_tokens: [IMG] tokens, r.
+        llm_width: Width of the language model's embeddings and states, e.
+        vision_width: Width of CLIP's pooled features, d.
+        num_tokens: Number of [IMG] tokens, r.
         n_visual_tokens: Input embeddings per picture, k.
-        ret_emb_dim: Of the retrieval space, p.
-        gen_emb_dim: Of the generation head's output.
-        num_clip_tokens: Conditioning vectors that the generation head gives.
-        text_fc_mode: Generation head, a key of `GENERATION_HEADS`.
+        ret_emb_dim: Width of the retrieval space, p.
+        gen_emb_dim: Width of the generation head's output.
+        num_clip_tokens: Number of conditioning vectors that the generation head gives.
+        text_fc_mode: Kind of the generation head, a key of `GENERATION_HEADS`.
     """
 
     llm_width: int
@@ -47,9 +47,9 @@ class GillHeads(nn.Module):
     """All 137 tensors that GILL trains.
 
     Args:
-        sizes: See there.
-        shapes: Shapes of a checkpoint's tensors by key (without `model.`): the generation head's inner sizes come from
-            them. Where they are missing, the authors' constants hold.
+        sizes: Sizes that determine the shapes of the tensors.
+        shapes: Shapes of a checkpoint's tensors by key (without `model.`), which give the generation head's inner
+            sizes. Without them the inner sizes are the authors' constants.
     """
 
     def __init__(self, sizes: GillSizes, shapes: Shapes | None = None) -> None:
@@ -98,7 +98,7 @@ class GillHeads(nn.Module):
 
 
 class SharedLinear(nn.Module):
-    """One linear layer at every position; of more positions than `outputs`, the first are kept (protocol 1.4)."""
+    """The same linear layer at each of the first `outputs` positions (protocol 1.4)."""
 
     def __init__(self, width: int, output_width: int, outputs: int) -> None:
         super().__init__()
@@ -126,8 +126,8 @@ class GillMapper(nn.Module):
             MAPPER_ATTENTION_HEADS,
             num_decoder_layers=decoders,
             dim_feedforward=feedforward,
-            # What nn.Transformer builds itself, but for nested tensors, which do not work with norm_first and would
-            # only give a warning.
+            # The encoder that nn.Transformer would build itself, but without nested tensors, which do not work with
+            # norm_first and would only give a warning.
             custom_encoder=nn.TransformerEncoder(layer, encoders, nn.LayerNorm(hidden), enable_nested_tensor=False),
             **arguments,  # type: ignore[arg-type]
         )
@@ -142,7 +142,7 @@ class GillMapper(nn.Module):
 
 
 class SharedMlp(nn.Module):
-    """Three layers with LeakyReLU at every position: the MLP of Table 3 (widths as protocol 2.9 recommends)."""
+    """The same three layers with LeakyReLU at every position: the MLP of Table 3, with the widths of protocol 2.9."""
 
     def __init__(self, width: int, hidden: int, output_width: int, outputs: int) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class SharedEncoder(nn.Module):
         )
         self.fc = nn.Linear(width, hidden)
         self.tfm = nn.TransformerEncoder(layer, encoders, nn.LayerNorm(hidden), enable_nested_tensor=False)
-        # What nn.Transformer does with its own; the copies of one layer would all begin with the same values.
+        # nn.Transformer does this with its own layers; else the copies of one layer would begin with the same values.
         for parameter in self.tfm.parameters():
             if parameter.ndim > 1:
                 nn.init.xavier_uniform_(parameter)
@@ -222,7 +222,7 @@ def _linear(sizes: GillSizes, shapes: Shapes) -> nn.Module:
 
 
 def _mlp(sizes: GillSizes, shapes: Shapes) -> nn.Module:
-    # The real one is 4096 -> 2048 -> 2048 -> 7392, near GILLMapper in size.
+    # With OPT-6.7b the layers are 4096 -> 2048 -> 2048 -> 7392, near GILLMapper in size.
     hidden = _rows(shapes, "layers.0.weight", 2048)
     return SharedMlp(sizes.llm_width, hidden, _output_width(sizes, shapes), sizes.num_clip_tokens)
 

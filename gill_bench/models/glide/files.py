@@ -43,7 +43,7 @@ def find_checkpoint(folder: Path, name: Name) -> Path:
     return file
 
 
-def find_words(folder: Path) -> tuple[Path, Path]:
+def find_tokenizer_files(folder: Path) -> tuple[Path, Path]:
     """The files of vocabulary and merges in a folder.
 
     Raises:
@@ -56,13 +56,13 @@ def find_words(folder: Path) -> tuple[Path, Path]:
     raise InputError(f"{folder}: expected GPT-2's tokenizer: {wanted}")
 
 
-def check_words(folder: Path, vocabulary: int) -> None:
+def check_tokenizer_files(folder: Path, vocabulary: int) -> None:
     """Check that a tokenizer has as many entries as the networks have embeddings.
 
     Raises:
         InputError: Files are missing or damaged, or of another tokenizer.
     """
-    file, merges = find_words(folder)
+    file, merges = find_tokenizer_files(folder)
     entries = read_json(file)
     ids = [value for value in entries.values() if isinstance(value, int)]
     if sorted(ids) != list(range(vocabulary)):

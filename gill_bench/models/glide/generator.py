@@ -1,4 +1,4 @@
-"""GLIDE behind the shared interface. A prompt is read once, however many pictures it gets and steps they take."""
+"""GLIDE behind the shared interface. A prompt is encoded once, for all its pictures and all their steps."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import torch
 
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import GeneratedImage, ImageGenerator, Noise
-from gill_bench.models.diffusers.pipelines import resolve_dtype
 from gill_bench.models.diffusers.shared_noise import Latents, generator_for
 from gill_bench.models.glide.checkpoint import load_network
 from gill_bench.models.glide.files import NAMES
 from gill_bench.models.glide.network import Condition
 from gill_bench.models.glide.sampling import PictureNoise, Sampler, to_images
 from gill_bench.models.glide.sizes import read_sizes
-from gill_bench.models.glide.words import Words
+from gill_bench.models.glide.tokenizer import GlideTokenizer
+from gill_bench.models.precision import resolve_dtype
 from gill_bench.prompt import Prompt
 
 if TYPE_CHECKING:
-    from gill_bench.models.glide import Settings
+    from gill_bench.models.glide.settings import Settings
 
 
 def load_generator(checkpoint: Path, tokenizer: Path, settings: Settings, device: str) -> ImageGenerator:
-    """Load networks and tokenizer; see `check_weights` for the folders."""
+    """Load networks and tokenizer from the folders that `check_weights` describes."""
     sizes = read_sizes(checkpoint)
     dtype = resolve_dtype(settings.dtype, device, torch.float16)
     base, upsampler = (load_network(checkpoint, name, sizes, dtype, device) for name in NAMES)
@@ -38,20 +38,20 @@ def load_generator(checkpoint: Path, tokenizer: Path, settings: Settings, device
         upsample_steps=settings.upsample_steps,
         upsample_temperature=settings.upsample_temperature,
     )
-    return Glide(sampler, Words(tokenizer, sizes.text.context, base.padding_id))
+    return Glide(sampler, GlideTokenizer(tokenizer, sizes.text.context, base.padding_id))
 
 
 class Glide:
-    """GLIDE.
+    """GLIDE: an `ImageGenerator` that reads text alone.
 
     Args:
-        sampler: With both networks.
-        words: The tokenizer.
+        sampler: The sampler of both networks.
+        tokenizer: GPT-2's tokenizer.
     """
 
-    def __init__(self, sampler: Sampler, words: Words) -> None:
+    def __init__(self, sampler: Sampler, tokenizer: GlideTokenizer) -> None:
         self.sampler = sampler
-        self.words = words
+        self.tokenizer = tokenizer
         self.device = sampler.base.positional_embedding.device
         self._unconditional: Condition | None = None
 
@@ -72,12 +72,12 @@ class Glide:
         flat = list(chain.from_iterable(noise))
         if not flat:
             return [[] for _ in noise]
-        tokens = self.words([prompt.text for prompt in prompts])
-        of = torch.tensor([place for place, group in enumerate(noise) for _ in group], device=self.device)
+        tokens = self.tokenizer([prompt.text for prompt in prompts])
+        rows = torch.tensor([row for row, group in enumerate(noise) for _ in group], device=self.device)
         ids, mask = tokens.ids.to(self.device), tokens.mask.to(self.device)
         with torch.no_grad():
             base, upsampler = (
-                network.condition(ids, mask).take(of) for network in (self.sampler.base, self.sampler.upsampler)
+                network.condition(ids, mask).take(rows) for network in (self.sampler.base, self.sampler.upsampler)
             )
         pictures = self.sampler((base, upsampler), self.unconditional(), self.draw(flat))
         if not bool(torch.isfinite(pictures).all()):
@@ -93,16 +93,16 @@ class Glide:
 
     @torch.no_grad()
     def unconditional(self) -> Condition:
-        """What the base network makes of no text; read once."""
+        """The condition that the base network makes of no text; computed once."""
         if self._unconditional is None:
             self._unconditional = self.sampler.base.unconditional()
         return self._unconditional
 
     def draw(self, noise: Sequence[Noise]) -> PictureNoise:
-        """Draw the noise of N pictures, each from a CPU generator of its own, in one draw.
+        """Draw the noise of N pictures, the whole noise of a picture in one draw from its own CPU generator.
 
-        Its order is that of `PictureNoise`: what the base network begins with, what its steps add, what the upsampler
-        begins with. With shared noise, one generator serves all pictures, one after the other, in the same way.
+        The numbers come in the order of `PictureNoise`: those with which the base network begins, those that its steps
+        add, those with which the upsampler begins. With shared noise, one generator serves all pictures in turn.
         """
         drawn = Latents((self.sampler.noise_size(),), torch.float32)
         rows = [torch.randn(drawn.shape, generator=generator_for(item, drawn), dtype=drawn.dtype) for item in noise]

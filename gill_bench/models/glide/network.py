@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from gill_bench.models.glide.blocks import AttentionBlock, Float32GroupNorm, ResidualBlock, timestep_embedding
 from gill_bench.models.glide.sizes import NetworkSizes, TextSizes
-from gill_bench.models.glide.text import TextPart
+from gill_bench.models.glide.text_transformer import TextTransformer
 
 COLOURS = 3
 
@@ -37,7 +37,7 @@ class Condition(NamedTuple):
         return Condition(torch.cat([self.projection, other.projection]), tuple(torch.cat(pair) for pair in pairs))
 
 
-class Network(TextPart):
+class Network(TextTransformer):
     """A UNet that predicts noise and variance of pictures, given a text and, for the upsampler, a small picture.
 
     Args:

@@ -16,7 +16,7 @@ from torch.nn.functional import embedding, linear
 from torch.nn.utils.rnn import pad_sequence
 
 from gill_bench.errors import InputError
-from gill_bench.models.interleaved.caching import argument_of, cache_of
+from gill_bench.models.interleaved.key_value_cache import argument_of, cache_of
 from gill_bench.models.interleaved.loading import freeze, shared_network
 
 

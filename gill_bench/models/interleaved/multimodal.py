@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from gill_bench.models.interleaved.answers import RetrievedImage
 from gill_bench.models.interleaved.candidates import CandidateSet, read_pictures
 from gill_bench.models.interleaved.decoding import DecodingOptions, decode, scale_of_gill
+from gill_bench.models.interleaved.generated import Generation, assemble
 from gill_bench.models.interleaved.language import LanguageModel
-from gill_bench.models.interleaved.outputs import Generation, assemble
-from gill_bench.models.interleaved.reading import PromptReader
-from gill_bench.models.interleaved.retrieval import RetrievedImage
-from gill_bench.models.interleaved.sequences import PictureProjection, PromptEncoder
+from gill_bench.models.interleaved.prompt_encoder import PictureProjection, PromptEncoder
+from gill_bench.models.interleaved.prompt_reader import PromptReader
 from gill_bench.models.interleaved.settings import ReadingSettings
 from gill_bench.models.interleaved.tokens import LanguageTokens
 from gill_bench.models.interleaved.vision import VisualEncoder

@@ -13,13 +13,14 @@ import torch
 from gill_bench.errors import InputError
 from gill_bench.interfaces import GeneratedImage, ImageGenerator, Noise
 from gill_bench.models.diffusers.folder import ignores_guidance
-from gill_bench.models.diffusers.pipelines import Pipeline, load_pipeline, resolve_dtype, run, sample
+from gill_bench.models.diffusers.pipelines import Pipeline, load_pipeline, run, sample
+from gill_bench.models.precision import resolve_dtype
 from gill_bench.models.stable_diffusion.tokens import tokenize
 from gill_bench.models.stable_diffusion.truncation import cut_by_all, watched
 from gill_bench.prompt import Prompt
 
 if TYPE_CHECKING:
-    from gill_bench.models.stable_diffusion import Settings
+    from gill_bench.models.stable_diffusion.settings import Settings
 
 
 def load_generator(path: Path, settings: Settings, device: str) -> ImageGenerator:

@@ -13,9 +13,10 @@ from PIL import Image
 
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import GeneratedImage, Noise
-from gill_bench.models.diffusers.pipelines import Pipeline, load_pipeline, resolve_dtype, sample, unconditional
+from gill_bench.models.diffusers.pipelines import Pipeline, load_pipeline, sample, unconditional
 from gill_bench.models.diffusers.schedulers import SCHEDULERS, SchedulerName
 from gill_bench.models.diffusers.shared_noise import Latents, Positions
+from gill_bench.models.precision import resolve_dtype
 from tests.support.tiny_pipelines import counted, edit_json, write_stable_diffusion
 
 STEPS = 4
@@ -277,6 +278,16 @@ def test_damage_is_an_input_error_that_names_the_part(copy: Path) -> None:
     save_file({**tensors, gone: torch.zeros(3)}, text)
     assert str(copy / "text_encoder") in message()
     text.write_bytes(whole)
+
+    checker = copy / "safety_checker" / "model.safetensors"
+    whole = checker.read_bytes()
+    tensors = load_file(checker)
+    for gone in ("concept_embeds_weights", next(name for name in sorted(tensors) if name.startswith("vision_model."))):
+        save_file({name: value for name, value in tensors.items() if name != gone}, checker)
+        assert "1 weights of StableDiffusionSafetyChecker are missing, the first is " in message()
+    save_file({**tensors, "surprise": torch.zeros(3)}, checker)
+    assert "1 weights are not of StableDiffusionSafetyChecker, the first is 'surprise'" in message()
+    checker.write_bytes(whole)
 
     (copy / "vae" / "config.json").write_text("{")
     assert str(copy / "vae") in message()

@@ -15,7 +15,7 @@ from gill_bench.errors import InputError
 from gill_bench.interfaces import ImageGenerator, ImageRetriever, TextGenerator, TextScorer
 from gill_bench.models.fromage import Settings
 from gill_bench.models.fromage.model import Fromage
-from gill_bench.models.interleaved import reading
+from gill_bench.models.interleaved import prompt_reader
 from gill_bench.models.interleaved.decoding import DecodingOptions
 from gill_bench.prompt import Prompt
 from tests.models.fromage.conftest import weights_of
@@ -52,7 +52,7 @@ def test_ret_is_the_last_token_and_pad_is_eos(folder: Path, fromage: Fromage) ->
 def test_queries(
     fromage: Fromage, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "BATCH", batch)
     queries = torch.from_numpy(fromage.embed_prompts(prompts))
     close(queries, torch.stack([reference.query(p) for p in prompts]))
     assert queries.dtype == torch.float32
@@ -81,7 +81,7 @@ def test_bos_before_every_caption(folder: Path, prompts: list[Prompt], name: str
 def test_log_likelihoods(
     fromage: Fromage, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "BATCH", batch)
     close(fromage.mean_log_likelihood(prompts), [reference.log_likelihood(p) for p in prompts])
     asked = [(prompts[0], "one"), *((prompts[4], text) for text in ANSWERS), (prompts[6], " red"), (prompts[2], "")]
     found = fromage.score_texts([prompt for prompt, _ in asked], [text for _, text in asked])
@@ -110,7 +110,7 @@ def test_greedy_texts(
     batch: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reading, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "BATCH", batch)
     texts = fromage.generate_texts(prompts, 8)
     assert texts == [reference.greedy(p, 8) for p in prompts]
     assert not any("[RET]" in text for text in texts)

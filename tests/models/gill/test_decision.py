@@ -65,10 +65,11 @@ def test_released_decision_model(real_data: Path) -> None:
 
 
 def test_released_arguments(real_data: Path) -> None:
-    from gill_bench.models.gill.arguments import read_arguments
-    from gill_bench.models.interleaved.configs import expected_width
+    from gill_bench.models.gill.arguments import GillArguments
+    from gill_bench.models.interleaved.model_args import read_model_args
+    from gill_bench.models.interleaved.network_sizes import expected_width
 
-    arguments = read_arguments(real_data / "gill")
+    arguments = read_model_args(real_data / "gill", GillArguments)
     assert (arguments.num_tokens, arguments.num_clip_tokens, arguments.gen_emb_dim) == (8, 77, 768)
     assert expected_width(arguments.opt_version, real_data) == 4096
     assert expected_width(arguments.visual_encoder, real_data) == 1024

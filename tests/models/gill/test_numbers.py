@@ -20,7 +20,7 @@ from gill_bench.interfaces import (
 )
 from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
-from gill_bench.models.interleaved import reading
+from gill_bench.models.interleaved import prompt_reader
 from gill_bench.prompt import Prompt
 from tests.models.gill.reference import Reference, close
 
@@ -36,7 +36,7 @@ def test_capabilities(gill: Gill) -> None:
 def test_states_conditioning_and_embeddings(
     gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "BATCH", batch)
     close(gill.image_token_states(prompts), torch.stack([reference.image_states(p) for p in prompts]))
     close(gill.conditioning(prompts), torch.stack([reference.conditioning(p) for p in prompts]))
     queries = torch.from_numpy(gill.embed_prompts(prompts))
@@ -50,7 +50,7 @@ def test_states_conditioning_and_embeddings(
 def test_scores(
     gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "BATCH", batch)
     scored = [p for p in prompts if p.segments != ("", p.segments[-1])]
     close(gill.mean_log_likelihood(scored), [reference.log_likelihood(p) for p in scored])
     continuations = [" red", "", "\n", " a large one .", "x", " is", " it moves", "no"]
@@ -62,7 +62,7 @@ def test_scores(
 def test_greedy_texts(
     gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "BATCH", batch)
     expected = [reference.tokenizer.decode(reference.greedy(p, 6), skip_special_tokens=True) for p in prompts]
     assert gill.generate_texts(prompts, 6) == expected
     assert all("[IMG" not in text for text in expected)

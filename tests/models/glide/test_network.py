@@ -9,7 +9,7 @@ from gill_bench.models.glide.checkpoint import empty_network
 from gill_bench.models.glide.files import Name
 from gill_bench.models.glide.network import Network
 from gill_bench.models.glide.sizes import GlideSizes, NetworkSizes
-from gill_bench.models.glide.text import TextPart
+from gill_bench.models.glide.text_transformer import TextTransformer
 from tests.models.glide.reference import Reference
 from tests.models.glide.tiny import CONTEXT, SIZES, TEXT, network
 
@@ -50,7 +50,7 @@ def test_official_sizes(name: Name, keys: int, parameters: int, blocks: int) -> 
     assert sum(value.numel() for value in made.state_dict().values()) == parameters
     assert len(made.input_blocks) == len(made.output_blocks) == blocks
     with torch.device("meta"):
-        text = TextPart(GlideSizes().text, 768)
+        text = TextTransformer(GlideSizes().text, 768)
     assert sum(value.numel() for value in text.state_dict().values()) == 76_695_808
     assert set(text.state_dict()) < set(made.state_dict())
 

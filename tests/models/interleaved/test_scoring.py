@@ -13,7 +13,7 @@ from gill_bench.errors import InputError
 from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
 from gill_bench.models.gill.parts import Parts
-from gill_bench.models.interleaved import reading, scoring
+from gill_bench.models.interleaved import prompt_reader, scoring
 from gill_bench.models.interleaved.decoding import DecodingOptions
 from gill_bench.models.interleaved.language import LanguageModel
 from gill_bench.prompt import Prompt
@@ -50,7 +50,7 @@ def test_many_continuations_of_one_prompt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(scoring, "POSITIONS", positions)
-    monkeypatch.setattr(reading, "BATCH", 2)
+    monkeypatch.setattr(prompt_reader, "BATCH", 2)
     model = with_settings(gill, answer_scoring=way)
     expected = expected_of(reference.score if way == "shifted" else reference.unshifted_score, asked)
     found = model.score_texts([prompt for prompt, _ in asked], [text for _, text in asked])
@@ -106,7 +106,7 @@ def test_a_continuation_that_is_too_long(gill: Gill, prompts: list[Prompt], plac
 def test_without_a_cache_the_same_texts(
     gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "BATCH", batch)
     plain = with_settings(gill, use_cache=False)
     texts = plain.generate_texts(prompts, 12)
     assert texts == gill.generate_texts(prompts, 12)

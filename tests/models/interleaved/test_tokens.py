@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gill_bench.errors import InputError
 from gill_bench.models.gill.model import Gill
-from gill_bench.models.interleaved.sequences import PromptEncoder
+from gill_bench.models.interleaved.prompt_encoder import PromptEncoder
 from gill_bench.models.interleaved.tokens import load_tokens
 from gill_bench.prompt import Prompt
 

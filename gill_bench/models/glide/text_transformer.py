@@ -59,7 +59,7 @@ class TextBlock(nn.Module):
         return out
 
 
-class TextPart(nn.Module):
+class TextTransformer(nn.Module):
     """The text half of a network. The UNet inherits from it, because the official keys of both stand side by side.
 
     Args:

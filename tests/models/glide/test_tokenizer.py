@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gill_bench.errors import InputError
-from gill_bench.models.glide.files import check_words
-from gill_bench.models.glide.words import Words
+from gill_bench.models.glide.files import check_tokenizer_files
+from gill_bench.models.glide.tokenizer import GlideTokenizer
 from tests.models.glide.tiny import CONTEXT, TEXT, write_words
 
 PADDING = TEXT.vocabulary - 1
@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
 
 def read(folder: Path, *texts: str) -> list[list[str]]:
     names = {place: token for token, place in json.loads((folder / "vocab.json").read_text("utf-8")).items()}
-    tokens = Words(folder, CONTEXT, PADDING)(texts)
+    tokens = GlideTokenizer(folder, CONTEXT, PADDING)(texts)
     return [[names[int(one)] for one in ids[mask]] for ids, mask in zip(tokens.ids, tokens.mask, strict=True)]
 
 
@@ -34,12 +34,12 @@ def test_spaces_and_special_tokens_are_text(folder: Path) -> None:
         ["<", "|", "e", "n", "do"],
         ["Ã", "©"],
     ]
-    whole = Words(folder, 20, PADDING)(["<|endoftext|>"])
+    whole = GlideTokenizer(folder, 20, PADDING)(["<|endoftext|>"])
     assert PADDING not in whole.ids[whole.mask]
 
 
 def test_padding_and_truncation(folder: Path) -> None:
-    tokens = Words(folder, CONTEXT, PADDING)(["dog", "x" * CONTEXT, "x" * CONTEXT + "dog"])
+    tokens = GlideTokenizer(folder, CONTEXT, PADDING)(["dog", "x" * CONTEXT, "x" * CONTEXT + "dog"])
     assert tokens.ids.shape == tokens.mask.shape == (3, CONTEXT)
     assert tokens.mask.sum(1).tolist() == [1, CONTEXT, CONTEXT]
     assert tokens.ids[0, 1:].tolist() == [PADDING] * (CONTEXT - 1)
@@ -52,7 +52,7 @@ def test_agrees_with_transformers(folder: Path) -> None:
 
     stock = GPT2Tokenizer.from_pretrained(folder)
     texts = ["the red dog's  cat", "two\n\ncats, 12 DOGS!", "日本 — dog", "we've a cat<|endoftext|>"]
-    tokens = Words(folder, 60, PADDING)(texts)
+    tokens = GlideTokenizer(folder, 60, PADDING)(texts)
     for text, ids, mask in zip(texts, tokens.ids, tokens.mask, strict=True):
         assert ids[mask].tolist() == stock(text.lower(), split_special_tokens=True)["input_ids"]
 
@@ -62,26 +62,26 @@ def test_files_as_released(folder: Path) -> None:
     words = folder / "vocab.json"
     (folder / "encoder.json").write_text(words.read_text("utf-8"), "utf-8")
     (folder / "merges.txt").rename(folder / "vocab.bpe")
-    check_words(folder, TEXT.vocabulary)
-    first = Words(folder, CONTEXT, PADDING)(["a red cat"])
+    check_tokenizer_files(folder, TEXT.vocabulary)
+    first = GlideTokenizer(folder, CONTEXT, PADDING)(["a red cat"])
     words.rename(folder / "vocab.json.old")
     (folder / "vocab.json").write_text((folder / "encoder.json").read_text("utf-8"), "utf-8")
     (folder / "vocab.bpe").rename(folder / "merges.txt")
     assert read(folder, "a red cat") == expected
-    assert first.ids.tolist() == Words(folder, CONTEXT, PADDING)(["a red cat"]).ids.tolist()
+    assert first.ids.tolist() == GlideTokenizer(folder, CONTEXT, PADDING)(["a red cat"]).ids.tolist()
 
 
 def test_damage(folder: Path) -> None:
-    check_words(folder, TEXT.vocabulary)
+    check_tokenizer_files(folder, TEXT.vocabulary)
     with pytest.raises(InputError, match=r"vocab\.json: 265 entries, but the networks know the ids 0 to 299"):
-        check_words(folder, 300)
+        check_tokenizer_files(folder, 300)
     lines = (folder / "merges.txt").read_text("utf-8").splitlines()
     (folder / "merges.txt").write_text("\n".join(lines[:-2]), "utf-8")
     with pytest.raises(InputError, match=r"merges\.txt: no merge gives 2 of the tokens of vocab\.json, such as 're'"):
-        check_words(folder, TEXT.vocabulary)
+        check_tokenizer_files(folder, TEXT.vocabulary)
     (folder / "merges.txt").write_text("dog\nno merges here", "utf-8")
     with pytest.raises(InputError, match=r"merges\.txt: cannot be read"):
-        Words(folder, CONTEXT, PADDING)
+        GlideTokenizer(folder, CONTEXT, PADDING)
     (folder / "merges.txt").unlink()
     with pytest.raises(InputError, match="expected GPT-2's tokenizer"):
-        check_words(folder, TEXT.vocabulary)
+        check_tokenizer_files(folder, TEXT.vocabulary)

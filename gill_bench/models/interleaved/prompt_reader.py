@@ -12,8 +12,8 @@ from torch.nn.functional import cross_entropy
 from gill_bench.errors import InputError
 from gill_bench.models.interleaved.decoding import greedy_texts
 from gill_bench.models.interleaved.language import LanguageModel
+from gill_bench.models.interleaved.prompt_encoder import EncodedPrompt
 from gill_bench.models.interleaved.scoring import AnswerScoring, continuation_ids, score_branches, score_each
-from gill_bench.models.interleaved.sequences import EncodedPrompt
 from gill_bench.models.interleaved.tokens import LanguageTokens
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from gill_bench.errors import InputError
 from gill_bench.weights.checkpoints import read_json
 
 KNOWN_WIDTHS = {
-    # Of published models by hub id: a checkpoint that names one can be told from a model of another size. For OPT the
-    # width of the embedding table (word_embed_proj_dim), for CLIP that of the vision tower.
+    # Widths of published models by hub id, to tell a model from the one of another size that a checkpoint names: for
+    # OPT the width of the embedding table (word_embed_proj_dim), for CLIP that of the vision tower.
     "facebook/opt-125m": 768,
     "facebook/opt-350m": 512,
     "facebook/opt-1.3b": 2048,
@@ -28,11 +28,11 @@ CONTEXT = 77  # vectors of the conditioning in SD v1.x: the context of CLIP's te
 
 
 class LanguageSizes(NamedTuple):
-    """Of an OPT folder.
+    """Sizes of an OPT.
 
     Attributes:
-        width: Of the embedding table and of the states that the LM head reads, e.
-        positions: Longest sequence that it reads.
+        width: Width of the embedding table and of the states that the LM head reads, e.
+        positions: Length of the longest sequence that the model reads.
     """
 
     width: int
@@ -40,11 +40,11 @@ class LanguageSizes(NamedTuple):
 
 
 class DecoderSizes(NamedTuple):
-    """Of a Stable Diffusion folder.
+    """Sizes of a Stable Diffusion's conditioning.
 
     Attributes:
-        width: Of one conditioning vector.
-        context: Conditioning vectors.
+        width: Width of one conditioning vector.
+        context: Number of conditioning vectors.
     """
 
     width: int
@@ -55,14 +55,14 @@ def language_sizes(folder: Path) -> LanguageSizes:
     """Read the sizes of a language model.
 
     Raises:
-        InputError: No folder of an OPT model.
+        InputError: The folder does not hold an OPT.
     """
     config = _config(folder, "config.json")
     if config.get("model_type") != "opt":
         raise InputError(
             f"{folder / 'config.json'}: model_type = {config.get('model_type')!r}, expected 'opt', as of GILL's LLM"
         )
-    # Defaults where a file leaves a key out: those of transformers' OPTConfig.
+    # Where a file leaves a key out, transformers' OPTConfig has these defaults.
     hidden = _integer(folder / "config.json", config, "hidden_size", 768)
     width = _integer(folder / "config.json", config, "word_embed_proj_dim", hidden)
     return LanguageSizes(width, _integer(folder / "config.json", config, "max_position_embeddings", 2048))
@@ -72,7 +72,7 @@ def vision_width(folder: Path) -> int:
     """Width of the pooled features of a CLIP vision tower, before the projection.
 
     Raises:
-        InputError: No folder of a CLIP model or of its vision tower.
+        InputError: The folder does not hold a CLIP or its vision tower.
     """
     config = _config(folder, "config.json")
     kind = config.get("model_type")
@@ -87,7 +87,7 @@ def decoder_sizes(folder: Path) -> DecoderSizes:
     """Read the sizes of the conditioning of a Stable Diffusion pipeline.
 
     Raises:
-        InputError: No folder of such a pipeline.
+        InputError: The folder does not hold such a pipeline.
     """
     file = folder / "unet" / "config.json"
     width = _config(folder, "unet/config.json").get("cross_attention_dim")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from gill_bench.errors import InputError
-from gill_bench.models.glide.files import find_words
+from gill_bench.models.glide.files import find_tokenizer_files
 from gill_bench.weights.checkpoints import first_line
 
 
@@ -27,11 +27,11 @@ class GlideTokens(NamedTuple):
     truncated: list[bool]
 
 
-class Words:
+class GlideTokenizer:
     """The tokenizer: no token stands before or after a text, and `<|endoftext|>` in one is text like any other.
 
     Args:
-        folder: With vocabulary and merges, as checked by `find_words`.
+        folder: With vocabulary and merges, as checked by `find_tokenizer_files`.
         context: L, tokens that the text transformer reads.
         padding_id: Fills up; what it is does not matter to the networks.
 
@@ -44,7 +44,7 @@ class Words:
         from tokenizers.models import BPE
         from tokenizers.pre_tokenizers import ByteLevel
 
-        vocabulary, merges = find_words(folder)
+        vocabulary, merges = find_tokenizer_files(folder)
         try:
             self._tokenizer = Tokenizer(BPE.from_file(str(vocabulary), str(merges)))
         except Exception as error:

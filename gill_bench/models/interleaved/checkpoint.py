@@ -1,0 +1,62 @@
+"""The files of a GILL or FROMAGe checkpoint: finding the one with the weights, and reading its tensors by key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from gill_bench.errors import InputError
+from gill_bench.weights.tensor_files import check_floating, read_tensor_file
+
+NAMES = ("pretrained_ckpt.pth.tar", "pretrained_ckpt.safetensors", "ckpt_best.pth.tar", "ckpt.pth.tar")
+"""File names of a checkpoint's weights, in the order in which they are looked for: released ones, then training's."""
+_WRAPPERS = ("module.", "_orig_mod.")
+
+
+def find_checkpoint(folder: Path, model: str) -> Path:
+    """The file with the weights in a checkpoint folder; a released file comes before one that training wrote.
+
+    Args:
+        folder: The checkpoint folder.
+        model: Name of the model, for errors.
+
+    Raises:
+        InputError: The folder has no such file.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected a {model} checkpoint: model_args.json and {NAMES[0]}")
+    for name in NAMES:
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(f"{folder}: no weights in it; expected one of {', '.join(NAMES)}")
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read named tensors onto the CPU, from a safetensors file or from the `state_dict` of a torch file.
+
+    Every `module.` (of data-parallel training) and `_orig_mod.` (of a compiled model) is removed from the keys. Other
+    entries of a torch file, such as the optimizer, are ignored.
+
+    Raises:
+        InputError: The file is missing, truncated or holds anything but plain data; it has no state dict, two tensors
+            of one key, or a tensor that does not hold floating-point numbers.
+    """
+    content = read_tensor_file(file)
+    if file.suffix != ".safetensors":
+        content = content.get("state_dict") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise InputError(f"{file}: expected a dictionary with 'state_dict', a dictionary of tensors")
+    state = {_without_wrappers(str(key)): value for key, value in content.items()}
+    if len(state) < len(content):
+        raise InputError(
+            f"{file}: has tensors twice, with and without {' or '.join(map(repr, _WRAPPERS))} in their keys"
+        )
+    check_floating(file, {key: value.dtype for key, value in state.items()})
+    return state
+
+
+def _without_wrappers(key: str) -> str:
+    for wrapper in _WRAPPERS:
+        key = key.replace(wrapper, "")
+    return key
