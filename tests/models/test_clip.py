@@ -171,7 +171,7 @@ def test_wrong_folders(folder: Path, tmp_path: Path) -> None:
         refused({"clip": lacking}, f"has no {name}")
     vision = Path(shutil.copytree(folder, tmp_path / "vision"))
     (vision / "config.json").write_text(json.dumps({"model_type": "clip_vision_model"}))
-    refused({"clip": vision}, "expected 'clip', a CLIP with both towers")
+    refused({"clip": vision}, "expected 'clip': a CLIP with both towers")
 
 
 def test_the_embedded_clip_finds_pictures_by_their_captions() -> None:
