@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from gill_bench.cards.find import Value
-from gill_bench.datasets import Dataset, Example, Picture, Turn
+from gill_bench.datasets import Dataset, Example, Turn
 from gill_bench.datasets.coco import read_coco
-from gill_bench.datasets.contexts import context_named
-from gill_bench.datasets.options import text
-from gill_bench.interfaces import OutputKind
+from gill_bench.datasets.contexts import CAPTION_PROMPT, PictureContext, context_named
 
-CAPTION_PROMPT = "A picture of"
-"""What the authors give after the picture, in validation and by default."""
-
-
-@dataclass(frozen=True, slots=True)
-class PictureContext:
-    """The picture, then the card's `caption_prompt`; where that is empty, the picture alone."""
-
-    name: str = "caption"
-    asks: OutputKind | None = None
-    inputs: frozenset[str] = frozenset({"text", "image"})
-
-    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt: a picture, and a text if there is one."""
-        picture = example.turns[0].picture
-        assert picture is not None
-        words = text(prompt, "caption_prompt", CAPTION_PROMPT)
-        return (picture, words) if words else (picture,)
+PROMPT = (CAPTION_PROMPT,)
 
 
 def context(name: str) -> PictureContext:

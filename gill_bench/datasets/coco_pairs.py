@@ -16,10 +16,14 @@ from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Turn
 from gill_bench.datasets.coco import read_coco
 from gill_bench.datasets.contexts import TextContext, context_named
-from gill_bench.datasets.options import choice, count
+from gill_bench.datasets.options import Choice, Count
 
-CAPTIONS = 30000
-REFERENCES = ("full", "matched")
+CAPTIONS = Count("captions", 30000)
+"""The number of captions that are drawn; 0 means one of every image."""
+SAMPLING_SEED = Count("sampling_seed", 0)
+REFERENCES = Choice("references", ("full", "matched"))
+"""The pictures that FID compares with: every picture of the split, or those of the sampled captions."""
+OPTIONS = (CAPTIONS, SAMPLING_SEED, REFERENCES)
 
 
 def context(name: str) -> TextContext:
@@ -37,15 +41,14 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Args:
         folder: See `gill_bench.datasets.coco.read_coco`.
         split: Such as "val2014".
-        options: `captions`: how many, 30000 by default; 0 is one of every image. `sampling_seed`: 0 by default.
-            `references`: "full" = every picture of the split, "matched" = those of the sampled captions.
+        options: `CAPTIONS`, `SAMPLING_SEED` and `REFERENCES`.
 
     Raises:
         InputError: The file is absent or malformed, there are no pictures at all, or an option is wrong.
     """
-    wanted = count(options, "captions", CAPTIONS)
-    rng = random.Random(count(options, "sampling_seed", 0))  # noqa: S311 (a sample, not a secret)
-    references = choice(options, "references", REFERENCES)
+    wanted = CAPTIONS.of(options)
+    rng = random.Random(SAMPLING_SEED.of(options))  # noqa: S311 (a sample, not a secret)
+    references = REFERENCES.of(options)
     images = read_coco(folder, split)
     by_id = {image.id: image for image in images}
     drawn = rng.sample(sorted(by_id), min(wanted or len(by_id), len(by_id)))

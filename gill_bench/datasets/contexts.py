@@ -1,34 +1,214 @@
-"""Contexts of data sets in which there is nothing to vary: a few names, and the prompt that is one text."""
+"""The contexts of the built-in data sets: how their names are parsed, and how an example becomes a prompt.
+
+A context says how much of an example a model is given. Its `segments` are the prompt, texts and pictures in reading
+order; captions, dialog rounds and questions are joined and worded here and nowhere else. Each data set's module parses
+the names of its own contexts with the functions below.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Context, Example, Picture
+from gill_bench.datasets.options import Choice, Text
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import OutputKind
 
 _Context = TypeVar("_Context", bound=Context)
 
+SENTENCES = 5
+"""The number of captions of a VIST story."""
+ROUNDS = 10
+"""The number of rounds of a VisDial dialog."""
+CAPTION_JOIN = Choice("caption_join", ("space", "segments"))
+"""How captions without a picture between them are given: as one text with spaces, or as a segment each."""
+CAPTION_PROMPT = Text("caption_prompt", "A picture of")
+"""The text after the picture in captioning; by default the authors' own, which they use in validation."""
+_QUESTIONS = {
+    "dialog": "Q: {}\nA:",
+    "magma": "Q: {} A:",
+    "frozen": "Please answer the question. Question: {} Answer:",
+}
+QUESTION_PROMPT = Choice("question_prompt", tuple(_QUESTIONS))
+"""The wording of a VQA question. The paper does not publish its own; these are the format of the authors' dialogs and
+those of related models (protocol 3.9)."""
+_CAPTIONS_GRAMMAR = re.compile(r"([0-9])-captions?(?:-([0-9])-images?)?")
+_ROUNDS_GRAMMAR = re.compile(r"([0-9]|10)-rounds?")
+_TEXT: frozenset[str] = frozenset({"text"})
+_BOTH: frozenset[str] = frozenset({"text", "image"})
+
 
 @dataclass(frozen=True, slots=True)
 class TextContext:
-    """The text of an example's first turn, and nothing else."""
+    """The text of an example's first turn alone."""
 
     name: str
     asks: OutputKind | None = None
-    inputs: frozenset[str] = frozenset({"text"})
+    inputs: frozenset[str] = _TEXT
 
     def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt, one string."""
+        """The prompt, one text."""
         return (example.turns[0].text,)
 
 
+@dataclass(frozen=True, slots=True)
+class CaptionContext:
+    """The last captions of a story, with the pictures that follow all but the last of them, counted from the end.
+
+    `5-captions-4-images` is c1 i1 c2 i2 c3 i3 c4 i4 c5; `2-captions-1-image` is c4 i4 c5 (protocol 3.1, 3.4).
+    """
+
+    captions: int
+    images: int = 0
+
+    @property
+    def name(self) -> str:
+        """The canonical name.
+
+        >>> CaptionContext(5, 4).name, CaptionContext(1).name
+        ('5-captions-4-images', '1-caption')
+        """
+        captions = f"{self.captions}-caption{'s' * (self.captions != 1)}"
+        return captions + (f"-{self.images}-image{'s' * (self.images != 1)}" if self.images else "")
+
+    @property
+    def asks(self) -> OutputKind | None:
+        """The output kind of the task's capability (None)."""
+        return None
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """The kinds of segments in a prompt."""
+        return _BOTH if self.images else _TEXT
+
+    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The prompt: captions in order, each of the last `images` pictures before the target after its caption."""
+        turns = example.turns[-self.captions :]
+        first_shown = self.captions - 1 - self.images
+        with_spaces = CAPTION_JOIN.of(prompt) == "space"
+        segments: list[str | Picture] = []
+        for position, turn in enumerate(turns):
+            if with_spaces and segments and isinstance(segments[-1], str):
+                segments[-1] = f"{segments[-1]} {turn.text}"
+            else:
+                segments.append(turn.text)
+            if first_shown <= position < self.captions - 1 and turn.picture is not None:
+                segments.append(turn.picture)
+        return tuple(segments)
+
+
+def caption_context(name: str) -> CaptionContext:
+    """Parse `{n}-captions[-{m}-images]` with 1 <= n <= 5 and m < n.
+
+    Raises:
+        InputError: The name is not of this form, or asks for more than a story has.
+    """
+    match = _CAPTIONS_GRAMMAR.fullmatch(name)
+    if match is None:
+        near = [CaptionContext(n, m).name for n in range(1, SENTENCES + 1) for m in range(n)]
+        raise InputError(
+            f"unknown context {name!r}: expected {{n}}-captions or {{n}}-captions-{{m}}-images;"
+            f" {did_you_mean(name, near)}"
+        )
+    captions, images = int(match[1]), int(match[2] or 0)
+    if not 1 <= captions <= SENTENCES or images >= captions:
+        raise InputError(
+            f"context {name!r}: a story has {SENTENCES} captions, and at most one picture fewer than captions"
+            " can be shown before its end"
+        )
+    return CaptionContext(captions, images)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundContext:
+    """The first `rounds` rounds of a dialog, as one text with `separator` between rounds."""
+
+    rounds: int
+    separator: str = "\n"
+    asks: OutputKind | None = None
+    inputs: frozenset[str] = _TEXT
+
+    @property
+    def name(self) -> str:
+        """The canonical name.
+
+        >>> RoundContext(1).name, RoundContext(10).name
+        ('1-round', '10-rounds')
+        """
+        return f"{self.rounds}-round{'s' * (self.rounds != 1)}"
+
+    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The prompt, one text."""
+        return (self.separator.join(turn.text for turn in example.turns[: self.rounds]),)
+
+
+def parse_rounds(name: str) -> int:
+    """The n of a context's name `{n}-rounds`, from 1 to 10.
+
+    Raises:
+        InputError: The name is not of this form, or asks for more than a dialog has.
+    """
+    match = _ROUNDS_GRAMMAR.fullmatch(name)
+    if match is None or not 1 <= int(match[1]) <= ROUNDS:
+        near = [RoundContext(n).name for n in range(1, ROUNDS + 1)]
+        hint = did_you_mean(name, near)
+        raise InputError(f"unknown context {name!r}: expected {{n}}-rounds, n from 1 to {ROUNDS}; {hint}")
+    return int(match[1])
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryContext:
+    """A dialog's picture, then its rounds up to the answer that is asked for."""
+
+    name: str = "history"
+    asks: OutputKind | None = "scores"
+    inputs: frozenset[str] = _BOTH
+
+    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The prompt: a picture and a text with a line for each question and answer."""
+        picture = example.turns[-1].picture
+        assert picture is not None
+        return (picture, "\n".join(turn.text for turn in example.turns))
+
+
+@dataclass(frozen=True, slots=True)
+class PictureContext:
+    """A picture, then the card's `caption_prompt`; only the picture where that is empty."""
+
+    name: str = "caption"
+    asks: OutputKind | None = None
+    inputs: frozenset[str] = _BOTH
+
+    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The prompt: a picture, and a text unless it is empty."""
+        picture = example.turns[0].picture
+        assert picture is not None
+        words = CAPTION_PROMPT.of(prompt)
+        return (picture, words) if words else (picture,)
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionContext:
+    """A picture, then the question in the wording that the card's `question_prompt` names."""
+
+    name: str = "question"
+    asks: OutputKind | None = None
+    inputs: frozenset[str] = _BOTH
+
+    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The prompt: a picture and a text."""
+        (turn,) = example.turns
+        assert turn.picture is not None
+        before, after = _QUESTIONS[QUESTION_PROMPT.of(prompt)].split("{}")
+        return (turn.picture, f"{before}{turn.text}{after}")
+
+
 def context_named(name: str, contexts: Iterable[_Context]) -> _Context:
-    """The context of a name.
+    """The context of a name, for a data set with a fixed list of contexts.
 
     Raises:
         InputError: There is none of this name; offers the nearest.

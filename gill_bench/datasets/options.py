@@ -1,9 +1,14 @@
-"""Values of a card's tables that a reader takes: checked here, with the nearest allowed value where one is wrong."""
+"""The settings in a task card that a data set's module reads, each with its allowed values.
+
+A reader's module lists those of the card's `[data]` options as `OPTIONS`, and those of its `[prompt]` table as
+`PROMPT`; planning checks them (`check_tables`) before anything is read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from gill_bench.cards.find import Value
 from gill_bench.errors import InputError, did_you_mean
@@ -11,39 +16,74 @@ from gill_bench.errors import InputError, did_you_mean
 _Name = TypeVar("_Name", bound=str)
 
 
-def choice(table: Mapping[str, Value], key: str, allowed: Iterable[_Name]) -> _Name:
-    """The name under a key, by default the first that is allowed.
+class Option(Protocol):
+    """A setting: its key in a table, and its value there."""
+
+    @property
+    def key(self) -> str:
+        """The key in the card's table."""
+
+    def of(self, table: Mapping[str, Value]) -> Value:
+        """The value in a table, or the default.
+
+        Raises:
+            InputError: The value is not allowed; says which are.
+        """
+
+
+@dataclass(frozen=True)
+class Choice(Generic[_Name]):
+    """A setting with a few allowed names, of which the first is the default."""
+
+    key: str
+    names: tuple[_Name, ...]
+
+    def of(self, table: Mapping[str, Value]) -> _Name:
+        """The name in a table."""
+        value = table.get(self.key, self.names[0])
+        for name in self.names:
+            if value == name:
+                return name
+        raise InputError(f"{self.key} = {value!r}; {did_you_mean(str(value), self.names)}")
+
+
+@dataclass(frozen=True)
+class Count:
+    """A setting that is a whole number, 0 or more."""
+
+    key: str
+    default: int
+
+    def of(self, table: Mapping[str, Value]) -> int:
+        """The number in a table."""
+        value = table.get(self.key, self.default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InputError(f"{self.key} = {value!r}; expected a whole number, 0 or more")
+        return value
+
+
+@dataclass(frozen=True)
+class Text:
+    """A setting that is a text."""
+
+    key: str
+    default: str
+
+    def of(self, table: Mapping[str, Value]) -> str:
+        """The text in a table."""
+        value = table.get(self.key, self.default)
+        if not isinstance(value, str):
+            raise InputError(f"{self.key} = {value!r}; expected a text")
+        return value
+
+
+def check_tables(module: object, options: Mapping[str, Value], prompt: Mapping[str, Value]) -> None:
+    """Check the settings of a task card that a reader's module lists; a module may list none.
 
     Raises:
-        InputError: It is not allowed.
+        InputError: A value is not allowed.
     """
-    names = list(allowed)
-    value = table.get(key, names[0])
-    for name in names:
-        if value == name:
-            return name
-    raise InputError(f"{key} = {value!r}; {did_you_mean(str(value), names)}")
-
-
-def count(table: Mapping[str, Value], key: str, default: int) -> int:
-    """The whole number under a key, 0 or more.
-
-    Raises:
-        InputError: It is no such number.
-    """
-    value = table.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InputError(f"{key} = {value!r}; expected a whole number, 0 or more")
-    return value
-
-
-def text(table: Mapping[str, Value], key: str, default: str) -> str:
-    """The text under a key.
-
-    Raises:
-        InputError: It is no text.
-    """
-    value = table.get(key, default)
-    if not isinstance(value, str):
-        raise InputError(f"{key} = {value!r}; expected a text")
-    return value
+    for name, table in (("OPTIONS", options), ("PROMPT", prompt)):
+        listed: Iterable[Option] = getattr(module, name, ())
+        for option in listed:
+            option.of(table)

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.contexts import TextContext, context_named
-from gill_bench.datasets.options import choice, count, text
+from gill_bench.datasets.options import Choice, Count, Text
 from gill_bench.datasets.partiprompts_labels import label_of
 from gill_bench.datasets.pictures import index_pictures
 from gill_bench.datasets.tables import read_table
@@ -28,9 +28,19 @@ FILES = {
     "realism": "PartiPromptsAllDecisions_Realism.tsv",
 }
 HEADER = "Prompt\tCategory\tChallenge\tNote\tDecisions"
+VOTES = Choice("votes", tuple(FILES))
 RULES: tuple[Literal["released", "strict"], ...] = ("released", "strict")
-VOTES = ("gen", "ret", "same")
-TRAIN, SHUFFLING_SEED = 600, 1337
+RULE = Choice("rule", RULES)
+"""How votes become a label: see `gill_bench.datasets.partiprompts_labels`."""
+ORDER = Choice("order", ("file", "shuffled"))
+TRAIN = Count("train", 600)
+"""The number of labelled prompts, from the first, that are for training; the others are for testing."""
+CANDIDATES = Text("candidates", "")
+"""A folder inside the data folder: of pictures, the most similar of which a prompt is compared with, or of folders
+named after models with converted embeddings of such pictures; "" for none."""
+OPTIONS = (VOTES, RULE, ORDER, TRAIN, CANDIDATES)
+_VOTES = ("gen", "ret", "same")
+_SHUFFLING_SEED = 1337
 _CONTEXTS = (
     TextContext("classifier", "features"),
     TextContext("classifier-similarity", "features"),
@@ -64,10 +74,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Args:
         folder: Holds the lists of votes.
         split: "all"; which prompts are for training is an option's matter.
-        options: `votes`: "alignment" or "realism". `rule`, from votes to label: "released" or "strict". `order`: "file"
-            or "shuffled". `train`: so many are for training, 600 by default. `candidates`: a folder of pictures in
-            `folder`, the most similar of which a prompt is compared with, or of folders that hold converted embeddings
-            of pictures, each named after a model; "" for none.
+        options: `OPTIONS`.
 
     Returns:
         Facts of an example: `label` ("gen" or "ret"), `votes` (joined by commas), `part` ("train" or "test"),
@@ -79,11 +86,11 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """
     if split != "all":
         raise InputError(f"split {split!r} of PartiPrompts: there is only 'all'; training and test are parts of it")
-    votes = choice(options, "votes", FILES)
-    rule = choice(options, "rule", RULES)
-    order = choice(options, "order", ("file", "shuffled"))
-    train = count(options, "train", TRAIN)
-    candidates = text(options, "candidates", "")
+    votes = VOTES.of(options)
+    rule = RULE.of(options)
+    order = ORDER.of(options)
+    train = TRAIN.of(options)
+    candidates = CANDIDATES.of(options)
     file = _find(folder, FILES[votes])
     kept = [(row, name) for row in _read(file) if (name := label_of(row.votes, rule)) != "same"]
     if train >= len(kept):
@@ -91,7 +98,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
             f"{file}: train = {train} leaves none of {len(kept)} labelled prompts to test on; choose fewer"
         )
     if order == "shuffled":
-        random.Random(SHUFFLING_SEED).shuffle(kept)  # noqa: S311 (a split, not a secret)
+        random.Random(_SHUFFLING_SEED).shuffle(kept)  # noqa: S311 (a split, not a secret)
     examples = [
         Example(
             str(row.number),
@@ -132,9 +139,9 @@ def _read(file: Path) -> list[_Row]:
         if not prompt.strip():
             raise InputError(f"{where}: Prompt: expected text, found {prompt!r}")
         votes = [vote.strip() for vote in decisions.split(",")]
-        wrong = [vote for vote in votes if vote not in VOTES]
+        wrong = [vote for vote in votes if vote not in _VOTES]
         if wrong:
-            raise InputError(f"{where}: Decisions: a vote {wrong[0][:80]!r}; {did_you_mean(wrong[0], VOTES)}")
+            raise InputError(f"{where}: Decisions: a vote {wrong[0][:80]!r}; {did_you_mean(wrong[0], _VOTES)}")
         rows.append(_Row(number, prompt, category, challenge, votes))
     return rows
 

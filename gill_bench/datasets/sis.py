@@ -7,67 +7,24 @@ sentences by `worker_arranged_photo_order`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
+from gill_bench.datasets.contexts import CAPTION_JOIN, SENTENCES, CaptionContext, caption_context
 from gill_bench.datasets.files import find_split_file, identifier, integer_of, list_of, shown, text_of
+from gill_bench.datasets.options import Choice
 from gill_bench.datasets.pictures import index_pictures, no_pictures
-from gill_bench.errors import InputError, did_you_mean
-from gill_bench.interfaces import OutputKind
+from gill_bench.errors import InputError
 from gill_bench.storage.reading import read_json
 
-SENTENCES = 5
-_GRAMMAR = re.compile(r"([0-9])-captions?(?:-([0-9])-images?)?")
-
-
-@dataclass(frozen=True, slots=True)
-class CaptionContext:
-    """The last `captions` captions, with the pictures that follow all but the last of them, from the end back.
-
-    `5-captions-4-images` is c1 i1 c2 i2 c3 i3 c4 i4 c5; `2-captions-1-image` is c4 i4 c5 (protocol 3.1, 3.4).
-    """
-
-    captions: int
-    images: int = 0
-
-    @property
-    def name(self) -> str:
-        """Canonical name.
-
-        >>> CaptionContext(5, 4).name, CaptionContext(1).name
-        ('5-captions-4-images', '1-caption')
-        """
-        captions = f"{self.captions}-caption{'s' * (self.captions != 1)}"
-        return captions + (f"-{self.images}-image{'s' * (self.images != 1)}" if self.images else "")
-
-    @property
-    def asks(self) -> OutputKind | None:
-        """What the task's capability asks for."""
-        return None
-
-    @property
-    def inputs(self) -> frozenset[str]:
-        """What its prompts hold."""
-        return frozenset({"text", "image"} if self.images else {"text"})
-
-    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt: captions in order, each of the last `images` pictures before the target after its caption."""
-        turns = example.turns[-self.captions :]
-        first_shown = self.captions - 1 - self.images
-        segments: list[str | Picture] = []
-        for place, turn in enumerate(turns):
-            if prompt.get("caption_join", "space") == "space" and segments and isinstance(segments[-1], str):
-                segments[-1] = f"{segments[-1]} {turn.text}"
-            else:
-                segments.append(turn.text)
-            if first_shown <= place < self.captions - 1 and turn.picture is not None:
-                segments.append(turn.picture)
-        return tuple(segments)
+STORIES = Choice("stories", ("all-pictures", "context"))
+"""The stories that count: the same in every context, those with all five pictures; or those with the pictures that the
+context and the target need."""
+OPTIONS = (STORIES,)
+PROMPT = (CAPTION_JOIN,)
 
 
 def context(name: str) -> CaptionContext:
@@ -76,20 +33,7 @@ def context(name: str) -> CaptionContext:
     Raises:
         InputError: The name is not of this form, or asks for more than a story has.
     """
-    match = _GRAMMAR.fullmatch(name)
-    if match is None:
-        near = [CaptionContext(n, m).name for n in range(1, SENTENCES + 1) for m in range(n)]
-        raise InputError(
-            f"unknown context {name!r}: expected {{n}}-captions or {{n}}-captions-{{m}}-images;"
-            f" {did_you_mean(name, near)}"
-        )
-    captions, images = int(match[1]), int(match[2] or 0)
-    if not 1 <= captions <= SENTENCES or images >= captions:
-        raise InputError(
-            f"context {name!r}: a story has {SENTENCES} captions, and at most one picture fewer than captions"
-            " can be shown before its end"
-        )
-    return CaptionContext(captions, images)
+    return caption_context(name)
 
 
 def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
@@ -99,7 +43,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         folder: Holds `sis/<split>.story-in-sequence.json` (or the file itself) and the pictures as
             `<photo_flickr_id>.<ext>` in `images/<split>/`, `images/`, `<split>/` or the folder itself.
         split: "train", "val" or "test".
-        options: `stories`: "all-pictures" or "context".
+        options: `STORIES`.
 
     Returns:
         The candidates are every distinct picture of the split's stories, in the order in which they first appear
@@ -121,7 +65,9 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         raise no_pictures(folder, split, places, "<photo_flickr_id>.jpg or another common extension")
     stories = _read_stories(file, pictures)
     photos = {turn.picture.id: turn.picture for story in stories for turn in story.turns if turn.picture is not None}
-    return Dataset(stories, require_all_pictures=options.get("stories") != "context", candidates=tuple(photos.values()))
+    return Dataset(
+        stories, require_all_pictures=STORIES.of(options) == "all-pictures", candidates=tuple(photos.values())
+    )
 
 
 def _read_stories(file: Path, pictures: Mapping[str, Path]) -> list[Example]:

@@ -10,32 +10,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gill_bench.cards.find import Value
-from gill_bench.datasets import Dataset, Example, Picture, Turn
-from gill_bench.datasets.contexts import context_named
+from gill_bench.datasets import Dataset, Example, Turn
+from gill_bench.datasets.contexts import ROUNDS, HistoryContext, context_named
 from gill_bench.datasets.files import integer_of, list_of
-from gill_bench.datasets.visdial_files import OPTIONS, ROUNDS, Dialog, read_dialogs
+from gill_bench.datasets.visdial_files import ANSWERS, Dialog, read_dialogs
 from gill_bench.errors import InputError
-from gill_bench.interfaces import OutputKind
 from gill_bench.storage.reading import read_json_value
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryContext:
-    """The picture, then the dialog up to the answer that is asked for."""
-
-    name: str = "history"
-    asks: OutputKind | None = "scores"
-    inputs: frozenset[str] = frozenset({"text", "image"})
-
-    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt: a picture and a text."""
-        picture = example.turns[-1].picture
-        assert picture is not None
-        return (picture, "\n".join(turn.text for turn in example.turns))
 
 
 def context(name: str) -> HistoryContext:
@@ -103,8 +86,8 @@ def _dense_facts(file: Path, dialogs: Sequence[Dialog]) -> list[dict[str, str]]:
         if not 1 <= place <= ROUNDS:
             raise InputError(f"{where}.round_id: expected 1 to {ROUNDS}, found {place}")
         relevance = list_of(record, "gt_relevance", where)
-        if len(relevance) != OPTIONS or not all(map(_is_relevance, relevance)):
-            raise InputError(f"{where}.gt_relevance: expected {OPTIONS} numbers, 0 or more")
+        if len(relevance) != ANSWERS or not all(map(_is_relevance, relevance)):
+            raise InputError(f"{where}.gt_relevance: expected {ANSWERS} numbers, 0 or more")
         found.append({"dense_round": str(place), "relevance": json.dumps(relevance)})
     return found
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
 from gill_bench.datasets import Picture
+from gill_bench.datasets.contexts import ROUNDS
 from gill_bench.datasets.files import find_split_file, integer_of, is_encodable, list_of, shown
 from gill_bench.datasets.pictures import index_pictures, no_pictures
 from gill_bench.errors import InputError
 from gill_bench.storage.reading import read_json
 
-ROUNDS, OPTIONS = 10, 100
+ANSWERS = 100
+"""The number of answers to choose from in each round."""
 
 
 class Round(NamedTuple):
@@ -98,12 +100,12 @@ def _is_place(value: object, length: int) -> TypeGuard[int]:
 
 def _options(record: Any, answers: Sequence[str], where: str) -> tuple[tuple[str, ...], int]:
     places = list_of(record, "answer_options", where)
-    if len(places) != OPTIONS:
-        raise InputError(f"{where}.answer_options: {len(places)} options, expected {OPTIONS}")
+    if len(places) != ANSWERS:
+        raise InputError(f"{where}.answer_options: {len(places)} options, expected {ANSWERS}")
     for number, place in enumerate(places):
         if not _is_place(place, len(answers)):
             raise InputError(
                 f"{where}.answer_options[{number}]: expected a place in data.answers (0 to {len(answers) - 1}),"
                 f" found {shown(place)}"
             )
-    return tuple(answers[place] for place in places), _place(record, "gt_index", OPTIONS, "answer_options", where)
+    return tuple(answers[place] for place in places), _place(record, "gt_index", ANSWERS, "answer_options", where)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Turn
-from gill_bench.datasets.visdial import RoundContext, parse_rounds
+from gill_bench.datasets.contexts import RoundContext, parse_rounds
 from gill_bench.datasets.visdial_files import read_dialogs
 
 

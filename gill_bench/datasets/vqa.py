@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from sys import intern
 from typing import Any
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
-from gill_bench.datasets.contexts import context_named
+from gill_bench.datasets.contexts import QUESTION_PROMPT, QuestionContext, context_named
 from gill_bench.datasets.files import find_split_file, integer_of, list_of, shown, text_of
-from gill_bench.datasets.options import choice
 from gill_bench.datasets.pictures import index_pictures, no_pictures
 from gill_bench.errors import InputError
-from gill_bench.interfaces import OutputKind
 from gill_bench.storage.reading import read_json
 
-PROMPTS = {
-    "dialog": "Q: {}\nA:",
-    "magma": "Q: {} A:",
-    "frozen": "Please answer the question. Question: {} Answer:",
-}
-"""The paper's is not published: the authors' own dialog format, and those of related models (protocol 3.9)."""
+PROMPT = (QUESTION_PROMPT,)
 _FACTS = ("question_type", "answer_type")
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionContext:
-    """The picture, then the question as the card's `question_prompt` puts it: "dialog", "magma" or "frozen"."""
-
-    name: str = "question"
-    asks: OutputKind | None = None
-    inputs: frozenset[str] = frozenset({"text", "image"})
-
-    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt: a picture and a text."""
-        (turn,) = example.turns
-        assert turn.picture is not None
-        before, after = PROMPTS[choice(prompt, "question_prompt", PROMPTS)].split("{}")
-        return (turn.picture, f"{before}{turn.text}{after}")
 
 
 def context(name: str) -> QuestionContext:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gill_bench.cards.find import ModelCard, TaskCard, Value, override
 from gill_bench.datasets import Dataset, Example, dataset
+from gill_bench.datasets.options import check_tables
 from gill_bench.datasets.pictures import Checked, check_pictures, repeated_content
 from gill_bench.errors import InputError, choose_from_all, did_you_mean
 from gill_bench.metrics import metric
@@ -28,9 +29,7 @@ _RANGES = {
 """Whole numbers of prompts, least and greatest."""
 _CHOICES: dict[str, tuple[str, ...]] = {
     "noise": MODES,
-    "caption_join": ("space", "segments"),
     "layout": ("story", "authors_layout"),
-    "stories": ("all-pictures", "context"),
     "unreadable": ("refuse", "count"),
 }
 
@@ -64,6 +63,11 @@ def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapp
             known = [name for table in tables.values() for name in table]
             raise InputError(f"--set {card.name}.{key}: unknown setting; {choose_from_all(key, known)}")
         place[key] = _of_kind(f"{card.name}.{key}", place[key], value)
+    reader = dataset(card.data.format)
+    try:
+        check_tables(reader, tables["data"], tables["prompt"])
+    except InputError as error:
+        raise InputError(f"{card.name}: {error}") from error
     for key, allowed in _CHOICES.items():
         for table in tables.values():
             if key in table and table[key] not in allowed:

@@ -4,32 +4,57 @@ from __future__ import annotations
 
 import pytest
 
-from gill_bench.cards.find import Value
-from gill_bench.datasets.options import choice, count, text
+from gill_bench.cards.find import Cards, TaskCard, Value
+from gill_bench.datasets import dataset
+from gill_bench.datasets.options import Choice, Count, Text
 from gill_bench.errors import InputError
+from gill_bench.planning.resolve import resolve_task
+
+ORDER = Choice("order", ("file", "shuffled"))
 
 
 def test_defaults_and_values() -> None:
-    assert choice({}, "order", ("file", "shuffled")) == "file"
-    assert choice({"order": "shuffled"}, "order", ("file", "shuffled")) == "shuffled"
-    assert count({}, "train", 600) == 600
-    assert count({"train": 0}, "train", 600) == 0
-    assert text({}, "caption_prompt", "A picture of") == "A picture of"
-    assert text({"caption_prompt": ""}, "caption_prompt", "A picture of") == ""
+    assert ORDER.of({}) == "file"
+    assert ORDER.of({"order": "shuffled"}) == "shuffled"
+    assert Count("train", 600).of({}) == 600
+    assert Count("train", 600).of({"train": 0}) == 0
+    assert Text("caption_prompt", "A picture of").of({}) == "A picture of"
+    assert Text("caption_prompt", "A picture of").of({"caption_prompt": ""}) == ""
 
 
 @pytest.mark.parametrize("value", ["shufled", "", 1, True])
 def test_a_name_that_is_not_allowed(value: Value) -> None:
     with pytest.raises(InputError, match=r"order = .*'shuffled'"):
-        choice({"order": value}, "order", ("file", "shuffled"))
+        ORDER.of({"order": value})
 
 
 @pytest.mark.parametrize("value", [-1, 1.0, True, "600"])
 def test_what_is_no_count(value: Value) -> None:
     with pytest.raises(InputError, match=r"train = .*expected a whole number, 0 or more"):
-        count({"train": value}, "train", 600)
+        Count("train", 600).of({"train": value})
 
 
 def test_what_is_no_text() -> None:
     with pytest.raises(InputError, match="caption_prompt = 3; expected a text"):
-        text({"caption_prompt": 3}, "caption_prompt", "")
+        Text("caption_prompt", "").of({"caption_prompt": 3})
+
+
+@pytest.mark.parametrize("card", Cards().tasks(), ids=lambda card: card.name)
+def test_readers_list_the_settings_of_their_cards(card: TaskCard) -> None:
+    listed = {option.key for option in getattr(dataset(card.data.format), "OPTIONS", ())}
+    assert set(card.data.options) - {"unreadable"} == listed
+    assert {option.key for option in getattr(dataset(card.data.format), "PROMPT", ())} <= set(card.prompt)
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "message"),
+    [
+        ("vist", "stories", "vist: stories = 'wrong'; .*'all-pictures'"),
+        ("vist", "caption_join", "vist: caption_join = 'wrong'; .*'space'"),
+        ("coco-fid", "references", "coco-fid: references = 'wrong'; .*'full'"),
+        ("vqav2", "question_prompt", "vqav2: question_prompt = 'wrong'; .*'dialog'"),
+    ],
+)
+def test_planning_checks_the_settings_that_readers_list(task: str, key: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        resolve_task(Cards().task(task), data="mini", split=None, settings={key: "wrong"})

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gill_bench.datasets import Example, Picture, Turn
-from gill_bench.datasets.sis import CaptionContext, context, load
+from gill_bench.datasets.contexts import CaptionContext
+from gill_bench.datasets.sis import context, load
 from gill_bench.errors import InputError
 
 FIVE = Example(
