@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,40 +189,20 @@ def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
 
     Args:
         tasks: Names of tasks or paths of cards.
-        out: The run directory; `runs/<tasks>` by default.
-        options: As of `gill_bench.planning.plan.Ask`: models, contexts, seeds, limit, data, weights, settings, ...
+        out: The run directory; None for `runs/<tasks>`.
+        options: Other attributes of `gill_bench.planning.request.RunRequest`, with its defaults: models, contexts,
+            seeds, limit, data, weights, settings, workers, ...
 
     Raises:
-        InputError: Anything wrong in what was asked; known before any weights are loaded.
+        InputError: A wrong name, option, card, data or checkpoint; found before any weights are loaded.
     """
-    from gill_bench.errors import InputError, did_you_mean
     from gill_bench.evaluate import execute
     from gill_bench.planning.plan import make_plan
     from gill_bench.planning.request import RunRequest
 
-    known = {field.name for field in fields(RunRequest)} - {"tasks", "out"}
-    for name in options:
-        if name not in known:
-            raise InputError(f"run(): no option {name!r}; {did_you_mean(name, known)}")
-    folder = folder_of(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks)
-    lists: dict[str, Any] = {
-        name: _listed(value) if name in _LISTS else tuple(value) if isinstance(value, list) else value
-        for name, value in options.items()
-    }
-    execute(make_plan(RunRequest(tasks=tasks, out=folder, **lists)))
-    return Run(folder)
-
-
-_LISTS = ("models", "contexts", "settings", "card_folders")
-
-
-def _listed(value: str | Path | Sequence[Any]) -> tuple[Any, ...]:
-    """Several values, each once; a bare one stands for itself.
-
-    >>> _listed("gill"), _listed(["gill", "clip", "gill"])
-    (('gill',), ('gill', 'clip'))
-    """
-    return (value,) if isinstance(value, str | Path) else tuple(dict.fromkeys(value))
+    request = RunRequest.of(tasks, out, **options)
+    execute(make_plan(request))
+    return Run(request.out)
 
 
 def load_run(folder: Path | str) -> Run:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gill_bench.errors import InputError
-from gill_bench.weights.checkpoints import first_line
+from gill_bench.errors import InputError, first_line
 
 
 def use_threads(threads: int) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import pickle
 import re
 import shlex
 from collections.abc import Iterable
@@ -54,6 +55,17 @@ def memory_ran_out(error: BaseException | None) -> str:
             )
         error = error.__cause__
     return ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, for messages of at most three lines.
+
+    For a pickle that holds more than tensors the message is our own: that of torch advises to load it all the same.
+    """
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+        return "not a plain file of tensors (damaged, or it holds code, which is never run); download it again"
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
 
 
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and bytes that are no UTF-8

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gill_bench.engines.engine import Engine, open_engine
 from gill_bench.engines.job import Failure
-from gill_bench.engines.options import LOCAL, Engine, open_engine
+from gill_bench.engines.options import DEFAULT_ENGINE
 from gill_bench.errors import GillBenchError, InputError, command
 from gill_bench.generation.jobs import batches_of
 from gill_bench.planning.candidates import CANDIDATES
@@ -125,7 +126,7 @@ def score(
     data: str | None = None,
     *,
     workers: int = 0,
-    engine: str = LOCAL,
+    engine: str = DEFAULT_ENGINE,
     address: str = "",
     locks: bool = True,
 ) -> Outcome:

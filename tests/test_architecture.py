@@ -67,8 +67,6 @@ def imports_of(name: str) -> set[str]:
 
 
 KNOWN = {
-    ("devices", "weights.checkpoints"),
-    ("planning.plan", "checks.downloads"),
     ("rundir.failures", "planning.cells"),
     ("rundir.folder", "planning.cells"),
     ("rundir.reasons", "generation.returned"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -75,22 +74,6 @@ def find_downloads(card: TaskCard, data: str, usual_split: str) -> list[Needed]:
         hint = "" if one.found else _hint(one, folder if folder.is_dir() else Path(data))
         found.append(Needed(**{**vars(one), "hint": hint}))
     return found
-
-
-def check_command(task: str, data: str, split: str | None, settings: Sequence[str], cards: Sequence[Path]) -> str:
-    """The command line that shows what `find_downloads` finds, quoted for a shell.
-
-    Args:
-        task: Its name, or the path of its card.
-        data: A folder.
-        split: Another than the card's, or None.
-        settings: Of the task, as `--set` takes them.
-        cards: Folders of cards.
-    """
-    words = ["gill-bench", "data", "check", task, "--data", data, *(("--split", split) if split else ())]
-    words += [word for setting in settings for word in ("--set", setting)]
-    words += [word for folder in cards for word in ("--cards", str(folder))]
-    return shlex.join(words)
 
 
 def _expected_folder(card: TaskCard, data: str) -> Path:

@@ -16,8 +16,6 @@ from gill_bench.progress import debugging, say
 from gill_bench.storage.paths import check_utf8
 
 _INTERRUPTED = 130
-_MAY_STAND_ALONE = "--html"
-"""An option whose value may be left out, which the parser of options does not know of."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,10 +28,6 @@ def main(arguments: list[str] | None = None) -> int:
     words = list(sys.argv[1:] if own else arguments or ())
     debug = "--debug" in words or os.environ.get("GILL_BENCH_DEBUG") == "1"
     words = [word for word in words if word != "--debug"] or ["--help"]
-    words = [
-        f"{word}=" if word == _MAY_STAND_ALONE and (not after or after[0].startswith("-")) else word
-        for word, after in ((word, words[place + 1 : place + 2]) for place, word in enumerate(words))
-    ]
     if not own:
         return _run(words, debug, own)
     streams.prepare()

@@ -1,4 +1,4 @@
-"""The map of the commands."""
+"""The commands by name, and the help of the program itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gill_bench.cli.data import data
 from gill_bench.cli.doctor import doctor
 from gill_bench.cli.list_cards import list_cards
 from gill_bench.cli.mini import mini
-from gill_bench.cli.report import report
+from gill_bench.cli.report import ReportCommand, report
 from gill_bench.cli.run import run
 from gill_bench.cli.score import score
 from gill_bench.cli.show_card import show
@@ -73,7 +73,7 @@ _options.__doc__ = _MAP
 app.command("list")(list_cards)
 app.command("show")(show)
 app.command("run")(run)
-app.command("report")(report)
+app.command("report", cls=ReportCommand)(report)
 app.command("compare")(compare)
 app.command("check")(check)
 app.command("track")(track)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.engines.options import ENGINES
+
 Device = Annotated[
     list[str] | None,
     typer.Option(
@@ -17,7 +19,9 @@ Device = Annotated[
         show_default="auto",
     ),
 ]
-Engine = Annotated[str, typer.Option(metavar="local|ray", help="Where it runs: on this machine, or on a Ray cluster.")]
+Engine = Annotated[
+    str, typer.Option(metavar="|".join(ENGINES), help="Where it runs: on this machine, or on a Ray cluster.")
+]
 NoLocks = Annotated[
     bool,
     typer.Option("--no-locks", help="For a file system without locks; no other command may work on the run meanwhile."),

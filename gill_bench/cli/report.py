@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from gill_bench.cli.streams import emit
+
+
+class ReportCommand(TyperCommand):
+    """The command `report`, in which `--html` may stand without a folder, and then means `--html=`.
+
+    Typer has no options whose value may be left out.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words after `gill-bench report`."""
+        following = [*args[1:], "--"]
+        words = [
+            "--html=" if word == "--html" and after.startswith("-") else word
+            for word, after in zip(args, following, strict=True)
+        ]
+        return super().parse_args(ctx, words)
 
 
 def report(

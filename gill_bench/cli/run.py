@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gill_bench.cards.limits import MOST
 from gill_bench.cli.options import Address, Device, Engine, NoLocks, listed
 from gill_bench.cli.streams import emit
+from gill_bench.engines.options import DEFAULT_ENGINE
+
+if TYPE_CHECKING:
+    from gill_bench.evaluate import Outcome
+    from gill_bench.planning.plan import Plan
+    from gill_bench.planning.request import RunRequest
 
 
 def run(
@@ -88,7 +94,7 @@ def run(
             show_default="one per CPU with embedded weights, else 1; with Ray all there is room for",
         ),
     ] = None,
-    engine: Engine = "local",
+    engine: Engine = DEFAULT_ENGINE,
     address: Address = None,
     shard: Annotated[
         str | None,
@@ -124,14 +130,11 @@ def run(
     from gill_bench.planning.plan import make_plan
     from gill_bench.planning.request import RunRequest
     from gill_bench.progress import say
-    from gill_bench.storage.files import folder_of
-    from gill_bench.storage.read_ahead import usable_processors
     from gill_bench.weights.find import MINI
 
-    devices = ",".join(listed(device)) if device else "auto"
-    ask = RunRequest(
-        tasks=tuple(tasks),
-        out=folder_of(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks),
+    request = RunRequest.of(
+        tasks,
+        out,
         models=listed(models) if models else ("all",),
         contexts=listed(contexts) if contexts else (),
         seeds=seeds or 0,
@@ -140,17 +143,16 @@ def run(
         split=split,
         weights=weights,
         metric_weights=metric_weights,
-        settings=tuple(settings or ()),
-        device=devices,
+        settings=settings or (),
+        device=",".join(listed(device)) if device else "auto",
         batch_size=batch_size or 0,
         threads=threads or 0,
-        workers=workers
-        or (usable_processors() if weights == MINI and devices in ("auto", "cpu") and engine == "local" else 0),
+        workers=workers or 0,
         engine=engine,
         address=address or "",
         max_failures=max_failures,
         shard=_shard(shard) if shard else (1, 1),
-        card_folders=tuple(cards or ()),
+        card_folders=cards or (),
         locks=not no_locks,
     )
     if data == MINI:
@@ -159,102 +161,92 @@ def run(
         say(
             "embedded weights (mini): small models trained on that world; their numbers are not those of published ones"
         )
-    plan = make_plan(ask, dry=dry_run)
-    _explain(plan)
+    plan = make_plan(request, dry=dry_run)
+    _say_plan(plan)
     if dry_run:
         if json_:
             emit(_plan_json(plan))
         return 0
     outcome = execute(plan)
     if json_ and not outcome.left:
-        emit((ask.out / "results.json").read_text(encoding="utf-8"), nl=False)
-    _conclude(outcome, ask)
+        emit((request.out / "results.json").read_text(encoding="utf-8"), nl=False)
+    _say_outcome(outcome, request)
     if not outcome.complete:
-        raise IncompleteError(_incomplete(outcome, ask.out))
+        raise IncompleteError(_incomplete(outcome, request.out))
     return 0
 
 
-def _explain(plan: object) -> None:
-    from gill_bench.planning.plan import Plan
+def _say_plan(plan: Plan) -> None:
     from gill_bench.progress import say
 
-    assert isinstance(plan, Plan)
     say(f"run directory: {plan.request.out}")
-    for cell in plan.cells:
-        usable, all_, seeds = len(cell.cell.usable), len(cell.cell.examples), len(cell.cell.sample_seeds)
-        missing = f", {all_ - usable} without their pictures" if usable < all_ else ""
-        stored = usable * seeds - cell.samples_pending
+    for planned in plan.cells:
+        cell, name = planned.cell, "/".join(planned.cell.name)
+        usable, total, seeds = len(cell.usable), len(cell.examples), len(cell.sample_seeds)
+        missing = f", {total - usable} without their pictures" if usable < total else ""
+        stored = usable * seeds - planned.samples_pending
         say(
-            f"  {'/'.join(cell.cell.name)}: {usable} examples{missing} x {seeds} seeds:"
-            f" {stored} stored, {cell.samples_pending} to do in {len(cell.pending)} units"
+            f"  {name}: {usable} examples{missing} x {seeds} seeds:"
+            f" {stored} stored, {planned.samples_pending} to do in {len(planned.pending)} units"
             if seeds
-            else f"  {'/'.join(cell.cell.name)}: {usable} examples: from the labels alone"
+            else f"  {name}: {usable} examples: from the labels alone"
         )
     left_out: dict[tuple[str, str], list[str]] = {}
     for task, model, context, reason in plan.cannot:
         left_out.setdefault((task, reason), []).append("/".join(part for part in (model, context) if part))
-    for (task, reason), places in left_out.items():
-        where = f" ({', '.join(places[:3])}{', ...' if len(places) > 3 else ''})" if any(places) else ""
+    for (task, reason), names in left_out.items():
+        where = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if any(names) else ""
         say(f"  {task}: left out: {reason}{where}")
     if not plan.cells:
         say("nothing to do")
 
 
-def _plan_json(plan: object) -> str:
-    from gill_bench.planning.plan import Plan
+def _plan_json(plan: Plan) -> str:
     from gill_bench.storage.json import to_json
 
-    assert isinstance(plan, Plan)
     cells = [
         {
-            "task": cell.cell.name[0],
-            "model": cell.cell.name[1],
-            "context": cell.cell.name[2],
-            "examples": len(cell.cell.usable),
-            "missing": len(cell.cell.examples) - len(cell.cell.usable),
-            "seeds": list(cell.cell.sample_seeds),
-            "samples_pending": cell.samples_pending,
-            "units_pending": len(cell.pending),
+            "task": planned.cell.name[0],
+            "model": planned.cell.name[1],
+            "context": planned.cell.name[2],
+            "examples": len(planned.cell.usable),
+            "missing": len(planned.cell.examples) - len(planned.cell.usable),
+            "seeds": list(planned.cell.sample_seeds),
+            "samples_pending": planned.samples_pending,
+            "units_pending": len(planned.pending),
         }
-        for cell in plan.cells
+        for planned in plan.cells
     ]
     cannot = [dict(zip(("task", "model", "context", "reason"), entry, strict=True)) for entry in plan.cannot]
     return to_json({"cells": cells, "cannot": cannot}, indent=1)
 
 
-def _incomplete(outcome: object, out: Path) -> str:
-    from gill_bench.evaluate import Outcome
-
-    assert isinstance(outcome, Outcome)
+def _incomplete(outcome: Outcome, out: Path) -> str:
     if outcome.left:
         return f"{out}: {len(outcome.failures)} examples of this part failed; the same command tries them again"
     return f"{out}: " + "\n".join(outcome.lacking("the same command"))
 
 
 def _shard(text: str) -> tuple[int, int]:
-    """`3/16` as numbers."""
+    """The two numbers of a text such as `3/16`; `RunRequest` says which numbers are a part."""
     from gill_bench.errors import InputError
     from gill_bench.storage.reading import shorten
 
-    number, _, of = text.partition("/")
+    number, _, parts = text.partition("/")
     digits = len(str(MOST["parts"]))
-    if not all(part.isdecimal() and len(part) <= digits for part in (number, of)) or int(of) > MOST["parts"]:
+    if not all(part.isdecimal() and len(part) <= digits for part in (number, parts)):
         raise InputError(
             f"--shard {shorten(text)}: expected PART/PARTS, such as 3/16; the first is 1, and there are at most"
             f" {MOST['parts']}"
         )
-    return int(number), int(of)
+    return int(number), int(parts)
 
 
-def _conclude(outcome: object, ask: object) -> None:
+def _say_outcome(outcome: Outcome, request: RunRequest) -> None:
     from gill_bench.errors import command
-    from gill_bench.evaluate import Outcome
-    from gill_bench.planning.request import RunRequest
     from gill_bench.progress import say
 
-    assert isinstance(outcome, Outcome)
-    assert isinstance(ask, RunRequest)
-    out = ask.out
+    out = request.out
     if outcome.again:
         calls = "a call" if len(outcome.again) == 1 else f"{len(outcome.again)} calls"
         say(
@@ -264,7 +256,7 @@ def _conclude(outcome: object, ask: object) -> None:
     if outcome.left:
         done = f"{len(outcome.failures)} of its examples failed" if outcome.failures else "done"
         say(
-            f"part {ask.shard[0]} of {ask.shard[1]}: {done}; {outcome.left} outputs of the whole run are left."
+            f"part {request.shard[0]} of {request.shard[1]}: {done}; {outcome.left} outputs of the whole run are left."
             f" The part that makes the last one scores; or, at the end: {command('score', out)}"
         )
         return

@@ -10,6 +10,7 @@ import typer
 from gill_bench.cards.limits import MOST
 from gill_bench.cli.options import Address, Device, Engine, NoLocks, listed
 from gill_bench.cli.streams import emit
+from gill_bench.engines.options import DEFAULT_ENGINE
 
 
 def score(
@@ -21,10 +22,13 @@ def score(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, max=MOST["workers"], help="Processes per device.", show_default="1; with Ray all there is room for"
+            min=1,
+            max=MOST["workers"],
+            help="Processes per device; with Ray workers in all.",
+            show_default="one per CPU with embedded weights, else 1; with Ray all there is room for",
         ),
     ] = None,
-    engine: Engine = "local",
+    engine: Engine = DEFAULT_ENGINE,
     address: Address = None,
     no_locks: NoLocks = False,
     threads: Annotated[

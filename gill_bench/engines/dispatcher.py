@@ -1,7 +1,8 @@
-"""Handing out jobs to workers: which one next, what comes back, what failed, and when it is too much.
+"""The dispatcher gives jobs to workers: it chooses the next job of each, counts failures, and stops at too many.
 
-Workers sit in a pool's seats. A seat has at most two jobs at a time, so that what is under way does not grow with the
-run. A worker that dies costs its job one of `ATTEMPTS`; whatever else it had goes to others untouched.
+Each worker of a pool has a slot, a number from 0. A slot has at most two jobs at a time, so that the jobs under way do
+not grow with the run. When a worker dies, the job that it was doing has lost one of its `ATTEMPTS`; the other jobs that
+it had been given go to other workers as they are.
 """
 
 from __future__ import annotations
@@ -16,40 +17,46 @@ from gill_bench.errors import GillBenchError
 from gill_bench.progress import say, say_when_debugging
 
 ATTEMPTS = 3
-"""Workers that may die of a job before it counts as failed."""
+"""A job fails when this many workers have died while doing it."""
 
 _SHOWN = 5  # failures of one job that are named
 
 
 class Event(NamedTuple):
-    """What happened at a seat: the answer to its oldest order, or the death of its worker with all its orders."""
+    """Something that happened at a slot.
 
-    seat: int
-    answer: WorkReply | None
+    Attributes:
+        slot: The number of the slot.
+        reply: The reply to the oldest request that the slot was given; None if its worker died, with all its requests.
+        reason: Why the worker died, or "".
+    """
+
+    slot: int
+    reply: WorkReply | None
     reason: str = ""
 
 
 class WorkerPool(Protocol):
-    """Places where workers sit. A worker is started by the first order that its seat is given."""
+    """The workers of an engine, one in each slot. A worker is started by the first request that its slot is given."""
 
     def names(self) -> Sequence[str]:
-        """What the seats are called; "" if there is only one and it needs no name."""
+        """A name for each slot, used in messages; "" for the only slot of a pool."""
 
     def open(self, wanted: int) -> Sequence[int]:
-        """Seats that can be given orders now, of the first `wanted` there are; asks for more workers if need be."""
+        """Slots that can be given requests now, of the first `wanted`; a pool may ask for more workers here."""
 
-    def give(self, seat: int, order: WorkRequest) -> None:
-        """Give a seat an order."""
+    def give(self, slot: int, request: WorkRequest) -> None:
+        """Give a slot a request; its reply comes out of `wait`."""
 
     def wait(self) -> Sequence[Event]:
-        """Wait until something happened; () if what happened is that a seat can be given orders."""
+        """Wait until something happens; () if the only news is that another slot can be given requests."""
 
     def close(self) -> None:
-        """End all workers, whatever they are at."""
+        """End all workers, also those that are doing a job."""
 
 
 class _Flight(NamedTuple):
-    batch: JobGroup
+    group: JobGroup
     job: Job
 
 
@@ -57,7 +64,7 @@ class Dispatcher:
     """Gives jobs to the workers of a pool.
 
     Args:
-        pool: Where they sit.
+        pool: The workers.
         max_failures: More failed examples than these stop the run.
 
     Attributes:
@@ -69,35 +76,35 @@ class Dispatcher:
         self.failures: list[Failure] = []
         self.again: list[str] = []
         self._pool, self._max = pool, max_failures
-        self._holds: dict[int, str] = {}
-        self._flying: dict[int, deque[_Flight]] = {}
-        self._deaths: Counter[str] = Counter()
-        self._closed: set[int] = set()
+        self._holds: dict[int, str] = {}  # by slot: the key of what its worker has loaded
+        self._flying: dict[int, deque[_Flight]] = {}  # by slot: jobs that were given and have no reply yet
+        self._deaths: Counter[str] = Counter()  # by job key: workers that died while doing the job
+        self._closed: set[int] = set()  # slots whose worker cannot load what it is told to
         self._error: Exception | None = None
 
-    def work(self, batches: Sequence[JobGroup], seats: int = 0) -> None:
+    def work(self, groups: Sequence[JobGroup], slots: int = 0) -> None:
         """Do all jobs.
 
-        What stops it (an error in a job, too many failures) is raised when the jobs under way have ended.
+        An error in a job, or too many failures, is raised when the jobs under way have ended.
 
         Args:
-            batches: What is to do, in the order that one worker does it.
-            seats: At most so many workers; 0 for all.
+            groups: The jobs, in the order in which one worker does them.
+            slots: At most so many workers; 0 for all.
 
         Raises:
-            GillBenchError: Too many examples failed, or a worker met something that nobody foresaw.
-            OSError: The disk is full, or something else that no other worker would be spared.
+            GillBenchError: Too many examples failed, or a worker met an error that nobody foresaw.
+            OSError: The disk is full, or another error of the system that every worker would meet.
         """
         self._error = None
         self._busy: list[_Flight] = []
         self._deaths.clear()
         while True:
             if self._error is None:
-                self._hand_out(batches, seats or len(self._pool.names()))
+                self._hand_out(groups, slots or len(self._pool.names()))
             if not any(self._flying.values()):
                 if self._error is not None:
                     raise self._error
-                if not any(batch.left for batch in batches) and not self._busy:
+                if not any(group.left for group in groups) and not self._busy:
                     return
             for event in self._wait():
                 self._handle(event)
@@ -105,64 +112,64 @@ class Dispatcher:
     def _wait(self) -> Sequence[Event]:
         try:
             return self._pool.wait()
-        except BaseException:  # no worker can be had, or it was interrupted: what is under way is of no use any more
+        except BaseException:  # no worker can be started, or a user interrupted: nobody waits for the jobs under way
             self._pool.close()
             self._flying.clear()
             self._holds.clear()
             raise
 
-    def _hand_out(self, batches: Sequence[JobGroup], seats: int) -> None:
-        """Give every free seat its next job."""
-        open_ = [seat for seat in self._pool.open(seats + len(self._closed)) if seat not in self._closed][:seats]
-        left = sum(batch.left for batch in batches)
-        # A second one hides the time it takes to hand out; near the end it would keep a job from a free worker.
-        depth = 2 if len(open_) > 1 and left > 2 * len(open_) else 1
+    def _hand_out(self, groups: Sequence[JobGroup], slots: int) -> None:
+        """Give every free slot its next job."""
+        free = [slot for slot in self._pool.open(slots + len(self._closed)) if slot not in self._closed][:slots]
+        left = sum(group.left for group in groups)
+        # A second job hides the time that handing out takes; near the end it would keep a job from a free worker.
+        depth = 2 if len(free) > 1 and left > 2 * len(free) else 1
         for level in range(1, depth + 1):
-            for seat in open_:
-                if len(self._flying.get(seat, ())) < level:
-                    self._give_next(seat, batches)
+            for slot in free:
+                if len(self._flying.get(slot, ())) < level:
+                    self._give_next(slot, groups)
 
-    def _give_next(self, seat: int, batches: Sequence[JobGroup]) -> None:
-        batch = self._choose(seat, batches)
-        if batch is not None:
-            self._give(seat, _Flight(batch, batch.take()), wait=False)
-        elif self._busy and not self._flying.get(seat):  # others finish these, or died and left them to us
-            self._give(seat, self._busy.pop(0), wait=True)
+    def _give_next(self, slot: int, groups: Sequence[JobGroup]) -> None:
+        group = self._choose(slot, groups)
+        if group is not None:
+            self._give(slot, _Flight(group, group.take()), wait=False)
+        elif self._busy and not self._flying.get(slot):  # another command was doing these jobs: wait for its end
+            self._give(slot, self._busy.pop(0), wait=True)
 
-    def _choose(self, seat: int, batches: Sequence[JobGroup]) -> JobGroup | None:
-        """What the seat has loaded; else what nobody has; else that of which most is left for each who has it."""
-        there = [batch for batch in batches if batch.left]
+    def _choose(self, slot: int, groups: Sequence[JobGroup]) -> JobGroup | None:
+        """The group whose loadable the slot has; else one that no slot has; else the one with most jobs per holder."""
+        waiting = [group for group in groups if group.left]
         holders = Counter(self._holds.values())
-        for batch in there:
-            if batch.loadable.key == self._holds.get(seat):
-                return batch
-        for batch in there:
-            if not holders[batch.loadable.key]:
-                return batch
-        return max(there, key=lambda batch: batch.left / holders[batch.loadable.key], default=None)
+        for group in waiting:
+            if group.loadable.key == self._holds.get(slot):
+                return group
+        for group in waiting:
+            if not holders[group.loadable.key]:
+                return group
+        return max(waiting, key=lambda group: group.left / holders[group.loadable.key], default=None)
 
-    def _give(self, seat: int, flight: _Flight, *, wait: bool) -> None:
-        loadable = flight.batch.loadable
-        if self._holds.get(seat) != loadable.key:
-            name = self._pool.names()[seat]
+    def _give(self, slot: int, flight: _Flight, *, wait: bool) -> None:
+        loadable = flight.group.loadable
+        if self._holds.get(slot) != loadable.key:
+            name = self._pool.names()[slot]
             if loadable.name:
                 say(f"{loadable.name}: loading" + (f" on {name}" if name else ""))
-            self._holds[seat] = loadable.key
-        self._flying.setdefault(seat, deque()).append(flight)
-        self._pool.give(seat, WorkRequest(loadable, flight.job, self._max - len(self.failures), wait))
+            self._holds[slot] = loadable.key
+        self._flying.setdefault(slot, deque()).append(flight)
+        self._pool.give(slot, WorkRequest(loadable, flight.job, self._max - len(self.failures), wait))
 
     def _handle(self, event: Event) -> None:
-        flying = self._flying.setdefault(event.seat, deque())
-        if event.answer is None:
+        flying = self._flying.setdefault(event.slot, deque())
+        if event.reply is None:
             self._lost(event, flying)
             return
         flight = flying.popleft()
-        error, done = event.answer.error, event.answer.done
-        if isinstance(error, NotLoadedError) and self._others(event.seat):
-            say(f"warning: {self._pool.names()[event.seat]}: {error}; it is left out")
-            self._closed.add(event.seat)
-            self._holds.pop(event.seat, None)
-            flight.batch.put_back(flight.job)
+        error, done = event.reply.error, event.reply.done
+        if isinstance(error, NotLoadedError) and self._has_others(event.slot):
+            say(f"warning: {self._pool.names()[event.slot]}: {error}; it is left out")
+            self._closed.add(event.slot)
+            self._holds.pop(event.slot, None)
+            flight.group.put_back(flight.job)
         elif error is not None:
             self._stop(error)
         elif done is None:
@@ -170,12 +177,12 @@ class Dispatcher:
         else:
             self._finished(flight, done)
 
-    def _others(self, seat: int) -> bool:
-        return bool(set(range(len(self._pool.names()))) - self._closed - {seat})
+    def _has_others(self, slot: int) -> bool:
+        return bool(set(range(len(self._pool.names()))) - self._closed - {slot})
 
     def _lost(self, event: Event, flying: deque[_Flight]) -> None:
-        """The worker died of its oldest job; the others it had not begun."""
-        self._holds.pop(event.seat, None)
+        """Put back the jobs of a worker that died: it was doing the oldest, and had not begun the others."""
+        self._holds.pop(event.slot, None)
         flights = list(flying)
         flying.clear()
         if not flights:
@@ -184,11 +191,11 @@ class Dispatcher:
         self._deaths[first.job.key] += 1
         again = self._deaths[first.job.key] < ATTEMPTS
         say(
-            f"warning: {self._pool.names()[event.seat]}: {event.reason};"
+            f"warning: {self._pool.names()[event.slot]}: {event.reason};"
             + (" its work is done again" if again else f" {ATTEMPTS} workers died of the same work: it is left out")
         )
         for flight in flights[0 if again else 1 :]:
-            flight.batch.put_back(flight.job)
+            flight.group.put_back(flight.job)
         if not again:
             try:
                 self._finished(first, first.job.lost(event.reason))
@@ -196,7 +203,7 @@ class Dispatcher:
                 self._stop(error)
 
     def _finished(self, flight: _Flight, done: JobResult) -> None:
-        done = flight.batch.after(flight.job, done) or done
+        done = flight.group.after(flight.job, done) or done
         for failure in done.failures[:_SHOWN]:
             say(f"{failure.outcome}: {'/'.join(failure.cell)}, example {failure.example}: {failure}{_log(failure)}")
             say_when_debugging(failure.traceback)

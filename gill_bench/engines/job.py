@@ -12,16 +12,16 @@ from gill_bench.rundir.rows import Outcome
 
 
 class Failure(NamedTuple):
-    """An example that has no output, and why.
+    """An example that has no output, and the reason.
 
     Attributes:
         cell: (task, model, context).
-        example: Its id.
-        reason: Type and message of what was raised.
+        example: The id of the example.
+        reason: Type and message of the error.
         outcome: "failed" or "refused".
-        where: File and line in the model's own code, or "".
-        record: The file that keeps it, with the traceback; "" if it is not written yet.
-        traceback: Its text, or "".
+        where: File and line in the model's own code at which the error was raised, or "".
+        record: The file that keeps the failure with its traceback; "" if it is not written yet.
+        traceback: The text of the traceback, or "".
     """
 
     cell: tuple[str, str, str]
@@ -33,19 +33,18 @@ class Failure(NamedTuple):
     traceback: str = ""
 
     def __str__(self) -> str:
-        """Such as `KeyError: 'unk' at my_model.py:12`."""
+        """The reason and the place, such as `KeyError: 'unk' at my_model.py:12`."""
         return f"{self.reason} at {self.where}" if self.where else self.reason
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """What came of a job.
+    """The result of a job.
 
     Attributes:
-        failures: Examples that the model failed on; the rest is written.
-        value: What the job gives back, if it is not written where everybody finds it.
-        again: What was done otherwise than asked, a sentence each: calls that raised with several prompts, and worked
-            with one at a time.
+        failures: Examples that the model failed on; the outputs of all others are written.
+        value: A value for the caller, of jobs that do not write all of their result into the run directory.
+        again: A sentence for each call that raised with several prompts and worked with one at a time.
     """
 
     failures: tuple[Failure, ...] = ()
@@ -54,72 +53,73 @@ class JobResult:
 
 
 class Job(Protocol):
-    """Work that is written when it is done, and can be done again.
+    """A piece of work that writes its result when it is done, and that can be done again.
 
     Attributes:
-        key: Hexadecimal; nobody else does a job of this key at the same time.
-        size: Samples in it, for progress.
+        key: A hexadecimal text; a lock of this name keeps two processes from doing the job at the same time.
+        size: How many samples the job makes or scores, for the progress bar.
     """
 
     @property
     def key(self) -> str:
-        """See above."""
+        """The name of the job's lock."""
 
     @property
     def size(self) -> int:
-        """See above."""
+        """How many samples the job makes or scores."""
 
     def is_done(self, run: Path) -> bool:
-        """Whether it was done in the meantime, by whomever; asked while its key is locked."""
+        """Whether the job is done already, perhaps by another process; called while the lock of the key is held."""
 
     def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult:
-        """Do it.
+        """Do the job.
 
         Args:
-            loaded: What `Loadable.load` of its batch gave.
+            loaded: The value that `Loadable.load` of the job's group returned.
             run: The run directory.
-            device: The torch device that it was loaded on.
-            may_fail: Give up after more failures than these: the run stops anyway.
+            device: The torch device on which `loaded` is.
+            may_fail: After more failed examples than these the job may give up: the run stops anyway.
         """
 
     def lost(self, reason: str) -> JobResult:
-        """What came of it if every worker that tried it died."""
+        """The result of the job if every worker that tried it died."""
 
 
 class Loadable(Protocol):
-    """What jobs need loaded: a model or a metric's network.
+    """A model or a metric's network that jobs need loaded.
 
     Attributes:
-        key: The same for the same thing.
-        name: What people call it.
-        folders: Where its weights are. What follows it and shares some of them may take them over.
+        key: Two loadables with the same key are the same model or network.
+        name: The name in messages; "" if loading is not worth one.
+        folders: The folders of its weights. The next loadable with some of the same folders takes these weights over.
     """
 
     @property
     def key(self) -> str:
-        """See above."""
+        """The identity of the model or network."""
 
     @property
     def name(self) -> str:
-        """See above."""
+        """The name in messages, or ""."""
 
     @property
     def folders(self) -> frozenset[Path]:
-        """See above."""
+        """The folders of the weights."""
 
     def load(self, device: str) -> Any:
-        """Load it on a torch device."""
+        """Load the model or network on a torch device; only one thread of a process loads at a time."""
 
 
 @dataclass
 class JobGroup:
-    """Jobs that need the same thing loaded.
+    """Jobs that need the same model or network loaded.
 
     Attributes:
-        loadable: What they need.
-        jobs: Made one by one, when there is a worker for them, so that they never are in memory together.
-        left: How many are still to be handed out.
-        after: Called with each job that is behind us, and what came of it; what it returns, if anything, replaces that.
+        loadable: The model or network.
+        jobs: The jobs. Each is made when a worker is free for it, so that they are never in memory together.
+        left: How many jobs are still to be handed out.
+        after: Called with each job that ended, and its result; a result that it returns replaces that one.
+        again: Jobs that were handed out and came back.
     """
 
     loadable: Loadable
@@ -129,12 +129,12 @@ class JobGroup:
     again: list[Job] = field(default_factory=list)
 
     def take(self) -> Job:
-        """The next one; those that came back first."""
+        """The next job; jobs that came back are handed out first."""
         self.left -= 1
         return self.again.pop(0) if self.again else next(self.jobs)
 
     def put_back(self, job: Job) -> None:
-        """Hand it out again."""
+        """Have a job handed out again."""
         self.again.append(job)
         self.left += 1
 

@@ -1,40 +1,90 @@
-"""The one worker of this process: what everything runs on that is too small for more."""
+"""The engine "local": workers on this machine, one in this process for little work, else one process per device."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
-from gill_bench.engines.dispatcher import Event
+from gill_bench.devices import choose_device
+from gill_bench.engines.dispatcher import Event, WorkerPool
+from gill_bench.engines.options import ExecutionOptions, PoolChoice
+from gill_bench.engines.processes import ProcessPool
 from gill_bench.engines.worker import Worker, WorkReply, WorkRequest
+from gill_bench.errors import InputError
+from gill_bench.rundir.lock import RunLock
+from gill_bench.storage.read_ahead import usable_processors
+
+TAKES_ADDRESS = False
+_WORTH_A_WORKER = 100  # samples to make: a process takes seconds to start
 
 
-class Here:
-    """A pool of one seat, whose orders are done while they are waited for."""
+def choose_devices(names: str, address: str, threads: int) -> tuple[str, ...]:
+    """The devices that the user named; see `EngineModule`."""
+    devices = tuple(choose_device(name.strip(), threads) for name in names.split(","))
+    if len({device.partition(":")[0] for device in devices}) > 1:
+        raise InputError(f"--devices {names}: results may differ between kinds of devices; give one kind")
+    return devices
+
+
+def workers_for_small_models(names: str) -> int:
+    """One per processor, unless the user named devices other than the CPU, or several."""
+    return usable_processors() if names in ("auto", "cpu") else 1
+
+
+@contextmanager
+def open_pools(run: Path, options: ExecutionOptions, lock: RunLock) -> Iterator[PoolChoice]:
+    """A worker in this process and a pool of processes, each made when it is first chosen."""
+    devices = [device for device in options.devices for _ in range(options.workers or 1)]
+    in_process: LocalPool | None = None
+    processes: ProcessPool | None = None
+
+    def choose(samples: int, alone: bool) -> tuple[WorkerPool, int]:
+        nonlocal in_process, processes
+        slots = len(devices)
+        if len(options.devices) == 1:
+            slots = min(slots, 1 + samples // _WORTH_A_WORKER)
+        if slots == 1 or (alone and processes is None):
+            in_process = in_process or LocalPool(Worker(run, lock, options.devices[0]))
+            return in_process, 1
+        processes = processes or ProcessPool(run, devices, options.threads, options.locks)
+        return processes, 1 if alone else slots
+
+    try:
+        yield choose
+    finally:
+        for pool in (in_process, processes):
+            if pool is not None:
+                pool.close()
+
+
+class LocalPool:
+    """A pool of one slot in this process: a request is worked on when its reply is waited for."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._orders: deque[WorkRequest] = deque()
+        self._requests: deque[WorkRequest] = deque()
 
     def names(self) -> Sequence[str]:
-        """One, without a name."""
+        """One empty name: messages need not tell the only slot from others."""
         return ("",)
 
     def open(self, wanted: int) -> Sequence[int]:
-        """Always."""
+        """The only slot, at any time."""
         return (0,)
 
-    def give(self, seat: int, order: WorkRequest) -> None:
-        """Keep it until it is waited for."""
-        self._orders.append(order)
+    def give(self, slot: int, request: WorkRequest) -> None:
+        """Keep the request until its reply is waited for."""
+        self._requests.append(request)
 
     def wait(self) -> Sequence[Event]:
-        """Do the oldest order. An error is told as it is, with its traceback."""
+        """Work on the oldest request. An error is given back as it was raised, with its traceback."""
         try:
-            return (Event(0, self._worker.do(self._orders.popleft())),)
+            return (Event(0, self._worker.do(self._requests.popleft())),)
         except Exception as error:
             return (Event(0, WorkReply(error=error)),)
 
     def close(self) -> None:
-        """Nothing is under way."""
-        self._orders.clear()
+        """Drop the requests that nobody has waited for."""
+        self._requests.clear()

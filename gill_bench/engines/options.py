@@ -1,138 +1,108 @@
-"""The engine that was asked for: where jobs of one run are done."""
+"""The engines that there are, and the options with which a run is executed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
 
-from gill_bench.engines.dispatcher import Dispatcher, WorkerPool
-from gill_bench.engines.job import Failure, JobGroup
-from gill_bench.engines.local import Here
-from gill_bench.engines.worker import Worker
-from gill_bench.rundir.lock import RunLock
+from gill_bench.errors import InputError, did_you_mean
 
-LOCAL, RAY = "local", "ray"
-ENGINES = (LOCAL, RAY)
+if TYPE_CHECKING:
+    from gill_bench.engines.dispatcher import WorkerPool
+    from gill_bench.rundir.lock import RunLock
+
+ENGINES = {"local": "gill_bench.engines.local", "ray": "gill_bench.engines.ray"}
+"""The module of each engine, by the name that `--engine` takes; the first is the default."""
+DEFAULT_ENGINE = next(iter(ENGINES))
 MAX_FAILURES = 10
-CHEAP = 20
-"""To score an output takes about this part of the time that making it takes."""
-
-_WORTH_A_WORKER = 100  # samples to make: a process takes seconds to start
 
 
 @dataclass(frozen=True)
 class ExecutionOptions:
-    """How a run is executed; nothing of it changes what comes out.
+    """How a run is executed; none of these options changes what comes out.
 
     Attributes:
-        engine: "local" or "ray".
-        address: Of a Ray cluster; "" for RAY_ADDRESS, else one is started on this machine.
-        devices: Torch devices, one or more of a kind; with Ray the kind.
-        workers: Processes per device; with Ray workers in all, 0 for what there is room for.
+        devices: Torch devices, one or more of the same kind; for an engine that hands out the devices itself, their
+            kind.
+        engine: A name in `ENGINES`.
+        address: The address of a cluster, for an engine that takes one; "" for the engine's own default.
+        workers: Processes per device; for Ray the number of all workers. 0 leaves the number to the engine.
         threads: CPU threads of each worker.
         max_failures: More failed examples than these stop the run.
-        locks: False where the run's file system has no locks, and this is the only command that works on it.
+        locks: False where the run's file system has no locks, and no other command works on the run meanwhile.
     """
 
     devices: tuple[str, ...]
-    engine: str = LOCAL
+    engine: str = DEFAULT_ENGINE
     address: str = ""
-    workers: int = 1
+    workers: int = 0
     threads: int = 1
     max_failures: int = MAX_FAILURES
     locks: bool = True
 
 
-class Engine:
-    """Does the jobs of one run on one machine or many. Workers start when they are first needed, and stay."""
+class PoolChoice(Protocol):
+    """Says which workers do some jobs, and starts no worker by itself."""
 
-    def __init__(self, run: Path, how: ExecutionOptions, lock: RunLock) -> None:
-        self._run, self._how, self._lock = run, how, lock
-        self._here: Dispatcher | None = None
-        self._far: Dispatcher | None = None
-        self._pools: list[WorkerPool] = []
-
-    @property
-    def failures(self) -> list[Failure]:
-        """Every example that failed so far."""
-        return [failure for one in (self._here, self._far) if one is not None for failure in one.failures]
-
-    @property
-    def again(self) -> list[str]:
-        """A sentence for each call that raised with several prompts and worked with one at a time."""
-        return [sentence for one in (self._here, self._far) if one is not None for sentence in one.again]
-
-    def work(self, batches: Sequence[JobGroup], samples: int, *, alone: bool = False) -> None:
-        """Do jobs.
+    def __call__(self, samples: int, alone: bool) -> tuple[WorkerPool, int]:
+        """Choose the pool for some jobs.
 
         Args:
-            batches: What is to do.
-            samples: How many samples are made in it, or as long as it takes: few are not worth more processes.
-            alone: One after the other by one worker, and nothing else meanwhile: what is timed.
+            samples: How many samples the jobs make, or as many as take the same time.
+            alone: The jobs are timed: one worker does them one after the other, and nothing else runs meanwhile.
+
+        Returns:
+            The pool, and how many of its slots may be used; 0 for all.
+        """
+
+
+class EngineModule(Protocol):
+    """The names that the module of an engine has.
+
+    Attributes:
+        TAKES_ADDRESS: Whether `--address` means something to the engine.
+    """
+
+    TAKES_ADDRESS: bool
+
+    def choose_devices(self, names: str, address: str, threads: int) -> tuple[str, ...]:
+        """The devices for `--device`, which must be there.
+
+        Args:
+            names: As the user gave them: "auto", or devices between commas.
+            address: The cluster's address, or "".
+            threads: CPU threads for torch in this process; 0 leaves them as they are.
 
         Raises:
-            GillBenchError, OSError: See `Dispatcher.work`.
+            InputError: A device is not there, or does not go with the others.
         """
-        how = self._how
-        seats = len(how.devices) * (how.workers or 1)
-        if how.engine == LOCAL and len(how.devices) == 1:
-            seats = min(seats, 1 + samples // _WORTH_A_WORKER)
-        if how.engine == LOCAL and (seats == 1 or (alone and self._far is None)):
-            self._local().work(batches)
-        else:
-            self._distant().work(batches, 1 if alone else 0 if how.engine == RAY else seats)
 
-    def close(self) -> None:
-        """End all workers."""
-        for pool in self._pools:
-            pool.close()
+    def workers_for_small_models(self, names: str) -> int:
+        """The number of workers for the embedded weights, where the user gave none.
 
-    def _local(self) -> Dispatcher:
-        if self._here is None:
-            self._here = self._dispatcher(Here(Worker(self._run, self._lock, self._how.devices[0])))
-        return self._here
+        Args:
+            names: As in `choose_devices`.
+        """
 
-    def _distant(self) -> Dispatcher:
-        if self._far is None:
-            self._far = self._dispatcher(self._pool())
-        return self._far
+    def open_pools(self, run: Path, options: ExecutionOptions, lock: RunLock) -> AbstractContextManager[PoolChoice]:
+        """Have the engine's pools while the context lasts; at its end all workers are ended.
 
-    def _dispatcher(self, pool: WorkerPool) -> Dispatcher:
-        self._pools.append(pool)
-        return Dispatcher(pool, self._how.max_failures)
-
-    def _pool(self) -> WorkerPool:
-        how = self._how
-        if how.engine == RAY:
-            from gill_bench.engines.ray import Actors, patience_at
-
-            return Actors(self._run, how.devices[0], how.threads, how.workers, how.locks, patience_at(how.address))
-        from gill_bench.engines.processes import Processes
-
-        devices = [device for device in how.devices for _ in range(how.workers or 1)]
-        return Processes(self._run, devices, how.threads, how.locks)
+        Args:
+            run: The run directory.
+            options: How the run is executed.
+            lock: The lock of the run, as this process holds it.
+        """
 
 
-@contextmanager
-def open_engine(run: Path, how: ExecutionOptions, lock: RunLock) -> Iterator[Engine]:
-    """The engine of a run while the context lasts."""
-    with connected(how):
-        one = Engine(run, how, lock)
-        try:
-            yield one
-        finally:
-            one.close()
+def engine_module(name: str) -> EngineModule:
+    """The module of an engine.
 
-
-@contextmanager
-def connected(how: ExecutionOptions) -> Iterator[None]:
-    """Be connected to the Ray cluster while the context lasts, if that is the engine; see `ray.cluster`."""
-    if how.engine != RAY:
-        yield
-        return
-    from gill_bench.engines.ray import cluster
-
-    with cluster(how.address, how.workers * how.threads):
-        yield
+    Raises:
+        InputError: There is no engine of this name, or the package that it needs is not installed.
+    """
+    if name not in ENGINES:
+        raise InputError(f"--engine {name}: {did_you_mean(name, ENGINES)}")
+    return cast(EngineModule, import_module(ENGINES[name]))

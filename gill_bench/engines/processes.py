@@ -12,100 +12,100 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from gill_bench.engines.dispatcher import ATTEMPTS, Event
-from gill_bench.engines.worker import Worker, WorkRequest, answer
+from gill_bench.engines.worker import Worker, WorkRequest, reply_to
 from gill_bench.errors import GillBenchError
 
 _GOODBYE = 10.0  # seconds in which an idle process ends by itself
 
 
-class Processes:
-    """A pool with a seat per device that is named; a device may be named several times.
+class ProcessPool:
+    """A pool with one slot for each device in a list, in which a device may stand several times.
 
     Args:
         run: The run directory.
         devices: Torch devices.
-        threads: CPU threads of each.
+        threads: CPU threads of each process.
         locks: As in `RunLock`.
     """
 
     def __init__(self, run: Path, devices: Sequence[str], threads: int, locks: bool = True) -> None:
         self._run, self._devices, self._threads, self._locks = run, devices, threads, locks
-        self._there: dict[int, tuple[SpawnProcess, Connection]] = {}
-        self._began: set[int] = set()
-        self._waiting: Counter[int] = Counter()  # orders without an answer yet
+        self._running: dict[int, tuple[SpawnProcess, Connection]] = {}  # by slot
+        self._began: set[int] = set()  # slots whose process is ready for requests
+        self._waiting: Counter[int] = Counter()  # by slot: requests without a reply yet
         self._stillborn = 0  # processes in a row that ended before they began
 
     def names(self) -> Sequence[str]:
-        """Such as "worker 2 (cuda:1)"."""
-        return [f"worker {place} ({device})" for place, device in enumerate(self._devices, start=1)]
+        """Names such as "worker 2 (cuda:1)"."""
+        return [f"worker {number} ({device})" for number, device in enumerate(self._devices, start=1)]
 
     def open(self, wanted: int) -> Sequence[int]:
-        """All of them: who is not there is started."""
+        """All slots: `give` starts a process that is not running."""
         return range(min(wanted, len(self._devices)))
 
-    def give(self, seat: int, order: WorkRequest) -> None:
-        """Send an order, to a process that is started if there is none."""
-        if seat not in self._there:
-            self._there[seat] = self._start(seat)
-        self._waiting[seat] += 1
-        with suppress(BrokenPipeError, ConnectionResetError):  # it has just died, which `wait` will tell
-            self._there[seat][1].send(order)
+    def give(self, slot: int, request: WorkRequest) -> None:
+        """Send a request to the slot's process, which is started if it is not running."""
+        if slot not in self._running:
+            self._running[slot] = self._start(slot)
+        self._waiting[slot] += 1
+        with suppress(BrokenPipeError, ConnectionResetError):  # the process has just died, which `wait` reports
+            self._running[slot][1].send(request)
 
     def wait(self) -> Sequence[Event]:
-        """Answers, and deaths.
+        """Replies that have come, and processes that have died.
 
         Raises:
-            GillBenchError: One process after the other ended before it began.
+            GillBenchError: Several processes in a row ended before they began.
         """
-        seats = {id(channel): seat for seat, (_, channel) in self._there.items()}
-        ready = wait([channel for _, channel in self._there.values()])
-        return [event for one in ready for event in self._events(seats[id(one)])]
+        slots = {id(channel): slot for slot, (_, channel) in self._running.items()}
+        ready = wait([channel for _, channel in self._running.values()])
+        return [event for channel in ready for event in self._events(slots[id(channel)])]
 
     def close(self) -> None:
-        """End all processes: idle ones by themselves, so that they give back what they hold, others at once."""
-        for seat, (process, channel) in self._there.items():
-            channel.close()  # an idle process ends when nobody can give it orders any more
-            if self._waiting[seat]:
+        """End all processes: idle ones end by themselves and free what they hold, busy ones are ended at once."""
+        for slot, (process, channel) in self._running.items():
+            channel.close()  # an idle process ends when its channel closes
+            if self._waiting[slot]:
                 process.terminate()
-        for process, _ in self._there.values():
+        for process, _ in self._running.values():
             process.join(_GOODBYE)
             process.terminate()
             process.join()
-        self._there.clear()
+        self._running.clear()
         self._waiting.clear()
 
-    def _events(self, seat: int) -> Iterator[Event]:
-        process, channel = self._there[seat]
+    def _events(self, slot: int) -> Iterator[Event]:
+        process, channel = self._running[slot]
         try:
-            heard = channel.recv()
+            message = channel.recv()
         except (EOFError, ConnectionResetError):
-            del self._there[seat], self._waiting[seat]
+            del self._running[slot], self._waiting[slot]
             channel.close()
             process.join()
             reason = f"ended with exit code {process.exitcode}"
-            self._stillborn = 0 if seat in self._began else self._stillborn + 1
+            self._stillborn = 0 if slot in self._began else self._stillborn + 1
             if self._stillborn == ATTEMPTS:
-                raise GillBenchError(f"{self.names()[seat]}: {reason} before it began") from None
-            yield Event(seat, None, reason)
+                raise GillBenchError(f"{self.names()[slot]}: {reason} before it began") from None
+            yield Event(slot, None, reason)
             return
-        if heard is None:
-            self._began.add(seat)
+        if message is None:
+            self._began.add(slot)
         else:
-            self._waiting[seat] -= 1
-            yield Event(seat, heard)
+            self._waiting[slot] -= 1
+            yield Event(slot, message)
 
-    def _start(self, seat: int) -> tuple[SpawnProcess, Connection]:
-        self._began.discard(seat)
+    def _start(self, slot: int) -> tuple[SpawnProcess, Connection]:
+        self._began.discard(slot)
         context = multiprocessing.get_context("spawn")  # a fork would share locks and threads of torch
-        channel, far = context.Pipe()
+        channel, remote_end = context.Pipe()
         process = context.Process(
             target=_serve,
-            args=(far, self._run, self._devices[seat], self._threads, self._locks),
-            name=f"gill-bench-worker-{seat + 1}",
+            args=(remote_end, self._run, self._devices[slot], self._threads, self._locks),
+            name=f"gill-bench-worker-{slot + 1}",
         )
-        with _ignoring_interrupts():  # which workers inherit: this process ends them, and says what there is to say
+        with _ignoring_interrupts():  # workers inherit this: this process ends them, and prints all messages
             process.start()
-        far.close()
+        remote_end.close()
         return process, channel
 
 
@@ -119,7 +119,7 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 
 def _serve(channel: Connection, run: Path, device: str, threads: int, locks: bool) -> None:
-    """What a worker's process does: answer orders until the process that gives them is gone, however it ended."""
+    """Run in a worker's process: reply to requests until the process that sends them is gone, however it ended."""
     from gill_bench.devices import use_threads
     from gill_bench.progress import silent
     from gill_bench.rundir.lock import RunLock
@@ -128,9 +128,9 @@ def _serve(channel: Connection, run: Path, device: str, threads: int, locks: boo
     parent = multiprocessing.parent_process()
     with silent(), RunLock(run, locks=locks) as lock:
         worker = Worker(run, lock, device)
-        channel.send(None)  # it can begin
+        channel.send(None)  # this process is ready
         while parent is not None and parent.is_alive():
             try:
-                channel.send(answer(worker, channel.recv()))
+                channel.send(reply_to(worker, channel.recv()))
             except (EOFError, BrokenPipeError):
                 return

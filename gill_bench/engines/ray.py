@@ -1,8 +1,9 @@
-"""Workers on the nodes of a Ray cluster, one per accelerator or share of CPUs; imported only when it is asked for.
+"""The engine "ray": workers on the nodes of a Ray cluster, one per accelerator or per share of CPUs.
 
-Orders and answers go through Ray, outputs do not: each worker writes them to the run directory, which every node must
-see under the same path, as it must the data and the weights. What Ray itself has to say stays in its own logs: its
-messages would land between ours, and on stdout between data.
+This module imports Ray, and is imported only with `--engine ray`. Requests and replies go through Ray, outputs do not:
+each worker writes them to the run directory. Every node must see the run directory, the data and the weights under the
+same paths. Ray's own messages stay in its logs: they would appear between the progress lines, and on stdout between
+data.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gill_bench.engines.dispatcher import Event
-from gill_bench.engines.worker import Worker, WorkReply, WorkRequest, answer
-from gill_bench.errors import GillBenchError, InputError
+from gill_bench.engines.dispatcher import Event, WorkerPool
+from gill_bench.engines.options import ExecutionOptions, PoolChoice
+from gill_bench.engines.worker import Worker, WorkReply, WorkRequest, reply_to
+from gill_bench.errors import GillBenchError, InputError, first_line
 from gill_bench.progress import say
+from gill_bench.rundir.lock import RunLock
 from gill_bench.storage.read_ahead import usable_processors
-from gill_bench.weights.checkpoints import first_line
 
 try:
     import ray
@@ -30,45 +32,77 @@ try:
 except ImportError as missing:
     raise InputError("--engine ray: Ray is not installed; install it with: pip install 'gill-bench[ray]'") from missing
 
-_HERE = "local"  # what Ray calls a cluster of one's own
-_START = 5  # workers that may die at one seat before they begin
-_PATIENCE = 20.0  # seconds without a worker before it is said
-_OWN_PATIENCE, _THEIR_PATIENCE = 120.0, 900.0  # ... before it is an error: in a cluster of our own, and in another
-_ANSWER = 5.0  # seconds in which something must answer at a cluster's address
+TAKES_ADDRESS = True
+_LOCAL = "local"  # the address by which Ray starts a cluster on this machine
+_START = 5  # workers that may die at one slot before they are ready
+_PATIENCE = 20.0  # seconds without a worker before a message says so
+_LOCAL_PATIENCE, _REMOTE_PATIENCE = 120.0, 900.0  # seconds without a worker before that is an error
+_ANSWER = 5.0  # seconds in which a cluster's address must answer
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # RFC 9113: with empty SETTINGS
-_STORE = 200 * 2**20  # bytes of shared memory of a cluster of our own: only orders and answers pass through it
+_STORE = 200 * 2**20  # bytes of shared memory of a cluster that we start: only requests and replies pass through it
+
+
+def choose_devices(names: str, address: str, threads: int) -> tuple[str, ...]:
+    """The kind of device of every worker; see `EngineModule`."""
+    return (cluster_device(names, address),)
+
+
+def workers_for_small_models(names: str) -> int:
+    """As many as the cluster has room for, as with other weights."""
+    return 0
+
+
+@contextmanager
+def open_pools(run: Path, options: ExecutionOptions, lock: RunLock) -> Iterator[PoolChoice]:
+    """One pool on the cluster, made when it is first chosen."""
+    pool: RayPool | None = None
+
+    def choose(samples: int, alone: bool) -> tuple[WorkerPool, int]:
+        nonlocal pool
+        pool = pool or RayPool(
+            run, options.devices[0], options.threads, options.workers, options.locks, patience_at(options.address)
+        )
+        return pool, 1 if alone else 0
+
+    with cluster(options.address, options.workers * options.threads):
+        try:
+            yield choose
+        finally:
+            if pool is not None:
+                pool.close()
 
 
 @contextmanager
 def cluster(address: str, cpus: int = 0) -> Iterator[None]:
-    """Be connected to a cluster while the context lasts; a connection that is there already is used, and left.
+    """Be connected to a cluster while the context lasts; an existing connection is used, and left as it is.
 
     Args:
-        address: "auto" or host:port of a cluster that is there; "" for that of RAY_ADDRESS, else one is started on this
-            machine.
-        cpus: CPUs that one on this machine has at least; 0 for as many as there are.
+        address: "auto" or host:port of an existing cluster; "" for the cluster of RAY_ADDRESS, or if that is not set
+            for a new one on this machine.
+        cpus: CPUs that a new cluster has at least; 0 for as many as the machine has.
 
     Raises:
         InputError: There is no cluster at the address.
-        GillBenchError: It cannot be started, or it runs another version of Ray or Python.
+        GillBenchError: The cluster cannot be started, or has another version of Ray or Python.
     """
     if ray.is_initialized():
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    place = _place(address)
-    _check_address(place)
+    target = _address(address)
+    _check_address(target)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    ray._private.worker._worker_logs_enabled = False  # the notices that `log_to_driver` leaves on, on stdout
+    # Ray has no public switch for the errors that its nodes report: a thread of it prints them on stdout in any case.
+    ray._private.worker._worker_logs_enabled = False
     try:
-        if place != _HERE:
-            ray.init(address=place, **quiet)
+        if target != _LOCAL:
+            ray.init(address=target, **quiet)
         else:
             count = max(cpus, usable_processors())
-            ray.init(address=_HERE, num_cpus=count, include_dashboard=False, object_store_memory=_STORE, **quiet)
+            ray.init(address=_LOCAL, num_cpus=count, include_dashboard=False, object_store_memory=_STORE, **quiet)
     except ConnectionError as error:
-        raise _no_cluster(place, first_line(error)) from error
+        raise _no_cluster(target, first_line(error)) from error
     except (RayError, RuntimeError, ValueError, OSError) as error:
         raise GillBenchError(f"Ray: {first_line(error)}") from error
     try:
@@ -79,12 +113,12 @@ def cluster(address: str, cpus: int = 0) -> Iterator[None]:
 
 
 def _check_address(address: str) -> None:
-    """Find out within seconds that no cluster is at an address, for which Ray itself takes minutes without a word.
+    """Find out within seconds whether a cluster can be at an address; Ray itself takes minutes, and prints nothing.
 
     Raises:
-        InputError: The address is not one, nobody listens there, or what answers does not speak HTTP/2, as Ray does.
+        InputError: The text is no address, nobody listens there, or the answer is not HTTP/2, which Ray speaks.
     """
-    if address in (_HERE, "auto"):
+    if address in (_LOCAL, "auto"):
         return
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not (colon and host and port.isdecimal() and 0 < int(port) < 65536):
@@ -94,10 +128,10 @@ def _check_address(address: str) -> None:
             if os.environ.get("RAY_USE_TLS", "0") != "0":
                 return
             connection.sendall(_PREFACE)
-            answered = connection.recv(9)
+            reply = connection.recv(9)
     except OSError as error:
         raise _no_cluster(address, error.strerror or str(error) or "no answer") from error
-    if answered[3:4] != b"\x04":  # the type of a SETTINGS frame, which must come first
+    if reply[3:4] != b"\x04":  # the type of a SETTINGS frame, with which HTTP/2 begins
         raise _no_cluster(address, "something else answers")
 
 
@@ -113,10 +147,10 @@ def cluster_device(name: str, address: str) -> str:
 
     Args:
         name: "auto", "cpu" or "cuda".
-        address: As in `cluster`; one that would be started on this machine is not.
+        address: As in `cluster`, but no cluster is started.
 
     Raises:
-        InputError: Another device, since Ray hands out each node's; or the cluster has none.
+        InputError: The name is another one, since Ray hands out the devices of each node; or the cluster has no GPUs.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device {name}: with --engine ray it is auto, cpu or cuda; Ray gives each worker its own")
@@ -127,7 +161,7 @@ def cluster_device(name: str, address: str) -> str:
 
 
 def _has_gpus(address: str) -> bool:
-    if not ray.is_initialized() and _place(address) == _HERE:
+    if not ray.is_initialized() and _address(address) == _LOCAL:
         import torch
 
         return torch.cuda.is_available()
@@ -135,25 +169,25 @@ def _has_gpus(address: str) -> bool:
         return bool(ray.cluster_resources().get("GPU", 0) >= 1)
 
 
-def _place(address: str) -> str:
-    return address or os.environ.get("RAY_ADDRESS") or _HERE
+def _address(address: str) -> str:
+    return address or os.environ.get("RAY_ADDRESS") or _LOCAL
 
 
 def patience_at(address: str) -> float:
-    """Seconds that a cluster may take to place a worker: one that was started for us has nothing to wait for."""
-    return _OWN_PATIENCE if _place(address) == _HERE else _THEIR_PATIENCE
+    """Seconds that a cluster may take to place a worker: fewer for one that we started, which nobody else uses."""
+    return _LOCAL_PATIENCE if _address(address) == _LOCAL else _REMOTE_PATIENCE
 
 
-class Actors:
+class RayPool:
     """A pool of Ray actors on the connected cluster.
 
     Args:
         run: The run directory.
-        device: "cuda": a GPU each; "cpu": CPUs each.
-        threads: CPU threads of each.
-        count: Workers; 0 for as many as the cluster has room for now.
+        device: "cuda" for a GPU per worker, "cpu" for `threads` CPUs per worker.
+        threads: CPU threads of each worker.
+        count: How many workers; 0 for as many as the cluster has room for now.
         locks: As in `RunLock`.
-        patience: Seconds without any worker that are an error.
+        patience: After so many seconds without any worker the pool raises an error.
     """
 
     def __init__(
@@ -163,7 +197,7 @@ class Actors:
         threads: int,
         count: int,
         locks: bool = True,
-        patience: float = _THEIR_PATIENCE,
+        patience: float = _REMOTE_PATIENCE,
     ) -> None:
         self._patience = patience
         self._setting = (run, device, threads, locks, os.getcwd(), _own_variables())  # noqa: PTH109
@@ -171,45 +205,45 @@ class Actors:
         self._count = count or max(1, _room(self._needs))
         self._actors: dict[int, Any] = {}
         self._starting: dict[int, Any] = {}
-        self._orders: dict[int, deque[Any]] = {}
+        self._requests: dict[int, deque[Any]] = {}
         self._nodes: dict[int, str] = {}
         self._deaths: Counter[int] = Counter()
-        self._told = False
-        self._without = 0.0  # since when there is no worker
+        self._said_waiting = False
+        self._none_since = 0.0  # the time since when no worker has been ready; 0.0 if one is
 
     def names(self) -> Sequence[str]:
-        """Such as "worker 2 (10.0.0.7)"."""
-        return [f"worker {seat + 1} ({self._nodes.get(seat, 'no node yet')})" for seat in range(self._count)]
+        """Names such as "worker 2 (10.0.0.7)"."""
+        return [f"worker {slot + 1} ({self._nodes.get(slot, 'no node yet')})" for slot in range(self._count)]
 
     def open(self, wanted: int) -> Sequence[int]:
-        """Those that are placed on a node and have begun; asks Ray for those that are not there."""
-        for seat in range(min(wanted, self._count)):
-            if seat not in self._actors:
-                self._start(seat)
-        return [seat for seat in range(min(wanted, self._count)) if seat not in self._starting]
+        """Slots whose worker is ready on a node; Ray is asked for the workers that are not there."""
+        for slot in range(min(wanted, self._count)):
+            if slot not in self._actors:
+                self._start(slot)
+        return [slot for slot in range(min(wanted, self._count)) if slot not in self._starting]
 
-    def give(self, seat: int, order: WorkRequest) -> None:
-        """Queue an order at the actor."""
-        self._orders[seat].append(self._actors[seat].do.remote(order))
+    def give(self, slot: int, request: WorkRequest) -> None:
+        """Queue a request at the slot's actor."""
+        self._requests[slot].append(self._actors[slot].do.remote(request))
 
     def wait(self) -> Sequence[Event]:
-        """The next answers, deaths and arrivals."""
-        waiting = {ref: seat for seat, ref in self._starting.items()}
-        waiting |= {orders[0]: seat for seat, orders in self._orders.items() if orders}
+        """Replies that have come and workers that have died; workers that became ready give no event."""
+        waiting = {ref: slot for slot, ref in self._starting.items()}
+        waiting |= {requests[0]: slot for slot, requests in self._requests.items() if requests}
         none_began = len(self._starting) == len(self._actors)
-        self._without = (self._without or time.monotonic()) if none_began else 0.0
+        self._none_since = (self._none_since or time.monotonic()) if none_began else 0.0
         ready, _ = ray.wait(list(waiting), num_returns=1, timeout=_PATIENCE)
         if not ready:
             self._lose_patience(none_began)
             return ()
-        ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0)  # what else is there by now
+        ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0)  # all that is ready by now
         return [event for ref in ready for event in self._event(waiting[ref], ref)]
 
     def _lose_patience(self, none_began: bool) -> None:
-        """Say that the cluster places no worker, and give up after a while.
+        """Print that the cluster places no worker, and raise an error after a while.
 
         Raises:
-            GillBenchError: No node is left, or no worker could be placed for minutes.
+            GillBenchError: No node is alive, or no worker was placed for minutes.
         """
         if not any(node["Alive"] for node in ray.nodes()):
             raise GillBenchError(
@@ -217,12 +251,12 @@ class Actors:
                 "\nwhat was made is kept: the same command goes on, with a new cluster"
             )
         if not none_began:
-            return  # others are at work, and finish it if need be
+            return  # other workers are ready, and can finish the jobs alone
         wanted = f"{len(self._starting)} workers with {self._needs} each"
-        if not self._told:
+        if not self._said_waiting:
             say(f"waiting for the Ray cluster to place {wanted}")
-        self._told = True
-        if time.monotonic() - self._without > self._patience:
+        self._said_waiting = True
+        if time.monotonic() - self._none_since > self._patience:
             raise GillBenchError(
                 f"Ray: the cluster placed none of {wanted} in {self._patience:.0f} seconds; see: ray status\n"
                 "ask for fewer --workers or --threads, or add nodes; what was made is kept: the same command goes on"
@@ -232,48 +266,48 @@ class Actors:
         """End all actors."""
         for actor in self._actors.values():
             ray.kill(actor)
-        for left in (self._actors, self._starting, self._orders):
-            left.clear()
+        for table in (self._actors, self._starting, self._requests):
+            table.clear()
 
-    def _start(self, seat: int) -> None:
-        self._actors[seat] = ray.remote(max_restarts=0, max_task_retries=0, **self._needs)(_Actor).remote()
-        self._starting[seat] = self._actors[seat].begin.remote(*self._setting)
-        self._orders[seat] = deque()
+    def _start(self, slot: int) -> None:
+        self._actors[slot] = ray.remote(max_restarts=0, max_task_retries=0, **self._needs)(_Actor).remote()
+        self._starting[slot] = self._actors[slot].begin.remote(*self._setting)
+        self._requests[slot] = deque()
 
-    def _event(self, seat: int, ref: Any) -> Iterator[Event]:
+    def _event(self, slot: int, ref: Any) -> Iterator[Event]:
         try:
-            found = ray.get(ref)
+            value = ray.get(ref)
         except RayActorError as error:
-            yield from self._died(seat, error)
+            yield from self._died(slot, error)
             return
-        except RayError as error:  # not of the actor's code, which tells its errors
+        except RayError as error:  # an error of Ray: the actor's own errors come as replies
             raise GillBenchError(f"Ray: {first_line(error)}") from error
-        if self._starting.get(seat) is ref:
-            del self._starting[seat]
-            if isinstance(found, Exception):
-                raise found
-            self._nodes[seat], self._deaths[seat] = found, 0
+        if self._starting.get(slot) is ref:
+            del self._starting[slot]
+            if isinstance(value, Exception):
+                raise value
+            self._nodes[slot], self._deaths[slot] = value, 0
             return
-        self._orders[seat].popleft()
-        yield Event(seat, found)
+        self._requests[slot].popleft()
+        yield Event(slot, value)
 
-    def _died(self, seat: int, error: RayActorError) -> Iterator[Event]:
-        began = self._starting.pop(seat, None) is None
-        ray.kill(self._actors[seat])  # one that only cannot be reached would keep its accelerator
-        del self._actors[seat], self._orders[seat]
+    def _died(self, slot: int, error: RayActorError) -> Iterator[Event]:
+        began = self._starting.pop(slot, None) is None
+        ray.kill(self._actors[slot])  # an actor that merely cannot be reached would keep its accelerator
+        del self._actors[slot], self._requests[slot]
         reason = _reason(error)
         if error.actor_init_failed:
             raise GillBenchError(f"Ray: a worker cannot begin: {reason}")
         if began:
-            yield Event(seat, None, reason)
+            yield Event(slot, None, reason)
             return
-        self._deaths[seat] += 1  # such as placed on a node that had just gone
-        if self._deaths[seat] >= _START:
+        self._deaths[slot] += 1  # for example, placed on a node that had just gone
+        if self._deaths[slot] >= _START:
             raise GillBenchError(f"Ray: {_START} workers died before they began, the last: {reason}")
 
 
 class _Actor:
-    """A worker at its node."""
+    """The worker, in a process of its node."""
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
@@ -281,13 +315,11 @@ class _Actor:
     def begin(
         self, run: Path, device: str, threads: int, locks: bool, folder: str, variables: dict[str, str]
     ) -> str | Exception:
-        """Take up a run; says which node this is, or why it cannot."""
-        from gill_bench.rundir.lock import RunLock
-
+        """Prepare for a run. Returns the node's address, or the reason why it cannot work."""
         os.environ.update(variables)
         where = ray.util.get_node_ip_address()
         if Path(folder).is_dir():
-            os.chdir(folder)  # which paths on the command line were relative to
+            os.chdir(folder)  # paths on the command line may be relative to this folder
         if not (run / "spec.json").is_file():
             return InputError(
                 f"{run}: Ray's node {where} does not see this run directory; put it, the data and the weights on a"
@@ -299,14 +331,13 @@ class _Actor:
         self._worker = Worker(run, RunLock(run, locks=locks), device)
         return str(where)
 
-    def do(self, order: WorkRequest) -> WorkReply:
-        """Do an order."""
+    def do(self, request: WorkRequest) -> WorkReply:
         assert self._worker is not None
-        return answer(self._worker, order)
+        return reply_to(self._worker, request)
 
 
 def _room(needs: dict[str, int]) -> int:
-    """How many workers fit on the nodes that are there."""
+    """How many workers fit on the nodes that are alive."""
     ((resource, amount),) = needs.items()
     name = {"num_gpus": "GPU", "num_cpus": "CPU"}[resource]
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -314,13 +345,13 @@ def _room(needs: dict[str, int]) -> int:
 
 
 def _own_variables() -> dict[str, str]:
-    """Our own environment variables; no others, since those of a cluster's nodes may be set for a reason."""
+    """The environment variables of gill-bench, which workers get; all others are those of their nodes."""
     return {name: value for name, value in os.environ.items() if name.startswith("GILL_BENCH_")}
 
 
 def _reason(error: RayActorError) -> str:
-    """What Ray tells of a death, without ids and advice."""
+    """Ray's reason for a worker's death, without ids and advice."""
     if isinstance(error, ActorUnavailableError):
         return "cannot be reached"
-    told = [line.strip() for line in str(error).splitlines() if "because" in line]
-    return told[0][:120] if told else "died"
+    reasons = [line.strip() for line in str(error).splitlines() if "because" in line]
+    return reasons[0][:120] if reasons else "died"

@@ -1,4 +1,7 @@
-"""A worker: holds one model or network at a time on one device, and does jobs that need it."""
+"""A worker: it holds one model or network at a time on one device, and does the jobs that need it.
+
+What one process shares, and what may run side by side in it: see the section on engines in docs/design/house.md.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.engines.job import Job, JobResult, Loadable, NotLoadedError
-from gill_bench.errors import GillBenchError, memory_ran_out
+from gill_bench.errors import GillBenchError, first_line, memory_ran_out
 from gill_bench.rundir.lock import RunLock
-from gill_bench.weights.checkpoints import first_line
+
+_LOADING = threading.Lock()
+"""Held while a model or network is loaded or freed: loading patches libraries, filters warnings, and fills the table of
+shared networks (`gill_bench.models.sharing`), all of which the process has once."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,10 @@ class WorkRequest:
     """A job as it is given to a worker.
 
     Attributes:
-        wait: Wait for whoever is at the same job, rather than leave it to them for now.
+        loadable: The model or network that the job needs.
+        job: The job.
+        may_fail: The job gives up after more failed examples than these.
+        wait: If another process is doing the same job, wait for its end instead of leaving the job to it.
     """
 
     loadable: Loadable
@@ -31,11 +40,11 @@ class WorkRequest:
 
 @dataclass(frozen=True)
 class WorkReply:
-    """What a worker says of an order.
+    """A worker's reply to a request.
 
     Attributes:
-        done: None if somebody else is at the job.
-        error: What stopped it, if something did.
+        done: The result; None if another process is doing the job, or after an error.
+        error: The error that stopped the job, or None.
     """
 
     done: JobResult | None = None
@@ -43,15 +52,15 @@ class WorkReply:
 
 
 class RemoteError(GillBenchError):
-    """What a worker raised that nobody foresaw."""
+    """An error in a worker of another process, of a type that is no `GillBenchError`."""
 
 
 class Worker:
-    """Does orders, one after the other.
+    """Does the jobs that it is given, one after the other.
 
     Args:
         run: The run directory.
-        lock: Its lock, as it is held by this process.
+        lock: The lock of the run, as this process holds it.
         device: A torch device.
     """
 
@@ -61,20 +70,21 @@ class Worker:
         self._loaded: Any = None
         _lock_progress_bars_by_threads()
 
-    def do(self, order: WorkRequest) -> WorkReply:
-        """Do a job once over all processes of a run; raises what stops the run."""
-        with self._lock.unit(order.job.key, wait=order.wait) as held:
+    def do(self, request: WorkRequest) -> WorkReply:
+        """Do a job, unless it is done already or another process is doing it; an error that stops the run is raised."""
+        with self._lock.unit(request.job.key, wait=request.wait) as held:
             if not held:
                 return WorkReply()
-            if order.job.is_done(self._run):
+            if request.job.is_done(self._run):
                 return WorkReply(JobResult())
-            self._load(order.loadable)
-            return WorkReply(order.job.do(self._loaded, self._run, self._device, order.may_fail))
+            with _LOADING:
+                self._load(request.loadable)
+            return WorkReply(request.job.do(self._loaded, self._run, self._device, request.may_fail))
 
     def _load(self, loadable: Loadable) -> None:
         if self._held is not None and self._held.key == loadable.key:
             return
-        # The next one takes over what both have, so what is held stays until it has.
+        # A loadable that shares weights with the held one takes them over, so these stay until it is loaded.
         if self._held is None or not loadable.folders & self._held.folders:
             self._loaded = None
             gc.collect()
@@ -100,18 +110,18 @@ def _lock_progress_bars_by_threads() -> None:
         tqdm.set_lock(threading.RLock())
 
 
-def answer(worker: Worker, order: WorkRequest) -> WorkReply:
-    """Do an order far from whoever gave it: an error is told, not raised."""
+def reply_to(worker: Worker, request: WorkRequest) -> WorkReply:
+    """Do a job for another process: an error becomes part of the reply, in a form that can be sent."""
     try:
-        return worker.do(order)
+        return worker.do(request)
     except Exception as error:
         return WorkReply(error=_portable(error))
 
 
 def _portable(error: Exception) -> Exception:
-    """An error as it can be sent: of our own kinds and the system's as they are, others by name.
+    """An error that can be pickled: our own errors and the system's keep their type, others are named in a message.
 
-    Its traceback goes along as a note, which is shown where tracebacks are.
+    The traceback goes along as a note, which Python prints after the error's own traceback.
     """
     sent: Exception
     if isinstance(error, GillBenchError):

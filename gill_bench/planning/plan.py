@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import cast
 
 from gill_bench.cards.find import Cards, ModelCard, TaskCard, Value
-from gill_bench.checks.downloads import check_command
 from gill_bench.datasets import Context
-from gill_bench.devices import choose_device, device_is_here, use_threads
-from gill_bench.engines.options import ENGINES, RAY, ExecutionOptions
-from gill_bench.errors import InputError, did_you_mean
+from gill_bench.devices import device_is_here, use_threads
+from gill_bench.engines.options import ExecutionOptions, engine_module
+from gill_bench.errors import InputError, command
 from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.planning.candidates import CandidateContext
 from gill_bench.planning.cells import Cell, CellPlan, plan_cell
@@ -265,10 +264,11 @@ def _with_check(error: InputError, card: TaskCard, request: RunRequest) -> Input
     """An error about a task's data, with the command that says more of it; the embedded data cannot lack anything."""
     if request.data == MINI:
         return error
-    name = next((text for text in request.tasks if text.endswith(".toml") and Path(text).stem == card.name), card.name)
-    own = [text for text in request.settings if text.startswith(f"{card.name}.")]
-    command = check_command(name, request.data, request.split, own, request.card_folders)
-    return InputError(f"{error}\nwhat is there, and where the rest has to go: {command}")
+    task = next((text for text in request.tasks if text.endswith(".toml") and Path(text).stem == card.name), card.name)
+    words = [task, "--data", request.data, *(("--split", request.split) if request.split else ())]
+    words += [word for text in request.settings if text.startswith(f"{card.name}.") for word in ("--set", text)]
+    words += [word for folder in request.card_folders for word in ("--cards", str(folder))]
+    return InputError(f"{error}\nwhat is there, and where the rest has to go: {command('data', 'check', *words)}")
 
 
 def _check_examples(cell: Cell) -> None:
@@ -286,29 +286,22 @@ def _check_examples(cell: Cell) -> None:
 
 
 def execution_options(request: RunRequest) -> ExecutionOptions:
-    """How to execute what is asked, with devices that are there.
+    """How to execute a request: its engine, with devices that are there.
 
     Raises:
         InputError: An engine, device or cluster that there is not, or devices of several kinds.
     """
-    number, of = request.shard
-    if not 1 <= number <= of:
-        raise InputError(f"--shard {number}/{of}: expected PART/PARTS, such as 3/16; the first is 1")
-    if request.engine not in ENGINES:
-        raise InputError(f"--engine {request.engine}: {did_you_mean(request.engine, ENGINES)}")
-    if request.address and request.engine != RAY:
+    engine = engine_module(request.engine)
+    if request.address and not engine.TAKES_ADDRESS:
         raise InputError(f"--address {request.address}: it is that of a Ray cluster; use it with --engine ray")
-    threads = request.threads or (1 if request.weights == MINI else 0)
-    options = ExecutionOptions(
-        (), request.engine, request.address, request.workers, max_failures=request.max_failures, locks=request.locks
+    small = request.weights == MINI
+    threads = request.threads or (1 if small else 0)
+    return ExecutionOptions(
+        devices=engine.choose_devices(request.device, request.address, threads),
+        engine=request.engine,
+        address=request.address,
+        workers=request.workers or (engine.workers_for_small_models(request.device) if small else 0),
+        threads=use_threads(threads),
+        max_failures=request.max_failures,
+        locks=request.locks,
     )
-    if request.engine == RAY:
-        from gill_bench.engines.ray import cluster_device
-
-        return replace(
-            options, devices=(cluster_device(request.device, request.address),), threads=use_threads(threads)
-        )
-    devices = tuple(choose_device(name.strip(), threads) for name in request.device.split(","))
-    if len({device.partition(":")[0] for device in devices}) > 1:
-        raise InputError(f"--devices {request.device}: results may differ between kinds of devices; give one kind")
-    return replace(options, devices=devices, threads=use_threads(threads))

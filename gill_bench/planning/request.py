@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from gill_bench.cards.limits import check_count
-from gill_bench.engines.options import LOCAL, MAX_FAILURES
+from gill_bench.cards.limits import MOST, check_count
+from gill_bench.engines.options import DEFAULT_ENGINE, MAX_FAILURES
+from gill_bench.errors import InputError, did_you_mean
+from gill_bench.storage.files import folder_of
 from gill_bench.weights.find import MINI
+
+_LISTS = ("models", "contexts", "settings", "card_folders")
 
 
 @dataclass(frozen=True)
@@ -15,27 +21,29 @@ class RunRequest:
     """What one command asks for, in names.
 
     Attributes:
-        tasks: Names of tasks or paths of task cards; ("all",) for all.
+        tasks: Names of tasks or paths of task cards; ("all",) for all tasks.
         out: The run directory.
-        models: Names or paths; ("all",) for every model whose capabilities a task asks for.
-        contexts: Names of contexts or of a card's lists of them; () for `paper`, and for all lists with all tasks.
-        seeds: Seeds 0 .. seeds - 1; 0 for as many as each task's card says.
-        limit: At most so many examples of each task that can be asked, from the start of the data; 0 for all.
-        data: "mini" or a folder.
-        split: Another split than the card's.
-        weights: "mini" or a folder.
-        metric_weights: "mini" or a folder, for the metrics' backbones; None for that of `weights`.
-        settings: `CARD.KEY=VALUE` texts.
-        device: A torch device, or several of one kind between commas, each with processes of its own; "auto" is the
-            first CUDA device, else the CPU. With Ray, which hands them out: auto, cpu or cuda.
-        batch_size: Prompts a model call, each with all its seeds; 0 for the default of what is asked.
+        models: Names of models or paths of model cards; ("all",) for every model with a capability that a task needs.
+        contexts: Names of contexts, or of lists of them on the card; () for `paper`, and with all tasks for all lists.
+        seeds: The number of seeds: 0, 1, ... seeds - 1; 0 for the number on each task's card.
+        limit: At most so many usable examples of each task, from the start of the data; 0 for all.
+        data: The folder of the data, or "mini".
+        split: A split other than the card's; None for the card's.
+        weights: The folder of the models' weights, or "mini".
+        metric_weights: The folder of the metrics' backbones, or "mini"; None for the value of `weights`.
+        settings: Settings of tasks and models, as texts `CARD.KEY=VALUE`.
+        device: A torch device, or several of one kind between commas, each with workers of its own; "auto" is the first
+            CUDA device, else the CPU. With Ray, which hands out the devices: auto, cpu or cuda.
+        batch_size: Prompts in one call of a model, each with all its seeds; 0 for the usual number of the output kind.
         threads: CPU threads of each process; 0 for one with embedded weights, else for torch's own choice. The embedded
             networks are so small that more than one thread gains little, and on a busy machine loses much.
-        workers: Processes per device that make and score outputs; with Ray all workers, 0 for as many as there is room.
-        engine: "local", or "ray".
-        address: Of a Ray cluster: "auto" or host:port; "" for that of RAY_ADDRESS, else one is started on this machine.
+        workers: Processes per device that make and score outputs; with Ray the number of all workers. 0 with embedded
+            weights on the CPU for one process per processor, else for one per device; with Ray for as many as fit.
+        engine: The engine's name, such as "local" or "ray" (`gill_bench.engines.options.ENGINES`).
+        address: The address of a Ray cluster: "auto" or host:port; "" for that of RAY_ADDRESS, else for a new one
+            on this machine.
         max_failures: More failed examples than these stop the run.
-        shard: (number, of): only the units of one of so many equal parts; the first is 1.
+        shard: (number, parts): do only the units of one of so many equal parts; the first part is 1.
         card_folders: Additional folders of cards.
         locks: False for a file system without locks; then no other command may work on the run meanwhile.
     """
@@ -55,7 +63,7 @@ class RunRequest:
     batch_size: int = 0
     threads: int = 0
     workers: int = 0
-    engine: str = LOCAL
+    engine: str = DEFAULT_ENGINE
     address: str = ""
     max_failures: int = MAX_FAILURES
     shard: tuple[int, int] = (1, 1)
@@ -65,3 +73,41 @@ class RunRequest:
     def __post_init__(self) -> None:
         for name in ("seeds", "limit", "batch_size", "threads", "workers", "max_failures"):
             check_count(name, getattr(self, name))
+        number, parts = self.shard
+        if not 1 <= number <= parts <= MOST["parts"]:
+            raise InputError(
+                f"--shard {number}/{parts}: expected PART/PARTS, such as 3/16; the first is 1, and there are at most"
+                f" {MOST['parts']}"
+            )
+
+    @classmethod
+    def of(cls, tasks: Sequence[str], out: Path | str | None = None, **options: Any) -> RunRequest:
+        """A request with the values that a user gave in Python or in a shell.
+
+        Args:
+            tasks: Names of tasks or paths of task cards.
+            out: The run directory, as a path or a URL; None for `runs/<tasks>`.
+            options: Any other attribute of a request. A list may stand for a tuple, a single name for a list of one.
+
+        Raises:
+            InputError: An option that a request does not have.
+        """
+        known = {field.name for field in fields(cls)} - {"tasks", "out"}
+        for name in options:
+            if name not in known:
+                raise InputError(f"run(): no option {name!r}; {did_you_mean(name, known)}")
+        folder = folder_of(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks)
+        values: dict[str, Any] = {
+            name: _listed(value) if name in _LISTS else tuple(value) if isinstance(value, list) else value
+            for name, value in options.items()
+        }
+        return cls(tuple(tasks), folder, **values)
+
+
+def _listed(value: str | Path | Sequence[Any]) -> tuple[Any, ...]:
+    """Several values, each once; a single name stands for a list of one.
+
+    >>> _listed("gill"), _listed(["gill", "clip", "gill"])
+    (('gill',), ('gill', 'clip'))
+    """
+    return (value,) if isinstance(value, str | Path) else tuple(dict.fromkeys(value))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gill_bench.engines.options import Engine
+from gill_bench.engines.engine import Engine
 from gill_bench.errors import GillBenchError
 from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import ResolvedMetric, metrics_of

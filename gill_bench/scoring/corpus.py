@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from gill_bench.engines.engine import CHEAP, Engine
 from gill_bench.engines.job import JobGroup, JobResult
-from gill_bench.engines.options import CHEAP, Engine
 from gill_bench.errors import GillBenchError
 from gill_bench.metrics import CorpusMetricModule, Question, Reference, metric
 from gill_bench.planning.cells import Cell

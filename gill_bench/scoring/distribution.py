@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gill_bench.engines.engine import CHEAP, Engine
 from gill_bench.engines.job import Job, JobGroup, JobResult
-from gill_bench.engines.options import CHEAP, Engine
 from gill_bench.errors import GillBenchError, command
 from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import ResolvedMetric

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gill_bench.datasets import Example
+from gill_bench.engines.engine import CHEAP, Engine
 from gill_bench.engines.job import JobGroup, JobResult
-from gill_bench.engines.options import CHEAP, Engine
 from gill_bench.errors import GillBenchError
 from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import ResolvedMetric

@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, first_line
 from gill_bench.storage.reading import refuse_pointer
 
 LOADING_ERRORS = (
@@ -148,14 +148,3 @@ def check_floating(file: Path, types: Mapping[str, Any], integers: Collection[st
                 f"{file}: {key} is of type {name}, expected floating-point numbers; the file is damaged, or quantised:"
                 " download the plain weights"
             )
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, for messages of at most three lines.
-
-    For a pickle that holds more than tensors it is ours: torch advises to read it all the same.
-    """
-    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
-        return "not a plain file of tensors (damaged, or it holds code, which is never run); download it again"
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

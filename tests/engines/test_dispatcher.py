@@ -1,4 +1,4 @@
-"""The dispatcher with workers that do what a test says: order, retries, limits, what is under way."""
+"""The dispatcher with workers that do what a test says: request, retries, limits, what is under way."""
 
 from __future__ import annotations
 
@@ -49,47 +49,47 @@ class Named:
 
 
 class Scripted:
-    """A pool whose seats answer as they are told to, each its oldest order first.
+    """A pool whose slots answer as they are told to, each its oldest request first.
 
     Attributes:
-        given: (seat, tool, job, wait) in the order of giving.
-        most: The most orders that were under way at a seat.
+        given: (slot, tool, job, wait) in the order of giving.
+        most: The most requests that were under way at a slot.
     """
 
-    def __init__(self, seats: int, says: Callable[[int, WorkRequest], WorkReply | None]) -> None:
+    def __init__(self, slots: int, says: Callable[[int, WorkRequest], WorkReply | None]) -> None:
         self.given: list[tuple[int, str, str, bool]] = []
         self.most = 0
-        self._orders: list[deque[WorkRequest]] = [deque() for _ in range(seats)]
+        self._requests: list[deque[WorkRequest]] = [deque() for _ in range(slots)]
         self._says = says
         self._turn = 0
 
     def names(self) -> Sequence[str]:
-        return [f"seat {seat}" for seat in range(len(self._orders))]
+        return [f"slot {slot}" for slot in range(len(self._requests))]
 
     def open(self, wanted: int) -> Sequence[int]:
-        return range(min(wanted, len(self._orders)))
+        return range(min(wanted, len(self._requests)))
 
-    def give(self, seat: int, order: WorkRequest) -> None:
-        self.given.append((seat, order.loadable.key, order.job.key, order.wait))
-        self._orders[seat].append(order)
-        self.most = max(self.most, len(self._orders[seat]))
+    def give(self, slot: int, request: WorkRequest) -> None:
+        self.given.append((slot, request.loadable.key, request.job.key, request.wait))
+        self._requests[slot].append(request)
+        self.most = max(self.most, len(self._requests[slot]))
 
     def wait(self) -> Sequence[Event]:
-        for _ in self._orders:  # the seats take turns
-            self._turn = (self._turn + 1) % len(self._orders)
-            if self._orders[self._turn]:
-                order = self._orders[self._turn][0]
-                answer = self._says(self._turn, order)
+        for _ in self._requests:  # the slots take turns
+            self._turn = (self._turn + 1) % len(self._requests)
+            if self._requests[self._turn]:
+                request = self._requests[self._turn][0]
+                answer = self._says(self._turn, request)
                 if answer is None:
-                    self._orders[self._turn].clear()
+                    self._requests[self._turn].clear()
                     return [Event(self._turn, None, "fell asleep")]
-                self._orders[self._turn].popleft()
+                self._requests[self._turn].popleft()
                 return [Event(self._turn, answer)]
         raise AssertionError("nothing is under way: the dispatcher would wait for ever")
 
     def close(self) -> None:
-        for orders in self._orders:
-            orders.clear()
+        for requests in self._requests:
+            requests.clear()
 
 
 def batch(tool: str, count: int, done: list[str]) -> JobGroup:
@@ -97,14 +97,14 @@ def batch(tool: str, count: int, done: list[str]) -> JobGroup:
     return JobGroup(Named(tool), jobs, count, lambda job, _: done.append(job.key))
 
 
-def fine(seat: int, order: WorkRequest) -> WorkReply:
+def fine(slot: int, request: WorkRequest) -> WorkReply:
     return WorkReply(JobResult())
 
 
-@pytest.mark.parametrize("seats", [1, 2, 3, 7])
-def test_every_job_is_done_once(seats: int) -> None:
+@pytest.mark.parametrize("slots", [1, 2, 3, 7])
+def test_every_job_is_done_once(slots: int) -> None:
     done: list[str] = []
-    pool = Scripted(seats, fine)
+    pool = Scripted(slots, fine)
     Dispatcher(pool, 0).work([batch("a", 9, done), batch("b", 5, done)])
     assert sorted(done) == sorted([f"a{n}" for n in range(9)] + [f"b{n}" for n in range(5)])
     assert len(pool.given) == 14
@@ -119,8 +119,8 @@ def test_one_worker_goes_in_order() -> None:
 def test_two_workers_begin_with_different_models_and_stay_with_them() -> None:
     pool = Scripted(2, fine)
     Dispatcher(pool, 0).work([batch("a", 8, []), batch("b", 2, [])])
-    assert {tool for seat, tool, _, _ in pool.given if seat == 0} == {"a"}
-    tools = [tool for seat, tool, _, _ in pool.given if seat == 1]
+    assert {tool for slot, tool, _, _ in pool.given if slot == 0} == {"a"}
+    tools = [tool for slot, tool, _, _ in pool.given if slot == 1]
     assert tools == sorted(tools, reverse=True)  # first all of b, then it helps with a
     assert set(tools) == {"a", "b"}
 
@@ -149,8 +149,8 @@ def test_what_is_under_way_is_bounded_however_long_the_run() -> None:
 def test_no_free_worker_waits_for_the_second_job_of_another() -> None:
     held: dict[int, int] = {}
 
-    def says(seat: int, order: WorkRequest) -> WorkReply:
-        held[seat] = held.get(seat, 0) + 1
+    def says(slot: int, request: WorkRequest) -> WorkReply:
+        held[slot] = held.get(slot, 0) + 1
         return WorkReply(JobResult())
 
     Dispatcher(Scripted(4, says), 0).work([batch("a", 4, [])])
@@ -160,20 +160,20 @@ def test_no_free_worker_waits_for_the_second_job_of_another() -> None:
 def test_a_worker_that_dies_costs_only_time(capsys: pytest.CaptureFixture[str]) -> None:
     done: list[str] = []
     deaths = iter([None])
-    dispatcher = Dispatcher(Scripted(2, lambda seat, order: next(deaths, WorkReply(JobResult()))), 0)
+    dispatcher = Dispatcher(Scripted(2, lambda slot, request: next(deaths, WorkReply(JobResult()))), 0)
     dispatcher.work([batch("a", 9, done)])
     assert sorted(done) == [f"a{n}" for n in range(9)]
     assert dispatcher.failures == []
-    assert "warning: seat 1: fell asleep; its work is done again" in capsys.readouterr().err
+    assert "warning: slot 1: fell asleep; its work is done again" in capsys.readouterr().err
 
 
 def test_a_job_that_kills_every_worker_fails_and_the_run_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     done: list[str] = []
     tried = []
 
-    def says(seat: int, order: WorkRequest) -> WorkReply | None:
-        if order.job.key == "a3":
-            tried.append(seat)
+    def says(slot: int, request: WorkRequest) -> WorkReply | None:
+        if request.job.key == "a3":
+            tried.append(slot)
             return None
         return WorkReply(JobResult())
 
@@ -188,8 +188,8 @@ def test_a_job_that_kills_every_worker_fails_and_the_run_goes_on(capsys: pytest.
 def test_more_failures_than_allowed_stop_the_run_with_what_is_under_way_kept() -> None:
     done: list[str] = []
 
-    def says(seat: int, order: WorkRequest) -> WorkReply:
-        return WorkReply(JobResult((Failure(CELL, order.job.key, "planted"),)))
+    def says(slot: int, request: WorkRequest) -> WorkReply:
+        return WorkReply(JobResult((Failure(CELL, request.job.key, "planted"),)))
 
     dispatcher = Dispatcher(Scripted(2, says), 3)
     with pytest.raises(GillBenchError, match=r"4 examples failed, more than --max-failures 3, the last with planted"):
@@ -200,8 +200,10 @@ def test_more_failures_than_allowed_stop_the_run_with_what_is_under_way_kept() -
 def test_failures_up_to_the_limit_do_not_stop_it() -> None:
     done: list[str] = []
 
-    def says(seat: int, order: WorkRequest) -> WorkReply:
-        return WorkReply(JobResult((Failure(CELL, order.job.key, "planted"),) if order.job.key in ("a1", "a5") else ()))
+    def says(slot: int, request: WorkRequest) -> WorkReply:
+        return WorkReply(
+            JobResult((Failure(CELL, request.job.key, "planted"),) if request.job.key in ("a1", "a5") else ())
+        )
 
     dispatcher = Dispatcher(Scripted(2, says), 2)
     dispatcher.work([batch("a", 9, done)])
@@ -212,8 +214,8 @@ def test_failures_up_to_the_limit_do_not_stop_it() -> None:
 def test_what_others_are_at_comes_last_and_is_waited_for() -> None:
     done: list[str] = []
 
-    def says(seat: int, order: WorkRequest) -> WorkReply:
-        return WorkReply(None if order.job.key == "a0" and not order.wait else JobResult())
+    def says(slot: int, request: WorkRequest) -> WorkReply:
+        return WorkReply(None if request.job.key == "a0" and not request.wait else JobResult())
 
     pool = Scripted(1, says)
     Dispatcher(pool, 0).work([batch("a", 4, done)])
@@ -224,9 +226,11 @@ def test_what_others_are_at_comes_last_and_is_waited_for() -> None:
 def test_an_error_ends_the_run_when_what_is_under_way_has_ended() -> None:
     done: list[str] = []
 
-    def says(seat: int, order: WorkRequest) -> WorkReply:
+    def says(slot: int, request: WorkRequest) -> WorkReply:
         return (
-            WorkReply(error=OSError(28, "No space left on device")) if order.job.key == "a2" else WorkReply(JobResult())
+            WorkReply(error=OSError(28, "No space left on device"))
+            if request.job.key == "a2"
+            else WorkReply(JobResult())
         )
 
     dispatcher = Dispatcher(Scripted(2, says), 0)
@@ -240,22 +244,22 @@ def test_an_error_ends_the_run_when_what_is_under_way_has_ended() -> None:
 def test_a_place_that_cannot_load_is_left_out_while_there_are_others(capsys: pytest.CaptureFixture[str]) -> None:
     done: list[str] = []
 
-    def says(seat: int, order: WorkRequest) -> WorkReply:
-        return WorkReply(error=NotLoadedError("a: could not be loaded")) if seat == 1 else WorkReply(JobResult())
+    def says(slot: int, request: WorkRequest) -> WorkReply:
+        return WorkReply(error=NotLoadedError("a: could not be loaded")) if slot == 1 else WorkReply(JobResult())
 
     pool = Scripted(2, says)
     Dispatcher(pool, 0).work([batch("a", 6, done)])
     assert sorted(done) == [f"a{n}" for n in range(6)]
-    assert "seat 1: a: could not be loaded; it is left out" in capsys.readouterr().err
+    assert "slot 1: a: could not be loaded; it is left out" in capsys.readouterr().err
     with pytest.raises(NotLoadedError):
-        Dispatcher(Scripted(1, lambda seat, order: says(1, order)), 0).work([batch("a", 6, done)])
+        Dispatcher(Scripted(1, lambda slot, request: says(1, request)), 0).work([batch("a", 6, done)])
 
 
 def test_workers_that_cannot_be_had_leave_nothing_behind_for_what_comes_next() -> None:
     done: list[str] = []
     broken = [True]
 
-    def says(seat: int, order: WorkRequest) -> WorkReply:
+    def says(slot: int, request: WorkRequest) -> WorkReply:
         if broken:
             broken.clear()
             raise GillBenchError("no worker can begin")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gill_bench.engines.job import JobResult
-from gill_bench.engines.processes import Processes
+from gill_bench.engines.processes import ProcessPool
 from gill_bench.engines.worker import Worker, WorkRequest
 from gill_bench.rundir.lock import RunLock
 from tests.conftest import ROOT
@@ -51,14 +51,14 @@ class Easy:
 
 def main(run: Path) -> None:
     """Have one job done by a worker, and end it."""
-    pool = Processes(run, ["cpu"], 1)
+    pool = ProcessPool(run, ["cpu"], 1)
     pool.give(0, WorkRequest(Nothing(), Easy(), 0, False))
     events: list[Any] = []
     while not events:
         events += pool.wait()
-    ((process, _),) = pool._there.values()
+    ((process, _),) = pool._running.values()
     pool.close()
-    print(events[0].answer.done.value, process.exitcode)
+    print(events[0].reply.done.value, process.exitcode)
 
 
 def test_an_idle_worker_ends_by_itself_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def waiting_pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, alive: bool
 
     monkeypatch.setattr("ray.nodes", lambda: [{"Alive": alive, "Resources": {"CPU": 2.0}}])
     monkeypatch.setattr("ray.wait", lambda refs, **_: ([], refs))
-    pool = engine.Actors(tmp_path, "cpu", 1, 2, patience=patience)
+    pool = engine.RayPool(tmp_path, "cpu", 1, 2, patience=patience)
     pool._actors, pool._starting = {0: "a", 1: "b"}, {0: "begin a", 1: "begin b"}
     return pool
 

@@ -20,7 +20,7 @@ from tests.support.runs import CARDS
 
 
 def ask(out: Path, *tasks: str, **changes: Any) -> RunRequest:
-    return replace(RunRequest(tasks, out, models=("able",), device="cpu", card_folders=(CARDS,)), **changes)
+    return replace(RunRequest(tasks, out, models=("able",), device="cpu", workers=1, card_folders=(CARDS,)), **changes)
 
 
 def run(out: Path, *tasks: str, **changes: Any) -> Outcome:

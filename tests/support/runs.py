@@ -30,6 +30,7 @@ def ask(out: Path, **changes: Any) -> RunRequest:
         data=str(small_vist()),
         split="test",
         device="cpu",
+        workers=1,
         card_folders=(CARDS,),
     )
     return replace(base, **changes)
