@@ -27,6 +27,7 @@ from PIL import Image
 from gill_bench.cards.find import Cards
 from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.rows import Results, Row
+from gill_bench.rundir.writer import write_results
 from gill_bench.storage.digests import digest
 
 CONTEXT = "5-captions-4-images"
@@ -131,7 +132,7 @@ def make_run(out: Path, examples: int, seeds: int, models: int, side: int) -> No
     card = Cards().task("vist").model_dump(mode="json", by_alias=True)
     task = {"card": card, "data": "mini", "limit": 0, "metric_weights": "mini"}
     (out / "spec.json").write_text(json.dumps({"schema_version": 1, "tasks": {"vist@0": task}, "cells": cells}))
-    Results(tuple(sorted(rows))).write(out / "results.json")
+    write_results(out, Results(tuple(sorted(rows))))
 
 
 def pictures(draw: np.random.Generator, side: int) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gill_bench.analysis.golden import RegressionVerdict
     from gill_bench.reporting.structure import Table
     from gill_bench.rundir.reader import RunReader
+    from gill_bench.rundir.records import CellKey
 
 
 @dataclass(frozen=True)
@@ -164,20 +165,21 @@ class Run:
 
         return RunReader.open(self.folder)
 
-    def _rows(self, stored: RunReader, place: tuple[str, str, str], pictures: bool) -> Iterator[dict[str, Any]]:
+    def _rows(self, stored: RunReader, place: CellKey, pictures: bool) -> Iterator[dict[str, Any]]:
         metrics = {metric: stored.values(place, metric) for other, metric in stored.rows if other == place}
         for sample in stored.samples(place):
             example, seed = sample.key
             file = sample.picture
             row: dict[str, Any] = dict(zip(("task", "model", "context"), place, strict=True))
-            row |= {"example": example, "seed": seed, "cluster": sample.record.get("cluster", example)}
-            row |= {"prompt": sample.record.get("prompt"), **sample.record.get("output", {})}
+            row |= {"example": example, "seed": seed, "cluster": sample.cluster}
+            row |= {"prompt": sample.details.get("prompt"), **sample.output}
             if file is not None:
                 row["file"] = file
                 if pictures:
+                    from gill_bench.rundir.units import read_picture
                     from gill_bench.storage.images import load_image
 
-                    row["picture"] = load_image(io.BytesIO(sample.read_picture()))
+                    row["picture"] = load_image(io.BytesIO(read_picture(file, sample.sha256)))
             for metric, values in metrics.items():
                 if values is not None:
                     row[metric] = values.by_seed.get(seed, {}).get(example)

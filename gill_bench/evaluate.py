@@ -28,11 +28,13 @@ from gill_bench.rundir.folder import (
     task_from_entry,
     threads_of_last_session,
 )
+from gill_bench.rundir.load import read_results
 from gill_bench.rundir.lock import RunLock
-from gill_bench.rundir.rows import Counts, Results, Row, Unmade, read_results
-from gill_bench.rundir.rows import Outcome as Outcomes
+from gill_bench.rundir.records import CellKey, LossReason
+from gill_bench.rundir.rows import Counts, Results, Row, Unmade
 from gill_bench.rundir.spec import no_spec, read_spec, seal_spec, write_spec
 from gill_bench.rundir.units import Unit
+from gill_bench.rundir.writer import write_results
 from gill_bench.scoring import score_units
 from gill_bench.scoring.rows import missing_of, rows_of
 from gill_bench.weights.find import MINI
@@ -66,12 +68,14 @@ class Outcome:
         failed = [row for row in self.results.rows if row.n_failed]
         unscored = ", ".join(dict.fromkeys(row.metric for row in failed if (row.task, row.model) not in pending))
         again = f"{goes_on} tries them again" if pending else ""
-        actions: dict[Outcomes, str] = {
+        actions: dict[LossReason, str] = {
             "failed": "; ".join(part for part in (again, f"not scored in {unscored}" if unscored else "") if part),
             "refused": f"{goes_on} asks again",
             "not made": f"{goes_on} goes on",
         }
-        return [f"{sentence}; {actions[outcome]}" for outcome, sentence in Counts.of(self.results.rows).told().items()]
+        return [
+            f"{sentence}; {actions[outcome]}" for outcome, sentence in Counts.of(self.results.rows).in_words().items()
+        ]
 
     @property
     def complete(self) -> bool:
@@ -185,7 +189,7 @@ def cells_of(run: Path, data: str | None = None) -> list[Cell]:
             name: open_task(**task_from_entry(run, entry, data), progress=progress)
             for name, entry in spec["tasks"].items()
         }
-    cells: dict[tuple[str, str, str], Cell] = {}
+    cells: dict[CellKey, Cell] = {}
     for entry in sorted(spec["cells"], key=lambda one: one["context"] != CANDIDATES):  # those who search need them
         task: ResolvedTask = tasks[entry["task_as"]]
         cell = Cell(
@@ -197,8 +201,8 @@ def cells_of(run: Path, data: str | None = None) -> list[Cell]:
             tuple(entry["notes"]),
         )
         if cell.asks == "embeddings":
-            cell = replace(cell, candidates=cells.get((entry["task"], entry["model"], CANDIDATES)))
-        cells[cell.name] = cell
+            cell = replace(cell, candidates=cells.get(CellKey(entry["task"], entry["model"], CANDIDATES)))
+        cells[cell.key] = cell
     return list(cells.values())
 
 
@@ -208,8 +212,8 @@ def _changed(spec: Mapping[str, object], plans: Sequence[CellPlan]) -> Iterator[
     assert isinstance(entries, list)
     before = {(entry["task"], entry["model"], entry["context"]): entry["recipe"] for entry in entries}
     for plan in plans:
-        old = before.get(plan.cell.name)
-        where = "/".join(plan.cell.name)
+        old = before.get(plan.cell.key)
+        where = "/".join(plan.cell.key)
         if old is not None and old != plan.cell.recipe:
             fields = "; ".join(changes(old, dict(plan.cell.recipe)))
             yield f"{where}: {fields}. {plan.other_recipe} stored units were made otherwise: kept, not used."
@@ -236,7 +240,7 @@ def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine, *,
         rows = [row for cell, units in stored for row in rows_of(cell, units, run)]
         unmade = [item for cell, units in stored for item in unmade_of(cell, units, run)]
         results = _merge_results(run / RESULTS, cells, rows, unmade)
-        results.write(run / RESULTS)
+        write_results(run, results)
         if renew and (merged := merge_spec(run, spec := spec_to_renew(run), cells)) != spec:
             write_spec(run, merged)
     if failed:
@@ -248,13 +252,13 @@ def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine, *,
 
 def _merge_results(file: Path, cells: Sequence[Cell], rows: Sequence[Row], unmade: Sequence[Unmade]) -> Results:
     """Rows of cells that this command did not ask for stay as they are."""
-    asked = {cell.name for cell in cells}
+    asked = {cell.key for cell in cells}
     old = _earlier_results(file)
-    kept = [row for row in old.rows if (row.task, row.model, row.context) not in asked]
+    kept = [row for row in old.rows if row.cell_key not in asked]
     tasks = {cell.task.card.name for cell in cells}
     missing = [item for item in old.missing if item.task not in tasks] + missing_of(cells)
     notes = dict.fromkeys([*(note for cell in cells for note in cell.notes), *(old.notes if kept else ())])
-    unmade = [*(item for item in old.unmade if (item.task, item.model, item.context) not in asked), *unmade]
+    unmade = [*(item for item in old.unmade if item.cell_key not in asked), *unmade]
     return Results(
         tuple(sorted([*kept, *rows], key=_row_order)),
         tuple(missing),

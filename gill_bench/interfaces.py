@@ -6,8 +6,8 @@ data set. Nothing here imports torch, so that cards and plans can be checked bef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -177,3 +177,33 @@ PROTOCOLS: dict[Capability, type] = {
     "text-scorer": TextScorer,
     "decider": Decider,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number of a corpus metric.
+
+    Attributes:
+        metric: Its name in rows.
+        value: None if nothing could be scored.
+        higher_is_better: Which way it points.
+        scored: Examples in the value.
+        where: The number ranges over the examples with this fact, (name, value); None = over all.
+        each: Values of single examples by id, where the metric has such.
+        truncated: Scored examples whose prompt the model had to cut.
+        flagged: Scored examples whose picture the safety checker blackened.
+        left_out: Examples that the metric's rule leaves out of the value: they count neither as scored nor as failed.
+        signature: Fields of the metric's signature whose values are known only once it is computed, such as the size
+            of subsets; "" for one that says nothing of this number.
+    """
+
+    metric: str
+    value: float | None
+    higher_is_better: bool
+    scored: int
+    where: tuple[str, str] | None = None
+    each: Mapping[str, float] | None = None
+    truncated: int = 0
+    flagged: int = 0
+    left_out: int = 0
+    signature: Mapping[str, str] = field(default_factory=dict)

@@ -39,8 +39,9 @@ from gill_bench.interfaces import GeneratedImage
 from gill_bench.models.interleaved.checkpoint import read_tensors
 from gill_bench.planning.plan import make_plan
 from gill_bench.progress import say
+from gill_bench.rundir.load import read_results
 from gill_bench.rundir.reader import RunReader
-from gill_bench.rundir.rows import read_results
+from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.spec import read_spec, write_spec
 from gill_bench.rundir.units import cell_folder, read_samples, unit_folders
 from gill_bench.rundir.verify import verify
@@ -579,7 +580,7 @@ def test_names_in_a_run_stay_in_its_folder(tmp_path: Path, strange: Path, field:
         read_results(strange / "results.json")
     assert everything(tmp_path) == before
     with pytest.raises(InputError, match=f"the name of a {field}"):
-        cell_folder(strange, tuple(name if one == field else one for one in ("task", "model", "context")))  # type: ignore[arg-type]
+        cell_folder(strange, CellKey(*(name if each == field else each for each in CellKey._fields)))
 
 
 def commit(unit: Path, change: Callable[[dict[str, Any], list[dict[str, Any]]], None]) -> None:
@@ -675,5 +676,5 @@ def test_ids_that_are_paths_reach_trackers_as_names(strange: Path, name: str) ->
     assert not any(name_problem(part) for label in labels for part in label.split("/"))
 
 
-def pictures_of(run: Path, place: tuple[str, str, str]) -> list[tuple[str, Any, str]]:
+def pictures_of(run: Path, place: CellKey) -> list[tuple[str, Any, str]]:
     return list(_pictures(RunReader.open(run), place, 100))

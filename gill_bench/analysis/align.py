@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gill_bench.errors import InputError, command
-from gill_bench.rundir.reader import CellKey, RunReader, Values
+from gill_bench.rundir.reader import RunReader, Values
+from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.signatures import describe_differences, signature_differences
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class ComparedCell:
         prompts: dict[str, object] = {}
         for sample in self.run.samples(self.key):
             files[sample.key] = str(sample.picture or f"{sample.folder}/")
-            prompts[sample.key[0]] = sample.record.get("prompt")
+            prompts[sample.key[0]] = sample.details.get("prompt")
         return files, prompts
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from gill_bench.analysis.align import AlignedValues, ComparedCell, align_examples, differences_of, largest_changes
 from gill_bench.errors import InputError, command, did_you_mean
-from gill_bench.rundir.reader import CellKey, RunReader
+from gill_bench.rundir.reader import RunReader
+from gill_bench.rundir.records import CellKey
 from gill_bench.statistics.bootstrap import Interval, paired_interval
 from gill_bench.statistics.seed_variance import seed_margin
 from gill_bench.statistics.significance import bootstrap_p, effect_size, holm, is_binary, mcnemar_p, randomisation_p
@@ -240,7 +241,7 @@ def _pair_rows(
             continue
         other = (second.model or model) if sides_name_models else model
         if ((task, other, context), metric) in runs[1].rows:
-            pairs.append((((task, model, context), (task, other, context)), metric))
+            pairs.append(((CellKey(task, model, context), CellKey(task, other, context)), metric))
             paired_of_second.add(((task, other, context), metric))
         else:
             unmatched.append(("A", f"{task}/{model}/{context}/{metric}"))

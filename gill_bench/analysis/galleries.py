@@ -30,8 +30,9 @@ from gill_bench.planning.cells import Cell, plan_cell
 from gill_bench.planning.resolved import data_folder
 from gill_bench.progress import say
 from gill_bench.rundir.folder import read_sessions, task_from_entry
-from gill_bench.rundir.reader import CellKey, RunReader
-from gill_bench.rundir.rows import Outcome, Unmade
+from gill_bench.rundir.reader import RunReader
+from gill_bench.rundir.records import CellKey, LossReason
+from gill_bench.rundir.rows import Unmade
 from gill_bench.rundir.units import read_samples
 from gill_bench.statistics.significance import holm
 from gill_bench.storage.images import load_image
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _MOST_RANKED_TEXTS = 3  # that are listed of an example
-_OUTCOME_WORDS: Mapping[Outcome, str] = {"failed": "failed", "refused": "refused", "not made": "not made yet"}
+_OUTCOME_WORDS: Mapping[LossReason, str] = {"failed": "failed", "refused": "refused", "not made": "not made yet"}
 _NOT_EXAMPLES = ("candidate ", "reference ")  # how the names of pictures begin among the names of missing examples
 _RIGHT_ANSWER = "gt_index"  # the fact that says which of an example's ranked answers is right
 
@@ -166,10 +167,10 @@ def _gallery(task: str, context: str, cells: Sequence[tuple[RunReader, CellKey]]
     for run, key in cells:
         for sample in run.samples(key):
             example, seed = sample.key
-            records.setdefault(example, sample.record)
+            records.setdefault(example, sample.details)
             answers = data.examples[example].answers if example in data.examples else ()
-            marks = tuple(name for name in ("flagged", "truncated") if sample.record.get(name))
-            text = in_words(sample.record.get("output", {}), answers)
+            marks = tuple(name for name in ("flagged", "truncated") if getattr(sample, name))
+            text = in_words(sample.output, answers)
             shown = ShownOutput(seed, sample.picture, text, marks, sample.sha256)
             outputs.setdefault(example, {}).setdefault(key[1], {}).setdefault(seed, shown)
     scores = _scores(cells)
@@ -325,9 +326,7 @@ def picture_sheet(run: Path, cells: list[Cell], count: int, seed: int = 0) -> li
             for turn in example.turns
         )
         target = _load(example.target.file) if example.target else None
-        outputs = {
-            cell.name[1:]: load_image(pictures[example.id]) for cell, pictures in zip(cells, stored, strict=True)
-        }
+        outputs = {cell.key[1:]: load_image(pictures[example.id]) for cell, pictures in zip(cells, stored, strict=True)}
         sheet.append(SheetExample(example.id, turns, target, outputs))
     return sheet
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gill_bench.errors import IncompleteError, InputError, command, did_you_mean
-from gill_bench.rundir.reader import CellKey, RunReader
+from gill_bench.rundir.reader import RunReader
+from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.rows import Counts, Row
 from gill_bench.rundir.signatures import signature_differences
 from gill_bench.statistics.bootstrap import paired_interval
@@ -60,7 +61,7 @@ def golden_of(run: RunReader) -> dict[str, Any]:
     """
     entries = []
     for (place, metric), rows in sorted(run.rows.items()):
-        lacking = list(Counts.of(rows).told().values())
+        lacking = list(Counts.of(rows).in_words().values())
         if lacking:
             raise IncompleteError(
                 f"{run.folder}: {'/'.join(place)} is not complete: {'; '.join(lacking)}; run the same command again"
@@ -184,11 +185,11 @@ def _check(
 ) -> RegressionVerdict | tuple[RegressionVerdict, float]:
     """A verdict; with the p-value of the difference where the gate is statistical."""
     name, was = _name(one), float(one["value"])
-    place: CellKey = (one["task"], one["model"], one["context"])
+    place = CellKey(one["task"], one["model"], one["context"])
     rows = run.rows.get((place, one["metric"]), [])
     now = _mean(rows)
     if now is None or any(row.n_lost for row in rows):
-        lacking = "; ".join(Counts.of(rows).told().values()) or "not all of it is there"
+        lacking = "; ".join(Counts.of(rows).in_words().values()) or "not all of it is there"
         return RegressionVerdict(name, "incomplete", was, now, f"{lacking}; run the same command again")
     if rows[0].signature != one["signature"]:
         fields = signature_differences(one["signature"], rows[0].signature)[:3]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from gill_bench.rundir.reader import CellKey, RunReader
+from gill_bench.rundir.reader import RunReader
+from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.rows import Row
 from gill_bench.statistics.mean_interval import MeanInterval, interval_over_clusters, interval_over_seeds
 
@@ -42,7 +43,7 @@ class StoredIntervals:
         values = [row.value for row in rows if row.value is not None]
         if not values:
             return None
-        place = (rows[0].task, rows[0].model, rows[0].context)
+        place = rows[0].cell_key
         examples = self._examples(place, rows)
         if examples:
             table = np.array(list(examples.values()))

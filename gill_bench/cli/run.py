@@ -181,7 +181,7 @@ def _say_plan(plan: Plan) -> None:
 
     say(f"run directory: {plan.request.out}")
     for planned in plan.cells:
-        cell, name = planned.cell, "/".join(planned.cell.name)
+        cell, name = planned.cell, planned.cell.key
         usable, total, seeds = len(cell.usable), len(cell.examples), len(cell.sample_seeds)
         missing = f", {total - usable} without their pictures" if usable < total else ""
         stored = usable * seeds - planned.samples_pending
@@ -206,9 +206,9 @@ def _plan_json(plan: Plan) -> str:
 
     cells = [
         {
-            "task": planned.cell.name[0],
-            "model": planned.cell.name[1],
-            "context": planned.cell.name[2],
+            "task": planned.cell.key[0],
+            "model": planned.cell.key[1],
+            "context": planned.cell.key[2],
             "examples": len(planned.cell.usable),
             "missing": len(planned.cell.examples) - len(planned.cell.usable),
             "seeds": list(planned.cell.sample_seeds),

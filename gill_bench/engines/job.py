@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from gill_bench.errors import GillBenchError
-from gill_bench.rundir.rows import Outcome
+from gill_bench.rundir.records import CellKey, LossReason
 
 
 class Failure(NamedTuple):
     """An example that has no output, and the reason.
 
     Attributes:
-        cell: (task, model, context).
+        cell: Name of the cell.
         example: The id of the example.
         reason: Type and message of the error.
         outcome: "failed" or "refused".
@@ -24,10 +24,10 @@ class Failure(NamedTuple):
         traceback: The text of the traceback, or "".
     """
 
-    cell: tuple[str, str, str]
+    cell: CellKey
     example: str
     reason: str
-    outcome: Outcome = "failed"
+    outcome: LossReason = "failed"
     where: str = ""
     record: str = ""
     traceback: str = ""

@@ -14,7 +14,8 @@ from gill_bench.interfaces import CAPABILITY_OF, PROTOCOLS
 from gill_bench.planning.cells import Cell, CellPlan
 from gill_bench.planning.resolved import ResolvedModel
 from gill_bench.rundir.failures import keep_failure
-from gill_bench.rundir.reasons import Reason, reason_of
+from gill_bench.rundir.reasons import reason_of
+from gill_bench.rundir.records import Reason
 from gill_bench.rundir.units import Unit, is_whole
 
 
@@ -106,7 +107,7 @@ class GenerateUnit:
 
     def lost(self, reason: str) -> JobResult:
         """All its examples count as failed; they are kept by whoever is told so."""
-        return JobResult(tuple(Failure(self.cell.name, example, reason) for example, _ in self.unit.examples))
+        return JobResult(tuple(Failure(self.cell.key, example, reason) for example, _ in self.unit.examples))
 
     def keep_lost(self, run: Path, done: JobResult) -> JobResult:
         """Write the records of failures that no worker could write, since it died."""
@@ -124,7 +125,7 @@ class GenerateUnit:
         for example in self.unit.examples:
             file = keep_failure(folder, self.unit, example, reason)
             yield Failure(
-                self.cell.name, example[0], str(reason), reason.outcome, reason.where, str(file), reason.traceback
+                self.cell.key, example[0], str(reason), reason.outcome, reason.where, str(file), reason.traceback
             )
 
     def _one_by_one(
@@ -141,7 +142,7 @@ class GenerateUnit:
         if any(failure.reason == str(reason) for failure in failures):  # one of the examples explains it
             return JobResult(tuple(failures))
         worked = len(self.unit.examples) - len(failures)
-        told = f"{'/'.join(self.cell.name)}: {raised}; one by one {worked} of {len(self.unit.examples)} examples worked"
+        told = f"{self.cell.key}: {raised}; one by one {worked} of {len(self.unit.examples)} examples worked"
         return JobResult(tuple(failures), again=(told,))
 
 

@@ -10,12 +10,12 @@ A module is light to import, says of which `kind` it is, and has `signature` and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 from gill_bench.cards.find import Value
 from gill_bench.cards.registry import registered
+from gill_bench.interfaces import Score as Score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,36 +58,6 @@ class Question(NamedTuple):
     asks: str
     context: str
     seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One number of a corpus metric.
-
-    Attributes:
-        metric: Its name in rows.
-        value: None if nothing could be scored.
-        higher_is_better: Which way it points.
-        scored: Examples in the value.
-        where: The number ranges over the examples with this fact, (name, value); None = over all.
-        each: Values of single examples by id, where the metric has such.
-        truncated: Scored examples whose prompt the model had to cut.
-        flagged: Scored examples whose picture the safety checker blackened.
-        left_out: Examples that the metric's rule leaves out of the value: they count neither as scored nor as failed.
-        signature: Fields of the metric's signature whose values are known only once it is computed, such as the size
-            of subsets; "" for one that says nothing of this number.
-    """
-
-    metric: str
-    value: float | None
-    higher_is_better: bool
-    scored: int
-    where: tuple[str, str] | None = None
-    each: Mapping[str, float] | None = None
-    truncated: int = 0
-    flagged: int = 0
-    left_out: int = 0
-    signature: Mapping[str, str] = field(default_factory=dict)
 
 
 class MetricModule(Protocol):

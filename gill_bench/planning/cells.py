@@ -17,6 +17,7 @@ from gill_bench.interfaces import OutputKind
 from gill_bench.planning.resolved import ResolvedTask
 from gill_bench.planning.selection import asks_of
 from gill_bench.progress import say
+from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.units import DamagedUnitError, Unit, cell_folder, read_unit, unit_folders
 from gill_bench.storage.digests import digest
 from gill_bench.storage.files import list_now
@@ -44,9 +45,9 @@ class Cell:
     candidates: Cell | None = None
 
     @property
-    def name(self) -> tuple[str, str, str]:
-        """(task, model, context)."""
-        return self.task.card.name, self.model, self.context.name
+    def key(self) -> CellKey:
+        """The cell's name: task, model and context."""
+        return CellKey(self.task.card.name, self.model, self.context.name)
 
     @property
     def asks(self) -> OutputKind:
@@ -80,7 +81,7 @@ class Cell:
 
     def folder(self, run: Path) -> Path:
         """Where its units are."""
-        return cell_folder(run, self.name)
+        return cell_folder(run, self.key)
 
     @cached_property
     def recipe_digest(self) -> str:
@@ -198,4 +199,4 @@ def _missing_units(cell: Cell, have: Mapping[str, set[int]]) -> Iterator[Unit]:
             if seeds:
                 groups.setdefault(seeds, []).append((example.id, cell.usable[example.id][2]))
         for seeds, examples in groups.items():
-            yield Unit(*cell.name, cell.recipe_digest, tuple(examples), seeds)
+            yield Unit(*cell.key, cell.recipe_digest, tuple(examples), seeds)

@@ -250,12 +250,12 @@ class _Planner:
             cell = make(context)
         elif cell.candidates is not None and not cell.candidates.usable:
             reason = f"{task.data} has no pictures for {task.card.name} to search among"
-            self.cannot.append((*cell.name, reason))
+            self.cannot.append((*cell.key, reason))
             return None
         try:
             _check_examples(cell)
         except InputError as error:
-            self._leave_out(_with_check(error, task.card, self.request), *cell.name)
+            self._leave_out(_with_check(error, task.card, self.request), *cell.key)
             return None
         return cell
 

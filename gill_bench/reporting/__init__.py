@@ -56,7 +56,7 @@ def tables_for(
     from gill_bench.reporting.merge import merge_results
     from gill_bench.reporting.table import build_table
     from gill_bench.reporting.unfinished import unfinished_cells
-    from gill_bench.rundir.rows import read_results
+    from gill_bench.rundir.load import read_results
 
     if not run_folders:
         raise InputError("no run is given; name the folder of a run, for example: gill-bench report runs/NAME")

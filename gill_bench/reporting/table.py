@@ -157,7 +157,7 @@ def _gaps(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:
     absent = sorted(all_seeds - {row.seed for row in rows if row.value is not None})
     if absent:
         gaps.append(f"{'seed' if len(absent) == 1 else 'seeds'} {', '.join(map(str, absent))} missing")
-    lacking = list(Counts.of(rows).told().values())
+    lacking = list(Counts.of(rows).in_words().values())
     gaps += lacking
     if not lacking and len({(row.n_expected, row.n_scored) for row in rows}) > 1:
         gaps.append("seeds are scored on different numbers of examples")

@@ -7,40 +7,19 @@ else depends on it: without its record an example that has no output counts as n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from gill_bench.planning.cells import Cell
 from gill_bench.progress import say
-from gill_bench.rundir.reasons import Reason
-from gill_bench.rundir.rows import Outcome, Unmade
+from gill_bench.rundir.records import FailureRecord, LossReason, Reason
+from gill_bench.rundir.rows import Unmade
 from gill_bench.rundir.units import Unit
 from gill_bench.storage.sealed import from_sealed_json, read_file, write_sealed
 
 SCHEMA_VERSION = 1
 PATTERN = "failed-*.json"
-
-
-@dataclass(frozen=True, slots=True)
-class FailureRecord:
-    """An example that has no output, as it is kept.
-
-    Attributes:
-        file: Its name in the cell's folder.
-        example: The example's id.
-        content: Digest of what the model was given for it.
-        recipe: Digest of the cell's recipe.
-        seeds: The seeds that were asked for.
-        reason: Why.
-    """
-
-    file: str
-    example: str
-    content: str
-    recipe: str
-    seeds: tuple[int, ...]
-    reason: Reason
 
 
 def keep_failure(cell: Path, unit: Unit, example: tuple[str, str], reason: Reason) -> Path:
@@ -124,25 +103,25 @@ def unmade_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> list[Unmade]:
         for kept_as, of_record in by_record.items():
             groups.setdefault((*_told(cell, kept_as), tuple(of_record)), []).append(name)
     return [
-        Unmade(*cell.name, outcome, lacking, tuple(names), reason, where, file)
+        Unmade(*cell.key, outcome, lacking, tuple(names), reason, where, file)
         for (outcome, reason, where, file, lacking), names in groups.items()
     ]
 
 
-def lost_by_seed(unmade: Sequence[Unmade]) -> dict[int, dict[str, Outcome]]:
+def lost_by_seed(unmade: Sequence[Unmade]) -> dict[int, dict[str, LossReason]]:
     """By seed and example why a cell has no output."""
-    found: dict[int, dict[str, Outcome]] = {}
+    found: dict[int, dict[str, LossReason]] = {}
     for item in unmade:
         for seed in item.seeds:
             found.setdefault(seed, {}).update(dict.fromkeys(item.examples, item.outcome))
     return found
 
 
-def _told(cell: Cell, record: FailureRecord | None) -> tuple[Outcome, str, str, str]:
+def _told(cell: Cell, record: FailureRecord | None) -> tuple[LossReason, str, str, str]:
     if record is None:
         return "not made", "", "", ""
     reason = record.reason
-    return reason.outcome, str(reason), reason.where, "/".join(("units", *cell.name, record.file))
+    return reason.outcome, str(reason), reason.where, "/".join(("units", *cell.key, record.file))
 
 
 def _records(cell: Path) -> Iterator[FailureRecord]:

@@ -68,7 +68,7 @@ def make_run_folder(folder: Path, *, locks: bool = True) -> None:
 
 def merge_spec(run: Path, spec: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, Any]:
     """Replace the asked cells in a spec; those of earlier commands stay as they were asked."""
-    asked = {cell.name for cell in cells}
+    asked = {cell.key for cell in cells}
     kept = [entry for entry in spec["cells"] if (entry["task"], entry["model"], entry["context"]) not in asked]
     tasks = dict(spec["tasks"])
     for cell in cells:

@@ -14,58 +14,22 @@ from typing import Any
 
 from gill_bench.errors import InputError, command
 from gill_bench.rundir.kept_files import kept_scores
-from gill_bench.rundir.rows import Results, Row, read_results
+from gill_bench.rundir.load import read_results
+from gill_bench.rundir.records import CellKey, Sample
+from gill_bench.rundir.rows import Results, Row
 from gill_bench.rundir.signatures import with_fields
 from gill_bench.rundir.spec import no_spec, read_spec
 from gill_bench.rundir.units import (
     MEND,
     DamagedUnitError,
     cell_folder,
-    file_hashes,
-    read_picture,
-    read_records,
+    read_samples,
     recipe_of,
     unit_folders,
 )
 from gill_bench.storage.digests import digest
 from gill_bench.storage.files import list_now
 from gill_bench.storage.sealed import read_sealed
-
-CellKey = tuple[str, str, str]
-"""(task, model, context)."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSample:
-    """One output.
-
-    Attributes:
-        folder: Of its unit.
-        record: Its line in samples.jsonl: example, seed, image or output, cluster, target, prompt.
-        sha256: Of its picture, as it was written; "" of an output that is none.
-    """
-
-    folder: Path
-    record: Mapping[str, Any]
-    sha256: str = ""
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """(example, seed)."""
-        return self.record["example"], self.record["seed"]
-
-    @property
-    def picture(self) -> Path | None:
-        """The file of its picture, which is one of its unit; None of an output that is none."""
-        return self.folder / self.record["image"] if self.record.get("image") else None
-
-    def read_picture(self) -> bytes:
-        """The content of its picture.
-
-        Raises:
-            DamagedUnitError: It is not as it was written.
-        """
-        return read_picture(self.folder / self.record["image"], self.sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +85,18 @@ class RunReader:
         """Rows by place and metric, by seed."""
         found: dict[tuple[CellKey, str], list[Row]] = {}
         for row in self.results.rows:
-            found.setdefault(((row.task, row.model, row.context), row.metric), []).append(row)
+            found.setdefault((row.cell_key, row.metric), []).append(row)
         return found
 
-    def samples(self, place: CellKey) -> Iterator[StoredSample]:
+    def samples(self, place: CellKey) -> Iterator[Sample]:
         """The outputs of a cell, each once."""
         seen: set[tuple[str, int]] = set()
         for folder in self._units(place):
             try:
-                records, hashes = read_records(folder), file_hashes(folder)
+                samples = read_samples(folder)
             except DamagedUnitError as error:
                 raise self._damaged(error) from error
-            for record in records:
-                sample = StoredSample(folder, record, hashes.get(record.get("image", ""), ""))
+            for sample in samples:
                 if sample.key not in seen:
                     seen.add(sample.key)
                     yield sample
@@ -142,9 +105,7 @@ class RunReader:
         """The cluster of each example; itself where nothing is known. Read once."""
         key = ("clusters", place)
         if key not in self._kept:
-            self._kept[key] = {
-                sample.key[0]: sample.record.get("cluster", sample.key[0]) for sample in self.samples(place)
-            }
+            self._kept[key] = {sample.example: sample.cluster for sample in self.samples(place)}
         found: dict[str, str] = self._kept[key]
         return found
 

@@ -10,13 +10,12 @@ import re
 import sysconfig
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from gill_bench.generation.returned import UnusableError
 from gill_bench.interfaces import RefusedError
 from gill_bench.models.class_adapter import file_of
-from gill_bench.rundir.rows import Outcome
+from gill_bench.rundir.records import Reason
 from gill_bench.weights.checkpoints import first_line
 
 _LONGEST = 50_000  # characters of a traceback that are kept, those of the end
@@ -29,29 +28,6 @@ _CREDENTIAL = re.compile(r"\b(?:hf_|sk-|ghp_|Bearer )[\w-]{8,}")
 _ASSIGNED = re.compile(r"(?i)((?:token|key|secret|password)\s*=\s*)(?:'[^']{6,}'|\"[^\"]{6,}\")")
 _SECRET_NAMES = ("TOKEN", "KEY", "SECRET", "PASSWORD")
 _SHORTEST_SECRET = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a model has no output for an example.
-
-    Attributes:
-        outcome: "failed" or "refused".
-        type: Of the exception; "" if the model raised none: a worker died, or a value cannot be used.
-        message: Its first line.
-        where: File and line of the innermost frame in the model's own code, such as "my_model.py:12", or "".
-        traceback: Its text.
-    """
-
-    outcome: Outcome
-    type: str
-    message: str
-    where: str = ""
-    traceback: str = ""
-
-    def __str__(self) -> str:
-        """Such as `KeyError: 'unk'`."""
-        return ": ".join(part for part in (self.type, self.message) if part)
 
 
 def reason_of(error: BaseException, model: object) -> Reason:

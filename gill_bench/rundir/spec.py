@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError
-from gill_bench.rundir.rows import not_a_run
+from gill_bench.rundir.folders import not_a_run
 from gill_bench.storage.names import name_problem
 from gill_bench.storage.sealed import SEAL, damaged, from_sealed_json, read_sealed, write_sealed
 

@@ -16,6 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gill_bench.errors import GillBenchError, InputError
+from gill_bench.rundir.records import COMMIT as COMMIT
+from gill_bench.rundir.records import SAMPLES as SAMPLES
+from gill_bench.rundir.records import SCHEMA_VERSION, CellKey
+from gill_bench.rundir.records import VECTORS as VECTORS
+from gill_bench.rundir.records import Sample as Sample
+from gill_bench.rundir.records import Unit as Unit
 from gill_bench.storage.digests import digest, digest_file
 from gill_bench.storage.files import forget_list, remove_folder, writing
 from gill_bench.storage.json import from_json, to_json
@@ -28,39 +34,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-SCHEMA_VERSION = 1
-COMMIT = "unit.json"
-SAMPLES = "samples.jsonl"
-VECTORS = "vectors.npy"
 MEND = "gill-bench verify RUN withdraws its unit, and the same command makes it again"
+_OWN_KEYS = frozenset({"example", "seed", "image", "output", "flagged", "truncated"})
 _KEY = re.compile(r"[0-9a-f]{16}")
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A unit of work.
-
-    Attributes:
-        examples: (example id, digest of what the model is given for it), in the order of the data.
-        seeds: The seeds wanted for each of them.
-        recipe: Digest of the cell's recipe.
-    """
-
-    task: str
-    model: str
-    context: str
-    recipe: str
-    examples: tuple[tuple[str, str], ...]
-    seeds: tuple[int, ...]
-
-    @property
-    def key(self) -> str:
-        """Hash over recipe, examples and seeds: 16 hexadecimal digits."""
-        return digest([SCHEMA_VERSION, self.recipe, self.examples, self.seeds])[:16]
-
-    def folder(self, cell: Path) -> Path:
-        """Where it is stored."""
-        return cell / self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,46 +58,25 @@ class Output:
     truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One stored output.
-
-    Attributes:
-        example: Its id.
-        seed: Its seed.
-        row: Its place among the unit's samples, which is that of its vector.
-        image: The picture's file, relative to the unit's folder, or "".
-        values: As in `Output`.
-    """
-
-    example: str
-    seed: int
-    row: int
-    image: str
-    values: Mapping[str, Any]
-    flagged: bool
-    truncated: bool
-
-
 class DamagedUnitError(GillBenchError):
     """A committed unit is not as it was written; its samples must be made again."""
 
 
-def cell_folder(run: Path, place: tuple[str, str, str]) -> Path:
+def cell_folder(run: Path, cell_key: CellKey) -> Path:
     """The folder of a cell's units, the one place where names of tasks, models and contexts become a path.
 
     Args:
         run: The run directory.
-        place: (task, model, context): names from cards, or from files of a run that came from somewhere else.
+        cell_key: Names from cards, or from files of a run that came from somewhere else.
 
     Raises:
         InputError: A name would lead out of the run, or a symbolic link does.
     """
-    for kind, name in zip(("task", "model", "context"), place, strict=True):
+    for kind, name in zip(CellKey._fields, cell_key, strict=True):
         problem = name_problem(name)
         if problem:
             raise InputError(f"{run}: the name of a {kind}, {name[:80]!r}, {problem}; nothing of it is read or written")
-    folder = run.joinpath("units", *place)
+    folder = run.joinpath(*cell_key.path.parts)
     if not is_remote(run) and not folder.resolve().is_relative_to(run.resolve()):
         raise InputError(
             f"{folder}: a symbolic link leads out of the run, and links out of a run are not followed;"
@@ -219,11 +174,8 @@ def recipe_of(folder: Path) -> str:
     return str(_read_commit(folder).get("recipe"))
 
 
-def read_records(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a committed unit's `samples.jsonl`, as they were written.
-
-    Each has the fields `example`, `seed`, `flagged` and `truncated`; `image`, where there is one, names a file of the
-    unit.
+def read_samples(folder: Path) -> list[Sample]:
+    """Read a committed unit's `samples.jsonl`, in the order in which the samples were made.
 
     Raises:
         DamagedUnitError: The file is damaged, or names a picture that `unit.json` does not.
@@ -234,24 +186,29 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
         content = read_file(file)
         if hashlib.sha256(content).hexdigest() != hashes[SAMPLES]:
             raise ValueError("its SHA-256 differs")
-        # Split at line feeds alone: texts may hold what Python else takes for a line end, such as U+2028.
-        records: list[dict[str, Any]] = [from_json(line) for line in content.decode("utf-8").split("\n") if line]
-        for record in records:
-            _ = record["example"], record["seed"], record["flagged"], record["truncated"]
-            image = record.get("image", "")
-            if image and image not in hashes:
-                raise ValueError(f"{COMMIT} names no picture {image[:80]!r}")
+        # Split at line feeds alone: texts may hold characters that Python also takes for a line end, such as U+2028.
+        lines = [line for line in content.decode("utf-8").split("\n") if line]
+        return [_sample(folder, row, from_json(line), hashes) for row, line in enumerate(lines)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedUnitError(f"{file} is damaged ({_reason(error)})") from error
-    return records
 
 
-def read_samples(folder: Path) -> list[Sample]:
-    """Read a committed unit's samples, in the order in which they were asked; raises as `read_records`."""
-    return [
-        Sample(r["example"], r["seed"], row, r.get("image", ""), r.get("output", {}), r["flagged"], r["truncated"])
-        for row, r in enumerate(read_records(folder))
-    ]
+def _sample(folder: Path, row: int, line: dict[str, Any], hashes: Mapping[str, str]) -> Sample:
+    image = line.get("image", "")
+    if image and image not in hashes:
+        raise ValueError(f"{COMMIT} names no picture {image[:80]!r}")
+    return Sample(
+        folder,
+        row,
+        line["example"],
+        line["seed"],
+        image,
+        line.get("output", {}),
+        line["flagged"],
+        line["truncated"],
+        {name: value for name, value in line.items() if name not in _OWN_KEYS},
+        hashes.get(image, ""),
+    )
 
 
 def read_vectors(folder: Path) -> NDArray[np.float32]:

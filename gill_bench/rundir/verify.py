@@ -13,9 +13,10 @@ from pathlib import Path
 
 from gill_bench.errors import InputError
 from gill_bench.progress import bar
+from gill_bench.rundir.folders import not_a_run
 from gill_bench.rundir.kept_files import cell_paths
 from gill_bench.rundir.lock import RunLock
-from gill_bench.rundir.rows import not_a_run
+from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.spec import FILE as SPEC
 from gill_bench.rundir.units import (
     COMMIT,
@@ -119,7 +120,7 @@ def verify(run: Path) -> IntegrityReport:
     cells = []
     for cell in cell_paths(run):
         try:
-            cells.append(cell_folder(run, (cell.parts[-3], cell.parts[-2], cell.name)))
+            cells.append(cell_folder(run, CellKey(*cell.parts[-3:])))
         except InputError as error:
             problems.append(Problem(cell.relative_to(run).as_posix(), str(error)))
     folders = [folder for cell in cells for folder in unit_folders(cell)]

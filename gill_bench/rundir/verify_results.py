@@ -13,7 +13,9 @@ from gill_bench.rundir.failures import PATTERN as FAILURES
 from gill_bench.rundir.failures import read_failure
 from gill_bench.rundir.folder import ENVIRONMENT, read_sessions
 from gill_bench.rundir.kept_files import cell_paths, kept_features, kept_scores
-from gill_bench.rundir.rows import Row, read_results
+from gill_bench.rundir.load import read_results
+from gill_bench.rundir.records import CellKey
+from gill_bench.rundir.rows import Row
 from gill_bench.rundir.signatures import with_fields
 from gill_bench.rundir.spec import FILE as SPEC
 from gill_bench.rundir.spec import no_spec, read_spec
@@ -22,7 +24,6 @@ from gill_bench.storage.digests import digest
 from gill_bench.storage.sealed import DamagedFileError, damaged, read_sealed, reason_of
 
 RESULTS = "results.json"
-Place = tuple[str, str, str]  # (task, model, context)
 Stored = dict[tuple[str, str, str, str], Counter[int]]  # examples by seed, of (task, model, context, recipe)
 
 
@@ -97,7 +98,7 @@ def problems_of_run(run: Path, stored: Stored | None) -> Iterator[Problem]:
     except InputError as error:
         yield Problem(SPEC, _without_name(error, run / SPEC))
         return
-    recipes = {(one["task"], one["model"], one["context"]): one["recipe"] for one in spec["cells"]}
+    recipes = {CellKey(one["task"], one["model"], one["context"]): one["recipe"] for one in spec["cells"]}
     if not recipes:
         yield Problem(SPEC, _without_name(no_spec(run), run))
         return
@@ -115,11 +116,11 @@ def problems_of_run(run: Path, stored: Stored | None) -> Iterator[Problem]:
     except InputError as error:
         yield Problem(RESULTS, _without_name(error, file))
         return
-    kept: dict[Place, _Kept] = {}
+    kept: dict[CellKey, _Kept] = {}
     absent: dict[Problem, None] = {}
     for row in rows:
-        place = (row.task, row.model, row.context)
-        where = f"{'/'.join(place)}, {row.metric}, seed {row.seed}"
+        place = row.cell_key
+        where = f"{place}, {row.metric}, seed {row.seed}"
         wrong = _wrong_counts(row, recipes, stored)
         if wrong:
             yield Problem(RESULTS, f"{where}: {wrong}; write it again with: {command('score', run)}")
@@ -134,13 +135,13 @@ def _without_name(error: InputError, file: Path) -> str:
     return str(error).removeprefix(f"{file}: ")
 
 
-def _wrong_counts(row: Row, recipes: Mapping[Place, Any], stored: Stored | None) -> str:
+def _wrong_counts(row: Row, recipes: Mapping[CellKey, Any], stored: Stored | None) -> str:
     """What is wrong with a row's counts, or ""."""
     counts = (row.n_scored, row.n_missing, row.n_failed, row.n_refused, row.n_not_made)
     if sum(counts) != row.n_expected:
         told = " + ".join(map(str, counts))
         return f"{row.n_expected} expected, but {told} scored, missing, failed, refused and not made"
-    place = (row.task, row.model, row.context)
+    place = row.cell_key
     recipe = recipes.get(place)
     if recipe is None:
         return f"{SPEC} has no such task, model and context"
@@ -174,7 +175,7 @@ class _Kept:
     damaged: bool = False
 
     @classmethod
-    def of(cls, run: Path, place: Place, recipe: str) -> _Kept:
+    def of(cls, run: Path, place: CellKey, recipe: str) -> _Kept:
         cell = cell_folder(run, place)
         kept = cls(cell, [folder for folder in unit_folders(cell) if _recipe(folder) == recipe])
         for folder in (cell, *kept.units):

@@ -65,7 +65,7 @@ class ScoreCell:
     @property
     def key(self) -> str:
         """Of the file that is written."""
-        return digest([self.cell.name, self.asked.spec.name, self.asked.scores_key, self.seed])
+        return digest([self.cell.key, self.asked.spec.name, self.asked.scores_key, self.seed])
 
     @property
     def size(self) -> int:
@@ -90,7 +90,7 @@ class ScoreCell:
 
     def lost(self, reason: str) -> JobResult:
         """Nothing can be said without them."""
-        raise GillBenchError(f"workers died scoring {'/'.join(self.cell.name)}: {reason}")
+        raise GillBenchError(f"workers died scoring {self.cell.key}: {reason}")
 
 
 def _nothing_more(job: object, done: JobResult) -> None:

@@ -34,7 +34,7 @@ def outputs_of(
         return ranks_of(cell, vectors, run, settings) if targets else largest_similarities(cell, vectors, run)
     if cell.asks == "features":
         return _retrieve_probabilities(cell, _vectors(cell, units, run), seed)
-    found = {sample.example: sample.values for _, sample in _samples(cell, units, run)}
+    found = {sample.example: sample.output for _, sample in _samples(cell, units, run)}
     kept = {name: found[name] for name in cell.usable if name in found}
     field = {"texts": "text", "scores": "scores", "decisions": "probability"}.get(cell.asks)
     return {name: values[field] if field else dict(values) for name, values in kept.items()}

@@ -13,7 +13,8 @@ from gill_bench.planning.cells import Cell, plan_cell
 from gill_bench.planning.metrics import metrics_of
 from gill_bench.planning.resolved import ResolvedTask
 from gill_bench.rundir.failures import lost_by_seed, unmade_of
-from gill_bench.rundir.rows import Missing, Outcome, Row
+from gill_bench.rundir.records import LossReason
+from gill_bench.rundir.rows import Missing, Row
 from gill_bench.rundir.signatures import with_fields
 from gill_bench.rundir.units import Unit
 from gill_bench.scoring import numbers_of
@@ -80,7 +81,7 @@ class _Counts:
         expected, usable = self._by_fact[fact]
         return expected[value], usable[value]
 
-    def lost(self, number: Number, usable: int, *, of_pictures: bool) -> Counter[Outcome]:
+    def lost(self, number: Number, usable: int, *, of_pictures: bool) -> Counter[LossReason]:
         """Why examples that a number ranges over are not in it, though they can be asked.
 
         Args:
@@ -99,7 +100,7 @@ class _Counts:
         if unscored > 0:  # what has an output, and no value
             lost["failed" if of_pictures or not self._waits else "not made"] += unscored
         elif unscored < 0:  # what has no output is also what the metric's rule leaves out
-            for outcome in get_args(Outcome):
+            for outcome in get_args(LossReason):
                 excess = min(lost[outcome], lost.total() - usable + number.scored)
                 lost[outcome] -= excess
         return lost

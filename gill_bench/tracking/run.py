@@ -9,8 +9,10 @@ from tempfile import TemporaryDirectory
 
 from gill_bench.errors import InputError
 from gill_bench.rundir.folder import read_sessions
-from gill_bench.rundir.reader import CellKey, RunReader, StoredSample
+from gill_bench.rundir.reader import RunReader
+from gill_bench.rundir.records import CellKey, Sample
 from gill_bench.rundir.rows import Counts, Row
+from gill_bench.rundir.units import read_picture
 from gill_bench.statistics.bootstrap import spread
 from gill_bench.storage.names import name_problem
 from gill_bench.storage.sealed import read_file
@@ -50,8 +52,12 @@ def track(run: RunReader, tracker: Tracker, name: str, tables: Mapping[str, str]
                 tracker.file(_copy(name, read_file(run.folder / name), Path(scratch)))
         for place in dict.fromkeys(place for place, _ in run.rows):
             for label, sample, caption in _pictures(run, place, pictures):
-                copy = f"{sample.folder.name}/{sample.record['image']}"
-                tracker.picture(label, _copy(copy, sample.read_picture(), Path(scratch)), caption)
+                copy = f"{sample.folder.name}/{sample.image}"
+                tracker.picture(
+                    label,
+                    _copy(copy, read_picture(sample.folder / sample.image, sample.sha256), Path(scratch)),
+                    caption,
+                )
         return tracker.finish()
 
 
@@ -88,19 +94,19 @@ def _config(run: RunReader) -> dict[str, str]:
         found[f"signature/{row.task}/{row.metric.replace('/', '.')}"] = row.signature
     for place in dict.fromkeys(place for place, _ in run.rows):
         counts = Counts.of(row for row in run.results.rows if (row.task, row.model, row.context) == place)
-        if told := counts.told():
+        if told := counts.in_words():
             found[f"incomplete/{'/'.join(place)}"] = "; ".join(told.values())
     return found | {f"note/{place}": note for place, note in enumerate(run.results.notes, 1)}
 
 
-def _pictures(run: RunReader, place: CellKey, count: int) -> Iterator[tuple[str, StoredSample, str]]:
+def _pictures(run: RunReader, place: CellKey, count: int) -> Iterator[tuple[str, Sample, str]]:
     shown: set[str] = set()
     for sample in run.samples(place) if count else ():
         example = sample.key[0]
         if sample.picture is None or example in shown:
             continue
         shown.add(example)
-        caption = f"seed {sample.key[1]}: {sample.record.get('prompt') or ''}"
+        caption = f"seed {sample.key[1]}: {sample.details.get('prompt') or ''}"
         # Services make files of these names.
         name = re.sub(r"[^A-Za-z0-9._-]|^\.+", "_", example) if name_problem(example) else example
         yield f"{'/'.join(place)}/{name}", sample, caption

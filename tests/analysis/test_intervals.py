@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from gill_bench.analysis.intervals import StoredIntervals
-from gill_bench.rundir.rows import Row, read_results
+from gill_bench.rundir.load import read_results
+from gill_bench.rundir.rows import Row
 from gill_bench.statistics.mean_interval import interval_over_clusters, interval_over_seeds
 from tests.analysis.test_golden import made_up
 from tests.support.runs import seal_again

@@ -14,8 +14,9 @@ from gill_bench.engines.dispatcher import ATTEMPTS, Dispatcher, Event
 from gill_bench.engines.job import Failure, JobGroup, JobResult, NotLoadedError
 from gill_bench.engines.worker import WorkReply, WorkRequest
 from gill_bench.errors import GillBenchError
+from gill_bench.rundir.records import CellKey
 
-CELL = ("task", "model", "context")
+CELL = CellKey("task", "model", "context")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from gill_bench.errors import GillBenchError, InputError
 from gill_bench.evaluate import score
 from gill_bench.planning.plan import make_plan
 from gill_bench.rundir.reader import RunReader
+from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.rows import Row
 from gill_bench.rundir.units import write_unit
 from gill_bench.rundir.verify import verify
@@ -326,7 +327,7 @@ def test_a_file_without_its_seal_is_damaged(tmp_path: Path, pattern: str, capsys
     without_digest(file)
     assert [one.file for one in verify(out).problems] == [file.relative_to(out).as_posix()]
     with pytest.raises(InputError, match="altered since it was written: its 'sha256' is gone"):
-        RunReader.open(out).values(("vist", "noisy", "1-caption"), "clip-similarity[mini]")
+        RunReader.open(out).values(CellKey("vist", "noisy", "1-caption"), "clip-similarity[mini]")
     capsys.readouterr()
     assert run(out, limit=2, seeds=1, contexts=("1-caption",)).complete
     assert f"warning: {file}: damaged: altered since" in capsys.readouterr().err

@@ -15,8 +15,9 @@ from gill_bench.errors import InputError
 from gill_bench.evaluate import Outcome, score
 from gill_bench.planning.plan import make_plan
 from gill_bench.rundir.failures import PATTERN, read_failure
+from gill_bench.rundir.load import read_results
 from gill_bench.rundir.reader import RunReader
-from gill_bench.rundir.rows import Counts, Unmade, read_results
+from gill_bench.rundir.rows import Counts, Unmade
 from gill_bench.rundir.units import is_done
 from gill_bench.rundir.verify import verify
 from gill_bench.storage.json import to_json

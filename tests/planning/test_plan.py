@@ -17,7 +17,7 @@ from tests.support.runs import CARDS
 
 
 def cells(plan: Plan) -> list[str]:
-    return ["/".join(planned.cell.name) for planned in plan.cells]
+    return ["/".join(planned.cell.key) for planned in plan.cells]
 
 
 def reasons(plan: Plan) -> dict[str, str]:

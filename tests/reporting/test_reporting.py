@@ -13,6 +13,7 @@ from gill_bench.errors import InputError
 from gill_bench.reporting import tables_for
 from gill_bench.reporting.merge import merge_results
 from gill_bench.rundir.rows import Results, Row
+from gill_bench.rundir.writer import write_results
 from tests.support.made_up import row, usual_rows
 from tests.support.runs import write_made_up_spec
 
@@ -22,7 +23,7 @@ app.command()(report)
 
 def run_folder(folder: Path, rows: list[Row], notes: tuple[str, ...] = ()) -> Path:
     folder.mkdir()
-    Results(tuple(rows), (), notes).write(folder / "results.json")
+    write_results(folder, Results(tuple(rows), (), notes))
     return folder
 
 

@@ -23,8 +23,8 @@ from gill_bench.errors import GillBenchError, InputError
 from gill_bench.evaluate import execute, score
 from gill_bench.planning.plan import make_plan
 from gill_bench.rundir.folder import record_environment
+from gill_bench.rundir.load import read_results
 from gill_bench.rundir.reader import RunReader
-from gill_bench.rundir.rows import read_results
 from gill_bench.rundir.units import Output, Unit, is_done, read_unit, write_unit
 from gill_bench.rundir.verify import verify
 from gill_bench.storage.cache import cache_folder
