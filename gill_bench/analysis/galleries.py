@@ -123,7 +123,7 @@ def record_of(run: RunReader) -> RunRecord:
 
 
 def _key_of(entry: Mapping[str, Any]) -> CellKey:
-    return entry["task"], entry["model"], entry["context"]
+    return CellKey(entry["task"], entry["model"], entry["context"])
 
 
 def _cells_of_contexts(runs: Sequence[RunReader]) -> dict[tuple[str, str], list[tuple[RunReader, CellKey]]]:

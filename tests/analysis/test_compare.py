@@ -17,6 +17,7 @@ from gill_bench.analysis.compare import Comparison, Side, compare, gain_in_run
 from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.rundir.reader import RunReader
+from gill_bench.rundir.records import CellKey
 from gill_bench.statistics.bootstrap import paired_interval
 from gill_bench.statistics.significance import holm
 from tests.support.runs import run, seal_again
@@ -220,7 +221,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 
 def test_the_gain_inside_a_run_is_the_mean_paired_difference_in_the_good_direction(both: tuple[Path, Path]) -> None:
     reader = RunReader.open(both[0])
-    keys = {context: ("vist", "noisy", context) for context in ("1-caption", "2-captions", "5-captions")}
+    keys = {context: CellKey("vist", "noisy", context) for context in ("1-caption", "2-captions", "5-captions")}
     one, five = (stored(both[0], context, "lpips") for context in ("1-caption", "5-captions"))
     expected = [sum(one[name].values()) / 2 - sum(five[name].values()) / 2 for name in one]
     gain = gain_in_run(reader, keys["5-captions"], keys["1-caption"], "lpips")
@@ -236,5 +237,8 @@ def test_examples_of_one_cluster_give_no_interval(tmp_path: Path) -> None:
     run(tmp_path / "run", limit=2, contexts=("1-caption", "5-captions"))
     with pytest.raises(InputError, match=r"of 1 cluster.* make more with a higher --limit"):
         gain_in_run(
-            RunReader.open(tmp_path / "run"), ("vist", "noisy", "5-captions"), ("vist", "noisy", "1-caption"), "lpips"
+            RunReader.open(tmp_path / "run"),
+            CellKey("vist", "noisy", "5-captions"),
+            CellKey("vist", "noisy", "1-caption"),
+            "lpips",
         )
