@@ -20,8 +20,9 @@ from gill_bench.engines.dispatcher import Dispatcher, WorkerPool
 from gill_bench.engines.job import Failure, JobGroup, JobResult
 from gill_bench.errors import GillBenchError
 from gill_bench.rundir.lock import RunLock
+from gill_bench.rundir.records import CellKey
 
-CELL = ("task", "model", "context")
+CELL = CellKey("task", "model", "context")
 
 
 @dataclass(frozen=True)
