@@ -1,4 +1,4 @@
-"""The sentences under a table, without which its numbers could not be believed."""
+"""The sentences under a table, which say what its numbers rest on: counts, seeds, gaps, signatures, sources."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from gill_bench.reporting.structure import Column, Line, Table, TableCell
 from gill_bench.statistics.bootstrap import FEW_CLUSTERS
 
-# Of a sentence about all places but those already named.
-_MOST_PLACES = 3
+# The last of several sentences says "all others" instead of listing more columns, lines or cells than these.
+_MOST_LISTED = 3
 
 
 def notes_of(table: Table, source: str) -> tuple[str, ...]:
-    """All sentences, in the order in which a reader needs them.
+    """All sentences under a table, in the order in which a reader needs them.
 
     Args:
         table: The table, still without notes.
-        source: The paper, or "".
+        source: The name of the paper, or "".
     """
     measured = any(cell.rows for line in table.lines for cell in line.cells)
     return (
@@ -34,29 +34,29 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
 
 
 def _cells(table: Table) -> Iterator[tuple[Line, Column, TableCell]]:
-    """The cells that were run."""
+    """The cells of a table that were run, each with its line and column."""
     for line in table.lines:
         for column, cell in zip(table.columns, line.cells, strict=True):
             if cell.rows:
                 yield line, column, cell
 
 
-def _place(table: Table, line: Line, column: Column, cells: Counter[str]) -> str:
-    """A cell in words; its metric only where cells of the same heading differ."""
+def _cell_name(table: Table, line: Line, column: Column, cells: Counter[str]) -> str:
+    """A cell in words, with its metric only where cells under the same heading have different texts."""
     short = f"{line.title}, {column.title}"
     same = sum(1 for other in table.columns if other.title == column.title)
     return short if same == 1 or cells[short] == same else f"{short}, {column.metric}"
 
 
-def _listed(table: Table, found: list[tuple[Line, Column, str]]) -> str:
-    """`text: places` for cells that share a text, so that a long list stays short."""
-    shorts = {text: Counter[str]() for _, _, text in found}
-    for line, column, text in found:
+def _listed(table: Table, cells: list[tuple[Line, Column, str]]) -> str:
+    """Each text once with the cells that have it, to keep a long list short: `text (cell / cell); text (cell)`."""
+    shorts = {text: Counter[str]() for _, _, text in cells}
+    for line, column, text in cells:
         shorts[text][f"{line.title}, {column.title}"] += 1
-    places = {text: dict[str, None]() for text in shorts}
-    for line, column, text in found:
-        places[text][_place(table, line, column, shorts[text])] = None
-    return "; ".join(f"{text} ({' / '.join(where)})" for text, where in places.items())
+    names = {text: dict[str, None]() for text in shorts}
+    for line, column, text in cells:
+        names[text][_cell_name(table, line, column, shorts[text])] = None
+    return "; ".join(f"{text} ({' / '.join(cell_names)})" for text, cell_names in names.items())
 
 
 def _range(values: list[int]) -> str:
@@ -69,20 +69,20 @@ def _examples(cell: TableCell) -> str:
 
 
 def _scored(table: Table) -> str:
-    found = [(line, column, _examples(cell)) for line, column, cell in _cells(table)]
-    usual, count = Counter(text for _, _, text in found).most_common(1)[0]
-    rest = [item for item in found if item[2] != usual]
+    counts = [(line, column, _examples(cell)) for line, column, cell in _cells(table)]
+    usual, count = Counter(text for _, _, text in counts).most_common(1)[0]
+    rest = [item for item in counts if item[2] != usual]
     sentence = f"Examples scored per seed: {usual}"
-    sentence = f"{sentence}." if count == len(found) else f"{sentence}, except {_listed(table, rest)}."
+    sentence = f"{sentence}." if count == len(counts) else f"{sentence}, except {_listed(table, rest)}."
     limits = {(row.n_expected, row.n_available) for _, _, cell in _cells(table) for row in cell.rows}
     cut = sorted(available for expected, available in limits if expected < available)
     return f"{sentence} LIMITED: the data has {_range(cut)} examples." if cut else sentence
 
 
 def _seeds(table: Table) -> Iterator[str]:
-    """What the standard deviations are over, and where and why there are none."""
+    """Sentences that name the seeds of the standard deviations, and say where and why there is no deviation."""
     several: list[tuple[Line, Column, TableCell]] = []
-    one: list[tuple[Line, Column, TableCell]] = []
+    single: list[tuple[Line, Column, TableCell]] = []
     fixed: list[tuple[Line, Column, TableCell]] = []
     timed: list[tuple[Line, Column, TableCell]] = []
     for column in table.columns:
@@ -90,27 +90,30 @@ def _seeds(table: Table) -> Iterator[str]:
         over = {seed for _, _, cell in cells if cell.depends_on_seed for seed in cell.seeds}
         for item in cells:
             seconds = (item[2].asks or "").endswith("-seconds")
-            kind = (several if len(over) > 1 else one) if item[2].depends_on_seed else timed if seconds else fixed
+            kind = (several if len(over) > 1 else single) if item[2].depends_on_seed else timed if seconds else fixed
             kind.append(item)
     seeds = {seed for _, _, cell in several for seed in cell.seeds}
     sentences = [
         (several, f"Mean ± sample standard deviation over {len(seeds)} seeds ({_names(seeds)})"),
-        (one, f"One seed ({_names({seed for _, _, cell in one for seed in cell.seeds})}), hence no standard deviation"),
+        (
+            single,
+            f"One seed ({_names({seed for _, _, cell in single for seed in cell.seeds})}), hence no standard deviation",
+        ),
         (fixed, "The same with every seed, hence no standard deviation"),
         (timed, "Times were taken in one pass, hence no standard deviation"),
     ]
-    if not any(found for found, _ in sentences):
+    if not any(cells for cells, _ in sentences):
         yield "No seed could be scored."
-    yield from _told_apart(table, sentences)
+    yield from _with_cells(table, sentences)
 
 
-def _told_apart(table: Table, sentences: list[tuple[list[tuple[Line, Column, TableCell]], str]]) -> Iterator[str]:
-    """Sentences, each of some cells, with the words that tell which, if there is more than one."""
-    said = [(found, sentence) for found, sentence in sentences if found]
-    for index, (found, sentence) in enumerate(said):
-        where = _where(table, found) if len(said) > 1 else ()
+def _with_cells(table: Table, sentences: list[tuple[list[tuple[Line, Column, TableCell]], str]]) -> Iterator[str]:
+    """The sentences that are true of any cells; each names its cells if there is more than one sentence."""
+    said = [(cells, sentence) for cells, sentence in sentences if cells]
+    for index, (cells, sentence) in enumerate(said):
+        where = _where(table, cells) if len(said) > 1 else ()
         last = 0 < index == len(said) - 1
-        listed = "all others" if last and len(where) > _MOST_PLACES else " / ".join(where)
+        listed = "all others" if last and len(where) > _MOST_LISTED else " / ".join(where)
         yield f"{sentence}: {listed}." if listed else f"{sentence}."
 
 
@@ -118,21 +121,21 @@ def _names(seeds: set[int]) -> str:
     return ", ".join(map(str, sorted(seeds)))
 
 
-def _where(table: Table, found: list[tuple[Line, Column, TableCell]]) -> tuple[str, ...]:
-    """Cells as whole columns, or else as whole lines, or else one by one."""
+def _where(table: Table, cells: list[tuple[Line, Column, TableCell]]) -> tuple[str, ...]:
+    """Names for cells: titles of whole columns if they fill these, else of whole lines, else a name for each cell."""
     measured = [item for item in _cells(table) if item[2].seeds]
-    columns = [column for column in table.columns if any(item[1] is column for item in found)]
-    if sum(1 for item in measured if item[1] in columns) == len(found):
+    columns = [column for column in table.columns if any(item[1] is column for item in cells)]
+    if sum(1 for item in measured if item[1] in columns) == len(cells):
         return tuple(dict.fromkeys(column.group or column.title for column in columns))
-    lines = [line for line in table.lines if any(item[0] is line for item in found)]
-    if sum(1 for item in measured if item[0] in lines) == len(found):
+    lines = [line for line in table.lines if any(item[0] is line for item in cells)]
+    if sum(1 for item in measured if item[0] in lines) == len(cells):
         return tuple(line.title for line in lines)
-    cells = Counter(f"{line.title}, {column.title}" for line, column, _ in found)
-    return tuple(dict.fromkeys(_place(table, line, column, cells) for line, column, _ in found))
+    shorts = Counter(f"{line.title}, {column.title}" for line, column, _ in cells)
+    return tuple(dict.fromkeys(_cell_name(table, line, column, shorts) for line, column, _ in cells))
 
 
 def _contexts(table: Table) -> tuple[str, ...]:
-    """Which context each line's numbers come from, where lines differ in it."""
+    """A sentence with the context of each line's numbers, for columns in which lines differ in their context."""
     if all(column.context for column in table.columns):
         return ()
     columns = " / ".join(dict.fromkeys(c.group or c.title for c in table.columns if not c.context))
@@ -145,22 +148,22 @@ def _contexts(table: Table) -> tuple[str, ...]:
 
 
 def _incomplete(table: Table) -> tuple[str, ...]:
-    found = [(line, column, ", ".join(cell.gaps)) for line, column, cell in _cells(table) if cell.gaps]
-    return (f"Incomplete: {_listed(table, found)}.",) if found else ()
+    gaps = [(line, column, ", ".join(cell.gaps)) for line, column, cell in _cells(table) if cell.gaps]
+    return (f"Incomplete: {_listed(table, gaps)}.",) if gaps else ()
 
 
 def _best(table: Table) -> tuple[str, ...]:
-    """Say where no best cell is marked because the cells do not rest on the same number of samples."""
-    found = []
-    for at, column in enumerate(table.columns):
-        cells = [line.cells[at] for line in table.lines]
+    """A sentence with the columns in which no best cell is marked, since the counts of samples differ."""
+    unmarked = []
+    for number, column in enumerate(table.columns):
+        cells = [line.cells[number] for line in table.lines]
         if len({n for cell in cells if cell.mean is not None and not cell.gaps for n in cell.n_examples}) > 1:
-            found.append(f"{column.title} ({column.metric})")
-    return (f"No best is marked where the numbers of examples differ: {', '.join(found)}.",) if found else ()
+            unmarked.append(f"{column.title} ({column.metric})")
+    return (f"No best is marked where the numbers of examples differ: {', '.join(unmarked)}.",) if unmarked else ()
 
 
 def _counts(table: Table) -> tuple[str, ...]:
-    """Missing, truncated and flagged samples, where there are any; what failed stands under what is incomplete."""
+    """Sentences about missing, truncated and flagged samples; samples that failed are named under "Incomplete"."""
     kinds: tuple[tuple[str, Callable[[TableCell], int], Callable[[TableCell], int]], ...] = (
         ("Missing or unreadable data", lambda cell: cell.n_missing, lambda cell: cell.n_expected),
         ("Prompt truncated by the model", lambda cell: cell.n_truncated, lambda cell: cell.n_scored),
@@ -168,29 +171,29 @@ def _counts(table: Table) -> tuple[str, ...]:
     )
     sentences = []
     for name, count, total in kinds:
-        found = [
+        cells = [
             (line, column, f"{count(cell)} of {total(cell)}") for line, column, cell in _cells(table) if count(cell)
         ]
-        everywhere = len(found) == sum(1 for _ in _cells(table)) and len({text for _, _, text in found}) == 1
+        everywhere = len(cells) == sum(1 for _ in _cells(table)) and len({text for _, _, text in cells}) == 1
         if everywhere:
-            sentences.append(f"{name}: {found[0][2]} samples (examples times seeds) in every cell.")
-        elif found:
-            sentences.append(f"{name}, in samples (examples times seeds): {_listed(table, found)}.")
+            sentences.append(f"{name}: {cells[0][2]} samples (examples times seeds) in every cell.")
+        elif cells:
+            sentences.append(f"{name}, in samples (examples times seeds): {_listed(table, cells)}.")
     return tuple(sentences)
 
 
 def _signatures(table: Table) -> Iterator[str]:
-    """Each signature once, with the metrics that have it, in which contexts if not in all."""
-    found: dict[str, dict[str, None]] = {}
+    """A sentence for each signature with its metrics, and their contexts where a metric has several signatures."""
+    names_of: dict[str, dict[str, None]] = {}
     for column in table.columns:
         for context, signature in column.signatures.items():
-            found.setdefault(signature, {})[_signed(table, column, context)] = None
-    for signature, places in found.items():
-        yield f"Signature of {', '.join(places)}: {signature}"
+            names_of.setdefault(signature, {})[_signed_name(table, column, context)] = None
+    for signature, names in names_of.items():
+        yield f"Signature of {', '.join(names)}: {signature}"
 
 
-def _signed(table: Table, column: Column, context: str) -> str:
-    """The shortest words for a column's numbers in a context that fit no number with another signature."""
+def _signed_name(table: Table, column: Column, context: str) -> str:
+    """The shortest name of a column's numbers in a context that fits no number with another signature."""
 
     def names(of: Column, within: str) -> tuple[str, ...]:
         return of.metric, f"{of.metric} ({within})", f"{of.metric} ({of.task}, {within})"
@@ -207,14 +210,14 @@ def _signed(table: Table, column: Column, context: str) -> str:
 
 
 def _models(table: Table) -> Iterator[str]:
-    """How each model was run; a model that was run for tasks with different settings has several."""
-    found: dict[str, dict[str, None]] = {}
+    """A sentence for each way in which models were run; a model with different settings for its tasks has several."""
+    titles_of: dict[str, dict[str, None]] = {}
     for line, column, cell in _cells(table):
         several = len({other.model_signature for other in line.cells if other.rows}) > 1
         name = f"{line.title}, {column.task}" if several else line.title
-        found.setdefault(cell.model_signature, {})[name] = None
-    for signature, names in found.items():
-        yield f"{' / '.join(names)} as run: {signature}"
+        titles_of.setdefault(cell.model_signature, {})[name] = None
+    for signature, titles in titles_of.items():
+        yield f"{' / '.join(titles)} as run: {signature}"
 
 
 def _compared(table: Table) -> bool:
@@ -222,7 +225,7 @@ def _compared(table: Table) -> bool:
 
 
 def _comparability(table: Table) -> tuple[str, ...]:
-    """Say why our numbers may not be compared with the paper's, if so."""
+    """A sentence that says why our numbers may not be compared with the paper's; none if they may."""
     stand_ins = sorted({column.metric for column in table.columns if column.variant and column.signature})
     if stand_ins and _compared(table):
         return (
@@ -238,18 +241,18 @@ def _comparability(table: Table) -> tuple[str, ...]:
 
 
 def _intervals(table: Table) -> Iterator[str]:
-    """What the intervals beside the paper's numbers are over, and how to read whether these lie in them."""
+    """Sentences about the intervals of our means, and about the words "in" and "out" beside the paper's numbers."""
     compared = [item for item in _cells(table) if item[2].published and item[2].mean is not None]
     if any(cell.interval for _, _, cell in compared):
         yield from _over(table, compared, "95 % interval of our mean", "No interval")
-    told = [cell.published_in_interval is not None for _, _, cell in compared if cell.interval]
-    if any(told):
-        rest = "" if all(told) else " Neither is said of numbers that are not comparable."
+    known = [cell.published_in_interval is not None for _, _, cell in compared if cell.interval]
+    if any(known):
+        rest = "" if all(known) else " Neither is said of numbers that are not comparable."
         yield f"in / out: the paper's number lies in the interval of our mean, or not.{rest}"
 
 
 def _over(table: Table, cells: list[tuple[Line, Column, TableCell]], name: str, without: str) -> Iterator[str]:
-    """What the intervals of cells are over."""
+    """Sentences on how the intervals of cells are computed; `without` begins the sentence on cells without one."""
     over: dict[str, list[tuple[Line, Column, TableCell]]] = {}
     counts: dict[str, list[int]] = {}
     for line, column, cell in cells:
@@ -265,15 +268,15 @@ def _over(table: Table, cells: list[tuple[Line, Column, TableCell]], name: str, 
     )
     seeds = f"{name}: Student's t over {n.get('seeds')} seeds"
     sentences = {"clusters": clusters, "seeds": seeds, "nothing": f"{without}, as nothing tells of its spread"}
-    yield from _told_apart(table, [(over.get(kind, []), sentence) for kind, sentence in sentences.items()])
+    yield from _with_cells(table, [(over.get(kind, []), sentence) for kind, sentence in sentences.items()])
 
 
 def figure_notes(table: Table, left_out: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The sentences under a figure: warnings, and what its points, bands and hollow marks are.
+    """The sentences under a figure: warnings, and the meaning of its points, bands and hollow marks.
 
     Args:
-        table: With what is drawn.
-        left_out: Titles of models that are not drawn, as they have a single point.
+        table: The table that is drawn.
+        left_out: Titles of models that are not drawn, since they have a single point.
     """
     drawn = [item for item in _cells(table) if item[1].x is not None and item[2].mean is not None]
     seeds = {seed for _, _, cell in drawn for seed in cell.seeds}
@@ -291,7 +294,7 @@ def figure_notes(table: Table, left_out: tuple[str, ...] = ()) -> tuple[str, ...
 
 
 def _paper(table: Table, source: str) -> tuple[str, ...]:
-    """Where the paper's numbers come from and how to read them."""
+    """Sentences about the source of the paper's numbers, and how to read these."""
     shown = [cell.published for line in table.lines for cell in line.cells if cell.published]
     if not shown:
         return (f"The paper has no number for this table ({source}).",)

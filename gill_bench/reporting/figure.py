@@ -1,4 +1,4 @@
-"""A table whose columns lie on an axis as a figure: a curve a model, its intervals a band, the paper's points hollow.
+"""Draws a table whose columns lie on an axis: a curve and a band of intervals for each model, the paper's points hollow.
 
 Equal tables give equal bytes. Colours are those of Okabe and Ito (2008), which colour-blind readers tell apart; markers
 and dashes tell curves apart without colour.
@@ -31,12 +31,12 @@ _INK = "#222222"
 _WIDTH, _PLOT, _LEFT, _RIGHT, _AXIS = 7.0, 3.4, 0.75, 0.15, 0.55
 _TITLE_LINE, _NOTE_LINE, _LEGEND_LINE = 0.19, 0.145, 0.2
 _TITLE_CHARACTERS, _NOTE_CHARACTERS, _LABEL_CHARACTERS = 88, 122, 38
-# Curves stand beside one another, all within this share of the distance of two places on the axis.
+# Curves are moved aside by at most this share of the distance of two columns on the axis.
 _ASIDE = 0.2
 _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "gill-bench",  # otherwise ids are random
     "svg.fonttype": "none",  # text stays text: it can be searched, copied and read aloud
-    "text.parse_math": False,  # a dollar sign in somebody's name is one
+    "text.parse_math": False,  # a dollar sign in a name stays a dollar sign
     "font.size": 9,
     "text.color": _INK,
     "axes.labelcolor": _INK,
@@ -51,10 +51,10 @@ class _Curve:
     """One model in one series.
 
     Attributes:
-        label: For the legend.
-        colour: That of the model.
-        style: Which marker and dash.
-        points: x and cell, by x.
+        label: The text in the legend.
+        colour: The number of the model's colour.
+        style: The number of the curve's marker and dash.
+        points: Pairs of a position on the axis and a cell, sorted by position.
     """
 
     label: str
@@ -64,17 +64,17 @@ class _Curve:
 
     @property
     def measured(self) -> list[tuple[float, TableCell, float]]:
-        """Places, cells and means."""
+        """Position, cell and mean of each measured point."""
         return [(x, cell, cell.mean) for x, cell in self.points if cell.mean is not None]
 
     @property
     def published(self) -> list[tuple[float, float]]:
-        """Places and the paper's numbers."""
+        """Position and number of each point of the paper."""
         return [(x, cell.published.value) for x, cell in self.points if cell.published]
 
     @property
     def marker(self) -> str:
-        """Of matplotlib."""
+        """The name of the marker in matplotlib."""
         return _MARKERS[self.style % len(_MARKERS)]
 
 
@@ -82,11 +82,11 @@ def render_figure(table: Table, format: str) -> bytes:
     """Draw a figure.
 
     Args:
-        table: Of a layout with a `[figure]`; the bands are the intervals of its cells.
-        format: `svg` or `png`. Both carry the notes of the table as their description.
+        table: The table of a layout with a `[figure]`; the intervals of its cells are the bands.
+        format: `svg` or `png`. Both files carry the notes of the table as their description.
 
     Raises:
-        InputError: The layout has no `[figure]`, or nothing of it was measured.
+        InputError: The layout has no `[figure]`, or no cell on its axis was measured.
     """
     import matplotlib
     from matplotlib import style
@@ -95,7 +95,7 @@ def render_figure(table: Table, format: str) -> bytes:
 
     if table.figure is None:
         raise InputError(f"{table.name}: is a table only; a layout with [figure] is a figure too")
-    table, left_out = _without_lone_points(table)
+    table, left_out = _without_single_points(table)
     curves = _aside(_curves(table))
     if not any(curve.measured for curve in curves):
         raise InputError(f"{table.name}: nothing on its axis was measured, so there is nothing to draw")
@@ -103,7 +103,7 @@ def render_figure(table: Table, format: str) -> bytes:
     notes = [line for note in figure_notes(table, left_out) for line in textwrap.wrap(note, _NOTE_CHARACTERS)]
     below = _AXIS + _legend_lines(_labels(curves)) * _LEGEND_LINE + 0.15 + len(notes) * _NOTE_LINE + 0.1
     height = len(title) * _TITLE_LINE + 0.25 + _PLOT + below
-    # "default": the same figure whatever the user's own settings are.
+    # The style "default" gives the same figure whatever the user's own settings are.
     with style.context("default"), matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(_WIDTH, height))
         FigureCanvasAgg(figure)
@@ -114,28 +114,30 @@ def render_figure(table: Table, format: str) -> bytes:
         _label_axes(axes, table)
         figure.text(0.02, 1 - 0.08 / height, "\n".join(title), va="top", weight="bold", linespacing=1.3)
         handles = _handles(curves)
-        place = (_LEFT / _WIDTH, (below - _AXIS) / height)
-        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=place, ncols=2, frameon=False, borderaxespad=0)
+        corner = (_LEFT / _WIDTH, (below - _AXIS) / height)
+        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=corner, ncols=2, frameon=False, borderaxespad=0)
         figure.text(0.02, 0.08 / height, "\n".join(notes), va="bottom", size=7, linespacing=1.35)
         out = io.BytesIO()
         description = "\n".join((*table.warnings, *table.notes))
-        own: dict[str, Any] = {"Date": None, "Creator": "gill-bench"} if format == "svg" else {"Software": "gill-bench"}
-        metadata = {"Title": title_of(table), "Description": description, **own}
+        format_metadata: dict[str, Any] = (
+            {"Date": None, "Creator": "gill-bench"} if format == "svg" else {"Software": "gill-bench"}
+        )
+        metadata = {"Title": title_of(table), "Description": description, **format_metadata}
         figure.savefig(out, format=format, dpi=200, metadata=metadata)
     return out.getvalue()
 
 
 def has_bands(table: Table) -> bool:
-    """Whether a table is a figure too, and the intervals of what it shows are known."""
+    """Whether a table is a figure too, and the intervals of its points are known."""
     pairs = [(column, cell) for line in table.lines for column, cell in zip(table.columns, line.cells, strict=True)]
     return table.figure is not None and any(column.x is not None and cell.interval for column, cell in pairs)
 
 
 def render_figure_html(table: Table) -> str:
-    """A figure inside a page; the table beside it has its numbers for those who do not see it.
+    """A figure as an HTML element, for use below its table, which has the numbers for readers who cannot see it.
 
     Raises:
-        InputError: As `render_figure`.
+        InputError: The figure cannot be drawn (see `render_figure`).
     """
     source = base64.b64encode(render_figure(table, "svg")).decode()
     return (
@@ -164,22 +166,22 @@ def only_figure(tables: Sequence[Table]) -> Table:
 
 
 def _curves(table: Table) -> list[_Curve]:
-    """Curves with anything to draw, by model and series."""
+    """The curves with at least one point, in the order of models and series."""
     series = list(dict.fromkeys(column.series for column in table.columns if column.x is not None))
-    found: list[_Curve] = []
+    curves: list[_Curve] = []
     for colour, line in enumerate(table.lines):
         for name in series:
             points = sorted(_points(table, line, name), key=lambda point: point[0])
             if any(cell.mean is not None or cell.published for _, cell in points):
                 label = f"{line.title}, {name}" if name else line.title
-                found.append(_Curve(label, colour % len(_COLOURS), len(found), tuple(points)))
-    return found
+                curves.append(_Curve(label, colour % len(_COLOURS), len(curves), tuple(points)))
+    return curves
 
 
-def _without_lone_points(table: Table) -> tuple[Table, tuple[str, ...]]:
-    """The table without models that its layout does not list and that have no curve, one point at most; their titles.
+def _without_single_points(table: Table) -> tuple[Table, tuple[str, ...]]:
+    """The table without models that its layout does not list and that have one point at most; and their titles.
 
-    Where nobody has a curve, points are what there is to show.
+    If no model has two points, all models stay.
     """
     curved = {
         line.title
@@ -187,19 +189,19 @@ def _without_lone_points(table: Table) -> tuple[Table, tuple[str, ...]]:
         for series in {column.series for column in table.columns}
         if sum(cell.mean is not None for _, cell in _points(table, line, series)) > 1
     }
-    lone = [line for line in table.lines if line.added and curved and line.title not in curved]
-    kept = tuple(line for line in table.lines if line not in lone)
-    return replace(table, lines=kept), tuple(line.title for line in lone)
+    single = [line for line in table.lines if line.added and curved and line.title not in curved]
+    kept = tuple(line for line in table.lines if line not in single)
+    return replace(table, lines=kept), tuple(line.title for line in single)
 
 
 def _aside(curves: list[_Curve]) -> list[_Curve]:
-    """The curves, moved a little, so that points and intervals at one place do not hide one another."""
-    places = sorted({x for curve in curves for x, _ in curve.points})
-    distance = min((right - left for left, right in pairwise(places)), default=1.0)
+    """The curves, moved aside a little, so that points and intervals at one position do not hide one another."""
+    positions = sorted({x for curve in curves for x, _ in curve.points})
+    distance = min((right - left for left, right in pairwise(positions)), default=1.0)
     step = _ASIDE * distance / len(curves) if curves else 0.0
     return [
-        replace(curve, points=tuple((x + (at - (len(curves) - 1) / 2) * step, cell) for x, cell in curve.points))
-        for at, curve in enumerate(curves)
+        replace(curve, points=tuple((x + (number - (len(curves) - 1) / 2) * step, cell) for x, cell in curve.points))
+        for number, curve in enumerate(curves)
     ]
 
 
@@ -219,11 +221,11 @@ def _draw(axes: Axes, curve: _Curve) -> None:
         low = [cell.interval.low if cell.interval else nothing for _, cell, _ in measured]
         high = [cell.interval.high if cell.interval else nothing for _, cell, _ in measured]
         axes.fill_between(xs, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1)
-        # A band between two points shows nothing of one that stands alone.
+        # A point without neighbours has no band, so that each interval is drawn as a vertical line too.
         axes.vlines(xs, low, high, color=colour, alpha=0.7, linewidth=0.9, zorder=2)
     if curve.published:
-        places, values = zip(*curve.published, strict=True)
-        axes.plot(places, values, **_hollow(curve.marker, colour), zorder=4)
+        positions, values = zip(*curve.published, strict=True)
+        axes.plot(positions, values, **_hollow(curve.marker, colour), zorder=4)
 
 
 def _hollow(marker: str, colour: str) -> dict[str, Any]:
@@ -238,14 +240,14 @@ def _hollow(marker: str, colour: str) -> dict[str, Any]:
 
 
 def _labels(curves: list[_Curve]) -> list[str]:
-    """What the legend says."""
-    own = [curve.label if curve.measured else f"{curve.label} (paper)" for curve in curves]
+    """The texts of the legend."""
+    labels = [curve.label if curve.measured else f"{curve.label} (paper)" for curve in curves]
     both = any(curve.measured and curve.published for curve in curves)
-    return ["\n".join(textwrap.wrap(label, _LABEL_CHARACTERS)) for label in [*own, *["paper"] * both]]
+    return ["\n".join(textwrap.wrap(label, _LABEL_CHARACTERS)) for label in [*labels, *["paper"] * both]]
 
 
 def _legend_lines(labels: list[str]) -> int:
-    """How high a legend of two columns is, which are filled one after the other."""
+    """The number of lines of a legend with two columns, which are filled one after the other."""
     lines = [label.count("\n") + 1 for label in labels]
     half = (len(labels) + 1) // 2
     return max(sum(lines[:half]), sum(lines[half:]))
@@ -280,7 +282,7 @@ def _label_axes(axes: Axes, table: Table) -> None:
 
 
 def _y_label(name: str, column: Column) -> str:
-    """With the stand-in backbone, the unit and the arrow, as in a heading."""
+    """The title of the vertical axis, with stand-in backbone, unit and arrow as in a heading."""
     variant = f" [{column.variant}]" if column.variant else ""
     arrow = ARROWS[column.higher_is_better]
     return name + variant + (" (%)" if column.percent else "") + (f" {arrow}" if arrow else "")

@@ -1,4 +1,4 @@
-"""A grid of pictures: context, truth, and each model's picture, one row an example."""
+"""A grid of pictures: a row for each example, with its prompt, its target, and each model's picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LINES = 4
 
 
 class GridRow(NamedTuple):
-    """One row: a picture (or None) and the words under it, per column."""
+    """One row of the grid: for each column a picture, or None, and the words under it."""
 
     cells: Sequence[tuple[Image.Image | None, str]]
 
@@ -26,12 +26,12 @@ def draw_grid(headings: Sequence[str], rows: Sequence[GridRow]) -> Image.Image:
     """Draw a grid.
 
     Args:
-        headings: One per column.
-        rows: Each with as many cells as there are headings. Pictures are scaled to the same side, small ones in whole
-            pixels; words are wrapped, and cut with "..." after four lines.
+        headings: A heading for each column.
+        rows: The rows, with a cell for each heading. Pictures are scaled to the same side, small ones without
+            smoothing; words are wrapped, and cut with "..." after four lines.
 
     Returns:
-        RGB picture.
+        The grid as an RGB picture.
     """
     font = ImageFont.load_default(11)
     lines = max((len(_wrap(words)) for row in rows for _, words in row.cells), default=0)

@@ -1,4 +1,4 @@
-"""A table as a fragment of HTML, to paste into a page or to show in a notebook: no style, no script, all escaped."""
+"""A table as a fragment of HTML, to paste into a page or show in a notebook: no style, no script, all texts escaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gill_bench.reporting.text import PrintedCell, PrintedLine, groups, heading,
 def render_html(table: Table) -> str:
     """Render as a table with its title as caption, and a list of notes.
 
-    Lines have the class `ours`, `interval`, `paper` or `difference`, so that a page can style them.
+    Each line has the class `ours`, `interval`, `paper` or `difference`, so that a page can style it.
     """
     out = [
         '<div class="gill-bench-table">',
@@ -33,7 +33,7 @@ def render_html(table: Table) -> str:
 
 
 def _headings(table: Table) -> list[str]:
-    """One line of headings, or two where there are groups; a column without one is as high as both."""
+    """One line of headings, or two if there are groups; the heading of a column without a group spans both lines."""
     titles = [heading(column) for column in table.columns]
     if not any(upper for upper, _ in titles):
         return [f'<tr><th scope="col">Model</th>{"".join(_column(lower) for _, lower in titles)}</tr>']

@@ -45,11 +45,11 @@ _ESCAPES = {
 }
 _SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)))
 _LONGEST_TITLE = 12
-# More columns of the form "0.612 ± 0.0011" than these need smaller print to fit the text width of NeurIPS (397 pt), and
-# more than those do not fit at all.
+# More than _MOST_COLUMNS columns of the form "0.612 ± 0.0011" need smaller print to fit the text width of NeurIPS
+# (397 pt), and more than _MOST_SMALL_COLUMNS do not fit at all.
 _MOST_COLUMNS = 4
 _MOST_SMALL_COLUMNS = 6
-# Of those with intervals, such as "[0.6105, 0.6131]".
+# More columns with intervals, such as "[0.6105, 0.6131]", do not fit.
 _MOST_INTERVAL_COLUMNS = 5
 # LaTeX sets a caption on one line first, to see whether it fits, and fails beyond 16383 pt, some 3500 characters.
 _LONGEST_CAPTION = 2000
@@ -68,9 +68,9 @@ def escape(text: str) -> str:
 
 
 def render_latex(table: Table) -> str:
-    """Render as a floating table with a label made of its name; the number of the table is up to the document.
+    """Render as a floating table whose label is made of the table's name; LaTeX numbers it.
 
-    What the run warns of is in the caption, everything else that makes the numbers readable below the table.
+    The run's warnings are in the caption; the legend and all other notes stand below the table.
     """
     caption, notes = [table.caption], [*legend(table, "Bold"), *table.notes]
     for index, warning in enumerate(table.warnings):
@@ -98,26 +98,26 @@ def render_latex(table: Table) -> str:
 
 
 def _parts(table: Table) -> list[tuple[int, int]]:
-    """Columns of the tabulars, which stand below one another: whole groups while they fit, else parts of a group."""
+    """First and last column of each tabular; tabulars stand below one another, with whole groups where these fit."""
     intervals = any(cell.interval for line in table.lines for cell in line.cells) and table.compared
     most = _MOST_INTERVAL_COLUMNS if intervals else _MOST_SMALL_COLUMNS
-    found = [(0, 0)]
+    parts = [(0, 0)]
     for _, count in groups(table):
-        start, stop = found[-1]
+        start, stop = parts[-1]
         if start < stop and stop - start + count > most:
-            found.append((stop, stop))
+            parts.append((stop, stop))
         while count:
-            start, stop = found[-1]
+            start, stop = parts[-1]
             taken = min(count, most - (stop - start))
-            found[-1] = (start, stop + taken)
+            parts[-1] = (start, stop + taken)
             count -= taken
             if count:
-                found.append((stop + taken, stop + taken))
-    return found
+                parts.append((stop + taken, stop + taken))
+    return parts
 
 
 def _tabular(table: Table, start: int, stop: int) -> list[str]:
-    """Some of the columns, of all models."""
+    """One tabular: all models, with the columns from `start` to before `stop`."""
     titles = ["Model", *(_title(heading(column)[1]) for column in table.columns[start:stop])]
     out = [
         rf"\begin{{tabular}}{{@{{}}l{'l' * (stop - start)}@{{}}}}",
@@ -135,7 +135,7 @@ def _tabular(table: Table, start: int, stop: int) -> list[str]:
 
 
 def _group_lines(table: Table, start: int, stop: int) -> list[str]:
-    """The headings over several of these columns and the rules below them."""
+    """The headings over groups of columns, and the rules below them."""
     heads, rules = [], []
     first = 2  # the first column names the models
     for title, count in groups(replace(table, columns=table.columns[start:stop])):
@@ -169,9 +169,9 @@ def _label(line: PrintedLine) -> str:
 
 
 def _cell(cell: PrintedCell) -> str:
-    # A hyphen before digits is a minus; alone it is the sign of an empty cell.
+    # A hyphen before digits is a minus sign; a hyphen alone is the sign of an empty cell.
     text = re.sub(r"^-(?=\d)", "$-$", escape(cell.text)) if cell.text != "-" else "--"
     mean, sign, std = text.partition(r" $\pm$ ")
-    # Bold is wider, so only the mean is.
+    # Bold letters are wider, so that only the mean is bold.
     mean = rf"\textbf{{{mean}}}" if cell.best else mean
     return mean + (rf"\,$\pm$\,{std}" if sign else "") + escape(cell.mark)

@@ -1,4 +1,4 @@
-"""Which tables a report has: those that are named, or all that show something that no table before them shows."""
+"""Chooses the tables of a report: the named ones, or all that show something that no table before them shows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gill_bench.rundir.rows import Row
 
 
 class _Shown(NamedTuple):
-    """What a layout shows of the results.
+    """The results that a layout shows.
 
     Attributes:
-        cells: (task, context, metric, model) with a number.
-        listed: Those of models that the layout lists.
+        cells: Task, context, metric and model of each number that the layout shows.
+        listed: The cells of models that the layout lists.
     """
 
     cells: frozenset[tuple[str, str, str, str]]
@@ -32,9 +32,9 @@ class Chosen(NamedTuple):
     """A table of a report.
 
     Attributes:
-        layout: Its layout.
-        elsewhere: Models of which another table of the report lists a number that this one could have: not added to
-            it, so that Table 1 is not followed by the rows of Tables 3 and 4.
+        layout: The table's layout.
+        elsewhere: Models that are not added below the layout's own, since another table of the report lists the same
+            numbers of theirs: Table 1 is not followed by the rows of Tables 3 and 4.
     """
 
     layout: ReportCard
@@ -42,13 +42,13 @@ class Chosen(NamedTuple):
 
 
 def choose_layouts(cards: Cards, rows: Sequence[Row], names: Sequence[str] | None) -> list[Chosen]:
-    """The tables of a report.
+    """Choose the tables of a report.
 
     Args:
-        cards: Where layouts are found.
-        rows: All results.
-        names: Names of report cards, or paths to them; None or none = as the results suggest: the paper's tables first,
-            and a plain layout for each task of which no other one shows anything.
+        cards: The cards, which have the layouts.
+        rows: All rows of results.
+        names: Names of report cards, or paths to them. Without names, the results decide: first the paper's tables,
+            then other layouts that add something, then a plain layout for each task that no layout shows.
 
     Raises:
         InputError: A named layout shows none of the rows.

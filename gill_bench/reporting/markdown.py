@@ -7,7 +7,7 @@ import re
 from gill_bench.reporting.structure import Table
 from gill_bench.reporting.text import PrintedCell, PrintedLine, heading, legend, printed_lines, title_of
 
-# Everything that GitHub would read as emphasis, code, link, table, HTML, heading, strike-through or mathematics.
+# The characters that GitHub reads as emphasis, code, link, table, HTML, heading, strike-through or mathematics.
 _SPECIAL = re.compile(r"([\\`*_|\[\]<>#~$&])")
 _LIST_MARK = re.compile(r"^(\d*)([-+.)])(?=\s|$)")
 
@@ -23,7 +23,7 @@ def escape(text: str) -> str:
 
 
 def render_markdown(table: Table) -> str:
-    """Render as a heading line, a pipe table and a list of notes."""
+    """Render as a title line, a pipe table and a list of notes."""
     titles = ["Model"]
     for column in table.columns:
         upper, lower = heading(column)

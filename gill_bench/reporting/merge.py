@@ -1,4 +1,4 @@
-"""Several runs as one: the same number twice is kept once, two different numbers for one thing are refused."""
+"""Merges the results of several runs: a number that two runs share is kept once, and contradictions are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def merge_results(runs: Sequence[tuple[str, Results]]) -> Results:
     """Merge the results of named runs.
 
     Args:
-        runs: Name (for messages) and results of each.
+        runs: The name of each run (for messages) and its results.
 
     Raises:
         InputError: Two runs have the same task, model, context, seed and metric with different content.
@@ -39,11 +39,11 @@ def _order(row: Row) -> tuple[str, str, str, int, str]:
 
 def _clash(first: str, left: Row, second: str, right: Row) -> str:
     where = f"{left.task} {left.model} {left.context} seed {left.seed} {left.metric}"
-    # A number differs because it was made in another way, if it was.
+    # If the signatures differ, they are why the numbers do, and the message names them first.
     for name in ("signature", "model_signature"):
-        one, other = getattr(left, name), getattr(right, name)
-        if one != other:
-            differences = describe_differences(one, other)
+        first_signature, second_signature = getattr(left, name), getattr(right, name)
+        if first_signature != second_signature:
+            differences = describe_differences(first_signature, second_signature)
             return f"{where}: computed in two ways in {first} and {second}: {differences}; report them separately"
     name = next(field.name for field in fields(Row) if getattr(left, field.name) != getattr(right, field.name))
     return (

@@ -1,4 +1,4 @@
-"""Tables with pictures, as a notebook shows them."""
+"""A data frame of samples that a notebook shows with their pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_CHARACTERS = 240
 
 
 class Samples(pd.DataFrame):
-    """A data frame that a notebook shows with its pictures: its first 30 rows, pictures small, all text escaped."""
+    """A data frame of samples; a notebook shows its first 30 rows, with small pictures and all text escaped."""
 
     @property
     def _constructor(self) -> type[Samples]:
@@ -43,7 +43,7 @@ def _cell(value: Any) -> str:
 
 
 def thumbnail(picture: Image.Image) -> str:
-    """A picture inside a page, at most 112 pixels wide and high."""
+    """A picture as an HTML element, at most 112 pixels wide and high."""
     small = picture.convert("RGB")
     small.thumbnail((_SIDE, _SIDE))
     out = io.BytesIO()

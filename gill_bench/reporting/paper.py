@@ -1,4 +1,4 @@
-"""The paper's numbers of one table."""
+"""Finds the paper's numbers for the cells of one table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Paper:
 
     Args:
         card: The layout.
-        published: All numbers of the paper, or None: no number is found then.
+        published: All numbers of the paper; with None, no cell has a number.
     """
 
     def __init__(self, card: ReportCard, published: PublishedCard | None) -> None:
@@ -24,24 +24,24 @@ class Paper:
         }
 
     def find(self, row: ReportRow, column: ReportColumn) -> PublishedNumber | None:
-        """The number of a cell as it is listed, or None."""
+        """The paper's number for a cell as its card lists it; None if the paper has none."""
         return self._numbers.get((row.published, column.published or row.published_column, column.published_metric))
 
     def number(self, row: ReportRow, column: ReportColumn) -> Published | None:
-        """The number of a cell in the column's unit, or None."""
-        found = self.find(row, column)
-        if found is None:
+        """The paper's number for a cell in the column's unit; None if the paper has none."""
+        listed = self.find(row, column)
+        if listed is None:
             return None
         units = {("fraction", True): ("percent", 2), ("percent", False): ("fraction", -2)}
-        unit, places = units.get((found.unit, column.percent), (found.unit, 0))
-        std = None if found.std is None else shifted(found.std, places)
-        return Published(shifted(found.value, places), std, unit, found.source, found.note)
+        unit, places = units.get((listed.unit, column.percent), (listed.unit, 0))
+        std = None if listed.std is None else shifted(listed.std, places)
+        return Published(shifted(listed.value, places), std, unit, listed.source, listed.note)
 
     def directions(self) -> list[bool | None]:
-        """Per column, which way its metric points; None where the paper has no number."""
-        found = []
+        """For each column, the paper's `higher_is_better` of its metric; None if the paper has no number."""
+        directions = []
         for column in self._card.columns:
             numbers = (self.find(row, column) for row in self._card.rows)
             known = (number.higher_is_better for number in numbers if number)
-            found.append(next((direction for direction in known if direction is not None), None))
-        return found
+            directions.append(next((direction for direction in known if direction is not None), None))
+        return directions

@@ -1,4 +1,4 @@
-"""The layout of a task that no report card lays out: every model, every context, every metric."""
+"""The layout of a task that no report card shows: every model, every context, every metric."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gill_bench.rundir.rows import Row
 
 
 def plain_layout(task: str, rows: Sequence[Row]) -> ReportCard:
-    """A layout with one column for each metric and context of a task, in the order of the rows."""
-    places = dict.fromkeys((base_name(row.metric), row.context) for row in rows if row.task == task)
+    """A layout with one column for each metric and context of a task, sorted by their names."""
+    pairs = dict.fromkeys((base_name(row.metric), row.context) for row in rows if row.task == task)
     columns = [
         ReportColumn(task=task, context=context, metric=metric, group=metric, title=context)
-        for metric, context in sorted(places)
+        for metric, context in sorted(pairs)
     ]
     return ReportCard(
         schema=1,

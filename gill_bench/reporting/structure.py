@@ -1,6 +1,6 @@
-"""A table as data: what is in every cell and why a cell is empty, without any format.
+"""A table as data, without any format: the content of every cell, and why a cell is empty.
 
-All renderers read this structure, so that a number cannot differ between two formats.
+All formats render this structure, so that a number cannot differ between two formats.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Published:
     """The paper's number for a cell.
 
     Attributes:
-        value: As printed in the paper; as percent where the column is in percent.
-        std: The figure after the paper's plus-minus sign, of unstated kind.
-        unit: Such as `fraction` or `percent`.
-        source: Where in the paper it stands.
-        note: What must be known to read it.
+        value: The number as printed in the paper; as percent where the column is in percent.
+        std: The number after the paper's plus-minus sign, whose kind the paper does not state.
+        unit: The unit, such as `fraction` or `percent`.
+        source: The table or section of the paper that has the number.
+        note: What a reader must know about the number, or "".
     """
 
     value: float
@@ -61,12 +61,13 @@ class TableCell:
         rows: The results behind the cell, by seed.
         mean: Mean over the seeds, in full precision and the column's unit.
         std: Sample standard deviation over the seeds; None for one seed.
-        gaps: Why the cell is incomplete; empty if it is complete.
-        best: The best of its column at the printed digits.
-        published: The paper's number, when the table is compared with the paper.
-        asks: What the model is asked for; None where no card tells.
-        interval: Of the mean, at 95 %, in the column's unit; None where it was not asked for, or nothing tells.
-        comparable: With the paper: neither stand-ins nor a part of the data are behind it.
+        gaps: The reasons why the cell is incomplete; empty if the cell is complete.
+        best: Whether the cell is the best of its column at the printed digits.
+        published: The paper's number, if the table is compared with the paper.
+        asks: The kind of output that the model is asked for; None where no card says it.
+        interval: The 95 % interval of the mean, in the column's unit; None where it was not computed or is unknown.
+        comparable: Whether the number may be compared with the paper: it was made without stand-in backbones, with all
+            of the data, and without a warning about the run.
     """
 
     status: Status
@@ -87,67 +88,67 @@ class TableCell:
 
     @property
     def n_expected(self) -> int:
-        """Samples asked for: examples times seeds, as all counts of a cell."""
+        """Number of samples that were requested: examples times seeds, as in all counts of a cell."""
         return sum(row.n_expected for row in self.rows)
 
     @property
     def n_scored(self) -> int:
-        """Samples in the mean."""
+        """Number of samples in the mean."""
         return sum(row.n_scored for row in self.rows)
 
     @property
     def n_examples(self) -> tuple[int, ...]:
-        """Examples in the mean, by seed."""
+        """Number of examples in the mean, for each seed."""
         return tuple(row.n_scored for row in self.rows if row.value is not None)
 
     @property
     def depends_on_seed(self) -> bool:
-        """Whether another seed can give another number: greedy text, a search and a measured time have none."""
+        """Whether another seed can give another number; it cannot for greedy text, a search or a measured time."""
         return self.asks in ("images", "features", None)
 
     @property
     def signature(self) -> str:
-        """Of its numbers; "" if there are none."""
+        """The signature of the cell's numbers; "" if there are none."""
         return self.rows[0].signature if self.rows else ""
 
     @property
     def model_signature(self) -> str:
-        """How the model was run; "" if it was not."""
+        """The text that says how the model was run; "" if it was not run."""
         return self.rows[0].model_signature if self.rows else ""
 
     @property
     def n_missing(self) -> int:
-        """Samples left out because data is missing or unreadable."""
+        """Number of samples left out because data is missing or unreadable."""
         return sum(row.n_missing for row in self.rows)
 
     @property
     def n_failed(self) -> int:
-        """Samples on which the model raised, or that could not be scored."""
+        """Number of samples on which the model raised, or that could not be scored."""
         return sum(row.n_failed for row in self.rows)
 
     @property
     def n_refused(self) -> int:
-        """Samples that the model declined by policy."""
+        """Number of samples that the model declined by policy."""
         return sum(row.n_refused for row in self.rows)
 
     @property
     def n_not_made(self) -> int:
-        """Samples that nobody asked the model for yet."""
+        """Number of samples that the model was not asked for yet."""
         return sum(row.n_not_made for row in self.rows)
 
     @property
     def n_truncated(self) -> int:
-        """Scored samples whose prompt the model had to cut."""
+        """Number of scored samples whose prompt the model had to cut."""
         return sum(row.n_truncated for row in self.rows)
 
     @property
     def n_flagged(self) -> int:
-        """Scored samples whose picture the safety checker blackened."""
+        """Number of scored samples whose picture the safety checker blackened."""
         return sum(row.n_flagged for row in self.rows)
 
     @property
     def difference(self) -> float | None:
-        """Ours minus the paper's, in the column's unit."""
+        """Our mean minus the paper's number, in the column's unit; None without either."""
         if self.mean is None or self.published is None:
             return None
         return self.mean - self.published.value
@@ -162,21 +163,21 @@ class TableCell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One metric, in one context or in that of each line.
+    """One column: a metric, in one context or in the context of each line.
 
     Attributes:
         task: Name of the task card.
         context: Canonical name of the context; "" where lines differ in it.
-        metric: As in the rows: with a stand-in backbone, its name in brackets.
+        metric: The metric's name as in the rows, with the name of a stand-in backbone in brackets.
         title: The heading of this column.
         group: The heading over this column and its neighbours, or "".
         variant: The stand-in backbone, such as `mini`, or "".
-        higher_is_better: Which way the metric points; None if neither rows nor paper say so.
-        digits: Decimals that are printed.
-        percent: Numbers are in percent.
-        signatures: By context, of all numbers of the column in it.
-        x: Where it lies on the axis of the table's figure; None for a column that is not drawn.
-        series: Which curve of a model it belongs to.
+        higher_is_better: Whether higher values are better; None if neither the rows nor the paper say so.
+        digits: The number of decimals that are printed.
+        percent: Whether numbers are in percent.
+        signatures: By context, the signature of the column's numbers in this context.
+        x: The column's position on the axis of the table's figure; None if the column is not drawn.
+        series: The name of the curve, among those of a model, that the column belongs to.
     """
 
     task: str
@@ -194,22 +195,22 @@ class Column:
 
     @property
     def signature(self) -> str:
-        """The one of all numbers; "" if there are none, or contexts differ in it."""
-        found = set(self.signatures.values())
-        return found.pop() if len(found) == 1 else ""
+        """The signature of all numbers; "" if there are none, or contexts have different signatures."""
+        signatures = set(self.signatures.values())
+        return signatures.pop() if len(signatures) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One model.
+    """One line of a table: a model, in one context if columns name none.
 
     Attributes:
-        model: Name of the model card.
-        title: What the table calls it.
-        cells: Aligned with the columns.
-        published_only: The model was not run; the line shows what the paper says.
-        context: Of its numbers in columns without one.
-        added: The layout does not list the model.
+        model: The name of the model card.
+        title: The name of the model in the table.
+        cells: The cells, aligned with the columns.
+        published_only: Whether the model was not run, so that the line shows the paper's numbers alone.
+        context: The context of the line's numbers in columns that name no context.
+        added: Whether the layout does not list the model.
     """
 
     model: str
@@ -222,7 +223,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """What the two axes of a figure show."""
+    """The titles of the two axes of a figure."""
 
     x: str
     y: str
@@ -234,14 +235,14 @@ class Table:
 
     Attributes:
         name: Name of the report card.
-        title: Such as `Table 1`.
-        caption: What the table is about.
-        columns: In order; neighbours with the same heading form a group.
-        lines: The models, in order.
-        compared: The paper's numbers are shown beside ours.
-        warnings: The notes of the run, which every rendering must carry.
-        notes: Sentences that make the numbers readable: counts, seeds, gaps, signatures, sources.
-        figure: For a table that can be drawn (`gill_bench.reporting.figure`).
+        title: The title, such as `Table 1`.
+        caption: The subject of the table.
+        columns: The columns in order; neighbours with the same group heading form a group.
+        lines: The lines in order.
+        compared: Whether the paper's numbers are shown beside ours.
+        warnings: The notes of the run, which every format must show.
+        notes: Sentences about the numbers: counts, seeds, gaps, signatures, sources.
+        figure: The titles of the axes, for a table that can be drawn (`gill_bench.reporting.figure`); else None.
     """
 
     name: str

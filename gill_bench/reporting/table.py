@@ -1,4 +1,4 @@
-"""From rows to a table that mirrors the paper's: which models, which cells, which is best, what the paper says."""
+"""Builds a table as a report card lays it out: its lines, its cells, the best cells, and the paper's numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gill_bench.statistics.bootstrap import spread
 from gill_bench.statistics.mean_interval import MeanInterval
 
 Intervals = Callable[[Sequence[Row]], MeanInterval | None]
-"""The interval of the mean of a cell's rows, in their unit (`gill_bench.analysis.intervals.StoredIntervals`)."""
+"""Computes the interval of the mean of a cell's rows (`gill_bench.analysis.intervals.StoredIntervals`)."""
 
 
 def build_table(
@@ -33,8 +33,8 @@ def build_table(
 ) -> Table:
     """Lay out results as a report card says.
 
-    Models in the results that the layout does not list are added below it. Models without any number are left out,
-    unless the paper's numbers are asked for and it has some.
+    Models in the results that the layout does not list are added below its own. Models without any number are left out,
+    unless the table shows the paper's numbers and the paper has some for them.
 
     Args:
         card: The layout.
@@ -42,7 +42,7 @@ def build_table(
         cards: Where model and task cards are found; a model without a card is shown by its name.
         published: The paper's numbers, to compare with; None leaves them out.
         elsewhere: Models that are not added below the layout's, since another table lists them.
-        intervals: Gives each mean its interval; None leaves them out.
+        intervals: Computes the interval of each mean; None leaves intervals out.
 
     Raises:
         InputError: Numbers that are not comparable would share a column, a value is not finite, or the layout names
@@ -62,15 +62,15 @@ def build_table(
         cells = []
         for layout, rows, column in zip(card.columns, rows_of, columns, strict=True):
             context = layout.context or spec.context
-            own = sorted(
+            cell_rows = sorted(
                 (row for row in rows if (row.model, row.context) == (spec.model, context)), key=lambda row: row.seed
             )
             asks = _asks(layout, spec, cards)
-            if own:
-                cell = _cell(own, seeds[_seeds_shared_by(own[0], cards)], layout.percent, intervals)
+            if cell_rows:
+                cell = _cell(cell_rows, seeds[_seeds_shared_by(cell_rows[0], cards)], layout.percent, intervals)
             else:
                 cell = TableCell(_why_empty(spec.model, layout.task, context, asks, results.rows, cards))
-            whole = all(row.n_expected == row.n_available for row in own)
+            whole = all(row.n_expected == row.n_available for row in cell_rows)
             comparable = whole and not column.variant and not results.notes
             cells.append(replace(cell, asks=asks, published=paper.number(spec, layout), comparable=comparable))
         was_run = any(cell.rows for cell in cells)
@@ -94,7 +94,7 @@ def build_table(
 def _line_specs(
     card: ReportCard, rows_of: Sequence[Sequence[Row]], cards: Cards, elsewhere: Collection[str]
 ) -> list[ReportRow]:
-    """The layout's lines, then all other models that have a number in the table, by name and context."""
+    """The layout's lines, then lines for all other models with a number in the table, by name and context."""
     asks = {row.context: row.asks for row in card.rows}
     left_out = {*elsewhere, *(row.model for row in card.rows)}
     contexts: dict[str, set[str]] = {}
@@ -111,23 +111,23 @@ def _line_specs(
             title = f"{title} ({name})"
         titles.add(title)
         for context in sorted(contexts[name]) or [""]:
-            own = f"{title}, {context}" if len(contexts[name]) > 1 else title
-            specs.append(ReportRow(model=name, title=own, context=context, asks=asks.get(context)))
+            line_title = f"{title}, {context}" if len(contexts[name]) > 1 else title
+            specs.append(ReportRow(model=name, title=line_title, context=context, asks=asks.get(context)))
     return specs
 
 
 def _asks(column: ReportColumn, row: ReportRow, cards: Cards) -> OutputKind | None:
-    """What a cell's context asks a model for, or None: results may be of a task without a card here."""
-    own = column.asks if column.context else row.asks
-    if own is not None or column.task not in cards.files["task"]:
-        return own
+    """The kind of output that a cell's context asks for; None if unknown, since the task has no card here."""
+    asks = column.asks if column.context else row.asks
+    if asks is not None or column.task not in cards.files["task"]:
+        return asks
     return ASKED_BY_DEFAULT[cards.task(column.task).capability]
 
 
 def _seeds_shared_by(row: Row, cards: Cards) -> tuple[str, str]:
-    """The task and, where pictures are not all that it asks for, the context whose cells all have the same seeds.
+    """The task, and the context unless the task asks for pictures alone, whose cells should all have the same seeds.
 
-    A context in which nothing depends on a seed has one, whatever the others of its task have.
+    A context in which no output depends on a seed has one seed, however many the other contexts of its task have.
     """
     known = row.task in cards.files["task"]
     pictures = not known or cards.task(row.task).capability == "image-generator"
@@ -135,7 +135,7 @@ def _seeds_shared_by(row: Row, cards: Cards) -> tuple[str, str]:
 
 
 def _model_card(name: str, cards: Cards) -> ModelCard | None:
-    """The card of a model, or None: results may come from a machine with other cards."""
+    """The card of a model; None if there is none here, since results may come from a machine with other cards."""
     return cards.model(name) if name in cards.files["model"] else None
 
 
@@ -152,7 +152,7 @@ def _cell(rows: Sequence[Row], all_seeds: set[int], percent: bool, intervals: In
 
 
 def _gaps(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:
-    """Why the rows of a cell are not all that others have."""
+    """The reasons why a cell is incomplete: seeds that other cells have, and examples without a score."""
     gaps = []
     absent = sorted(all_seeds - {row.seed for row in rows if row.value is not None})
     if absent:
@@ -167,34 +167,34 @@ def _gaps(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:
 def _why_empty(
     name: str, task: str, context: str, asks: OutputKind | None, rows: Sequence[Row], cards: Cards
 ) -> Literal["undefined", "impossible", "not-run"]:
-    """Tell what the model cannot do, known from its card, from what has no such number and what was just not run."""
-    asked = {row.model for row in rows if (row.task, row.context) == (task, context)}
-    if name in asked:
+    """Why a cell is empty: the model's card rules it out, the run has no such number, or the model was not run."""
+    models_run = {row.model for row in rows if (row.task, row.context) == (task, context)}
+    if name in models_run:
         return "undefined"
     model = _model_card(name, cards)
     if model is None:
         return "not-run"
     needed = CAPABILITY_OF[asks] if asks else None
-    asked_as = [capability for capability in model.capabilities if needed in (None, capability)]
-    if context.endswith(("-image", "-images")) and not any("image" in model.reads(one) for one in asked_as):
+    usable = [capability for capability in model.capabilities if needed in (None, capability)]
+    if context.endswith(("-image", "-images")) and not any("image" in model.reads(capability) for capability in usable):
         return "impossible"
-    others = [card for card in (_model_card(other, cards) for other in asked) if card is not None]
-    # A model that was run without the capability shows that the context asks for something else than the layout says.
+    others = [card for card in (_model_card(other, cards) for other in models_run) if card is not None]
+    # If a model without the capability was run, the context asks for something else than the layout says.
     certain = needed is not None and all(needed in other.capabilities for other in others)
     return "impossible" if certain and needed not in model.capabilities else "not-run"
 
 
 def _mark_best(columns: Sequence[Column], lines: Sequence[Line]) -> tuple[Line, ...]:
-    """Mark the best cells of each column: of at least two complete ones that are scored on equally many samples."""
+    """Mark the best cells of each column that has at least two complete cells, all scored on equally many samples."""
     best: set[tuple[int, int]] = set()
-    for at, column in enumerate(columns):
-        cells = [(index, line.cells[at]) for index, line in enumerate(lines)]
+    for number_of_column, column in enumerate(columns):
+        cells = [(index, line.cells[number_of_column]) for index, line in enumerate(lines)]
         complete = [(index, cell) for index, cell in cells if cell.mean is not None and not cell.gaps]
         if len(complete) < 2 or len({n for _, cell in complete for n in cell.n_examples}) > 1:
             continue
         printed = {index: float(number(cell.mean, column.digits)) for index, cell in complete if cell.mean is not None}
         top = max(printed.values()) if column.higher_is_better else min(printed.values())
-        best.update((index, at) for index, value in printed.items() if value == top)
+        best.update((index, number_of_column) for index, value in printed.items() if value == top)
     return tuple(
         replace(line, cells=tuple(replace(cell, best=(index, at) in best) for at, cell in enumerate(line.cells)))
         for index, line in enumerate(lines)

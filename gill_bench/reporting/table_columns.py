@@ -1,4 +1,4 @@
-"""From layout columns and rows to table columns: which rows belong to a column, and that they may share it."""
+"""The columns of a table, made from a layout: which rows each column shows, and whether they may share it."""
 
 from __future__ import annotations
 
@@ -32,28 +32,29 @@ def variant_of(metric: str) -> str:
 
 
 def belongs(row: Row, column: ReportColumn, card: ReportCard) -> bool:
-    """Whether a row of results is of a layout's column.
+    """Whether a column of a layout shows a row of results.
 
-    The metric is the column's, or one of its variants unless the layout names one. Where the layout's rows name the
-    context, a model that it lists counts in those listed with it, any other model in all that it lists.
+    The row's metric is the column's; if the layout names no stand-in backbone, the metric may have any. If the column
+    names no context, the layout's rows do: a model that the layout lists is shown in the contexts listed for it, any
+    other model in all contexts that the layout lists.
     """
     if row.task != column.task or column.metric not in (row.metric, base_name(row.metric)):
         return False
     if column.context:
         return row.context == column.context
-    own = {spec.context for spec in card.rows if spec.model == row.model}
-    return row.context in (own or {spec.context for spec in card.rows})
+    listed = {spec.context for spec in card.rows if spec.model == row.model}
+    return row.context in (listed or {spec.context for spec in card.rows})
 
 
 def build_columns(
     card: ReportCard, rows: Sequence[Row], directions: Sequence[bool | None]
 ) -> tuple[list[Column], list[list[Row]]]:
-    """Return the table's columns and the rows of each.
+    """Build the columns of a table, and find the rows of each column.
 
     Args:
         card: The layout.
-        rows: All rows.
-        directions: Per layout column, what the paper says of `higher_is_better`, for columns without rows.
+        rows: All rows of results.
+        directions: For each column of the layout, the paper's `higher_is_better`, used where a column has no rows.
 
     Raises:
         InputError: Numbers that are not comparable would share a column, or neither a column nor a row of the layout
@@ -71,9 +72,11 @@ def build_columns(
         _check_same_kind(" ".join((f"{card.name}, column", spec.task, spec.context, spec.metric)), members)
     columns = []
     for spec, members, direction in zip(card.columns, rows_of, directions, strict=True):
-        # An empty column is headed like its sisters in other contexts, so that a group does not fall apart.
-        sisters = [row for row in rows if row.task == spec.task and spec.metric in (row.metric, base_name(row.metric))]
-        known = members or sisters
+        # An empty column is headed like the columns of its metric in other contexts, so that a group stays together.
+        same_metric = [
+            row for row in rows if row.task == spec.task and spec.metric in (row.metric, base_name(row.metric))
+        ]
+        known = members or same_metric
         metric = known[0].metric if known else spec.metric
         columns.append(
             Column(
@@ -95,10 +98,10 @@ def build_columns(
 
 
 def axes_of(card: ReportCard) -> Axes | None:
-    """What the axes of a layout's figure show; None of a layout that is a table only.
+    """The titles of the axes of a layout's figure; None if the layout is a table only.
 
     Raises:
-        InputError: Its columns cannot be drawn together.
+        InputError: The layout's columns cannot be drawn together.
     """
     if card.figure is None:
         return None
@@ -108,8 +111,8 @@ def axes_of(card: ReportCard) -> Axes | None:
     if len({(column.metric, column.percent) for column in drawn}) > 1:
         metrics = ", ".join(dict.fromkeys(column.metric for column in drawn))
         raise InputError(f"{card.name}: columns of different metrics or units have an x ({metrics}); a figure has one")
-    places = Counter((column.series, column.x) for column in drawn)
-    twice = next((place for place, count in places.items() if count > 1), None)
+    points = Counter((column.series, column.x) for column in drawn)
+    twice = next((point for point, count in points.items() if count > 1), None)
     if twice is not None:
         raise InputError(
             f"{card.name}: two columns of series {twice[0]!r} have x = {twice[1]:g}; give one another series"
@@ -118,7 +121,7 @@ def axes_of(card: ReportCard) -> Axes | None:
 
 
 def _headed_like_its_group(column: Column, columns: Sequence[Column]) -> Column:
-    """A column of which neither rows nor paper tell the direction points as its group does, if that is of one mind."""
+    """The column; if its metric's direction is unknown, with its group's, when all columns of the group agree."""
     known = {other.higher_is_better for other in columns if other.group == column.group} - {None}
     if not column.group or column.higher_is_better is not None or len(known) != 1:
         return column
@@ -129,7 +132,7 @@ def check_models(name: str, rows: Sequence[Row]) -> None:
     """Refuse a table in which one model was run in two ways for one task; tasks may differ in their sampling.
 
     Raises:
-        InputError: Names the model and the fields that differ.
+        InputError: A model has two signatures in one task; the message names the fields that differ.
     """
     first: dict[tuple[str, str], Row] = {}
     for row in rows:
@@ -152,11 +155,11 @@ def _check_same_kind(where: str, rows: Sequence[Row]) -> None:
                 f"{where}: {first.metric} (of {_who(first)}) and {row.metric} (of {_who(row)}) cannot share a column;"
                 " score one of them again with the other's weights, or report the runs separately"
             )
-        sister = first_in[row.context]
-        if row.signature != sister.signature:
-            differences = describe_differences(sister.signature, row.signature)
+        other = first_in[row.context]
+        if row.signature != other.signature:
+            differences = describe_differences(other.signature, row.signature)
             raise InputError(
-                f"{where}: {_who(sister)} and {_who(row)} have different signatures and cannot share a column:"
+                f"{where}: {_who(other)} and {_who(row)} have different signatures and cannot share a column:"
                 f" {differences}; run or score them the same way, or report them separately"
             )
         if row.higher_is_better != first.higher_is_better:
@@ -168,14 +171,14 @@ def _who(row: Row) -> str:
 
 
 def describe(rows: Iterable[Row]) -> str:
-    """What a run has, for messages: its tasks, contexts, metrics and models."""
-    kept = list(rows)
-    if not kept:
+    """The tasks, contexts, metrics and models of rows, in words for messages."""
+    listed = list(rows)
+    if not listed:
         return "no rows at all"
     kinds = {
-        "tasks": {row.task for row in kept},
-        "contexts": {row.context for row in kept},
-        "metrics": {row.metric for row in kept},
-        "models": {row.model for row in kept},
+        "tasks": {row.task for row in listed},
+        "contexts": {row.context for row in listed},
+        "metrics": {row.metric for row in listed},
+        "models": {row.model for row in listed},
     }
     return "; ".join(f"{kind} {', '.join(sorted(names))}" for kind, names in kinds.items())

@@ -1,7 +1,7 @@
-"""A table for people at a terminal: means aligned, groups side by side or, where it is narrow, below one another.
+"""A table for a terminal: means are aligned; groups of columns stand side by side, or, if narrow, below one another.
 
-Laid out here rather than by `rich.table`, which has no headings over several columns and cuts numbers that do not fit.
-A number is never cut: a column wider than the terminal overflows. It all reads without colour too: the best has a star.
+This module lays the table out itself, since `rich.table` has no headings over several columns and cuts numbers that do
+not fit. Here a column wider than the terminal overflows. The best cell has a star, so that colour is not needed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NARROWEST_TITLE = 12
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column's texts, all padded to `width`."""
+    """The texts of one column, all padded to `width`."""
 
     titles: tuple[str, ...]
     cells: tuple[str, ...]
@@ -59,7 +59,7 @@ def render_terminal(table: Table, width: int, color: bool) -> str:
     Args:
         table: The table.
         width: Columns of the terminal.
-        color: Use bold and dim (ANSI escapes).
+        color: Whether to use bold and dim (ANSI escapes).
     """
     from rich.console import Console
     from rich.text import Text
@@ -83,19 +83,19 @@ def render_terminal(table: Table, width: int, color: bool) -> str:
 
 def _groups(table: Table, lines: list[PrintedLine]) -> list[_Group]:
     columns = []
-    for at, column in enumerate(table.columns):
-        cells = [line.cells[at] for line in lines]
+    for number, column in enumerate(table.columns):
+        cells = [line.cells[number] for line in lines]
         columns.append(_column(heading(column)[1], cells))
-    found = []
+    table_groups = []
     start = 0
     for upper, count in groups(table):
-        found.append(_Group(upper, tuple(columns[start : start + count])))
+        table_groups.append(_Group(upper, tuple(columns[start : start + count])))
         start += count
-    return found
+    return table_groups
 
 
 def _column(title: str, cells: list[PrintedCell]) -> _Column:
-    """Align the means at their right end, and what follows them at its left; intervals stand by themselves."""
+    """A column whose means end at the same position; deviations follow them, and intervals are not split."""
     halves = [("", "", cell.text) if cell.text.startswith("[") else cell.text.partition(" ") for cell in cells]
     mean_width = max((_length(mean) for mean, _, _ in halves), default=0)
     texts = []
@@ -114,7 +114,7 @@ def _column(title: str, cells: list[PrintedCell]) -> _Column:
 
 
 def _blocks(parts: list[_Group], width: int) -> list[list[_Group]]:
-    """Pack groups side by side while they fit; a group that does not fit alone falls into parts that do."""
+    """Pack groups side by side while they fit; a group wider than the terminal is split into parts that fit."""
     units = [unit for group in parts for unit in ([group] if group.width <= width else _parts(group, width))]
     blocks: list[list[_Group]] = []
     for unit in units:
@@ -127,15 +127,15 @@ def _blocks(parts: list[_Group], width: int) -> list[list[_Group]]:
 
 
 def _parts(group: _Group, width: int) -> list[_Group]:
-    """A group as several with its heading, each with as many columns as fit, one at least."""
-    found: list[_Group] = []
+    """A group split into several with the same heading, each with as many columns as fit, at least one."""
+    parts: list[_Group] = []
     for column in group.columns:
-        wider = _Group(group.heading, (*found[-1].columns, column)) if found else None
+        wider = _Group(group.heading, (*parts[-1].columns, column)) if parts else None
         if wider is not None and wider.width <= width:
-            found[-1] = wider
+            parts[-1] = wider
         else:
-            found.append(_Group(group.heading, (column,)))
-    return found
+            parts.append(_Group(group.heading, (column,)))
+    return parts
 
 
 def _block(block: list[_Group], lines: list[PrintedLine], labels: list[list[str]], label_width: int) -> list[Text]:
@@ -144,37 +144,41 @@ def _block(block: list[_Group], lines: list[PrintedLine], labels: list[list[str]
 
     margin = " " * (label_width + GAP)
     between = " " * GROUP_GAP
-    found = []
+    rows = []
     if any(group.heading for group in block):
-        found.append(Text(margin + between.join(_centered(group.heading, group.width) for group in block)))
+        rows.append(Text(margin + between.join(_centered(group.heading, group.width) for group in block)))
         rules = between.join(("─" if group.heading else " ") * group.width for group in block)
-        found.append(Text(margin + rules, style="dim"))
+        rows.append(Text(margin + rules, style="dim"))
     height = max(len(column.titles) for group in block for column in group.columns)
-    for at in range(height):
+    for line_number in range(height):
         # Titles of fewer lines stand at the bottom, next to their numbers.
-        found.append(_row(Text(margin), block, [_from_bottom(column, at, height) for column in _columns_of(block)]))
+        rows.append(
+            _row(Text(margin), block, [_from_bottom(column, line_number, height) for column in _columns_of(block)])
+        )
     total = sum(group.width for group in block) + GROUP_GAP * (len(block) - 1)
-    found.append(Text("─" * (label_width + GAP + total), style="dim"))
-    for at, (line, label) in enumerate(zip(lines, labels, strict=True)):
-        cells = [Text(column.cells[at], style="bold" if column.best[at] else "") for column in _columns_of(block)]
+    rows.append(Text("─" * (label_width + GAP + total), style="dim"))
+    for number, (line, label) in enumerate(zip(lines, labels, strict=True)):
+        cells = [
+            Text(column.cells[number], style="bold" if column.best[number] else "") for column in _columns_of(block)
+        ]
         first = Text(_fit(label[0], label_width + GAP), style="" if line.kind == "ours" else "dim")
-        found += [_row(first, block, cells), *map(Text, label[1:])]
-    return found
+        rows += [_row(first, block, cells), *map(Text, label[1:])]
+    return rows
 
 
 def _columns_of(block: list[_Group]) -> list[_Column]:
     return [column for group in block for column in group.columns]
 
 
-def _from_bottom(column: _Column, at: int, height: int) -> Text:
+def _from_bottom(column: _Column, line_number: int, height: int) -> Text:
     from rich.text import Text
 
-    index = at - (height - len(column.titles))
+    index = line_number - (height - len(column.titles))
     return Text(column.titles[index] if index >= 0 else " " * column.width)
 
 
 def _row(start: Text, block: list[_Group], cells: list[Text]) -> Text:
-    """One line of a block: cells of a group close together, groups further apart."""
+    """One line of a block: the cells of a group stand close together, groups further apart."""
     rest = iter(cells)
     for index, group in enumerate(block):
         used = 0
@@ -187,18 +191,18 @@ def _row(start: Text, block: list[_Group], cells: list[Text]) -> Text:
 
 
 def _labels(lines: list[PrintedLine], width: int) -> list[list[str]]:
-    """The first column, long names on several lines; what belongs to the model above is indented."""
-    found = []
+    """The first column: long names take several lines, and lines that belong to the model above are indented."""
+    labels = []
     for line in lines:
         mark = f" {line.mark}" if line.mark else ""
         subordinate = line.kind != "ours" and not line.mark
         wrapped = textwrap.wrap(line.label + mark, width, break_long_words=False) or [""]
-        found.append([f"  {part}" if subordinate else part for part in wrapped])
-    return found
+        labels.append([f"  {part}" if subordinate else part for part in wrapped])
+    return labels
 
 
 def _length(text: str) -> int:
-    """Width in columns: some characters of model names take two."""
+    """The width of a text in columns of the terminal; some characters take two."""
     from rich.cells import cell_len
 
     return cell_len(text)
@@ -214,5 +218,5 @@ def _centered(text: str, width: int) -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Lines of a sentence; signatures are not broken, so that they can be copied."""
+    """A sentence split into lines; signatures stay whole, so that they can be copied."""
     return textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False)

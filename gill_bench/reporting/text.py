@@ -1,8 +1,8 @@
-"""Numbers and marks as printed: the one place that rounds, so that all formats print the same digits.
+"""Numbers and marks as printed: only this module rounds, so that all formats print the same digits.
 
 A standard deviation is printed with one digit more than its mean, as in the paper ("0.612 ± 0.0011"): over seeds it is
-often smaller than the last digit of the mean. What would still show only zeros is printed as "<0.0001". The paper's own
-numbers keep every digit they were printed with.
+often smaller than the last digit of the mean. A deviation that would still show only zeros is printed as "<0.0001". The
+paper's own numbers keep every digit they were printed with.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class PrintedCell:
     """One cell as printed.
 
     Attributes:
-        text: Number, symbol or nothing, without marks.
-        best: To be set in bold.
+        text: A number, a symbol or nothing, without marks.
+        best: Whether the text is set in bold.
         mark: The sign of an incomplete cell, or "".
     """
 
@@ -38,9 +38,13 @@ class PrintedCell:
 
 @dataclass(frozen=True, slots=True)
 class PrintedLine:
-    """One line as printed.
+    """One line as printed; a model that is compared with the paper has up to four.
 
-    A model that is compared with the paper has up to four: ours, its interval, the paper's, the difference.
+    Attributes:
+        kind: Our numbers, their intervals, the paper's numbers, or the differences.
+        label: The text of the first column.
+        cells: The cells, aligned with the columns.
+        mark: The sign of a line with the paper's numbers alone, or "".
     """
 
     kind: Literal["ours", "interval", "paper", "difference"]
@@ -102,7 +106,7 @@ def interval(cell: TableCell, digits: int) -> str:
 
 
 def heading(column: Column) -> tuple[str, str]:
-    """Group heading and column heading; the variant, the unit and the arrow stand in the upper one that there is."""
+    """Group heading and column heading; the upper one that is not empty has the variant, the unit and the arrow."""
     arrow = ARROWS[column.higher_is_better]
     upper = (column.group or column.title) + (f"[{column.variant}]" if column.variant else "")
     marked = upper + (" (%)" if column.percent else "") + (f" {arrow}" if arrow else "")
@@ -110,7 +114,7 @@ def heading(column: Column) -> tuple[str, str]:
 
 
 def stacked(title: str, width: int) -> list[str]:
-    """A heading on as few lines as fit, all about equally long.
+    """A heading split into as few lines as fit, all about equally long.
 
     >>> stacked("5 captions, 4 images", 14)
     ['5 captions,', '4 images']
@@ -125,15 +129,15 @@ def stacked(title: str, width: int) -> list[str]:
 
 
 def groups(table: Table) -> list[tuple[str, int]]:
-    """Group headings with the number of columns under each; "" where there is none."""
-    found: list[tuple[str, int]] = []
+    """Group headings with the number of columns under each; "" for columns without a group."""
+    spans: list[tuple[str, int]] = []
     for column in table.columns:
         upper = heading(column)[0]
-        if found and found[-1][0] == upper:
-            found[-1] = (upper, found[-1][1] + 1)
+        if spans and spans[-1][0] == upper:
+            spans[-1] = (upper, spans[-1][1] + 1)
         else:
-            found.append((upper, 1))
-    return found
+            spans.append((upper, 1))
+    return spans
 
 
 def printed_cell(cell: TableCell, column: Column) -> PrintedCell:
@@ -166,16 +170,16 @@ def _change(cell: TableCell, digits: int) -> tuple[str, ...]:
 
 
 def title_of(table: Table) -> str:
-    """Title and caption as sentences."""
+    """Title and caption of a table as sentences."""
     return f"{table.title}. {table.caption.rstrip('.')}."
 
 
 def legend(table: Table, best: str) -> list[str]:
-    """Explain the marks that occur.
+    """Sentences that explain the marks of a table.
 
     Args:
         table: The table.
-        best: How the format shows the best cell, such as "Bold".
+        best: The word for how the format shows the best cell, such as "Bold".
     """
     cells = [cell for line in table.lines if not line.published_only for cell in line.cells]
     states = {cell.status for cell in cells}

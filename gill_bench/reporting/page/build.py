@@ -1,4 +1,4 @@
-"""Writing a page: data files first, the pages that name them last."""
+"""Writes a page: first the data files, last the pages that name them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from gill_bench import __version__
 from gill_bench.analysis.gallery_records import Gallery, ModelTest, RunRecord
-from gill_bench.cards.find import builtin_folder
+from gill_bench.cards.find import ModelCard, builtin_folder
 from gill_bench.progress import bars
-from gill_bench.reporting import render
+from gill_bench.reporting import FIGURE_FORMATS, render
 from gill_bench.reporting.page.folder import PageFolder, Shelf
 from gill_bench.reporting.page.galleries import GalleryPage, write_galleries
 from gill_bench.reporting.page.provenance import GILL, own_citation, view_run
@@ -30,32 +30,33 @@ class PageContent:
     """Everything that a page shows.
 
     Attributes:
-        tables: With the paper's numbers, if it is to show them.
-        galleries: Those of a task one after another; may be made while they are read.
-        tests: Of pairs of models.
-        runs: Where the numbers come from.
-        titles: What models are called, by name.
-        to_paste: The tables as they are to be pasted elsewhere, if not as `tables`.
-        inside: The run's folder, if the page lies in it: full pictures are then linked to.
+        tables: The tables; the page shows the paper's numbers where these tables have them.
+        galleries: The galleries, grouped by task; they may be made while they are read.
+        tests: The tests of pairs of models.
+        runs: The records of where the numbers come from.
+        models: The models' cards by name: what tables call a model, and the licences of its weights.
+        to_paste: The tables as they are offered for pasting elsewhere; None for `tables`.
+        inside: The run's folder if the page lies in it, so that the page links to the full pictures; else None.
     """
 
     tables: Sequence[Table]
     galleries: Iterable[Gallery] = ()
     tests: Sequence[ModelTest] = ()
     runs: Sequence[RunRecord] = ()
-    titles: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, ModelCard] = field(default_factory=dict)
     to_paste: Sequence[Table] | None = None
     inside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FigureView:
-    """A figure as shown.
+    """A figure as the page shows it.
 
     Attributes:
-        name: Of the table that it draws.
-        svg: Its file in the page.
-        png: Likewise.
+        name: The name of the table that the figure draws.
+        title: The table's title.
+        svg: The figure's SVG file, as a path in the page's folder.
+        png: The figure's PNG file, as a path in the page's folder.
     """
 
     name: str
@@ -65,14 +66,14 @@ class FigureView:
 
 
 def write_page(path: Path, content: PageContent) -> Path:
-    """Write a page, or renew one: whatever is not changed is kept.
+    """Write a page, or renew one; files whose content has not changed are kept.
 
     Args:
         path: A new or empty folder, or one with an earlier page.
-        content: What it shows.
+        content: Everything that the page shows.
 
     Returns:
-        `index.html`, to be opened in a browser.
+        The page's `index.html`, to be opened in a browser.
 
     Raises:
         InputError: The folder holds something else, or cannot be written.
@@ -90,9 +91,11 @@ def write_page(path: Path, content: PageContent) -> Path:
     copies = {table.name: [(title, render(table, name)) for name, title in _COPIED.items()] for table in to_paste}
     tables, behind = view_tables(content.tables, copies, galleries, content.tests)
     templates = _templates()
+    runs = [view_run(run, content.models) for run in content.runs]
+    titles = {name: card.title for name, card in content.models.items()}
     shared = {
         "version": __version__,
-        "runs": [view_run(run) for run in content.runs],
+        "runs": runs,
         "warnings": list(dict.fromkeys(note for table in content.tables for note in table.warnings)),
         "galleries": galleries,
         "figures": _figures(folder, content.tables),
@@ -100,10 +103,12 @@ def write_page(path: Path, content: PageContent) -> Path:
     for name in ("page.css", "page.js"):
         folder.page(name, (_template_folder() / name).read_text(encoding="utf-8"))
     for page in galleries:
-        data = folder.data(_manifest(page, content.titles))
+        data = folder.data(_manifest(page, titles))
         folder.page(page.file, templates.get_template("gallery.html").render(page=page, data=data, **shared))
-    data = folder.data({"cells": behind, "titles": dict(content.titles)})
+    data = folder.data({"cells": behind, "titles": titles})
     citations = [("The paper", GILL), ("This software", own_citation())]
+    data_citations = "\n".join(dict.fromkeys(text for run in runs for text in run.citations))
+    citations += [("The data", data_citations)] if data_citations else []
     index = templates.get_template("index.html").render(tables=tables, data=data, citations=citations, **shared)
     folder.page("index.html", index)
     folder.sweep()
@@ -111,16 +116,18 @@ def write_page(path: Path, content: PageContent) -> Path:
 
 
 def _figures(folder: PageFolder, tables: Sequence[Table]) -> list[FigureView]:
-    """Draw those of the tables that are figures too and have something to draw."""
-    found = []
+    """Draw the tables that are figures too and have a number to draw."""
+    views = []
     for table in tables:
-        drawn = [place for place, column in enumerate(table.columns) if column.x is not None]
-        if table.figure is not None and any(line.cells[at].mean is not None for line in table.lines for at in drawn):
+        drawn = [number for number, column in enumerate(table.columns) if column.x is not None]
+        if table.figure is not None and any(
+            line.cells[number].mean is not None for line in table.lines for number in drawn
+        ):
             from gill_bench.reporting.figure import render_figure
 
-            svg, png = (folder.file("figures", f".{kind}", render_figure(table, kind)) for kind in ("svg", "png"))
-            found.append(FigureView(table.name, title_of(table), svg, png))
-    return found
+            svg, png = (folder.file("figures", f".{name}", render_figure(table, name)) for name in FIGURE_FORMATS)
+            views.append(FigureView(table.name, title_of(table), svg, png))
+    return views
 
 
 def _manifest(page: GalleryPage, titles: Mapping[str, str]) -> dict[str, Any]:

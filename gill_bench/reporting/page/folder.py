@@ -1,8 +1,8 @@
-"""The folder of a page: data files named by their content, so that what is there is kept and a kill harms nothing.
+"""The folder of a page: data files are named by their content, so that a kill at any moment harms nothing.
 
-Everything that a browser loads on demand is a script that calls `gillBench(name, value)`, since pages that are opened
-from disk may not fetch. A page being renewed stays whole at every moment: data files never change, the pages that
-name them are replaced last, and what no page names any more is removed after that.
+Everything that a browser loads on demand is a script that calls `gillBench(name, value)`, since browsers forbid pages
+opened from disk to fetch files. A page that is renewed stays whole at every moment: data files never change, the HTML
+pages that name them are replaced last, and files that no page names any more are removed after that.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class PageFolder:
     """A folder that a page is written into.
 
     Args:
-        path: A new or empty folder, or one with an earlier page, which is renewed.
+        path: A new or empty folder, or the folder of an earlier page, which is renewed.
 
     Raises:
-        InputError: It has something else in it, or cannot be written.
+        InputError: The folder holds something else, or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,35 +58,37 @@ class PageFolder:
             raise InputError(f"{path}: cannot write a page there: {error.strerror}") from error
 
     def has(self, name: str) -> bool:
-        """Whether a file is there already; it belongs to the page from now on."""
+        """Whether a file exists already; in any case the file belongs to the page from now on."""
         self._named.add(name)
         return (self.path / name).is_file()
 
     def data(self, value: Any) -> str:
-        """Write a value to be loaded on demand; returns the name that loads it."""
+        """Write a value that browsers load on demand; returns the name that loads it."""
         text = script_json(value)
         return self._script(f"data/{digest([text])[:16]}", lambda: text)
 
     def file(self, folder: str, suffix: str, content: bytes) -> str:
-        """Write a file of any kind; returns its path in the page."""
+        """Write a file of any kind; returns the file's path in the page's folder."""
         name = f"{folder}/{digest([content.hex()])[:16]}{suffix}"
         if not self.has(name):
             _write(self.path / name, content)
         return name
 
     def pictures(self, files: Sequence[_Picture]) -> str:
-        """Write thumbnails to be loaded on demand, unless those of the same files are there."""
-        key = digest(script_json([VERSION, [[str(one.file), *one[1:]] for one in files]]))[:16]
-        return self._script(f"pictures/{key}", lambda: _list_of_uris([data_uri(one.file, one.sha256) for one in files]))
+        """Write thumbnails that browsers load on demand, unless thumbnails of the same files exist already."""
+        key = digest(script_json([VERSION, [[str(picture.file), *picture[1:]] for picture in files]]))[:16]
+        return self._script(
+            f"pictures/{key}", lambda: _list_of_uris([data_uri(picture.file, picture.sha256) for picture in files])
+        )
 
     def page(self, name: str, text: str) -> None:
-        """Write a page or what all pages share; after the data that it names."""
+        """Write an HTML page, or a file that all pages share; call it after the data that the page names is written."""
         self._named.add(name)
-        # A lone half of a surrogate pair, which JSON may hold, has no bytes.
+        # JSON may hold half of a surrogate pair, which has no bytes in UTF-8: it becomes a question mark.
         write_atomic(self.path / name, text.encode("utf-8", "replace"))
 
     def sweep(self) -> None:
-        """Remove files of an earlier page that this one does not name."""
+        """Remove files of an earlier page that this page does not name."""
         for folder in (self.path, *(self.path / name for name in _SUB_FOLDERS)):
             for file in folder.iterdir():
                 name = file.relative_to(self.path).as_posix()
@@ -101,7 +103,7 @@ class PageFolder:
 
 
 class _Picture(NamedTuple):
-    """A picture's file, its size and time of modification, and its SHA-256 if it must be of that content."""
+    """A picture's file, its size and time of modification, and the SHA-256 that its content must have ("" for any)."""
 
     file: Path
     size: int
@@ -110,24 +112,24 @@ class _Picture(NamedTuple):
 
 
 class Shelf:
-    """Pictures by number, a few in each file.
+    """Numbers pictures, and writes their thumbnails into files of `size` thumbnails each.
 
     Args:
-        at_once: Pictures that are usually shown together.
+        at_once: The number of pictures that are usually shown together.
     """
 
     def __init__(self, at_once: int = 1) -> None:
-        together = max(1, at_once)  # where nothing is stored, none are shown together
+        together = max(1, at_once)  # 0 where no picture is stored
         self.size = together * -(-_AT_LEAST // together)
         self._numbers: dict[Path, int | None] = {}
         self._files: list[_Picture] = []
 
     def add(self, file: Path | None, sha256: str = "") -> int | None:
-        """The number of a picture; None if it is not there.
+        """Number a picture; None if its file does not exist.
 
         Args:
-            file: Its file.
-            sha256: As in `data_uri`: one that a model made must be a regular file of this content.
+            file: The picture's file, or None.
+            sha256: The SHA-256 that the content must have; "" for any (see `data_uri`).
         """
         if file is None:
             return None
@@ -146,7 +148,7 @@ class Shelf:
         return len(self._files)
 
     def write(self, folder: PageFolder, step: Callable[[int], None]) -> list[str]:
-        """Write all pictures; returns the names that load them, `size` pictures each."""
+        """Write the thumbnails of all pictures; returns the names that load them, `size` thumbnails each."""
         parts = [self._files[start : start + self.size] for start in range(0, len(self._files), self.size)]
         # Decoding and scaling leave Python's lock, so threads share the processors.
         with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -164,12 +166,12 @@ def script_json(value: Any) -> str:
 
 
 def _list_of_uris(uris: Sequence[str | None]) -> str:
-    """JSON of what needs no escapes: it is most of a page's bytes."""
+    """JSON of texts that need no escapes: joining them is quick, and they are most of a page's bytes."""
     return f"[{','.join('null' if uri is None else f'{chr(34)}{uri}{chr(34)}' for uri in uris)}]"
 
 
 def _size_and_time(file: Path, *, follow: bool) -> tuple[int, int] | None:
-    """Of a file on disk; None if it is not there. What lies in an object store never changes under its name."""
+    """A file's size and modification time; (0, 0) in an object store, where files never change; None if absent."""
     if not isinstance(file, Path):
         return 0, 0
     try:

@@ -1,4 +1,4 @@
-"""Galleries as data files: what a browser needs to sort and filter at once, everything else in blocks on demand."""
+"""Galleries as data files: an index, which a browser needs to sort and filter, and blocks that it loads on demand."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ from gill_bench.reporting.page.folder import PageFolder, Shelf
 from gill_bench.storage.digests import digest
 
 Start = Callable[[str, int], Callable[[int], None]]
-"""Starts a progress bar, given its label and total."""
+"""Starts a progress bar with a label and a total; the returned function advances it."""
 
 BLOCK = 50
-"""Examples whose texts are in one file."""
+"""The number of examples whose texts are in one file."""
 
 _MOST_FACT_VALUES = 40
-_LONGEST_FACT = 60  # characters; longer ones, such as lists, are for metrics and not for readers
+_LONGEST_FACT = 60  # characters; longer facts, such as lists, are for metrics and not for readers
 _FACT = re.compile(r"(?P<metric>[^/]+)/(?P<fact>[^/]+)/(?P<value>.+)")
 
 
 @dataclass(frozen=True)
 class GalleryPage:
-    """One task's gallery, its data written.
+    """The gallery of one task, whose data files are written.
 
     Attributes:
-        file: Of the page.
-        contexts: What a browser needs to know of each: models, metrics, tests, and the name of its index.
-        photos: Names that load the data's pictures, as many in each as on a `Shelf`.
+        task: The name of the task's card.
+        title: The title of the task's card.
+        file: The name of the gallery's HTML file.
+        contexts: For each context, the values that a browser needs first: models, metrics, tests, and the name of the
+            context's index.
+        photos: The names that load the data's pictures, `Shelf.size` pictures each.
     """
 
     task: str
@@ -43,9 +46,9 @@ class GalleryPage:
     photos: list[str] = field(default_factory=list)
 
     def link(self, context: str, metric: str, model: str) -> str | None:
-        """Where the samples behind a number are shown; None if nothing of its context is."""
-        found = next((one for one in self.contexts if one["name"] == context), None)
-        if found is None or model not in found["models"]:
+        """The address that shows the samples behind a number; None if the gallery lacks its context or model."""
+        entry = next((entry for entry in self.contexts if entry["name"] == context), None)
+        if entry is None or model not in entry["models"]:
             return None
         shown = {"context": context, "metric": metric, "a": model}
         part = _FACT.fullmatch(metric)
@@ -55,7 +58,7 @@ class GalleryPage:
 
 
 def page_name(task: str) -> str:
-    """The file of a task's gallery.
+    """The name of the HTML file of a task's gallery.
 
     >>> page_name("vist"), page_name("a/b")
     ('gallery-vist.html', 'gallery-a-b-c0ff64d6.html')
@@ -67,31 +70,31 @@ def page_name(task: str) -> str:
 def write_galleries(
     folder: PageFolder, galleries: Iterable[Gallery], tests: Sequence[ModelTest], inside: Path | None, start: Start
 ) -> list[GalleryPage]:
-    """Write the data of galleries.
+    """Write the data files of galleries.
 
     Args:
-        folder: Of the page.
-        galleries: Those of a task one after another.
-        tests: Of all tasks.
-        inside: The run's folder, if the page lies in it: full pictures are then linked to.
-        start: Shows progress.
+        folder: The page's folder.
+        galleries: The galleries, grouped by task.
+        tests: The tests of pairs of models, for all tasks.
+        inside: The run's folder if the page lies in it, so that the page links to the full pictures; else None.
+        start: Starts a progress bar.
     """
-    found: list[GalleryPage] = []
+    pages: list[GalleryPage] = []
     photos = Shelf()
     for gallery in galleries:
-        if not found or found[-1].task != gallery.task:
-            _finish(folder, found, photos, start)
-            found.append(GalleryPage(gallery.task, gallery.title, page_name(gallery.task)))
+        if not pages or pages[-1].task != gallery.task:
+            _finish(folder, pages, photos, start)
+            pages.append(GalleryPage(gallery.task, gallery.title, page_name(gallery.task)))
             photos = Shelf()
-        own = [one for one in tests if (one.task, one.context) == (gallery.task, gallery.context)]
-        found[-1].contexts.append(_write_context(folder, gallery, own, photos, inside, start))
-    _finish(folder, found, photos, start)
-    return found
+        context_tests = [test for test in tests if (test.task, test.context) == (gallery.task, gallery.context)]
+        pages[-1].contexts.append(_write_context(folder, gallery, context_tests, photos, inside, start))
+    _finish(folder, pages, photos, start)
+    return pages
 
 
-def _finish(folder: PageFolder, found: list[GalleryPage], photos: Shelf, start: Start) -> None:
-    if found:
-        found[-1].photos.extend(photos.write(folder, start(f"{found[-1].task}, data", len(photos))))
+def _finish(folder: PageFolder, pages: list[GalleryPage], photos: Shelf, start: Start) -> None:
+    if pages:
+        pages[-1].photos.extend(photos.write(folder, start(f"{pages[-1].task}, data", len(photos))))
 
 
 def _write_context(
@@ -102,13 +105,16 @@ def _write_context(
     inside: Path | None,
     start: Start,
 ) -> dict[str, Any]:
-    at_once = max((sum(len(made) for made in one.outputs.values()) for one in gallery.examples), default=1)
+    counts = (sum(len(outputs) for outputs in example.outputs.values()) for example in gallery.examples)
+    at_once = max(counts, default=1)
     shelf = Shelf(at_once)
     blocks = []
     for first in range(0, len(gallery.examples), BLOCK):
         examples = gallery.examples[first : first + BLOCK]
-        blocks.append(folder.data([_example_fields(one, photos, shelf, folder.path, inside) for one in examples]))
-    names = [one.example for one in gallery.examples]
+        blocks.append(
+            folder.data([_example_fields(example, photos, shelf, folder.path, inside) for example in examples])
+        )
+    names = [example.example for example in gallery.examples]
     index = {
         "ids": names,
         "blocks": blocks,
@@ -136,28 +142,28 @@ def _write_context(
             }
             for scores in gallery.scores
         ],
-        "tests": [test_fields(one) for one in tests],
+        "tests": [test_fields(test) for test in tests],
         "index": folder.data(index),
     }
 
 
 def _seeds(examples: Sequence[GalleryExample]) -> list[int]:
-    shown = {output.seed for one in examples for made in one.outputs.values() for output in made}
-    lost = {seed for one in examples for each in one.lost.values() for item in each for seed in item.seeds}
+    shown = {output.seed for example in examples for outputs in example.outputs.values() for output in outputs}
+    lost = {seed for example in examples for items in example.lost.values() for item in items for seed in item.seeds}
     return sorted(shown | lost)
 
 
 def test_fields(test: ModelTest) -> dict[str, Any]:
-    """A test as the pages read it."""
-    found = test.difference
+    """The fields of a test that the page's JavaScript reads."""
+    difference = test.difference
     return {
         "metric": test.metric,
         "models": list(test.models),
-        "mean": found.mean,
-        "low": found.low,
-        "high": found.high,
-        "n": found.n,
-        "clusters": found.clusters,
+        "mean": difference.mean,
+        "low": difference.low,
+        "high": difference.high,
+        "n": difference.n,
+        "clusters": difference.clusters,
         "p": test.p,
         "holm": test.p_holm,
         "better": test.better,
@@ -165,47 +171,50 @@ def test_fields(test: ModelTest) -> dict[str, Any]:
 
 
 def _example_fields(
-    one: GalleryExample, photos: Shelf, shelf: Shelf, page: Path, inside: Path | None
+    example: GalleryExample, photos: Shelf, shelf: Shelf, page: Path, inside: Path | None
 ) -> dict[str, Any]:
     return {
-        "prompt": [part if isinstance(part, str) else _photo(part, photos) for part in one.prompt],
-        "target": _photo(one.target, photos) if one.target is not None else None,
-        "answers": list(dict.fromkeys(one.answers)),
-        "facts": {name: value for name, value in one.facts.items() if len(value) <= _LONGEST_FACT},
-        "cluster": one.cluster,
-        **_lost(one),
-        "out": {model: [_shown(each, shelf, page, inside) for each in made] for model, made in one.outputs.items()},
+        "prompt": [part if isinstance(part, str) else _photo(part, photos) for part in example.prompt],
+        "target": _photo(example.target, photos) if example.target is not None else None,
+        "answers": list(dict.fromkeys(example.answers)),
+        "facts": {name: value for name, value in example.facts.items() if len(value) <= _LONGEST_FACT},
+        "cluster": example.cluster,
+        **_lost(example),
+        "out": {
+            model: [_output_fields(output, shelf, page, inside) for output in outputs]
+            for model, outputs in example.outputs.items()
+        },
     }
 
 
-def _lost(one: GalleryExample) -> dict[str, Any]:
-    """What has no output, by model; nothing where all has."""
-    told = {
-        model: [{"outcome": each.outcome, "seeds": list(each.seeds), "reason": each.reason} for each in lost]
-        for model, lost in one.lost.items()
+def _lost(example: GalleryExample) -> dict[str, Any]:
+    """The reasons why models have no output for an example; no field where every model has an output."""
+    lost = {
+        model: [{"outcome": item.outcome, "seeds": list(item.seeds), "reason": item.reason} for item in items]
+        for model, items in example.lost.items()
     }
-    return {"lost": told} if told else {}
+    return {"lost": lost} if lost else {}
 
 
 def _photo(picture: PictureFile, photos: Shelf) -> dict[str, Any]:
     return {"id": picture.id, "at": photos.add(picture.file)}
 
 
-def _shown(shown: ShownOutput, shelf: Shelf, page: Path, inside: Path | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"seed": shown.seed}
-    if shown.picture is not None:
-        number = shelf.add(shown.picture, shown.sha256)
+def _output_fields(output: ShownOutput, shelf: Shelf, page: Path, inside: Path | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {"seed": output.seed}
+    if output.picture is not None:
+        number = shelf.add(output.picture, output.sha256)
         if number is None:
-            found["gone"] = True
+            fields["gone"] = True
         else:
-            found["at"] = number
-            if inside is not None and shelf.is_reduced(number) and shown.picture.is_relative_to(inside):
-                found["full"] = quote(Path(os.path.relpath(shown.picture, page)).as_posix())
-    if shown.text is not None:
-        found["text"] = shown.text
-    if shown.marks:
-        found["marks"] = list(shown.marks)
-    return found
+            fields["at"] = number
+            if inside is not None and shelf.is_reduced(number) and output.picture.is_relative_to(inside):
+                fields["full"] = quote(Path(os.path.relpath(output.picture, page)).as_posix())
+    if output.text is not None:
+        fields["text"] = output.text
+    if output.marks:
+        fields["marks"] = list(output.marks)
+    return fields
 
 
 def _value(value: float | None) -> float | None:
@@ -213,12 +222,15 @@ def _value(value: float | None) -> float | None:
 
 
 def _facts(examples: Sequence[GalleryExample]) -> dict[str, dict[str, Any]]:
-    """Facts with few values, to filter by: the values, and which one each example has (-1: none)."""
-    names = dict.fromkeys(name for one in examples for name in one.facts)
-    found = {}
+    """The facts that a reader can filter by: their few values, and the number of each example's value (-1: none)."""
+    names = dict.fromkeys(name for example in examples for name in example.facts)
+    facts = {}
     for name in names:
-        values = sorted({one.facts[name] for one in examples if name in one.facts})
+        values = sorted({example.facts[name] for example in examples if name in example.facts})
         if 1 < len(values) <= _MOST_FACT_VALUES and max(map(len, values)) <= _LONGEST_FACT:
-            place = {value: number for number, value in enumerate(values)}
-            found[name] = {"values": values, "at": [place.get(one.facts.get(name, ""), -1) for one in examples]}
-    return found
+            numbers = {value: number for number, value in enumerate(values)}
+            facts[name] = {
+                "values": values,
+                "at": [numbers.get(example.facts.get(name, ""), -1) for example in examples],
+            }
+    return facts

@@ -55,7 +55,7 @@ def write_report_page(
             galleries(readers, data),
             model_tests(readers),
             records,
-            {card.name: card.title for card in cards.models()},
+            {card.name: card for card in cards.models()},
             tables_for(runs, cards, tables or None),
             next((run for run in runs if isinstance(run, Path) and page.resolve().is_relative_to(run.resolve())), None),
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from gill_bench import __version__
 from gill_bench.analysis.gallery_records import RunRecord
+from gill_bench.cards.find import ModelCard
 
 _MOST_MISSING = 200
 
@@ -33,39 +34,53 @@ def own_citation() -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as shown: tables of texts.
+    """Where a run's numbers come from, as tables of texts.
 
     Attributes:
-        sessions: (field, value) of each session.
-        tasks: (task, data, split, limit, contexts, seeds).
-        models: (model, adapter, settings, weights).
-        missing: (task, example, reason), the first of them.
-        more_missing: How many more there are.
-        failed: (task, model, context, example, reason, record), the first of them.
-        more_failed: How many more there are.
+        name: The name of the run's folder.
+        sessions: For each session, pairs of a field and its value.
+        tasks: Rows of task, data, split, limit, contexts, seeds, licence of the data.
+        models: Rows of model, adapter, settings, digests of the weights.
+        weights: Rows of model, role, hub id and revision, licence: what the models' cards say of their weights.
+        missing: The first rows of task, example and reason, for data that is missing.
+        more_missing: The number of further rows.
+        failed: The first rows of task, model, context, example, reason and record, for samples that were not made.
+        more_failed: The number of further rows.
+        citations: Citations of the tasks' data.
     """
 
     name: str
     sessions: list[list[tuple[str, str]]]
-    tasks: list[tuple[str, str, str, str, str, str]]
+    tasks: list[tuple[str, ...]]
     models: list[tuple[str, str, str, str]]
+    weights: list[tuple[str, str, str, str]]
     missing: Sequence[tuple[str, str, str]]
     more_missing: int
     failed: Sequence[tuple[str, str, str, str, str, str]]
     more_failed: int
+    citations: list[str]
 
 
-def view_run(run: RunRecord) -> RunView:
-    """Lay out where a run's numbers come from."""
+def view_run(run: RunRecord, cards: Mapping[str, ModelCard]) -> RunView:
+    """Lay out where a run's numbers come from.
+
+    Args:
+        run: The record of the run.
+        cards: Cards of models by name, for the revisions and licences of weights.
+    """
+    models = _models(run.spec)
+    citations = [str(entry["card"]["data"].get("citation") or "") for entry in run.spec["tasks"].values()]
     return RunView(
         run.name,
-        [_session(one) for one in run.sessions],
+        [_session(session) for session in run.sessions],
         _tasks(run.spec),
-        _models(run.spec),
+        models,
+        _weights([cards[name] for name in dict.fromkeys(model[0] for model in models) if name in cards]),
         run.missing[:_MOST_MISSING],
         max(0, len(run.missing) - _MOST_MISSING),
         run.failed[:_MOST_MISSING],
         max(0, len(run.failed) - _MOST_MISSING),
+        list(dict.fromkeys(filter(None, citations))),
     )
 
 
@@ -86,12 +101,12 @@ def _session(session: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in fields if value]
 
 
-def _tasks(spec: Mapping[str, Any]) -> list[tuple[str, str, str, str, str, str]]:
-    found = []
+def _tasks(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
     for name, entry in spec["tasks"].items():
         cells = [cell for cell in spec["cells"] if cell["task_as"] == name]
         seeds = sorted({seed for cell in cells for seed in cell["seeds"]})
-        found.append(
+        rows.append(
             (
                 entry["card"]["name"],
                 str(entry["data"]),
@@ -99,16 +114,31 @@ def _tasks(spec: Mapping[str, Any]) -> list[tuple[str, str, str, str, str, str]]
                 str(entry["limit"] or "all"),
                 ", ".join(dict.fromkeys(cell["context"] for cell in cells)),
                 ", ".join(map(str, seeds)),
+                str(entry["card"]["data"].get("licence") or ""),
             )
         )
-    return found
+    return rows
 
 
 def _models(spec: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    found: dict[tuple[str, str, str, str], None] = {}
+    rows: dict[tuple[str, str, str, str], None] = {}
     for cell in spec["cells"]:
         recipe = cell["recipe"]
         settings = ", ".join(f"{name} = {value}" for name, value in sorted(recipe.get("settings", {}).items()))
         weights = ", ".join(f"{name} {content[:12]}" for name, content in sorted(recipe.get("weights", {}).items()))
-        found[cell["model"], str(recipe.get("adapter", "")), settings, weights] = None
-    return sorted(found)
+        rows[cell["model"], str(recipe.get("adapter", "")), settings, weights] = None
+    return sorted(rows)
+
+
+def _weights(cards: Sequence[ModelCard]) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            card.name,
+            role,
+            f"{component.id}@{component.revision}" if component.revision else component.id or component.folder,
+            component.licence,
+        )
+        for card in cards
+        for role, component in card.weights.items()
+        if component.licence or component.revision
+    ]

@@ -1,4 +1,4 @@
-"""Tables as the page shows them, and what stands behind each number."""
+"""Tables as the page shows them, and the details that each number opens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gill_bench.reporting.text import (
 )
 
 _LONGEST_NOTE = 240
-"""Characters of a note that is read under the table."""
+"""The most characters of a note that stands under the table; longer notes are folded."""
 _STATUS = {
     "measured": "",
     "unscored": "Run, but nothing could be scored.",
@@ -34,16 +34,18 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class CellView:
-    """A cell as shown.
+    """A cell as the page shows it.
 
     Attributes:
-        text: As in every format, without the spread.
-        measured: It is a number.
-        spread: What stands after the plus-minus sign, or "".
+        text: The printed text, as in every format, without the standard deviation.
+        measured: Whether the text is a number.
+        spread: The standard deviation, as printed after the plus-minus sign, or "".
+        best: Whether the cell is the best of its column.
+        mark: The sign of an incomplete cell, or "".
         paper: The paper's number, or "".
-        inside: "in" or "out": whether it lies in our interval; "" where that tells nothing.
-        link: To the samples, or to what stands behind it.
-        key: Of what stands behind it; "" if nothing does.
+        inside: "in" or "out" of our interval, for the paper's number; "" where that tells nothing.
+        link: The address of the samples behind the number, or "".
+        key: The key of the details behind the number; "" if there are none.
     """
 
     text: str
@@ -59,7 +61,7 @@ class CellView:
 
 @dataclass(frozen=True, slots=True)
 class LineView:
-    """A line as shown."""
+    """A line as the page shows it; `mark` is the sign of a line with the paper's numbers alone, or ""."""
 
     title: str
     mark: str
@@ -68,13 +70,18 @@ class LineView:
 
 @dataclass(frozen=True, slots=True)
 class TableView:
-    """A table as shown.
+    """A table as the page shows it.
 
     Attributes:
-        groups: (heading, columns) over neighbouring columns; empty if there are none.
-        notes: Sentences to read.
-        folded: Long ones: signatures.
-        copies: (format, text) to paste elsewhere.
+        name: The name of the report card.
+        title: Title and caption.
+        groups: Headings over neighbouring columns, each with its number of columns; empty if there are none.
+        columns: The headings of the columns.
+        lines: The lines, in order.
+        legend: Sentences that explain the marks.
+        notes: Sentences that stand under the table.
+        folded: Signatures and long sentences, which a reader unfolds.
+        copies: Pairs of a format's title and the table in this format, to paste elsewhere.
     """
 
     name: str
@@ -97,23 +104,23 @@ def view_tables(
     """Lay out tables.
 
     Args:
-        tables: Compared with the paper, or not.
-        copies: (format, text) of each, by its name.
-        galleries: That numbers lead to.
-        tests: That numbers lead to.
+        tables: The tables, with the paper's numbers or without.
+        copies: For each table, by name, pairs of a format's title and the table in this format.
+        galleries: The galleries that numbers link to.
+        tests: The tests that the details of numbers show.
 
     Returns:
-        The tables, and what stands behind each cell by its key.
+        The tables, and the details behind each cell by the cell's key.
     """
     views, behind = [], {}
-    at = {page.task: page for page in galleries}
+    page_of = {page.task: page for page in galleries}
     for table in tables:
         lines = []
         for number, line in enumerate(table.lines):
             cells = []
-            for place, (cell, column) in enumerate(zip(line.cells, table.columns, strict=True)):
-                key = f"{table.name}.{number}.{place}"
-                link = _link(at.get(column.task), line, column)
+            for position, (cell, column) in enumerate(zip(line.cells, table.columns, strict=True)):
+                key = f"{table.name}.{number}.{position}"
+                link = _link(page_of.get(column.task), line, column)
                 if cell.rows or cell.published or cell.status != "measured":
                     behind[key] = _behind(line, cell, column, tests, link)
                 cells.append(_cell(line, cell, column, link, key if key in behind else ""))
@@ -209,10 +216,10 @@ def _behind(line: Line, cell: TableCell, column: Column, tests: Sequence[ModelTe
         if cell.published
         else None,
         "tests": [
-            test_fields(one)
-            for one in tests
-            if (one.task, one.context, one.metric) == (column.task, context, column.metric)
-            and line.model in one.models
+            test_fields(test)
+            for test in tests
+            if (test.task, test.context, test.metric) == (column.task, context, column.metric)
+            and line.model in test.models
             and cell.rows
         ],
         "link": link if cell.rows else "",

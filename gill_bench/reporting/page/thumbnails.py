@@ -1,4 +1,4 @@
-"""Pictures as a page carries them: small files as they are, larger ones as JPEG thumbnails, both as `data:` URIs."""
+"""Pictures as `data:` URIs inside a page: small files unchanged, larger files as JPEG thumbnails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gill_bench.storage.images import UnreadablePictureError, load_image
 from gill_bench.storage.sealed import read_file
 
 VERSION = 1
-"""Of what a thumbnail looks like: part of the names of the files that hold them."""
+"""The version of how a thumbnail looks; it is part of the names of the files that hold thumbnails."""
 
 SMALL_BYTES = 16_384
 SIDE = 192
@@ -25,19 +25,20 @@ _MAGIC = ((_PNG, "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image
 
 
 def data_uri(file: Path, sha256: str = "") -> str | None:
-    """A picture as a `data:` URI of at most about 20 kB; None if the file is missing or no picture.
+    """A picture as a `data:` URI of at most about 20 kB; None if the file is missing, or is not a picture.
 
     Args:
-        file: A picture of the data, which its owner may have linked to another place, or one that a model made.
-        sha256: Of one that a model made, which must be a regular file with this content. "" for any content.
+        file: A picture of the data, which may be a link to another place, or a picture that a model made.
+        sha256: The SHA-256 of a picture that a model made, which must be a regular file with this content; "" for a
+            picture of the data, of any content.
 
-    A file of up to 16 kB is taken as it is, without decoding, unless its sides exceed 512 pixels; others are decoded as
-    everywhere (`gill_bench.storage.images`) and scaled down to 192 pixels.
+    A file of up to 16 kB is used unchanged, without decoding, unless a side exceeds 512 pixels. Any other file is
+    decoded (`gill_bench.storage.images`) and scaled down to 192 pixels.
     """
     try:
         content = read_file(file) if sha256 else file.read_bytes()
     except OSError:
-        return None  # what is missing is counted in the tables; the page shows the gap
+        return None  # the tables count a missing picture, and the page shows a gap
     if sha256 and hashlib.sha256(content).hexdigest() != sha256:
         say(f"warning: {file}: not shown: its content is not what the model made (SHA-256 differs)")
         return None
@@ -55,7 +56,7 @@ def data_uri(file: Path, sha256: str = "") -> str | None:
 
 
 def _longest_side(content: bytes) -> int:
-    """Pixels of the longer side, from the header alone; of a damaged file more than any."""
+    """Pixels of the longer side, from the header alone; more than allowed if the file is damaged."""
     if content.startswith(_PNG):
         return max(int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big"))
     try:

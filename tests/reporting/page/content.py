@@ -17,6 +17,7 @@ from gill_bench.analysis.gallery_records import (
     RunRecord,
     ShownOutput,
 )
+from gill_bench.cards.find import Cards
 from gill_bench.reporting.page import PageContent
 from gill_bench.statistics.bootstrap import Interval
 from tests.support.made_up import table, usual_rows
@@ -85,7 +86,8 @@ def one_test() -> ModelTest:
 
 
 def record(name: str = "first") -> RunRecord:
-    card = {"name": "vist", "data": {"split": "test"}}
+    data = {"split": "test", "licence": "terms of the photos", "citation": "Huang et al., NAACL 2016"}
+    card = {"name": "vist", "data": data}
     recipe = {"adapter": "gill", "settings": {"num_inference_steps": 10}, "weights": {"llm": "ab" * 32}}
     cell = {"task": "vist", "task_as": "vist@1", "model": "gill", "context": CONTEXT, "seeds": [0, 1], "recipe": recipe}
     spec = {"tasks": {"vist@1": {"card": card, "data": "mini", "limit": 0}}, "cells": [cell]}
@@ -95,11 +97,12 @@ def record(name: str = "first") -> RunRecord:
 
 
 def content(folder: Path, *galleries: Gallery, texts: Sequence[str] = (), inside: Path | None = None) -> PageContent:
+    titles = {"gill": texts[0] if texts else "GILL", "stable-diffusion": "SD"}
     return PageContent(
         [table(usual_rows(), notes=tuple(texts))],
         galleries or [gallery(folder, texts=texts)],
         [one_test()],
         [record(texts[0] if texts else "first")],
-        {"gill": texts[0] if texts else "GILL", "stable-diffusion": "SD"},
+        {name: Cards().model(name).model_copy(update={"title": title}) for name, title in titles.items()},
         inside=inside,
     )

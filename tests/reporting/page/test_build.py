@@ -88,6 +88,16 @@ def test_names_of_tasks_are_safe_as_names_of_files() -> None:
     assert all(re.fullmatch(r"gallery-[A-Za-z0-9_-]+\.html", name) for name in names)
 
 
+def test_the_page_shows_licences_and_citations_of_data_and_weights(tmp_path: Path) -> None:
+    write_page(tmp_path / "page", content(tmp_path))
+    text = page_of(tmp_path / "page").text
+    assert "terms of the photos" in text
+    assert "Huang et al., NAACL 2016" in text
+    for role, component in Cards().model("gill").weights.items():
+        assert component.licence, role
+        assert component.licence in text
+
+
 def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     write_page(tmp_path / "page", content(tmp_path, texts=HOSTILE))
     for name in ("index.html", "gallery-vist.html"):
