@@ -1,6 +1,6 @@
-"""What a task's data folder holds: what is there, what is missing, what is broken, and what can be asked with it.
+"""The data check: which of a task's files and pictures are there, missing or broken, and how many examples are usable.
 
-Nothing is loaded but the data: no model, no metric's backbone.
+The check reads the data alone; it loads no model and no metric's backbone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from gill_bench.weights.find import MINI
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A picture whose file cannot be read, and why."""
+class BrokenPicture:
+    """A picture whose file cannot be read, with the reason."""
 
     id: str
     file: Path
@@ -34,37 +34,40 @@ class Broken:
 
 @dataclass(frozen=True)
 class PictureCount:
-    """The distinct pictures of one kind.
+    """The counts of the distinct pictures of one kind.
 
     Attributes:
-        total: How many the data names.
-        missing: Ids of those without a file, in the order of the data.
-        broken: Those whose file cannot be read.
+        total: The number of pictures that the data names.
+        missing: The ids of pictures without a file, in the order of the data.
+        broken: The pictures whose file cannot be read.
     """
 
     total: int
     missing: tuple[str, ...]
-    broken: tuple[Broken, ...]
+    broken: tuple[BrokenPicture, ...]
 
     @property
     def there(self) -> int:
-        """How many can be read."""
+        """The number of pictures that can be read."""
         return self.total - len(self.missing) - len(self.broken)
 
 
 @dataclass(frozen=True)
 class DataCheck:
-    """What one task has.
+    """The result of the data check of one task.
 
     Attributes:
-        folder: Where its data is read.
-        refuses_broken: A run stops at broken pictures, since the card says so.
-        problem: Why the task cannot run with this data, or "".
-        examples: How many the split has; 0 if it cannot be read.
-        usable: How many examples can be asked, by context.
-        pictures: By what they are for: "examples", "candidates", "references"; without those that the task has none of.
-        repeated: Groups of picture ids whose files are the same.
-        warnings: Sentences of the reader.
+        task: The name of the task's card.
+        split: The split that was read.
+        folder: The folder that the data was read from.
+        downloads: The files and folders that the card asks users to download.
+        refuses_broken: Whether a run stops at broken pictures, since the card says so.
+        problem: The reason why the task cannot run with this data, or "".
+        examples: The number of examples in the split; 0 if the data cannot be read.
+        usable: The number of usable examples by context.
+        pictures: Counts by use: "examples", "candidates", "references"; a use without pictures is left out.
+        repeated: Groups of ids of pictures whose files have the same content.
+        warnings: Sentences from the data set's reader.
     """
 
     task: str
@@ -84,12 +87,12 @@ class DataCheck:
         """One of "complete", "incomplete" (the task runs with a part of its data) and "unusable"."""
         if self.problem:
             return "unusable"
-        lacks = any(one.state != "there" for one in self.downloads)
+        lacks = any(download.state != "there" for download in self.downloads)
         lacks |= any(count.there < count.total for count in (self.pictures or {}).values())
         return "incomplete" if lacks else "complete"
 
     def as_json(self) -> dict[str, Any]:
-        """As `gill-bench data check --json` prints it."""
+        """The object that `gill-bench data check --json` prints."""
         return {
             "task": self.task,
             "split": self.split,
@@ -98,16 +101,16 @@ class DataCheck:
             "problem": self.problem,
             "downloads": [
                 {
-                    "what": one.what,
-                    "state": one.state,
-                    "url": one.url,
-                    "size": one.size,
-                    "place": str(one.place),
-                    "found": str(one.found) if one.found else None,
-                    "lacking": one.lacking,
-                    "hint": one.hint,
+                    "what": download.what,
+                    "state": download.state,
+                    "url": download.url,
+                    "size": download.size,
+                    "place": str(download.expected),
+                    "found": str(download.path) if download.path else None,
+                    "lacking": download.lacking,
+                    "hint": download.hint,
                 }
-                for one in self.downloads
+                for download in self.downloads
             ],
             "examples": self.examples,
             "usable": dict(self.usable or {}),
@@ -116,7 +119,7 @@ class DataCheck:
                     "total": count.total,
                     "there": count.there,
                     "missing": list(count.missing),
-                    "broken": [{"id": one.id, "file": str(one.file), "reason": one.reason} for one in count.broken],
+                    "broken": [{"id": item.id, "file": str(item.file), "reason": item.reason} for item in count.broken],
                 }
                 for name, count in (self.pictures or {}).items()
             },
@@ -133,21 +136,21 @@ def check_data(
     settings: Mapping[str, Value] | None = None,
     progress: Callable[[str, int], Callable[[int], None]] | None = None,
 ) -> DataCheck:
-    """Look at everything that a task reads; every picture is decoded once.
+    """Check everything that a task reads; every picture is decoded once.
 
     Args:
         card: The task's card.
         data: "mini" or a folder, which need not exist.
-        split: Another split than the card's.
-        settings: The user's, as for `gill_bench.planning.resolve.resolve_task`.
-        progress: Given a label and a total, returns a function that is called with each step done.
+        split: Another split than the card's; None for the card's.
+        settings: The user's settings of the task, as for `gill_bench.planning.resolve.resolve_task`.
+        progress: Starts a progress bar with a label and a total; the returned function advances it.
 
     Raises:
-        InputError: An unknown setting or value, or the task has no mini data. What is wrong with the data is told in
-            `DataCheck.problem` instead.
+        InputError: A setting or value is unknown, or the task has no mini data. A fault of the data itself does not
+            raise: `DataCheck.problem` names it.
     """
     resolved = resolve_task(card, data=data, split=split, settings=settings or {})
-    data_check = DataCheck(
+    check = DataCheck(
         card.name,
         resolved.data.split,
         data_folder(resolved, data),
@@ -157,12 +160,12 @@ def check_data(
     try:
         task = read_task(resolved, data=data, progress=progress)
     except InputError as error:
-        return replace(data_check, problem=str(error))
+        return replace(check, problem=str(error))
     pictures = {name: _count(task, group) for name, group in task.pictures().items() if group}
     usable = _usable(task)
     return replace(
-        data_check,
-        downloads=_counted(data_check.downloads, task),
+        check,
+        downloads=_counted(check.downloads, task),
         problem=_problem(task, usable),
         examples=len(task.examples),
         usable=usable,
@@ -173,36 +176,36 @@ def check_data(
 
 
 def _count(task: ResolvedTask, pictures: tuple[Picture, ...]) -> PictureCount:
-    there = [(picture, picture.file) for picture in pictures if picture.file is not None]
+    with_file = [(picture, picture.file) for picture in pictures if picture.file is not None]
     return PictureCount(
         len(pictures),
         tuple(picture.id for picture in pictures if picture.file is None),
         tuple(
-            Broken(picture.id, file, task.checked[picture.id].problem)
-            for picture, file in there
+            BrokenPicture(picture.id, file, task.checked[picture.id].problem)
+            for picture, file in with_file
             if task.checked[picture.id].problem
         ),
     )
 
 
 def _counted(downloads: tuple[Needed, ...], task: ResolvedTask) -> tuple[Needed, ...]:
-    """The reader knows of all pictures where they are, and how many lack."""
+    """The downloads, with the folder of the pictures and the number of lacking pictures as the reader knows them."""
     files = {picture.id: picture.file for group in task.pictures().values() for picture in group}
     first = next((file for file in files.values() if file is not None), None)
-    if first is None or sum(one.pictures for one in downloads) != 1:
+    if first is None or sum(download.pictures for download in downloads) != 1:
         return downloads
     lacking = sum(file is None for file in files.values())
     counted = []
-    for one in downloads:
-        found = one.found if one.found and first.is_relative_to(one.found) else first.parent
-        counted.append(replace(one, found=found, lacking=lacking, hint="") if one.pictures else one)
+    for download in downloads:
+        path = download.path if download.path and first.is_relative_to(download.path) else first.parent
+        counted.append(replace(download, path=path, lacking=lacking, hint="") if download.pictures else download)
     return tuple(counted)
 
 
 def _usable(task: ResolvedTask) -> dict[str, int]:
-    nowhere = not task.usable(CandidateContext()) and not _has_converted(task)
+    no_candidates = not task.usable(CandidateContext()) and not _has_converted(task)
     return {
-        context.name: 0 if nowhere and _searches(task, context) else len(task.usable(context))
+        context.name: 0 if no_candidates and _searches(task, context) else len(task.usable(context))
         for context in choose_contexts(task.card, ["all"])
     }
 
@@ -212,12 +215,12 @@ def _searches(task: ResolvedTask, context: Context) -> bool:
 
 
 def _has_converted(task: ResolvedTask) -> bool:
-    """Whether the folder of candidates holds embeddings alone; the reader refuses one that holds nothing."""
+    """Whether the folder of candidates holds embeddings alone; the reader refuses an empty folder."""
     return bool(task.card.data.options.get("candidates")) and not task.candidates
 
 
 def _without_candidates(task: ResolvedTask, usable: Mapping[str, int]) -> Iterator[str]:
-    """Contexts that search, where the card names no pictures to search among: a choice, and nothing that is missing."""
+    """A warning if contexts search and the card names no candidates: users choose them, so that no data is missing."""
     names = [name for name in usable if _searches(task, task.context(name))]
     if names and not task.candidates and not _has_converted(task):
         how = f": --set {task.card.name}.candidates=FOLDER" if "candidates" in task.card.data.options else ""
@@ -225,7 +228,7 @@ def _without_candidates(task: ResolvedTask, usable: Mapping[str, int]) -> Iterat
 
 
 def _problem(task: ResolvedTask, usable: Mapping[str, int]) -> str:
-    """Why a run would refuse all of it, or ""."""
+    """The reason why a run would refuse the data as a whole, or ""."""
     card = task.card
     if not any(usable.values()):
         context = choose_contexts(card, ["all"])[0]

@@ -131,12 +131,12 @@ def _lines(data_check: DataCheck) -> Iterator[str]:
 def _download_lines(one: Needed) -> Iterator[str]:
     slash = "/" if one.pictures else ""
     if one.state == "there":
-        yield _line("there", f"{one.what}: {one.found}{slash}")
+        yield _line("there", f"{one.what}: {one.path}{slash}")
         return
     lacking = f": {one.lacking} of them are missing" if one.lacking else ""
     yield _line(one.state, f"{one.what}{lacking}")
     yield _line("", f"from {one.url}" + (f" ({one.size})" if one.size else ""))
-    yield _line("", f"to   {one.found or one.place}{slash}")
+    yield _line("", f"to   {one.path or one.expected}{slash}")
     if one.hint:
         yield _line("", one.hint)
 

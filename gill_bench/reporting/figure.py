@@ -1,4 +1,4 @@
-"""Draws a table whose columns lie on an axis: a curve and a band of intervals for each model, the paper's points hollow.
+"""Draws a table whose columns lie on an axis: a curve and a band of intervals for each model, hollow for the paper.
 
 Equal tables give equal bytes. Colours are those of Okabe and Ito (2008), which colour-blind readers tell apart; markers
 and dashes tell curves apart without colour.

@@ -1,8 +1,8 @@
-"""Run tracking: a finished run handed to a service that people look at their experiments in.
+"""Run tracking: hands a finished run to a service in which people look at their experiments.
 
-A tracker is one module with `open(where) -> Tracker`; it is imported when it is asked for, and so is the library it
-needs. Other packages add theirs by an entry point in the group `gill_bench.trackers`. Numbers are those of
-`results.json` and files are copies: nothing is tracked that the run directory does not hold.
+A tracker is a module with `open(where) -> Tracker`. The module and the library it needs are imported when a command
+names the tracker. Other packages add trackers by an entry point in the group `gill_bench.trackers`. A tracker gets the
+numbers of `results.json` and copies of files: everything comes from the run directory.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ BUILTIN = {
 
 
 class Tracker(Protocol):
-    """What a service must be able to keep; called in this order: `start`, then any of the others, then `finish`."""
+    """Writes one run to a service. `start` is called first, then any of the other methods, and `finish` last."""
 
     def start(self, name: str, config: Mapping[str, str]) -> None:
         """Begin a run.
 
         Args:
-            name: What the service calls it.
-            config: How the numbers came about: versions, commit, device, signatures.
+            name: The name of the run in the service.
+            config: The settings behind the numbers: versions, commit, device, signatures.
         """
 
     def log(self, values: Mapping[str, float], seed: int) -> None:
-        """Keep the numbers of one seed, by `task/model/context/metric`; seeds come in increasing order."""
+        """Keep the numbers of one seed by their names, `task/model/context/metric`; seeds come in increasing order."""
 
     def summary(self, values: Mapping[str, float]) -> None:
-        """Keep numbers over all seeds, by `mean/task/model/context/metric` and `std/...`."""
+        """Keep numbers over all seeds by their names, `mean/task/model/context/metric` and `std/...`."""
 
     def table(self, name: str, markdown: str) -> None:
         """Keep a table of the report."""
@@ -48,23 +48,23 @@ class Tracker(Protocol):
         """Keep a file of the run directory."""
 
     def picture(self, name: str, file: Path, caption: str) -> None:
-        """Keep a picture that a model made, by `task/model/context/example`."""
+        """Keep a picture that a model made; its name is `task/model/context/example`."""
 
     def finish(self) -> str:
-        """End the run; says where to look at it."""
+        """End the run; returns the address or command with which people look at it."""
 
 
 class TrackerModule(Protocol):
-    """A module of this folder, or what an entry point names."""
+    """A tracker's module, built in or named by an entry point."""
 
     def open(self, where: str) -> Tracker:
-        """A tracker.
+        """Open a tracker.
 
         Args:
-            where: What was given behind the name: a folder, an address, a project; "" for the service's own default.
+            where: The text behind `NAME=`: a folder, an address or a project; "" for the service's own default.
 
         Raises:
-            InputError: The library is not installed, or there is no such place.
+            InputError: The library is not installed, or `where` does not exist.
         """
 
 
@@ -72,7 +72,7 @@ def open_tracker(text: str) -> Tracker:
     """The tracker that `NAME` or `NAME=WHERE` names.
 
     Raises:
-        InputError: There is none of this name, its library is not installed, or there is no such place.
+        InputError: No tracker has this name, its library is not installed, or WHERE does not exist.
     """
     name, _, where = text.partition("=")
     return cast(TrackerModule, registered("tracker", name, BUILTIN, GROUP)).open(where)
@@ -82,7 +82,7 @@ def library(module: str, extra: str) -> ModuleType:
     """Import a tracker's library.
 
     Raises:
-        InputError: It is not installed; names the extra that has it.
+        InputError: The library is not installed; the message names the extra that has it.
     """
     try:
         return import_module(module)

@@ -19,19 +19,19 @@ _LONGEST = 6000  # characters of a parameter's value
 
 
 class MLflow:
-    """Talks to a server by MLflow's client, which keeps no state of the process.
+    """Writes to a tracking server through MLflow's client, which changes no state of this process.
 
     Args:
-        address: Of the tracking server; "" for MLFLOW_TRACKING_URI.
+        address: The address of the tracking server; "" for MLFLOW_TRACKING_URI.
     """
 
     def __init__(self, address: str) -> None:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing goes where the user did not send it
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow would send usage data to its makers
         self._library = library("mlflow", "mlflow")
         self._address = address
 
     def start(self, name: str, config: Mapping[str, str]) -> None:
-        """Create a run; settings are its parameters."""
+        """Create a run with the settings as its parameters."""
         entities = self._library.entities
         try:
             self._client: Any = self._library.MlflowClient(tracking_uri=self._address or None)
@@ -46,30 +46,30 @@ class MLflow:
             self._client.log_batch(self._run, params=some)
 
     def log(self, values: Mapping[str, float], seed: int) -> None:
-        """Metrics, with the seed as step."""
+        """Log the numbers as metrics, with the seed as step."""
         for some in self._metrics(values, seed):
             self._client.log_batch(self._run, metrics=some)
 
     def summary(self, values: Mapping[str, float]) -> None:
-        """Metrics at step 0."""
+        """Log the numbers as metrics at step 0."""
         self.log(values, 0)
 
     def table(self, name: str, markdown: str) -> None:
-        """An artifact."""
+        """Keep the table as an artifact."""
         self._client.log_text(self._run, markdown, f"tables/{name}.md")
 
     def file(self, file: Path) -> None:
-        """An artifact."""
+        """Keep the file as an artifact."""
         self._client.log_artifact(self._run, str(file))
 
     def picture(self, name: str, file: Path, caption: str) -> None:
-        """An artifact, with its caption beside it."""
+        """Keep the picture as an artifact, with its caption in a file beside it."""
         folder = f"pictures/{name}"
         self._client.log_artifact(self._run, str(file), folder)
         self._client.log_text(self._run, caption, f"{folder}/{file.stem}.txt")
 
     def finish(self) -> str:
-        """End the run."""
+        """End the run; returns its id and experiment."""
         self._client.set_terminated(self._run)
         return f"mlflow run {self._run} in experiment {EXPERIMENT}"
 
@@ -81,10 +81,10 @@ class MLflow:
 
 
 def _key(name: str) -> str:
-    """A name that MLflow takes: letters, digits and _ - . : / and spaces. `lpips[mini]` becomes `lpips.mini`."""
+    """A name made of the characters that MLflow allows (letters, digits, _ - . : / and spaces), such as `lpips.mini`."""
     return re.sub(r"[^\w\-./: ]", "_", name.replace("[", ".").replace("]", ""))
 
 
 def open(where: str) -> MLflow:
-    """A tracker for a server's address; for MLFLOW_TRACKING_URI by default."""
+    """Open a tracker for the server at an address; "" for MLFLOW_TRACKING_URI."""
     return MLflow(where)

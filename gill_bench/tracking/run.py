@@ -1,4 +1,4 @@
-"""What a tracker is told of a run."""
+"""Hands a finished run to a tracker: its numbers, settings, tables, files and pictures."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def track(run: RunReader, tracker: Tracker, name: str, tables: Mapping[str, str]
     """Hand a run to a tracker.
 
     Args:
-        run: The run.
-        tracker: Not started yet.
-        name: Of the run, for the service.
-        tables: Its tables by name, as Markdown.
-        pictures: How many examples of each cell are shown, with its first seed.
+        run: The reader of the run's directory.
+        tracker: A tracker that was not started yet.
+        name: The name of the run in the service.
+        tables: The run's tables as Markdown, by name.
+        pictures: The number of examples of each cell whose pictures are handed over, each with its first seed.
 
     Returns:
-        Where to look at it.
+        The address or command with which people look at the run in the service.
 
     Raises:
-        InputError: It has no numbers, or a file of it is damaged.
+        InputError: The run has no numbers, or a file of it is damaged.
     """
     rows = [row for row in run.results.rows if row.value is not None]
     if not rows:
@@ -50,8 +50,8 @@ def track(run: RunReader, tracker: Tracker, name: str, tables: Mapping[str, str]
         for name in _FILES:
             if (run.folder / name).is_file():
                 tracker.file(_copy(name, read_file(run.folder / name), Path(scratch)))
-        for place in dict.fromkeys(place for place, _ in run.rows):
-            for label, sample, caption in _pictures(run, place, pictures):
+        for cell_key in dict.fromkeys(cell_key for cell_key, _ in run.rows):
+            for label, sample, caption in _pictures(run, cell_key, pictures):
                 copy = f"{sample.folder.name}/{sample.image}"
                 tracker.picture(
                     label,
@@ -62,7 +62,7 @@ def track(run: RunReader, tracker: Tracker, name: str, tables: Mapping[str, str]
 
 
 def _copy(name: str, content: bytes, scratch: Path) -> Path:
-    """A file of this machine with some content, for libraries that read no others."""
+    """Write content to a file on this machine, since the services' libraries read only such files."""
     copy = scratch / name
     copy.parent.mkdir(exist_ok=True)
     copy.write_bytes(content)
@@ -70,7 +70,10 @@ def _copy(name: str, content: bytes, scratch: Path) -> Path:
 
 
 def _name(row: Row) -> str:
-    """Slashes between the parts alone: a store that makes folders of them cannot have a number at `a` and at `a/b`."""
+    """The name of a row's number, with dots for the slashes in its metric.
+
+    Services make folders of slashes, and cannot have a number at both `a` and `a/b`.
+    """
     return f"{row.task}/{row.model}/{row.context}/{row.metric.replace('/', '.')}"
 
 
@@ -83,32 +86,32 @@ def _summary(rows: list[Row]) -> Iterator[tuple[str, float]]:
 
 
 def _config(run: RunReader) -> dict[str, str]:
-    """Versions, commit and device of the last session, how each model was run, and each number's signature."""
+    """The settings behind the numbers: versions, commit and device of the last session, and all signatures."""
     session = {**(read_sessions(run.folder) or [{}])[-1]}
     packages = session.pop("packages", {})
-    found: dict[str, str] = {}
-    found |= {name: " ".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in session.items()}
-    found |= {f"packages/{name}": str(version) for name, version in packages.items()}
+    config: dict[str, str] = {}
+    config |= {name: " ".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in session.items()}
+    config |= {f"packages/{name}": str(version) for name, version in packages.items()}
     for row in run.results.rows:
-        found[f"model/{row.task}/{row.model}"] = row.model_signature
-        found[f"signature/{row.task}/{row.metric.replace('/', '.')}"] = row.signature
-    for place in dict.fromkeys(place for place, _ in run.rows):
-        counts = Counts.of(row for row in run.results.rows if (row.task, row.model, row.context) == place)
-        if told := counts.in_words():
-            found[f"incomplete/{'/'.join(place)}"] = "; ".join(told.values())
-    return found | {f"note/{place}": note for place, note in enumerate(run.results.notes, 1)}
+        config[f"model/{row.task}/{row.model}"] = row.model_signature
+        config[f"signature/{row.task}/{row.metric.replace('/', '.')}"] = row.signature
+    for cell_key in dict.fromkeys(cell_key for cell_key, _ in run.rows):
+        counts = Counts.of(row for row in run.results.rows if (row.task, row.model, row.context) == cell_key)
+        if reasons := counts.in_words():
+            config[f"incomplete/{'/'.join(cell_key)}"] = "; ".join(reasons.values())
+    return config | {f"note/{number}": note for number, note in enumerate(run.results.notes, 1)}
 
 
-def _pictures(run: RunReader, place: CellKey, count: int) -> Iterator[tuple[str, Sample, str]]:
+def _pictures(run: RunReader, cell_key: CellKey, count: int) -> Iterator[tuple[str, Sample, str]]:
     shown: set[str] = set()
-    for sample in run.samples(place) if count else ():
+    for sample in run.samples(cell_key) if count else ():
         example = sample.key[0]
         if sample.picture is None or example in shown:
             continue
         shown.add(example)
         caption = f"seed {sample.key[1]}: {sample.details.get('prompt') or ''}"
-        # Services make files of these names.
+        # Services make files with these names.
         name = re.sub(r"[^A-Za-z0-9._-]|^\.+", "_", example) if name_problem(example) else example
-        yield f"{'/'.join(place)}/{name}", sample, caption
+        yield f"{'/'.join(cell_key)}/{name}", sample, caption
         if len(shown) == count:
             return

@@ -17,7 +17,7 @@ class TensorBoard:
     """Writes with torch's `SummaryWriter`.
 
     Args:
-        folder: Of all runs; this one gets a folder of its own name in it.
+        folder: The folder of all runs, in which this run gets a folder of its own name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -25,38 +25,40 @@ class TensorBoard:
         self._folder = folder
 
     def start(self, name: str, config: Mapping[str, str]) -> None:
-        """Create the run's folder; a name that is taken would mix two runs."""
+        """Create the run's folder; a name that is taken is refused, since it would mix two runs."""
         from torch.utils.tensorboard import SummaryWriter
 
-        self._own = self._folder / re.sub(r"[^\w.-]+", "-", name)
-        if self._own.is_dir() and any(self._own.iterdir()):
-            raise InputError(f"{self._own}: is there already; give another --name, or delete it")
+        self._run_folder = self._folder / re.sub(r"[^\w.-]+", "-", name)
+        if self._run_folder.is_dir() and any(self._run_folder.iterdir()):
+            raise InputError(f"{self._run_folder}: is there already; give another --name, or delete it")
         try:
-            self._writer = SummaryWriter(str(self._own))
+            self._writer = SummaryWriter(str(self._run_folder))
         except OSError as error:
-            raise InputError(f"{self._own}: cannot be written ({error.strerror}); name another folder") from error
+            raise InputError(
+                f"{self._run_folder}: cannot be written ({error.strerror}); name another folder"
+            ) from error
         lines = [f"| {key} | {value.replace('|', '&#124;')} |" for key, value in config.items()]
         self._writer.add_text("config", "\n".join(["| name | value |", "|---|---|", *lines]))
 
     def log(self, values: Mapping[str, float], seed: int) -> None:
-        """Scalars, with the seed as step."""
+        """Write the numbers as scalars, with the seed as step."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, seed)
 
     def summary(self, values: Mapping[str, float]) -> None:
-        """Scalars at step 0."""
+        """Write the numbers as scalars at step 0."""
         self.log(values, 0)
 
     def table(self, name: str, markdown: str) -> None:
-        """A text, which TensorBoard shows as Markdown."""
+        """Write the table as a text, which TensorBoard shows as Markdown."""
         self._writer.add_text(f"tables/{name}", markdown)
 
     def file(self, file: Path) -> None:
-        """A copy beside the event file: TensorBoard itself keeps no files."""
-        (self._own / file.name).write_bytes(file.read_bytes())
+        """Put a copy beside the event file, since TensorBoard itself keeps no files."""
+        (self._run_folder / file.name).write_bytes(file.read_bytes())
 
     def picture(self, name: str, file: Path, caption: str) -> None:
-        """A picture, and its caption as text."""
+        """Write the picture, and its caption as a text."""
         import numpy as np
 
         from gill_bench.storage.images import load_image
@@ -65,11 +67,11 @@ class TensorBoard:
         self._writer.add_text(f"{name}/caption", caption)
 
     def finish(self) -> str:
-        """Close the event file."""
+        """Close the event file; returns the command that shows it."""
         self._writer.close()
         return f"tensorboard --logdir {shlex.quote(str(self._folder))}"
 
 
 def open(where: str) -> TensorBoard:
-    """A tracker that writes into a folder; `tensorboard` by default."""
+    """Open a tracker that writes into a folder; "" for `tensorboard`."""
     return TensorBoard(Path(where or FOLDER))

@@ -13,19 +13,19 @@ PROJECT = "gill-bench"
 
 
 class WeightsAndBiases:
-    """Talks to the service by its own library, with the account that it is logged in with.
+    """Writes to the service through its own library, with the account that the library is logged in with.
 
     Args:
-        project: Of the run.
+        project: The project of the run.
     """
 
     def __init__(self, project: str) -> None:
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # nothing goes where the user did not send it
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # wandb would send crash reports to its makers
         self._library = library("wandb", "wandb")
         self._project = project
 
     def start(self, name: str, config: Mapping[str, str]) -> None:
-        """Begin a run; nothing of this machine but what gill-bench records is sent."""
+        """Begin a run; of this machine, only what gill-bench records is sent."""
         settings = self._library.Settings(
             console="off", disable_git=True, x_disable_stats=True, x_disable_meta=True, save_code=False, silent=True
         )
@@ -34,29 +34,29 @@ class WeightsAndBiases:
         )
 
     def log(self, values: Mapping[str, float], seed: int) -> None:
-        """A line of the history, with the seed as step."""
+        """Add the numbers to the history, with the seed as step."""
         self._run.log({"seed": seed, **values}, step=seed)
 
     def summary(self, values: Mapping[str, float]) -> None:
-        """The run's summary."""
+        """Add the numbers to the run's summary."""
         self._run.summary.update(dict(values))
 
     def table(self, name: str, markdown: str) -> None:
-        """A text of the summary: the headings over several columns do not fit a table of W&B."""
+        """Add the table to the summary as text, since a table of W&B has no headings over several columns."""
         self._run.summary[f"tables/{name}"] = self._library.Html(f"<pre>{_escaped(markdown)}</pre>", inject=False)
 
     def file(self, file: Path) -> None:
-        """A file of the run: a copy, as the library would make a link to ours."""
+        """Keep a copy of the file in the run; without the copy, the library would make a link to the original."""
         copy = Path(self._run.dir) / file.name
         copy.write_bytes(file.read_bytes())
         self._run.save(str(copy), base_path=self._run.dir, policy="end")
 
     def picture(self, name: str, file: Path, caption: str) -> None:
-        """A picture of the summary."""
+        """Add the picture to the summary."""
         self._run.summary[f"pictures/{name}"] = self._library.Image(str(file), caption=caption)
 
     def finish(self) -> str:
-        """End the run."""
+        """End the run; returns its address, or its folder if it is offline."""
         where = self._run.url or self._run.dir
         self._run.finish()
         return str(where)
@@ -67,5 +67,5 @@ def _escaped(text: str) -> str:
 
 
 def open(where: str) -> WeightsAndBiases:
-    """A tracker for a project; `gill-bench` by default."""
+    """Open a tracker for a project; "" for `gill-bench`."""
     return WeightsAndBiases(where or PROJECT)

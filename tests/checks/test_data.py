@@ -55,15 +55,15 @@ def test_an_empty_folder_says_what_goes_where_and_what_is_put_there_is_found(nam
     for one in taken.downloads:
         assert one.state == "missing"
         assert one.url.startswith("http")
-        assert "{" not in f"{one.what}{one.url}{one.place}{one.size}"
-        assert one.place.is_relative_to(tmp_path)
+        assert "{" not in f"{one.what}{one.url}{one.expected}{one.size}"
+        assert one.expected.is_relative_to(tmp_path)
         if one.pictures:
-            small.touch(one.place, ["1.jpg"])
+            small.touch(one.expected, ["1.jpg"])
         else:
-            small.touch(one.place.parent, [one.place.name])
+            small.touch(one.expected.parent, [one.expected.name])
     card = resolve_task(card_of(name), data=str(tmp_path), split=None, settings={})
-    assert [one.found for one in find_downloads(card, str(tmp_path), card.data.split)] == [
-        one.place for one in taken.downloads
+    assert [one.path for one in find_downloads(card, str(tmp_path), card.data.split)] == [
+        one.expected for one in taken.downloads
     ]
     assert data_folder(card, str(tmp_path)) == tmp_path / card.data.folder
 
@@ -77,7 +77,7 @@ def test_pictures_in_the_readers_other_places_are_there(vist: Path, place: str) 
         file.rename(vist / place / file.name)
     taken = checked("vist", vist, "test")
     assert taken.state == "complete"
-    assert taken.downloads[1].found == vist / place
+    assert taken.downloads[1].path == vist / place
 
 
 def test_the_folder_given_is_that_of_all_data_or_of_one(vist: Path) -> None:
@@ -200,7 +200,7 @@ def test_hints_where_files_lie_in_another_place_packed_or_renamed(tmp_path: Path
 def test_hint_where_the_folder_has_another_name(tmp_path: Path) -> None:
     small.write_vqa(tmp_path / "vqa")
     taken = checked("vqav2", tmp_path)
-    assert taken.downloads[0].place == tmp_path / "vqav2" / small.QUESTIONS
+    assert taken.downloads[0].expected == tmp_path / "vqav2" / small.QUESTIONS
     assert taken.downloads[0].hint.startswith(f"{tmp_path / 'vqa' / small.QUESTIONS} has the right name")
 
 
@@ -256,5 +256,5 @@ def test_real_slices(real_data: Path) -> None:
 def test_real_questions_in_a_folder_of_their_own(real_data: Path) -> None:
     taken = checked("vqav2", real_data, "train2014")
     assert taken.state == "unusable"
-    assert [one.place.parent.name for one in taken.downloads[:2]] == ["vqav2", "vqav2"]
+    assert [one.expected.parent.name for one in taken.downloads[:2]] == ["vqav2", "vqav2"]
     assert all("has the right name: move it" in one.hint for one in taken.downloads[:2])
