@@ -81,7 +81,7 @@ class MLflow:
 
 
 def _key(name: str) -> str:
-    """A name made of the characters that MLflow allows (letters, digits, _ - . : / and spaces), such as `lpips.mini`."""
+    """A name made of the characters that MLflow allows (letters, digits, _ - . : / and spaces): `lpips.mini`."""
     return re.sub(r"[^\w\-./: ]", "_", name.replace("[", ".").replace("]", ""))
 
 
