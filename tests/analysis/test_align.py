@@ -11,7 +11,7 @@ import pytest
 from gill_bench.analysis.compare import Comparison, Side, compare
 from gill_bench.errors import InputError
 from gill_bench.statistics.significance import mcnemar_p
-from tests.analysis.test_golden import SCORES, made_up
+from tests.support.made_up_run import SCORES, made_up
 from tests.support.runs import seal_again
 
 

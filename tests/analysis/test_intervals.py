@@ -13,7 +13,7 @@ from gill_bench.analysis.intervals import StoredIntervals
 from gill_bench.rundir.load import read_results
 from gill_bench.rundir.rows import Row
 from gill_bench.statistics.mean_interval import interval_over_clusters, interval_over_seeds
-from tests.analysis.test_golden import made_up
+from tests.support.made_up_run import made_up
 from tests.support.runs import seal_again
 
 VALUES = np.random.default_rng(1).normal(0.6, 0.1, (30, 2))

@@ -14,9 +14,8 @@ import gill_bench
 from gill_bench.cards.limits import MOST
 from gill_bench.cli import main
 from gill_bench.errors import InputError
+from tests.support.cli import HEAVY
 from tests.support.runs import CARDS
-
-HEAVY = ("torch", "transformers", "diffusers", "pandas", "torchmetrics", "numpy", "scipy", "PIL", "rich")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gill_bench.cli import main
-from tests.cli.test_cli import HEAVY
+from tests.support.cli import HEAVY
 from tests.support.runs import CARDS
 
 KEYS = {

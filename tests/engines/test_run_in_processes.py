@@ -14,10 +14,9 @@ from threading import Thread
 import pytest
 
 from gill_bench.errors import GillBenchError
-from tests.evaluate.test_faults import command, wait_for_units
 from tests.support.able import run as run_able
 from tests.support.cli import COMMAND, running
-from tests.support.runs import run, tree
+from tests.support.runs import command, run, tree, wait_for_units
 
 
 @pytest.fixture(scope="module")

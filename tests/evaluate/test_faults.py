@@ -15,31 +15,7 @@ import pytest
 
 from benchmarks.kills import kill_and_resume
 from tests.support.cli import COMMAND, gill_bench, running, start
-from tests.support.runs import CARDS, pictures, run, tree
-from tests.support.stories import small_vist
-
-
-def command(out: Path) -> list[str | Path]:
-    return [
-        "run",
-        "vist",
-        "--models",
-        "noisy",
-        "--cards",
-        CARDS,
-        "--limit",
-        "16",
-        "--seeds",
-        "2",
-        "--device",
-        "cpu",
-        "--data",
-        small_vist(),
-        "--split",
-        "test",
-        "--out",
-        out,
-    ]
+from tests.support.runs import command, pictures, run, tree, wait_for_units
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +24,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole") / "run"
     run(out, limit=16)
     return out
-
-
-def wait_for_units(out: Path, count: int) -> None:
-    """Wait until so many units are committed, at most two minutes."""
-    for _ in range(1200):
-        if len(list(out.glob("units/*/*/*/*/unit.json"))) >= count:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"no {count} units after two minutes")
 
 
 @pytest.mark.parametrize("after", [1, 7])

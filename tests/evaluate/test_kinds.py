@@ -21,14 +21,10 @@ from gill_bench.mini.embedded import world_folder
 from gill_bench.planning.plan import make_plan
 from gill_bench.storage.cache import cache_folder
 from gill_bench.storage.images import load_image
-from tests.evaluate.test_faults import wait_for_units
-from tests.evaluate.test_outputs import expected_hit, product
-from tests.evaluate.test_run import cut
-from tests.support.able import ask, counts, records, rows, run, small_units
+from tests.support.able import KINDS, ask, counts, expected_hit, product, records, rows, run, small_units
 from tests.support.cli import start
-from tests.support.runs import CARDS, results, tree
+from tests.support.runs import CARDS, alter, cut, other_feature, results, tree, wait_for_units
 
-KINDS = ("vist-retrieval", "vqav2", "visdial-answers")  # candidates and embeddings, texts, log-likelihoods
 LIMIT = 40
 
 
@@ -63,20 +59,6 @@ def test_a_run_killed_in_the_middle_of_each_kind_resumes_to_the_same_bytes(
     assert not (out / "results.json").exists()
     assert run(out, *KINDS, limit=LIMIT, card_folders=cards).complete
     assert tree(out) == tree(whole)
-
-
-def alter(file: Path) -> None:
-    """Change a byte in the middle, and not the length."""
-    content = bytearray(file.read_bytes())
-    content[-5] ^= 64
-    file.write_bytes(content)
-
-
-def other_feature(file: Path) -> None:
-    """Another number, as valid as the first; nothing else changes."""
-    features = np.load(file, mmap_mode="r+")
-    features[0, 0] += 1
-    features.flush()
 
 
 def other_number(file: Path) -> None:

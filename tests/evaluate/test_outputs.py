@@ -7,7 +7,6 @@ import shutil
 import statistics
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,27 +21,12 @@ from gill_bench.planning.metrics import metrics_of
 from gill_bench.planning.plan import make_plan
 from gill_bench.rundir.rows import Row
 from gill_bench.training.decision import SEED, train_decision
-from tests.support.able import ask, counts, records, rows, run
+from tests.support.able import ask, counts, expected_hit, product, records, rows, run
 
 
 def cell_of(out: Path, context: str) -> Cell:
     (found,) = (cell for cell in cells_of(out) if cell.context.name == context and cell.model == "able")
     return found
-
-
-def expected_hit(scores: dict[str, np.float32], target: str, k: int) -> float:
-    """Chance of a target among the first k, equal ones in random order."""
-    better = sum(score > scores[target] for score in scores.values())
-    ties = sum(score == scores[target] for score in scores.values()) - 1
-    return float(min(1.0, max(0.0, (k - better) / (ties + 1))))
-
-
-def product(one: Any, other: Any) -> np.float32:
-    """The score of two embeddings as it is defined: summed in order, in double precision."""
-    total = 0.0
-    for a, b in zip(one.tolist(), other.tolist(), strict=True):
-        total += a * b
-    return np.float32(total)
 
 
 def check_values(found: dict[tuple[str, int], Row], expected: dict[str, float]) -> None:

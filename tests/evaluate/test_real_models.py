@@ -12,9 +12,8 @@ import torch
 from gill_bench.evaluate import Outcome
 from gill_bench.rundir.units import read_samples
 from gill_bench.storage.images import load_image
-from tests.evaluate.test_faults import wait_for_units
 from tests.support.cli import gill_bench, start
-from tests.support.runs import run, tree
+from tests.support.runs import run, tree, wait_for_units
 from tests.support.stories import small_vist
 
 MODELS = ("gill", "stable-diffusion")

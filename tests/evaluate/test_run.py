@@ -21,7 +21,7 @@ from gill_bench.rundir.rows import Row
 from gill_bench.rundir.units import write_unit
 from gill_bench.rundir.verify import verify
 from gill_bench.storage.images import load_image
-from tests.support.runs import ask, pictures, results, run, tree
+from tests.support.runs import ask, better, cut, other_value, pictures, results, run, tree
 
 
 def test_rows_carry_every_count(tmp_path: Path) -> None:
@@ -261,24 +261,6 @@ def test_a_picture_altered_after_the_fact_is_found(tmp_path: Path) -> None:
     with pytest.raises(GillBenchError, match="its content is not what the model made") as caught:
         score(tmp_path / "run", "cpu")
     assert str(altered) in str(caught.value)
-
-
-def other_value(file: Path) -> None:
-    """Another number, as valid as the first."""
-    content = json.loads(file.read_text())
-    content["values"][0][2] += 0.25
-    file.write_text(json.dumps(content))
-
-
-def better(file: Path) -> None:
-    """Another number in the tables, as valid as the first."""
-    content = json.loads(file.read_text())
-    content["rows"][0]["value"] += 0.25
-    file.write_text(json.dumps(content))
-
-
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
 @pytest.mark.parametrize(

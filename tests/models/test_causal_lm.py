@@ -16,13 +16,13 @@ from transformers import GPT2Tokenizer, OPTForCausalLM
 from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ImageRetriever, TextGenerator, TextScorer
-from gill_bench.mini.build import build_opt
 from gill_bench.models import causal_lm as adapter
 from gill_bench.models import check_settings
 from gill_bench.models.causal_lm import Settings
 from gill_bench.models.causal_lm.model import CausalLanguageModel
 from gill_bench.models.interleaved import prompt_reader
 from gill_bench.prompt import Prompt
+from tests.support.random_weights import build_opt
 
 PROMPTS = [
     Prompt(("a large red circle is at the top .",)),

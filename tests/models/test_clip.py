@@ -18,7 +18,6 @@ from transformers import CLIPModel, CLIPTokenizer
 from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ImageRetriever
-from gill_bench.mini.build import build_clip
 from gill_bench.mini.scene import Scene, Thing
 from gill_bench.models import check_settings
 from gill_bench.models import clip as adapter
@@ -26,6 +25,7 @@ from gill_bench.models.clip import Settings
 from gill_bench.models.clip import retriever as module
 from gill_bench.models.clip.retriever import ClipRetriever
 from gill_bench.prompt import Prompt
+from tests.support.random_weights import build_clip
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 RED = Scene("snow", Thing("circle", "red", "large", "top")).render()

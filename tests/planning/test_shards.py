@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from gill_bench.planning.plan import make_plan
-from tests.evaluate.test_faults import command
 from tests.support.cli import gill_bench
-from tests.support.runs import ask, results, run, tree
+from tests.support.runs import ask, command, results, run, tree
 
 
 @pytest.fixture(scope="module")

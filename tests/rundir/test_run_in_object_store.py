@@ -29,10 +29,8 @@ from gill_bench.rundir.units import Output, Unit, is_done, read_unit, write_unit
 from gill_bench.rundir.verify import verify
 from gill_bench.storage.cache import cache_folder
 from gill_bench.storage.files import folder_of, local_copy, remove_folder
-from tests.evaluate.test_faults import command
-from tests.evaluate.test_run import other_value
 from tests.support.cli import gill_bench, start
-from tests.support.runs import ask, run
+from tests.support.runs import ask, command, other_value, run, tree
 from tests.support.s3_server import BUCKET, counted_requests, s3_server
 
 pytestmark = [
@@ -73,13 +71,9 @@ def out(server: dict[str, str], whole: Path, request: pytest.FixtureRequest) -> 
     return folder
 
 
-def tree(out: Path) -> dict[str, bytes]:
-    """Every file of a run whose bytes are promised."""
-    return {
-        file.relative_to(out).as_posix(): file.read_bytes()
-        for file in out.rglob("*")
-        if file.is_file() and file.name not in ("env.json", "unit.json", ".lock", "spec.json")
-    }
+def outputs_of(out: Path) -> dict[str, bytes]:
+    """The files of a run whose bytes are promised, but for spec.json, which says where the data is."""
+    return {name: content for name, content in tree(out).items() if name != "spec.json"}
 
 
 def one(out: Path, pattern: str) -> Path:
@@ -87,8 +81,8 @@ def one(out: Path, pattern: str) -> Path:
 
 
 def test_the_same_bytes_as_on_a_disk(whole: Path, local: Path) -> None:
-    assert tree(whole) == tree(local)
-    assert len(tree(whole)) > 12  # pictures, samples, scores, results
+    assert outputs_of(whole) == outputs_of(local)
+    assert len(outputs_of(whole)) > 12  # pictures, samples, scores, results
     for file in local.rglob("unit.json"):
         here, there = (json.loads((root / file.relative_to(local)).read_text()) for root in (local, whole))
         assert {**here, "made": None} == {**there, "made": None}
@@ -119,7 +113,7 @@ def test_the_command_line_takes_urls(
     url = f"s3://{BUCKET}/runs/[1]"
     run_it = [str(word) if word != "16" else "6" for word in command(tmp_path)][:-1]
     said(*run_it, url)
-    assert tree(folder_of(url)) == tree(local)
+    assert outputs_of(folder_of(url)) == outputs_of(local)
     golden = str(tmp_path / "golden.json")
     said("check", str(local), "--against", golden, "--update")
     for name, *options in (["score"], ["report"], ["check", "--against", golden], ["verify"]):
@@ -148,7 +142,7 @@ def test_resumed_after_a_kill(server: dict[str, str], tmp_path: Path) -> None:
     plan = make_plan(ask(killed, limit=16))
     assert sum(len(cell.done) for cell in plan.cells) == done
     execute(plan)
-    assert tree(killed) == tree(undisturbed)
+    assert outputs_of(killed) == outputs_of(undisturbed)
 
 
 def wait_for(process: subprocess.Popen[str], out: Path) -> None:
@@ -181,7 +175,7 @@ def test_a_connection_lost_before_the_commit_leaves_no_unit(
     assert list(out.rglob("*.png"))
     assert not list(out.rglob("unit.json"))
     run(out)
-    assert tree(out) == tree(local)
+    assert outputs_of(out) == outputs_of(local)
 
 
 def test_an_altered_picture_is_found_when_it_is_scored(out: Path) -> None:
@@ -205,7 +199,7 @@ def test_an_altered_score_is_named_by_its_url_and_made_again(
     assert f"then: gill-bench score {out}" in said.out
     assert f"error: {out}: 1 of what is stored" in said.err
     score(out, "cpu")
-    assert tree(out) == tree(local)
+    assert outputs_of(out) == outputs_of(local)
 
 
 def test_damaged_units_are_found_and_made_again(out: Path, local: Path) -> None:
@@ -220,7 +214,7 @@ def test_damaged_units_are_found_and_made_again(out: Path, local: Path) -> None:
     (unreadable / "unit.json").write_bytes(b"{")
     one(without, "*.png").unlink()
     run(out)
-    assert tree(out) == tree(local)
+    assert outputs_of(out) == outputs_of(local)
     assert verify(out).whole
 
 

@@ -19,11 +19,9 @@ from gill_bench.rundir.lock import RunLock
 from gill_bench.rundir.verify import DAMAGED, verify
 from gill_bench.scoring.features import load_features, write_features
 from gill_bench.storage.sealed import write_sealed
-from tests.evaluate.test_kinds import KINDS, alter, other_feature
-from tests.evaluate.test_run import better, cut, other_value
+from tests.support.able import KINDS, small_units
 from tests.support.able import run as run_able
-from tests.support.able import small_units
-from tests.support.runs import CARDS, run, tree
+from tests.support.runs import CARDS, alter, better, cut, other_feature, other_value, run, tree
 
 LIMIT = 20
 

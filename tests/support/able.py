@@ -60,3 +60,21 @@ def small_units(folder: Path, *tasks: str, at: str = "1,5,10,60") -> Path:
         text = text.replace("unit_size = 64", "unit_size = 8").replace('at = "1,5,10"', f'at = "{at}"')
         (folder / f"{task}.toml").write_text(text, encoding="utf-8")
     return folder
+
+
+KINDS = ("vist-retrieval", "vqav2", "visdial-answers")  # candidates and embeddings, texts, log-likelihoods
+
+
+def expected_hit(scores: dict[str, np.float32], target: str, k: int) -> float:
+    """Chance of a target among the first k, equal ones in random order."""
+    better = sum(score > scores[target] for score in scores.values())
+    ties = sum(score == scores[target] for score in scores.values()) - 1
+    return float(min(1.0, max(0.0, (k - better) / (ties + 1))))
+
+
+def product(one: Any, other: Any) -> np.float32:
+    """The score of two embeddings as it is defined: summed in order, in double precision."""
+    total = 0.0
+    for a, b in zip(one.tolist(), other.tolist(), strict=True):
+        total += a * b
+    return np.float32(total)

@@ -35,3 +35,6 @@ def running(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+HEAVY = ("torch", "transformers", "diffusers", "pandas", "torchmetrics", "numpy", "scipy", "PIL", "rich")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gill_bench.evaluate import Outcome, execute
 from gill_bench.planning.plan import make_plan
@@ -84,3 +87,67 @@ def seal_again(folder: Path) -> None:
             if (file.parent / name).is_file():
                 content["files"][name] = hashlib.sha256((file.parent / name).read_bytes()).hexdigest()
         file.write_text(json.dumps(content))
+
+
+def other_value(file: Path) -> None:
+    """Another number, as valid as the first."""
+    content = json.loads(file.read_text())
+    content["values"][0][2] += 0.25
+    file.write_text(json.dumps(content))
+
+
+def better(file: Path) -> None:
+    """Another number in the tables, as valid as the first."""
+    content = json.loads(file.read_text())
+    content["rows"][0]["value"] += 0.25
+    file.write_text(json.dumps(content))
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def alter(file: Path) -> None:
+    """Change a byte in the middle, and not the length."""
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 64
+    file.write_bytes(content)
+
+
+def other_feature(file: Path) -> None:
+    """Another number, as valid as the first; nothing else changes."""
+    features = np.load(file, mmap_mode="r+")
+    features[0, 0] += 1
+    features.flush()
+
+
+def command(out: Path) -> list[str | Path]:
+    return [
+        "run",
+        "vist",
+        "--models",
+        "noisy",
+        "--cards",
+        CARDS,
+        "--limit",
+        "16",
+        "--seeds",
+        "2",
+        "--device",
+        "cpu",
+        "--data",
+        small_vist(),
+        "--split",
+        "test",
+        "--out",
+        out,
+    ]
+
+
+def wait_for_units(out: Path, count: int) -> None:
+    """Wait until so many units are committed, at most two minutes."""
+    for _ in range(1200):
+        if len(list(out.glob("units/*/*/*/*/unit.json"))) >= count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no {count} units after two minutes")

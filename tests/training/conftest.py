@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 from PIL import Image
+from pytest_socket import enable_socket
 
-from gill_bench.mini.build import build_clip, build_opt, build_sd
 from gill_bench.training import TrainConfig
 from gill_bench.training.targets import write_targets
+from tests.support.random_weights import build_clip, build_opt, build_sd
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 60, 220), "white": (250, 250, 250)}
 PLACES = {"left": (2, 12), "right": (22, 12), "top": (12, 2), "middle": (12, 12)}
@@ -93,3 +95,10 @@ def configure(world: Path) -> Configure:
         return TrainConfig.model_validate({**defaults, **values})
 
     return make
+
+
+def free_port() -> int:
+    enable_socket()
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        return int(opened.getsockname()[1])

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from pytest_socket import enable_socket
 from torch.testing import assert_close
 
 from gill_bench.models.interleaved.checkpoint import read_tensors
 from gill_bench.training import train
-from tests.training.conftest import Configure, write_pairs
-
-
-def free_port() -> int:
-    enable_socket()
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
+from tests.training.conftest import Configure, free_port, write_pairs
 
 
 @pytest.mark.enable_socket

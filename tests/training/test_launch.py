@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.training.test_distributed import free_port
+from tests.training.conftest import free_port
 
 
 @pytest.mark.enable_socket

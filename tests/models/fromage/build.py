@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from gill_bench.mini.build import LLM_WIDTH, RETRIEVAL_WIDTH, VISION_WIDTH
+from tests.support.random_weights import LLM_WIDTH, RETRIEVAL_WIDTH, VISION_WIDTH
 
 State = dict[str, torch.Tensor]
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from gill_bench.mini.build import build_clip, build_opt
 from gill_bench.mini.scene import Scene, Thing
 from gill_bench.models.fromage import Settings
 from gill_bench.models.fromage.model import Fromage
 from gill_bench.prompt import Prompt
 from tests.models.fromage.build import State, build_fromage
 from tests.models.fromage.reference import Reference
+from tests.support.random_weights import build_clip, build_opt
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from gill_bench.errors import InputError
-from gill_bench.mini.build import build_gill
 from gill_bench.models import fromage as adapter
 from gill_bench.models.fromage import Settings
 from gill_bench.models.fromage.model import Fromage
@@ -24,6 +23,7 @@ from gill_bench.models.fromage.network import FromageHeads, FromageSizes
 from gill_bench.prompt import Prompt
 from tests.models.fromage.build import State, state_dict
 from tests.models.fromage.conftest import weights_of
+from tests.support.random_weights import build_gill
 
 PROMPTS = [Prompt(("a large red circle .",)), Prompt(("it moves", " away"))]
 Edit = Callable[[Callable[[State], Any]], dict[str, Path]]

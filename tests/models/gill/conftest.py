@@ -9,12 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from gill_bench.mini.build import build_clip, build_gill, build_opt, build_sd
 from gill_bench.mini.scene import Scene, Thing
 from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
 from gill_bench.prompt import Prompt
 from tests.models.gill.reference import Reference
+from tests.support.random_weights import build_clip, build_gill, build_opt, build_sd
 
 State = dict[str, torch.Tensor]
 COMPONENTS = {

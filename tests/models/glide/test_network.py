@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
 import torch
 
@@ -10,27 +8,9 @@ from gill_bench.models.glide.files import Name
 from gill_bench.models.glide.network import Network
 from gill_bench.models.glide.sizes import GlideSizes, NetworkSizes
 from gill_bench.models.glide.text_transformer import TextTransformer
-from tests.models.glide.reference import Reference
-from tests.models.glide.tiny import CONTEXT, SIZES, TEXT, network
+from tests.models.glide.tiny import CONTEXT, SIZES, network, reference, tokens
 
 TEXTS = [[5, 80, 256, 7], [], list(range(20, 20 + CONTEXT)), [3]]
-
-
-def tokens(texts: Iterable[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    rows = [text + [TEXT.vocabulary - 1] * (CONTEXT - len(text)) for text in texts]
-    masks = [[True] * len(text) + [False] * (CONTEXT - len(text)) for text in texts]
-    return torch.tensor(rows), torch.tensor(masks)
-
-
-def reference(of: Network) -> Reference:
-    return Reference(
-        of.state_dict(),
-        length=CONTEXT,
-        text_heads=TEXT.heads,
-        groups=of.sizes.norm_groups,
-        head_width=of.sizes.head_width,
-        residual_blocks=of.sizes.residual_blocks,
-    )
 
 
 def inputs(of: Network, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:

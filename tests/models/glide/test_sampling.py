@@ -13,8 +13,7 @@ from gill_bench.models.glide.network import Condition, Network
 from gill_bench.models.glide.sampling import PictureNoise, Sampler, eight_bits, to_images
 from gill_bench.models.glide.schedule import fast27, spaced
 from tests.models.glide.reference import Reference, sample
-from tests.models.glide.test_network import reference, tokens
-from tests.models.glide.tiny import network
+from tests.models.glide.tiny import network, reference, tokens
 
 TEXTS = [[5, 80, 256, 7], [200, 3, 9]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from gill_bench.models.glide.files import NAMES
 from gill_bench.models.glide.network import Network
 from gill_bench.models.glide.sizes import GlideSizes, NetworkSizes, TextSizes
+from tests.models.glide.reference import Reference
 
 MERGES = ["d o", "do g", "Ġ a", "c a", "ca t", "Ġ cat", "r e", "re d"]
 CONTEXT = 12
@@ -85,3 +87,20 @@ def edit_state(file: Path, **changes: Any) -> None:
         else:
             state[key] = value
     torch.save(state, file)
+
+
+def tokens(texts: Iterable[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    rows = [text + [TEXT.vocabulary - 1] * (CONTEXT - len(text)) for text in texts]
+    masks = [[True] * len(text) + [False] * (CONTEXT - len(text)) for text in texts]
+    return torch.tensor(rows), torch.tensor(masks)
+
+
+def reference(of: Network) -> Reference:
+    return Reference(
+        of.state_dict(),
+        length=CONTEXT,
+        text_heads=TEXT.heads,
+        groups=of.sizes.norm_groups,
+        head_width=of.sizes.head_width,
+        residual_blocks=of.sizes.residual_blocks,
+    )

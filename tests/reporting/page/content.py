@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -106,3 +107,9 @@ def content(folder: Path, *galleries: Gallery, texts: Sequence[str] = (), inside
         {name: Cards().model(name).model_copy(update={"title": title}) for name, title in titles.items()},
         inside=inside,
     )
+
+
+def value_of(page: Path, name: str) -> object:
+    text = (page / f"{name}.js").read_text("ascii")
+    assert text.startswith(f'gillBench("{name}",')
+    return json.loads(text[len(f'gillBench("{name}",') : -len(");\n")])

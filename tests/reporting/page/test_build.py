@@ -15,8 +15,7 @@ from gill_bench.reporting.page import write_page
 from gill_bench.reporting.page.galleries import GalleryPage, page_name
 from gill_bench.reporting.page.tables import view_tables
 from gill_bench.reporting.text import mean_std, published
-from tests.reporting.page.content import CONTEXT, HOSTILE, METRIC, MODELS, content, gallery, one_test
-from tests.reporting.page.test_folder import value_of
+from tests.reporting.page.content import CONTEXT, HOSTILE, METRIC, MODELS, content, gallery, one_test, value_of
 from tests.support.made_up import seeds, table, usual_rows
 
 

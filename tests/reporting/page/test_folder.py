@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 
 from gill_bench.errors import InputError
 from gill_bench.reporting.page.folder import MARKER, PageFolder, Shelf, script_json
-from tests.reporting.page.content import picture
-
-
-def value_of(page: Path, name: str) -> object:
-    text = (page / f"{name}.js").read_text("ascii")
-    assert text.startswith(f'gillBench("{name}",')
-    return json.loads(text[len(f'gillBench("{name}",') : -len(");\n")])
+from tests.reporting.page.content import picture, value_of
 
 
 @given(

@@ -18,7 +18,7 @@ from gill_bench.errors import InputError
 from gill_bench.metrics.functional.captions import CaptionScores, caption_scores
 from gill_bench.metrics.functional.captions import tokenizer as tokenizer_module
 from tests.metrics.functional.captions.conftest import reference_scores
-from tests.metrics.functional.captions.test_tokenizer import made_up
+from tests.support.captions import made_up
 
 NAMES = ["bleu-1", "bleu-2", "bleu-3", "bleu-4", "meteor", "rouge-l", "cider"]
 Set = tuple[dict[str, str], dict[str, list[str]]]

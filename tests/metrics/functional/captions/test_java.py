@@ -9,14 +9,7 @@ import pytest
 from gill_bench.errors import InputError
 from gill_bench.metrics.functional.captions import caption_scores
 from gill_bench.metrics.functional.captions.java import jar, require_java
-
-
-def write_java(folder: Path, script: str) -> Path:
-    folder.mkdir(parents=True)
-    java = folder / "java"
-    java.write_text(f"#!/bin/sh\n{script}\n")
-    java.chmod(0o755)
-    return java
+from tests.support.captions import write_java
 
 
 @pytest.fixture(autouse=True)

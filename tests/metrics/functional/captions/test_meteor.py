@@ -16,7 +16,7 @@ import pytest
 from gill_bench.errors import GillBenchError
 from gill_bench.metrics.functional.captions import meteor as module
 from gill_bench.metrics.functional.captions.meteor import Meteor, shared_meteor
-from tests.metrics.functional.captions.test_java import write_java
+from tests.support.captions import write_java
 
 HYPOTHESES = ["a cat sits on the mat", "two dogs run", "", "zebra"]
 REFERENCES = [["a cat sat on a mat", "the cat is on the mat"], ["two puppies running"], ["a b"], ["a man on a horse"]]

@@ -9,16 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gill_bench.errors import InputError
 from gill_bench.mini.bpe import write_clip_tokenizer, write_opt_tokenizer
 from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES
-from gill_bench.weights.find import MARK
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,43 +33,6 @@ _PHRASES = (
     "Q: what colour is it? how many are there? where is the {} {}? A: {} A: one A: two",
     "there is a {} {} behind the {} {} and another in front of it",
 )
-
-
-def build_weights(folder: Path, seed: int = SEED) -> None:
-    """Write all small checkpoints into a folder that does not exist yet; it appears only when complete.
-
-    Layout: `opt-mini`, `clip-mini`, `sd-mini` (Hugging Face folders), `gill-mini` (the authors' files), `lpips-mini`.
-
-    Args:
-        folder: Where to. Its parent must exist.
-        seed: Same seed, same bytes (with the same versions of the libraries).
-
-    Raises:
-        InputError: The folder exists and is not empty.
-    """
-    if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder}: exists already; remove it to build the small checkpoints again")
-    from gill_bench.metrics.lpips import build_mini
-    from gill_bench.weights.checkpoints import quiet_loading
-
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        with quiet_loading():
-            rows = build_opt(temporary / "opt-mini", seed)
-            build_clip(temporary / "clip-mini", seed)
-            build_sd(temporary / "sd-mini", seed)
-            build_gill(temporary / "gill-mini", rows, seed)
-            build_mini(temporary / "lpips-mini", seed)
-        for part in temporary.iterdir():
-            (part / MARK).write_text('{"what": "random"}\n', encoding="utf-8")
-        temporary.rename(folder)
-    except OSError:
-        if not folder.is_dir() or not any(folder.iterdir()):
-            raise
-        # Another process was first, and wrote the same.
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def build_opt(folder: Path, seed: int = SEED) -> int:
