@@ -43,7 +43,7 @@ def vector(seed: int) -> Any:
 
 
 class Sound:
-    """Does everything as it should be done."""
+    """Answers every method as the interface says."""
 
     def picture(self, seed: int, mode: str = "RGB") -> Image.Image:
         pixels = np.random.default_rng(seed).integers(0, 256, size=(8, 8, 3), dtype=np.uint8)
@@ -210,7 +210,7 @@ class Ordered(Sound):
 
 
 class Places(Sound):
-    """Gives pictures by their place in the batch: one generator for all."""
+    """Draws all pictures from one generator, so that they depend on their place in the batch."""
 
     def generate_images(self, prompts: Any, noise: Any) -> Any:
         generator = np.random.default_rng(noise[0][0].seed)
@@ -228,7 +228,7 @@ class Unstoppable(Sound):
 
 
 class Merging(Sound):
-    """Reads a prompt that comes several times once, and mistakes its continuations."""
+    """Gives a wrong score to the continuations of a prompt object that comes several times."""
 
     def score_texts(self, prompts: Any, continuations: Any) -> Any:
         if len({id(prompt) for prompt in prompts}) < len(prompts):
@@ -237,7 +237,7 @@ class Merging(Sound):
 
 
 class Short(Sound):
-    """A table of positions that is too small, as torch says it."""
+    """Fails on long prompts with the message of torch for a table of positions that is too small."""
 
     error: ClassVar[Exception] = IndexError("index out of range in self")
 

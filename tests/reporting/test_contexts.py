@@ -1,4 +1,4 @@
-"""Rows with contexts of their own, what has no seeds, percent, and why a cell is empty."""
+"""Rows with contexts of their own, numbers without seeds, percent, and the reasons of empty cells."""
 
 from __future__ import annotations
 

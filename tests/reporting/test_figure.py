@@ -1,4 +1,4 @@
-"""Figures: what is drawn, where, with which band, and that equal results give equal bytes."""
+"""Figures: their points, positions and bands; equal results give equal bytes."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def made(name: str = "figure-6", compare: bool = True, rows: list[Row] | None = 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Every figure that is saved, to look at what is on its axes."""
-    found: list[Figure] = []
+    figures: list[Figure] = []
     save = Figure.savefig
 
     def keep(figure: Figure, *arguments: Any, **options: Any) -> None:
-        found.append(figure)
+        figures.append(figure)
         save(figure, *arguments, **options)
 
     monkeypatch.setattr(Figure, "savefig", keep)
-    return found
+    return figures
 
 
 def test_curves_bands_and_the_papers_points_are_at_the_numbers_of_the_table(drawn: list[Figure]) -> None:

@@ -144,26 +144,26 @@ def test_latex_sets_long_notes_smaller() -> None:
 
 
 def test_colour_adds_nothing_but_escapes() -> None:
-    made = table(usual_rows())
-    coloured = render(made, "terminal", color=True)
+    result_table = table(usual_rows())
+    coloured = render(result_table, "terminal", color=True)
     assert "\x1b[1m" in coloured
-    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == render(made, "terminal")
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == render(result_table, "terminal")
 
 
 def test_numbers_are_equal_in_all_formats() -> None:
-    made = table(usual_rows(), Cards().published())
-    records = list(csv.DictReader(io.StringIO(render(made, "csv"))))
+    result_table = table(usual_rows(), Cards().published())
+    records = list(csv.DictReader(io.StringIO(render(result_table, "csv"))))
     printed = {record[name] for record in records for name in ("text", "published_text", "difference_text")}
     printed -= {"", "-"}
     assert len(printed) > 10
-    value = json.loads(render(made, "json"))
+    value = json.loads(render(result_table, "json"))
     cells = [item for line in value["tables"][0]["rows"] for item in line["cells"]]
     assert [item["text"] for item in cells] == [record["text"] for record in records]
     assert [repr(item["mean"]) if item["mean"] is not None else "" for item in cells] == [r["mean"] for r in records]
     texts = {
-        "terminal": render(made, "terminal"),
-        "markdown": render(made, "markdown"),
-        "latex": re.sub(r"\\textbf\{([^}]*)\}", r"\1", render(made, "latex"))
+        "terminal": render(result_table, "terminal"),
+        "markdown": render(result_table, "markdown"),
+        "latex": re.sub(r"\\textbf\{([^}]*)\}", r"\1", render(result_table, "latex"))
         .replace(r"\,$\pm$\,", " ± ")
         .replace("$-$", "-"),
     }
@@ -185,13 +185,15 @@ def test_json_has_a_version_and_the_values_of_all_seeds() -> None:
 
 def test_nasty_names_and_notes_are_literal() -> None:
     rows = [*usual_rows(), *seeds(NASTY, "1-caption", "lpips", [0.8, 0.8])]
-    made = table(rows, notes=(NASTY,))
-    tex = render(made, "latex")
+    result_table = table(rows, notes=(NASTY,))
+    tex = render(result_table, "latex")
     row = next(line for line in tex.splitlines() if line.startswith(r"{}[x] 50\%\_"))
     assert len(re.findall(r"(?<!\\)&", row)) == 3
-    pipes = [len(re.findall(r"(?<!\\)\|", line)) for line in render(made, "markdown").splitlines() if line[:1] == "|"]
+    pipes = [
+        len(re.findall(r"(?<!\\)\|", line)) for line in render(result_table, "markdown").splitlines() if line[:1] == "|"
+    ]
     assert set(pipes) == {5}
-    names = {record["model"] for record in csv.DictReader(io.StringIO(render(made, "csv")))}
+    names = {record["model"] for record in csv.DictReader(io.StringIO(render(result_table, "csv")))}
     assert NASTY in names
 
 
@@ -209,8 +211,8 @@ def test_html_is_literal_and_well_formed() -> None:
 
 def test_html_without_groups_has_one_line_of_headings() -> None:
     rows = [row("gill", "5-captions-4-images", 0, metric, 0.5) for metric in ("clip-similarity", "lpips")]
-    made = build_table(Cards().report("generation-only"), Results(tuple(rows)), Cards())
-    root = ElementTree.fromstring(render(made, "html"))
+    result_table = build_table(Cards().report("generation-only"), Results(tuple(rows)), Cards())
+    root = ElementTree.fromstring(render(result_table, "html"))
     assert [th.text for th in root.iter("th")] == ["Model", "CLIP Similarity ↑", "LPIPS ↓", "GILL"]
 
 

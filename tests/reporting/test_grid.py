@@ -28,15 +28,15 @@ def test_pictures_stand_in_their_cells() -> None:
 def test_an_exhibit_shows_what_was_asked_and_what_came(tmp_path: Path) -> None:
     run(tmp_path / "run", limit=6)
     cells = cells_of(tmp_path / "run")
-    found = picture_sheet(tmp_path / "run", cells, 10)
-    assert [one.example for one in found] == ["1024", "1026", "1028"]  # one of each photo sequence
-    assert list(found[0].outputs) == [("noisy", name) for name in ("1-caption", "5-captions", "5-captions-4-images")]
-    assert [picture is None for _, picture in found[0].turns] == [False] * 4 + [True]
+    examples = picture_sheet(tmp_path / "run", cells, 10)
+    assert [one.example for one in examples] == ["1024", "1026", "1028"]  # one of each photo sequence
+    assert list(examples[0].outputs) == [("noisy", name) for name in ("1-caption", "5-captions", "5-captions-4-images")]
+    assert [picture is None for _, picture in examples[0].turns] == [False] * 4 + [True]
     task = cells[0].task
-    assert found[0].target is not None
+    assert examples[0].target is not None
     assert task.examples[0].target is not None
     assert task.examples[0].target.file is not None
-    assert np.array_equal(np.asarray(found[0].target), np.asarray(load_image(task.examples[0].target.file)))
+    assert np.array_equal(np.asarray(examples[0].target), np.asarray(load_image(task.examples[0].target.file)))
 
 
 def test_the_command_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Every layout in `reports/` names what exists, and every number of the paper's tables has its place in one."""
+"""The layouts in `reports/` name existing cards, contexts and metrics, and show every number of the paper's tables."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def test_every_layout_is_the_same_in_all_formats(layout: ReportCard, compare: bo
     ]
     cards = Cards()
     rows = list({(one.task, one.model, one.context, one.seed, one.metric): one for one in rows}.values())
-    made = build_table(layout, Results(tuple(rows)), cards, cards.published() if compare else None)
-    texts = {format: render(made, format, width=80) for format in FORMATS}
+    result_table = build_table(layout, Results(tuple(rows)), cards, cards.published() if compare else None)
+    texts = {format: render(result_table, format, width=80) for format in FORMATS}
     texts["latex"] = (
         re.sub(r"\\textbf\{([^}]*)\}", r"\1", texts["latex"]).replace(r"\,$\pm$\,", " ± ").replace("$-$", "-")
     )
@@ -141,8 +141,8 @@ def test_every_layout_is_the_same_in_all_formats(layout: ReportCard, compare: bo
         for record in csv.DictReader(io.StringIO(texts["csv"]))
         for name in ("text", "published_text", "difference_text")
     ]
-    assert len(printed) == 3 * len(made.lines) * len(made.columns)
-    assert not any(cell.gaps for line in made.lines for cell in line.cells)
+    assert len(printed) == 3 * len(result_table.lines) * len(result_table.columns)
+    assert not any(cell.gaps for line in result_table.lines for cell in line.cells)
     for format in ("terminal", "markdown", "latex", "json"):
         assert [text for text in printed if text not in ("", "-") and text not in texts[format]] == [], format
     assert bool(any(printed[1::3])) == (compare and layout.published_table != "")

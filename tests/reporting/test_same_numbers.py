@@ -40,7 +40,7 @@ def clean(cells: list[str]) -> list[str]:
 
 
 def from_csv(made: Table) -> Grid:
-    """What should be printed, from the texts of the CSV."""
+    """The lines that should be printed, made from the texts of the CSV."""
     lines: dict[str, list[dict[str, str]]] = {}
     for record in csv.DictReader(io.StringIO(render(made, "csv"))):
         lines.setdefault(record["title"], []).append(record)
@@ -193,11 +193,13 @@ def stand_ins(rows: list[Row]) -> list[Row]:
     ids=["stand-ins", "a part of the data", "a note of the run"],
 )
 def test_of_what_is_not_comparable_neither_in_nor_out_is_said(rows: list[Row], notes: tuple[str, ...]) -> None:
-    found = table(rows, Cards().published(), notes, around)
-    assert any(cell.interval and cell.published for line in found.lines for cell in line.cells)
-    assert {record["published_in_interval"] for record in csv.DictReader(io.StringIO(render(found, "csv")))} == {""}
+    whole_table = table(rows, Cards().published(), notes, around)
+    assert any(cell.interval and cell.published for line in whole_table.lines for cell in line.cells)
+    assert {record["published_in_interval"] for record in csv.DictReader(io.StringIO(render(whole_table, "csv")))} == {
+        ""
+    }
     for format in ("terminal", "markdown", "latex", "html"):
-        text = render(found, format)
+        text = render(whole_table, format)
         assert "Not comparable with the paper" in text
         assert not re.search(r"[-+]\$?\d\.\d+ (in|out)\b|in / out", text)
 

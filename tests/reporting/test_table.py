@@ -17,10 +17,10 @@ def notes(made: object) -> str:
 
 
 def test_mean_and_sample_standard_deviation_over_seeds() -> None:
-    found = cell(table(usual_rows()), "stable-diffusion", 0)
-    assert found.mean == pytest.approx(0.591)
-    assert found.std == pytest.approx(0.001 * 2**0.5)
-    assert (found.seeds, found.n_expected, found.n_scored) == ((0, 1), 20, 20)
+    measured = cell(table(usual_rows()), "stable-diffusion", 0)
+    assert measured.mean == pytest.approx(0.591)
+    assert measured.std == pytest.approx(0.001 * 2**0.5)
+    assert (measured.seeds, measured.n_expected, measured.n_scored) == ((0, 1), 20, 20)
 
 
 def test_models_without_a_number_are_left_out() -> None:
@@ -115,10 +115,10 @@ def test_counts_are_told() -> None:
 
 def test_comparing_shows_the_papers_numbers_and_the_difference() -> None:
     made = table(usual_rows(), Cards().published())
-    found = cell(made, "stable-diffusion", 0)
-    assert found.published is not None
-    assert (found.published.value, found.published.std) == (0.592, 0.0007)
-    assert found.difference == pytest.approx(-0.001)
+    measured = cell(made, "stable-diffusion", 0)
+    assert measured.published is not None
+    assert (measured.published.value, measured.published.std) == (0.592, 0.0007)
+    assert measured.difference == pytest.approx(-0.001)
     assert cell(made, "stable-diffusion", 1).difference is None
     assert line(made, "glide").published_only
     assert "Paper: Tab. 1 of Koh" in notes(made)

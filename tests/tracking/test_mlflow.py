@@ -16,16 +16,16 @@ def test_a_run_is_read_back(tmp_path: Path, small_run: Path, monkeypatch: pytest
     assert main(["track", str(small_run), "--to", f"mlflow={address}", "--pictures", "1"]) == 0
     client = mlflow.MlflowClient(tracking_uri=address)
     experiment = client.get_experiment_by_name("gill-bench")
-    [found] = client.search_runs([experiment.experiment_id])
-    assert (found.info.run_name, found.info.status) == ("small", "FINISHED")
+    [run] = client.search_runs([experiment.experiment_id])
+    assert (run.info.run_name, run.info.status) == ("small", "FINISHED")
     rows = results(small_run)["rows"]
-    history = client.get_metric_history(found.info.run_id, "vist/noisy/1-caption/lpips.mini")
+    history = client.get_metric_history(run.info.run_id, "vist/noisy/1-caption/lpips.mini")
     stored = {row["seed"]: row["value"] for row in rows if row["metric"] == "lpips[mini]"}
     assert {one.step: one.value for one in history} == stored
-    mean = found.data.metrics["mean/vist/noisy/1-caption/lpips.mini"]
+    mean = run.data.metrics["mean/vist/noisy/1-caption/lpips.mini"]
     assert mean == pytest.approx(sum(stored.values()) / len(stored))
-    assert found.data.params["model/vist/noisy"] == rows[0]["model_signature"]
-    paths = {one.path for one in client.list_artifacts(found.info.run_id)}
+    assert run.data.params["model/vist/noisy"] == rows[0]["model_signature"]
+    paths = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert paths == {"tables", "pictures", "results.json", "spec.json", "env.json"}
     [picture] = (tmp_path / "store").rglob("pictures/vist/noisy/1-caption/1024/*.png")
     assert picture.read_bytes() == next(small_run.glob("units/vist/noisy/1-caption/*/000-1024-0.png")).read_bytes()

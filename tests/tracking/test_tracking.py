@@ -1,4 +1,4 @@
-"""What trackers are told, by one that only listens."""
+"""The calls that a tracker gets, recorded by a tracker that does nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.runs import results
 
 
 class Listener:
-    """Writes down what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[Any, ...]] = []

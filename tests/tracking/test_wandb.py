@@ -40,23 +40,23 @@ def test_an_offline_run_is_read_back(tmp_path: Path, small_run: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     [folder] = (tmp_path / "wandb").glob("offline-run-*")
     [file] = folder.glob("*.wandb")
-    found = list(records(file))
-    [run] = [one.run for one in found if one.WhichOneof("record_type") == "run"]
+    logged = list(records(file))
+    [run] = [record.run for record in logged if record.WhichOneof("record_type") == "run"]
     assert (run.project, run.display_name, run.job_type) == ("mine", "small", "evaluation")
     rows = results(small_run)["rows"]
     config = {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in run.config.update}
     assert config["model/vist/noisy"] == rows[0]["model_signature"]
     history = {}
-    for one in found:
-        if one.WhichOneof("record_type") == "history":
-            line = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in one.history.item}
+    for record in logged:
+        if record.WhichOneof("record_type") == "history":
+            line = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
             history[line["seed"]] = line["vist/noisy/1-caption/lpips[mini]"]
     assert history == {row["seed"]: row["value"] for row in rows if row["metric"] == "lpips[mini]"}
     summary = {
         item.key or item.nested_key[0]: json.loads(item.value_json)
-        for one in found
-        if one.WhichOneof("record_type") == "summary"
-        for item in one.summary.update
+        for record in logged
+        if record.WhichOneof("record_type") == "summary"
+        for item in record.summary.update
     }
     mean = sum(history.values()) / len(history)
     assert summary["mean/vist/noisy/1-caption/lpips[mini]"] == pytest.approx(mean)

@@ -1,6 +1,6 @@
 'use strict';
-// Pages opened from disk may not fetch: data are scripts that call gillBench(name, value). All texts of data become
-// text nodes, never markup.
+// Browsers forbid pages opened from disk to fetch files: data files are scripts that call gillBench(name, value).
+// All texts in the data become text nodes, never markup.
 
 const waiting = new Map();
 const kept = new Map();
@@ -48,7 +48,7 @@ function el(tag, options = {}, ...children) {
   return made;
 }
 
-// Four decimals, but three digits of what is small and no decimals that say nothing of what is large.
+// A number with four decimals; small numbers have three digits, large numbers two decimals.
 function digits(value) {
   const size = Math.abs(value);
   const text = size >= 100 ? size.toFixed(2) : size > 0 && size < 0.01 ? size.toPrecision(3) : size.toFixed(4);
@@ -57,7 +57,7 @@ function digits(value) {
 const signed = (value) => (value < 0 ? '−' : '+') + digits(Math.abs(value));
 const chance = (p) => (p < 0.001 ? p.toExponential(1) : p.toFixed(3));
 
-// ---------------------------------------------------------------- tests, seen from one model
+// ---------------------------------------------------------------- tests, from the side of one model
 
 function testLine(test, model, titles) {
   const turned = test.models[0] === model;
@@ -66,7 +66,7 @@ function testLine(test, model, titles) {
   const [low, high] = turned ? [-test.high, -test.low] : [test.low, test.high];
   const better = test.better === null ? null : turned ? !test.better : test.better;
   const name = (one) => (Object.hasOwn(titles, one) ? titles[one] : one);
-  // As many decimals for all three, at least three digits of the largest.
+  // The difference and both ends have the same number of decimals, with at least three digits of the largest.
   const largest = Math.max(Math.abs(test.mean), Math.abs(low), Math.abs(high));
   const decimals = largest > 0 ? Math.min(12, Math.max(4, 2 - Math.floor(Math.log10(largest)))) : 4;
   const told = (value) => (value < 0 ? '−' : '+') + Math.abs(value).toFixed(decimals);
@@ -80,7 +80,7 @@ function testLine(test, model, titles) {
   };
 }
 
-// ---------------------------------------------------------------- the report: what stands behind a number
+// ---------------------------------------------------------------- the report: the details behind a number
 
 function plainTable(headings, rows) {
   return el('div', { className: 'scroll', tabindex: '0', role: 'region', 'aria-label': headings.join(', ') },
@@ -166,7 +166,7 @@ async function copy(button, source) {
   try {
     await navigator.clipboard.writeText(source.textContent);
   } catch {
-    // Some browsers keep the clipboard from pages on disk, but let what is selected be copied.
+    // Some browsers refuse the clipboard to pages on disk, but copy the selected text.
     getSelection().selectAllChildren(source);
     document.execCommand('copy');
   }
@@ -215,7 +215,7 @@ class Gallery {
     await this.arrive();
   }
 
-  // The address names what is shown, so that a table's number leads here and a view can be passed on.
+  // The address holds every choice, so that a table's number can link to its samples and a view can be passed on.
   async arrive() {
     const asked = new URLSearchParams(location.hash.slice(1));
     const { parts, state } = this;
@@ -228,7 +228,7 @@ class Gallery {
     await this.draw();
   }
 
-  // A context brings its models, metrics, seeds and facts; false if another one was chosen meanwhile.
+  // Fill the choices with the context's models, metrics, seeds and facts; false if the reader chose another meanwhile.
   async enter(asked = new URLSearchParams(this.hash?.slice(1) ?? '')) {
     const { parts, state } = this;
     const context = this.manifest.contexts.find((one) => one.name === parts.context.value);
@@ -265,7 +265,7 @@ class Gallery {
     return true;
   }
 
-  // What an example lacks, of the models and seeds that are shown.
+  // The outputs that an example lacks, for the models and seeds that are shown.
   lost(item) {
     return Object.entries(item.lost ?? {}).filter(([model]) => !this.state.without.has(model))
       .flatMap(([, each]) => each.filter((one) => this.shows(one)));
@@ -300,7 +300,7 @@ class Gallery {
     }
   }
 
-  // Mean over the seeds that are shown, of the examples that all of them have.
+  // Each example's mean over the seeds that are shown; NaN if one of these seeds has no value.
   means(model) {
     const seeds = Object.entries(this.values?.[model] ?? {}).filter(([seed]) => !this.state.off.has(seed));
     const found = new Float64Array(this.index.ids.length).fill(Number.NaN);
@@ -515,7 +515,7 @@ class Gallery {
 
   shots() { return [...this.parts.list.querySelectorAll('button.shot')]; }
 
-  // The place of the picture that a key leads to: along a row, or to the nearest column of the next row.
+  // The position of the picture that a key leads to: along a row, or to the nearest column of the next row.
   target(key, from) {
     const shots = this.shots();
     if (key === 'ArrowRight') return Math.min(from + 1, shots.length - 1);
@@ -589,7 +589,7 @@ function answers(texts) {
 // Values have nine digits; sums of the same values in another order differ in the last ones.
 const apart = (x, y) => (Math.abs(x - y) < 1e-9 ? 0 : x - y);
 
-// Unlike replaceChildren, which writes the word null for it, leave out what is not there.
+// Leave out children that are null or false, for which replaceChildren would write the word null.
 function refill(place, ...children) {
   place.replaceChildren(...children.filter((child) => child !== null && child !== undefined && child !== false));
 }
@@ -636,7 +636,7 @@ function sorted(places, how, a, b, sign) {
   };
   const key = keys[how];
   if (!key) return places;
-  // What has no value comes last, in the order of the data.
+  // Examples without a value come last, in the order of the data.
   return places.map((at) => [key(at), at])
     .sort(([x, at], [y, to]) => (Number.isNaN(x) - Number.isNaN(y)) || (Number.isNaN(x) ? at - to : x - y || at - to))
     .map(([, at]) => at);

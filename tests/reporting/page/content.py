@@ -46,7 +46,7 @@ def picture(file: Path, number: int, side: int = 32) -> Path:
 def gallery(
     folder: Path, count: int = 3, seeds: int = 2, texts: Sequence[str] = (), side: int = 32, context: str = CONTEXT
 ) -> Gallery:
-    """Stories with pictures of two models: of example e and seed s, GILL has e / 10 + s / 100, the other one 0.1."""
+    """Stories with pictures of two models: GILL scores e / 10 + s / 100 on example e with seed s, the other 0.1."""
     examples = []
     for number in range(count):
         words = texts[number % len(texts)] if texts else f"caption {number}"

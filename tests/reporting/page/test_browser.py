@@ -35,7 +35,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Any]:
-    """A page that fails its test if anything is reported to the console or asked of a network."""
+    """A page that fails its test if anything is reported to the console or requested from the network."""
     opened = browser.new_page(viewport={"width": 1200, "height": 900})
     trouble: list[str] = []
     opened.on("console", lambda message: trouble.append(message.text))
@@ -184,7 +184,7 @@ def test_hostile_texts_are_read_not_run(tab: Any, page: Path) -> None:
 
 
 def test_markup_that_gets_in_would_not_run(browser: Any, page: Path, tmp_path: Path) -> None:
-    """The policy of the page, apart from the escapes: a second wall."""
+    """The page's policy (CSP) stops scripts even where an escape failed."""
     shutil.copytree(page, tmp_path / "page")
     index = tmp_path / "page" / "index.html"
     broken = index.read_text("utf-8").replace(
@@ -238,7 +238,7 @@ def test_what_has_no_output_is_shown_with_its_reason_and_can_be_asked_for(tab: A
 
 
 def test_without_a_test_nothing_stands_under_the_bar(tab: Any, tmp_path: Path) -> None:
-    """Of one cluster there is none."""
+    """A gallery whose examples form one cluster has no test."""
     write_page(tmp_path / "page", replace(content(tmp_path, gallery(tmp_path)), tests=[]))
     show(tab, tmp_path / "page", "gallery-vist.html")
     assert "examples that both have" in tab.locator("#duel").inner_text()

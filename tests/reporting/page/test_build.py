@@ -47,10 +47,10 @@ def data_of(folder: Path, page: str) -> dict[str, object]:
 
 
 def test_numbers_are_those_of_every_format(tmp_path: Path) -> None:
-    made = table(usual_rows(), Cards().published())
-    views, behind = view_tables([made], {}, [], [])
-    for line, view in zip(made.lines, views[0].lines, strict=True):
-        for cell, column, shown in zip(line.cells, made.columns, view.cells, strict=True):
+    result_table = table(usual_rows(), Cards().published())
+    views, behind = view_tables([result_table], {}, [], [])
+    for line, view in zip(result_table.lines, views[0].lines, strict=True):
+        for cell, column, shown in zip(line.cells, result_table.columns, view.cells, strict=True):
             if cell.mean is not None:
                 assert shown.text + (f" ± {shown.spread}" if shown.spread else "") == mean_std(
                     cell.mean, cell.std, column.digits
@@ -191,7 +191,7 @@ def test_galleries_without_scores_or_pictures(tmp_path: Path) -> None:
 
 
 def test_a_table_without_any_run_is_shown(tmp_path: Path) -> None:
-    made = table(seeds("gill", CONTEXT, METRIC, [None, None], n_scored=0))
-    views, behind = view_tables([made], {}, [], [])
+    result_table = table(seeds("gill", CONTEXT, METRIC, [None, None], n_scored=0))
+    views, behind = view_tables([result_table], {}, [], [])
     assert views[0].lines[0].cells[0].text == "×"
     assert behind["small.0.0"]["status"] == "Run, but nothing could be scored."
