@@ -19,7 +19,7 @@ from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.planning.candidates import CandidateContext
 from gill_bench.planning.resolve import read_task, resolve_task
 from gill_bench.planning.resolved import ResolvedTask, data_folder
-from gill_bench.planning.selection import asks_of, choose_contexts
+from gill_bench.planning.selection import choose_contexts, output_kind
 from gill_bench.weights.find import MINI
 
 
@@ -211,7 +211,7 @@ def _usable(task: ResolvedTask) -> dict[str, int]:
 
 
 def _searches(task: ResolvedTask, context: Context) -> bool:
-    return asks_of(task.card, context) == "embeddings"
+    return output_kind(task.card, context) == "embeddings"
 
 
 def _has_converted(task: ResolvedTask) -> bool:

@@ -1,4 +1,4 @@
-"""The candidates of retrieval as a cell of their own: each picture is embedded once per model, stored and resumed."""
+"""The candidates of retrieval are a cell of their own, so that each model embeds each picture only once."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ CANDIDATES = "candidates"
 
 
 class CandidateContext:
-    """Asks for the embedding of a picture."""
+    """The context in which a model is asked for the embedding of a candidate picture."""
 
     name = CANDIDATES
     inputs = frozenset({"image"})
     asks: OutputKind | None = "candidates"
 
     def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The picture."""
+        """The candidate picture alone."""
         assert example.target is not None
         return (example.target,)
 
 
 def as_examples(pictures: Sequence[Picture]) -> list[Example]:
-    """Candidates as examples, in order; each picture once."""
+    """One example for each candidate picture, in their order; a picture that occurs several times has one."""
     distinct = {picture.id: picture for picture in pictures}
     return [Example(picture.id, picture.id, (), picture) for picture in distinct.values()]

@@ -1,7 +1,7 @@
-"""The plan: tasks x models x contexts x seeds, cut into units of work.
+"""Cells, and the units of work that a cell still lacks.
 
-A unit's composition depends on the cards and the data alone: blocks of `unit_size` examples in the order of the data.
-When a plan grows (more seeds, a higher limit), what is stored is kept, and only the rest of each block is planned.
+Cards and data alone decide which examples make up a unit: blocks of `unit_size` examples in the order of the data. When
+a plan grows (more seeds, a higher limit), stored units are kept, and only the rest of each block is planned.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gill_bench.datasets import Context, Example
 from gill_bench.interfaces import OutputKind
 from gill_bench.planning.resolved import ResolvedTask
-from gill_bench.planning.selection import asks_of
+from gill_bench.planning.selection import output_kind
 from gill_bench.progress import say
 from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.units import DamagedUnitError, Unit, cell_folder, read_unit, unit_folders
@@ -25,15 +25,32 @@ from gill_bench.storage.files import list_now
 _CANDIDATES_A_UNIT = 64
 
 
+class UsableExample(NamedTuple):
+    """An example that a model can be asked about: every picture that it needs is there.
+
+    Attributes:
+        example: The example.
+        position: The number of usable examples of the cell before this one.
+        digest: The SHA-256 of what the model is given for the example.
+    """
+
+    example: Example
+    position: int
+    digest: str
+
+
 @dataclass(frozen=True)
 class Cell:
     """One model in one context of one task.
 
     Attributes:
-        seeds: The seeds asked for.
-        recipe: See `gill_bench.planning.recipe`.
-        notes: What every table with this cell must say.
-        candidates: The cell with the candidates' embeddings, for a cell that retrieves.
+        task: The task with its data.
+        model: The name of the model's card.
+        context: The context, which says how much of an example the model is given.
+        seeds: The seeds of the request.
+        recipe: Everything that changes the cell's outputs (`gill_bench.planning.recipe`).
+        notes: Sentences that every table with this cell must say.
+        candidates: The cell with the embeddings of the candidates; None for a cell that does not retrieve.
     """
 
     task: ResolvedTask
@@ -51,51 +68,51 @@ class Cell:
 
     @property
     def asks(self) -> OutputKind:
-        """What the model is asked for."""
-        return asks_of(self.task.card, self.context)
+        """The kind of output that the model is asked for."""
+        return output_kind(self.task.card, self.context)
 
     @property
     def timed(self) -> bool:
-        """Whether what is asked for is how long something takes."""
+        """Whether the output is the time that something takes."""
         return self.asks.endswith("-seconds")
 
     @property
     def sample_seeds(self) -> tuple[int, ...]:
-        """The seeds of stored outputs: those asked for, or one where an output does not depend on a seed."""
+        """The seeds of stored outputs: those of the request, or only 0 where an output does not depend on a seed."""
         return self.seeds if self.asks == "images" else () if self.asks == "nothing" else (0,)
 
     @property
     def row_seeds(self) -> tuple[int, ...]:
-        """The seeds of its rows; a classifier of decision features is trained once a seed."""
+        """The seeds of the cell's rows; of decision features, a classifier is trained once a seed."""
         return self.seeds if self.asks in ("images", "features") else () if self.asks == "candidates" else (0,)
 
     @property
     def unit_size(self) -> int:
-        """Examples in one unit of work."""
+        """How many examples a unit of work has."""
         return _CANDIDATES_A_UNIT if self.asks == "candidates" else self.task.card.unit_size
 
     @cached_property
     def examples(self) -> Sequence[Example]:
-        """What is asked, whether it can be or not, in the order of the data."""
+        """The examples of the cell, usable or not, in the order of the data."""
         return self.task.examples_of(self.context)
 
     def folder(self, run: Path) -> Path:
-        """Where its units are."""
+        """The folder of the cell's units."""
         return cell_folder(run, self.key)
 
     @cached_property
     def recipe_digest(self) -> str:
-        """SHA-256 of the recipe."""
+        """The SHA-256 of the recipe."""
         return digest(self.recipe)
 
     @cached_property
     def model_digest(self) -> str:
-        """SHA-256 of what decides which model must be loaded: cells with the same one share it."""
+        """The SHA-256 of all that decides which model must be loaded; cells with the same digest share the model."""
         return digest([self.model, *(self.recipe[field] for field in ("adapter", "weights", "settings"))])
 
     @cached_property
     def answers_digest(self) -> str:
-        """SHA-256 of what outputs are scored against: answers and facts of what is asked, and which pictures it has."""
+        """The SHA-256 of what outputs are scored against: answers, facts and picture ids of the usable examples."""
         return digest(
             [
                 [example.id, list(example.answers), dict(example.facts), [picture.id for picture in example.pictures]]
@@ -104,35 +121,35 @@ class Cell:
         )
 
     @cached_property
-    def usable(self) -> dict[str, tuple[Example, int, str]]:
-        """By example id: the example, its place among the usable ones, and the digest of what the model is given."""
-        usable = self.task.usable(self.context)
+    def usable(self) -> dict[str, UsableExample]:
+        """The examples that the model can be asked about, by example id."""
         return {
-            example.id: (example, place, self.task.example_digest(example, self.context, place))
-            for place, example in enumerate(usable)
+            example.id: UsableExample(example, position, self.task.example_digest(example, self.context, position))
+            for position, example in enumerate(self.task.usable(self.context))
         }
 
     def part(self, names: Collection[str]) -> Cell:
-        """The cell with the data of some asked examples and no other: small enough to be sent to another machine."""
-        asked = {name: self.usable[name] for name in names}
-        pictures = {picture.id for example, _, _ in asked.values() for picture in example.pictures}
-        pictures |= {example.target.id for example, _, _ in asked.values() if example.target is not None}
+        """The cell with the data of some usable examples only: small enough to be sent to another machine."""
+        usable = {name: self.usable[name] for name in names}
+        pictures = {picture.id for example, _, _ in usable.values() for picture in example.pictures}
+        pictures |= {example.target.id for example, _, _ in usable.values() if example.target is not None}
         checked = {name: self.task.checked[name] for name in pictures}
         task = replace(self.task, examples=(), candidates=(), references=(), checked=checked, warnings=())
-        found = replace(self, task=task, candidates=None)
-        found.__dict__["usable"] = asked  # what the property keeps: places are counted over all examples
-        return found
+        part = replace(self, task=task, candidates=None)
+        part.__dict__["usable"] = usable  # the value of the cached property: positions count all examples of the cell
+        return part
 
 
 @dataclass(frozen=True)
 class CellPlan:
-    """What is stored for a cell, and what is still to do.
+    """A cell with its stored units and the units that it lacks.
 
     Attributes:
-        done: Committed units by folder name, reduced to the examples that are asked for and still the same.
-        pending: Units to do, in the order of the data.
-        other_recipe: Committed units of another recipe, left as they are.
-        changed: Ids of examples whose text or pictures are no longer those of the stored samples.
+        cell: The cell.
+        done: The committed units that count, by folder name, reduced to the cell's examples that have not changed.
+        pending: The units still to make, in the order of the data.
+        other_recipe: How many committed units have another recipe; they are kept and ignored.
+        changed: Ids of examples whose text or pictures are not those of the stored samples.
     """
 
     cell: Cell
@@ -143,18 +160,18 @@ class CellPlan:
 
     @property
     def samples_pending(self) -> int:
-        """Outputs still to be made."""
+        """How many outputs are still to be made."""
         return sum(len(unit.examples) * len(unit.seeds) for unit in self.pending)
 
     @property
     def blocks_pending(self) -> list[int]:
-        """The number of the block that each pending unit is of: `unit_size` examples in the order of the data."""
-        place = {example.id: number for number, example in enumerate(self.cell.examples)}
-        return [place[unit.examples[0][0]] // self.cell.unit_size for unit in self.pending]
+        """For each pending unit the number of its block, of `unit_size` examples in the order of the data."""
+        position = {example.id: number for number, example in enumerate(self.cell.examples)}
+        return [position[unit.examples[0][0]] // self.cell.unit_size for unit in self.pending]
 
 
 def plan_cell(cell: Cell, run: Path) -> CellPlan:
-    """Compare what is asked with what is stored."""
+    """Compare a cell with its stored units."""
     done: dict[str, Unit] = {}
     have: dict[str, set[int]] = {}
     changed: set[str] = set()
@@ -165,12 +182,12 @@ def plan_cell(cell: Cell, run: Path) -> CellPlan:
             continue
         valid = []
         for example, content in unit.examples:
-            entry = cell.usable.get(example)
-            if entry is None:
+            usable = cell.usable.get(example)
+            if usable is None:
                 continue
-            if entry[2] == content:
+            if usable.digest == content:
                 have.setdefault(example, set()).update(unit.seeds)
-                valid.append((entry[0].id, entry[2]))  # the same texts, which are in memory already
+                valid.append((usable.example.id, usable.digest))  # equal texts, of which one copy stays in memory
             else:
                 changed.add(example)
         if valid:
@@ -180,7 +197,7 @@ def plan_cell(cell: Cell, run: Path) -> CellPlan:
 
 
 def stored_units(folder: Path) -> Iterator[tuple[str, Unit]]:
-    """The committed units of a cell's folder, by name; one that is damaged is named and passed over."""
+    """The committed units of a cell's folder, by name. A damaged unit is left out, with a warning."""
     list_now(folder)
     for entry in unit_folders(folder):
         try:
@@ -197,6 +214,6 @@ def _missing_units(cell: Cell, have: Mapping[str, set[int]]) -> Iterator[Unit]:
                 continue
             seeds = tuple(seed for seed in cell.sample_seeds if seed not in have.get(example.id, ()))
             if seeds:
-                groups.setdefault(seeds, []).append((example.id, cell.usable[example.id][2]))
+                groups.setdefault(seeds, []).append((example.id, cell.usable[example.id].digest))
         for seeds, examples in groups.items():
             yield Unit(*cell.key, cell.recipe_digest, tuple(examples), seeds)

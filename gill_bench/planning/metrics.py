@@ -1,4 +1,4 @@
-"""The metrics of a task with their backbones found, not loaded."""
+"""The metrics of a task: their settings are known and the files of their backbones found, but nothing is loaded."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ class ResolvedMetric:
     """A metric of a task.
 
     Attributes:
-        settings: Of the metric; for metrics over all outputs with the card's `[scoring]` table.
-        picture_size: Pixels that references are squashed to; 0 as they are.
+        spec: The metric as the task's card names it.
+        settings: The settings of the metric; for metrics over all outputs, the card's `[scoring]` table is among them.
+        backbone: The weights of the metric's network; None for a metric without a network.
+        picture_size: Width and height, in pixels, to which references are resized; 0 leaves them as they are.
     """
 
     spec: MetricSpec
@@ -34,43 +36,43 @@ class ResolvedMetric:
     picture_size: int
 
     def named(self, metric_name: str) -> str:
-        """A number's name in rows; a stand-in backbone shows in brackets and can never be taken for the real one."""
+        """The name of a number in rows; brackets name a stand-in backbone, so that nobody takes it for the real one."""
         return f"{metric_name}[{self.backbone.label}]" if self.backbone and self.backbone.stand_in else metric_name
 
     @property
     def name(self) -> str:
-        """Registered name, with a stand-in's brackets."""
+        """The metric's registered name, with the brackets of a stand-in."""
         return self.named(self.spec.name)
 
     @property
     def kind(self) -> Kind:
-        """How it works: see `gill_bench.metrics`."""
+        """The kind of metric, such as "pairs" (`gill_bench.metrics.Kind`)."""
         return metric(self.spec.name).kind
 
     @property
     def label(self) -> str:
-        """What its backbone is called in signatures."""
+        """The name of the backbone in signatures, or ""."""
         return self.backbone.label if self.backbone else ""
 
     @cached_property
     def signature(self) -> str:
-        """What determines its values: the metric's own signature, and its backbone's content."""
+        """The text that says how values are made: the metric's own signature, and a digest of its backbone."""
         own = metric(self.spec.name).signature(self.settings, self.label)
         return f"{own}|weights:{self.backbone.digest()[:8]}" if self.backbone else own
 
     @cached_property
     def key(self) -> str:
-        """Digest of everything that determines its values."""
+        """A digest of everything that decides the value of an output."""
         return digest([self.signature, self.picture_size, RULE])[:12]
 
     @cached_property
     def scores_key(self) -> str:
-        """Digest of everything that decides which numbers there are, and their values."""
+        """A digest of everything that decides which numbers the metric gives, and their values."""
         return digest([self.key, dict(self.settings)])[:12]
 
     @property
     def file_name(self) -> str:
-        """Where values are kept."""
+        """The name of the file, in a unit's folder, that keeps the values of its outputs."""
         return f"score-{self.spec.name}-{self.key}.json"
 
     @property
@@ -82,7 +84,7 @@ class ResolvedMetric:
         """Load the backbone of a metric that compares pictures one by one.
 
         Raises:
-            InputError: It is a small stand-in under the name of the real one.
+            InputError: The backbone is a small stand-in under the name of the real one.
         """
         path = self.backbone.path if self.backbone else None
         loaded = self.pairs.load(path, self.settings, device)
@@ -100,19 +102,19 @@ def metrics_of(task: ResolvedTask) -> list[ResolvedMetric]:
 
 
 def metrics_of_card(card: TaskCard, metric_weights: str) -> list[ResolvedMetric]:
-    """The metrics of a card, in its order.
+    """The metrics of a card, in the order of the card.
 
     Args:
-        card: As resolved.
+        card: The card, as `resolve_task` returned it.
         metric_weights: "mini", or the folder in which the backbones are.
     """
     size = int(card.prompt.get("picture_size", 0))
-    found = []
+    metrics = []
     for spec in card.metrics:
-        own = spec.name not in BUILTIN
-        backbone = None if spec.weights is None else find_weights(spec.weights, metric_weights, whole=own)
+        from_user = spec.name not in BUILTIN
+        backbone = None if spec.weights is None else find_weights(spec.weights, metric_weights, whole=from_user)
         settings = {**spec.settings, **(spec.mini if backbone and backbone.stand_in else {})}
         if metric(spec.name).kind != "pairs":
             settings |= card.scoring
-        found.append(ResolvedMetric(spec, settings, backbone, size))
-    return found
+        metrics.append(ResolvedMetric(spec, settings, backbone, size))
+    return metrics

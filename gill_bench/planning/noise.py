@@ -1,7 +1,7 @@
-"""Noise: every sample's own randomness, so that order, batches, skips and resuming change nothing.
+"""Noise: each sample has randomness of its own, so that order, batches and resuming change nothing.
 
-The seed of a sample comes from (seed, task, example id) alone. Model and context are left out on purpose: they are
-compared on the same noise (paired).
+A sample's noise depends on (seed, task, example id) alone. Model and context do not enter on purpose: they
+are compared on the same noise (paired).
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ def example_noise(seed: int, task: str, example: str) -> Noise:
     return Noise(int.from_bytes(hashlib.sha256(message).digest()[:8], "big") >> 1)
 
 
-def shared_noise(seed: int, place: int) -> Noise:
-    """The authors' way: one generator per seed serves all examples in order, so noise depends on what came before."""
-    return Noise(seed, skip=place)
+def shared_noise(seed: int, position: int) -> Noise:
+    """The noise of the authors' code: one generator per seed serves all examples in order.
+
+    Args:
+        seed: The seed of the generator.
+        position: The number of usable examples before this one.
+    """
+    return Noise(seed, skip=position)

@@ -1,4 +1,4 @@
-"""From a command to a plan: everything that can be known before any weights load is found out here."""
+"""The plan of a run: its cells, each with the units still to make, checked before any weights are loaded."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from gill_bench.planning.request import RunRequest
 from gill_bench.planning.resolve import DataError, open_task, resolve_model, resolve_task
 from gill_bench.planning.resolved import ResolvedModel, ResolvedTask
 from gill_bench.planning.selection import (
-    asks_of,
     cannot_reason,
     capability_of,
     choose_contexts,
     choose_models,
+    output_kind,
     parse_settings,
 )
 from gill_bench.progress import bars, say
@@ -45,9 +45,11 @@ class Plan:
     """A checked and planned run; nothing is loaded yet.
 
     Attributes:
-        options: How it is executed.
-        models: By `Cell.model_digest`.
-        cannot: (task, model, context, reason) of what is left out; "" for all models or contexts.
+        request: The request that the plan follows from.
+        options: How the run is executed.
+        models: The models that the cells need, by `Cell.model_digest`.
+        cells: The cells, each with its stored units and those still to make.
+        cannot: (task, model, context, reason) of each cell that is left out; "" stands for all models or contexts.
     """
 
     request: RunRequest
@@ -58,44 +60,44 @@ class Plan:
 
     @property
     def device(self) -> str:
-        """The torch device, or the first of several."""
+        """The torch device of the run, or the first of several."""
         return self.options.devices[0]
 
     @property
     def samples_pending(self) -> int:
-        """Outputs still to be made."""
+        """How many outputs are still to be made."""
         return sum(plan.samples_pending for plan in self.cells)
 
     @property
     def share(self) -> tuple[CellPlan, ...]:
-        """What is still to do of this command's part of the run: all, without `--shard`.
+        """The cells with the units that this command makes: with `--shard` only those of its part.
 
-        Each block of a cell belongs to one part, whatever is stored of it, counted through all cells.
+        Blocks are counted through all cells and dealt to the parts in turn, whether or not they are stored already.
         """
-        number, of = self.request.shard
-        if of == 1:
+        number, parts = self.request.shard
+        if parts == 1:
             return self.cells
-        found, start = [], 0
+        cells, start = [], 0
         for plan in self.cells:
             units = zip(plan.pending, plan.blocks_pending, strict=True)
-            mine = tuple(unit for unit, block in units if (start + block) % of == number - 1)
-            found.append(replace(plan, pending=mine))
+            own = tuple(unit for unit, block in units if (start + block) % parts == number - 1)
+            cells.append(replace(plan, pending=own))
             start += -(-len(plan.cell.examples) // plan.cell.unit_size)
-        return tuple(found)
+        return tuple(cells)
 
 
 def make_plan(request: RunRequest, *, dry: bool = False) -> Plan:
-    """Check everything that can be known before loading weights, and plan what is not stored yet.
+    """Check everything that can be known before weights are loaded, and plan the outputs that are not stored yet.
 
-    A task or model that was named, also by a setting, must work. Of all tasks, or all models, those whose data or
-    weights are not there are left out and said to be.
+    A task or model that the user named, also in a setting, must work. With all tasks, or all models, those without data
+    or weights are left out, which `Plan.cannot` reports.
 
     Args:
-        request: See there.
-        dry: The plan is only looked at: nothing is downloaded for it, and it may be empty.
+        request: What to run.
+        dry: The plan will only be shown: nothing is downloaded for it, and it may be empty.
 
     Raises:
-        InputError: Anything wrong in names, options, cards, data, checkpoints or the output folder.
+        InputError: A name, option, card, data file, checkpoint or the output folder is wrong.
     """
     for option, value in (
         ("--data", request.data),
@@ -128,7 +130,7 @@ def make_plan(request: RunRequest, *, dry: bool = False) -> Plan:
 
 
 class _Planner:
-    """Turns tasks and models into cells, and remembers what cannot be done."""
+    """Turns tasks and models into cells, and remembers which cells are left out, and why."""
 
     def __init__(self, request: RunRequest, device: str, settings: Settings) -> None:
         self.request, self.device, self.settings = request, device, settings
@@ -137,7 +139,7 @@ class _Planner:
         self._resolved: dict[str, ResolvedModel | InputError] = {}
 
     def cells(self, card: TaskCard, models: list[ModelCard]) -> Iterator[Cell]:
-        """The cells of a task: what each model can be asked, candidates before what searches among them."""
+        """The cells of a task; the cell of candidates comes before the cells that search among them."""
         settings = self.settings.get(card.name, {})
         try:
             pairs = list(self._pairs(card, models))
@@ -147,7 +149,7 @@ class _Planner:
             return
         if not pairs:
             return
-        models_asked = {model.name: self._resolve(resolved, model) for _, model in pairs}
+        resolved_models = {model.name: self._resolve(resolved, model) for _, model in pairs}
         try:
             task = self._open(resolved)
         except DataError as error:
@@ -158,21 +160,21 @@ class _Planner:
             return
         searched: dict[str, Cell] = {}
         for context, model in pairs:
-            asked = models_asked[model.name]
-            if isinstance(asked, InputError):
-                self.cannot.append((card.name, model.name, context.name, str(asked).splitlines()[0]))
+            loadable = resolved_models[model.name]
+            if isinstance(loadable, InputError):
+                self.cannot.append((card.name, model.name, context.name, str(loadable).splitlines()[0]))
                 continue
-            cell = self._cell(task, asked, context, searched)
+            cell = self._cell(task, loadable, context, searched)
             if cell is None:
                 continue
             if cell.candidates is not None and cell.candidates.model not in searched:
                 searched[cell.candidates.model] = cell.candidates
                 yield cell.candidates
-            self.models[cell.model_digest] = asked
+            self.models[cell.model_digest] = loadable
             yield cell
 
     def _leave_out(self, error: InputError, task: str, model: str = "", context: str = "") -> None:
-        """Remember what cannot be done of one of all tasks; of a task that was named, also by `--set`, it is raised."""
+        """Remember why part of one of all tasks is left out; raise for a task that the user named, also by `--set`."""
         if self.request.tasks != ALL or task in self.settings:
             raise error
         self.cannot.append((task, model, context, str(error).splitlines()[0]))
@@ -190,7 +192,7 @@ class _Planner:
                     self.cannot.append((card.name, model.name, context.name, reason))
 
     def _resolve(self, task: TaskCard, card: ModelCard) -> ResolvedModel | InputError:
-        """A model with a task's sampling; the reason why not, if it is one of all models."""
+        """A model with a task's sampling settings; if it is one of all models, the error that keeps it out."""
         key = digest([card.name, dict(task.sampling)])
         if key not in self._resolved:
             settings = self.settings.get(card.name, {})
@@ -229,12 +231,12 @@ class _Planner:
         seeds = tuple(range(self.request.seeds or task.card.seeds))
         notes = (*task.notes(), *model.notes())
 
-        def make(of: Context, candidates: Cell | None = None) -> Cell:
-            fields = recipe(task, model, of, self.device)
-            return Cell(task, model.card.name, of, seeds, fields, notes, candidates)
+        def make(context: Context, candidates: Cell | None = None) -> Cell:
+            fields = recipe(task, model, context, self.device)
+            return Cell(task, model.card.name, context, seeds, fields, notes, candidates)
 
         name = model.card.name
-        if asks_of(task.card, context).endswith("-seconds") and not device_is_here(self.device):
+        if output_kind(task.card, context).endswith("-seconds") and not device_is_here(self.device):
             self._leave_out(
                 InputError(
                     f"{task.card.name}: what is timed is planned on a machine that has the device, {self.device}"
@@ -244,7 +246,7 @@ class _Planner:
                 context.name,
             )
             return None
-        searches = asks_of(task.card, context) == "embeddings"
+        searches = output_kind(task.card, context) == "embeddings"
         cell = make(context, searched.get(name) or make(CandidateContext())) if searches else make(context)
         if cell.candidates is not None and not cell.candidates.usable and task.converted_candidates(name):
             cell = make(context)
@@ -261,7 +263,7 @@ class _Planner:
 
 
 def _with_check(error: InputError, card: TaskCard, request: RunRequest) -> InputError:
-    """An error about a task's data, with the command that says more of it; the embedded data cannot lack anything."""
+    """An error about a task's data, with the command that says more about the data, unless it is the embedded one."""
     if request.data == MINI:
         return error
     task = next((text for text in request.tasks if text.endswith(".toml") and Path(text).stem == card.name), card.name)
@@ -279,17 +281,17 @@ def _check_examples(cell: Cell) -> None:
             f"{task.data}: none of the {len(task.examples)} examples of {task.card.name} can be"
             f" asked with {cell.context.name}; example {task.examples[0].id}: {first}"
         )
-    for asked in metrics_of(task):
-        if asked.kind == "distribution":
-            module = cast(DistributionMetricModule, metric(asked.spec.name))
-            module.check_count(len(cell.usable), asked.settings, task.card.name)
+    for resolved in metrics_of(task):
+        if resolved.kind == "distribution":
+            module = cast(DistributionMetricModule, metric(resolved.spec.name))
+            module.check_count(len(cell.usable), resolved.settings, task.card.name)
 
 
 def execution_options(request: RunRequest) -> ExecutionOptions:
-    """How to execute a request: its engine, with devices that are there.
+    """How to execute a request: on which devices, with how many workers and threads.
 
     Raises:
-        InputError: An engine, device or cluster that there is not, or devices of several kinds.
+        InputError: There is no such engine, device or cluster, or the devices are of several kinds.
     """
     engine = engine_module(request.engine)
     if request.address and not engine.TAKES_ADDRESS:

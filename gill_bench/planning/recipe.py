@@ -1,7 +1,7 @@
 """The recipe of a cell (task, model, context): every field that changes what comes out, and nothing else.
 
 A unit's key is a hash over the recipe, its examples and its seeds, so a changed setting can never reuse what an earlier
-one made. Knobs of mere execution (device, batch size, engine) are recorded in `env.json` and not hashed. The fields
+one made. Options of execution (device, batch size, engine) are recorded in `env.json` and not hashed. The fields
 are documented in docs/design/runs.md; a change of their meaning raises `RECIPE_VERSION`.
 """
 
@@ -13,20 +13,21 @@ from typing import Any
 from gill_bench.datasets import Context
 from gill_bench.interfaces import ASKED_BY_DEFAULT
 from gill_bench.planning.resolved import ResolvedModel, ResolvedTask
-from gill_bench.planning.selection import asks_of
+from gill_bench.planning.selection import output_kind
 from gill_bench.storage.images import RULE
 
 RECIPE_VERSION = 1
 
 
 def recipe(task: ResolvedTask, model: ResolvedModel, context: Context, device: str) -> dict[str, Any]:
-    """The recipe as plain JSON data.
+    """The recipe of a cell, as plain JSON data.
 
     Args:
         task: The task with its data.
         model: The model with weights and settings.
         context: How much of an example the model is given.
-        device: Counts only if a setting is "auto", which means another precision on another kind of device.
+        device: The torch device; it enters only if the cell is timed, or a setting is "auto", which stands for another
+            precision on another kind of device.
     """
     settings = dict(model.card.settings)
     fields: dict[str, Any] = {
@@ -40,8 +41,8 @@ def recipe(task: ResolvedTask, model: ResolvedModel, context: Context, device: s
         "weights": dict(model.digests),
         "settings": settings,
     }
-    asks = asks_of(task.card, context)
-    if asks == "candidates":  # nothing of the prompt's texts reaches a picture
+    asks = output_kind(task.card, context)
+    if asks == "candidates":  # the settings of texts do not change the embedding of a picture
         fields["prompt"] = {key: value for key, value in task.card.prompt.items() if key == "picture_size"}
     if asks != ASKED_BY_DEFAULT[task.card.capability]:
         fields["asks"] = asks
@@ -53,7 +54,7 @@ def recipe(task: ResolvedTask, model: ResolvedModel, context: Context, device: s
 
 
 def device_name(device: str) -> str:
-    """What a device is called: an accelerator by its model, a CPU with the number of threads in use."""
+    """The name of a device: an accelerator's model, or a CPU's architecture with the number of threads in use."""
     import torch
 
     if device.startswith("cuda"):
@@ -63,15 +64,15 @@ def device_name(device: str) -> str:
 
 def changes(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     """Say in words which fields differ, as in "settings.guidance_scale was 7.5, now 3.0"."""
-    found = []
+    sentences = []
     for key in sorted({*old, *new}):
         name = f"{prefix}{key}"
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
-            found += changes(before, after, f"{name}.")
+            sentences += changes(before, after, f"{name}.")
         elif before != after:
-            found.append(f"{name} was {_short(before)}, now {_short(after)}")
-    return found
+            sentences.append(f"{name} was {_short(before)}, now {_short(after)}")
+    return sentences
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Resolving and opening what was asked: everything that can be known before any weights load is checked here."""
+"""Tasks and models are resolved: settings are applied and checked, data is read, and weights are found, not loaded."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from gill_bench.planning.candidates import as_examples
 from gill_bench.planning.metrics import metrics_of_card
 from gill_bench.planning.noise import MODES
 from gill_bench.planning.resolved import ResolvedModel, ResolvedTask, data_folder
-from gill_bench.planning.selection import asks_of, choose_contexts
+from gill_bench.planning.selection import choose_contexts, output_kind
 from gill_bench.storage.digests import digest, digest_file
 from gill_bench.weights.find import MINI, find_weights
 
 _RANGES = {
-    "picture_size": (0, 4096),  # 0: as it is
+    "picture_size": (0, 4096),  # 0 keeps the size
     "max_new_tokens": (1, 4096),
     "warmup": (0, 1000),
     "search_candidates": (1, 10**9),
 }
-"""Whole numbers of prompts, least and greatest."""
+"""The least and the greatest value of each whole number in a `[prompt]` table."""
 _CHOICES: dict[str, tuple[str, ...]] = {
     "noise": MODES,
     "layout": ("story", "authors_layout"),
@@ -35,7 +35,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 class DataError(InputError):
-    """What a task's data folder holds is wrong, or not there."""
+    """Files in a task's data folder are wrong or missing."""
 
 
 def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapping[str, Value]) -> TaskCard:
@@ -58,11 +58,11 @@ def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapp
         changes = {"data": mini.data, "prompt": mini.prompt, "scoring": mini.scoring, "sampling": mini.sampling}
         tables = {name: override(table, changes[name], card.name) for name, table in tables.items()}
     for key, value in settings.items():
-        place = next((table for table in tables.values() if key in table), None)
-        if place is None:
+        table = next((table for table in tables.values() if key in table), None)
+        if table is None:
             known = [name for table in tables.values() for name in table]
             raise InputError(f"--set {card.name}.{key}: unknown setting; {choose_from_all(key, known)}")
-        place[key] = _of_kind(f"{card.name}.{key}", place[key], value)
+        table[key] = _of_kind(f"{card.name}.{key}", table[key], value)
     reader = dataset(card.data.format)
     try:
         check_tables(reader, tables["data"], tables["prompt"])
@@ -92,22 +92,22 @@ def open_task(
     metric_weights: str,
     progress: Callable[[str, int], Callable[[int], None]] | None = None,
 ) -> ResolvedTask:
-    """Read a task's data and check every picture that the examples asked for may need.
+    """Read a task's data and check every picture that its examples may need.
 
     Args:
-        card: A resolved card.
-        data: "mini" or a folder; a subfolder that the card names counts, if there is one.
-        limit: At most so many examples that can be asked, from the start of the data; 0 for all.
-        metric_weights: "mini" or a folder.
-        progress: Given a label and a total, returns a function that is called with each step done.
+        card: The card, as `resolve_task` returned it.
+        data: The folder of the data, or "mini"; if it has the subfolder that the card names, that one counts.
+        limit: At most so many usable examples, from the start of the data; 0 for all.
+        metric_weights: The folder of the metrics' backbones, or "mini".
+        progress: Starts to show progress; see `gill_bench.progress.Progress`.
 
     Raises:
-        DataError: The data is not there, or not as it must be.
-        InputError: A metric cannot work.
+        DataError: The data is not there, or is damaged.
+        InputError: A metric cannot work with its settings or backbone.
     """
-    for asked in metrics_of_card(card, metric_weights):
-        path = asked.backbone.path if asked.backbone else None
-        metric(asked.spec.name).check(path, asked.settings, asked.label)
+    for resolved in metrics_of_card(card, metric_weights):
+        path = resolved.backbone.path if resolved.backbone else None
+        metric(resolved.spec.name).check(path, resolved.settings, resolved.label)
     try:
         task = read_task(card, data=data, limit=limit, metric_weights=metric_weights, progress=progress)
         if card.data.options.get("unreadable") == "refuse":
@@ -125,13 +125,13 @@ def read_task(
     metric_weights: str = MINI,
     progress: Callable[[str, int], Callable[[int], None]] | None = None,
 ) -> ResolvedTask:
-    """Read a task's data as `open_task` does, whatever its pictures are like and whether metrics have their backbones.
+    """Read a task's data as `open_task` does, but accept unreadable pictures and metrics without backbones.
 
     Raises:
         InputError: The reader refuses the data.
     """
     loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
-    searches = any(asks_of(card, context) == "embeddings" for context in choose_contexts(card, ["all"]))
+    searches = any(output_kind(card, context) == "embeddings" for context in choose_contexts(card, ["all"]))
     compares = any(metric(spec.name).kind == "distribution" for spec in card.metrics)
     task = ResolvedTask(
         card,
@@ -147,9 +147,9 @@ def read_task(
         loaded.warnings,
     )
     checked: dict[str, Checked] = {}
-    passed_over = checked if card.data.options.get("unreadable") != "refuse" else {}
-    while True:  # more than once where unreadable pictures are passed over, so that a limit reaches further
-        task = replace(task, examples=_first(loaded.examples, limit, passed_over))
+    unreadable = checked if card.data.options.get("unreadable") != "refuse" else {}
+    while True:  # several rounds where unreadable pictures are left out, since a limit then reaches further
+        task = replace(task, examples=_first(loaded.examples, limit, unreadable))
         pictures = {picture.id: picture for group in task.pictures().values() for picture in group}
         new = [picture for name, picture in pictures.items() if name not in checked]
         if not new:
@@ -160,18 +160,18 @@ def read_task(
 
 
 def _first(examples: Sequence[Example], limit: int, checked: Mapping[str, Checked]) -> Sequence[Example]:
-    """The examples up to the one with which as many as the limit have all their pictures, so far as that is known.
+    """The first examples, until as many as the limit have all their pictures, as far as that is known.
 
-    Those between that lack some stay, so that units are the same blocks of the data as without a limit.
+    Examples between them that lack pictures stay, so that units are the same blocks of the data as without a limit.
     """
     whole = 0
-    for place, example in enumerate(examples if limit else ()):
+    for position, example in enumerate(examples if limit else ()):
         whole += all(
             picture.file is not None and not (picture.id in checked and checked[picture.id].problem)
             for picture in example.pictures
         )
         if whole == limit:
-            return examples[: place + 1]
+            return examples[: position + 1]
     return examples
 
 
@@ -182,12 +182,12 @@ def resolve_model(
 
     Args:
         card: The model's card.
-        weights: "mini" or a folder.
-        settings: The user's, which win over all others.
-        sampling: The task's settings of models; those that this model does not have are passed over.
+        weights: The folder of the weights, or "mini".
+        settings: The user's settings, which win over all others.
+        sampling: The task's settings of models; settings that this model does not have are ignored.
 
     Raises:
-        InputError: Weights are nowhere, or settings or files do not fit.
+        InputError: Weights are not found, or settings or files do not fit.
     """
     known = setting_names(card)
     table = override(dict(card.settings), card.mini.settings if weights == MINI else {}, card.name, known)
@@ -195,25 +195,25 @@ def resolve_model(
     table = override(table, settings, f"--set {card.name}", known)
     resolved = card.model_copy(update={"settings": table})
     checked = check_settings(resolved)  # before anything is downloaded
-    own = card.adapter not in BUILTIN
-    found = {name: find_weights(component, weights, whole=own) for name, component in card.weights.items()}
-    paths = {name: one.path for name, one in found.items()}
+    from_user = card.adapter not in BUILTIN
+    components = {name: find_weights(component, weights, whole=from_user) for name, component in card.weights.items()}
+    paths = {name: component.path for name, component in components.items()}
     adapter(resolved).check(paths, checked)
     idle = unused_settings(resolved, paths)
     for key in settings:
         if key in idle:
             raise InputError(f"--set {card.name}.{key}: {idle[key]}; leave it out")
     resolved = resolved.model_copy(update={"settings": {key: table[key] for key in table if key not in idle}})
-    digests = {name: one.digest() for name, one in found.items()}
+    digests = {name: component.digest() for name, component in components.items()}
     file = adapter_file(resolved)
     if file is not None:
         code = digest_file(file)  # a user's own code changes what comes out, as weights do
         digests["adapter"] = digest([code, digests["adapter"]]) if "adapter" in digests else code
-    return ResolvedModel(resolved, found, digests, idle)
+    return ResolvedModel(resolved, components, digests, idle)
 
 
 def _of_kind(name: str, old: Value, new: Value) -> Value:
-    """A setting keeps its kind: a text for a text, a whole number for a whole number, any number for another one."""
+    """The new value of a setting; it must be of the old one's kind: text, whole number, number, true or false."""
     if isinstance(old, str) and isinstance(new, int | float) and not isinstance(new, bool):
         return str(new)  # evaluator=2017 means the text, as the card has it
     kinds: tuple[tuple[type, ...], ...] = ((bool,), (str,), (int,), (float, int))
@@ -224,10 +224,10 @@ def _of_kind(name: str, old: Value, new: Value) -> Value:
 
 
 def _refuse_unreadable(task: ResolvedTask) -> None:
-    """A missing picture is a fact of a data set; a file that is no picture is a fault of this copy."""
+    """Refuse unreadable pictures: a data set may lack pictures, but a file that is none is a damaged copy."""
     pictures = {picture.id: picture for group in task.pictures().values() for picture in group}
-    there = {name: picture.file for name, picture in pictures.items() if picture.file is not None}
-    bad = [f"{file}: {task.checked[name].problem}" for name, file in there.items() if task.checked[name].problem]
+    files = {name: picture.file for name, picture in pictures.items() if picture.file is not None}
+    bad = [f"{file}: {task.checked[name].problem}" for name, file in files.items() if task.checked[name].problem]
     if bad:
         shown = "; ".join(bad[:3]) + ("; ..." if len(bad) > 3 else "")
         raise InputError(

@@ -1,4 +1,4 @@
-"""What was asked, resolved and checked: a task with its data, a model with its weights; nothing is loaded."""
+"""A task with its data and a model with its weights: found and checked, but nothing is loaded."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ class ResolvedTask:
     """A task with its data, ready to be planned or scored.
 
     Attributes:
-        card: As resolved: with the split, the settings and, on the mini world, its overrides.
-        data: "mini", or the folder.
-        limit: At most so many examples that can be asked, from the start of the data; 0 for all.
-        metric_weights: "mini", or the folder in which the metrics' backbones are.
-        examples: The examples asked for, in the order of the data, with those among them that cannot be asked.
-        available: How many there are without a limit.
-        candidates: The pictures among which retrieval searches, each as an example of its own; all, whatever the limit.
-        references: The pictures that generated ones are compared with as a whole; likewise.
-        checked: What reading all these pictures told.
+        card: The card with the split, the user's settings and, on the mini world, the overrides of its `[mini]` table.
+        data: The folder of the data, or "mini".
+        limit: At most so many usable examples, from the start of the data; 0 for all.
+        metric_weights: The folder of the metrics' backbones, or "mini".
+        examples: The examples up to the limit, usable or not, in the order of the data.
+        available: How many examples the data has without a limit.
+        require_all_pictures: Whether an example is usable only if all its pictures are there, also unused ones.
+        candidates: The pictures among which retrieval searches, each as an example; the limit does not count for them.
+        references: The pictures that generated ones are compared with as a whole; the limit does not count for them.
+        checked: The result of reading each of these pictures, by picture id.
+        warnings: Sentences about the data that a run prints.
     """
 
     card: TaskCard
@@ -53,7 +55,7 @@ class ResolvedTask:
     warnings: tuple[str, ...] = ()
 
     def pictures(self) -> dict[str, tuple[Picture, ...]]:
-        """Every picture that may be needed, by what it is for: "examples", "candidates", "references"; each once."""
+        """Every picture that may be needed, once in each group: "examples", "candidates" and "references"."""
         groups = {
             "examples": (picture for example in self.examples for picture in example.pictures),
             "candidates": (picture for example in self.candidates for picture in example.pictures),
@@ -62,32 +64,32 @@ class ResolvedTask:
         return {name: tuple({picture.id: picture for picture in group}.values()) for name, group in groups.items()}
 
     def context(self, name: str) -> Context:
-        """A context of this task's data by name."""
+        """The context with a name; `candidates` is one too."""
         return CandidateContext() if name == CANDIDATES else dataset(self.card.data.format).context(name)
 
     def examples_of(self, context: Context) -> Sequence[Example]:
-        """What is asked in a context: the candidates, or the examples up to the last one that the limit admits."""
+        """The examples of a context: the candidates, or the examples up to the last one within the limit."""
         if context.asks == "candidates":
             return self.candidates
         usable = 0
-        for place, example in enumerate(self.examples if self.limit else ()):
+        for position, example in enumerate(self.examples if self.limit else ()):
             usable += not self.problem(example, context)
             if usable == self.limit:
-                return self.examples[: place + 1]
+                return self.examples[: position + 1]
         return self.examples
 
     def converted_candidates(self, model: str) -> Path | None:
-        """The folder of a model's embeddings of candidates whose pictures are not here, if there is one.
+        """The folder with a model's embeddings of candidates, for data without the pictures; None if there is none.
 
-        It is what `gill-bench convert-embeddings` writes, in the folder of the data option `candidates`, under the name
-        of the model's card: embeddings of one model mean nothing to another.
+        `gill-bench convert-embeddings` writes such a folder. It is in the folder of the data option `candidates`, under
+        the name of the model's card: embeddings of one model mean nothing to another.
         """
         name = self.card.data.options.get("candidates")
         folder = data_folder(self.card, self.data) / str(name) / model
         return folder if name and (folder / "embeddings.json").is_file() else None
 
     def problem(self, example: Example, context: Context) -> str:
-        """Why an example cannot be asked in a context, or ""."""
+        """The reason why an example is not usable in a context, or ""."""
         needed = [part for part in self.segments(example, context) if not isinstance(part, str)]
         if self.require_all_pictures and context.asks != "candidates":
             needed += example.pictures
@@ -99,21 +101,21 @@ class ResolvedTask:
         return ""
 
     def usable(self, context: Context) -> list[Example]:
-        """The examples that can be asked in a context, in order."""
+        """The usable examples of a context, in order."""
         return [example for example in self.examples_of(context) if not self.problem(example, context)]
 
     def segments(self, example: Example, context: Context) -> tuple[str | Picture, ...]:
-        """Text and pictures of an example's prompt, in reading order."""
+        """The text and pictures of an example's prompt, in reading order."""
         return context.segments(example, self.card.prompt)
 
-    def noise(self, seed: int, example: Example, place: int) -> Noise:
-        """The noise of a sample; `place` counts the usable examples before it."""
+    def noise(self, seed: int, example: Example, position: int) -> Noise:
+        """The noise of a sample; `position` is the number of usable examples before its example."""
         if self.card.prompt.get("noise") == "shared":
-            return shared_noise(seed, place)
+            return shared_noise(seed, position)
         return example_noise(seed, self.card.name, example.id)
 
-    def example_digest(self, example: Example, context: Context, place: int) -> str:
-        """SHA-256 over what a model is given for an example: texts and the content of pictures, in order."""
+    def example_digest(self, example: Example, context: Context, position: int) -> str:
+        """The SHA-256 of what a model is given for an example: texts and the content of pictures, in order."""
         parts: list[object] = [
             part if isinstance(part, str) else {"picture": self.checked[part.id].sha256}
             for part in self.segments(example, context)
@@ -123,16 +125,16 @@ class ResolvedTask:
             parts.append({"options": list(example.answers)})
             texts += example.answers
         if any(_CONTROL_TOKENS.search(text) for text in texts):
-            # Earlier versions read these as control tokens: what they made of such texts is of other prompts.
+            # Earlier versions read these as control tokens, so that their outputs for such texts are of other prompts.
             parts.append({"control_tokens": "text"})
-        return digest([parts, place] if self.card.prompt.get("noise") == "shared" else parts)
+        return digest([parts, position] if self.card.prompt.get("noise") == "shared" else parts)
 
     def notes(self) -> list[str]:
-        """What every table of this task must say."""
+        """Sentences that every table of this task must say."""
         return [NOTE_DATA] if self.data == MINI else []
 
     def world(self) -> str:
-        """What the data is called in signatures."""
+        """The name of the data in signatures."""
         split = self.card.data.split
         return f"mini-world-{WORLD_VERSION}/{split}" if self.data == MINI else f"{self.card.data.format}/{split}"
 
@@ -142,10 +144,10 @@ class ResolvedModel:
     """A model with its weights found and its settings checked, not loaded.
 
     Attributes:
-        card: As resolved, with settings as they will be used.
-        weights: By component name.
-        digests: SHA-256 of each component's files.
-        idle: Settings of the card that do nothing with these weights, and why; `card` is without them.
+        card: The card with the settings that the model is loaded with.
+        weights: Where the weights of each component are, by the component's name.
+        digests: The SHA-256 of each component's files, by its name; "adapter" for a user's own code.
+        idle: Settings that do nothing with these weights, and why; `card` is without them.
     """
 
     card: ModelCard
@@ -156,17 +158,17 @@ class ResolvedModel:
     def load(self, device: str) -> object:
         """Load the model on a device."""
         settings = check_settings(self.card)
-        paths = {name: found.path for name, found in self.weights.items()}
+        paths = {name: weights.path for name, weights in self.weights.items()}
         return adapter(self.card).load(paths, settings, device)
 
     def notes(self) -> list[str]:
-        """What every table of this model must say."""
-        stand_ins = any(found.stand_in for found in self.weights.values())
+        """Sentences that every table of this model must say."""
+        stand_ins = any(weights.stand_in for weights in self.weights.values())
         return [*([NOTE_WEIGHTS] if stand_ins else []), *(f"{self.card.title}: {why}" for why in self.idle.values())]
 
 
 def data_folder(card: TaskCard, data: str) -> Path:
-    """A task's folder in the folder given as `--data`: the subfolder that its card names, if there is one."""
+    """The folder of a task's data: the subfolder of `--data` that the card names, else `--data` itself."""
     if data == MINI:
         return world_folder() / card.data.folder
     folder = Path(data) / card.data.folder

@@ -1,4 +1,4 @@
-"""Which tasks, models and contexts a command's names stand for, and what a model cannot be asked."""
+"""Names of models, contexts and settings are looked up; and whether a model can be asked in a context."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from gill_bench.models.class_adapter import (
 from gill_bench.storage.reading import shorten
 
 
-def asks_of(card: TaskCard, context: Context) -> OutputKind:
-    """What a model is asked for in a context of a task."""
+def output_kind(card: TaskCard, context: Context) -> OutputKind:
+    """The kind of output that a model is asked for in a context of a task."""
     return context.asks or ASKED_BY_DEFAULT[card.capability]
 
 
 def capability_of(card: TaskCard, context: Context) -> Capability:
-    """What a model must be able to do to be asked in a context of a task."""
-    return CAPABILITY_OF[asks_of(card, context)]
+    """The capability that a model needs in a context of a task."""
+    return CAPABILITY_OF[output_kind(card, context)]
 
 
 def choose_contexts(card: TaskCard, names: Sequence[str]) -> list[Context]:
@@ -41,7 +41,7 @@ def choose_contexts(card: TaskCard, names: Sequence[str]) -> list[Context]:
         InputError: A name is neither a list nor a context.
     """
     reader = dataset(card.data.format)
-    wanted: dict[str, Context] = {}
+    chosen: dict[str, Context] = {}
     for name in names:
         if name == "all":
             parts: Iterable[str] = [part for group in card.contexts.values() for part in group]
@@ -54,12 +54,12 @@ def choose_contexts(card: TaskCard, names: Sequence[str]) -> list[Context]:
                 raise InputError(
                     f"{error}\nor one of the lists {', '.join(map(repr, [*card.contexts, 'all']))}"
                 ) from error
-            wanted[context.name] = context
-    return list(wanted.values())
+            chosen[context.name] = context
+    return list(chosen.values())
 
 
 def choose_models(cards: Cards, names: Sequence[str], tasks: Sequence[TaskCard]) -> list[ModelCard]:
-    """The named models, or all: variants of a model only if some task has contexts for them."""
+    """The named models, or all models; variants are among all models only if some task has contexts for them."""
     for word in ("all", "none"):
         if word in names and set(names) != {word}:
             others = [name for name in names if name != word]
@@ -84,7 +84,7 @@ def model_card(cards: Cards, name: str) -> ModelCard:
         name: A card's name or path, `file.py:Class`, or a name in the entry point group `gill_bench.models`.
 
     Raises:
-        InputError: There is none, or the class is no model.
+        InputError: There is no such model, or the class is none.
     """
     if names_a_class(name):
         card = card_of_class(name)
@@ -92,9 +92,9 @@ def model_card(cards: Cards, name: str) -> ModelCard:
             raise InputError(f"{name}: {card.name!r} in tables is another model's name already; rename the class")
         return card
     if not name.endswith(".toml") and name not in cards.files["model"]:
-        found = card_of_entry_point(name)
-        if found is not None:
-            return found
+        offered = card_of_entry_point(name)
+        if offered is not None:
+            return offered
         raise InputError(
             f"no model named {name!r}; {did_you_mean(name, [*cards.files['model'], *entry_point_names()])}"
         )
@@ -102,7 +102,7 @@ def model_card(cards: Cards, name: str) -> ModelCard:
 
 
 def cannot_reason(model: ModelCard, task: TaskCard, context: Context) -> str:
-    """Why a model cannot be asked in a context, known from its card alone, or ""."""
+    """The reason, known from its card alone, why a model cannot be asked in a context; "" if it can."""
     capability = capability_of(task, context)
     if capability not in model.capabilities:
         return f"{model.name} is no {capability}"
@@ -114,12 +114,12 @@ def cannot_reason(model: ModelCard, task: TaskCard, context: Context) -> str:
 
 
 def parse_settings(pairs: Iterable[str], known: Iterable[str]) -> dict[str, dict[str, Value]]:
-    """Parse `--set CARD.KEY=VALUE` options; values are read as JSON where they are, else as text.
+    """Parse `--set CARD.KEY=VALUE` options; a value that is not JSON is a text.
 
     Raises:
-        InputError: Not of this form, or no task or model of the command has this name.
+        InputError: A text has another form, or no task or model of the command has this name.
     """
-    found: dict[str, dict[str, Value]] = {}
+    settings: dict[str, dict[str, Value]] = {}
     names = set(known)
     for pair in pairs:
         target, equals, text = pair.partition("=")
@@ -133,18 +133,18 @@ def parse_settings(pairs: Iterable[str], known: Iterable[str]) -> dict[str, dict
                 f"--set {pair}: {card!r} is neither a task nor a model of this command; {did_you_mean(card, names)}"
             )
         value = _value(text, f"--set {shorten(target)}")
-        others = found.setdefault(card, {})
-        if key in others and others[key] != value:
-            raise InputError(f"--set {card}.{key}: given twice, as {others[key]!r} and {value!r}; leave one out")
-        others[key] = value
-    return found
+        values = settings.setdefault(card, {})
+        if key in values and values[key] != value:
+            raise InputError(f"--set {card}.{key}: given twice, as {values[key]!r} and {value!r}; leave one out")
+        values[key] = value
+    return settings
 
 
 def _value(text: str, where: str) -> Value:
-    """The value of a `--set` option: JSON where it is a text, number, true or false, else the text as it stands.
+    """The value of a `--set` option: a JSON text, number, true or false; any other text stands for itself.
 
     Raises:
-        InputError: A number that is not finite or needs more than 64 bits.
+        InputError: The value is a number that is not finite or needs more than 64 bits.
     """
     number = re.fullmatch(r"-?\d+", text)
     value: Any = text
