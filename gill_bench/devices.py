@@ -1,4 +1,4 @@
-"""Torch devices and CPU threads by what users call them; a device that is not there is refused in a line."""
+"""Torch devices by the names that users give them, and CPU threads; a device that is missing is an error of a line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gill_bench.errors import InputError, first_line
 
 
 def use_threads(threads: int) -> int:
-    """Let torch use some CPU threads, or as many as it likes with 0; returns how many these are."""
+    """Set the number of CPU threads that torch uses, or with 0 leave it; returns the number in use."""
     import torch
 
     if threads:
@@ -15,21 +15,21 @@ def use_threads(threads: int) -> int:
 
 
 def device_is_here(device: str) -> bool:
-    """Whether this machine has a device that a cluster's nodes have."""
+    """Whether this machine has a device that the nodes of a cluster have."""
     import torch
 
     return not device.startswith("cuda") or torch.cuda.is_available()
 
 
 def choose_device(name: str, threads: int = 0) -> str:
-    """A torch device by name; "auto" is the first CUDA device, else the CPU.
+    """Check a torch device by its name; "auto" is the first CUDA device, else the CPU.
 
     Args:
-        name: As torch calls it, or "auto".
-        threads: Threads for torch on the CPU; 0 leaves them as they are.
+        name: The name of a torch device, or "auto".
+        threads: CPU threads for torch; 0 leaves their number as it is.
 
     Raises:
-        InputError: The device does not exist here.
+        InputError: This machine has no such device.
     """
     import torch
 
@@ -53,7 +53,6 @@ def choose_device(name: str, threads: int = 0) -> str:
 
 
 def _short(error: Exception) -> str:
-    """The first sentence of an error."""
     return first_line(error).partition(". ")[0][:160].rstrip(".")
 
 

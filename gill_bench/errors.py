@@ -1,4 +1,4 @@
-"""Errors that a user can act on: what was wrong, where, what was expected, what to do next.
+"""Errors that a user can act on: a message says what was wrong, where, what was expected, and what to do next.
 
 The command line prints the message of a `GillBenchError` without a traceback and ends with its exit code.
 """
@@ -14,13 +14,13 @@ from collections.abc import Iterable
 
 
 class GillBenchError(Exception):
-    """Something failed; `exit_code` is what the command line returns."""
+    """An error with a message for users; the command line ends with its `exit_code`."""
 
     exit_code = 1
 
 
 class InputError(GillBenchError):
-    """What the user gave (file, card, option, checkpoint) is wrong."""
+    """A file, card, option or checkpoint that the user gave is wrong."""
 
     exit_code = 2
 
@@ -32,7 +32,7 @@ class RegressionError(GillBenchError):
 
 
 class IncompleteError(GillBenchError):
-    """Some of the work that was asked for is missing; the same command resumes it."""
+    """Some outputs of the request are missing; the same command goes on with them."""
 
     exit_code = 4
 
@@ -41,7 +41,7 @@ _MEMORY = ("out of memory", "not enough memory", "cannot allocate memory", "can'
 
 
 def memory_ran_out(error: BaseException | None) -> str:
-    """Return a sentence with what to do if memory, or address space (`ulimit -v`), ran out; "" for other errors."""
+    """Return a sentence with advice if memory, or address space (`ulimit -v`), ran out; "" for other errors."""
     while error is not None:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         says_so = isinstance(error, (RuntimeError, ImportError, OSError)) and any(

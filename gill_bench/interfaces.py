@@ -32,8 +32,8 @@ OutputKind = Literal[
     "search-seconds",
     "nothing",
 ]
-"""What a context asks a model for: pictures, embeddings of prompts or of candidate pictures, texts, log-likelihoods of
-given texts, decision features, decisions, or how long something takes; nothing where the labels alone tell."""
+"""A kind of output: pictures, embeddings of prompts or of candidate pictures, texts, log-likelihoods of given texts,
+decision features, decisions, or the time that something takes; "nothing" where the labels alone give the result."""
 
 CAPABILITY_OF: dict[OutputKind, Capability] = {
     "images": "image-generator",
@@ -60,12 +60,12 @@ ASKED_BY_DEFAULT: dict[Capability, OutputKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Where one sample's randomness comes from: seed a CPU generator of its own with `seed`.
+    """The randomness of one sample: an adapter seeds a CPU generator, used for this sample only, with `seed`.
 
     Attributes:
-        seed: A 63-bit integer, derived from (seed, task, example id), or the bare seed in `shared` mode.
-        skip: How many samples are drawn from the same generator before this one. Above 0 only in the paper's
-            mode, in which one generator serves all examples in order (`noise = "shared"`).
+        seed: A 63-bit integer made from (seed, task, example id); with `noise = "shared"` the bare seed.
+        skip: How many samples the same generator makes before this one. Above 0 only with `noise = "shared"`, as in the
+            paper, where one generator serves all examples in order.
     """
 
     seed: int
@@ -74,12 +74,12 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
-    """One generated picture and what must be known to read its score.
+    """One generated picture, with what somebody must know who reads its score.
 
     Attributes:
-        image: RGB, any size.
-        flagged: The model's safety checker blackened the picture.
-        truncated: The prompt was longer than the model reads, and was cut.
+        image: An RGB picture of any size.
+        flagged: Whether the model's safety checker blackened the picture.
+        truncated: Whether the prompt was cut, because it was longer than the model reads.
     """
 
     image: Image
@@ -88,9 +88,9 @@ class GeneratedImage:
 
 
 class RefusedError(Exception):
-    """An adapter raises it for a prompt that its model or server declines by policy; say why in the message.
+    """An adapter raises this error, with the reason, for a prompt that its model or server declines by policy.
 
-    The prompt counts as refused, and not as failed. Of several prompts in a call each is then asked by itself.
+    The prompt counts as refused, and not as failed. If the call had several prompts, each is then tried by itself.
     """
 
 
@@ -98,8 +98,8 @@ class Decision(NamedTuple):
     """Retrieve or generate, for one prompt.
 
     Attributes:
-        label: What the classifier chose; the higher probability, ties go to `generate`.
-        probability: Probability of `retrieve`, in 0..1.
+        label: The label with the higher probability; at a tie `generate`.
+        probability: The probability of `retrieve`, in 0..1.
     """
 
     label: Literal["generate", "retrieve"]
@@ -117,7 +117,7 @@ class ImageGenerator(Protocol):
 
         Args:
             prompts: N prompts.
-            noise: N sequences, one noise for each picture wanted of that prompt. A prompt is encoded once, however
+            noise: N sequences, with one noise for each picture of that prompt. A prompt is encoded once, however
                 many pictures it gets.
 
         Returns:
@@ -150,7 +150,7 @@ class TextGenerator(Protocol):
 
 @runtime_checkable
 class TextScorer(Protocol):
-    """Scores given continuations."""
+    """Gives the log-probabilities of given continuations."""
 
     def score_texts(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[float]:
         """Return N sums of the log-probabilities (nats) of a continuation's tokens after its prompt."""

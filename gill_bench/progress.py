@@ -12,29 +12,29 @@ from gill_bench.storage.reading import visible
 _SECONDS_BETWEEN_LINES = 10.0
 
 Progress = Callable[[str, int], Callable[[int], None]]
-"""Starts to show progress, given a label and a total; what it returns is called with the number that is done."""
+"""Starts to show progress, given a label and a total; the function that it returns is called with each number done."""
 
 _quiet = False
 _debugging = False
 
 
 def say(message: str) -> None:
-    """Print a message for people; data goes to stdout, this to stderr."""
+    """Print a message for people on stderr; data for programs goes to stdout."""
     if not _quiet:
-        with suppress(OSError):  # nobody reads it, or the disk of the log is full: the work goes on
+        with suppress(OSError):  # stderr is closed, or the disk of the log is full: the work goes on
             sys.stderr.write(visible(message) + "\n")
             sys.stderr.flush()
 
 
 def say_when_debugging(text: str) -> None:
-    """Print a text that only who asked for `--debug` wants to read, such as a traceback."""
+    """Print a text, such as a traceback, only with `--debug`."""
     if _debugging and text:
         say(text.rstrip("\n"))
 
 
 @contextmanager
 def debugging(on: bool) -> Iterator[None]:
-    """Print what is for `say_when_debugging` while the context lasts."""
+    """Have `say_when_debugging` print while the context lasts, if `on`."""
     global _debugging
     before, _debugging = _debugging, on
     try:
@@ -45,7 +45,7 @@ def debugging(on: bool) -> Iterator[None]:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Say nothing while the context lasts: for a process that helps another, which speaks for both."""
+    """Print no messages while the context lasts: for a worker, whose parent process prints for both."""
     global _quiet
     before, _quiet = _quiet, True
     try:
@@ -59,7 +59,7 @@ def bar(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     """Show progress of `total` units while the context lasts.
 
     Yields:
-        A function to call with the number of units done since its last call.
+        A function that is called with the number of units done since its last call.
     """
     if sys.stderr.isatty() and not _quiet:
         with _live(label, total, unit) as step:

@@ -1,4 +1,4 @@
-"""Prompt: what a model is given, an interleaved sequence of text and pictures."""
+"""The prompt of a model: an interleaved sequence of text and pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Prompt:
     """An interleaved sequence of text and pictures, in reading order.
 
     Attributes:
-        segments: Each a `str` or a `PIL.Image.Image` (RGB). Neighbouring segments have no separator between them:
+        segments: The parts, each a `str` or a `PIL.Image.Image` (RGB). No separator stands between neighbouring parts:
             a model that needs one gets it from the task (protocol 1.11).
     """
 
@@ -38,7 +38,7 @@ class Prompt:
 
     @property
     def text(self) -> str:
-        """All text, segments joined by one space: what a text-only model reads.
+        """All text segments, joined by one space, as a text-only model reads them.
 
         >>> Prompt(("a dog .", "it runs .")).text
         'a dog . it runs .'

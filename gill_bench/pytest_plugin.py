@@ -29,13 +29,13 @@ _OUTPUT = "gill_bench_goldens"
 
 @dataclass
 class _Goldens:
-    """What a session knows of golden files.
+    """The golden files that a test session knows of.
 
     Attributes:
-        used: Files that a test read or wrote, or would have.
-        folders: `goldens` folders beside collected tests.
-        modules: Folders of collected test files in them.
-        some: Only some tests were asked for.
+        used: Golden files that a test read or wrote, or would have.
+        folders: The `goldens` folders beside collected tests.
+        modules: The subfolders, in `folders`, of collected test files.
+        some: Whether only some tests were selected.
     """
 
     used: set[str] = field(default_factory=set)
@@ -65,10 +65,10 @@ def gill_bench(request: pytest.FixtureRequest) -> Evaluations:
 
 
 class Evaluations:
-    """What a test can do.
+    """Evaluations of one test: it can run or load them, and check them against golden files.
 
     Args:
-        request: Of the test: names its golden file and the folder of its runs.
+        request: Pytest's request of the test, which names its golden file and the folder of its runs.
     """
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
@@ -83,22 +83,22 @@ class Evaluations:
     def run(self, *tasks: str, out: Path | str | None = None, **options: Any) -> Run:
         """Run tasks as `gill-bench run` does.
 
-        What an earlier session made under the same settings is kept and used.
+        Outputs that an earlier session made with the same settings are used again.
 
         Args:
             tasks: Names of tasks or paths of cards.
             out: The run directory; by default in pytest's cache, one per test.
-            options: As of `gill_bench.run`: models, contexts, seeds, limit, data, weights, settings, ...
+            options: The options of `gill_bench.run`: models, contexts, seeds, limit, data, weights, settings, ...
         """
         from gill_bench.api import run
 
         return run(*tasks, out=out or self._runs / "-".join(Path(task).stem for task in tasks), **options)
 
     def load(self, run: Path | str) -> Run:
-        """A run that was made elsewhere, such as on a machine with a GPU.
+        """Load a run that was made elsewhere, such as on a machine with a GPU.
 
         Raises:
-            InputError: It is no run directory, or was not scored.
+            InputError: The folder is no run directory, or the run was not scored.
         """
         from gill_bench.api import load_run
 
@@ -110,9 +110,10 @@ class Evaluations:
         """Fail the test unless a run's numbers hold.
 
         Args:
-            run: Of `run` or `load`, or its folder.
-            golden: Name of the golden file, for tests that check several runs; by default the test's.
-            tolerance: A loss up to this is none; or by metric, `{"fid": 1.0, "": 0.01}` with "" for all others.
+            run: The run, or its folder.
+            golden: The name of the golden file, for tests that check several runs; by default the test's name.
+            tolerance: A loss up to this number is none; or numbers by metric, such as `{"fid": 1.0, "": 0.01}`, with ""
+                for all others.
 
         Returns:
             A verdict per golden number.
@@ -129,22 +130,24 @@ class Evaluations:
             if not self._update:
                 pytest.fail(f"{file} did not exist and was written; look at it, keep it, and run the test again", False)
         verdicts = goldens.check(stored, goldens.read_golden(file), tolerance)
-        bad = [one for one in verdicts if one.state not in ("ok", "better")]
+        bad = [verdict for verdict in verdicts if verdict.state not in ("ok", "better")]
         if bad:
-            lines = [f"{one.state}: {one.name}: {one.was} -> {one.now}, {one.note}" for one in bad]
+            lines = [
+                f"{verdict.state}: {verdict.name}: {verdict.was} -> {verdict.now}, {verdict.note}" for verdict in bad
+            ]
             hint = "if this is meant to be so: pytest --gill-bench-update"
             pytest.fail("\n".join([f"{len(bad)} of {len(verdicts)} numbers do not hold", *lines, hint]), False)
         return verdicts
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Note that not all tests are run, so that nothing can be said of golden files."""
+    """Note that only some tests are run, so that no golden file can be called unused."""
     for item in items:
         item.config.stash[_STATE].some = True
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Note where golden files may lie, and those that tests have by their names."""
+    """Note the folders where golden files may be, and the golden files that are named after tests."""
     state = session.config.stash[_STATE]
     for item in session.items:
         folder = _folder(item.path)
@@ -155,7 +158,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand what is known to the process that reports, under xdist."""
+    """Under xdist, hand the notes to the process that reports."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         state = session.config.stash[_STATE]
@@ -164,7 +167,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """Collect what a worker of xdist knows; of one that crashed, nothing is known."""
+    """Collect the notes of a worker of xdist; a worker that crashed has none, so that no file can be called unused."""
     state = node.config.stash[_STATE]
     used, folders, modules, some = getattr(node, "workeroutput", {}).get(_OUTPUT, ((), (), (), True))
     state.used.update(used)
@@ -174,7 +177,7 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
-    """Name golden files that no test used, where all tests of their file were run and passed."""
+    """Name the golden files that no test used, if all tests of their test file were run and passed."""
     state = config.stash[_STATE]
     if state.some or exitstatus > 1 or any("::" in argument for argument in config.args):
         return
@@ -209,5 +212,4 @@ def _folder(test_file: Path) -> Path:
 
 
 def _readable(name: str) -> str:
-    """A test's name as that of a file."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
