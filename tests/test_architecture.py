@@ -10,7 +10,7 @@ from collections import defaultdict
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SLOW
 
 PACKAGE = ROOT / "gill_bench"
 FLOORS: tuple[frozenset[str], ...] = tuple(
@@ -125,3 +125,14 @@ def test_modules_are_small_and_class_names_are_unique() -> None:
             if isinstance(node, ast.ClassDef) and node.name != "Settings":  # every adapter and metric has its own
                 homes[node.name].append(name)
     assert {name: modules for name, modules in homes.items() if len(modules) > 1} == {}
+
+
+def test_helpers_of_tests_are_in_no_test_module_and_slow_modules_are_there() -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {node.module}"
+        for file in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.rpartition(".")[2].startswith("test_")
+    ]
+    assert wrong == []
+    assert [name for name in sorted(SLOW) if not (ROOT / name).is_file()] == []

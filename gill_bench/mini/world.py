@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from gill_bench.mini.writers.coco import write_coco, write_vqa
 from gill_bench.mini.writers.partiprompts import write_partiprompts
 from gill_bench.mini.writers.visdial import write_visdial
 from gill_bench.mini.writers.vist import write_vist
+from gill_bench.storage.paths import temporary_beside
 
 SEED = 0
 
@@ -23,7 +23,7 @@ def write_world(folder: Path, seed: int = SEED, *, train: bool = False) -> None:
         seed: Same seed, same bytes.
         train: Also what models are trained on, which takes most of the time and space.
     """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(folder)
     shutil.rmtree(temporary, ignore_errors=True)
     more = ("train",) if train else ()
     write_vist(temporary / "vist", seed, (*more, "val", "test", "test-large", "test-described"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from gill_bench.models.interleaved.loading import load_network
 from gill_bench.models.literal import literal
 from gill_bench.models.stable_diffusion.tokens import tokenize
 from gill_bench.progress import bar
+from gill_bench.storage.paths import temporary_beside
 from gill_bench.weights.checkpoints import LOADING_ERRORS, first_line
 
 BATCH = 128  # the authors'
@@ -69,6 +69,6 @@ def _write(file: Path, values: np.ndarray[tuple[int, ...], np.dtype[np.floating]
     buffer = io.BytesIO()
     np.save(buffer, values)
     # Not flushed to disk one by one, which would take hours for millions; a cut-off file is an error when it is read.
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(file)
     temporary.write_bytes(buffer.getvalue())
     temporary.replace(file)

@@ -19,6 +19,7 @@ from gill_bench.errors import InputError
 from gill_bench.reporting.page.thumbnails import SMALL_BYTES, VERSION, data_uri
 from gill_bench.storage.digests import digest
 from gill_bench.storage.files import write_atomic
+from gill_bench.storage.paths import temporary_beside
 from gill_bench.storage.sealed import check_is_file
 
 MARKER = ".gill-bench-page"
@@ -191,6 +192,6 @@ def _stepping(names: Iterator[str], parts: Sequence[Sequence[Any]], step: Callab
 
 def _write(file: Path, content: bytes) -> None:
     """Write without waiting for the disk: a page can be made again, but half a file must not count as one."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(file)
     temporary.write_bytes(content)
     temporary.replace(file)
