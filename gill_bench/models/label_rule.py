@@ -1,6 +1,6 @@
-"""What is known without any model: the labels' own baselines of the decision between retrieving and generating.
+"""Baselines of the decision between retrieving and generating that need the labels alone, and no model.
 
-Such a "model" is asked nothing. Its card only names a rule, and the task's metric computes it from the labels.
+Such a "model" generates nothing. Its card only names a rule, and the task's metric computes the rule from the labels.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from gill_bench.errors import GillBenchError
 
 
 class Settings(BaseModel):
-    """Of the card.
+    """The rule that stands in for a model.
 
     Attributes:
-        rule: "random" draws with the prior of the train part; "human" is the annotators against the label they made.
+        rule: "always-retrieve" and "always-generate" decide one way; "random" draws with the prior of the train part;
+            "human" compares the annotators with the label that they made together.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -26,11 +27,11 @@ class Settings(BaseModel):
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Nothing can be wrong."""
+    """Accept everything: a rule has no weights."""
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> object:
-    """Never needed: there is nothing to ask.
+    """Refuse to load: a rule has no model.
 
     Raises:
         GillBenchError: Always.

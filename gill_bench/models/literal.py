@@ -1,8 +1,8 @@
-"""Texts of the data are text: what looks like a control token in one is read as the characters that it is written with.
+"""Control tokens that are written out in a text of the data, such as `</s>`, are read as ordinary characters.
 
-A tokenizer of transformers takes `</s>` or `<|endoftext|>` in a caption for the token of this name, which ends, pads or
-begins a text. No caption means that, so every tokenizer that reads prompts goes through `literal`; tokens that stand
-before and after a text are added by the tokenizer as before. Other texts have the same ids as ever.
+A tokenizer of transformers reads `</s>` or `<|endoftext|>` in a caption as the token of this name, which ends, pads or
+begins a text. No caption means that, so every tokenizer that reads prompts goes through `literal`. The tokenizer still
+adds the tokens before and after a text, and the ids of all other texts are unchanged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def literal(tokenizer: T) -> T:
-    """The same tokenizer, which from now on reads its special tokens in texts as text."""
+    """Make a tokenizer read its special tokens in texts as text, and return it."""
     changed: Any = tokenizer
     changed.split_special_tokens = True
     backend = getattr(changed, "backend_tokenizer", None)
@@ -24,10 +24,10 @@ def literal(tokenizer: T) -> T:
 
 
 def _rename_special_pieces(tokenizer: Any, backend: Any) -> None:
-    """Take special tokens out of reach of T5's model, whose pieces they are too.
+    """Rename the special tokens among the pieces of T5's model, so that no text contains one.
 
-    They keep their ids, by which the tokenizer adds them, and their scores, on which those of unknown characters
-    depend; but no text is written as they are now.
+    The pieces keep their ids, by which the tokenizer adds them, and their scores, on which the scores of unknown
+    characters depend.
     """
     from tokenizers.models import Unigram
 

@@ -1,7 +1,7 @@
-"""One copy of frozen networks: models of one process that read the same files hold the same weights.
+"""One copy of each frozen network: models of one process that read the same files share its weights.
 
 GILL, its variants and Stable Diffusion end in the same image decoder, and GILL and FROMAGe read through the same OPT
-and CLIP. References are weak: a network lives as long as some model that holds it, and nothing needs to be cleared.
+and CLIP. The references here are weak: a network lives as long as a model that holds it, and nothing needs clearing.
 Schedulers and tokenizers, which have a state or settings of their own, are never shared.
 """
 
@@ -19,7 +19,7 @@ from gill_bench.storage.digests import file_stamp
 
 
 class _Key(NamedTuple):
-    """What makes two networks the same: class, precision, device, and the stamps of their files."""
+    """Class, precision, device and file stamps of a network; networks with equal keys are the same."""
 
     kind: str
     dtype: torch.dtype
@@ -31,14 +31,14 @@ _networks: WeakValueDictionary[_Key, nn.Module] = WeakValueDictionary()
 
 
 def shared(kind: type, folder: Path, dtype: torch.dtype, device: str, load: Callable[[], nn.Module]) -> nn.Module:
-    """The network of a folder: the one that some living model has already, else a new one.
+    """The network of a folder: the one that a living model holds already, else a new one.
 
     Args:
         kind: Class of the network.
-        folder: Its files; if one changes, the network is loaded anew.
-        dtype: Of its weights.
+        folder: Folder of the network's files; if a file changes, the network is loaded anew.
+        dtype: Precision of the weights.
         device: A torch device.
-        load: Loads it. Called only if it is not there.
+        load: Function that loads the network; called only if no model holds it.
 
     Returns:
         The network on the device, set to inference and without gradients. Its weights must not be changed.

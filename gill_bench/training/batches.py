@@ -1,4 +1,4 @@
-"""Examples from files to batches: pictures preprocessed (or CLIP's features), targets, ids."""
+"""Batches of examples: reading pictures (or keeping CLIP's features) and targets, ahead of the training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CACHED_AT_ONCE = 64  # pictures
 
 @dataclass(frozen=True, slots=True)
 class StoryRows:
-    """The two rows of a story; both begin with the same pictures."""
+    """The two training sequences of a story; both begin with the same pictures."""
 
     captioning: TrainingRow
     generation: TrainingRow
@@ -34,11 +34,11 @@ class Batch:
     """One step's examples of one process.
 
     Attributes:
-        captions: N of `caption_ids`.
-        pictures: (N, 3, height, width) preprocessed, or (N, d) features.
-        targets: (N + number of stories, L, width), the text encoder's vectors.
-        stories: Rows of the stories.
-        story_pictures: Likewise, all pictures of the stories in order.
+        captions: Ids of the N pairs' captions, as `caption_ids` gives them.
+        pictures: Preprocessed pictures (N, 3, height, width) of the pairs, or their features (N, d).
+        targets: The text encoder's vectors (N + number of stories, L, width).
+        stories: Training sequences of the stories.
+        story_pictures: All pictures of the stories in order, preprocessed or as features.
     """
 
     captions: list[list[int]]
@@ -50,13 +50,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An example as files and ids; a pair has a caption, a story has rows.
+    """A training example as files and ids: a pair, which has a caption, or a story, which has rows.
 
     Attributes:
-        pictures: Files, in order.
+        pictures: Files of the pictures, in order.
         target: File of the text encoder's vectors.
-        caption: Of `caption_ids`; None for stories.
-        rows: None for pairs.
+        caption: Ids of a pair's caption, as `caption_ids` gives them; None for stories.
+        rows: Training sequences of a story; None for pairs.
     """
 
     pictures: tuple[Path, ...]
@@ -66,11 +66,11 @@ class Item:
 
 
 class Source:
-    """Reads pictures and targets, from disk each time or once for all.
+    """Reads pictures and targets from disk, each time or only once.
 
     Args:
-        vision: Whose preprocessing is used.
-        shape: (L, width) of every target.
+        vision: Visual encoder that preprocesses the pictures.
+        shape: Shape (L, width) of every target.
     """
 
     def __init__(self, vision: VisualEncoder, shape: tuple[int, int]) -> None:
@@ -93,7 +93,7 @@ class Source:
         self._targets |= {item.target: self.target(item.target) for item in all_items}
 
     def picture(self, file: Path) -> Tensor:
-        """Pixels (3, height, width), or features (d,) where they are kept.
+        """Pixels (3, height, width) of a picture, or its features (d,) where `keep` computed them.
 
         Raises:
             InputError: The picture cannot be read.
@@ -106,10 +106,10 @@ class Source:
             raise InputError(f"{file}: {error}; remove its line, or put the picture right") from error
 
     def target(self, file: Path) -> Tensor:
-        """Vectors (L, width) in the precision of the file.
+        """The text encoder's vectors (L, width) in the precision of the file.
 
         Raises:
-            InputError: Not such a file, or of another shape.
+            InputError: The file does not hold such vectors, or holds some of another shape.
         """
         if file in self._targets:
             return self._targets[file]
@@ -133,16 +133,16 @@ def read_target(file: Path, shape: tuple[int, int] | None = None) -> np.ndarray[
     """Read the text encoder's vectors of one caption.
 
     Args:
-        file: `.npy`.
-        shape: (L, width) that they must have; None = any.
+        file: A `.npy` file.
+        shape: Shape (L, width) that the vectors must have; None = any.
 
     Raises:
-        InputError: Not such a file, or of another shape.
+        InputError: The file does not hold such vectors, or holds some of another shape.
     """
     try:
         refuse_special(file)
         with file.open("rb") as opened:
-            # Not np.load, which also reads archives.
+            # np.load would also read archives.
             values = np.lib.format.read_array(opened, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{file}: cannot be read as vectors of a text encoder: {error}") from error
@@ -164,11 +164,11 @@ class _Batches(Dataset[Batch | InputError]):
     def __len__(self) -> int:
         return self._end - self._begin
 
-    def __getitem__(self, place: int) -> Batch | InputError:
+    def __getitem__(self, number: int) -> Batch | InputError:
         try:
-            return self._source.batch(self._choose(self._begin + place))
+            return self._source.batch(self._choose(self._begin + number))
         except InputError as error:
-            return error  # raised by a worker it would come out as a traceback
+            return error  # raised in a worker process, it would reach the user as a traceback
 
 
 def read_ahead(
@@ -177,11 +177,11 @@ def read_ahead(
     """Batches of steps `begin` to `end`, in order.
 
     Args:
-        source: Reads them.
-        choose: Examples of a step.
+        source: Reader of pictures and targets.
+        choose: Function that gives the examples of a step.
         begin: First step.
         end: The step after the last.
-        workers: Processes that read while the caller computes; 0 = read when asked for.
+        workers: Number of processes that read ahead while the caller computes; 0 = the caller reads each batch.
 
     Raises:
         InputError: A file cannot be read.

@@ -1,4 +1,4 @@
-"""What a training is asked to do. Defaults are the authors' values (protocol 2.5); small models override sizes."""
+"""The configuration of a training. Defaults are the authors' values (protocol 2.5); small models override sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Mapper = Literal["gill_mapper", "linear", "mlp", "encoder"]
 Objective = Literal["authors", "paper"]
 Precision = Literal["auto", "bf16", "fp32", "mixed"]
 
-_OF_EXECUTION = frozenset(
+_WITHOUT_EFFECT = frozenset(
     {"data", "llm", "visual_encoder", "out", "llm_name", "visual_encoder_name", "text_encoder", "stories"}
     | {
         "epochs",
@@ -34,51 +34,55 @@ class TrainConfig(BaseModel):
     Attributes:
         data: Folder with `cc3m_train.tsv`, `cc3m_val.tsv` (optional) and `cc3m/{training,validation}/`, see
             docs/training.md.
-        llm: OPT: folder or hub id.
-        visual_encoder: CLIP: folder or hub id.
+        llm: Folder or hub id of the OPT.
+        visual_encoder: Folder or hub id of the CLIP.
         out: Folder of checkpoints, state and log.
-        llm_name: What `model_args.json` calls the language model; None = the hub id, or the path relative to the
+        llm_name: Name of the language model in `model_args.json`; None = its hub id, or its path relative to the
             checkpoint.
-        visual_encoder_name: Likewise.
-        text_encoder: Stable Diffusion folder with which missing targets are written first; None = they must be there.
-        mapper: Generation head (Table 3).
-        num_tokens: [IMG] tokens, r (Table 4).
+        visual_encoder_name: Name of the visual encoder in `model_args.json`; None = its hub id, or its path relative to
+            the checkpoint.
+        text_encoder: Folder of a Stable Diffusion whose text encoder writes missing targets first; None = all targets
+            must exist.
+        mapper: Kind of the generation head (Table 3).
+        num_tokens: Number of [IMG] tokens, r (Table 4).
         n_visual_tokens: Input embeddings per picture, k.
         ret_emb_dim: Width of the retrieval space, p.
-        mapper_width: Inner width of `gill_mapper` and `encoder`; that of `mlp` is four times this.
-        mapper_layers: Layers of the encoder, and of GILLMapper's decoder too.
-        max_len: Tokens of a caption with BOS and the [IMG] tokens, at most.
-        objective: "authors" = as their code; "paper" = squared l_g, negative log-likelihood of [IMG0] only, sum of the
-            two contrastive directions (protocol 2.3).
-        cap_loss_scale: Of the captioning pass.
-        ret_loss_scale: Of the retrieval pass; 0 = generation only.
-        gen_loss_scale: Of the generation pass.
+        mapper_width: Inner width of `gill_mapper` and `encoder`; the inner width of `mlp` is four times this.
+        mapper_layers: Number of layers of the encoder, and of GILLMapper's decoder too.
+        max_len: Largest number of tokens of a caption, with BOS and the [IMG] tokens.
+        objective: "authors" = the objective of the authors' code; "paper" = squared l_g, negative log-likelihood of
+            [IMG0] only, sum of the two contrastive directions (protocol 2.3).
+        cap_loss_scale: Factor of the captioning pass's loss.
+        ret_loss_scale: Factor of the retrieval pass's loss; 0 = generation only.
+        gen_loss_scale: Factor of the generation pass's loss.
         packing: Probability with which a pass packs its captions pairwise.
-        epochs: Stretches of `steps_per_epoch` after each of which is validated.
-        steps_per_epoch: Optimizer steps in each.
+        epochs: Number of epochs of `steps_per_epoch` steps; each ends with a validation.
+        steps_per_epoch: Optimizer steps in an epoch.
         steps: Optimizer steps in all; None = all epochs. The last epoch may be cut short.
-        batch_size: Examples a step, over all processes together.
+        batch_size: Number of examples in a step, over all processes together.
         lr: Highest learning rate.
-        betas: Of AdamW.
-        weight_decay: Of AdamW; never of the [IMG] embeddings (protocol 2.6).
+        betas: Betas of AdamW.
+        weight_decay: Weight decay of AdamW; the [IMG] embeddings have none (protocol 2.6).
         grad_clip: Largest norm of the gradient.
-        warmup_steps: Scheduler steps from a rate of exactly 0.
-        decay_epochs: After so many epochs past the warm-up, the rate is multiplied by `decay_factor`, again and again.
-        decay_factor: See there.
+        warmup_steps: Scheduler steps in which the rate rises from exactly 0.
+        decay_epochs: Number of epochs after which the rate is multiplied by `decay_factor`, again and again, counted
+            from the end of the warm-up.
+        decay_factor: Factor by which the rate is multiplied.
         precision: "bf16" = everything, optimizer included, as the authors (protocol 2.6); "fp32" = everything; "mixed"
-            = frozen networks in bf16, what is trained in fp32; "auto" = bf16 on an accelerator, fp32 on a CPU.
+            = frozen networks in bf16, trained ones in fp32; "auto" = bf16 on an accelerator, fp32 on a CPU.
         device: "auto" = the accelerator, if there is one.
-        seed: Of initial values, data order and coins.
-        workers: Processes a rank that read pictures; 0 = none of their own.
-        cache: Compute all CLIP features and read all targets once and keep them in memory. Same result, up to rounding.
+        seed: Seed of initial values, data order and coins.
+        workers: Processes that read pictures for each training process; 0 = the training process reads them itself.
+        cache: Whether to compute all CLIP features and read all targets once and keep them in memory; the result is the
+            same, up to rounding.
         stories: JSONL file of interleaved prompts. A DEPARTURE from the paper: there, no sequence ever holds both a
             picture and [IMG] tokens.
-        story_share: Share of each batch that are stories, in the captioning and the generation pass.
-        missing: What happens where a picture or target file does not exist: "error", or "skip" = the example is left
-            out and counted. It is never replaced by another.
+        story_share: Share of stories in each batch of the captioning and the generation pass.
+        missing: Treatment of an example whose picture or target file does not exist: "error", or "skip" = leave it out
+            and count it. It is never replaced by another example.
         validate_first: Whether to validate before training too, as the authors do.
-        validation_limit: Pairs of the validation split, from its start; None = all.
-        validation_batch: Examples in one pass of the validation.
+        validation_limit: Number of pairs of the validation split, from its start; None = all.
+        validation_batch: Number of examples in one pass of the validation.
         save_every: Steps between two saves of the state.
         log_every: Steps between two lines of the log.
     """
@@ -145,5 +149,5 @@ class TrainConfig(BaseModel):
         return self.steps or self.epochs * self.steps_per_epoch
 
     def identity(self) -> dict[str, object]:
-        """The values on which the trained weights depend, but for files; a resumed training must have the same."""
-        return {key: value for key, value in self.model_dump(mode="json").items() if key not in _OF_EXECUTION}
+        """The settings on which the trained weights depend, without files; a resumed training must have the same."""
+        return {key: value for key, value in self.model_dump(mode="json").items() if key not in _WITHOUT_EFFECT}

@@ -15,7 +15,7 @@ from gill_bench.models.gill.decision import FILE, DecisionModel
 from gill_bench.storage.files import write_atomic
 
 LABELS = ("gen", "ret")
-LEARNING_RATE, STEPS, DROPOUT, SEED = 1e-3, 2000, 0.5, 1337  # of the authors' notebook
+LEARNING_RATE, STEPS, DROPOUT, SEED = 1e-3, 2000, 0.5, 1337  # values of the authors' notebook
 
 
 def train_decision(
@@ -29,12 +29,12 @@ def train_decision(
     """Train Dropout and a linear layer with cross-entropy, AdamW without decay, on all examples at once.
 
     Args:
-        features: (N, e), states at [IMG0]; with a last column of the largest cosine similarity to the retrieval
-            candidates, (N, e + 1), as in the paper.
-        labels: (N,), 0 = generate, 1 = retrieve.
-        steps: Optimizer steps.
-        learning_rate: Constant.
-        seed: Of initial values and dropout.
+        features: States (N, e) at [IMG0]; or (N, e + 1) with a last column of the largest cosine similarity to the
+            retrieval candidates, as in the paper.
+        labels: Label of each example (N,), 0 = generate, 1 = retrieve.
+        steps: Number of optimizer steps.
+        learning_rate: Learning rate, which stays constant.
+        seed: Seed of initial values and dropout.
 
     Raises:
         InputError: Shapes or labels are wrong, or features are not finite.

@@ -1,4 +1,4 @@
-"""The data folder of a training: what is in it, and which of it is missing. Checked before weights load."""
+"""The data folder of a training: its examples, and a check before weights load that their files exist."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TARGETS = "clip_embs"
 
 
 class PairFiles(NamedTuple):
-    """A caption-image pair and where its files are."""
+    """A caption-image pair and its files."""
 
     caption: str
     picture: Path
@@ -26,17 +26,17 @@ class PairFiles(NamedTuple):
 
     @property
     def pictures(self) -> tuple[Path, ...]:
-        """The picture, as of a story."""
+        """The picture as a tuple, for code that takes pairs and stories."""
         return (self.picture,)
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """An interleaved prompt and what is to be generated after it.
+    """An interleaved prompt and the picture to generate after it, which a caption describes.
 
     Attributes:
-        segments: Texts, and files of pictures.
-        caption: Of the target.
+        segments: Texts and files of pictures, in reading order.
+        caption: Caption of the target picture.
         target: File of the text encoder's vectors of that caption.
     """
 
@@ -52,13 +52,13 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything that exists.
+    """The examples of a training.
 
     Attributes:
-        train: Pairs.
-        val: Pairs; empty where there is no validation split.
+        train: Pairs of the training split.
+        val: Pairs of the validation split; empty where there is none.
         stories: Interleaved prompts.
-        skipped: Examples left out because a file of theirs does not exist.
+        skipped: Number of examples left out because a file of theirs does not exist.
     """
 
     train: list[PairFiles]
@@ -71,11 +71,12 @@ def read_inputs(config: TrainConfig, *, targets_follow: bool = False) -> Inputs:
     """Read the lists of examples, and check that their files exist.
 
     Args:
-        config: See there.
-        targets_follow: Do not ask for targets yet: they will be written.
+        config: Configuration of the training.
+        targets_follow: Whether targets may be missing, because they will be written afterwards.
 
     Raises:
-        InputError: A list is missing or malformed; a file does not exist and `missing` is "error"; too few are left.
+        InputError: A list is missing or malformed, a file does not exist and `missing` is "error", or no example is
+            left.
     """
     train = _pair_files(config.data, "train")
     val = _pair_files(config.data, "val") if pairs_file(config.data, "val").exists() else []
@@ -97,12 +98,12 @@ def pairs_file(data: Path, split: str) -> Path:
 
 
 def read_stories(file: Path) -> list[Story]:
-    """Read interleaved prompts: a JSON object a line, with `segments`, `target_caption` and `target`.
+    """Read interleaved prompts: one JSON object per line, with `segments`, `target_caption` and `target`.
 
     A segment is a text or `{"image": FILE}`; files are relative to the folder of this file.
 
     Raises:
-        InputError: Missing or malformed; names file and line.
+        InputError: The file is missing or malformed; names file and line.
     """
     try:
         refuse_special(file)
@@ -128,15 +129,15 @@ def _story(file: Path, number: int, line: str) -> Story:
         raise InputError(f"{where}: segments = {segments!r}, expected a list of texts and pictures")
     if not isinstance(caption, str) or not caption.strip() or not isinstance(target, str):
         raise InputError(f"{where}: target_caption and target must be a text and a file name")
-    found: list[str | Path] = []
+    read: list[str | Path] = []
     for segment in segments:
         if isinstance(segment, str):
-            found.append(segment)
+            read.append(segment)
         elif isinstance(segment, dict) and segment.keys() == {"image"} and isinstance(segment["image"], str):
-            found.append(file.parent / segment["image"])
+            read.append(file.parent / segment["image"])
         else:
             raise InputError(f"{where}: segment {segment!r}, expected a text or {{'image': file}}")
-    return Story(tuple(found), caption, file.parent / target)
+    return Story(tuple(read), caption, file.parent / target)
 
 
 def _pair_files(data: Path, split: str) -> list[PairFiles]:

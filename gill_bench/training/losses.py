@@ -11,10 +11,10 @@ def contrastive(texts: Tensor, images: Tensor, logit_scale: Tensor, *, sum_direc
     """InfoNCE over a batch (paper Eq. 4), averaged over its two directions as the authors' code does.
 
     Args:
-        texts: (N, p), not normalised.
-        images: (N, p), not normalised; row i belongs to row i of the texts.
+        texts: Retrieval vectors of texts (N, p), not normalised.
+        images: Retrieval vectors of pictures (N, p), not normalised; row i belongs to row i of the texts.
         logit_scale: Logarithm of the factor on the cosine.
-        sum_directions: Add them instead, as the paper says.
+        sum_directions: Whether to add the two directions instead of averaging them, as the paper says.
     """
     left = gathered(normalize(texts, dim=-1))
     right = gathered(logit_scale.exp() * normalize(images, dim=-1))
@@ -28,16 +28,17 @@ def conditioning_distance(vectors: Tensor, targets: Tensor, *, squared: bool = F
     """l_g: mean Euclidean distance of conditioning vectors (N, L, d) to the text encoder's (N, L, d).
 
     Args:
-        vectors: Of the generation head.
-        targets: Of the text encoder.
-        squared: The squared distance, as the paper's Eq. 3 says. For d = 768 it is about forty times larger.
+        vectors: Vectors of the generation head.
+        targets: Vectors of the text encoder.
+        squared: Whether to take the squared distance, as the paper's Eq. 3 says. For d = 768 it is about forty times
+            larger.
     """
     difference = vectors.float() - targets.float()
     return difference.square().sum(dim=-1).mean() if squared else difference.norm(dim=-1).mean()
 
 
 def gathered(rows: Tensor) -> Tensor:
-    """The rows (n, p) of all processes as one (N, p), in which only the own rows have a gradient (protocol 2.7)."""
+    """Join the rows (n, p) of all processes to (N, p); only this process's rows have a gradient (protocol 2.7)."""
     if not distributed.is_available() or not distributed.is_initialized() or distributed.get_world_size() == 1:
         return rows
     parts = [torch.empty_like(rows) for _ in range(distributed.get_world_size())]

@@ -27,12 +27,12 @@ PASSES: tuple[Pass, ...] = ("captioning", "retrieval", "generation")
 
 
 class Read(NamedTuple):
-    """What the language model made of rows.
+    """The language model's output for training sequences.
 
     Attributes:
-        cross_entropy: Mean over all labels of which something precedes.
+        cross_entropy: Mean over all labels but those at a first position.
         accuracy: Share of those labels that were the likeliest token.
-        states: (N, r, e) at the [IMG] tokens of N examples, in their order.
+        states: States (N, r, e) at the [IMG] tokens of N examples, in their order.
     """
 
     cross_entropy: Tensor
@@ -42,7 +42,7 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """Weights of the losses of the three passes; a pass of weight 0 is not run."""
+    """Factors of the losses of the three passes; a pass with factor 0 is not run."""
 
     captioning: float = 1.0
     retrieval: float = 1.0
@@ -52,18 +52,18 @@ class Scales:
 class TrainingNetwork(nn.Module):
     """The module that is trained; its parameters are those of the heads.
 
-    The [IMG] rows of the language model's tied table exist only in the heads: looked up as input embeddings and
-    multiplied as rows of the LM head from there. That is the authors' row mask on the gradient of the whole table,
-    without the table's weight decay, which changes nothing in bf16 and would erode the table in fp32 (protocol 2.6).
-    The frozen networks are no submodules, so that no wrapper copies, synchronises or saves them.
+    The [IMG] rows of the language model's tied table exist only in the heads, which serve both as input embeddings and
+    as rows of the LM head. This equals the authors' row mask on the gradient of the whole table, without the table's
+    weight decay, which changes nothing in bf16 and would erode the table in fp32 (protocol 2.6). The frozen networks
+    are not submodules, so that no wrapper copies, synchronises or saves them.
 
     Args:
         tokens: Tokenizer.
         language: Frozen language model; its own [IMG] rows are never read.
         vision: Frozen visual encoder.
-        heads: What is trained.
-        objective: See `TrainConfig`.
-        scales: Weights of the losses.
+        heads: The network that is trained.
+        objective: The objective, "authors" or "paper"; see `TrainConfig`.
+        scales: Factors of the losses.
     """
 
     def __init__(
@@ -88,11 +88,11 @@ class TrainingNetwork(nn.Module):
             self._mean_norm = language.embed(torch.arange(self._first)).norm(dim=-1).mean()
 
     def forward(self, batch: Batch, packed: dict[Pass, bool]) -> dict[str, Tensor]:
-        """Weighted losses by name; their sum is minimised.
+        """The weighted losses by name, whose sum is minimised.
 
         Args:
             batch: N pairs, and stories.
-            packed: By pass, whether its captions stand pairwise in one row.
+            packed: For each pass, whether its captions stand pairwise in one sequence.
         """
         features = self.features(batch.pictures)
         story_features = self.features(batch.story_pictures) if len(batch.story_pictures) else features[:0]
@@ -120,18 +120,18 @@ class TrainingNetwork(nn.Module):
         return losses
 
     def features(self, pictures: Tensor) -> Tensor:
-        """CLIP's features (N, d) of preprocessed pictures (N, 3, height, width), or of such features themselves."""
+        """CLIP's features (N, d) of preprocessed pictures (N, 3, height, width); features (N, d) are only moved."""
         if pictures.ndim == 4:
             # A copy, because tensors of the inference mode cannot take part in a backward pass.
             return self.vision.features_of(pictures).clone()
         return self.to_device(pictures)
 
     def read(self, groups: Sequence[Sequence[TrainingRow]], features: Tensor | None) -> Read:
-        """Run the language model over rows.
+        """Run the language model over training sequences.
 
         Args:
-            groups: Rows; those of one group, of similar lengths, go through it together.
-            features: (M, d) of the M pictures in all rows, in order.
+            groups: Groups of sequences of similar lengths; a group goes through the language model together.
+            features: Features (M, d) of the M pictures in all sequences, in order.
         """
         states: list[Tensor] = []
         left = features
@@ -144,32 +144,32 @@ class TrainingNetwork(nn.Module):
         every = [row for rows in groups for row in rows]
         targets = torch.tensor([label for row in every for label in (*row.labels[1:], IGNORED)], device=flat.device)
         wanted = targets != IGNORED
-        # Logits only where they are needed: the vocabulary is the widest thing here.
+        # Logits are computed only where there is a label: they are the largest tensor of a step.
         logits = self._logits(flat[wanted]).float()
         loss = cross_entropy(logits, targets[wanted])
         accuracy = (logits.argmax(dim=-1) == targets[wanted]).float().mean()
-        places, begin = [], 0
+        positions, begin = [], 0
         for row in every:
-            places += [begin + start for start in row.starts]
+            positions += [begin + start for start in row.starts]
             begin += len(row.ids)
         span = torch.arange(self.heads.sizes.num_tokens, device=flat.device)
-        index = torch.tensor(places, dtype=torch.long, device=flat.device)[:, None] + span
+        index = torch.tensor(positions, dtype=torch.long, device=flat.device)[:, None] + span
         return Read(loss, accuracy, flat[index].to(self.dtype))
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of what is trained."""
+        """Precision of the trained network."""
         return self.heads.input_embeddings.weight.dtype
 
     @torch.no_grad()
     def renormalise(self) -> None:
-        """Give every [IMG] embedding the mean norm of the other rows of the table, as the authors after each step."""
+        """Give every [IMG] embedding the mean norm of the table's other rows; the authors do so after each step."""
         table = self.heads.input_embeddings.weight
         norms = table.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(table.dtype).tiny)
         table.mul_(self._mean_norm.to(table.dtype) / norms)
 
     def to_device(self, values: Tensor) -> Tensor:
-        """Move to where the language model is."""
+        """Move a tensor to the language model's device."""
         return values.to(self.language.device)
 
     def _embed(self, rows: Sequence[TrainingRow], features: Tensor | None) -> list[Tensor]:
@@ -193,11 +193,11 @@ def new_heads(
     """Heads with initial values: PyTorch's own for linear layers, Xavier for the mapper's transformer (protocol 1.4).
 
     Args:
-        sizes: See there.
-        image_embeddings: (r, e), initial [IMG] rows.
-        mapper_width: See `TrainConfig`.
-        mapper_layers: Likewise.
-        seed: Of the values.
+        sizes: Sizes that determine the shapes of the tensors.
+        image_embeddings: Initial [IMG] rows (r, e).
+        mapper_width: Inner width of the generation head; see `TrainConfig`.
+        mapper_layers: Number of the generation head's layers; see `TrainConfig`.
+        seed: Seed of the initial values.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -228,16 +228,16 @@ def mapper_shapes(sizes: GillSizes, width: int, layers: int) -> Shapes:
 
 
 def initial_image_embeddings(table: Tensor, first: int, count: int, std: float, seed: int) -> Tensor:
-    """Initial [IMG] rows (r, e): those that OPT's table has already, and normal ones behind its end (protocol 1.2).
+    """Initial [IMG] rows (r, e): rows that OPT's table has already, and normal ones beyond its end (protocol 1.2).
 
     Args:
-        table: (vocabulary, e) as shipped.
+        table: OPT's table (vocabulary, e) as published.
         first: Id of [IMG0].
-        count: r.
-        std: Of new rows, OPT's `init_std`.
-        seed: Of new rows.
+        count: Number of [IMG] tokens, r.
+        std: Standard deviation of new rows, OPT's `init_std`.
+        seed: Seed of new rows.
     """
     rows = torch.randn(count, table.shape[1], generator=torch.Generator().manual_seed(seed)) * std
-    there = table[first : first + count]
-    rows[: len(there)] = there.float()
+    existing = table[first : first + count]
+    rows[: len(existing)] = existing.float()
     return rows

@@ -1,7 +1,7 @@
-"""Training sequences: which ids stand where, which of them are to be predicted, and packing (protocol 2.2-2.4).
+"""Training sequences, called rows: the order of their ids, the labels to predict, and packing (protocol 2.2-2.4).
 
-What follows a caption on the right (padding, and in packed sequences the cut-off tails) is left out: attention is
-causal and nothing there has a label, so it changes nothing.
+Padding after a caption, and in packed sequences the cut-off tails, are left out: attention is causal and they have no
+label, so they would change nothing.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from torch import Tensor
 from gill_bench.models.interleaved.prompt_encoder import IGNORED, segment_ids
 from gill_bench.models.interleaved.tokens import LanguageTokens
 
-PICTURE = -1  # stands at each position of a picture's embeddings
+PICTURE = -1  # the id at each position of a picture's embeddings
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """One sequence.
+    """One training sequence.
 
     Attributes:
         ids: T ids, `PICTURE` where an embedding of a picture stands.
-        labels: T ids, -100 where nothing is to be predicted. They stand where the token stands, not one before.
-        starts: Positions of the first [IMG] token of each example in it.
+        labels: T ids, -100 where nothing is to be predicted. A label has the position of its own token, not the
+            position before, from which it is predicted.
+        starts: Position of the first [IMG] token of each example in the sequence.
     """
 
     ids: list[int]
@@ -35,12 +36,12 @@ class TrainingRow:
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Builds the rows of the three passes.
+    """Builds the training sequences of the three passes.
 
     Attributes:
-        image_ids: Of [IMG0]..[IMG{r-1}].
+        image_ids: Ids of [IMG0]..[IMG{r-1}].
         visual_tokens: Embeddings per picture, k.
-        first_only: Whether of a row with [IMG] tokens only [IMG0] has a label, as the paper's Eq. 2 says.
+        first_only: Whether only [IMG0] has a label in a sequence with [IMG] tokens, as the paper's Eq. 2 says.
     """
 
     image_ids: tuple[int, ...]
@@ -48,11 +49,11 @@ class Builder:
     first_only: bool = False
 
     def captioning(self, captions: Sequence[list[int]], packed: bool, prefix: Sequence[int] = ()) -> list[TrainingRow]:
-        """Rows of pictures and their captions; BOS is to be predicted too, [IMG] tokens are not.
+        """Sequences of a picture and its caption, without [IMG] tokens; BOS is to be predicted too.
 
         Args:
-            captions: Of `caption_ids`.
-            packed: Two captions a row, the second without its BOS.
+            captions: Ids of captions, as `caption_ids` gives them.
+            packed: Whether two captions share a sequence, the second without its BOS.
             prefix: Ids between picture and caption, without labels.
         """
         picture = [PICTURE] * self.visual_tokens + list(prefix)
@@ -69,14 +70,14 @@ class Builder:
     def image_tokens(
         self, captions: Sequence[list[int]], packed: bool, prefix: Sequence[int] = ()
     ) -> list[TrainingRow]:
-        """Rows of captions and [IMG] tokens, without pictures.
+        """Sequences of a caption and the [IMG] tokens, without pictures.
 
-        Labels end before the first [IMG1]; in a packed row that is inside the first caption, so that the second has
-        none.
+        Labels end before the first [IMG1]; in a packed sequence this comes after the first caption, so that the second
+        caption has no labels.
 
         Args:
-            captions: Of `caption_ids`.
-            packed: Two captions a row, the second without its BOS.
+            captions: Ids of captions, as `caption_ids` gives them.
+            packed: Whether two captions share a sequence, the second without its BOS.
             prefix: Ids before the caption, without labels.
         """
         r, begin = len(self.image_ids), len(prefix)
@@ -88,22 +89,22 @@ class Builder:
             sequences = [list(ids) for ids in captions]
             starts = [[begin + len(ids) - r] for ids in captions]
         return [
-            TrainingRow([*prefix, *ids], [IGNORED] * begin + self._labels(ids), places)
-            for ids, places in zip(sequences, starts, strict=True)
+            TrainingRow([*prefix, *ids], [IGNORED] * begin + self._labels(ids), begins)
+            for ids, begins in zip(sequences, starts, strict=True)
         ]
 
     def story(self, segments: Sequence[list[int] | None], caption: Sequence[int]) -> TrainingRow:
-        """A row of an interleaved prompt and a caption of its target, which alone is to be predicted.
+        """The sequence of an interleaved prompt and its target's caption; only the caption is to be predicted.
 
         Args:
-            segments: Of `segment_ids`: None for a picture.
-            caption: Ids, without BOS.
+            segments: Ids of each segment, None for a picture, as `segment_ids` gives them.
+            caption: Ids of the caption, without BOS.
         """
         ids = self._flat(segments)
         return TrainingRow([*ids, *caption], [IGNORED] * len(ids) + list(caption))
 
     def story_image_tokens(self, segments: Sequence[list[int] | None]) -> TrainingRow:
-        """A row of an interleaved prompt and the [IMG] tokens, of which the first is to be predicted."""
+        """The sequence of an interleaved prompt and the [IMG] tokens, of which only the first is to be predicted."""
         ids = self._flat(segments)
         rest = [IGNORED] * (len(self.image_ids) - 1)
         return TrainingRow([*ids, *self.image_ids], [IGNORED] * len(ids) + [self.image_ids[0], *rest], [len(ids)])
@@ -120,9 +121,10 @@ class Builder:
 
 
 def caption_ids(tokens: LanguageTokens, caption: str, max_len: int) -> list[int]:
-    """BOS, caption, [IMG] tokens: at most `max_len` ids; a long caption loses its end, never the [IMG] tokens.
+    """Ids of BOS, caption and [IMG] tokens: at most `max_len`; a long caption loses its end, never the [IMG] tokens.
 
-    The authors cut all at `max_len` and write the [IMG] tokens over the last ids, which is the same (protocol 2.2).
+    The authors cut the whole at `max_len` and write the [IMG] tokens over the last ids, which is the same (protocol
+    2.2).
     """
     return [tokens.bos, *tokens.encode(caption)][: max_len - len(tokens.image_ids)] + tokens.image_ids
 
@@ -130,29 +132,29 @@ def caption_ids(tokens: LanguageTokens, caption: str, max_len: int) -> list[int]
 def story_rows(
     tokens: LanguageTokens, builder: Builder, segments: Sequence[object], caption: str
 ) -> tuple[TrainingRow, TrainingRow]:
-    """The captioning row and the generation row of a story, put together as the adapter puts a prompt together.
+    """The captioning and the generation sequence of a story, put together as the adapter puts a prompt together.
 
     Args:
         tokens: Tokenizer.
-        builder: See there.
-        segments: Texts, and anything else for pictures.
-        caption: Of the target.
+        builder: Builder of training sequences.
+        segments: Texts; any object that is no text stands for a picture.
+        caption: Caption of the target.
     """
     ids = segment_ids(tokens, segments)
     return builder.story(ids, tokens.encode(caption)), builder.story_image_tokens(ids)
 
 
 def padded_labels(rows: Sequence[TrainingRow], length: int) -> Tensor:
-    """Labels (N, length) as a language model's loss takes them.
+    """Labels (N, length) in the layout of a language model's loss, padded with -100.
 
     Args:
-        rows: N rows.
-        length: T, or 2T - 1 in packed passes, in the authors' code.
+        rows: N training sequences.
+        length: Length of the padded labels; in the authors' code T, or 2T - 1 in packed passes.
     """
     return torch.tensor([row.labels + [IGNORED] * (length - len(row.labels)) for row in rows])
 
 
 def _until(ids: Sequence[int], stops: Collection[int]) -> list[int]:
     """The ids before the first stop."""
-    end = next((place for place, token in enumerate(ids) if token in stops), len(ids))
+    end = next((position for position, token in enumerate(ids) if token in stops), len(ids))
     return list(ids[:end])

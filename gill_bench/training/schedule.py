@@ -1,4 +1,4 @@
-"""Learning rate and data order, each a pure function of the step, so that resuming needs no state of them."""
+"""Learning rate and data order, both pure functions of the step, so that resuming needs no stored state of them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from gill_bench.training.config import TrainConfig
 def learning_rate(config: TrainConfig, step: int) -> float:
     """Learning rate of optimizer step 0, 1, ... (protocol 2.5).
 
-    The authors' scheduler is not stepped at the last batch of an epoch. It warms up linearly from exactly 0; the step
-    after the warm-up hands over to a StepLR, which counts from there.
+    The authors' scheduler is not stepped at the last batch of an epoch. It warms up linearly from exactly 0; from the
+    step after the warm-up on, a StepLR takes over and counts from there.
 
     >>> config = TrainConfig(data=".", llm=".", visual_encoder=".", out=".")
     >>> [learning_rate(config, step) for step in (0, 1999, 2000, 12006, 12007)]
@@ -30,7 +30,7 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 
 def seed_of(*parts: object) -> int:
-    """A seed from a description, the same on every machine.
+    """Derive a seed from a description; it is the same on every machine.
 
     >>> seed_of(0, "coins", 5) == seed_of(0, "coins", 5)
     True
@@ -40,14 +40,14 @@ def seed_of(*parts: object) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ExampleOrder:
-    """Which examples a step takes: a new permutation each epoch, and again one where an epoch needs more.
+    """The order of examples: a new permutation in each epoch, and further ones if an epoch needs more examples.
 
     Attributes:
-        name: Of what is ordered; others are ordered independently.
-        seed: Of the training.
-        examples: How many there are.
-        batch: Examples a step, over all processes.
-        steps_per_epoch: Steps.
+        name: Name of the examples, such as "pairs"; different names give independent orders.
+        seed: Seed of the training.
+        examples: Number of examples.
+        batch: Number of examples in a step, over all processes.
+        steps_per_epoch: Number of steps in an epoch.
     """
 
     name: str
@@ -57,16 +57,16 @@ class ExampleOrder:
     steps_per_epoch: int
 
     def indices(self, step: int, rank: int, processes: int) -> list[int]:
-        """Examples of one process in a step: its share of the global batch."""
+        """Numbers of the examples that one process takes in a step: its share of the batch."""
         epoch, within = divmod(step, self.steps_per_epoch)
         share = self.batch // processes
         begin = within * self.batch + rank * share
-        found: list[int] = []
-        while len(found) < share:
-            number, place = divmod(begin + len(found), self.examples)
+        taken: list[int] = []
+        while len(taken) < share:
+            number, first = divmod(begin + len(taken), self.examples)
             permutation = _permutation(seed_of(self.seed, self.name, epoch, number), self.examples)
-            found += permutation[place : place + share - len(found)].tolist()
-        return found
+            taken += permutation[first : first + share - len(taken)].tolist()
+        return taken
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""From a configuration to everything that the loop needs: files checked, networks loaded, examples in order."""
+"""Preparing a training from its configuration: checking files, loading networks, ordering examples."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class PairItems(Sequence[Item]):
-    """Pairs, tokenised when asked for: millions of captions take minutes."""
+    """The pairs as items; a caption is tokenised when its item is read, since millions of captions take minutes."""
 
     def __init__(self, pairs: Sequence[PairFiles], tokens: LanguageTokens, max_len: int) -> None:
         self._pairs = pairs
@@ -47,10 +47,10 @@ class PairItems(Sequence[Item]):
     def __iter__(self) -> Iterator[Item]:
         return (self._item(pair) for pair in self._pairs)
 
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return PairItems(self._pairs[place], self._tokens, self._max_len)
-        return self._item(self._pairs[place])
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return PairItems(self._pairs[index], self._tokens, self._max_len)
+        return self._item(self._pairs[index])
 
     def _item(self, pair: PairFiles) -> Item:
         return Item((pair.picture,), pair.target, caption=caption_ids(self._tokens, pair.caption, self._max_len))
@@ -58,15 +58,15 @@ class PairItems(Sequence[Item]):
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """Which examples a step of one process takes: pairs, then stories.
+    """The examples that one process takes in each step: pairs, then stories.
 
     Attributes:
         pairs: All pairs.
         stories: All stories.
-        order: Of the pairs.
-        story_order: Of the stories; None without them.
-        rank: This process.
-        processes: How many there are.
+        order: Order of the pairs.
+        story_order: Order of the stories; None without stories.
+        rank: Number of this process, from 0.
+        processes: Number of processes.
     """
 
     pairs: Sequence[Item]
@@ -78,15 +78,26 @@ class TrainingPlan:
 
     def items(self, step: int) -> list[Item]:
         """Examples of a step."""
-        found = [self.pairs[place] for place in self.order.indices(step, self.rank, self.processes)]
+        items = [self.pairs[number] for number in self.order.indices(step, self.rank, self.processes)]
         if self.story_order is not None:
-            found += [self.stories[place] for place in self.story_order.indices(step, self.rank, self.processes)]
-        return found
+            items += [self.stories[number] for number in self.story_order.indices(step, self.rank, self.processes)]
+        return items
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """See the attributes' classes; `skipped` counts examples without files, `workers` reading processes."""
+    """A training, ready for its first step.
+
+    Attributes:
+        tokens: Tokenizer with the [IMG] tokens.
+        network: The network that is trained, with the frozen ones.
+        source: Reader of pictures and targets.
+        plan: Examples of each step.
+        val: Pairs of the validation split.
+        identity: Everything that must be the same when the training is resumed.
+        skipped: Number of examples left out because a file of theirs does not exist.
+        workers: Number of processes that read pictures.
+    """
 
     tokens: LanguageTokens
     network: TrainingNetwork
@@ -99,10 +110,10 @@ class Setup:
 
 
 def prepare(config: TrainConfig, accelerator: Accelerator) -> Setup:
-    """Check everything that can be checked, then load.
+    """Check files and settings, then load the networks.
 
     Raises:
-        InputError: See `train`.
+        InputError: A file is missing or malformed, or weights, targets and settings do not fit together.
     """
     processes, rank = int(accelerator.num_processes), int(accelerator.process_index)
     stories_per_step = _share(config, processes)
@@ -156,12 +167,12 @@ def prepare(config: TrainConfig, accelerator: Accelerator) -> Setup:
 
 
 def _device(accelerator: Accelerator) -> str:
-    # Several processes on a CPU have devices "cpu:0", which nothing else in the house is called.
+    # With several processes on a CPU, accelerate names the devices "cpu:0", which the rest of the package does not.
     return "cpu" if accelerator.device.type == "cpu" else str(accelerator.device)
 
 
 def _share(config: TrainConfig, processes: int) -> int:
-    """Stories a step, over all processes: an even number for each, as is that of the pairs."""
+    """Number of stories in a step over all processes; each process has an even number of stories and of pairs."""
     if config.batch_size % (2 * processes):
         raise InputError(f"batch_size = {config.batch_size}, expected an even number for each of {processes} processes")
     own = config.batch_size // processes
@@ -219,7 +230,7 @@ def _network(
 
 
 def _freeze_unused(heads: GillHeads, config: TrainConfig) -> None:
-    """Heads of a pass that is not run keep their first values; without a gradient they would only decay."""
+    """Freeze the heads of passes that are not run: without a gradient, weight decay would still change them."""
     if not config.ret_loss_scale:
         heads.visual_fc.requires_grad_(False)
         heads.ret_text_hidden_fcs.requires_grad_(False)
@@ -238,7 +249,7 @@ def _story_item(story: Story, tokens: LanguageTokens, builder: Builder, language
 
 
 def _identity(config: TrainConfig, precision: str, processes: int) -> dict[str, Any]:
-    """Everything on which the trained weights depend, but for the frozen networks and the pictures."""
+    """Everything on which the trained weights depend, without the frozen networks and the pictures."""
     files = {"pairs": digest_file(pairs_file(config.data, "train"))}
     if config.stories is not None:
         files["stories"] = digest_file(config.stories)

@@ -1,4 +1,4 @@
-"""What a training leaves on disk: the state from which it resumes, its log, and checkpoints as they are released."""
+"""The files of a training: the state from which it resumes, its log, and checkpoints in the released layout."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ LAST, BEST = "last", "best"
 
 @dataclass(slots=True)
 class TrainingState:
-    """Where a training is.
+    """The state from which a training resumes.
 
-    The randomness of a step comes from (seed, step, process) alone, so that no generator's state is needed.
+    The randomness of a step comes from (seed, step, process) alone, so that no generator's state is stored.
 
     Attributes:
-        identity: What must be the same for it to go on.
-        step: Optimizer steps done.
+        identity: Settings and digests that must be the same when the training is resumed.
+        step: Number of optimizer steps done.
         best: Highest value of the number by which the best checkpoint is chosen; -1 = none yet.
-        history: What was validated, in order, each with its step.
-        heads: Values of what is trained.
-        optimizer: Its state.
+        history: Results of the validations in order, each with its step.
+        heads: Values of the trained network.
+        optimizer: State of the optimizer.
     """
 
     identity: dict[str, Any]
@@ -50,10 +50,10 @@ class TrainingState:
 
 
 def load_state(out: Path, identity: dict[str, Any]) -> TrainingState:
-    """Load the state of a folder, or begin.
+    """Load the state in a training's folder; without one, a state at step 0.
 
     Raises:
-        InputError: Damaged, or of another training; names what differs.
+        InputError: The state is damaged, or is that of another training; names the setting that differs.
     """
     file = out / STATE_FILE
     if not file.is_file():
@@ -61,22 +61,22 @@ def load_state(out: Path, identity: dict[str, Any]) -> TrainingState:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
         state = TrainingState(**content)
-        found = state.identity
+        stored = state.identity
     except LOADING_ERRORS as error:
         raise InputError(f"{file}: cannot be read: {first_line(error)}; remove it to begin again") from error
-    differing = sorted(key for key in found.keys() | identity.keys() if found.get(key) != identity.get(key))
+    differing = sorted(key for key in stored.keys() | identity.keys() if stored.get(key) != identity.get(key))
     if differing:
         key = differing[0]
         more = f" (and {', '.join(differing[1:])})" if differing[1:] else ""
         raise InputError(
-            f"{file}: the training there has {key} = {found.get(key)!r}, not {identity.get(key)!r}{more};"
+            f"{file}: the training there has {key} = {stored.get(key)!r}, not {identity.get(key)!r}{more};"
             " resume it with its own settings, or choose another --out"
         )
     return state
 
 
 def save_state(out: Path, state: TrainingState) -> None:
-    """Save it whole or not at all."""
+    """Save the state; a save that is interrupted leaves the previous state."""
     buffer = io.BytesIO()
     torch.save({name: getattr(state, name) for name in TrainingState.__slots__}, buffer)
     write_atomic(out / STATE_FILE, buffer.getvalue())
@@ -86,10 +86,10 @@ def write_checkpoint(folder: Path, heads: GillHeads, config: TrainConfig, image_
     """Write a checkpoint in the authors' layout (protocol 1.6, 1.7) and as safetensors.
 
     Args:
-        folder: Made if it does not exist.
-        heads: What is trained.
-        config: Of the training.
-        image_ids: Of [IMG0]..[IMG{r-1}].
+        folder: Folder of the checkpoint, created if it does not exist.
+        heads: The trained network.
+        config: Configuration of the training.
+        image_ids: Ids of [IMG0]..[IMG{r-1}].
     """
     folder.mkdir(parents=True, exist_ok=True)
     sizes = heads.sizes
@@ -115,11 +115,13 @@ def write_checkpoint(folder: Path, heads: GillHeads, config: TrainConfig, image_
 
 
 class Log:
-    """Lines of JSON: losses, learning rates, validations. What a killed training logged past its state is dropped.
+    """The log of a training: lines of JSON with losses, learning rates and validations.
+
+    Lines that a killed training wrote after it last saved its state are dropped.
 
     Args:
-        out: Folder.
-        step: Where the training is; -1 = it begins.
+        out: Folder of the training.
+        step: Step of the state from which the training resumes; -1 = it begins.
     """
 
     def __init__(self, out: Path, step: int) -> None:
@@ -143,5 +145,5 @@ def _step(line: str) -> float:
 
 
 def _name(model: Path | str, checkpoint: Path) -> str:
-    """A folder relative to the checkpoint, or a hub id."""
+    """The name of a model in `model_args.json`: its folder relative to the checkpoint, or its hub id."""
     return os.path.relpath(model, checkpoint) if Path(model).is_dir() else str(model)

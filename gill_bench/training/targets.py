@@ -1,4 +1,4 @@
-"""Targets of the generation pass: what Stable Diffusion's text encoder makes of each caption (protocol 2.1)."""
+"""Targets of the generation pass: the output of Stable Diffusion's text encoder for each caption (protocol 2.1)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from gill_bench.progress import bar
 from gill_bench.storage.paths import temporary_beside
 from gill_bench.weights.checkpoints import LOADING_ERRORS, first_line
 
-BATCH = 128  # the authors'
+BATCH = 128  # captions in one pass, as in the authors' code
 
 
 def write_targets(captions: Mapping[Path, str], folder: Path, device: str = "cpu") -> int:
-    """Write last hidden states (L, width), of captions padded to the encoder's context L and cut on the right.
+    """Write the encoder's last hidden states (L, width) of captions, padded to its context L and cut on the right.
 
-    float16 on an accelerator, float32 on a CPU. Files that exist are left alone: remove them to change the encoder.
+    Values are float16 on an accelerator, float32 on a CPU. Existing files are left alone: remove them to change the
+    encoder.
 
     Args:
-        captions: Caption by the file to write.
+        captions: Caption of each file to write.
         folder: A Stable Diffusion pipeline, or a folder with a CLIP text model and its tokenizer.
         device: A torch device.
 
@@ -57,7 +58,7 @@ def write_targets(captions: Mapping[Path, str], folder: Path, device: str = "cpu
             part = wanted[begin : begin + BATCH]
             ids = tokenize(tokenizer, [caption for _, caption in part], "right", length).ids
             with torch.inference_mode():
-                # Without a mask over the padding, as the pipeline calls it.
+                # The pipeline calls the encoder without a mask over the padding, too.
                 states = encoder(ids.to(device)).last_hidden_state.cpu().numpy()
             for (file, _), values in zip(part, states, strict=True):
                 _write(file, values)
@@ -68,7 +69,8 @@ def write_targets(captions: Mapping[Path, str], folder: Path, device: str = "cpu
 def _write(file: Path, values: np.ndarray[tuple[int, ...], np.dtype[np.floating]]) -> None:
     buffer = io.BytesIO()
     np.save(buffer, values)
-    # Not flushed to disk one by one, which would take hours for millions; a cut-off file is an error when it is read.
+    # Files are not flushed to disk one by one, which would take hours for millions of them; a file that is cut off is
+    # an error when it is read.
     temporary = temporary_beside(file)
     temporary.write_bytes(buffer.getvalue())
     temporary.replace(file)

@@ -1,4 +1,4 @@
-"""The training loop: one process, or one of several that `accelerate launch` started."""
+"""The training loop, in one process or in each of several that `accelerate launch` starts."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from gill_bench.training.validation import SELECTION, validate
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What a finished training gives.
+    """The result of a finished training.
 
     Attributes:
-        last: Checkpoint after the last step.
-        best: Checkpoint with the highest text-to-image R@1 on the validation pairs; None without such pairs.
-        steps: Optimizer steps in all.
-        skipped: Examples left out because a file of theirs does not exist.
-        history: Validations in order, each with its `step`.
+        last: Folder of the checkpoint after the last step.
+        best: Folder of the checkpoint with the highest text-to-image R@1 on the validation pairs; None without them.
+        steps: Number of optimizer steps.
+        skipped: Number of examples left out because a file of theirs does not exist.
+        history: Results of the validations in order, each with its `step`.
     """
 
     last: Path
@@ -42,10 +42,11 @@ class TrainResult:
 
 
 def train(config: TrainConfig) -> TrainResult:
-    """Train, from where the folder `out` was left.
+    """Train; if the folder `out` holds the state of this training, resume from it.
 
     Raises:
-        InputError: A file is missing or malformed, things do not fit together, or `out` holds another training.
+        InputError: A file is missing or malformed, weights, targets and settings do not fit together, or `out` holds
+            another training.
     """
     accelerator = Accelerator(cpu=config.device == "cpu")
     setup = prepare(config, accelerator)
@@ -71,7 +72,7 @@ class _Trainer:
         self.sums: dict[str, float] = {}
 
     def run(self) -> TrainResult:
-        """All steps that are left."""
+        """Run all steps that are left."""
         config, state = self.config, self.state
         log = Log(config.out, state.step or -1) if self.first else None
         if state.step == 0 and config.validate_first and not state.history:
@@ -107,8 +108,8 @@ class _Trainer:
         losses = self.wrapped(batch, coins(self.config, step, self.rank))
         total = torch.stack(list(losses.values())).sum()
         if not bool(torch.isfinite(total)):
-            found = {name: float(value) for name, value in losses.items()}
-            raise GillBenchError(f"step {step}: the loss is not finite ({found}); lower lr, or use another precision")
+            values = {name: float(value) for name, value in losses.items()}
+            raise GillBenchError(f"step {step}: the loss is not finite ({values}); lower lr, or use another precision")
         self.optimizer.zero_grad()
         self.accelerator.backward(total)
         self.accelerator.clip_grad_norm_(self.trained, self.config.grad_clip)
@@ -160,7 +161,7 @@ class _Trainer:
 
 
 def coins(config: TrainConfig, step: int, rank: int) -> dict[Pass, bool]:
-    """Which passes of a step pack their captions: one coin each, independent per process (protocol 2.4)."""
+    """For each pass of a step, whether it packs its captions: one coin per pass and process (protocol 2.4)."""
     rng = random.Random(seed_of(config.seed, "coins", step, rank))  # noqa: S311 (no secret)
     return {name: rng.random() < config.packing for name in PASSES}
 

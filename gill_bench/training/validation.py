@@ -1,4 +1,4 @@
-"""Validation as in protocol 2.8: prefix "A picture of", never packed, retrieval over the whole set."""
+"""Validation (protocol 2.8): prefix "A picture of", no packing, retrieval over the whole set."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def validate(
     """Measure on one process's share of the validation pairs, and put the shares together.
 
     Args:
-        network: As it is.
+        network: The network in training.
         tokens: Tokenizer.
-        source: Reads pictures and targets.
+        source: Reader of pictures and targets.
         items: Pairs of this process.
-        batch_size: Pairs at once.
-        gather: Joins lists over processes; the same on all of them.
+        batch_size: Number of pairs in one pass.
+        gather: Function that joins the lists of all processes; it returns the same list in each of them.
 
     Returns:
-        Per name: cross-entropies, next-token accuracy, l_g, recalls in 0..1, and BLEU-1..4 in 0..1. Retrieval ranks
-        the whole set, also with several processes, where the authors rank a remainder on its own.
+        Values by name: cross-entropies, next-token accuracy, l_g, recalls in 0..1, and BLEU-1..4 in 0..1. Retrieval
+        ranks the whole set with any number of processes, where the authors rank a remainder separately.
     """
     parts: list[dict[str, Any]] = []
     for begin in range(0, len(items), batch_size):
@@ -65,21 +65,21 @@ def validate(
 
 
 def own_ranks(queries: Tensor, keys: Tensor) -> Tensor:
-    """How many keys (N, p) are nearer to each query (N, p) than the key of the same row."""
-    found = []
+    """For each query (N, p), the number of keys (N, p) that are nearer than the key of the same row."""
+    ranks = []
     for begin in range(0, len(queries), _ROWS):
         scores = queries[begin : begin + _ROWS] @ keys.T
         rows = torch.arange(len(scores))
         own = scores[rows, rows + begin]
-        found.append((scores > own[:, None]).sum(dim=1))
-    return torch.cat(found)
+        ranks.append((scores > own[:, None]).sum(dim=1))
+    return torch.cat(ranks)
 
 
 def bleu(captions: Iterable[tuple[str, str, str]]) -> dict[str, float]:
     """BLEU-1..4 of torchmetrics over whitespace-separated words.
 
     Args:
-        captions: Picture, generated caption, reference. The references of a picture are pooled.
+        captions: Triples of picture, generated caption and reference. The references of a picture are pooled.
     """
     from torchmetrics.functional.text import bleu_score
 

@@ -1,4 +1,4 @@
-"""Checkpoints in the layouts of transformers and diffusers: checks that need no torch, and loading without noise."""
+"""Checkpoints in the layouts of transformers and diffusers: checks of files, and of what a loader reports."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from gill_bench.weights.tensor_files import check_safetensors as check_safetenso
 
 
 def check_network_files(folder: Path, library: Library | None = None) -> None:
-    """Check that the weights of a network are there and whole, all shards included, in the files that will be read.
+    """Check that the files from which a network will be read exist and are whole, all shards included.
 
     Args:
-        folder: As written by `save_pretrained`.
-        library: Whose network it is; None = of one of them.
+        folder: A folder as `save_pretrained` writes it.
+        library: The library that reads the network; None = either of them.
 
     Raises:
-        InputError: Names the file that is missing, empty or cut off, or the file that would put others in its place.
+        InputError: Names the file that is missing, empty or cut off, or a file that makes a loader read other weights.
     """
     names = _names(folder)
     libraries = (library,) if library else LIBRARIES
-    sets = [files for one in libraries if (files := network_files(names, one))]
+    sets = [files for each in libraries if (files := network_files(names, each))]
     if not sets:
         raise InputError(f"{folder}: no weights; {_expected(names, *libraries)}")
     for files in sets:
@@ -47,7 +47,7 @@ def loader_options(folder: Path, library: Library) -> dict[str, Any]:
     """Arguments of `from_pretrained` that make it read the files that `network_files` chooses in a folder.
 
     Raises:
-        InputError: There are none, or a file of the folder would put others in their place.
+        InputError: The folder has no such files, or a file in it makes a loader read other weights.
     """
     names = _names(folder)
     files = network_files(names, library)
@@ -58,10 +58,10 @@ def loader_options(folder: Path, library: Library) -> dict[str, Any]:
 
 
 def weight_files(folder: Path, files: NetworkFiles) -> list[Path]:
-    """The files with the weights themselves.
+    """The files that hold the weights themselves, which are the shards where an index lists shards.
 
     Raises:
-        InputError: One that the index names is not there.
+        InputError: A shard that the index lists does not exist.
     """
     if not files.sharded:
         return [folder / files.entry]
@@ -73,10 +73,10 @@ def weight_files(folder: Path, files: NetworkFiles) -> list[Path]:
 
 
 def listed_shards(files: Mapping[str, Path]) -> set[str]:
-    """The names of a component's files that indices of shards name; a damaged index, which no loader reads, names none.
+    """The files of a component that indices of shards list; a damaged index, which no loader reads, lists none.
 
     Args:
-        files: All files of the component, by their paths in it.
+        files: All files of the component, by their paths in its folder.
     """
     listed: set[str] = set()
     for name in entries(files):
@@ -87,10 +87,10 @@ def listed_shards(files: Mapping[str, Path]) -> set[str]:
 
 
 def check_image_processor(folder: Path) -> None:
-    """Check that a folder says how its network is shown pictures, in the layout of any version of transformers.
+    """Check that a folder has the configuration of an image processor, in the layout of any version of transformers.
 
     Raises:
-        InputError: It does not, or the file is damaged.
+        InputError: The folder has none, or the file is damaged.
     """
     whole, own = folder / "processor_config.json", folder / "preprocessor_config.json"
     if whole.is_file() and isinstance(read_json(whole).get("image_processor"), dict):
@@ -106,15 +106,17 @@ def _names(folder: Path) -> set[str]:
 
 
 def _expected(names: Collection[str], *libraries: Library) -> str:
-    """What was expected in a folder, and what of it is there under names that no loader reads."""
+    """The file names that were expected, and weights in the folder whose names no loader reads."""
     wanted = [f"{STEMS[library]['.safetensors']}.safetensors" for library in libraries]
     others = sorted(name for name in names if name.endswith((".safetensors", ".bin")))
-    there = f"; {', '.join(others[:3])} {'is' if len(others) == 1 else 'are'} read under no such name" if others else ""
-    return f"expected {' or '.join(wanted)}, a .bin file of that kind, or an index of shards{there}"
+    unread = (
+        f"; {', '.join(others[:3])} {'is' if len(others) == 1 else 'are'} read under no such name" if others else ""
+    )
+    return f"expected {' or '.join(wanted)}, a .bin file of that kind, or an index of shards{unread}"
 
 
 def _refuse_other_weights(folder: Path) -> None:
-    """Refuse what makes a loader read other weights than those in the usual files, on some machines or all."""
+    """Refuse files that make a loader read other weights than those in the usual files, on some machines or all."""
     adapter = folder / "adapter_config.json"
     if adapter.is_file():
         raise InputError(
@@ -137,13 +139,13 @@ _OTHER_HALF = {
     "CLIPTextModel": ("vision_model.", *_PROJECTIONS),
     "CLIPTextModelWithProjection": ("vision_model.", *_PROJECTIONS),
 }
-"""What the files of a whole CLIP hold besides one of its towers."""
-_INTEGERS = ("position_ids", "num_batches_tracked")  # of buffers that older versions wrote
-_NO_WEIGHT = ".version"  # a mark that conversions of OPT from fairseq left behind
+"""By class of a tower of CLIP: prefixes of the keys that the files of a whole CLIP hold besides it."""
+_INTEGERS = ("position_ids", "num_batches_tracked")  # buffers of whole numbers that older versions wrote
+_NO_WEIGHT = ".version"  # end of a key that conversions of OPT from fairseq left behind
 
 
 def _shards(listing: Path) -> list[str]:
-    """The names of the files that a listing of shards names; none of another folder."""
+    """The file names that an index of shards lists; a name that leads to another folder is an error."""
     weights = read_json(listing).get("weight_map")
     names: set[str] = set()
     for name in weights.values() if isinstance(weights, dict) else [weights]:
@@ -154,26 +156,24 @@ def _shards(listing: Path) -> list[str]:
 
 
 def check_complete(report: Mapping[str, Collection[Any]], folder: Path, kind: str) -> None:
-    """Check that files hold the weights of a network, all and no others, in their shapes.
+    """Check that files hold exactly the weights of a network, in their shapes.
 
-    The loaders pass over what they do not know, and fill up with random numbers.
+    The loaders ignore keys that they do not know, and fill missing weights with random numbers.
 
     Args:
-        report: What `from_pretrained(..., output_loading_info=True)` returns besides the network.
-        folder: Where its files are.
-        kind: Its class. Of a CLIP tower the files may be those of the whole CLIP.
+        report: The report that `from_pretrained(..., output_loading_info=True)` returns besides the network.
+        folder: Folder of the files.
+        kind: Class of the network. The files of a CLIP tower may be those of the whole CLIP.
 
     Raises:
         InputError: Names the first weight that is missing, of another shape, or not of this network.
     """
-    passed_over = _OTHER_HALF.get(kind, ())
+    ignored = _OTHER_HALF.get(kind, ())
     shapes = sorted(
-        f"{key!r}, {tuple(found)} instead of {tuple(expected)}"
-        for key, found, expected in report.get("mismatched_keys", ())
+        f"{key!r}, {tuple(shape)} instead of {tuple(expected)}"
+        for key, shape, expected in report.get("mismatched_keys", ())
     )
-    other = [
-        key for key in report["unexpected_keys"] if not key.startswith(passed_over) and not key.endswith(_NO_WEIGHT)
-    ]
+    other = [key for key in report["unexpected_keys"] if not key.startswith(ignored) and not key.endswith(_NO_WEIGHT)]
     problems = {
         f"weights of {kind} are missing": sorted(map(repr, report["missing_keys"])),
         f"weights of {kind} are of another shape": shapes,
@@ -190,12 +190,12 @@ def check_network_types(network: Any, folder: Path, library: Library) -> None:
     """Check that the files of a network hold floating-point numbers wherever the network does.
 
     Args:
-        network: As loaded from them.
-        folder: Where its files are.
-        library: Whose network it is.
+        network: The network, as loaded from the files.
+        folder: Folder of the files.
+        library: The library that read the network.
 
     Raises:
-        InputError: Names file and key.
+        InputError: Names the file, and the key of a tensor of another type.
     """
     files = network_files(_names(folder), library)
     buffers = {key.rpartition(".")[2] for key, value in network.named_buffers() if not value.is_floating_point()}
@@ -207,10 +207,10 @@ def check_network_types(network: Any, folder: Path, library: Library) -> None:
 
 @contextmanager
 def quiet_loading(*libraries: str) -> Iterator[None]:
-    """Load without progress bars and reports of keys, which the caller checks; the libraries are put back as they were.
+    """Silence progress bars and reports of keys, which the caller checks; afterwards restore the libraries' settings.
 
     Args:
-        *libraries: "transformers", "diffusers" or both; both if none is named.
+        *libraries: Names of the libraries, "transformers" or "diffusers"; none = both.
     """
     undo: list[Callable[[], object]] = []
     for name in libraries or ("transformers", "diffusers"):

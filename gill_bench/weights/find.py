@@ -1,4 +1,4 @@
-"""Where a component's weights are (the folder of `--weights`, the hub, or the embedded ones), and their digest."""
+"""Finding a component's weights in the folder of `--weights`, on the hub or among the embedded ones; their digest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gill_bench.weights.network_files import readable
 
 MINI = "mini"
 MARK = "gill-bench-mini.json"
-"""A file that every embedded weights' folder has: what stands in for the real thing never passes for it."""
+"""A file in every folder of embedded weights, so that a copy of them is never taken for the real weights."""
 _NO_WEIGHTS = frozenset({".md", ".npy", ".pkl", ".png", ".jpg", ".jpeg", ".pdf"})
 _LARGE = 1 << 26  # bytes above which a file's digest is remembered
 _SETTLED = 2_000_000_000  # nanoseconds after which the next change of a file surely gets another time
@@ -33,10 +33,10 @@ class Weights:
     """The folder or file of one component.
 
     Attributes:
-        label: What it is called in signatures: the hub id or folder name of the real one, "mini" for the embedded.
+        label: Name in signatures: the hub id or folder name of real weights, "mini" for embedded ones.
         path: Local folder or file.
-        files: Names or patterns of what counts in a folder of the hub's cache, whatever else is there; () = everything.
-        whole: Whether code that is not ours reads it, so that every file counts that is not hidden.
+        files: Names or patterns of the files that count in a folder of the hub's cache; () = all files.
+        whole: Whether a user's own code reads the weights, so that every file counts that is not hidden.
         revision: The card's revision of the hub id, which is part of the digest; "" if the card names none.
     """
 
@@ -48,11 +48,11 @@ class Weights:
 
     @property
     def stand_in(self) -> bool:
-        """Whether it is the small embedded one."""
+        """Whether these are the small embedded weights, which stand in for the real ones."""
         return self.label == MINI
 
     def digest(self) -> str:
-        """SHA-256 over names and content of all files that its loader may read.
+        """SHA-256 over names and content of all files that a loader may read.
 
         Raises:
             InputError: A file or folder cannot be read.
@@ -64,7 +64,7 @@ class Weights:
             raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
     def _read(self) -> dict[str, Path]:
-        """The files that count, by their paths in the folder."""
+        """The files that count for the digest, by their paths in the folder."""
         files = {".": self.path} if self.path.is_file() else dict(sorted(_walk(self.path)))
         if self.files:
             files = {name: file for name, file in files.items() if _is_named(name, self.files)}
@@ -78,16 +78,17 @@ def find_weights(component: Component, source: str, *, whole: bool = False) -> W
     """Find a component's weights.
 
     Args:
-        component: As named in a card.
+        component: The component of a card.
         source: "mini", or the folder given as `--weights`.
-        whole: Whether code that is not ours reads them, so that every file counts.
+        whole: Whether a user's own code reads the weights, so that every file counts.
 
     Returns:
-        The folder or file inside `source` named by the card (by folder name, by hub id, or as the hub's cache names
-        it), else the hub's.
+        The weights in `source` under the component's folder name, its hub id, or the name that the hub's cache gives
+        it; else those of the hub.
 
     Raises:
-        InputError: It is nowhere; says what to download and where to put it. Or there is a pipe or the like in it.
+        InputError: The weights are nowhere (the message says what to download and where to put it), or a pipe, socket
+            or device is among them.
     """
     if source == MINI:
         if not component.mini:
@@ -106,7 +107,7 @@ def find_weights(component: Component, source: str, *, whole: bool = False) -> W
         if name and (folder / name).exists():
             path = _snapshot(folder / name, revision or "main")
             _refuse_special_files(path)
-            embedded = (path / MARK).is_file()  # wherever it was copied, and whatever it is called there
+            embedded = (path / MARK).is_file()  # also in a copy under another name
             return Weights(MINI if embedded else label, path, whole=whole, revision="" if embedded else revision)
     return Weights(label, _from_hub(component, folder, whole), component.files, whole, revision)
 
@@ -124,30 +125,30 @@ def _from_hub(component: Component, folder: Path, whole: bool) -> Path:
 
 
 def _snapshot(folder: Path, revision: str) -> Path:
-    """The files of one revision of a repository in the layout of the hub's cache; any other folder or file as it is.
+    """The snapshot of a revision in a folder that has the layout of the hub's cache; any other folder or file itself.
 
     Raises:
-        InputError: The cache lacks the revision; or it has several, and none is the present one (`refs/main`).
+        InputError: The cache lacks the revision; or it has several snapshots, and `refs/main` names none of them.
     """
     if not (folder / "snapshots").is_dir() or not (folder / "blobs").is_dir():
         return folder
     ref = folder / "refs" / revision
     commit = ref.read_text(encoding="utf-8", errors="replace").strip() if ref.is_file() else revision
-    states = sorted(state for state in (folder / "snapshots").iterdir() if state.is_dir())
-    named = [state for state in states if state.name == commit]
+    snapshots = sorted(path for path in (folder / "snapshots").iterdir() if path.is_dir())
+    named = [path for path in snapshots if path.name == commit]
     if not named and revision != "main":
         raise InputError(f"{folder}: a repository in the hub's cache without revision {revision!r}; download it")
-    named = named or states
+    named = named or snapshots
     if len(named) != 1:
         raise InputError(
-            f"{folder}: a repository in the hub's cache with {len(states)} snapshots, none of them refs/main;"
+            f"{folder}: a repository in the hub's cache with {len(snapshots)} snapshots, none of them refs/main;"
             " link or copy the folder of one snapshot instead"
         )
     return named[0]
 
 
 def _walk(folder: Path, prefix: str = "", above: frozenset[Path] = frozenset()) -> Iterator[tuple[str, Path]]:
-    """All files below a folder that are not hidden, by their paths in it; links are followed, but into no circle."""
+    """All files below a folder that are not hidden, with their paths in it; links are followed, but not in circles."""
     real = folder.resolve()
     if real in above:
         return
@@ -171,20 +172,20 @@ def _refuse_special_files(path: Path) -> None:
 
 
 def _may_be_read(file: Path) -> bool:
-    """Whether a file can change what a model does: neither what people read nor embeddings of retrieval candidates."""
+    """Whether a loader may read a file: not documents, pictures, or embeddings of retrieval candidates."""
     return file.suffix.lower() not in _NO_WEIGHTS and file.name != "LICENSE"
 
 
 def _is_named(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether one of the patterns names a file, as the hub's client reads them: a folder is all that is in it."""
+    """Whether a pattern matches a file as in the hub's client, where the name of a folder matches all files in it."""
     return any(fnmatch(name, f"{pattern}*" if pattern.endswith("/") else pattern) for pattern in patterns)
 
 
 def file_digest(file: Path) -> str:
-    """SHA-256 of a file; for large files remembered.
+    """SHA-256 of a file; that of a large file is remembered in the cache.
 
-    Trusted is that a file has not changed while its path, device, inode, size and both its times are the same: the time
-    of the last change of a file's status cannot be set, and is new when a file is written or another takes its place.
+    A remembered digest is used while the file's path, device, inode, size and both times are the same. The time of the
+    last change of status cannot be set; it changes when the file is written or another file takes its place.
     """
     status = file.stat()
     if status.st_size < _LARGE:

@@ -16,7 +16,7 @@ _downloads: ContextVar[bool] = ContextVar("downloads", default=True)
 
 @contextmanager
 def without_downloads() -> Iterator[None]:
-    """Take from the cache alone: planning must not fetch gigabytes."""
+    """Use the hub's cache alone, without downloads: planning must not fetch gigabytes."""
     before = _downloads.set(False)
     try:
         yield
@@ -25,19 +25,19 @@ def without_downloads() -> Iterator[None]:
 
 
 def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whole: bool = False) -> Path:
-    """The local folder of a hub id; downloaded if needed and allowed (HF_HUB_OFFLINE is respected).
+    """The local folder of a hub repository; downloaded if needed and allowed (HF_HUB_OFFLINE is respected).
 
-    The hub is asked once, with a time limit, which files there are. If it does not answer, or refuses, what the cache
-    holds is taken.
+    One request with a time limit asks the hub for the list of files. If the hub does not answer, or refuses, the files
+    in the cache are used.
 
     Args:
         name: The hub id.
-        files: Names or patterns of what is wanted of it; () = all but copies that are never read.
-        revision: The commit, tag or branch that is wanted; "" for the newest.
-        whole: Everything is wanted, where `files` names nothing: what reads it may read anything.
+        files: Names or patterns of the wanted files; () = all but copies of weights that are never read.
+        revision: The wanted commit, tag or branch; "" = the newest commit.
+        whole: Whether all files are wanted where `files` is empty, because a user's own code reads them.
 
     Raises:
-        InputError: Neither in the cache nor to be had; says why, and what to do.
+        InputError: The repository is not in the cache and cannot be downloaded; says why, and what to do.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -46,11 +46,11 @@ def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whol
     refusal: Exception | None = None
     try:
         listed = _listed(name, revision) if allowed else _cached_list(name, revision)
-    except Exception as error:  # its HTTP client raises errors of its own, and versions differ in the client
+    except Exception as error:  # the library's HTTP client, which differs by version, raises errors of its own
         refusal, listed = error, _cached_list(name, revision)
     try:
         wanted = list(files) or ([] if whole else readable(listed))
-        # A list says what is wanted; without one these names, which copies of weights usually have, are left out.
+        # Without a list of files, those are left out whose names copies of weights usually have.
         return Path(
             snapshot_download(
                 name,
@@ -63,13 +63,13 @@ def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whol
     except Exception as error:
         if not allowed:
             raise InputError(f"{shown}: not in the hub's cache, and a dry run downloads nothing") from error
-        broken_off = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None
-        why = _why(refusal or broken_off or error)
+        interrupted = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None
+        why = _why(refusal or interrupted or error)
         raise InputError(f"{shown}: neither in the hub's cache nor to be downloaded: {why}") from error
 
 
 def _listed(name: str, revision: str) -> list[str]:
-    """The names of a repository's files; one request, which is not tried again."""
+    """The names of a repository's files on the hub; the request is not repeated."""
     from huggingface_hub import HfApi, constants
 
     info = HfApi().model_info(name, timeout=constants.HF_HUB_ETAG_TIMEOUT, revision=revision or None)
@@ -77,10 +77,10 @@ def _listed(name: str, revision: str) -> list[str]:
 
 
 def _cached_list(name: str, revision: str) -> list[str]:
-    """The names of a repository's files, as its download noted them; [] if it did not.
+    """The names of a repository's files that its download recorded in the cache; [] if it recorded none.
 
-    Versions of the hub's library that note them refuse a cached folder that lacks one, such as a pickle that is never
-    read; so they must be told what is wanted here too.
+    Versions of the hub's library that record them refuse a cached folder that lacks a file, such as a pickle that is
+    never read, unless the call names the wanted files; this list is needed to name them.
     """
     import huggingface_hub
 
@@ -93,7 +93,7 @@ def _cached_list(name: str, revision: str) -> list[str]:
 
 
 def _why(error: BaseException) -> str:
-    """Why the hub gave nothing, and what to do about it."""
+    """The reason why the hub gave no files, and what to do about it."""
     from huggingface_hub import constants
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
@@ -101,7 +101,7 @@ def _why(error: BaseException) -> str:
         return "HF_HUB_OFFLINE is set; unset it to download"
     if isinstance(error, HFValidationError):
         return f"it is no hub id ({first_line(error)})"
-    if isinstance(error, OSError) and error.filename:  # the disk is full, or the cache is not ours to write
+    if isinstance(error, OSError) and error.filename:  # the disk is full, or the cache cannot be written
         return f"{error.filename}: {error.strerror}; HF_HOME names another place for the hub's cache"
     if not isinstance(error, HfHubHTTPError):
         kind = type(error).__name__
@@ -111,7 +111,7 @@ def _why(error: BaseException) -> str:
         )
     status = error.response.status_code
     answer = f"the hub at {constants.ENDPOINT} answered {status}"
-    if status in (401, 403, 404):  # it answers 401 for a repository that does not exist, too
+    if status in (401, 403, 404):  # the hub answers 401 for a repository that does not exist, too
         return (
             f"{answer}: there is no such repository, or it is not open to you; check the id; for a private or gated"
             " one ask for access on its page, then 'hf auth login' or set HF_TOKEN"

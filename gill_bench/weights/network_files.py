@@ -1,7 +1,7 @@
-"""Which files of a folder the loaders of transformers and diffusers take, told by their names alone.
+"""Which files of a folder the loaders of transformers and diffusers read, decided by the files' names alone.
 
-Names are enough to fetch from a repository only what will be read, and to leave out of a digest only what never is. The
-choice that is made here is handed to the loaders (`NetworkFiles.options`), so that they cannot make another one.
+Names are enough to download only the files that will be read, and to leave out of a digest only files that never are.
+The decision is handed to the loaders (`NetworkFiles.options`), so that they cannot decide otherwise.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ STEMS: dict[Library, dict[str, str]] = {
     "transformers": {".safetensors": "model", ".bin": "pytorch_model"},
     "diffusers": {".safetensors": "diffusion_pytorch_model", ".bin": "diffusion_pytorch_model"},
 }
-"""How a library names a network's files, by suffix, in the order of preference."""
+"""By library and suffix: the name of a network's file, in the order of preference."""
 PIPELINE = "model_index.json"
 COPIES = ("*.msgpack", "*.h5*", "*.ot", "*.ckpt", "*.onnx*", "flax_*", "tf_*", "rust_*", "*.non_ema.*", "*.fp16.*")
-"""Names that other frameworks' and precisions' copies of weights have."""
+"""Names of copies of weights in the formats of other frameworks and in other precisions."""
 
 _OTHER_FRAMEWORKS = COPIES[:-2]
 _OTHER_PRECISION = re.compile(rf"\.({'|'.join((*VARIANTS, 'non_ema'))})[.-]")
@@ -32,7 +32,7 @@ _WHOLE_PIPELINE = (".safetensors", ".ckpt", ".bin", ".pt", ".pth", ".gguf")
 
 
 class NetworkFiles(NamedTuple):
-    """The files of one network that a loader takes from a folder.
+    """The files of one network that a loader reads from a folder.
 
     Attributes:
         entry: Name of the file that holds all weights, or of the index of its shards.
@@ -46,7 +46,7 @@ class NetworkFiles(NamedTuple):
 
     @property
     def sharded(self) -> bool:
-        """Whether an index says which files hold the weights."""
+        """Whether `entry` is an index that lists the files with the weights."""
         return self.entry.endswith(".json")
 
     @property
@@ -60,8 +60,8 @@ def network_files(names: Collection[str], library: Library) -> NetworkFiles | No
     """The files that a library reads a network from, or None if there are none.
 
     Args:
-        names: Of the files in one folder.
-        library: Whose network it is; both name their files differently.
+        names: Names of the files in one folder.
+        library: The library that reads the network; each has names of its own.
 
     >>> network_files({"model.safetensors", "pytorch_model.bin"}, "transformers").entry
     'model.safetensors'
@@ -72,7 +72,7 @@ def network_files(names: Collection[str], library: Library) -> NetworkFiles | No
         infix = f".{variant}" if variant else ""
         for suffix, stem in STEMS[library].items():
             whole, index = f"{stem}{infix}{suffix}", f"{stem}{suffix}.index{infix}.json"
-            # transformers prefers a file with everything to the shards that an index beside it lists, diffusers not.
+            # transformers prefers a file with all weights to the shards that an index lists, diffusers the shards.
             for entry in (whole, index) if library == "transformers" else (index, whole):
                 if entry in names:
                     return NetworkFiles(entry, suffix, variant)
@@ -80,7 +80,7 @@ def network_files(names: Collection[str], library: Library) -> NetworkFiles | No
 
 
 def entries(names: Iterable[str]) -> list[str]:
-    """Of a component's files, by their paths, those that a loader opens first: whole weights, and indices of shards.
+    """The paths of a component's files that a loader opens first: files with all weights, and indices of shards.
 
     >>> entries(["unet/diffusion_pytorch_model.bin", "config.json"])
     ['unet/diffusion_pytorch_model.bin']
@@ -95,12 +95,12 @@ def entries(names: Iterable[str]) -> list[str]:
 def readable(names: Iterable[str], listed: Collection[str] = ()) -> list[str]:
     """The files of a component that a loader may read, in their order.
 
-    A copy of weights in another format, of another framework or precision is left out where the files that are read
-    instead lie beside it, and so is a whole pipeline in one file beside `model_index.json`. Everything else stays.
+    A copy of weights in another format, framework or precision is left out if the files that are read instead lie
+    beside it. So is a whole pipeline in one file beside `model_index.json`. All other files stay.
 
     Args:
-        names: Paths of all files, from the component's folder.
-        listed: Those of them that an index of shards names, which stay whatever they are called.
+        names: Paths of all files, relative to the component's folder.
+        listed: Paths that an index of shards lists; they stay under any name.
 
     >>> readable(["unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors"])
     ['unet/diffusion_pytorch_model.safetensors']
@@ -116,7 +116,7 @@ def readable(names: Iterable[str], listed: Collection[str] = ()) -> list[str]:
         if PIPELINE in folders[path.parent] and path.name.endswith(_WHOLE_PIPELINE):
             return True
         if any(fnmatch(path.name, pattern) for pattern in _OTHER_FRAMEWORKS):
-            # A folder such as `onnx` inside that of a network is never looked into.
+            # No loader looks into a folder such as `onnx` inside that of a network.
             return not loaded.isdisjoint(path.parents)
         beside = _same_library(path.name, networks[path.parent])
         precision = _OTHER_PRECISION.search(path.name)
@@ -140,7 +140,7 @@ def _networks(names: Collection[str]) -> dict[Library, NetworkFiles]:
 
 
 def _same_library(name: str, networks: dict[Library, NetworkFiles]) -> list[NetworkFiles]:
-    """The chosen files of the library that names its files so; of both, if neither does."""
+    """The chosen files of the library that uses such names; of both libraries, if neither does."""
     for library, stems in STEMS.items():
         if name.startswith(tuple(stems.values())):
             return [networks[library]] if library in networks else []

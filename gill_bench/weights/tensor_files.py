@@ -1,4 +1,4 @@
-"""Files of tensors: safetensors, and pickles of torch, of which only plain tensors are ever read."""
+"""Files of tensors: safetensors, and torch's pickles, from which only plain tensors are ever read."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ LOADING_ERRORS = (
 
 
 def check_safetensors(file: Path) -> None:
-    """Check that a file is as long as its header says, which a download that broke off is not.
+    """Check that a safetensors file is as long as its header says, which an interrupted download is not.
 
     Raises:
-        InputError: It is not, has no such header, or is a Git LFS pointer.
+        InputError: The file is shorter or longer, has no such header, or is a Git LFS pointer.
     """
     read_header(file)
 
@@ -42,7 +42,7 @@ def read_header(file: Path) -> dict[str, Any]:
     """The entries of a safetensors file by key, without the tensors themselves.
 
     Raises:
-        InputError: As `check_safetensors`.
+        InputError: The file is not as long as its header says, has no such header, or is a Git LFS pointer.
     """
     refuse_pointer(file)
     size = file.stat().st_size
@@ -62,15 +62,15 @@ def read_header(file: Path) -> dict[str, Any]:
 
 
 def check_torch_file(file: Path) -> None:
-    """Check that a file is one of `torch.save`, and not cut off where its format shows it.
+    """Check that `torch.save` wrote a file, and that the file is whole as far as its format shows.
 
     Raises:
-        InputError: It is not, or is a Git LFS pointer.
+        InputError: The file is of another kind, cut off, or a Git LFS pointer.
     """
     refuse_pointer(file)
     with file.open("rb") as opened:
         start = opened.read(2)
-    # torch's format before 1.6 is a sequence of pickles: where it ends, only reading it tells.
+    # torch's format before 1.6 is a sequence of pickles, which must be read to find out whether it is whole.
     whole = zipfile.is_zipfile(file) if start == b"PK" else start[:1] == b"\x80"
     if not whole:
         raise InputError(
@@ -82,10 +82,10 @@ def read_tensor_file(file: Path) -> Any:
     """Read a file of tensors onto the CPU; where the format allows it, the values are mapped and not read yet.
 
     Returns:
-        Tensors by key, of a safetensors file; what the file holds, of any other.
+        Tensors by key from a safetensors file; the object in the file from any other.
 
     Raises:
-        InputError: Missing, truncated, a Git LFS pointer, or holding anything but plain data.
+        InputError: The file is missing, truncated, a Git LFS pointer, or holds anything but plain data.
     """
     if file.suffix != ".safetensors":
         return _unpickle(file, "cpu")
@@ -119,7 +119,7 @@ def tensor_types(file: Path) -> dict[str, Any]:
     """The type of each tensor in a file, by key; values are not read.
 
     Raises:
-        InputError: It is no whole file of tensors by name.
+        InputError: The file is cut off, or does not hold tensors by name.
     """
     if file.suffix == ".safetensors":
         return {key: str(item.get("dtype")) for key, item in read_header(file).items()}
@@ -130,12 +130,12 @@ def tensor_types(file: Path) -> dict[str, Any]:
 
 
 def check_floating(file: Path, types: Mapping[str, Any], integers: Collection[str] = ()) -> None:
-    """Check that tensors hold floating-point numbers: a loader turns whole ones into such without a word.
+    """Check that tensors hold floating-point numbers, since loaders convert whole numbers without a word.
 
     Args:
-        file: Named in errors.
-        types: By key: torch's dtype, or that of safetensors ("F16", "I64").
-        integers: Last parts of the keys whose tensors may hold anything.
+        file: The file, for errors.
+        types: Type of each tensor by key: a dtype of torch, or the name of one in safetensors ("F16", "I64").
+        integers: Last parts of the keys whose tensors may be of any type.
 
     Raises:
         InputError: Names the first key of another type.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TextEncoder:
-    """Puts text-only prompts together: BOS, and all segments joined by a space, as every text-only model reads them."""
+    """Puts text-only prompts together: BOS, then all segments joined by a space, as for every text-only model."""
 
     def __init__(self, tokens: LanguageTokens, language: LanguageModel) -> None:
         self._tokens = tokens

@@ -28,12 +28,12 @@ _BATCH = 64  # texts in one pass
 
 
 class ClipRetriever:
-    """CLIP: `ImageRetriever`. Projected features of both towers; pictures are resized and cropped as CLIP does.
+    """CLIP: an `ImageRetriever` by the projected features of both towers; pictures get CLIP's own resize and crop.
 
     Args:
-        model: `CLIPModel`.
-        tokenizer: Of its text tower.
-        processor: `CLIPImageProcessorPil`.
+        model: A `CLIPModel`.
+        tokenizer: Tokenizer of the text tower.
+        processor: A `CLIPImageProcessorPil`.
         settings: How a prompt becomes a query.
     """
 
@@ -54,16 +54,16 @@ class ClipRetriever:
 
         tokenizer, processor = load_tokenizer(folder), load_processor(folder)
         if tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
-            raise InputError(f"{folder}: this tokenizer has no token for the end of a text, or none that pads")
+            raise InputError(f"{folder}: this tokenizer has no token for the end of a text, or no token for padding")
         dtype = getattr(torch, settings.dtype)
         model = load_network(CLIPModel, folder, dtype, device)
-        # GILL and FROMAGe see with the same tower: if one of them is here in this precision, there is one copy of it.
+        # GILL and FROMAGe see with the same tower: if one of them is loaded in this precision, CLIP shares its copy.
         model.vision_model = shared(CLIPVisionModel, folder, dtype, device, lambda: model.vision_model)
         return cls(model, tokenizer, processor, settings)
 
     @property
     def context(self) -> int:
-        """Tokens that the text tower reads, begin and end included: 77 in the published CLIPs."""
+        """Number of tokens that the text tower reads, begin and end included: 77 in the published CLIPs."""
         return int(self._model.config.text_config.max_position_embeddings)
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
@@ -74,11 +74,11 @@ class ClipRetriever:
     def embed_prompts(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
         """L2-normalised embeddings (N, p) of prompts.
 
-        Text segments are joined by a space and cut on the right where they are longer than `context`. What pictures
-        count for, `Settings.fusion` says.
+        Text segments are joined by a space and cut on the right where they are longer than `context`.
+        `Settings.fusion` says whether pictures count.
 
         Raises:
-            InputError: With `fusion` = "text", a prompt has no text.
+            InputError: A prompt has no text, with `fusion` = "text".
         """
         mean = self.settings.fusion == "mean"
         for number, prompt in enumerate(prompts):
@@ -88,9 +88,9 @@ class ClipRetriever:
         pictures = iter(self._pictures([image for prompt in prompts for image in prompt.images] if mean else []))
         queries = [torch.empty(0, int(self._model.config.projection_dim))]
         for prompt in prompts:
-            votes = [next(texts)] if prompt.texts else []
-            votes += [next(pictures) for _ in prompt.images] if mean else []
-            queries.append(normalize(torch.stack(votes).mean(dim=0), dim=0).cpu()[None])
+            embeddings = [next(texts)] if prompt.texts else []
+            embeddings += [next(pictures) for _ in prompt.images] if mean else []
+            queries.append(normalize(torch.stack(embeddings).mean(dim=0), dim=0).cpu()[None])
         array: NDArray[np.float32] = torch.cat(queries).numpy()
         return array
 
@@ -100,7 +100,7 @@ class ClipRetriever:
 
     @torch.inference_mode()
     def _texts(self, texts: Sequence[str]) -> Tensor:
-        found = [torch.empty(0, int(self._model.config.projection_dim), device=self._model.device)]
+        projected = [torch.empty(0, int(self._model.config.projection_dim), device=self._model.device)]
         for start in range(0, len(texts), _BATCH):
             batch = self._tokenizer(
                 list(texts[start : start + _BATCH]),
@@ -110,5 +110,5 @@ class ClipRetriever:
                 return_tensors="pt",
             ).to(self._model.device)
             pooled = self._model.text_model(**batch).pooler_output
-            found.append(self._model.text_projection(pooled).float())
-        return normalize(torch.cat(found), dim=-1)
+            projected.append(self._model.text_projection(pooled).float())
+        return normalize(torch.cat(projected), dim=-1)

@@ -1,4 +1,4 @@
-"""Folders in diffusers' layout: what can be known of them without importing diffusers or torch."""
+"""Folders in diffusers' layout: reading and checking them without importing diffusers or torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gill_bench.errors import InputError, did_you_mean
 from gill_bench.weights.checkpoints import check_network_files, read_json
 from gill_bench.weights.network_files import LIBRARIES
 
-# Of diffusers' AUTO_TEXT2IMAGE_PIPELINES_MAPPING, those that need nothing but a prompt and one folder.
+# The pipelines of diffusers' AUTO_TEXT2IMAGE_PIPELINES_MAPPING that need nothing but a prompt and one folder.
 TEXT_TO_IMAGE = (
     "AuraFlowPipeline",
     "FluxPipeline",
@@ -37,7 +37,7 @@ def read_index(path: Path) -> dict[str, Any]:
     """Read `model_index.json`, without the parts that it says are absent.
 
     Raises:
-        InputError: Missing, or not the index of a pipeline.
+        InputError: The file is missing, or is not the index of a pipeline.
     """
     file = path / "model_index.json"
     if path.is_file():
@@ -54,11 +54,11 @@ def read_index(path: Path) -> dict[str, Any]:
 
 
 _RENAMED = {"CLIPFeatureExtractor": "CLIPImageProcessor"}
-"""Classes of transformers 4 in published indices, by their names in transformers 5; diffusers reads them so too."""
+"""Classes of transformers 4 that published indices name, and their names in transformers 5; diffusers maps them too."""
 
 
 def parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Library and class by name of the parts that are there."""
+    """Library and class of each part that an index lists, by the part's name."""
     return {
         name: (str(value[0]), _RENAMED.get(value[1], str(value[1])))
         for name, value in index.items()
@@ -71,7 +71,7 @@ def check_pipeline_folder(path: Path, *, safety_checker: bool) -> dict[str, Any]
 
     Args:
         path: Folder with `model_index.json`.
-        safety_checker: Whether the safety checker will be loaded; it may be absent, but not damaged.
+        safety_checker: Whether the safety checker will be loaded; it may be absent, but must not be damaged.
 
     Raises:
         InputError: Names the file or folder that is missing, empty, cut off, or of another kind of model.
@@ -91,11 +91,11 @@ def check_pipeline_folder(path: Path, *, safety_checker: bool) -> dict[str, Any]
 
 
 def ignores_guidance(kind: str, transformer: Mapping[str, Any]) -> bool:
-    """Whether a pipeline takes `guidance_scale` and does nothing with it: FLUX without the embedding that reads it.
+    """Whether a pipeline takes `guidance_scale` but ignores it, as FLUX does without the embedding that reads it.
 
     Args:
         kind: Class of the pipeline.
-        transformer: The config of its transformer; empty where it has none.
+        transformer: Config of the pipeline's transformer; empty where it has none.
     """
     return kind == "FluxPipeline" and not transformer.get("guidance_embeds", False)
 
@@ -105,16 +105,16 @@ def _check_part(folder: Path, library: str) -> None:
         raise InputError(f"{folder}: no such folder, but model_index.json lists it")
     kind = folder.name.rstrip("_0123456789")
     configs = [folder / name for name in _CONFIGS.get(kind, ("config.json",))]
-    there = [file for file in configs if file.is_file()]
-    if not there:
+    present = [file for file in configs if file.is_file()]
+    if not present:
         raise InputError(f"{folder}: no {configs[0].name}")
-    for file in there:
+    for file in present:
         if file.stat().st_size == 0:
             raise InputError(f"{file}: empty file")
-    lone = [name for name in ("vocab.json", "merges.txt") if not (folder / name).is_file()]
-    if kind == "tokenizer" and len(lone) == 1 and not (folder / "tokenizer.json").is_file():
-        raise InputError(f"{folder}: no {lone[0]}, without which its other files are no tokenizer")
+    missing = [name for name in ("vocab.json", "merges.txt") if not (folder / name).is_file()]
+    if kind == "tokenizer" and len(missing) == 1 and not (folder / "tokenizer.json").is_file():
+        raise InputError(f"{folder}: no {missing[0]}, without which its other files are no tokenizer")
     if kind in _CONFIGS:
         return
-    # A class of diffusers' pipelines, such as the safety checker, may be built on either library.
+    # A class of one of diffusers' pipelines, such as the safety checker, may be built on either library.
     check_network_files(folder, next((name for name in LIBRARIES if name == library), None))

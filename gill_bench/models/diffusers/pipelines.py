@@ -1,8 +1,8 @@
 """Pipelines of diffusers: loading them from a folder, and sampling from prompt embeddings with one noise per picture.
 
-Shared by every model that ends in a diffusion decoder. The real pipeline does the work; what is added is the strictness
-that its loader lacks (a weight that is missing from a file is an error, not a random number), and noise that belongs to
-a picture rather than to its place in a batch.
+Every model that ends in a diffusion decoder uses this. diffusers' own pipeline does the work. This module adds the
+strictness that its loader lacks (a weight that is missing from a file is an error, not a random number), and noise that
+belongs to a picture rather than to its position in a batch.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class Pipeline(Protocol):
-    """What is used of a pipeline of diffusers, which has no types that a checker can follow."""
+    """The parts of a diffusers pipeline that this package uses; diffusers has no types that a checker can follow."""
 
     scheduler: Any
     text_encoder: Any
@@ -53,7 +53,7 @@ class Pipeline(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """Device of the networks."""
 
     def encode_prompt(self, *arguments: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Embeddings of prompts, and of the empty prompt."""
@@ -62,7 +62,7 @@ class Pipeline(Protocol):
         """Pictures from arrays (N, height, width, 3) of values from 0 to 1."""
 
     def __call__(self, **arguments: Any) -> Any:
-        """Generate: an object with `images`, and maybe `nsfw_content_detected`."""
+        """Generate pictures: an object with `images`, and with `nsfw_content_detected` from some pipelines."""
 
 
 def load_pipeline(
@@ -72,11 +72,11 @@ def load_pipeline(
 
     Args:
         path: Folder with `model_index.json`.
-        dtype: Of all networks, whatever the files hold.
+        dtype: Precision of all networks, whatever the files hold.
         device: A torch device.
-        scheduler: Sampler; takes over the noise schedule of the one in the folder.
-        safety_checker: Whether flagged pictures are blackened, as in the stock pipeline. With True and a folder that
-            has none, the pipeline works without one, and a warning says so.
+        scheduler: Sampler; it keeps the noise schedule of the folder's own sampler.
+        safety_checker: Whether the safety checker blackens pictures that it flags, as in the stock pipeline. If the
+            folder has no safety checker, the pipeline works without, and a warning says so.
 
     Raises:
         InputError: A part is missing, damaged, incomplete or of another model; names folder or file.
@@ -94,7 +94,7 @@ def load_pipeline(
         _log.warning("%s has no safety checker: no picture will be flagged", path.name)
     options: dict[str, Any] = dict(absent)
     if "safety_checker" in absent:
-        # Else the pipeline prints five lines about what the caller has just chosen.
+        # Else the pipeline prints five lines of warning about the caller's choice.
         options["requires_safety_checker"] = False
     with quiet_loading():
         for name, (library, kind) in parts(index).items():
@@ -119,10 +119,10 @@ def load_pipeline(
 
 
 def set_scheduler(pipeline: Pipeline, name: SchedulerName) -> None:
-    """Replace the sampler of a pipeline by another one over the same noise schedule.
+    """Replace the sampler of a pipeline by another sampler with the same noise schedule.
 
     Raises:
-        InputError: The pipeline's own sampler is of a kind that this one cannot replace (flow matching).
+        InputError: The pipeline's own sampler is of a kind (flow matching) that the named one cannot replace.
     """
     if name == "default":
         return
@@ -145,18 +145,18 @@ def sample(
 ) -> list[list[GeneratedImage]]:
     """Generate pictures from prompt embeddings, all in one call of the pipeline (protocol 1.14).
 
-    A picture depends on its embedding and its noise, and on nothing else in the batch, up to the rounding of batched
+    A picture depends on its own embedding and noise only, not on the rest of the batch, up to the rounding of batched
     matrix products.
 
     Args:
         pipeline: A Stable Diffusion pipeline.
-        prompt_embeds: (N, L, D), L tokens of D dimensions.
-        noise: N sequences, one noise for each picture wanted.
+        prompt_embeds: Embeddings (N, L, D) of N prompts, L tokens of D dimensions each.
+        noise: For each prompt a sequence with one noise per picture.
         num_inference_steps: Steps of the sampler.
-        guidance_scale: Classifier-free guidance; 1 or less means none.
+        guidance_scale: Strength of classifier-free guidance; 1 or less means none.
 
     Returns:
-        N lists, aligned with `noise`. Pictures that the safety checker blackened are flagged.
+        For each prompt its pictures, in the order of `noise`. Pictures that the safety checker blackened are flagged.
 
     Raises:
         InputError: Shared noise (`skip` above 0) with a sampler that draws more than the first latent.
@@ -184,8 +184,8 @@ def run(pipeline: Pipeline, noise: Sequence[Sequence[Noise]], **arguments: objec
 
     Args:
         pipeline: Any text-to-image pipeline.
-        noise: N sequences of noise.
-        **arguments: Passed to the pipeline; whatever has a batch dimension has one entry per noise.
+        noise: For each prompt a sequence with one noise per picture.
+        **arguments: Arguments of the pipeline; an argument with a batch dimension has one entry per noise.
 
     Raises:
         InputError: Shared noise with a sampler that draws more than the first latent, or a pipeline without a UNet.
@@ -216,13 +216,13 @@ _unconditional: WeakKeyDictionary[Pipeline, dict[tuple[int, torch.dtype], torch.
 def unconditional(pipeline: Pipeline, prompt_embeds: torch.Tensor) -> torch.Tensor:
     """The embedding (1, L, D) of the empty prompt, padded to the length of `prompt_embeds`.
 
-    The pipeline's own, which it would compute again in every call; kept here for the life of the pipeline.
+    The pipeline would compute this embedding again in every call; here it is kept as long as the pipeline lives.
     """
-    known = _unconditional.setdefault(pipeline, {})
+    embeddings = _unconditional.setdefault(pipeline, {})
     key = (prompt_embeds.shape[1], pipeline.text_encoder.dtype)
-    if key not in known:
-        _, known[key] = pipeline.encode_prompt(None, pipeline.device, 1, True, prompt_embeds=prompt_embeds[:1])
-    return known[key]
+    if key not in embeddings:
+        _, embeddings[key] = pipeline.encode_prompt(None, pipeline.device, 1, True, prompt_embeds=prompt_embeds[:1])
+    return embeddings[key]
 
 
 def _check_vocabulary(pipeline: Any, path: Path) -> None:
@@ -240,7 +240,7 @@ def _check_vocabulary(pipeline: Any, path: Path) -> None:
 def _load_network(
     folder: Path, name: str, library: str, kind: str, dtype: torch.dtype, device: str
 ) -> dict[str, torch.nn.Module]:
-    """One part, if it is a network, shared with other pipelines; empty for tokenizers, schedulers and so on."""
+    """The network of one part by its name, shared with other pipelines; empty for a tokenizer, scheduler and so on."""
     origin = library if library in ("diffusers", "transformers") else f"diffusers.pipelines.{library}"
     try:
         network = getattr(import_module(origin), kind)
@@ -252,11 +252,11 @@ def _load_network(
 
 
 def _read_network(network: Any, folder: Path, library: str, dtype: torch.dtype) -> torch.nn.Module:
-    """Load a network with every one of its weights."""
+    """Load a network; any key that is missing, additional or of another shape is an error."""
     owner: Library = "transformers" if issubclass(network, PreTrainedModel) else "diffusers"
     files = loader_options(folder, owner)
     try:
-        # Of diffusers, the loader's own error names a weight of another shape.
+        # diffusers' own error names a weight of another shape; transformers' does not, but `check_complete` does.
         options = (
             {"torch_dtype": dtype} if library == "diffusers" else {"dtype": dtype, "ignore_mismatched_sizes": True}
         )
@@ -273,7 +273,7 @@ def _read_network(network: Any, folder: Path, library: str, dtype: torch.dtype) 
 
 @contextmanager
 def _quiet(pipeline: Pipeline) -> Iterator[None]:
-    """Without the checker's advice to try another prompt, and every cut prompt in full: both are counted."""
+    """Silence the advice to try another prompt, and the full text of each cut prompt: both cases are counted."""
     names = (
         "diffusers.pipelines.stable_diffusion.safety_checker",
         "transformers.tokenization_utils_base",

@@ -1,11 +1,11 @@
-"""The samplers that a model card can name, as names of diffusers' schedulers. Nothing heavy is imported."""
+"""The samplers that a model card can name, and their classes in diffusers, which is not imported here."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 SchedulerName = Literal["default", "ddim", "ddpm", "pndm", "euler", "dpm-solver"]
-"""`default` is the scheduler that is shipped with the weights; DDIM runs with eta 0."""
+"""Name of a sampler; `default` is the scheduler that is shipped with the weights. DDIM runs with eta 0."""
 
 SCHEDULERS: dict[SchedulerName, str] = {
     "ddim": "DDIMScheduler",
@@ -14,4 +14,4 @@ SCHEDULERS: dict[SchedulerName, str] = {
     "euler": "EulerDiscreteScheduler",
     "dpm-solver": "DPMSolverMultistepScheduler",
 }
-"""Class in diffusers by name; `default` has none."""
+"""Class in diffusers by name of the sampler; `default` has none."""

@@ -1,7 +1,8 @@
 """The paper's noise: one generator that serves all examples in order (protocol 1.14).
 
-A sample with `Noise.skip` = k gets the generator as it is after k latents. It is brought there by drawing them from the
-nearest position that is known, so that any order gives the same pictures and the usual order costs next to nothing.
+A sample with `Noise.skip` = k gets the generator in the state that it has after k latents. To get there, latents are
+drawn from the last remembered position before k, so that any order of samples gives the same pictures and the usual
+order costs next to nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from gill_bench.interfaces import Noise
 
 
 class Latents(NamedTuple):
-    """What a pipeline draws for one picture: shape (1, C, H, W) and dtype."""
+    """Shape (1, C, H, W) and dtype of the latent that a pipeline draws for one picture."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -27,7 +28,7 @@ class Latents(NamedTuple):
         """The latents of a pipeline at its native size.
 
         Raises:
-            InputError: The pipeline has no UNet, whose config tells.
+            InputError: The pipeline has no UNet, whose config has the size.
         """
         unet = getattr(pipeline, "unet", None)
         text_encoder = getattr(pipeline, "text_encoder", None)
@@ -41,15 +42,16 @@ class Latents(NamedTuple):
         return cls((1, unet.config.in_channels, height, width), text_encoder.dtype)
 
     def draw(self, generator: torch.Generator) -> None:
-        """Advance a generator by one picture."""
+        """Advance a generator by one picture's latent."""
         torch.randn(self.shape, generator=generator, dtype=self.dtype)
 
 
 class Positions:
-    """How far shared generators have been advanced.
+    """The positions to which shared generators have been advanced.
 
     Args:
-        capacity: Generators remembered, 5 kB each; with more seeds than this at once, time is lost and nothing else.
+        capacity: Number of generators remembered, 5 kB each; with more seeds than this at once, latents are drawn
+            again, which takes time and changes nothing.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -57,7 +59,7 @@ class Positions:
         self._reached: OrderedDict[tuple[int, Latents], tuple[int, torch.Tensor]] = OrderedDict()
 
     def generator(self, noise: Noise, latents: Latents) -> torch.Generator:
-        """A new generator that has already produced `noise.skip` latents, whatever was asked before."""
+        """A new generator that has produced `noise.skip` latents; earlier calls only make this faster."""
         generator = torch.Generator().manual_seed(noise.seed)
         key = (noise.seed, latents)
         reached = self._reached.pop(key, None)
@@ -86,10 +88,10 @@ def generator_for(noise: Noise, latents: Latents | None) -> torch.Generator:
 def assert_one_draw(
     scheduler: object, noise: Sequence[Noise], used: Sequence[torch.Generator], latents: Latents
 ) -> None:
-    """Refuse samplers that draw at every step: the paper's generator would be elsewhere than `skip` latents on.
+    """Refuse samplers that draw at every step, since the paper's generator would then not be `skip` latents on.
 
     Raises:
-        InputError: A used generator is not exactly one latent further than it was given out.
+        InputError: A used generator is not exactly one latent further than before the call.
     """
     for item, generator in zip(noise, used, strict=True):
         expected = generator_for(item, latents)

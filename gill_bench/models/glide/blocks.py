@@ -1,4 +1,4 @@
-"""The blocks of GLIDE's UNets (protocol 5.2), named in state dicts as the official ones are."""
+"""The blocks of GLIDE's UNets (protocol 5.2), with the attribute names of the official state dicts."""
 
 from __future__ import annotations
 
@@ -31,27 +31,28 @@ def timestep_embedding(timesteps: Tensor, channels: int) -> Tensor:
     """Cosines, then sines, of timesteps at wavelengths from 2 pi to 20000 pi.
 
     Args:
-        timesteps: (N,), in the numbers of training: 0..999.
-        channels: D, even.
+        timesteps: Timesteps of training (N,), 0..999.
+        channels: Width of the embedding D, even.
 
     Returns:
         (N, D) float32.
     """
     half = channels // 2
-    places = torch.arange(half, dtype=torch.float32, device=timesteps.device)
-    angles = timesteps.float()[:, None] * torch.exp(-math.log(10000) * places / half)
+    frequencies = torch.arange(half, dtype=torch.float32, device=timesteps.device)
+    angles = timesteps.float()[:, None] * torch.exp(-math.log(10000) * frequencies / half)
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions, between which the embedding scales and shifts; the input is added.
+    """Two convolutions, between which an embedding scales and shifts the channels; the input is added to the result.
 
     Args:
-        channels: Of the input.
-        out_channels: Of the output.
-        embedding: E, width of the embedding.
-        groups: Of the norms.
-        resample: Double or halve the resolution, before the first convolution and in the input that is added.
+        channels: Channels of the input, C.
+        out_channels: Channels of the output, C'.
+        embedding: Width of the embedding, E.
+        groups: Groups of the norms.
+        resample: Whether the resolution is doubled or halved, before the first convolution and in the input that is
+            added.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class ResidualBlock(nn.Module):
         self.skip_connection = nn.Identity() if same else nn.Conv2d(channels, out_channels, 1)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """(N, C, H, W) and (N, E) to (N, C', H', W')."""
+        """Map pictures (N, C, H, W) and embeddings (N, E) to (N, C', H', W')."""
         norm, activation, convolution = self.in_layers
         h = activation(norm(x))
         if self.resample:
@@ -87,16 +88,16 @@ class ResidualBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Attention of a picture to a text and to itself; the input is added.
+    """Attention of a picture to a text and to itself; the input is added to the result.
 
-    The channels of `qkv` are, head by head, query, key and value; those of `encoder_kv` key and value. For precision
-    and scale see `TextAttention`.
+    The channels of `qkv` are, head by head, query, key and value; those of `encoder_kv` are key and value. Precision
+    and scale are those of `TextAttention`.
 
     Args:
-        channels: C.
-        text_width: W.
+        channels: Channels of the pictures, C.
+        text_width: Width of the texts, W.
         head_width: Channels of a head.
-        groups: Of the norm.
+        groups: Groups of the norm.
     """
 
     def __init__(self, channels: int, text_width: int, head_width: int, groups: int) -> None:
@@ -111,8 +112,8 @@ class AttentionBlock(nn.Module):
         """Attend.
 
         Args:
-            x: (N, C, H, W).
-            text: (N, 2 C, L), what `encoder_kv` makes of texts: the same at every step, so that it is made once.
+            x: Pictures (N, C, H, W).
+            text: Keys and values (N, 2 C, L) that `encoder_kv` makes of the texts, once for all steps.
 
         Returns:
             (N, C, H, W).
@@ -126,5 +127,5 @@ class AttentionBlock(nn.Module):
         return x + out.view_as(x)
 
     def _by_head(self, x: Tensor) -> Tensor:
-        """(N, heads x D, T) to (N, heads, T, D)."""
+        """Reshape (N, heads x D, T) to (N, heads, T, D)."""
         return x.view(len(x), self.heads, -1, x.shape[-1]).transpose(-1, -2)

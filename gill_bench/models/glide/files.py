@@ -1,4 +1,4 @@
-"""The files of checkpoint and tokenizer: finding them, and what can be checked without torch."""
+"""The files of checkpoint and tokenizer: finding them, and checking them without torch."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from gill_bench.weights.tensor_files import check_torch_file
 
 Name = Literal["base", "upsample"]
 NAMES: tuple[Name, ...] = ("base", "upsample")
-"""Of the networks' files, as released."""
+"""Names of the networks' files, as released, without the suffix."""
 _EXPECTED = "GLIDE's base.pt and upsample.pt"
 _SUFFIXES = (".pt", ".safetensors")
-_WORDS = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
-"""Vocabulary and merges, as on the hub and as released with GPT-2."""
+_TOKENIZER_FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
+"""Names of the files with vocabulary and merges: those on the hub, and those released with GPT-2."""
 _END = "<|endoftext|>"
 
 
@@ -23,11 +23,11 @@ def find_checkpoint(folder: Path, name: Name) -> Path:
     """A network's file in a folder: as released, or as safetensors.
 
     Args:
-        folder: Of the checkpoint.
-        name: Which network.
+        folder: Folder of the checkpoint.
+        name: Name of the network.
 
     Raises:
-        InputError: It is missing, empty or cut off.
+        InputError: The file is missing, empty or cut off.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected {_EXPECTED} in it")
@@ -47,12 +47,12 @@ def find_tokenizer_files(folder: Path) -> tuple[Path, Path]:
     """The files of vocabulary and merges in a folder.
 
     Raises:
-        InputError: They are not there.
+        InputError: The folder does not have both files.
     """
-    for vocabulary, merges in _WORDS:
+    for vocabulary, merges in _TOKENIZER_FILES:
         if (folder / vocabulary).is_file() and (folder / merges).is_file():
             return folder / vocabulary, folder / merges
-    wanted = " or ".join(" and ".join(pair) for pair in _WORDS)
+    wanted = " or ".join(" and ".join(pair) for pair in _TOKENIZER_FILES)
     raise InputError(f"{folder}: expected GPT-2's tokenizer: {wanted}")
 
 
@@ -60,7 +60,7 @@ def check_tokenizer_files(folder: Path, vocabulary: int) -> None:
     """Check that a tokenizer has as many entries as the networks have embeddings.
 
     Raises:
-        InputError: Files are missing or damaged, or of another tokenizer.
+        InputError: Files are missing or damaged, or are those of another tokenizer.
     """
     file, merges = find_tokenizer_files(folder)
     entries = read_json(file)
@@ -77,5 +77,5 @@ def check_tokenizer_files(folder: Path, vocabulary: int) -> None:
     merged = {line.replace(" ", "") for line in lines}
     lost = [token for token in entries if len(token) > 1 and token not in merged and token != _END]
     if lost:
-        # Otherwise texts would silently fall into other tokens than those that the networks know.
+        # Otherwise texts would silently be split into other tokens than in the networks' training.
         raise InputError(f"{merges}: no merge gives {len(lost)} of the tokens of {file.name}, such as {lost[0]!r}")

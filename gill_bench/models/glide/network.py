@@ -17,22 +17,22 @@ COLOURS = 3
 
 
 class Condition(NamedTuple):
-    """What a network makes of N texts, once for all steps.
+    """N texts as a network's UNet reads them, computed once for all steps.
 
     Attributes:
-        projection: (N, E), added to the time embedding.
-        texts: For each attention block, in order, its keys and values of the texts (N, 2 C, L).
+        projection: Vectors (N, E) that are added to the time embedding.
+        texts: For each attention block, in order, its keys and values (N, 2 C, L) of the texts.
     """
 
     projection: Tensor
     texts: tuple[Tensor, ...]
 
     def take(self, index: Tensor) -> Condition:
-        """Those of the texts at the places `index` (M,), which may repeat."""
+        """The condition of the texts with the numbers `index` (M,), which may repeat."""
         return Condition(self.projection[index], tuple(text[index] for text in self.texts))
 
     def followed_by(self, other: Condition) -> Condition:
-        """These texts, then others, in one batch."""
+        """Join the condition of these texts and that of further texts to one batch."""
         pairs = zip(self.texts, other.texts, strict=True)
         return Condition(torch.cat([self.projection, other.projection]), tuple(torch.cat(pair) for pair in pairs))
 
@@ -41,9 +41,9 @@ class Network(TextTransformer):
     """A UNet that predicts noise and variance of pictures, given a text and, for the upsampler, a small picture.
 
     Args:
-        sizes: Of the UNet.
-        text: Of the text transformer.
-        upsampler: Whether a small picture is part of the input.
+        sizes: Sizes of the UNet.
+        text: Sizes of the text transformer.
+        upsampler: Whether the network is the upsampler, whose input has a small picture too.
     """
 
     def __init__(self, sizes: NetworkSizes, text: TextSizes, *, upsampler: bool) -> None:
@@ -82,12 +82,12 @@ class Network(TextTransformer):
         )
         decoder: list[list[nn.Module]] = []
         for factor, multiplier in zip(reversed(factors), reversed(sizes.multipliers), strict=True):
-            for place in range(sizes.residual_blocks + 1):
+            for number in range(sizes.residual_blocks + 1):
                 block = [ResidualBlock(channels + skips.pop(), sizes.channels * multiplier, width, groups)]
                 channels = sizes.channels * multiplier
                 if factor in sizes.attention:
                     block.append(attention(channels))
-                if factor > 1 and place == sizes.residual_blocks:
+                if factor > 1 and number == sizes.residual_blocks:
                     block.append(ResidualBlock(channels, channels, width, groups, "up"))
                 decoder.append(block)
         self.output_blocks = nn.ModuleList(nn.ModuleList(block) for block in decoder)
@@ -96,10 +96,10 @@ class Network(TextTransformer):
         )
 
     def condition(self, ids: Tensor, mask: Tensor) -> Condition:
-        """Read texts, for any number of calls of `forward`.
+        """Read N texts; the result serves any number of calls of `forward`.
 
         Args:
-            ids: (N, L) int64; L is the whole context.
+            ids: Token ids, (N, L) int64; L is the whole context.
             mask: (N, L) bool, False for padding.
         """
         projection, outputs = self.read(ids, mask)
@@ -107,7 +107,7 @@ class Network(TextTransformer):
         return Condition(projection.float(), tuple(block.encoder_kv(outputs) for block in blocks))
 
     def unconditional(self) -> Condition:
-        """That of no text (N = 1): padding alone."""
+        """The condition of an empty text (N = 1), which is padding alone."""
         ids = torch.full((1, self.context), self.padding_id, device=self.positional_embedding.device)
         return self.condition(ids, torch.zeros_like(ids, dtype=torch.bool))
 
@@ -115,13 +115,13 @@ class Network(TextTransformer):
         """Predict noise and variance.
 
         Args:
-            x: (N, 3, R, R) float32, noisy pictures.
-            timesteps: (N,), in the numbers of training: 0..999.
-            condition: Of N texts.
-            small: (N, 3, r, r) float32 in -1..1, the pictures to enlarge; for the upsampler alone.
+            x: Noisy pictures, (N, 3, R, R) float32.
+            timesteps: Timesteps of training (N,), 0..999.
+            condition: The N texts.
+            small: Pictures to enlarge, (N, 3, r, r) float32 in -1..1; given to the upsampler, and to it alone.
 
         Returns:
-            (N, 6, R, R) float32: noise, then where in its range the log-variance is, -1..1.
+            (N, 6, R, R) float32: the noise, then the log-variance as a position in its range, -1..1.
         """
         if (small is not None) != self.upsampler:
             raise ValueError("the upsampler, and it alone, takes small pictures")
@@ -142,7 +142,7 @@ class Network(TextTransformer):
         return out
 
     def set_torso(self, dtype: torch.dtype) -> None:
-        """Set the precision of all but norms, time embedding and last layer, which are float32."""
+        """Set the precision of everything but norms, time embedding and last layer, which are float32."""
         outside = {*self.time_embed.modules(), *self.out.modules()}
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Embedding) and module not in outside:
@@ -152,7 +152,7 @@ class Network(TextTransformer):
 
 
 def _run(block: nn.Module, h: Tensor, embedding: Tensor, texts: Iterator[Tensor]) -> Tensor:
-    """Run the modules of one block; those that attend take the next of `texts`."""
+    """Run the modules of one block; each attention block takes the next keys and values of `texts`."""
     for module in block.children():
         if isinstance(module, ResidualBlock):
             h = module(h, embedding)

@@ -1,4 +1,4 @@
-"""Sampling from conditions and given noise: both networks, and the way from one to the other (protocol 5.4)."""
+"""Sampling from conditions and given noise: base network, 8-bit rounding, upsampler (protocol 5.4)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class PictureNoise(NamedTuple):
     """The standard normal noise of N pictures.
 
     Attributes:
-        base: (N, 3, r, r), what the base network begins with.
-        base_steps: (N, S - 1, 3, r, r), what each of its S steps adds, but the last, which adds none.
-        upsampler: (N, 3, R, R), what the upsampler begins with, before it is multiplied with the temperature.
+        base: Noise with which the base network begins, (N, 3, r, r).
+        base_steps: Noise that each of its S steps adds, (N, S - 1, 3, r, r); the last step adds none.
+        upsampler: Noise with which the upsampler begins, (N, 3, R, R), before the factor `upsample_temperature`.
     """
 
     base: Tensor
@@ -45,10 +45,10 @@ class Sampler:
     Attributes:
         base: The base network.
         upsampler: The upsampler.
-        guidance_scale: Classifier-free guidance of the base network; 1 means none.
-        base_steps: S.
-        upsample_steps: A number, or the authors' schedule.
-        upsample_temperature: Factor of the upsampler's first noise.
+        guidance_scale: Strength of the base network's classifier-free guidance; 1 means none.
+        base_steps: Number of the base network's steps, S.
+        upsample_steps: Number of the upsampler's steps, or "fast27", the authors' schedule.
+        upsample_temperature: Factor that scales the noise with which the upsampler begins.
     """
 
     base: Network
@@ -65,12 +65,12 @@ class Sampler:
         """Sample N pictures.
 
         Args:
-            conditions: Of the N texts, by base network and upsampler.
-            unconditional: Of no text (N = 1), by the base network.
-            noise: On the networks' device.
+            conditions: The N texts as base network and upsampler read them.
+            unconditional: The empty text (N = 1) as the base network reads it.
+            noise: Noise of the N pictures, on the networks' device.
 
         Returns:
-            (N, 3, R, R) float32, in -1..1.
+            Pictures (N, 3, R, R) float32, in -1..1.
         """
         small = sample_base(
             self.base,
@@ -85,12 +85,12 @@ class Sampler:
         return sample_upsampler(self.upsampler, conditions[1], eight_bits(small), first, steps(linear(), kept))
 
     def noise_size(self) -> int:
-        """How many numbers the noise of one picture has."""
+        """Number of random numbers that one picture takes."""
         small, large = (COLOURS * network.sizes.resolution**2 for network in (self.base, self.upsampler))
         return self.base_steps * small + large
 
     def arrange(self, noise: Tensor) -> PictureNoise:
-        """Take noise as it was drawn, (N, `noise_size`), apart: base network, its steps in order, upsampler."""
+        """Split noise as it was drawn, (N, `noise_size`), into that of base network, steps and upsampler."""
         side, large_side = self.base.sizes.resolution, self.upsampler.sizes.resolution
         small = self.base_steps * COLOURS * side**2
         by_step = noise[:, :small].view(-1, self.base_steps, COLOURS, side, side)
@@ -106,23 +106,23 @@ def sample_base(
     steps: Sequence[Step],
     guidance_scale: float,
 ) -> Tensor:
-    """Sample small pictures (N, 3, r, r): DDPM with learned variance.
+    """Sample small pictures (N, 3, r, r) with DDPM and learned variance.
 
-    Guidance changes the predicted noise alone: the variance is that which the network gives with the text.
+    Guidance changes the predicted noise only; the variance is the one predicted with the text.
     """
     x, count = noise.base, len(noise.base)
     guided = guidance_scale != 1
     if guided:
         condition = condition.followed_by(unconditional.take(torch.zeros(count, dtype=torch.int64, device=x.device)))
-    for place, step in enumerate(steps):
+    for number, step in enumerate(steps):
         output = network(torch.cat([x, x]) if guided else x, _timesteps(step, x, 1 + guided), condition)
         if guided:
             output, without = output.chunk(2)
             predicted, variance = output.chunk(2, dim=1)
             without = without[:, :COLOURS]
             output = torch.cat([without + guidance_scale * (predicted - without), variance], dim=1)
-        last = place == len(steps) - 1
-        x = ddpm_step(step, x, output, None if last else noise.base_steps[:, place])
+        last = number == len(steps) - 1
+        x = ddpm_step(step, x, output, None if last else noise.base_steps[:, number])
     return x
 
 
@@ -130,7 +130,7 @@ def sample_base(
 def sample_upsampler(
     network: Network, condition: Condition, small: Tensor, first: Tensor, steps: Sequence[Step]
 ) -> Tensor:
-    """Sample large pictures (N, 3, R, R) from small ones and the first noise: DDIM without guidance."""
+    """Sample large pictures (N, 3, R, R) from small ones and the noise to begin with: DDIM without guidance."""
     x = first
     for step in steps:
         x = ddim_step(step, x, network(x, _timesteps(step, x), condition, small)[:, :COLOURS])
@@ -138,12 +138,12 @@ def sample_upsampler(
 
 
 def eight_bits(x: Tensor) -> Tensor:
-    """Pictures in -1..1, as they are after having been stored with 8 bits: the upsampler was trained with those."""
+    """Round pictures in -1..1 as storing them with 8 bits does: the upsampler was trained with such pictures."""
     return ((x + 1) * 127.5).round() / 127.5 - 1
 
 
 def to_images(x: Tensor) -> list[Image.Image]:
-    """Pictures (N, 3, H, W) in -1..1 as RGB images."""
+    """Turn pictures (N, 3, H, W) in -1..1 into RGB images."""
     pixels = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return [Image.fromarray(np.ascontiguousarray(picture)) for picture in pixels]
 

@@ -1,4 +1,4 @@
-"""How large GLIDE's networks are: the official sizes, or those of `glide.json` beside the weights (protocol 5.1)."""
+"""The sizes of GLIDE's networks: the official ones, or those in `glide.json` beside the weights (protocol 5.1)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def _divides(name: str, value: int, by: str, divisor: int) -> None:
 
 
 class TextSizes(_StrictSizes):
-    """The text transformer, of which each network has one of its own.
+    """Sizes of the text transformer; each network has its own transformer of these sizes.
 
     Attributes:
-        vocabulary: Entries of the tokenizer; the last one pads.
-        context: Tokens that are read.
-        width: Channels.
-        layers: Transformer layers.
-        heads: Attention heads of a layer.
+        vocabulary: Number of the tokenizer's entries; the last entry is padding.
+        context: Number of tokens that are read.
+        width: Number of channels.
+        layers: Number of transformer layers.
+        heads: Number of attention heads in a layer.
     """
 
     vocabulary: PositiveInt = 50257
@@ -45,16 +45,17 @@ class TextSizes(_StrictSizes):
 
 
 class NetworkSizes(_StrictSizes):
-    """One UNet.
+    """Sizes of one UNet.
 
     Attributes:
-        resolution: Pixels of a side of its pictures.
-        channels: Channels at full resolution, before `multipliers`.
-        multipliers: Of `channels`, one for each level; each level has half the resolution of the one before.
-        residual_blocks: Per level, on the way down; one more on the way up.
-        attention: Factors by which the resolution is reduced where pictures attend to themselves and to the text.
-        head_width: Channels of an attention head.
-        norm_groups: Groups of all group norms.
+        resolution: Side of a picture in pixels.
+        channels: Number of channels that `multipliers` multiply.
+        multipliers: For each level the factor of `channels`; each level has half the resolution of the level before.
+        residual_blocks: Number of residual blocks of a level on the way down; on the way up there is one more.
+        attention: Levels at which pictures attend to themselves and to the text, as factors of their smaller
+            resolution.
+        head_width: Number of channels of an attention head.
+        norm_groups: Number of groups in all group norms.
     """
 
     resolution: PositiveInt
@@ -78,7 +79,7 @@ class NetworkSizes(_StrictSizes):
         widths = [self.channels * multiplier for multiplier in self.multipliers]
         for width in widths:
             _divides("channels", width, "norm_groups", self.norm_groups)
-        # The middle block attends too.
+        # The middle block has attention too.
         for width in {
             widths[-1],
             *(width for width, level in zip(widths, levels, strict=True) if level in self.attention),
@@ -108,12 +109,12 @@ UPSAMPLER = NetworkSizes(
 
 
 class GlideSizes(_StrictSizes):
-    """Both networks; a part that is not named is of the official size.
+    """Sizes of both networks; a part that `glide.json` does not name has the official size.
 
     Attributes:
-        text: The text transformers.
-        base: From text to small pictures.
-        upsampler: From small pictures and text to large ones.
+        text: Sizes of the text transformers.
+        base: Sizes of the base network, from text to small pictures.
+        upsampler: Sizes of the upsampler, from small pictures and text to large pictures.
     """
 
     text: TextSizes = TextSizes()
@@ -125,7 +126,7 @@ def read_sizes(folder: Path) -> GlideSizes:
     """The sizes in a checkpoint folder's `glide.json`, or the official ones where it has no such file.
 
     Raises:
-        InputError: Unknown fields, or sizes that do not fit together.
+        InputError: The file has unknown fields, or sizes that do not fit together.
     """
     file = folder / FILE
     if not file.is_file():

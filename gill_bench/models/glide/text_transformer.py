@@ -18,14 +18,14 @@ class Float32LayerNorm(nn.LayerNorm):
 
 
 class TextAttention(nn.Module):
-    """Attention of all positions to all; the rows of `c_qkv` are, head by head, query, key and value.
+    """Attention of every position to every position; the rows of `c_qkv` are, head by head, query, key and value.
 
-    Torch's own attention accumulates and takes the softmax in float32. Its scale d^-1/2 of the products is the
-    original's d^-1/4 of both factors.
+    Torch's own attention accumulates and takes the softmax in float32. Its scale d^-1/2 of the products equals the
+    authors' scale d^-1/4 of both factors.
 
     Args:
-        width: W.
-        heads: Of W / heads channels each.
+        width: Number of channels, W.
+        heads: Number of heads, each with W / heads channels.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -35,7 +35,7 @@ class TextAttention(nn.Module):
         self.c_proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Attend: (N, L, W) to (N, L, W)."""
+        """Map (N, L, W) to (N, L, W)."""
         split = self.c_qkv(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         attended = functional.scaled_dot_product_attention(*split.chunk(3, dim=-1))
         out: Tensor = self.c_proj(attended.transpose(1, 2).flatten(2))
@@ -43,7 +43,7 @@ class TextAttention(nn.Module):
 
 
 class TextBlock(nn.Module):
-    """One layer: attention, then a network of four times the width, each after a norm and added to its input."""
+    """One layer: attention, then an MLP of four times the width, each after a norm and added to its input."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -53,18 +53,18 @@ class TextBlock(nn.Module):
         self.mlp = nn.ModuleDict({"c_fc": nn.Linear(width, 4 * width), "c_proj": nn.Linear(4 * width, width)})
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, L, W) to (N, L, W)."""
+        """Map (N, L, W) to (N, L, W)."""
         x = x + self.attn(self.ln_1(x))
         out: Tensor = x + self.mlp["c_proj"](functional.gelu(self.mlp["c_fc"](self.ln_2(x))))
         return out
 
 
 class TextTransformer(nn.Module):
-    """The text half of a network. The UNet inherits from it, because the official keys of both stand side by side.
+    """The text half of a network. The UNet inherits from it, because official files have the keys of both side by side.
 
     Args:
-        sizes: Of the transformer.
-        embedding_width: E, of the UNet's time embedding.
+        sizes: Sizes of the transformer.
+        embedding_width: Width of the UNet's time embedding, E.
     """
 
     def __init__(self, sizes: TextSizes, embedding_width: int) -> None:
@@ -78,15 +78,15 @@ class TextTransformer(nn.Module):
         self.transformer_proj = nn.Linear(sizes.width, embedding_width)
 
     def read(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Read texts.
+        """Read N texts.
 
         Args:
-            ids: (N, L) int64; L is the whole context.
+            ids: Token ids, (N, L) int64; L is the whole context.
             mask: (N, L) bool, False for padding, whose ids do not matter.
 
         Returns:
-            (N, E), what is added to the time embedding, from the last position, be it padding; and (N, W, L), what
-            pictures attend to.
+            Vectors (N, E) to add to the time embedding, from the last position even if it is padding; and vectors
+            (N, W, L) to which pictures attend.
         """
         x = self.token_embedding(ids) + self.positional_embedding
         x = torch.where(mask[..., None], x, self.padding_embedding)

@@ -1,4 +1,4 @@
-"""Texts as GLIDE reads them: GPT-2's byte-level BPE on lower-cased text (protocol 5.3)."""
+"""GLIDE's tokenizer: GPT-2's byte-level BPE on lower-cased text (protocol 5.3)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gill_bench.weights.checkpoints import first_line
 
 
 class GlideTokens(NamedTuple):
-    """What a text transformer is given.
+    """The tokens of N texts, as a text transformer reads them.
 
     Attributes:
-        ids: (N, L) int64, padded on the right.
+        ids: Token ids, (N, L) int64, padded on the right.
         mask: (N, L) bool, False for padding.
         truncated: For each text, whether it was longer and lost its end.
     """
@@ -28,12 +28,12 @@ class GlideTokens(NamedTuple):
 
 
 class GlideTokenizer:
-    """The tokenizer: no token stands before or after a text, and `<|endoftext|>` in one is text like any other.
+    """Tokenises texts: no token stands before or after a text, and `<|endoftext|>` in a text is read as text.
 
     Args:
-        folder: With vocabulary and merges, as checked by `find_tokenizer_files`.
-        context: L, tokens that the text transformer reads.
-        padding_id: Fills up; what it is does not matter to the networks.
+        folder: Folder with the files of vocabulary and merges, which `find_tokenizer_files` names.
+        context: Number of tokens that the text transformer reads, L.
+        padding_id: Id of padding; the networks mask it, so that any id will do.
 
     Raises:
         InputError: The files cannot be read.
@@ -59,8 +59,8 @@ class GlideTokenizer:
         encoded = [list(self._tokenizer.encode(text.lower()).ids) for text in texts]
         ids = torch.full((len(texts), self.context), self.padding_id)
         mask = torch.zeros(ids.shape, dtype=torch.bool)
-        for place, known in enumerate(encoded):
-            kept = known[: self.context]
-            ids[place, : len(kept)] = torch.tensor(kept, dtype=torch.int64)
-            mask[place, : len(kept)] = True
-        return GlideTokens(ids, mask, [len(known) > self.context for known in encoded])
+        for row, tokens in enumerate(encoded):
+            kept = tokens[: self.context]
+            ids[row, : len(kept)] = torch.tensor(kept, dtype=torch.int64)
+            mask[row, : len(kept)] = True
+        return GlideTokens(ids, mask, [len(tokens) > self.context for tokens in encoded])

@@ -1,7 +1,7 @@
-"""An answer with pictures: for each that the model brings up, what is retrieved, what is generated, and the decision.
+"""An answer with pictures: for each picture of it, those retrieved, those generated, and the decision between them.
 
-The authors' `generate_for_images_and_texts` (protocol 1.8, 1.9, 1.13) as plain records. Where something cannot be had
-(no candidates, no classifier), the record says so: the authors put the constant ['gen', [0, 1]] there.
+These records hold the result of the authors' `generate_for_images_and_texts` (protocol 1.8, 1.9, 1.13). Without
+candidates or a classifier, the record says so, where the authors put the constant ['gen', [0, 1]].
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RetrievedImage:
-    """One of the candidates nearest to an answer's picture.
+    """One of the candidates nearest to a picture of an answer.
 
     Attributes:
         path: URL or file name of the candidate.
-        place: In the candidate set, from 0.
-        cosine: To the query.
-        score: cosine x exp(logit_scale): what the authors return.
-        image: RGB; None where it cannot be had.
-        failure: Why not; "" where it was read.
+        row: Number of the candidate in the candidate set, from 0.
+        cosine: Cosine similarity of the candidate to the query.
+        score: The score that the authors return, cosine x exp(logit_scale).
+        image: The candidate's picture in RGB; None where it is unavailable or was not needed.
+        failure: Why the picture is unavailable; "" where it was read.
     """
 
     path: str
-    place: int
+    row: int
     cosine: float
     score: float
     image: Image | None
@@ -39,12 +39,12 @@ class RetrievedImage:
 
 @dataclass(frozen=True, slots=True)
 class RankedImage:
-    """One of the pictures generated for an answer's picture.
+    """One of the pictures generated for a picture of an answer.
 
     Attributes:
-        generated: The picture, and whether it was flagged.
-        cosine: Of its retrieval vector to the query: by this they are ranked.
-        noise: Which of the wanted pictures it is, from 0: its place before ranking.
+        generated: The picture, and whether the safety checker flagged it.
+        cosine: Cosine similarity of the picture's retrieval vector to the query, by which pictures are ranked.
+        noise: Number of the noise that it was generated from, from 0.
     """
 
     generated: GeneratedImage
@@ -54,16 +54,16 @@ class RankedImage:
 
 @dataclass(frozen=True, slots=True)
 class AnswerImage:
-    """What one group of [IMG] tokens stands for.
+    """A picture of an answer, for which one group of [IMG] tokens stands.
 
     Attributes:
-        decision: Of the checkpoint's classifier; None where it cannot decide.
-        undecided: Why not; "" where it decided.
-        retrieved: Best first; those whose picture cannot be had are among them and say why. None = there was no
-            candidate set; empty = earlier pictures of the same answer took all of it.
+        decision: The decision of the checkpoint's classifier; None where it cannot decide.
+        undecided: Why it cannot decide; "" where it decided.
+        retrieved: Retrieved candidates, best first; a candidate whose picture is unavailable says why. None = there was
+            no candidate set; empty = earlier pictures of the same answer took all candidates.
         max_similarity: The largest cosine to any candidate, which a classifier of the paper's kind reads; None without
             candidates.
-        generated: Best first.
+        generated: Generated pictures, best first.
     """
 
     decision: Decision | None
@@ -74,10 +74,10 @@ class AnswerImage:
 
     @property
     def image(self) -> Image | None:
-        """The picture to show: of the kind decided, the best that there is.
+        """The picture to show: the best of the kind that was decided for.
 
-        Where nothing was decided, a generated one, or one retrieved if none was generated. None where there is no
-        picture of that kind.
+        Without a decision it is the best generated picture, or the best retrieved one if none was generated. None where
+        there is no picture of that kind.
         """
         label = self.decision.label if self.decision is not None else "generate" if self.generated else "retrieve"
         if label == "retrieve":
@@ -87,12 +87,13 @@ class AnswerImage:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPart:
-    """A text and the picture behind it.
+    """A text and the picture after it.
 
     Attributes:
-        text: Without [IMG] tokens; cut as the authors cut it.
-        image: None where no picture follows, or its tokens came in the last iteration and so were never read: then
-            `RetrievalAnswer.ids` has more of them, and one more of `num_words` would give the picture.
+        text: The text without [IMG] tokens, cut as the authors cut it.
+        image: The picture; None where no picture follows. It is None too where its tokens came in the last iteration
+            and so were never read: then `RetrievalAnswer.ids` ends in them, and a `num_words` larger by one would give
+            the picture.
     """
 
     text: str
@@ -105,7 +106,7 @@ class RetrievalAnswer:
 
     Attributes:
         ids: All generated ids, before anything was cut.
-        parts: In reading order; what would follow the last picture is dropped, as in the authors' code.
+        parts: The parts in reading order; text after the last picture is dropped, as in the authors' code.
     """
 
     ids: tuple[int, ...]
@@ -113,6 +114,6 @@ class RetrievalAnswer:
 
 
 def answer_of(ids: tuple[int, ...], texts: Sequence[str], images: Sequence[AnswerImage]) -> RetrievalAnswer:
-    """Texts with the picture behind each; the last texts have none."""
-    behind: list[AnswerImage | None] = [*images, *[None] * (len(texts) - len(images))]
-    return RetrievalAnswer(ids, tuple(AnswerPart(text, image) for text, image in zip(texts, behind, strict=True)))
+    """Put texts together with the picture after each; the last texts have none."""
+    following: list[AnswerImage | None] = [*images, *[None] * (len(texts) - len(images))]
+    return RetrievalAnswer(ids, tuple(AnswerPart(text, image) for text, image in zip(texts, following, strict=True)))

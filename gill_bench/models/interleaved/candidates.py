@@ -1,4 +1,4 @@
-"""The pictures that can be retrieved at inference: embeddings on the disk, and where the pictures themselves are."""
+"""The pictures that can be retrieved: their embeddings on disk, and where the pictures themselves are."""
 
 from __future__ import annotations
 
@@ -21,29 +21,28 @@ Fetch = Callable[[str], "Image"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One candidate for one query.
+class RetrievedCandidate:
+    """A candidate that a query retrieved.
 
     Attributes:
-        place: In the candidate set, from 0.
-        path: URL or file name.
-        cosine: To the query.
+        row: Number of the candidate in the candidate set, from 0.
+        path: URL or file name of the candidate's picture.
+        cosine: Cosine similarity of the candidate to the query.
     """
 
-    place: int
+    row: int
     path: str
     cosine: float
 
 
 class CandidateSet:
-    """Embeddings of pictures, and a way to the pictures, which are never fetched from the network by this class.
+    """Embeddings of pictures, and access to the pictures; this class itself fetches nothing from the network.
 
     Args:
-        embeddings: Made with the model that asks.
-        pictures: Folder of picture files; see `picture_file` for their names. None = there is none.
-        fetch: Gives the picture of a path, by whatever means the caller wants; asked where the folder has no such
-            file. What it raises as OSError, ValueError or `UnreadablePictureError` counts as a picture that cannot be
-            had.
+        embeddings: Embeddings made with the model that searches them.
+        pictures: Folder of picture files, named as `picture_file` says. None = there is no such folder.
+        fetch: Function that returns the picture of a path, called where the folder has no such file. If it raises
+            OSError, ValueError or `UnreadablePictureError`, the picture counts as unavailable.
     """
 
     def __init__(self, embeddings: Embeddings, pictures: Path | None = None, fetch: Fetch | None = None) -> None:
@@ -58,26 +57,26 @@ class CandidateSet:
         """Open what `gill-bench convert-embeddings` wrote.
 
         Raises:
-            InputError: The folder is damaged, or there is no folder of pictures where one is named.
+            InputError: The folder is damaged, or `pictures` is not a folder.
         """
         return cls(read_embeddings(Path(folder)), Path(pictures) if pictures is not None else None, fetch)
 
     def __len__(self) -> int:
         return len(self.embeddings)
 
-    def search(self, queries: NDArray[np.float32], k: int) -> tuple[list[list[Found]], list[float]]:
-        """The best candidates of Q queries (Q, p), one after the other: none comes up twice.
+    def search(self, queries: NDArray[np.float32], k: int) -> tuple[list[list[RetrievedCandidate]], list[float]]:
+        """The candidates nearest to each of Q queries (Q, p); no candidate is given to two queries.
 
-        All queries are searched in one pass over the candidates. What an earlier query got is left out of the later
-        ones, as in the authors' code, whether or not its picture could be read (protocol 1.9).
+        All queries are searched in one pass over the candidates. A candidate that an earlier query got is left out of
+        the later lists, as in the authors' code, whether or not its picture could be read (protocol 1.9).
 
         Args:
-            queries: L2-normalised.
-            k: Candidates wanted by each.
+            queries: L2-normalised query vectors.
+            k: Number of candidates wanted for each query.
 
         Returns:
-            Q lists of at most k, best first and of equal ones the first; and for each query the largest cosine to any
-            candidate, those left out included.
+            Q lists of at most k candidates, best first, ties in the order of the set; and for each query the largest
+            cosine to any candidate, also to one that was left out.
 
         Raises:
             InputError: The queries are of another width than the candidates.
@@ -87,17 +86,17 @@ class CandidateSet:
         near = self.embeddings.nearest(queries, k * len(queries))
         seen: set[int] = set()
         lists = []
-        for places, scores in zip(near.places.tolist(), near.scores.tolist(), strict=True):
-            left = [pair for pair in zip(places, scores, strict=True) if pair[0] not in seen][:k]
-            seen.update(place for place, _ in left)
-            lists.append([Found(place, self.embeddings.path(place), score) for place, score in left])
+        for rows, scores in zip(near.places.tolist(), near.scores.tolist(), strict=True):
+            unseen = [pair for pair in zip(rows, scores, strict=True) if pair[0] not in seen][:k]
+            seen.update(row for row, _ in unseen)
+            lists.append([RetrievedCandidate(row, self.embeddings.path(row), score) for row, score in unseen])
         return lists, [float(row[0]) for row in near.scores]
 
     def picture(self, path: str) -> Image:
         """The picture of a candidate: from the folder, else from the caller's function.
 
         Raises:
-            UnreadablePictureError: With the reason in a few words.
+            UnreadablePictureError: The picture is unavailable; the message is the reason in a few words.
         """
         file = picture_file(self._pictures, path) if self._pictures is not None else None
         if file is not None and (file.is_file() or self._fetch is None):
@@ -111,9 +110,10 @@ class CandidateSet:
 
 
 def picture_file(folder: Path, path: str) -> Path:
-    """Where the picture of a candidate is expected in a folder.
+    """The file in a folder that holds the picture of a candidate.
 
-    A file name as it is; a URL, from which no file name can be had that is sure to be its own, by the SHA-256 of it.
+    A candidate's file name is used as it is. The picture of a URL has the URL's SHA-256 as name, because two URLs can
+    end in the same file name.
 
     Raises:
         UnreadablePictureError: The name leads out of the folder.
@@ -128,10 +128,12 @@ def picture_file(folder: Path, path: str) -> Path:
     return folder / path
 
 
-def read_pictures(candidates: CandidateSet, found: Sequence[Found], most: int) -> list[tuple[Image | None, str]]:
-    """The pictures of what was found, until `most` are had; None, and the reason, for those that cannot be had."""
+def read_pictures(
+    candidates: CandidateSet, retrieved: Sequence[RetrievedCandidate], most: int
+) -> list[tuple[Image | None, str]]:
+    """Read pictures of retrieved candidates until `most` could be read; None and the reason for unavailable ones."""
     read: list[tuple[Image | None, str]] = []
-    for item in found:
+    for item in retrieved:
         if sum(picture is not None for picture, _ in read) == most:
             break
         try:

@@ -14,16 +14,17 @@ from gill_bench.models.interleaved.tokens import LanguageTokens
 
 @dataclass(frozen=True, slots=True)
 class DecodingOptions:
-    """How one prompt is continued; names and defaults are the authors'.
+    """How a prompt is continued; names and defaults are the authors'.
 
     Attributes:
-        num_words: Iterations at most, each one token, or all [IMG] tokens at once. 2 is the least that gives a picture:
+        num_words: Number of iterations; each emits one token, or all [IMG] tokens at once. A picture takes at least 2:
             the first emits the tokens, the second reads them.
-        min_word_tokens: Iterations in which no [IMG] token can come.
-        ret_scale_factor: Above 1, the logit of [IMG0] becomes its absolute value times this.
-        gen_scale_factor: Likewise, and both multiply: retrieval and generation share their tokens. Not for FROMAGe.
-        temperature: 0 = greedy.
-        top_p: Nucleus; must be 1 with temperature 0.
+        min_word_tokens: Number of first iterations in which no [IMG] token can come.
+        ret_scale_factor: Factor of the logit of [IMG0]; above 1, the logit's absolute value is multiplied by it.
+        gen_scale_factor: A second factor of the same logit, since retrieval and generation share their tokens. FROMAGe
+            has none.
+        temperature: Temperature of the softmax from which tokens are drawn; 0 = take the likeliest token.
+        top_p: Probability mass of the nucleus; must be 1 with temperature 0.
     """
 
     num_words: int
@@ -44,11 +45,11 @@ class DecodingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What came of one prompt.
+    """The continuation of one prompt.
 
     Attributes:
         ids: All generated ids, the [IMG] tokens included.
-        states: (number of generated ids that were read, e). The ids of the last iteration are not read.
+        states: Last states (S, e) of the S generated ids that were read; those of the last iteration are not read.
     """
 
     ids: list[int]
@@ -56,7 +57,7 @@ class Decoded:
 
 
 def scale_of_gill(logit: Tensor, options: DecodingOptions) -> Tensor:
-    """The logit of [IMG0], scaled."""
+    """Scale the logit of [IMG0] by both factors, as GILL does."""
     for factor in (options.ret_scale_factor, options.gen_scale_factor):
         if factor > 1:
             logit = logit.abs() * factor
@@ -74,16 +75,16 @@ def decode(
     scale: Callable[[Tensor, DecodingOptions], Tensor] = scale_of_gill,
     use_cache: bool = True,
 ) -> Decoded:
-    """Continue one sequence of input embeddings (T, e). There is no end-of-text: it goes on for `num_words` iterations.
+    """Continue one sequence of input embeddings (T, e) for `num_words` iterations; end-of-text does not end it.
 
     Args:
         language: Language model.
         tokens: Tokenizer.
-        embeddings: What is continued.
-        options: See there.
-        generator: For temperatures above 0; None = torch's global one.
-        scale: Changes the logit of the first token of a picture.
-        use_cache: See `LanguageModel.start`.
+        embeddings: Input embeddings of the prompt.
+        options: Options of the decoding.
+        generator: Randomness for temperatures above 0; None = torch's global generator.
+        scale: Function that changes the logit of a picture's first token.
+        use_cache: Whether keys and values are kept; see `LanguageModel.start`.
 
     Raises:
         InputError: The sequence grows longer than the language model reads.
@@ -112,10 +113,10 @@ def decode(
 
 
 def choose(logits: Tensor, temperature: float, top_p: float, generator: torch.Generator | None = None) -> int:
-    """Choose the next token from logits (vocabulary,): the largest, or drawn from the nucleus.
+    """Choose the next token from logits (vocabulary,): the likeliest, or one drawn from the nucleus.
 
     The nucleus is the smallest set of likeliest tokens whose probability exceeds `top_p`. Drawing uses the softmax,
-    where the authors exponentiate bare logits, which is the same distribution until it overflows.
+    where the authors exponentiate the logits themselves: the same distribution, until the exponential overflows.
     """
     if temperature == 0:
         return int(logits.argmax())
@@ -141,16 +142,16 @@ def greedy_texts(
     use_cache: bool = True,
     first: int = 0,
 ) -> list[str]:
-    """Continue N sequences, each (T_i, e), greedily, without the tokens that stand for pictures.
+    """Continue N sequences, each (T_i, e), with the likeliest token each time, but never a picture's token.
 
     Args:
         language: Language model.
         tokens: Tokenizer.
-        sequences: What is continued.
-        max_new_tokens: At most.
+        sequences: Input embeddings of the prompts.
+        max_new_tokens: Largest number of tokens in a text.
         stop: Strings that end a text.
-        use_cache: See `LanguageModel.start`.
-        first: Number of the first sequence, for errors.
+        use_cache: Whether keys and values are kept; see `LanguageModel.start`.
+        first: Number of the first prompt, for errors.
 
     Returns:
         N texts, each cut before the first occurrence of a stop string, else of `max_new_tokens` tokens. OPT's
@@ -161,8 +162,8 @@ def greedy_texts(
     """
     if max_new_tokens <= 0:
         return [""] * len(sequences)
-    for place, sequence in enumerate(sequences, start=first):
-        language.require_room(len(sequence) + max_new_tokens - 1, f"prompt {place}")
+    for number, sequence in enumerate(sequences, start=first):
+        language.require_room(len(sequence) + max_new_tokens - 1, f"prompt {number}")
     continuation = language.start(sequences, use_cache)
     ids: list[list[int]] = [[] for _ in sequences]
     while True:

@@ -1,4 +1,4 @@
-"""What a generated sequence says: text and, where [IMG] tokens came, the states of pictures (protocol 1.13)."""
+"""A generated sequence as texts and, where [IMG] tokens came, the states of pictures (protocol 1.13)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ class Generation:
 
     Attributes:
         ids: All generated ids, before anything was cut.
-        texts: The text before each picture, cut as the authors do; without a picture the one text.
-        states: (pictures, r, e). From them come the pictures' conditioning and retrieval vectors. Fewer than texts
-            where the last iteration emitted the [IMG] tokens, so that they were never read.
+        texts: The text before each picture, cut as the authors do; without a picture the whole text.
+        states: Last states (P, r, e) at the [IMG] tokens of P pictures, which give their conditioning and retrieval
+            vectors. There are fewer pictures than texts where the last iteration emitted the [IMG] tokens, so that
+            they were never read.
     """
 
     ids: tuple[int, ...]
@@ -30,13 +31,13 @@ class Generation:
 def assemble(decoded: Decoded, tokens: LanguageTokens, max_num_rets: int) -> Generation:
     """Put an answer together.
 
-    Cut at the first newline, unless that is the very first token. Then up to `max_num_rets` pictures, with the text
-    that precedes each; what follows the last picture is dropped, as in the authors' code.
+    The sequence is cut at the first newline, unless that is its first token. Then the answer takes up to `max_num_rets`
+    pictures, each with the text before it, and drops what follows the last picture, as the authors' code does.
     """
     count = len(tokens.image_ids)
     newline = decoded.ids.index(tokens.newline) if tokens.newline in decoded.ids else 0
     ids, states = (decoded.ids[:newline], decoded.states[:newline]) if newline else (decoded.ids, decoded.states)
-    starts = [place for place, token in enumerate(ids) if token == tokens.image_ids[0]][:max_num_rets]
+    starts = [position for position, token in enumerate(ids) if token == tokens.image_ids[0]][:max_num_rets]
     begins = [0, *(start + count for start in starts)]
     texts = [truncate_caption(tokens.decode(ids[begin:start])) for begin, start in zip(begins, starts, strict=False)]
     read = [states[start : start + count] for start in starts if start + count <= len(states)]

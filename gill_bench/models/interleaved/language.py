@@ -1,6 +1,6 @@
 """The frozen OPT: embeddings, states after the final norm, and logits (protocol 1.5).
 
-Shared by every model that reads prompts through OPT: GILL, FROMAGe, and OPT by itself.
+Every model that reads prompts through OPT uses this: GILL, FROMAGe, and OPT by itself.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from gill_bench.models.interleaved.loading import freeze, shared_network
 
 
 class LanguageModel:
-    """OPT, with rows of its own at the end of the tied embedding table.
+    """OPT, with a model's own rows for [IMG] or [RET] at the end of the tied embedding table.
 
-    The authors resize the table and write into it. Here it stays as it is, since other models may have it too, and what
-    would be written or appended stands beside it.
+    The authors resize the table and write into it. Here the table is left unchanged, because other models in this
+    process may share it; the rows that the authors would write or append are kept beside it.
 
     Args:
-        model: `OPTForCausalLM`.
-        vocabulary: Tokens, the additions included, which may be fewer than the table's rows. None = the table's rows.
-        image_embeddings: (r, e), in place of the last r rows. None = as they are.
+        model: An `OPTForCausalLM`.
+        vocabulary: Number of tokens with the additions, which may be smaller than the number of the table's rows.
+            None = the number of the table's rows.
+        image_embeddings: Rows (r, e) that replace the last r rows. None = nothing is replaced.
     """
 
     def __init__(self, model: Any, vocabulary: int | None = None, image_embeddings: Tensor | None = None) -> None:
@@ -41,7 +42,7 @@ class LanguageModel:
         # Zeros where the table ends before the added tokens begin, which OPT's does not.
         self._own: Tensor = torch.cat([table.new_zeros(max(before_own - len(table), 0), own.shape[1]), own])
         self._table: Tensor = table[:before_own]
-        self._head: Tensor = model.lm_head.weight[:before_own]  # the same, in every OPT that was published
+        self._head: Tensor = model.lm_head.weight[:before_own]  # equals the table in every published OPT
 
     @classmethod
     def load(
@@ -63,58 +64,58 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """Device of the weights."""
         device: torch.device = self._model.device
         return device
 
     @property
     def positions(self) -> int:
-        """Longest sequence that it reads."""
+        """Length of the longest sequence that the model reads."""
         return int(self._model.config.max_position_embeddings)
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of its weights."""
+        """Precision of the weights."""
         dtype: torch.dtype = self._model.dtype
         return dtype
 
     def embed(self, ids: Sequence[int] | Tensor) -> Tensor:
         """Input embeddings (T, e) of T ids."""
-        places = torch.as_tensor(ids, dtype=torch.long, device=self.device)
+        rows = torch.as_tensor(ids, dtype=torch.long, device=self.device)
         if not len(self._own):
-            return embedding(places, self._table)
+            return embedding(rows, self._table)
         last = len(self._table) - 1
-        embeddings = embedding(places.clamp(max=last), self._table)
-        own = places > last
-        embeddings[own] = self._own[places[own] - last - 1]
+        embeddings = embedding(rows.clamp(max=last), self._table)
+        own = rows > last
+        embeddings[own] = self._own[rows[own] - last - 1]
         return embeddings
 
     def states(self, sequences: Sequence[Tensor]) -> list[Tensor]:
-        """Last states, after the final norm, of input embeddings.
+        """Last states, after the final norm, of sequences of input embeddings.
 
         Args:
-            sequences: N of (T_i, e).
+            sequences: N sequences, each (T_i, e).
 
         Returns:
-            N of (T_i, e). Padding stands on the right, where causal attention never looks, so that no mask is needed
-            and a sequence goes through the same kernels as alone.
+            The states of each sequence, (T_i, e). Padding stands on the right, where causal attention never looks, so
+            that no mask is needed and a sequence goes through the same kernels as it would alone.
         """
         padded = pad_sequence(list(sequences), batch_first=True)
         states = self._decoder(inputs_embeds=padded, use_cache=False).last_hidden_state
         return [row[: len(sequence)] for row, sequence in zip(states, sequences, strict=True)]
 
     def start(self, sequences: Sequence[Tensor], use_cache: bool = True) -> Continuation:
-        """Read sequences, N of (T_i, e), and be ready to read on.
+        """Read N sequences, and return a `Continuation` that can read further tokens.
 
         Args:
-            sequences: Input embeddings.
-            use_cache: Keep keys and values. Without, everything is read again with every token, as in the authors'
-                loop (protocol 1.12): the same states, for the price of the whole sequence each time.
+            sequences: Input embeddings, each (T_i, e).
+            use_cache: Whether keys and values are kept. Without them, the whole sequence is read again with every
+                token, as in the authors' loop (protocol 1.12): the same states, but slower.
         """
         return CachedContinuation(self._decoder, sequences) if use_cache else RereadContinuation(self, sequences)
 
     def branches(self, sequence: Tensor) -> Branches:
-        """Read one sequence (T, e), and be ready to read many continuations of it."""
+        """Read one sequence (T, e), and return a reader of many continuations of it."""
         return Branches(self._decoder, sequence)
 
     def logits(self, states: Tensor) -> Tensor:
@@ -126,7 +127,7 @@ class LanguageModel:
         """Check that a sequence is not too long.
 
         Raises:
-            InputError: Longer than the positions of the model.
+            InputError: The sequence is longer than the model reads.
         """
         if length > self.positions:
             raise InputError(
@@ -136,10 +137,10 @@ class LanguageModel:
 
 
 class Continuation(Protocol):
-    """Sequences that are read and then continued.
+    """Sequences that were read and can be continued.
 
     Attributes:
-        last: States (N, e) from which the next tokens follow.
+        last: Last state of each sequence, (N, e), from which its next token follows.
     """
 
     last: Tensor
@@ -149,7 +150,7 @@ class Continuation(Protocol):
 
 
 class RereadContinuation:
-    """Sequences that are read from their beginning each time."""
+    """Sequences that are read again from their beginning with every continuation."""
 
     def __init__(self, language: LanguageModel, sequences: Sequence[Tensor]) -> None:
         self._language = language
@@ -166,15 +167,16 @@ class RereadContinuation:
 
 
 class CachedContinuation:
-    """Sequences that are read once and then continued, over the cache of keys and values.
+    """Sequences that are read once; their keys and values are kept for the continuations.
 
-    Padding of shorter sequences stays between their end and what follows, masked; positions skip it.
+    A shorter sequence is padded at its end, so padding stands between it and its continuation; it is masked, and
+    positions skip it.
     """
 
     def __init__(self, decoder: Any, sequences: Sequence[Tensor]) -> None:
         self._decoder, self._argument = decoder, argument_of(decoder)
         lengths = [len(sequence) for sequence in sequences]
-        # Without padding there is no mask: a lone sequence goes through the same kernels as in `states`.
+        # Without padding there is no mask: a single sequence goes through the same kernels as in `states`.
         self._mask: Tensor | None = None
         if len(set(lengths)) > 1:
             ones = [torch.ones(length, dtype=torch.long, device=sequences[0].device) for length in lengths]
@@ -201,7 +203,7 @@ class Branches:
     """Many continuations of one sequence, whose keys and values are computed once.
 
     Args:
-        decoder: Of OPT.
+        decoder: The decoder of an OPT.
         sequence: Input embeddings (T, e).
     """
 
@@ -213,16 +215,16 @@ class Branches:
         """State (e,) from which the first token of every continuation follows."""
 
     def states(self, continuations: Sequence[Tensor]) -> list[Tensor]:
-        """States of continuations.
+        """Last states of continuations.
 
         Args:
-            continuations: N of (S_i, e), not all empty.
+            continuations: N continuations, each (S_i, e), not all empty.
 
         Returns:
-            N of (S_i, e). Padding stands on the right, where causal attention never looks.
+            The states of each continuation, (S_i, e). Padding stands on the right, where causal attention never looks.
         """
         padded = pad_sequence(list(continuations), batch_first=True)
         cache = deepcopy(self._cache)  # reading extends it
         cache.batch_repeat_interleave(len(continuations))
         states = self._decoder(inputs_embeds=padded, use_cache=True, **{self._argument: cache}).last_hidden_state
-        return [row[: len(one)] for row, one in zip(states, continuations, strict=True)]
+        return [row[: len(continuation)] for row, continuation in zip(states, continuations, strict=True)]

@@ -1,4 +1,4 @@
-"""Loading a network of transformers from a local folder, with every one of its weights or an error."""
+"""Loading a network of transformers from a local folder: with all of its weights, or with an error."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from gill_bench.weights.checkpoints import (
 
 
 def shared_network(kind: Any, folder: Path, dtype: torch.dtype, device: str) -> Any:
-    """Load a model of transformers, or take the one that another model of this process has; see `load_network`."""
+    """The network of a folder: loaded with `load_network`, or shared with another model of this process."""
     return shared(kind, folder, dtype, device, lambda: load_network(kind, folder, dtype, device))
 
 
 def load_network(kind: Any, folder: Path, dtype: torch.dtype, device: str) -> Any:
-    """Load a model of transformers, frozen.
+    """Load a network of transformers, and freeze it.
 
     Args:
         kind: Class of transformers with `from_pretrained`.
         folder: Local folder.
-        dtype: Of all weights.
+        dtype: Precision of all weights.
         device: A torch device.
 
     Raises:
-        InputError: Files are missing or damaged, or do not hold all weights in their shapes, or hold others or
-            whole numbers.
+        InputError: Files are missing or damaged, lack a weight, or hold a weight of another shape, of another network
+            or of whole numbers.
     """
     files = loader_options(folder, "transformers")
     try:
         with quiet_loading("transformers"):
-            # What is of another shape is named by the check; the library's own error does not name it.
+            # `check_complete` names a weight of another shape; the library's own error does not.
             network, report = kind.from_pretrained(
                 folder,
                 dtype=dtype,
@@ -58,5 +58,5 @@ def load_network(kind: Any, folder: Path, dtype: torch.dtype, device: str) -> An
 
 
 def freeze(network: nn.Module) -> nn.Module:
-    """Set a network to inference."""
+    """Set a network to inference, without gradients, and return it."""
     return network.eval().requires_grad_(False)

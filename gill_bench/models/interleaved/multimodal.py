@@ -1,4 +1,4 @@
-"""What GILL and FROMAGe share: prompts with pictures, and tokens at whose states a picture is retrieved."""
+"""The reader that GILL and FROMAGe share: prompts with pictures, and pictures retrieved by the states at tokens."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class RetrievalHeads(PictureProjection, Protocol):
-    """What is used here of a model's trained part."""
+    """A model's trained network: the methods that `MultimodalReader` calls."""
 
     @property
     def logit_scale(self) -> Tensor:
-        """Learnt log-temperature of retrieval."""
+        """Learnt logarithm of the factor on the cosine."""
 
     def embed_features(self, features: Tensor) -> Tensor:
         """Retrieval vectors (N, p) of pictures from their CLIP features (N, d); not normalised."""
@@ -50,7 +50,7 @@ class MultimodalReader(PromptReader):
         tokens: Tokenizer, with the r tokens that stand for a picture.
         language: Language model.
         vision: Visual encoder.
-        heads: The trained projections.
+        heads: The trained network.
         settings: How prompts are read.
     """
 
@@ -76,23 +76,24 @@ class MultimodalReader(PromptReader):
 
     @property
     def logit_scale(self) -> float:
-        """Learnt log-temperature of retrieval; scores in the papers are cosine x exp(logit_scale)."""
+        """Learnt logarithm of the factor on the cosine: scores in the papers are cosine x exp(logit_scale)."""
         return float(self.heads.logit_scale)
 
     @torch.inference_mode()
     def image_token_states(self, prompts: Sequence[Prompt]) -> Tensor:
-        """Last states (N, r, e) at the tokens of a picture, appended to each prompt and read in one pass.
+        """Last states (N, r, e) at a picture's tokens, which are appended to each prompt and read in one pass.
 
-        For GILL, the same as the authors' two iterations with a huge `gen_scale_factor` (protocol 1.12).
+        For GILL these are the states that the authors get in two iterations with a huge `gen_scale_factor` (protocol
+        1.12).
 
         Raises:
             InputError: A prompt is longer than the language model reads.
         """
         appended = self.language.embed(self.tokens.image_ids)
         states = [torch.empty(0, *appended.shape, dtype=appended.dtype, device=appended.device)]
-        for place, encoded in self._encoded(prompts):
+        for first, encoded in self._encoded(prompts):
             sequences = [torch.cat([item.embeddings, appended]) for item in encoded]
-            self._require_room(place, sequences)
+            self._require_room(first, sequences)
             states.append(torch.stack([row[-len(appended) :] for row in self.language.states(sequences)]))
         return torch.cat(states)
 
@@ -114,13 +115,13 @@ class MultimodalReader(PromptReader):
         max_num_rets: int = 1,
         generator: torch.Generator | None = None,
     ) -> Generation:
-        """Continue one prompt as the authors' `generate_for_images_and_texts` does: the model may bring up pictures.
+        """Continue one prompt as the authors' `generate_for_images_and_texts` does: the answer may hold pictures.
 
         Args:
-            prompt: What is answered.
-            options: Of the decoding.
-            max_num_rets: Pictures at most.
-            generator: For temperatures above 0; None = torch's global one.
+            prompt: The prompt to answer.
+            options: Options of the decoding.
+            max_num_rets: Largest number of pictures in the answer.
+            generator: Randomness for temperatures above 0; None = torch's global generator.
 
         Raises:
             InputError: Prompt and answer are longer than the language model reads.
@@ -140,9 +141,9 @@ class MultimodalReader(PromptReader):
     def _retrieve(
         self, candidates: CandidateSet | None, queries: NDArray[np.float32], top: int, most: int
     ) -> tuple[list[tuple[RetrievedImage, ...] | None], list[float | None]]:
-        """For each query, of the `top` nearest the first until `most` could be read, and the largest cosine.
+        """For each query the nearest of `top` candidates until `most` pictures could be read, and the largest cosine.
 
-        None without candidates.
+        Both are None without candidates.
         """
         if candidates is None:
             return [None] * len(queries), [None] * len(queries)
@@ -150,10 +151,10 @@ class MultimodalReader(PromptReader):
         scale = math.exp(self.logit_scale)
         return [
             tuple(
-                RetrievedImage(item.path, item.place, item.cosine, item.cosine * scale, image, failure)
-                for item, (image, failure) in zip(found, read_pictures(candidates, found, most), strict=False)
+                RetrievedImage(item.path, item.row, item.cosine, item.cosine * scale, image, failure)
+                for item, (image, failure) in zip(nearest, read_pictures(candidates, nearest, most), strict=False)
             )
-            for found in lists
+            for nearest in lists
         ], [*largest]
 
     def _scale(self, logit: Tensor, options: DecodingOptions) -> Tensor:
@@ -161,6 +162,6 @@ class MultimodalReader(PromptReader):
 
 
 def normalised(vectors: Tensor) -> NDArray[np.float32]:
-    """L2-normalised in float32, whatever the precision of the model."""
+    """L2-normalise vectors in float32, whatever the precision of the model."""
     array: NDArray[np.float32] = normalize(vectors.float(), dim=-1).cpu().numpy()
     return array

@@ -14,7 +14,7 @@ from gill_bench.models.interleaved.tokens import LanguageTokens
 from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.prompt import Prompt
 
-IGNORED = -100  # label of a position that holds a picture
+IGNORED = -100  # label of a position that holds a picture, or that is not to be predicted
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class EncodedPrompt:
     """A prompt as the language model reads it.
 
     Attributes:
-        embeddings: (T, e).
-        labels: (T,), the id at each position, -100 where a picture is.
+        embeddings: Input embeddings (T, e).
+        labels: The id at each position, (T,); -100 where a picture is.
     """
 
     embeddings: Tensor
@@ -31,21 +31,21 @@ class EncodedPrompt:
 
 
 class PictureProjection(Protocol):
-    """What is used here of a model's trained part."""
+    """A model's trained projection of pictures into the language model."""
 
     def visual_tokens(self, features: Tensor) -> Tensor:
         """Input embeddings (N, k, e) of pictures from their CLIP features (N, d)."""
 
 
 class PromptEncoder:
-    """Puts prompts together: k embeddings per picture, ids of the text segments, nothing between them.
+    """Puts prompts together: k embeddings per picture, the ids of text segments, and nothing between them.
 
     Args:
         tokens: Tokenizer.
         language: Language model.
         vision: Visual encoder.
         heads: The trained projection.
-        always_add_bos: BOS before every text segment, not only before the first.
+        always_add_bos: Whether BOS stands before every text segment, not only before the first.
     """
 
     def __init__(
@@ -80,22 +80,22 @@ class PromptEncoder:
 def segment_ids(
     tokens: LanguageTokens, segments: Sequence[object], always_add_bos: bool = False
 ) -> list[list[int] | None]:
-    """Ids of each segment, None for a picture. BOS stands before the first text, even where a picture precedes it.
+    """Ids of each segment, None for a picture; BOS stands before the first text, even where a picture precedes it.
 
     A prompt without text ends in BOS, as if its last segment were an empty text: in training no text begins without it.
 
     Args:
         tokens: Tokenizer.
-        segments: Texts, and whatever stands for pictures.
-        always_add_bos: BOS before every text segment, not only before the first.
+        segments: Texts; any object that is no text stands for a picture.
+        always_add_bos: Whether BOS stands before every text segment, not only before the first.
     """
-    found: list[list[int] | None] = []
+    all_ids: list[list[int] | None] = []
     begun = False
     for segment in segments if any(isinstance(item, str) for item in segments) else (*segments, ""):
         if not isinstance(segment, str):
-            found.append(None)
+            all_ids.append(None)
             continue
         ids = tokens.encode(segment)
-        found.append([tokens.bos, *ids] if not begun or always_add_bos else ids)
+        all_ids.append([tokens.bos, *ids] if not begun or always_add_bos else ids)
         begun = True
-    return found
+    return all_ids

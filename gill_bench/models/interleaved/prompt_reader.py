@@ -1,4 +1,4 @@
-"""What every model can do that reads prompts through OPT: continue them, and score text after them."""
+"""The reader of every model that reads prompts through OPT: it continues prompts, and scores text after them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCH = 8  # sequences in one pass of the language model
 
 
 class Encoder(Protocol):
-    """Turns prompts into what the language model reads."""
+    """Turns prompts into input embeddings of the language model."""
 
     def encode(self, prompts: Sequence[Prompt]) -> list[EncodedPrompt]:
         """Encode N prompts."""
@@ -32,15 +32,15 @@ class Encoder(Protocol):
 class PromptReader:
     """A `TextGenerator` and `TextScorer`.
 
-    Results do not depend on which prompts come together, up to the rounding of batched matrix products.
+    Results do not depend on which prompts share a batch, up to the rounding of batched matrix products.
 
     Args:
         tokens: Tokenizer.
         language: Language model.
-        encoder: Of prompts.
-        bos_once: The same with BOS once only, for log-likelihood, whatever the setting (protocol 1.15).
-        use_cache: See `LanguageModel.start`.
-        answer_scoring: See there.
+        encoder: Encoder of prompts.
+        bos_once: An encoder that puts BOS once only, whatever the setting, for log-likelihoods (protocol 1.15).
+        use_cache: Whether keys and values are kept while text is generated; see `LanguageModel.start`.
+        answer_scoring: How continuations are scored; see `AnswerScoring`.
     """
 
     def __init__(
@@ -61,27 +61,27 @@ class PromptReader:
         self._answer_scoring = answer_scoring
 
     def generate_texts(self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()) -> list[str]:
-        """Continue prompts greedily, without pictures' tokens; each text is cut before the first stop string.
+        """Continue prompts with the likeliest tokens, never a picture's; cut each text before the first stop string.
 
         Raises:
             InputError: A prompt with its continuation is longer than the language model reads.
         """
         texts: list[str] = []
-        for place, encoded in self._encoded(prompts):
+        for first, encoded in self._encoded(prompts):
             sequences = [item.embeddings for item in encoded]
             texts += greedy_texts(
-                self.language, self.tokens, sequences, max_new_tokens, stop, use_cache=self._use_cache, first=place
+                self.language, self.tokens, sequences, max_new_tokens, stop, use_cache=self._use_cache, first=first
             )
         return texts
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens each text has, for rates."""
+        """The number of tokens of each text, for tokens per second."""
         return [len(self.tokens.encode(text)) for text in texts]
 
     def score_texts(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[float]:
         """Score continuations of prompts: by default the sums of their tokens' log-probabilities (nats).
 
-        Nothing stands between a prompt and its continuation. A prompt that is given several times, as the same object,
+        No token stands between a prompt and its continuation. A prompt that is given several times as the same object
         is read once.
 
         Raises:
@@ -91,61 +91,64 @@ class PromptReader:
             raise ValueError(f"{len(prompts)} prompts and {len(continuations)} continuations")
         ids = [continuation_ids(self.tokens, text, self._answer_scoring) for text in continuations]
         groups: dict[int, list[int]] = {}
-        for place, prompt in enumerate(prompts):
-            groups.setdefault(id(prompt), []).append(place)
+        for number, prompt in enumerate(prompts):
+            groups.setdefault(id(prompt), []).append(number)
         scores: dict[int, float] = {}
         for group in groups.values():
             if len(group) > 1:
                 [prefix] = self._prefixes(prompts, group, ids)
-                found = score_branches(self.language, prefix, [ids[place] for place in group], self._answer_scoring)
-                scores |= zip(group, found, strict=True)
-        alone = [group[0] for group in groups.values() if len(group) == 1]
-        for start in range(0, len(alone), BATCH):
-            batch = alone[start : start + BATCH]
+                rows = [ids[number] for number in group]
+                branches = score_branches(self.language, prefix, rows, self._answer_scoring)
+                scores |= zip(group, branches, strict=True)
+        single = [group[0] for group in groups.values() if len(group) == 1]
+        for start in range(0, len(single), BATCH):
+            batch = single[start : start + BATCH]
             prefixes = self._prefixes(prompts, batch, ids)
-            found = score_each(self.language, prefixes, [ids[place] for place in batch], self._answer_scoring)
-            scores |= zip(batch, found, strict=True)
-        return [scores[place] for place in range(len(prompts))]
+            rows = [ids[number] for number in batch]
+            scores |= zip(batch, score_each(self.language, prefixes, rows, self._answer_scoring), strict=True)
+        return [scores[number] for number in range(len(prompts))]
 
     @torch.inference_mode()
     def mean_log_likelihood(self, prompts: Sequence[Prompt]) -> list[float]:
         """Mean log-probability (nats) of each prompt's text tokens, given everything before them.
 
-        The authors' `get_log_likelihood_scores` (protocol 1.15): BOS counts where a picture precedes it.
+        This is the authors' `get_log_likelihood_scores` (protocol 1.15): BOS counts where a picture precedes it.
 
         Raises:
-            InputError: A prompt has no text token that something precedes, or is too long.
+            InputError: A prompt has no text after its first position, or is too long.
         """
         scores = []
-        for place, encoded in self._encoded(prompts, self._bos_once):
-            self._require_room(place, [item.embeddings for item in encoded])
+        for first, encoded in self._encoded(prompts, self._bos_once):
+            self._require_room(first, [item.embeddings for item in encoded])
             rows = self.language.states([item.embeddings for item in encoded])
-            for number, (states, item) in enumerate(zip(rows, encoded, strict=True), start=place):
+            for number, (states, item) in enumerate(zip(rows, encoded, strict=True), start=first):
                 targets = item.labels[1:]
                 if not prompts[number].texts or not bool((targets >= 0).any()):
                     raise InputError(f"prompt {number}: has no text to score")
                 scores.append(-float(cross_entropy(self.language.logits(states[:-1]).float(), targets)))
         return scores
 
-    def _prefixes(self, prompts: Sequence[Prompt], places: Sequence[int], ids: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Input embeddings of the different prompts at some places; their continuations fit behind them."""
-        different = list({id(prompts[place]): prompts[place] for place in places}.values())
+    def _prefixes(
+        self, prompts: Sequence[Prompt], numbers: Sequence[int], ids: Sequence[Sequence[int]]
+    ) -> list[Tensor]:
+        """Input embeddings of the different ones of some prompts, after a check that their continuations fit."""
+        different = list({id(prompts[number]): prompts[number] for number in numbers}.values())
         with torch.inference_mode():
             encoded = self._encoder.encode(different)
-        found = {id(prompt): item.embeddings for prompt, item in zip(different, encoded, strict=True)}
-        for place in places:
-            self.language.require_room(len(found[id(prompts[place])]) + len(ids[place]), f"prompt {place}")
-        return list(found.values())
+        prefixes = {id(prompt): item.embeddings for prompt, item in zip(different, encoded, strict=True)}
+        for number in numbers:
+            self.language.require_room(len(prefixes[id(prompts[number])]) + len(ids[number]), f"prompt {number}")
+        return list(prefixes.values())
 
     def _encoded(
         self, prompts: Sequence[Prompt], encoder: Encoder | None = None
     ) -> Iterator[tuple[int, list[EncodedPrompt]]]:
-        """Encoded prompts, a batch at a time, with the number of the first in it."""
-        for place in range(0, len(prompts), BATCH):
+        """Encoded prompts, a batch at a time, with the number of the batch's first prompt."""
+        for first in range(0, len(prompts), BATCH):
             with torch.inference_mode():
-                encoded = (encoder or self._encoder).encode(prompts[place : place + BATCH])
-            yield place, encoded
+                encoded = (encoder or self._encoder).encode(prompts[first : first + BATCH])
+            yield first, encoded
 
-    def _require_room(self, place: int, sequences: Sequence[Tensor]) -> None:
-        for number, sequence in enumerate(sequences, start=place):
+    def _require_room(self, first: int, sequences: Sequence[Tensor]) -> None:
+        for number, sequence in enumerate(sequences, start=first):
             self.language.require_room(len(sequence), f"prompt {number}")

@@ -24,16 +24,16 @@ class LanguageTokens:
     """Text to ids and back.
 
     Args:
-        tokenizer: Of OPT, with or without the additions.
-        names: Of the added tokens; with none, nothing is added at all.
-        where: Named in errors.
+        tokenizer: OPT's tokenizer, with or without the additions.
+        names: Names of the tokens to add; if there are none, not even `<|image|>` is added.
+        where: Name of the tokenizer's folder, for errors.
 
     Attributes:
-        image_ids: Of the added tokens, which stand for a picture.
-        size: Tokens, the additions included.
+        image_ids: Ids of the added tokens, which together stand for a picture.
+        size: Number of tokens, the additions included.
 
     Raises:
-        InputError: It has no BOS, or the added tokens do not come out as the last ids.
+        InputError: The tokenizer has no BOS, or the added tokens do not get the last ids.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, names: Sequence[str], where: str) -> None:
@@ -43,7 +43,7 @@ class LanguageTokens:
         if names:
             tokenizer.add_special_tokens({"cls_token": "<|image|>"})
         for name in self.names:
-            # One at a time and not special, as the authors do; special tokens would vanish when decoding.
+            # Added one at a time and not as special tokens, as the authors do: decoding would drop special tokens.
             tokenizer.add_tokens(name)
         self.size = len(tokenizer)
         self._markers = re.compile("|".join(map(re.escape, self.names)) if self.names else r"(?!)")
@@ -57,8 +57,8 @@ class LanguageTokens:
         self.bos = self._find_bos(where)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without BOS. The names of tokens that stand for a picture are text in it like any other."""
-        # A word boundary of the tokenizer lies behind the bracket that a name begins with: cut there, no name is left.
+        """Ids of a text, without BOS. A picture's token that is written out in the text is read as ordinary text."""
+        # The tokenizer has a word boundary after the bracket that a name begins with: cut there, no name is left.
         cuts = [0, *(match.start() + 1 for match in self._markers.finditer(text)), len(text)]
         return [token for start, end in pairwise(cuts) for token in self._ids(text[start:end])]
 
@@ -67,7 +67,7 @@ class LanguageTokens:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids; special tokens (BOS, padding) are left out, added ones are not."""
+        """Text of ids, without special tokens (BOS, padding), but with the added ones."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
     @cached_property
@@ -75,7 +75,7 @@ class LanguageTokens:
         """The first id of a newline.
 
         Raises:
-            InputError: The tokenizer has none.
+            InputError: The tokenizer has no newline.
         """
         ids = self.encode("\n")
         if not ids:
@@ -85,7 +85,7 @@ class LanguageTokens:
     def _find_bos(self, where: str) -> int:
         """The id that the tokenizer puts before a text, or would put there.
 
-        Not every layout of the files makes the library prepend it, so it is never left to the library (protocol 1.16).
+        Not every layout of the files makes the library prepend BOS, so this class always does it (protocol 1.16).
         """
         plain = self.encode("a")
         with_special: list[int] = self._tokenizer("a")["input_ids"]
@@ -101,20 +101,21 @@ def load_tokens(folder: Path, num_tokens: int) -> LanguageTokens:
     """Load the tokenizer of an OPT folder with GILL's additions.
 
     Args:
-        folder: Has vocab.json and merges.txt, or tokenizer.json.
-        num_tokens: [IMG] tokens, r.
+        folder: Folder with vocab.json and merges.txt, or with tokenizer.json.
+        num_tokens: Number of [IMG] tokens, r.
 
     Raises:
-        InputError: Files are missing or damaged, or not of OPT's tokenizer.
+        InputError: Files are missing or damaged, or are not those of OPT's tokenizer.
     """
-    return LanguageTokens(load_tokenizer(folder), [f"[IMG{place}]" for place in range(num_tokens)], str(folder))
+    return LanguageTokens(load_tokenizer(folder), [f"[IMG{number}]" for number in range(num_tokens)], str(folder))
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a folder of OPT or CLIP as it is, but for control tokens in texts (`models.literal`).
+    """Load the tokenizer of an OPT or CLIP; it reads control tokens in texts as text (`models.literal`).
 
     Raises:
-        InputError: Files are missing or damaged, or it has more tokens than the model beside it has embeddings.
+        InputError: Files are missing or damaged, or the tokenizer has more tokens than the model in the same folder has
+            embeddings.
     """
     from transformers import AutoTokenizer
 
@@ -124,9 +125,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         # The tokenizers library raises bare Exception for damaged files.
         raise InputError(f"{folder}: its tokenizer cannot be loaded: {first_line(error)}") from error
     file = folder / "config.json"
-    config = read_json(file) if file.is_file() else {}  # while OPT is trained, it has none yet
+    config = read_json(file) if file.is_file() else {}  # missing while the embedded OPT is being trained
     rows = config.get("text_config", config).get("vocab_size")
-    # Without additions, which may be there already: [IMG7] of OPT-6.7b lies behind its table's end.
+    # `vocab_size` leaves out tokens that the folder's files add: [IMG7] of OPT-6.7b lies beyond its table's end.
     if isinstance(rows, int) and tokenizer.vocab_size > rows:
         raise InputError(
             f"{folder}: its tokenizer has {tokenizer.vocab_size} tokens, but its config.json {rows} embeddings:"

@@ -25,10 +25,11 @@ class VisualEncoder:
     """The frozen tower and its preprocessing.
 
     Args:
-        model: `CLIPVisionModel`.
-        processor: `CLIPImageProcessorPil`. The default one of transformers 5 resizes with torchvision, which gives
-            other pixels than PIL, with which GILL was trained.
-        squash_size: Side in pixels to which pictures are squashed first; 0 = keep the aspect, let CLIP resize and crop.
+        model: A `CLIPVisionModel`.
+        processor: A `CLIPImageProcessorPil`. The default processor of transformers 5 resizes with torchvision, which
+            gives other pixels than PIL, with which GILL was trained.
+        squash_size: Side in pixels to which pictures are squashed before CLIP's preprocessing; 0 = they are not
+            squashed, and CLIP resizes and crops them.
     """
 
     def __init__(self, model: Any, processor: Any, squash_size: int) -> None:
@@ -50,7 +51,7 @@ class VisualEncoder:
 
     @property
     def width(self) -> int:
-        """Width of the features."""
+        """Width of the features, d."""
         return int(self._model.config.hidden_size)
 
     @torch.inference_mode()
@@ -63,7 +64,7 @@ class VisualEncoder:
 
     @torch.inference_mode()
     def features_of(self, pixels: Tensor) -> Tensor:
-        """Pooled features (N, d) of preprocessed pictures (N, 3, height, width), wherever they are."""
+        """Pooled features (N, d) of preprocessed pictures (N, 3, height, width) on any device."""
         features: Tensor = self._model(pixels.to(self._model.device, self._model.dtype)).pooler_output
         return features
 

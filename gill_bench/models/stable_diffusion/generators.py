@@ -1,4 +1,4 @@
-"""Text-to-image pipelines behind the shared interface. A prompt is encoded once, however many pictures it gets."""
+"""Text-to-image pipelines behind the shared interface."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def load_generator(path: Path, settings: Settings, device: str) -> ImageGenerator:
-    """Load the pipeline of a folder."""
+    """Load the pipeline of a folder behind the interface that suits its class."""
     from diffusers import StableDiffusionPipeline
 
     pipeline = load_pipeline(
@@ -39,7 +39,7 @@ def load_generator(path: Path, settings: Settings, device: str) -> ImageGenerato
 
 
 class StableDiffusion:
-    """Stable Diffusion 1 and 2, whose text encoder is called here, once per prompt.
+    """Stable Diffusion 1 and 2: an `ImageGenerator` that encodes a prompt once, however many pictures it gets.
 
     Args:
         pipeline: A `StableDiffusionPipeline`.
@@ -73,7 +73,7 @@ class StableDiffusion:
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, list[bool]]:
-        """Embeddings (N, L, D) of N texts, and which of them were too long.
+        """Embeddings (N, L, D) of N texts, and for each text whether it was too long.
 
         With truncation "right" the embeddings are those of the pipeline's own `encode_prompt`, bit for bit.
         """
@@ -88,7 +88,7 @@ class StableDiffusion:
 
 
 class PromptPipeline:
-    """Any other pipeline, given prompts as strings: it encodes them as it likes, and cuts the end of long ones.
+    """Any other pipeline: an `ImageGenerator` that hands over prompts as text; the pipeline cuts the end of long ones.
 
     Args:
         pipeline: A text-to-image pipeline.
@@ -104,7 +104,7 @@ class PromptPipeline:
     ) -> list[list[GeneratedImage]]:
         """Generate one picture per prompt and noise; see `ImageGenerator`.
 
-        A picture counts as truncated if none of the pipeline's encoders reads its whole prompt.
+        A picture counts as truncated if no encoder of the pipeline reads its whole prompt.
 
         Raises:
             InputError: A prompt holds pictures.
@@ -117,15 +117,15 @@ class PromptPipeline:
         return [[replace(picture, truncated=next(cut)) for picture in group] for group in generated]
 
     def _arguments(self) -> dict[str, object]:
-        """What is sent besides prompts and noise: only what this pipeline reads."""
+        """The arguments besides prompts and noise: only those that this pipeline reads."""
         arguments: dict[str, object] = {"num_inference_steps": self.settings.num_inference_steps}
         transformer = getattr(self.pipeline, "transformer", None)
         if not ignores_guidance(type(self.pipeline).__name__, getattr(transformer, "config", {})):
             arguments["guidance_scale"] = self.settings.guidance_scale
-        # Its default reads prompts differently where two more packages happen to be installed.
+        # By default some pipelines read prompts differently where two more packages happen to be installed.
         arguments["clean_caption"] = False
-        known = inspect.signature(self.pipeline.__call__).parameters
-        return {name: value for name, value in arguments.items() if name in known}
+        accepted = inspect.signature(self.pipeline.__call__).parameters
+        return {name: value for name, value in arguments.items() if name in accepted}
 
 
 def _texts(prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> list[str]:

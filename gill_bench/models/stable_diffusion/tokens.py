@@ -1,4 +1,4 @@
-"""Prompts that are longer than the text encoder reads (protocol 3.3)."""
+"""Tokenising prompts, and cutting those that are longer than the text encoder reads (protocol 3.3)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Truncation = Literal["right", "left", "left_authors"]
 
 
 class ClipTokens(NamedTuple):
-    """What a text encoder is given.
+    """The tokens of N prompts, as a text encoder reads them.
 
     Attributes:
-        ids: (N, L) int64, padded to the length that the encoder reads.
-        mask: (N, L) int64, 1 for tokens and 0 for padding.
-        truncated: For each prompt, whether it was longer.
+        ids: Token ids, (N, L) int64, padded to the length that the encoder reads.
+        mask: Attention mask, (N, L) int64, 1 for tokens and 0 for padding.
+        truncated: For each prompt, whether it was longer and was cut.
     """
 
     ids: torch.Tensor
@@ -33,12 +33,11 @@ def tokenize(
     """Tokenise prompts to the length that the encoder reads.
 
     Args:
-        tokenizer: Puts a first and a last token around the content, as CLIP's does.
-        texts: N prompts.
-        truncation: "right" keeps the first L - 2 content tokens. "left" keeps the last L - 2. "left_authors" takes the
-            last L, decodes them, and keeps the first L - 2 of that text; like the others it leaves prompts alone that
-            are not too long.
-        length: L, with first and last token.
+        tokenizer: A tokenizer that puts a first and a last token around the content, as CLIP's does.
+        texts: The N prompts.
+        truncation: "right" keeps the first L - 2 content tokens of a prompt that is too long. "left" keeps the last
+            L - 2. "left_authors" decodes the last L and keeps the first L - 2 tokens of that text.
+        length: Number of tokens that the encoder reads, L, with the first and last token.
     """
     content = [content_ids(tokenizer, text) for text in texts]
     truncated = [len(ids) + 2 > length for ids in content]
@@ -55,6 +54,6 @@ def tokenize(
 
 
 def content_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """All tokens of a text, without the first and last that the tokenizer adds."""
+    """All tokens of a text, without the first and last token that the tokenizer adds."""
     ids: list[int] = tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
     return ids

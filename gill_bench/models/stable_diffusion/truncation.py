@@ -1,8 +1,8 @@
-"""Which prompts a pipeline cut: seen where it tokenises them, so that every rule of every pipeline is in it.
+"""Which prompts a pipeline cut, observed in the calls of its tokenizers.
 
 Each pipeline has limits of its own (77 tokens of CLIP, 120, 256, 300 or 512 of T5 or Gemma, some with an instruction
-before the prompt), and some read a prompt with several encoders. What counts is what they really ask their tokenizers
-for. A prompt is cut if none of its encoders reads all of it.
+before the prompt), and some read a prompt with several encoders. Instead of repeating these rules, this module watches
+with which limit a pipeline calls its tokenizers. A prompt counts as cut if none of the encoders reads all of it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from gill_bench.models.diffusers.folder import TOKENIZERS
 
 
 class Watch:
-    """A tokenizer, and whether it cut each text that it was first given to cut: later ones are negative prompts.
+    """Wraps a tokenizer and records which texts its first call with truncation cuts; later calls are negative prompts.
 
     Args:
-        tokenizer: Of the pipeline; everything but calls goes to it as it is.
+        tokenizer: A tokenizer of the pipeline; everything but calls is passed on to it unchanged.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -34,7 +34,7 @@ class Watch:
         return len(self.watched)
 
     def __call__(self, text: str | Sequence[str], *arguments: Any, **options: Any) -> Any:
-        """Tokenise, and note what was cut."""
+        """Tokenise texts, and record which of them were cut."""
         if options.get("truncation") and self.cut is None:
             texts = [text] if isinstance(text, str) else list(text)
             limit = options.get("max_length") or self.watched.model_max_length
@@ -46,12 +46,12 @@ class Watch:
 
 @contextmanager
 def watched(pipeline: Any) -> Iterator[list[Watch]]:
-    """Watch the tokenizers of a pipeline; one call of it inside."""
+    """Watch the tokenizers of a pipeline during one call of the pipeline."""
     tokenizers = {name: getattr(pipeline, name, None) for name in TOKENIZERS}
     watches = {name: Watch(tokenizer) for name, tokenizer in tokenizers.items() if tokenizer is not None}
     try:
         for name, watch in watches.items():
-            # Not as an attribute is set: that of a pipeline also changes the config that it is saved with.
+            # Setting the attribute of a pipeline would also change the config that the pipeline is saved with.
             pipeline.__dict__[name] = watch
         yield list(watches.values())
     finally:
@@ -60,12 +60,12 @@ def watched(pipeline: Any) -> Iterator[list[Watch]]:
 
 
 def cut_by_all(watches: Sequence[Watch], count: int) -> list[bool]:
-    """For each of `count` prompts of a call, whether every tokenizer that was asked cut it.
+    """For each of `count` prompts of a call, whether every tokenizer that was called cut it.
 
     Raises:
-        ValueError: No tokenizer was asked for as many texts: the pipeline reads prompts in a way that is not known.
+        ValueError: No tokenizer was called, or one with another number of texts: how the pipeline reads is not known.
     """
-    asked = [watch.cut for watch in watches if watch.cut is not None]
-    if not asked or any(len(cut) != count for cut in asked):
-        raise ValueError(f"tokenizers were asked for {[len(cut) for cut in asked]} texts, expected {count}")
-    return [all(cuts) for cuts in zip(*asked, strict=True)]
+    called = [watch.cut for watch in watches if watch.cut is not None]
+    if not called or any(len(cut) != count for cut in called):
+        raise ValueError(f"tokenizers were called with {[len(cut) for cut in called]} texts, expected {count}")
+    return [all(cuts) for cuts in zip(*called, strict=True)]
