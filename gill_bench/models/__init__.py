@@ -3,11 +3,11 @@
 An adapter module is light to import and has
 
 - `Settings`: a pydantic model of the `[settings]` table of its cards, which forbids unknown keys;
-- `check(weights, settings)`: what can be known before loading, such as missing files or arguments that do not fit;
-- maybe `unused(weights)`: settings that do nothing with these weights, with the reason;
-- `load(weights, settings, device)`: the model, an object that implements the protocols of `gill_bench.interfaces`.
+- `check(weights, settings)`: raises an error for anything wrong that shows before loading, such as a missing file;
+- optionally `unused(weights)`: settings that change nothing with these weights, each with the reason;
+- `load(weights, settings, device)`: returns the model, which implements protocols of `gill_bench.interfaces`.
 
-A class that implements the protocols itself needs none of these: see `gill_bench.models.class_adapter`.
+A class that implements the protocols itself needs no such module: see `gill_bench.models.class_adapter`.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ BUILTIN = {
 
 
 class Adapter(Protocol):
-    """What an adapter module provides."""
+    """The members of an adapter module."""
 
     Settings: type[BaseModel]
 
     def check(self, weights: Mapping[str, Path], settings: Any) -> None:
-        """Raise `InputError` for anything that is wrong and can be known before loading."""
+        """Raise `InputError` for anything wrong that shows before the weights are loaded."""
 
     def load(self, weights: Mapping[str, Path], settings: Any, device: str) -> object:
         """Load the model.
 
         Args:
-            weights: Local folder or file by component name, as the card names them.
+            weights: Local folder or file of each component, by the component's name in the card.
             settings: An instance of `Settings`.
             device: A torch device, such as "cpu" or "cuda:0".
 
@@ -57,10 +57,10 @@ class Adapter(Protocol):
 
 
 def adapter(card: ModelCard) -> Adapter:
-    """The adapter that a card names: built in, of an entry point in the group `gill_bench.models`, or in a file.
+    """The adapter that a card names: a built-in one, an entry point of the group `gill_bench.models`, or a file.
 
     Raises:
-        InputError: There is none of this name, or the file cannot be loaded.
+        InputError: No adapter has this name, or the file cannot be run.
     """
     if adapter_file(card) is not None:
         return _from_file(card)
@@ -74,7 +74,7 @@ def adapter_file(card: ModelCard) -> Path | None:
 
 
 def setting_names(card: ModelCard) -> tuple[str, ...]:
-    """Every setting that a model has: those of its adapter's schema, whether or not the card names them.
+    """The names of all settings of a model: those that its card sets, then the others of its adapter's schema.
 
     Raises:
         InputError: The adapter cannot be loaded.
@@ -84,7 +84,7 @@ def setting_names(card: ModelCard) -> tuple[str, ...]:
 
 
 def unused_settings(card: ModelCard, weights: Mapping[str, Path]) -> dict[str, str]:
-    """Settings that do nothing with these weights, and why, as the adapter's own `unused` says if it has one."""
+    """Settings that change nothing with these weights, each with the reason, from the adapter's `unused`, if any."""
     unused = getattr(adapter(card), "unused", None)
     return dict(unused(weights)) if unused is not None else {}
 
@@ -93,7 +93,7 @@ def check_settings(card: ModelCard) -> BaseModel:
     """Validate a card's settings against its adapter's schema.
 
     Raises:
-        InputError: With the key and the allowed values.
+        InputError: A setting is unknown or has a wrong value; names the key and the allowed values.
     """
     schema = adapter(card).Settings
     try:
@@ -103,27 +103,27 @@ def check_settings(card: ModelCard) -> BaseModel:
 
 
 def _from_file(card: ModelCard) -> Adapter:
-    """What a user's own file offers: it is named by the user, as a module would be in an import."""
+    """Run a user's own file, and take the adapter or class in it that the card names."""
     file = adapter_file(card)
     assert file is not None
     if not file.is_file():
         raise InputError(f"{card.name}: adapter = {card.adapter!r}: {file}: no such file")
     module = run_file(file)
     _, _, attribute = card.adapter.partition(":")
-    found = getattr(module, attribute, None) if attribute else module
-    if found is None:
+    offered = getattr(module, attribute, None) if attribute else module
+    if offered is None:
         raise InputError(
             f"{card.name}: adapter = {card.adapter!r}: {file} has no {attribute!r};"
             f" {did_you_mean(attribute, [name for name in vars(module) if not name.startswith('_')])}"
         )
-    return _as_adapter(found, card)
+    return _as_adapter(offered, card)
 
 
-def _as_adapter(found: object, card: ModelCard) -> Adapter:
-    """An adapter as it is, or that of a class."""
-    if is_adapter(found):
-        return cast(Adapter, found)
-    if isclass(found):
-        return cast(Adapter, ClassAdapter(found, card.adapter, tuple(card.weights)))
-    lacking = [part for part in ("Settings", "check", "load") if not hasattr(found, part)]
+def _as_adapter(offered: object, card: ModelCard) -> Adapter:
+    """The adapter in a module: the module itself, or one around a class."""
+    if is_adapter(offered):
+        return cast(Adapter, offered)
+    if isclass(offered):
+        return cast(Adapter, ClassAdapter(offered, card.adapter, tuple(card.weights)))
+    lacking = [part for part in ("Settings", "check", "load") if not hasattr(offered, part)]
     raise InputError(f"{card.name}: adapter = {card.adapter!r}: it lacks {', '.join(lacking)}; see gill_bench.models")

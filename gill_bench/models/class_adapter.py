@@ -1,12 +1,12 @@
-"""A model of one's own without a card: a class in a Python file, or of an installed package.
+"""A user's own model without a card: a class in a Python file, or in an installed package.
 
-`./my_model.py:MyModel` names a class. What it can do is told by the methods it has (`gill_bench.interfaces`), what it
-reads by its attribute `inputs` (default: text and pictures; a dict where that differs by capability or method), and its
-settings by the arguments of its constructor that have a bool, number or text as default. It is constructed with these
-by name, and with `device` if it takes one.
+`./my_model.py:MyModel` names a class. The methods of the class (`gill_bench.interfaces`) determine its capabilities.
+Its attribute `inputs` says what it reads (default: text and pictures; a dict if that differs by capability or method).
+The arguments of its constructor that have a bool, number or text as default are its settings. The class is constructed
+with these by name, and with `device` if it has an argument of this name.
 
-A card may name a class too. The weights of the card are then arguments of the constructor: all of them as `weights`, a
-dict of paths by the components' names, or each as an argument of its component's name.
+A card may name a class too. The constructor then gets the card's weights: all of them as `weights`, a dict of paths by
+component, or each component as an argument of its own name.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _EVERYTHING = ("text", "image")
 
 
 class ClassAdapter:
-    """The adapter of a class: what a module with `Settings`, `check` and `load` is for a card.
+    """The adapter of a class, with `Settings`, `check` and `load` like an adapter module.
 
     Args:
         kind: The class.
-        where: What it is called in errors, as the user wrote it.
-        components: Names of the weights of its card. They are no settings.
+        where: Name of the class in errors, as the user wrote it.
+        components: Names of the components in the class's card; arguments of these names are no settings.
 
     Raises:
-        InputError: An argument of its constructor has no default, or none takes the weights.
+        InputError: An argument of the constructor has no default, or no argument takes the weights.
     """
 
     def __init__(self, kind: type, where: str, components: Collection[str] = ()) -> None:
@@ -55,13 +55,13 @@ class ClassAdapter:
         self.Settings = _schema(kind, self.defaults)
 
     def check(self, weights: Mapping[str, Path], settings: BaseModel) -> None:
-        """Nothing is known before the class is constructed."""
+        """Accept everything: errors show when the class is constructed."""
 
     def load(self, weights: Mapping[str, Path], settings: BaseModel, device: str) -> object:
         """Construct the class.
 
         Raises:
-            GillBenchError: It raised something; with the line.
+            GillBenchError: The constructor raised an exception; names the line.
         """
         arguments: dict[str, Any] = {name: getattr(settings, _field(name)) for name in self.defaults}
         if DEVICE in inspect.signature(self._kind).parameters:
@@ -78,7 +78,7 @@ class ClassAdapter:
 
 
 def names_a_class(name: str) -> bool:
-    """Whether the name of a model is that of a Python file, with or without a class.
+    """Whether a model's name names a Python file, with or without a class.
 
     >>> names_a_class("./my_model.py:MyModel"), names_a_class("my.python.toml")
     (True, False)
@@ -87,13 +87,14 @@ def names_a_class(name: str) -> bool:
 
 
 def card_of_class(name: str) -> ModelCard:
-    """A card made from a class in a file.
+    """Make a card from a class in a file.
 
     Args:
-        name: `file.py:Class`. The file is run: naming it is trusting it.
+        name: `file.py:Class`. The file is run: whoever names it trusts it.
 
     Raises:
-        InputError: No such file or class, the file cannot be run, or the class is no model; says what was expected.
+        InputError: The file or class does not exist, the file cannot be run, or the class is no model; says what was
+            expected.
     """
     path, _, class_name = name.partition(":")
     file = Path(path)
@@ -112,30 +113,30 @@ def card_of_class(name: str) -> ModelCard:
 
 
 def card_of_entry_point(name: str) -> ModelCard | None:
-    """A card made from a class that an installed package offers in the group `gill_bench.models`, or None.
+    """Make a card from a class that an installed package offers in the group `gill_bench.models`; else None.
 
     Raises:
-        InputError: The class is no model, or what is offered cannot be imported.
+        InputError: The class is no model, or the entry point cannot be imported.
     """
     kind = _entry_point(name)
     return _card(kind, name, name, "", name) if inspect.isclass(kind) and not is_adapter(kind) else None
 
 
-def is_adapter(found: object) -> bool:
-    """Whether something is an adapter itself, with `Settings`, `check` and `load`."""
-    return all(hasattr(found, part) for part in ("Settings", "check", "load"))
+def is_adapter(module: object) -> bool:
+    """Whether a module, or an object like one, is an adapter: whether it has `Settings`, `check` and `load`."""
+    return all(hasattr(module, part) for part in ("Settings", "check", "load"))
 
 
 def entry_point_names() -> list[str]:
-    """Names in the group `gill_bench.models`."""
+    """The names of all entry points in the group `gill_bench.models`."""
     return [point.name for point in entry_points(group=GROUP)]
 
 
 def run_file(file: Path) -> ModuleType:
-    """Run a user's own file as an import would, once per process as long as it stays the same.
+    """Run a user's own file as an import would: once per process, and again only if it changes.
 
     Raises:
-        InputError: It raised something; with the line.
+        InputError: The file raised an exception; names the line.
     """
     name = f"gill_bench_adapter_{digest([str(file.resolve()), digest_file(file)])[:8]}_{file.stem}"
     if name in sys.modules:
@@ -143,7 +144,7 @@ def run_file(file: Path) -> ModuleType:
     spec = spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
-    module = sys.modules[name] = module_from_spec(spec)  # pydantic looks annotations up there
+    module = sys.modules[name] = module_from_spec(spec)  # pydantic looks annotations up in sys.modules
     try:
         spec.loader.exec_module(module)
     except BaseException as error:
@@ -155,19 +156,20 @@ def run_file(file: Path) -> ModuleType:
 
 
 def explain_exception(error: BaseException, file: Path | None) -> str:
-    """Kind and message of an exception, and the last line of a file that it came through.
+    """Kind and message of an exception, and the last line of a given file in its traceback.
 
     >>> explain_exception(ValueError("too long"), None)
     'ValueError: too long'
     """
     message = first_line(error)
-    said = type(error).__name__ + ("" if message == type(error).__name__ else f": {message}")
+    text = type(error).__name__ + ("" if message == type(error).__name__ else f": {message}")
     if file is None:
-        return said
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == file]
-    own = own or [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-    line = error.lineno if isinstance(error, SyntaxError) else own[-1].lineno if own else None
-    return said if line is None else f"line {line}: {said}"
+        return text
+    frames = traceback.extract_tb(error.__traceback__)
+    in_file = [frame for frame in frames if Path(frame.filename).resolve() == file]
+    in_file = in_file or [frame for frame in frames if frame.filename == str(file)]
+    line = error.lineno if isinstance(error, SyntaxError) else in_file[-1].lineno if in_file else None
+    return text if line is None else f"line {line}: {text}"
 
 
 def _card(kind: type, name: str, adapter: str, home: str, where: str) -> ModelCard:
@@ -190,26 +192,27 @@ def _card(kind: type, name: str, adapter: str, home: str, where: str) -> ModelCa
 
 
 def _capabilities(kind: type, where: str) -> tuple[Capability, ...]:
-    """What a class can do; half of a capability is a mistake."""
-    found: list[Capability] = []
+    """The capabilities of a class; a class that has only some methods of a capability is an error."""
+    capabilities: list[Capability] = []
     all_methods = {name: _methods(protocol) for name, protocol in PROTOCOLS.items()}
     for name, methods in all_methods.items():
-        there = [method for method in methods if callable(getattr(kind, method, None))]
-        if there and len(there) < len(methods):
-            lacking = next(method for method in methods if method not in there)
-            raise InputError(f"{where}: has {there[0]!r}, but {_a(name)} needs {lacking!r} too")
-        if there:
-            found.append(name)
-    if not found:
+        present = [method for method in methods if callable(getattr(kind, method, None))]
+        if present and len(present) < len(methods):
+            lacking = next(method for method in methods if method not in present)
+            raise InputError(f"{where}: has {present[0]!r}, but {_a(name)} needs {lacking!r} too")
+        if present:
+            capabilities.append(name)
+    if not capabilities:
         expected = "; ".join(f"{name}: {', '.join(methods)}" for name, methods in all_methods.items())
         raise InputError(f"{where}: has none of the methods of a model; expected those of one or more of\n{expected}")
-    return tuple(found)
+    return tuple(capabilities)
 
 
 def _inputs_of(kind: type, capabilities: Sequence[Capability], where: str) -> Any:
-    """The `inputs` of a class by capability, where they were given by capability or by method.
+    """The `inputs` of a class: as the class has them, or by capability if the class has a dict.
 
-    Capabilities that it does not name read text and pictures, as all do of a class without `inputs`.
+    The keys of the dict are capabilities or methods. Capabilities that it leaves out read text and pictures, and so
+    does a class without `inputs`.
     """
     given = getattr(kind, "inputs", _EVERYTHING)
     if not isinstance(given, Mapping):
@@ -217,19 +220,19 @@ def _inputs_of(kind: type, capabilities: Sequence[Capability], where: str) -> An
     by_capability: dict[str, Any] = dict.fromkeys(capabilities, _EVERYTHING)
     names: dict[str, Capability] = {name: name for name in capabilities}
     for capability in capabilities:
-        # Only what takes prompts: the pictures that `embed_images` is given are no prompt.
+        # Only methods that take prompts count: the pictures that `embed_images` is given are no prompt.
         takers = {name for name in _methods(PROTOCOLS[capability]) if _takes_prompts(PROTOCOLS[capability], name)}
         names |= dict.fromkeys(takers, capability)
-    said: dict[str, str] = {}
+    named_by: dict[str, str] = {}
     for name, reads in given.items():
         if name not in names:
             raise InputError(f"{where}: inputs[{name!r}]: {choose_from_all(str(name), names)}")
         target = names[name]
-        if target in said and set(by_capability[target]) != set(reads):
+        if target in named_by and set(by_capability[target]) != set(reads):
             raise InputError(
-                f"{where}: inputs[{said[target]!r}] and inputs[{name!r}] differ, but both are {_a(target)}"
+                f"{where}: inputs[{named_by[target]!r}] and inputs[{name!r}] differ, but both are {_a(target)}"
             )
-        by_capability[target], said[target] = reads, name
+        by_capability[target], named_by[target] = reads, name
     return by_capability
 
 
@@ -242,7 +245,7 @@ def _methods(protocol: type) -> list[str]:
 
 
 def _arguments_for_weights(kind: type, where: str, components: Collection[str]) -> tuple[str, ...]:
-    """The arguments of the constructor that take a card's weights: `weights`, or one per component."""
+    """The constructor's arguments that take a card's weights: `weights`, or an argument for each component."""
     if not components:
         return ()
     named = {
@@ -276,12 +279,16 @@ def _settings_of(kind: type, where: str, paths: Collection[str]) -> Iterator[tup
 
 
 def _schema(kind: type, defaults: Mapping[str, object]) -> type[BaseModel]:
-    """Settings by the annotations of the constructor, where they can be read, else by the kind of the default."""
+    """The schema of the settings, with the constructor's annotations as types, or else the types of the defaults."""
     try:
         hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc]
-    except (NameError, AttributeError, TypeError):  # annotations may name what is imported for type checkers alone
+    except (
+        NameError,
+        AttributeError,
+        TypeError,
+    ):  # annotations may name types that are imported for type checkers alone
         hints = {}
-    # Under another name, so that a setting may be called as any method of pydantic's is.
+    # The fields have a prefix, so that a setting may have the name of a method of pydantic.
     fields = {
         _field(name): (hints.get(name, type(value)), Field(value, alias=name)) for name, value in defaults.items()
     }
@@ -294,7 +301,7 @@ def _field(name: str) -> str:
 
 
 def _row_name(class_name: str, where: str) -> str:
-    """A class's name as cards write names.
+    """The name of a class in the form of a card's name.
 
     >>> _row_name("MyModel", ""), _row_name("GILLPlus2", "")
     ('my-model', 'gill-plus2')
@@ -306,7 +313,7 @@ def _row_name(class_name: str, where: str) -> str:
 
 
 def row_name(class_name: str) -> str:
-    """What a class of this name is called in rows; the name as it is, where that is no class's."""
+    """The model name in rows of a class of this name; a name that no class can have is returned unchanged."""
     return _row_name(class_name, class_name) if class_name.isidentifier() and class_name.isascii() else class_name
 
 
@@ -315,7 +322,7 @@ def _is_of(kind: type, module: ModuleType) -> bool:
 
 
 def file_of(kind: type) -> Path | None:
-    """The file in which a class is, if it is in one."""
+    """The file that defines a class; None for a class without a file."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return Path(file).resolve() if file else None
 

@@ -56,7 +56,7 @@ def test_each_ret_retrieves_what_is_nearest(
         cosines = vectors @ query
         assert part.image.retrieved is not None
         [first] = part.image.retrieved
-        assert first.place == int(np.argmax(cosines))
+        assert first.row == int(np.argmax(cosines))
         close(first.score, float(cosines.max()) * math.exp(fromage.logit_scale))
         close(part.image.max_similarity, float(cosines.max()))
         assert (part.image.image, part.image.decision, part.image.generated) == (blank, None, ())

@@ -64,7 +64,7 @@ def test_an_answer_is_what_its_parts_give_by_themselves(
         cosines = np.stack([reference.candidate(scene).numpy().ravel() for scene in scenes()]) @ query
         expected = np.argsort(-cosines, kind="stable")[:3]
         assert part.image.retrieved is not None
-        assert [item.place for item in part.image.retrieved] == expected.tolist()
+        assert [item.row for item in part.image.retrieved] == expected.tolist()
         assert [item.path for item in part.image.retrieved] == [f"{place}.png" for place in expected]
         close([item.cosine for item in part.image.retrieved], cosines[expected].tolist())
         scale = math.exp(float(reference.state["logit_scale"]))
@@ -73,7 +73,7 @@ def test_an_answer_is_what_its_parts_give_by_themselves(
         for item in part.image.retrieved:
             assert item.failure == ""
             assert item.image is not None
-            assert np.array_equal(np.asarray(item.image), np.asarray(scenes()[item.place].convert("RGB")))
+            assert np.array_equal(np.asarray(item.image), np.asarray(scenes()[item.row].convert("RGB")))
         assert part.image.decision is not None
         [decided] = gill.decide([prompt])
         assert part.image.decision.label == decided.label
@@ -116,7 +116,7 @@ def test_pictures_of_one_answer_are_not_retrieved_twice(
 ) -> None:
     answer = gill.generate_with_images(prompts[0], TWICE, candidates=candidates, noise=(), max_num_rets=4)
     assert [part.image is None for part in answer.parts] == [False, False, False, True]
-    places = [[item.place for item in part.image.retrieved or ()] for part in answer.parts[:3] if part.image]
+    places = [[item.row for item in part.image.retrieved or ()] for part in answer.parts[:3] if part.image]
     assert [len(row) for row in places] == [3, 3, 2]  # eight candidates in all
     assert sorted(place for row in places for place in row) == list(range(8))
     generation = gill.generate(prompts[0], TWICE, max_num_rets=4)
