@@ -25,10 +25,9 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from gill_bench.cards.schema import SCHEMA_VERSION, ModelCard
-from gill_bench.errors import GillBenchError, InputError, choose_from_all, did_you_mean
+from gill_bench.errors import GillBenchError, InputError, choose_from_all, did_you_mean, first_line
 from gill_bench.interfaces import PROTOCOLS, Capability
 from gill_bench.storage.digests import digest, digest_file
-from gill_bench.weights.checkpoints import first_line
 
 GROUP = "gill_bench.models"
 DEVICE = "device"

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from gill_bench.errors import InputError
-from gill_bench.weights.checkpoints import first_line
+from gill_bench.errors import InputError, first_line
 from gill_bench.weights.network_files import COPIES, readable
 
 _downloads: ContextVar[bool] = ContextVar("downloads", default=True)

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import torch
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, first_line
 from gill_bench.models.glide.files import find_tokenizer_files
-from gill_bench.weights.checkpoints import first_line
 
 
 class GlideTokens(NamedTuple):
