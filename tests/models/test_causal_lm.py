@@ -58,16 +58,16 @@ class Plain:
     def text(self, prompt: Prompt, tokens: int) -> str:
         ids = torch.tensor([self.ids(prompt)])
         with torch.no_grad():
-            made = self.network.generate(
+            generated = self.network.generate(
                 ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False
             )
-        return str(self.tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True))
+        return str(self.tokenizer.decode(generated[0, ids.shape[1] :], skip_special_tokens=True))
 
     @torch.no_grad()
     def score(self, prompt: Prompt, continuation: str) -> float:
         ids, added = self.ids(prompt), self.tokenizer(continuation, add_special_tokens=False).input_ids
         logs = self.network(torch.tensor([ids + added])).logits[0].log_softmax(-1)
-        return float(sum(logs[len(ids) - 1 + place, token] for place, token in enumerate(added)))
+        return float(sum(logs[len(ids) - 1 + index, token] for index, token in enumerate(added)))
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +105,8 @@ def test_scores(model: CausalLanguageModel, plain: Plain, batch: int, monkeypatc
 def test_bfloat16(folder: Path, model: CausalLanguageModel) -> None:
     half = adapter.load({"llm": folder}, Settings(dtype="bfloat16"), "cpu")
     assert half.language.dtype == torch.bfloat16
-    found, expected = (one.score_texts(PROMPTS, CONTINUATIONS) for one in (half, model))
-    assert_close(found, expected, rtol=0.05, atol=0.05)
+    scores, expected = (one.score_texts(PROMPTS, CONTINUATIONS) for one in (half, model))
+    assert_close(scores, expected, rtol=0.05, atol=0.05)
 
 
 def test_prompts_that_cannot_be_read(model: CausalLanguageModel) -> None:

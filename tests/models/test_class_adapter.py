@@ -1,4 +1,4 @@
-"""A model that is a class: what is read from it, how it is constructed, and what is said when it is no model."""
+"""A model that is a class: its capabilities and settings, how it is constructed, and the errors when it is no model."""
 
 from __future__ import annotations
 
@@ -129,17 +129,17 @@ def test_a_card_is_read_from_the_class(card: Callable[[str], Any]) -> None:
 
 
 def test_it_is_constructed_with_device_and_settings(card: Callable[[str], Any]) -> None:
-    asked = resolve_model(
+    resolved = resolve_model(
         card("Painter"),
         weights="mini",
         settings={"side": 8},
         sampling={"guidance_scale": 3.0, "num_inference_steps": 9},
     )
-    model: Any = asked.load("meta")
+    model: Any = resolved.load("meta")
     expected = {"device": "meta", "side": 8, "style": "plain", "copy": 1.5, "schema": True, "words": None}
     assert model.made_with == expected
     assert model.guidance_scale == 3.0  # the task's, as for any model that has the setting
-    assert asked.notes() == []
+    assert resolved.notes() == []
 
 
 @pytest.mark.parametrize(
@@ -202,10 +202,10 @@ def test_an_exception_in_the_file_is_shown_with_its_line(tmp_path: Path, text: s
 
 
 def test_an_exception_in_the_constructor_is_shown_with_its_line(file: Path, card: Callable[[str], Any]) -> None:
-    asked = resolve_model(card("Falls"), weights="mini", settings={})
+    resolved = resolve_model(card("Falls"), weights="mini", settings={})
     line = MODEL.splitlines().index('        self.weights = open("/nowhere/weights.bin")') + 1
     with pytest.raises(GillBenchError, match=f"could not be constructed: line {line}: FileNotFoundError"):
-        asked.load("cpu")
+        resolved.load("cpu")
 
 
 def test_the_content_of_the_file_is_part_of_the_recipe(file: Path, tmp_path: Path, card: Callable[[str], Any]) -> None:
@@ -309,9 +309,9 @@ def test_every_setting_of_the_adapter_can_be_set_whether_or_not_the_card_names_i
     plain = model_card(Cards(), str(toml))
     sampling = {"guidance_scale": 3.0}
     assert resolve_model(plain, weights="mini", settings={}, sampling=sampling).card.settings == {"side": 4}
-    asked = resolve_model(plain, weights="mini", settings={"style": "dark"}, sampling=sampling)
-    assert asked.card.settings == {"side": 4, "style": "dark"}
-    model: Any = asked.load("cpu")
+    resolved = resolve_model(plain, weights="mini", settings={"style": "dark"}, sampling=sampling)
+    assert resolved.card.settings == {"side": 4, "style": "dark"}
+    model: Any = resolved.load("cpu")
     assert (model.made_with["style"], model.made_with["side"]) == ("dark", 4)
     with pytest.raises(
         InputError, match=r"'stile'; did you mean 'style'\? \(all: copy, guidance_scale, schema, side, s"
@@ -374,20 +374,20 @@ def with_weights(file: Path, name: str, *components: str, more: str = "") -> Mod
 
 def test_the_weights_of_a_card_are_handed_to_its_class(file: Path) -> None:
     folder = file.parent / "weights"
-    asked = resolve_model(
+    resolved = resolve_model(
         with_weights(file, "Weighty", "network", "words", more="[settings]\nside = 4\n"),
         weights=str(folder),
         settings={"side": 5},
     )
-    model: Any = asked.load("meta")
+    model: Any = resolved.load("meta")
     assert model.made_with == ({"network": folder / "network", "words": folder / "words"}, "meta", 5)
-    assert set(asked.digests) == {"network", "words", "adapter"}
-    asked = resolve_model(with_weights(file, "Parts", "network", "words"), weights=str(folder), settings={})
-    model = asked.load("cpu")
+    assert set(resolved.digests) == {"network", "words", "adapter"}
+    resolved = resolve_model(with_weights(file, "Parts", "network", "words"), weights=str(folder), settings={})
+    model = resolved.load("cpu")
     assert model.made_with == (folder / "network", folder / "words", 3)
     # Without weights of its name an argument is a setting, as it is without a card.
-    asked = resolve_model(with_weights(file, "Parts", "network"), weights=str(folder), settings={})
-    model = asked.load("cpu")
+    resolved = resolve_model(with_weights(file, "Parts", "network"), weights=str(folder), settings={})
+    model = resolved.load("cpu")
     assert model.made_with == (folder / "network", "small", 3)
     model = resolve_model(model_card(Cards(), f"{file}:Loaded"), weights="mini", settings={"weights": "s"}).load("cpu")
     assert model.made_with == "s"
@@ -443,14 +443,14 @@ def installed(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         "[gill_bench.models]\npainter-by-mail = painters_of_a_test:Painter\nlost = painters_of_a_test:Lost\n"
     )
     monkeypatch.syspath_prepend(str(site))
-    assert any(found.metadata["Name"] == "painters" for found in distributions())
+    assert any(package.metadata["Name"] == "painters" for package in distributions())
 
 
 @pytest.mark.usefixtures("installed")
 def test_an_installed_package_offers_a_class_by_name() -> None:
-    (found,) = choose_models(Cards(), ["painter-by-mail"], [])
-    assert (found.name, found.capabilities, found.settings["side"]) == ("painter-by-mail", ("image-generator",), 16)
-    model: Any = resolve_model(found, weights="mini", settings={"side": 5}).load("cpu")
+    (card,) = choose_models(Cards(), ["painter-by-mail"], [])
+    assert (card.name, card.capabilities, card.settings["side"]) == ("painter-by-mail", ("image-generator",), 16)
+    model: Any = resolve_model(card, weights="mini", settings={"side": 5}).load("cpu")
     assert model.made_with["side"] == 5
     with pytest.raises(InputError, match="did you mean 'painter-by-mail'"):
         choose_models(Cards(), ["painter-by-mial"], [])

@@ -94,11 +94,11 @@ def test_capability(folder: Path) -> None:
 def test_queries_are_the_text_alone(folder: Path, model: Any, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BATCH", batch)
     expected = [text_vector(folder, model, prompt.text) for prompt in PROMPTS]
-    found = retriever(folder).embed_prompts(PROMPTS)
-    close(found, torch.stack(expected))
+    queries = retriever(folder).embed_prompts(PROMPTS)
+    close(queries, torch.stack(expected))
     # Three captions are those three captions, whatever pictures stand between them.
-    assert_close(found[1], found[2])
-    assert len(np.unique(found.round(4), axis=0)) == len(PROMPTS) - 1
+    assert_close(queries[1], queries[2])
+    assert len(np.unique(queries.round(4), axis=0)) == len(PROMPTS) - 1
 
 
 def test_long_texts_lose_their_end(folder: Path) -> None:
@@ -121,9 +121,9 @@ def test_mean_of_text_and_pictures(folder: Path, model: Any) -> None:
     text = text_vector(folder, model, " ".join(CAPTIONS))
     red, blue = image_vector(model, RED), image_vector(model, BLUE)
     mean = (text + red + blue) / 3
-    found = retriever(folder, fusion="mean").embed_prompts([PROMPTS[2], PROMPTS[1], Prompt((RED,)), PROMPTS[0]])
+    queries = retriever(folder, fusion="mean").embed_prompts([PROMPTS[2], PROMPTS[1], Prompt((RED,)), PROMPTS[0]])
     first = text_vector(folder, model, CAPTIONS[0])
-    close(found, torch.stack([mean / mean.norm(), text, red, first]))
+    close(queries, torch.stack([mean / mean.norm(), text, red, first]))
 
 
 def test_a_prompt_without_text(folder: Path) -> None:
@@ -134,13 +134,13 @@ def test_a_prompt_without_text(folder: Path) -> None:
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision(folder: Path, dtype: str) -> None:
     half, full = retriever(folder, dtype=dtype, fusion="mean"), retriever(folder, fusion="mean")
-    for found, expected in (
+    for embeddings, expected in (
         (half.embed_prompts(PROMPTS), full.embed_prompts(PROMPTS)),
         (half.embed_images([RED, BLUE]), full.embed_images([RED, BLUE])),
     ):
-        assert found.dtype == np.float32
-        assert_close(np.linalg.norm(found, axis=1), np.ones(len(found), np.float32), rtol=0, atol=1e-5)
-        assert 0.99 < (found * expected).sum(axis=1).min() < 1.0
+        assert embeddings.dtype == np.float32
+        assert_close(np.linalg.norm(embeddings, axis=1), np.ones(len(embeddings), np.float32), rtol=0, atol=1e-5)
+        assert 0.99 < (embeddings * expected).sum(axis=1).min() < 1.0
 
 
 def test_the_card_names_every_setting() -> None:

@@ -49,8 +49,8 @@ def gill_before() -> Any:
     """OPT's tokenizer with GILL's additions, as it was read before."""
     tokenizer = AutoTokenizer.from_pretrained(mini("opt-mini"), local_files_only=True)
     tokenizer.add_special_tokens({"cls_token": "<|image|>"})
-    for place in range(8):
-        tokenizer.add_tokens(f"[IMG{place}]")
+    for number in range(8):
+        tokenizer.add_tokens(f"[IMG{number}]")
     return tokenizer
 
 

@@ -44,10 +44,10 @@ def size_of(*networks: Any) -> int:
 
 
 def networks(model: Any) -> list[nn.Module]:
-    found = list(model.pipeline.components.values())
+    parts = list(model.pipeline.components.values())
     if hasattr(model, "language"):
-        found += [model.language._model, model.vision._model, model.heads]
-    return [part for part in found if isinstance(part, nn.Module)]
+        parts += [model.language._model, model.vision._model, model.heads]
+    return [part for part in parts if isinstance(part, nn.Module)]
 
 
 def test_gill_and_stable_diffusion_share_the_image_decoder() -> None:

@@ -91,10 +91,10 @@ def test_keys(model: str, name: str, change: str, weights: Callable[[str], Path]
     else:
         state[key] = torch.zeros([size + 1 for size in state[key].shape])
     save_file(state, file, metadata={"format": "pt"})
-    said = refusal(model, file.parents[len(Path(name).parts) - 1])
-    assert str(file.parent) in said
+    message = refusal(model, file.parents[len(Path(name).parts) - 1])
+    assert str(file.parent) in message
     # Transformers 5 names the weights of a CLIP tower without the prefix that they have in the file.
-    assert key.removeprefix("text_model.").removeprefix("vision_model.") in said
+    assert key.removeprefix("text_model.").removeprefix("vision_model.") in message
 
 
 OWN_FORMATS = [(model, name) for model, name in FILES if name.startswith(("gill_opt", "fromage_model", "glide"))]
@@ -116,8 +116,8 @@ def test_whole_numbers_in_the_place_of_weights(
         torch.save(state if model == "glide" else {"state_dict": state}, file)
     else:
         save_file(state, file)
-    said = refusal(model, file.parents[len(Path(name).parts) - 1])
-    assert said.startswith(f"{file}: {key} is of type int64, expected floating-point numbers")
+    message = refusal(model, file.parents[len(Path(name).parts) - 1])
+    assert message.startswith(f"{file}: {key} is of type int64, expected floating-point numbers")
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pickle"])
@@ -128,8 +128,8 @@ def test_pointers_of_git_lfs(model: str, name: str, suffix: str, weights: Callab
     if suffix == "pickle":
         file = file.with_suffix(".pt" if model == "glide" else ".pth.tar")
     file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
-    said = refusal(model, file.parents[len(Path(name).parts) - 1])
-    assert said.startswith(f"{file}: a Git LFS pointer in the place of the file; fetch it with 'git lfs pull'")
+    message = refusal(model, file.parents[len(Path(name).parts) - 1])
+    assert message.startswith(f"{file}: a Git LFS pointer in the place of the file; fetch it with 'git lfs pull'")
 
 
 @pytest.mark.parametrize("model", ["gill", "stable-diffusion", "opt", "clip", "fromage"])
@@ -138,9 +138,9 @@ def test_a_file_in_the_place_of_a_folder(model: str, weights: Callable[[str], Pa
     component = list(Cards().model(model).weights.values())[-1]
     shutil.rmtree(folder / component.folder)
     (folder / component.folder).write_bytes(b"weights")
-    said = refusal(model, folder)
-    assert str(folder / component.folder) in said
-    assert "a single file, expected the folder" in said or "a file, expected a folder" in said
+    message = refusal(model, folder)
+    assert str(folder / component.folder) in message
+    assert "a single file, expected the folder" in message or "a file, expected a folder" in message
 
 
 class Code:
@@ -161,8 +161,8 @@ def test_code_in_a_pickle_never_runs(model: str, name: str, weights: Callable[[s
     names = {"model": "pytorch_model.bin", "pretrained_ckpt": "pretrained_ckpt.pth.tar"}
     pickled = names.get(file.stem, f"{file.stem}.{'pt' if model == 'glide' else 'bin'}")
     torch.save({**state, "surprise": Code(tmp_path / "ran")}, file.parent / pickled)
-    said = refusal(model, tmp_path)
-    assert str(file.parent) in said
+    message = refusal(model, tmp_path)
+    assert str(file.parent) in message
     assert not (tmp_path / "ran").exists()
 
 
@@ -171,11 +171,11 @@ def test_a_tokenizer_of_more_tokens_than_embeddings(model: str, name: str, weigh
     folder = weights(model)
     file = folder / name / "vocab.json"
     vocabulary = json.loads(file.read_text())
-    vocabulary |= {f"token{place}": len(vocabulary) + place for place in range(30)}
+    vocabulary |= {f"token{number}": len(vocabulary) + number for number in range(30)}
     file.write_text(json.dumps(vocabulary))
-    said = refusal(model, folder)
-    assert str(folder / name) in said
-    assert "embeddings" in said or "the networks know the ids" in said
+    message = refusal(model, folder)
+    assert str(folder / name) in message
+    assert "embeddings" in message or "the networks know the ids" in message
 
 
 @pytest.mark.parametrize("lacking", ["vocab.json", "merges.txt"])
@@ -183,9 +183,9 @@ def test_a_tokenizer_of_more_tokens_than_embeddings(model: str, name: str, weigh
 def test_half_a_tokenizer(model: str, name: str, lacking: str, weights: Callable[[str], Path]) -> None:
     folder = weights(model)
     (folder / name / lacking).unlink()
-    said = refusal(model, folder)
-    assert str(folder / name) in said
-    assert lacking in said
+    message = refusal(model, folder)
+    assert str(folder / name) in message
+    assert lacking in message
 
 
 def test_a_tokenizer_that_cannot_pad(weights: Callable[[str], Path]) -> None:
@@ -193,16 +193,16 @@ def test_a_tokenizer_that_cannot_pad(weights: Callable[[str], Path]) -> None:
     (folder / "clip-vit-large-patch14" / "special_tokens_map.json").unlink(missing_ok=True)
     config = {"tokenizer_class": "GPT2Tokenizer", "eos_token": "<|endoftext|>"}
     (folder / "clip-vit-large-patch14" / "tokenizer_config.json").write_text(json.dumps(config))
-    said = refusal("clip", folder)
-    assert str(folder / "clip-vit-large-patch14") in said
-    assert "has no token for the end of a text, or none that pads" in said
+    message = refusal("clip", folder)
+    assert str(folder / "clip-vit-large-patch14") in message
+    assert "has no token for the end of a text, or no token for padding" in message
 
 
 def test_a_tokenizer_without_a_newline(weights: Callable[[str], Path]) -> None:
     folder = weights("gill")
     file = folder / "opt-6.7b" / "vocab.json"
     vocabulary = json.loads(file.read_text())
-    file.write_text(json.dumps({{"\u010a": "lost"}.get(token, token): place for token, place in vocabulary.items()}))
+    file.write_text(json.dumps({{"\u010a": "lost"}.get(token, token): number for token, number in vocabulary.items()}))
     merges = folder / "opt-6.7b" / "merges.txt"
     merges.write_text("\n".join(line for line in merges.read_text().split("\n") if "\u010a" not in line))
     settings: dict[str, Any] = {"safety_checker": False}
@@ -217,10 +217,12 @@ def test_a_whole_clip_serves_as_a_vision_tower(weights: Callable[[str], Path]) -
     file = folder / "opt-6.7b" / "model.safetensors"
     save_file({**load_file(file), "model.decoder.version": torch.ones(1)}, file, metadata={"format": "pt"})
     file = folder / "clip-vit-large-patch14" / "model.safetensors"
-    places = {f"{tower}.embeddings.position_ids": torch.arange(4)[None] for tower in ("text_model", "vision_model")}
+    position_ids = {
+        f"{tower}.embeddings.position_ids": torch.arange(4)[None] for tower in ("text_model", "vision_model")
+    }
     state = load_file(file)
     assert any(key.startswith("text_model.") for key in state)
-    save_file({**state, **places}, file, metadata={"format": "pt"})
+    save_file({**state, **position_ids}, file, metadata={"format": "pt"})
     settings: dict[str, Any] = {"safety_checker": False}
     resolve_model(Cards().model("gill"), weights=str(folder), settings=settings).load("cpu")
     resolve_model(Cards().model("clip"), weights=str(folder), settings={}).load("cpu")

@@ -130,12 +130,12 @@ def test_a_guidance_that_does_nothing_is_refused_or_not_shown(
         )
     dev, schnell = (Cards().model(str(tmp_path / f"{name}.toml")) for name in ("fluxpipeline", "schnell"))
     task = {"guidance_scale": 3.0}
-    asked = resolve_model(dev, weights=str(tmp_path), settings={}, sampling=task)
-    assert asked.card.settings["guidance_scale"] == 3.0
-    assert asked.notes() == []
-    asked = resolve_model(schnell, weights=str(tmp_path), settings={}, sampling=task)
-    assert "guidance_scale" not in asked.card.settings
-    assert "guidance_scale does nothing in this FluxPipeline" in asked.notes()[0]
+    resolved = resolve_model(dev, weights=str(tmp_path), settings={}, sampling=task)
+    assert resolved.card.settings["guidance_scale"] == 3.0
+    assert resolved.notes() == []
+    resolved = resolve_model(schnell, weights=str(tmp_path), settings={}, sampling=task)
+    assert "guidance_scale" not in resolved.card.settings
+    assert "guidance_scale does nothing in this FluxPipeline" in resolved.notes()[0]
     with pytest.raises(InputError, match=r"--set schnell\.guidance_scale: guidance_scale does nothing"):
         resolve_model(schnell, weights=str(tmp_path), settings=task)
     model = load("schnell")

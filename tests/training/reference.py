@@ -66,9 +66,9 @@ class Reference:
         labels = torch.cat([torch.full((len(ids), k), -100), ids], dim=1)
         ends = []
         for row in labels:
-            place = next(i for i in range(k, len(row)) if int(row[i]) == PAD or int(row[i]) in self.img)
-            row[place:] = -100
-            ends.append(place)
+            end = next(i for i in range(k, len(row)) if int(row[i]) == PAD or int(row[i]) in self.img)
+            row[end:] = -100
+            ends.append(end)
         if packed:
             embeddings, labels = self.pack(embeddings, ends, k), self.pack(labels, ends, k)
         return cast(Tensor, self.lm(inputs_embeds=embeddings, labels=labels).loss)
@@ -76,16 +76,16 @@ class Reference:
     def image_tokens(self, ids: Tensor, packed: bool) -> tuple[Tensor, Tensor]:
         lengths = [int((row != PAD).sum()) for row in ids]
         r = len(self.img)
-        places = [[length - r] for length in lengths]
+        starts = [[length - r] for length in lengths]
         if packed:
             ids = self.pack(ids, lengths, 0)
-            places = [[a - r, a - 1 + b - r] for a, b in zip(lengths[::2], lengths[1::2], strict=True)]
+            starts = [[a - r, a - 1 + b - r] for a, b in zip(lengths[::2], lengths[1::2], strict=True)]
         labels = ids.clone()
         for row in labels:
             row[next(i for i in range(len(row)) if int(row[i]) == PAD or int(row[i]) in self.img[1:]) :] = -100
         output = self.lm(inputs_embeds=self.table[ids], labels=labels, output_hidden_states=True)
         last = output.hidden_states[-1]
-        states = [last[row, p : p + r] for row, own in enumerate(places) for p in own]
+        states = [last[row, p : p + r] for row, own in enumerate(starts) for p in own]
         return output.loss, torch.stack(states)
 
     def pack(self, rows: Tensor, ends: list[int], bos: int) -> Tensor:

@@ -25,7 +25,7 @@ def setup_of(config: TrainConfig) -> Setup:
 
 
 @pytest.fixture(scope="module")
-def made(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Setup, Batch]:
+def prepared(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Setup, Batch]:
     configure = TrainConfig(
         data=world / "data",
         llm=world / "weights" / "opt-mini",
@@ -43,9 +43,9 @@ def made(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Setup, 
 
 @pytest.mark.parametrize("packed", list(itertools.product([False, True], repeat=3)))
 def test_losses_and_gradients_as_the_reference(
-    world: Path, made: tuple[Setup, Batch], packed: tuple[bool, bool, bool]
+    world: Path, prepared: tuple[Setup, Batch], packed: tuple[bool, bool, bool]
 ) -> None:
-    setup, batch = made
+    setup, batch = prepared
     network = setup.network
     network.zero_grad()
     losses = network(batch, dict(zip(PASSES, packed, strict=True)))
@@ -84,16 +84,16 @@ def test_the_paper_objective_squares_and_adds(world: Path, configure: Configure,
     assert second["generation_tokens"] != first["generation_tokens"]
 
 
-def test_image_embeddings_get_the_mean_norm_of_the_others(made: tuple[Setup, Batch]) -> None:
-    setup, _ = made
+def test_image_embeddings_get_the_mean_norm_of_the_others(prepared: tuple[Setup, Batch]) -> None:
+    setup, _ = prepared
     table = setup.network.language.embed(range(setup.tokens.image_ids[0]))
     setup.network.renormalise()
     norms = setup.network.heads.input_embeddings.weight.norm(dim=-1)
     assert_close(norms, table.norm(dim=-1).mean().expand(8))
 
 
-def test_frozen_networks_are_no_part_of_it(made: tuple[Setup, Batch]) -> None:
-    network = made[0].network
+def test_frozen_networks_are_no_part_of_it(prepared: tuple[Setup, Batch]) -> None:
+    network = prepared[0].network
     assert set(network.state_dict()) == {f"heads.{key}" for key in network.heads.state_dict()}
     assert len(network.heads.state_dict()) == 137 - 3 * (12 + 18)  # one layer of each stack, not four
 

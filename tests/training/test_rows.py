@@ -56,7 +56,7 @@ def test_image_tokens_packed_label_the_first_caption_only() -> None:
 
 def test_the_paper_labels_the_first_image_token_alone() -> None:
     rows = Builder(tuple(IMG), 4, first_only=True).image_tokens([FIRST, SECOND], packed=True)
-    assert [(place, label) for place, label in enumerate(rows[0].labels) if label != -100] == [(4, 60), (18, 60)]
+    assert [(position, label) for position, label in enumerate(rows[0].labels) if label != -100] == [(4, 60), (18, 60)]
 
 
 def test_one_image_token() -> None:

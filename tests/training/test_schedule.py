@@ -14,25 +14,27 @@ def config(**values: Any) -> TrainConfig:
     return TrainConfig(data=Path(), llm="x", visual_encoder="y", out=Path(), **values)
 
 
-def simulated(asked: TrainConfig) -> list[float]:
+def simulated(settings: TrainConfig) -> list[float]:
     """The authors' scheduler with the real StepLR inside: warm-up with multiplier 1, handed over one step late."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=asked.lr)
-    after = torch.optim.lr_scheduler.StepLR(optimizer, asked.decay_epochs * asked.steps_per_epoch, asked.decay_factor)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=settings.lr)
+    after = torch.optim.lr_scheduler.StepLR(
+        optimizer, settings.decay_epochs * settings.steps_per_epoch, settings.decay_factor
+    )
     count, finished, rates = 0, False, []
     [group] = optimizer.param_groups
     group["lr"] = 0.0
-    for _ in range(asked.epochs):
-        for batch in range(asked.steps_per_epoch):
+    for _ in range(settings.epochs):
+        for batch in range(settings.steps_per_epoch):
             rates.append(float(group["lr"]))
             optimizer.step()
-            if batch == asked.steps_per_epoch - 1:
+            if batch == settings.steps_per_epoch - 1:
                 break
             if finished:
                 after.step()
                 continue
             count += 1
-            finished = count > asked.warmup_steps
-            group["lr"] = asked.lr if finished else asked.lr * count / asked.warmup_steps
+            finished = count > settings.warmup_steps
+            group["lr"] = settings.lr if finished else settings.lr * count / settings.warmup_steps
     return rates
 
 
@@ -45,20 +47,20 @@ def simulated(asked: TrainConfig) -> list[float]:
     ],
 )
 def test_learning_rate_as_the_authors_scheduler(sizes: dict[str, int]) -> None:
-    asked = config(**sizes)
-    rates = [learning_rate(asked, step) for step in range(asked.total_steps)]
-    assert rates == pytest.approx(simulated(asked), rel=1e-9)
+    settings = config(**sizes)
+    rates = [learning_rate(settings, step) for step in range(settings.total_steps)]
+    assert rates == pytest.approx(simulated(settings), rel=1e-9)
     assert rates[0] == 0
 
 
 def test_learning_rate_of_the_paper() -> None:
-    asked = config()
-    assert asked.total_steps == 20_000
-    assert [learning_rate(asked, step) for step in (0, 1999, 2000, 2001)] == pytest.approx(
+    settings = config()
+    assert settings.total_steps == 20_000
+    assert [learning_rate(settings, step) for step in (0, 1999, 2000, 2001)] == pytest.approx(
         [0, 9.995e-4, 9.995e-4, 1e-3]
     )
-    assert learning_rate(asked, 12_006) == pytest.approx(1e-3)
-    assert learning_rate(asked, 12_007) == learning_rate(asked, 19_999) == pytest.approx(1e-4)
+    assert learning_rate(settings, 12_006) == pytest.approx(1e-3)
+    assert learning_rate(settings, 12_007) == learning_rate(settings, 19_999) == pytest.approx(1e-4)
 
 
 def test_without_warm_up() -> None:

@@ -1,4 +1,4 @@
-"""What is asked of the hub, and what of it counts; nothing is downloaded here."""
+"""Requests to the hub, and the files that count for a digest; nothing is downloaded here."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DIGESTS = ["18ae1f020ef4", "404077600711", "22aa5f4d1a2f", "a74a37cc04bc"]
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
+def requests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
     """Calls of the hub's client, which answers with an empty folder."""
     calls: list[tuple[str, dict[str, Any]]] = []
 
@@ -77,17 +77,17 @@ def fetched(options: dict[str, Any], files: list[str]) -> list[str]:
     return list(filter_repo_objects(files, allow_patterns=allowed, ignore_patterns=ignored))
 
 
-def test_of_gpt2_its_tokenizer_alone_is_fetched(asked: list[tuple[str, dict[str, Any]]], tmp_path: Path) -> None:
+def test_of_gpt2_its_tokenizer_alone_is_fetched(requests: list[tuple[str, dict[str, Any]]], tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     find_weights(Cards().model("glide").weights["tokenizer"], str(tmp_path / "weights"))
-    [(name, options)] = asked
+    [(name, options)] = requests
     assert name == "openai-community/gpt2"
     assert fetched(options, GPT2) == ["merges.txt", "vocab.json"]
 
 
-def test_without_a_list_all_is_fetched_but_copies(asked: list[tuple[str, dict[str, Any]]]) -> None:
+def test_without_a_list_all_is_fetched_but_copies(requests: list[tuple[str, dict[str, Any]]]) -> None:
     hub_folder("facebook/opt-6.7b")
-    [(_, options)] = asked
+    [(_, options)] = requests
     files = [*GPT2, "pytorch_model-00001-of-00002.bin", "old.ckpt", "unet/model.non_ema.safetensors"]
     left_out = set(files) - set(fetched(options, files))
     assert left_out == {
@@ -101,7 +101,7 @@ def test_without_a_list_all_is_fetched_but_copies(asked: list[tuple[str, dict[st
 
 
 def test_pickles_beside_safetensors_are_not_fetched(
-    asked: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+    requests: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = [
         "model_index.json",
@@ -114,19 +114,19 @@ def test_pickles_beside_safetensors_are_not_fetched(
     listed = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in files])
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda self, name, **options: listed)
     hub_folder("me/pipeline")
-    [(_, options)] = asked
+    [(_, options)] = requests
     assert fetched(options, files) == [*files[:2], files[4]]
 
 
-def test_of_weights_for_code_that_is_not_ours_everything_is_fetched(asked: list[tuple[str, dict[str, Any]]]) -> None:
+def test_of_weights_for_code_that_is_not_ours_everything_is_fetched(requests: list[tuple[str, dict[str, Any]]]) -> None:
     hub_folder("me/network", whole=True)
     hub_folder("me/network", ["*.ckpt"], whole=True)
     files = ["model.safetensors", "pytorch_model.bin", "model.onnx", "x.ckpt"]
-    assert [fetched(options, files) for _, options in asked] == [files, ["x.ckpt"]]
+    assert [fetched(options, files) for _, options in requests] == [files, ["x.ckpt"]]
 
 
 def test_a_revision_is_downloaded_and_part_of_label_and_digest(
-    asked: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    requests: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     listings: list[str | None] = []
 
@@ -139,7 +139,7 @@ def test_a_revision_is_downloaded_and_part_of_label_and_digest(
     newest = Component(id="me/network", mini="opt-mini")
     pinned = newest.model_copy(update={"revision": "v1"})
     weights = [find_weights(component, str(tmp_path / "weights")) for component in (newest, pinned)]
-    assert [options["revision"] for _, options in asked] == listings == [None, "v1"]
+    assert [options["revision"] for _, options in requests] == listings == [None, "v1"]
     write(tmp_path / "weights" / "network", config__json=b"{}")
     weights += [find_weights(component, str(tmp_path / "weights")) for component in (newest, pinned)]
     assert [item.label for item in weights] == ["me/network", "me/network@v1"] * 2
@@ -174,11 +174,11 @@ def test_copies_that_are_not_read_do_not_change_the_digest(tmp_path: Path) -> No
     assert Weights("clip", folder).digest() == safe
 
 
-def test_a_dry_run_takes_from_the_cache_alone(asked: list[tuple[str, dict[str, Any]]]) -> None:
+def test_a_dry_run_takes_from_the_cache_alone(requests: list[tuple[str, dict[str, Any]]]) -> None:
     with without_downloads():
         hub_folder("me/words")
     hub_folder("me/words")
-    assert [options["local_files_only"] for _, options in asked] == [True, False]
+    assert [options["local_files_only"] for _, options in requests] == [True, False]
 
 
 def test_what_is_not_cached_is_said(cached: Path) -> None:
@@ -191,20 +191,20 @@ def test_what_is_not_cached_is_said(cached: Path) -> None:
 
 
 def test_other_files_of_the_cache_do_not_count(cached: Path, tmp_path: Path) -> None:
-    """Whoever has all of a repository in the cache gets the digest of those who fetched what is wanted."""
+    """A cache with the whole repository gives the same digest as one with the wanted files alone."""
     (tmp_path / "weights").mkdir()
     component = Component(id="me/words", folder="words", files=("vocab.json", "merges.txt"))
     whole = component.model_copy(update={"files": ()})
-    found = [find_weights(one, str(tmp_path / "weights")) for one in (component, whole)]
-    assert found[0].path == cached
-    before = [one.digest() for one in found]
+    weights = [find_weights(each, str(tmp_path / "weights")) for each in (component, whole)]
+    assert weights[0].path == cached
+    before = [each.digest() for each in weights]
     assert before[0] == before[1]
     (cached / "model.safetensors").write_bytes(b"x" * 10)
-    after = [one.digest() for one in found]
+    after = [each.digest() for each in weights]
     assert after[0] == before[0]
     assert after[1] != before[1]
     (cached / "merges.txt").write_text("others")
-    assert found[0].digest() != before[0]
+    assert weights[0].digest() != before[0]
 
 
 def write(folder: Path, **files: bytes) -> Path:
@@ -245,7 +245,7 @@ def test_a_linked_part_counts_as_a_copied_one(tmp_path: Path) -> None:
 
 
 def test_the_digest_of_ordinary_folders_stays(tmp_path: Path) -> None:
-    """Runs that were made before can be resumed: these digests are of commit 62cd7d4."""
+    """Runs of older versions can be resumed: these are the digests of commit 62cd7d4."""
     network = write(
         tmp_path / "clip",
         config__json=b"{}",

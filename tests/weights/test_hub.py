@@ -97,11 +97,11 @@ def ask(port: int, tmp_path: Path, *words: str, **variables: str) -> subprocess.
     return subprocess.run(command, env={**kept, **own, **variables}, capture_output=True, text=True, timeout=120)
 
 
-def refusal(asked: subprocess.CompletedProcess[str]) -> str:
+def refusal(process: subprocess.CompletedProcess[str]) -> str:
     """The message of the InputError that a process ended with."""
-    assert asked.returncode != 0, asked.stdout
-    last = asked.stderr.strip().splitlines()[-1]
-    assert last.startswith("gill_bench.errors.InputError: "), asked.stderr
+    assert process.returncode != 0, process.stdout
+    last = process.stderr.strip().splitlines()[-1]
+    assert last.startswith("gill_bench.errors.InputError: "), process.stderr
     assert "me/words: neither in the hub's cache nor to be downloaded: " in last
     return last
 
@@ -125,17 +125,17 @@ def test_a_refused_connection(tmp_path: Path) -> None:
     with socket.socket() as bound:  # bound but not listening: connections are refused
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
-        said = refusal(ask(port, tmp_path))
-    assert f"the hub at http://127.0.0.1:{port} cannot be reached (ConnectError" in said
-    assert "check the network, its proxy and HF_ENDPOINT" in said
+        message = refusal(ask(port, tmp_path))
+    assert f"the hub at http://127.0.0.1:{port} cannot be reached (ConnectError" in message
+    assert "check the network, its proxy and HF_ENDPOINT" in message
 
 
 def test_a_hub_that_stalls_is_not_waited_for(tmp_path: Path) -> None:
     with socket.socket() as listening:  # connections are taken by the system and never answered
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        said = refusal(ask(listening.getsockname()[1], tmp_path))
-    assert "cannot be reached (ReadTimeout" in said
+        message = refusal(ask(listening.getsockname()[1], tmp_path))
+    assert "cannot be reached (ReadTimeout" in message
 
 
 @pytest.mark.parametrize(
@@ -179,23 +179,25 @@ def test_a_hub_that_is_down_leaves_the_cache(tmp_path: Path) -> None:
 
 def test_offline_nothing_is_asked(tmp_path: Path) -> None:
     with hub() as (server, requests):
-        said = refusal(ask(server.server_port, tmp_path, HF_HUB_OFFLINE="1"))
-    assert "HF_HUB_OFFLINE is set; unset it to download" in said
+        message = refusal(ask(server.server_port, tmp_path, HF_HUB_OFFLINE="1"))
+    assert "HF_HUB_OFFLINE is set; unset it to download" in message
     assert requests == []
 
 
 @pytest.mark.parametrize("name", ["me/words/again", "-words", "me/wo rds"])
 def test_no_hub_id(name: str, tmp_path: Path) -> None:
-    asked = ask(1, tmp_path, "-c", ASK.replace("me/words", name))
-    assert f"{name}: neither in the hub's cache nor to be downloaded: it is no hub id" in asked.stderr.splitlines()[-1]
+    process = ask(1, tmp_path, "-c", ASK.replace("me/words", name))
+    assert (
+        f"{name}: neither in the hub's cache nor to be downloaded: it is no hub id" in process.stderr.splitlines()[-1]
+    )
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "hf").write_text("a file where the folder should be")
     with hub() as (server, _):
-        said = refusal(ask(server.server_port, tmp_path))
-    assert f"{tmp_path}/hf" in said
-    assert "HF_HOME names another place" in said
+        message = refusal(ask(server.server_port, tmp_path))
+    assert f"{tmp_path}/hf" in message
+    assert "HF_HOME names another place" in message
 
 
 def test_the_command_line_tells_where_to_put_the_weights(tmp_path: Path) -> None:
@@ -203,8 +205,8 @@ def test_the_command_line_tells_where_to_put_the_weights(tmp_path: Path) -> None
     with hub((500, {})) as (server, _):
         words = ["-m", "gill_bench", "run", "vist", "--models", "stable-diffusion", "--data", "mini"]
         words += ["--weights", str(tmp_path / "weights"), "--out", str(tmp_path / "run")]
-        asked = ask(server.server_port, tmp_path, *words)
-    assert asked.returncode == 2
-    assert "Traceback" not in asked.stderr
-    assert "answered 500 (no reason given); try again later" in asked.stderr
-    assert f"to {tmp_path / 'weights'}/" in asked.stderr
+        process = ask(server.server_port, tmp_path, *words)
+    assert process.returncode == 2
+    assert "Traceback" not in process.stderr
+    assert "answered 500 (no reason given); try again later" in process.stderr
+    assert f"to {tmp_path / 'weights'}/" in process.stderr

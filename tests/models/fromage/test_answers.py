@@ -41,17 +41,19 @@ def test_each_ret_retrieves_what_is_nearest(
     blank = Image.new("RGB", (4, 4))
     candidates = CandidateSet.load(embedded, fetch=lambda path: blank)
     vectors = np.stack([reference.candidate(scene.render()).numpy().ravel() for scene in SCENES])
-    found = 0
+    compared = 0
     for prompt in prompts:
         ids, states = reference.generate(prompt, 6, 1, 1e4)
         answer = fromage.generate_with_images(prompt, FORCED, candidates=candidates)
         assert list(answer.ids) == ids
         [part] = answer.parts
-        places = [place for place, token in enumerate(ids) if token == reference.ret and place < len(states)]
-        if part.image is None or not places or fromage.tokens.newline in ids:
+        positions = [
+            position for position, token in enumerate(ids) if token == reference.ret and position < len(states)
+        ]
+        if part.image is None or not positions or fromage.tokens.newline in ids:
             continue
-        found += 1
-        state = states[places[0]][None, None].to(torch.float32)
+        compared += 1
+        state = states[positions[0]][None, None].to(torch.float32)
         query = normalize(fromage.heads.embed_states(state), dim=-1).detach().numpy()[0]
         cosines = vectors @ query
         assert part.image.retrieved is not None
@@ -61,7 +63,7 @@ def test_each_ret_retrieves_what_is_nearest(
         close(part.image.max_similarity, float(cosines.max()))
         assert (part.image.image, part.image.decision, part.image.generated) == (blank, None, ())
         assert part.image.undecided == "FROMAGe retrieves every picture"
-    assert found
+    assert compared
 
 
 def test_three_more_than_wanted_are_tried(fromage: Fromage, embedded: Path, prompts: list[Prompt]) -> None:

@@ -83,9 +83,9 @@ def test_log_likelihoods(
 ) -> None:
     monkeypatch.setattr(prompt_reader, "BATCH", batch)
     close(fromage.mean_log_likelihood(prompts), [reference.log_likelihood(p) for p in prompts])
-    asked = [(prompts[0], "one"), *((prompts[4], text) for text in ANSWERS), (prompts[6], " red"), (prompts[2], "")]
-    found = fromage.score_texts([prompt for prompt, _ in asked], [text for _, text in asked])
-    close(found, [reference.score(prompt, text) for prompt, text in asked])
+    pairs = [(prompts[0], "one"), *((prompts[4], text) for text in ANSWERS), (prompts[6], " red"), (prompts[2], "")]
+    scores = fromage.score_texts([prompt for prompt, _ in pairs], [text for _, text in pairs])
+    close(scores, [reference.score(prompt, text) for prompt, text in pairs])
 
 
 def test_answer_ranking_as_the_authors_script(
@@ -129,9 +129,11 @@ def test_the_authors_loop(
         ids, states = reference.generate(prompt, num_words, minimum, factor)
         generation = fromage.generate(prompt, DecodingOptions(num_words, minimum, factor), max_num_rets=10)
         assert list(generation.ids) == ids
-        places = [place for place, token in enumerate(ids) if token == reference.ret and place < len(states)]
+        positions = [
+            position for position, token in enumerate(ids) if token == reference.ret and position < len(states)
+        ]
         if fromage.tokens.newline not in ids:
-            close(generation.states, states[places][:, None])
+            close(generation.states, states[positions][:, None])
             pictures += len(generation.states)
     assert (pictures > 0) == (factor == 1e4)
     with pytest.raises(ValueError, match="FROMAGe generates no pictures"):

@@ -52,14 +52,14 @@ def fromage(tmp_path_factory: pytest.TempPathFactory) -> Fromage:
 def stories() -> Stories:
     """Descriptions of last pictures, stories with the pictures before them, and these last pictures."""
     rng = random.Random("fromage")
-    told = [sequence(rng, "val") for _ in range(24)]
+    stories = [sequence(rng, "val") for _ in range(24)]
     descriptions, interleaved = [], []
-    for scenes in told:
+    for scenes in stories:
         texts = story(scenes, rng)
         shown = zip(texts[:-1], scenes[:-1], strict=True)
         interleaved.append(Prompt((*(part for text, scene in shown for part in (text, scene.render())), texts[-1])))
         descriptions.append(Prompt((describe(scenes[-1]),)))
-    return descriptions, interleaved, [scenes[-1].render() for scenes in told]
+    return descriptions, interleaved, [scenes[-1].render() for scenes in stories]
 
 
 def test_both_give_the_same(gill: Gill, fromage: Fromage, stories: Stories) -> None:
@@ -75,9 +75,9 @@ def test_descriptions_find_their_pictures(fromage: Fromage, stories: Stories) ->
     descriptions, interleaved, pictures = stories
     candidates = fromage.embed_images(pictures)
 
-    def found(prompts: list[Prompt]) -> float:
+    def recall(prompts: list[Prompt]) -> float:
         nearest = (fromage.embed_prompts(prompts) @ candidates.T).argmax(axis=1)
         return float((nearest == np.arange(len(prompts))).mean())
 
-    assert found(descriptions) > 0.8
-    assert found(interleaved) > 0.2, "five times what chance finds among 24"
+    assert recall(descriptions) > 0.8
+    assert recall(interleaved) > 0.2, "five times what chance finds among 24"

@@ -59,8 +59,8 @@ class Reference:
         self.r, self.k = self.arguments["num_tokens"], self.arguments["n_visual_tokens"]
         tokenizer: Any = GPT2Tokenizer.from_pretrained(folder / "opt-mini")
         tokenizer.add_special_tokens({"cls_token": "<|image|>"})
-        for place in range(self.r):
-            tokenizer.add_tokens(f"[IMG{place}]")
+        for number in range(self.r):
+            tokenizer.add_tokens(f"[IMG{number}]")
         self.tokenizer = tokenizer
         self.img = list(range(len(tokenizer) - self.r, len(tokenizer)))
         self.lm: Any = cast(Any, OPTForCausalLM).from_pretrained(folder / "opt-mini", dtype=torch.float32)

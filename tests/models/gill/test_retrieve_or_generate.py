@@ -38,15 +38,15 @@ def scenes() -> list[Image.Image]:
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
-    for place, scene in enumerate(scenes()):
-        scene.save(folder / f"{place}.png")
+    for number, scene in enumerate(scenes()):
+        scene.save(folder / f"{number}.png")
     return folder
 
 
 @pytest.fixture(scope="module")
 def candidates(gill: Gill, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> CandidateSet:
     folder = tmp_path_factory.mktemp("candidates") / "set"
-    paths = [f"{place}.png" for place in range(8)]
+    paths = [f"{number}.png" for number in range(8)]
     write_embeddings(folder, [gill.embed_images(scenes())], paths)
     return CandidateSet.load(folder, pictures)
 
@@ -65,7 +65,7 @@ def test_an_answer_is_what_its_parts_give_by_themselves(
         expected = np.argsort(-cosines, kind="stable")[:3]
         assert part.image.retrieved is not None
         assert [item.row for item in part.image.retrieved] == expected.tolist()
-        assert [item.path for item in part.image.retrieved] == [f"{place}.png" for place in expected]
+        assert [item.path for item in part.image.retrieved] == [f"{number}.png" for number in expected]
         close([item.cosine for item in part.image.retrieved], cosines[expected].tolist())
         scale = math.exp(float(reference.state["logit_scale"]))
         close([item.score for item in part.image.retrieved], (cosines[expected] * scale).tolist())
@@ -116,17 +116,17 @@ def test_pictures_of_one_answer_are_not_retrieved_twice(
 ) -> None:
     answer = gill.generate_with_images(prompts[0], TWICE, candidates=candidates, noise=(), max_num_rets=4)
     assert [part.image is None for part in answer.parts] == [False, False, False, True]
-    places = [[item.row for item in part.image.retrieved or ()] for part in answer.parts[:3] if part.image]
-    assert [len(row) for row in places] == [3, 3, 2]  # eight candidates in all
-    assert sorted(place for row in places for place in row) == list(range(8))
+    rows_by_part = [[item.row for item in part.image.retrieved or ()] for part in answer.parts[:3] if part.image]
+    assert [len(rows) for rows in rows_by_part] == [3, 3, 2]  # eight candidates in all
+    assert sorted(row for rows in rows_by_part for row in rows) == list(range(8))
     generation = gill.generate(prompts[0], TWICE, max_num_rets=4)
     vectors = gill.heads.embed_states(generation.states)
     queries = torch.nn.functional.normalize(vectors, dim=-1).detach().numpy()
     left = np.ones(8, bool)
-    for query, row in zip(queries, places, strict=True):
+    for query, rows in zip(queries, rows_by_part, strict=True):
         cosines = np.where(left, np.asarray(candidates.embeddings.vectors) @ query, -1000)
-        assert row == np.argsort(-cosines, kind="stable")[: len(row)].tolist()
-        left[row] = False
+        assert rows == np.argsort(-cosines, kind="stable")[: len(rows)].tolist()
+        left[rows] = False
 
 
 def test_ties_go_to_the_first(tmp_path: Path) -> None:
@@ -220,10 +220,10 @@ def test_pictures_that_cannot_be_had_are_reported(gill: Gill, candidates: Candid
     assert set(failures(CandidateSet.load(tmp_path / "set")).values()) == {
         "neither a folder of pictures nor a function that fetches them was given"
     }
-    asked = []
+    fetched = []
 
     def fetch(path: str) -> Image.Image:
-        asked.append(path)
+        fetched.append(path)
         if path == other:
             raise TimeoutError("slow")
         return Image.new("L", (5, 5))
@@ -231,7 +231,7 @@ def test_pictures_that_cannot_be_had_are_reported(gill: Gill, candidates: Candid
     fetched = failures(CandidateSet.load(tmp_path / "set", folder, fetch))
     assert fetched[other] == "not fetched (TimeoutError: slow)"
     assert fetched["gone.png"] == ""
-    assert sorted(asked) == ["gone.png", other]
+    assert sorted(fetched) == ["gone.png", other]
 
 
 def test_names_that_lead_out_of_the_folder(tmp_path: Path) -> None:

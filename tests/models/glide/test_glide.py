@@ -45,9 +45,9 @@ def test_pictures_depend_on_prompt_and_noise_alone(folder: Path) -> None:
     model = load(folder)
     assert isinstance(model, ImageGenerator)
     noise = [[Noise(1), Noise(2)], [], [Noise(1)]]
-    made = model.generate_images(prompts(TEXTS), noise)
-    assert [[picture.truncated for picture in group] for group in made] == [[False, False], [], [True]]
-    for text, group, wanted in zip(TEXTS, made, noise, strict=True):
+    pictures = model.generate_images(prompts(TEXTS), noise)
+    assert [[picture.truncated for picture in group] for group in pictures] == [[False, False], [], [True]]
+    for text, group, wanted in zip(TEXTS, pictures, noise, strict=True):
         for picture, one in zip(group, wanted, strict=True):
             (alone,) = model.generate_images(prompts([text]), [[one]])
             # Products of a batch are rounded otherwise, on each kind of CPU in its own way, and a network of random
@@ -55,8 +55,8 @@ def test_pictures_depend_on_prompt_and_noise_alone(folder: Path) -> None:
             assert difference(picture.image, alone[0].image) <= 4
             assert (picture.image.mode, picture.image.size) == ("RGB", (16, 16))
             assert not picture.flagged
-    assert difference(made[0][0].image, made[0][1].image) > 20
-    assert difference(made[0][0].image, made[2][0].image) > 20
+    assert difference(pictures[0][0].image, pictures[0][1].image) > 20
+    assert difference(pictures[0][0].image, pictures[2][0].image) > 20
     assert model.generate_images([], []) == []
     assert model.generate_images(prompts(["a"]), [[]]) == [[]]
 
@@ -77,8 +77,8 @@ def test_the_order_of_noise_is_that_of_single_draws(folder: Path) -> None:
     drawn = load(folder).draw([Noise(5)])
     generator = torch.Generator().manual_seed(5)
     assert torch.equal(drawn.base[0], torch.randn(3, 8, 8, generator=generator))
-    for place in range(3):
-        assert torch.equal(drawn.base_steps[0, place], torch.randn(3, 8, 8, generator=generator))
+    for step in range(3):
+        assert torch.equal(drawn.base_steps[0, step], torch.randn(3, 8, 8, generator=generator))
     assert torch.equal(drawn.upsampler[0], torch.randn(3, 16, 16, generator=generator))
 
 
@@ -115,8 +115,8 @@ def test_settings_reach_the_sampler(folder: Path) -> None:
 def test_narrow_precision(folder: Path, dtype: str) -> None:
     model = load(folder, dtype=dtype)
     assert model.sampler.base.transformer_proj.weight.dtype == getattr(torch, dtype)
-    made = model.generate_images(prompts(TEXTS), [[Noise(1)]] * 3)
-    assert [len(group) for group in made] == [1, 1, 1]
+    pictures = model.generate_images(prompts(TEXTS), [[Noise(1)]] * 3)
+    assert [len(group) for group in pictures] == [1, 1, 1]
 
 
 def test_pictures_are_refused(folder: Path) -> None:

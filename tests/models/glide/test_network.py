@@ -25,18 +25,18 @@ def inputs(of: Network, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor, torc
     ("name", "keys", "parameters", "blocks"), [("base", 783, 385_030_726, 16), ("upsample", 797, 398_361_286, 18)]
 )
 def test_official_sizes(name: Name, keys: int, parameters: int, blocks: int) -> None:
-    made = empty_network(GlideSizes(), name)
-    assert len(made.state_dict()) == keys
-    assert sum(value.numel() for value in made.state_dict().values()) == parameters
-    assert len(made.input_blocks) == len(made.output_blocks) == blocks
+    unet = empty_network(GlideSizes(), name)
+    assert len(unet.state_dict()) == keys
+    assert sum(value.numel() for value in unet.state_dict().values()) == parameters
+    assert len(unet.input_blocks) == len(unet.output_blocks) == blocks
     with torch.device("meta"):
         text = TextTransformer(GlideSizes().text, 768)
     assert sum(value.numel() for value in text.state_dict().values()) == 76_695_808
-    assert set(text.state_dict()) < set(made.state_dict())
+    assert set(text.state_dict()) < set(unet.state_dict())
 
 
-def attended(made: Network, side: str) -> list[int]:
-    names = {name for name in made.state_dict() if name.startswith(side) and name.endswith("encoder_kv.weight")}
+def attended(unet: Network, side: str) -> list[int]:
+    names = {name for name in unet.state_dict() if name.startswith(side) and name.endswith("encoder_kv.weight")}
     return sorted(int(name.split(".")[1]) for name in names)
 
 
@@ -89,20 +89,20 @@ def test_official_layout() -> None:
 
 @pytest.mark.parametrize("upsampler", [False, True])
 def test_agrees_with_the_reference(upsampler: bool) -> None:
-    made = network(upsampler=upsampler)
-    x, timesteps, small = inputs(made)
+    unet = network(upsampler=upsampler)
+    x, timesteps, small = inputs(unet)
     with torch.no_grad():
-        output = made(x, timesteps, made.condition(*tokens(TEXTS)), small)
-    slow = reference(made)
+        output = unet(x, timesteps, unet.condition(*tokens(TEXTS)), small)
+    slow = reference(unet)
     expected = torch.cat(
         [
             slow(
-                x[place : place + 1].double(),
-                int(timesteps[place]),
+                x[row : row + 1].double(),
+                int(timesteps[row]),
                 text,
-                None if small is None else small[place : place + 1].double(),
+                None if small is None else small[row : row + 1].double(),
             )
-            for place, text in enumerate(TEXTS)
+            for row, text in enumerate(TEXTS)
         ]
     )
     assert 0.3 < expected.std() < 3
@@ -111,51 +111,51 @@ def test_agrees_with_the_reference(upsampler: bool) -> None:
 
 @pytest.mark.parametrize("upsampler", [False, True])
 def test_every_weight_matters(upsampler: bool) -> None:
-    made = network(upsampler=upsampler)
-    x, timesteps, small = inputs(made)
-    made(x, timesteps, made.condition(*tokens(TEXTS)), small).square().sum().backward()
-    idle = [key for key, value in made.named_parameters() if value.grad is None or not value.grad.any()]
+    unet = network(upsampler=upsampler)
+    x, timesteps, small = inputs(unet)
+    unet(x, timesteps, unet.condition(*tokens(TEXTS)), small).square().sum().backward()
+    idle = [key for key, value in unet.named_parameters() if value.grad is None or not value.grad.any()]
     assert idle == []
 
 
 def test_ids_of_padding_do_not_matter() -> None:
-    made = network(upsampler=False)
+    unet = network(upsampler=False)
     ids, mask = tokens(TEXTS)
     with torch.no_grad():
-        first, second = made.condition(ids, mask), made.condition(ids.where(mask, torch.tensor(0)), mask)
+        first, second = unet.condition(ids, mask), unet.condition(ids.where(mask, torch.tensor(0)), mask)
         assert torch.equal(first.projection, second.projection)
         assert all(torch.equal(*pair) for pair in zip(first.texts, second.texts, strict=True))
-        nothing = made.unconditional()
+        nothing = unet.unconditional()
     torch.testing.assert_close(nothing.projection[0], first.projection[1])
 
 
 def test_conditions_are_taken_and_joined() -> None:
-    made = network(upsampler=False)
-    x, timesteps, _ = inputs(made)
+    unet = network(upsampler=False)
+    x, timesteps, _ = inputs(unet)
     with torch.no_grad():
-        known = made.condition(*tokens(TEXTS))
-        whole = made(x, timesteps, known)
+        known = unet.condition(*tokens(TEXTS))
+        whole = unet(x, timesteps, known)
         order = torch.tensor([2, 0])
         rest = torch.tensor([3, 1])
-        some = made(x[[2, 0, 3, 1]], timesteps[[2, 0, 3, 1]], known.take(order).followed_by(known.take(rest)))
+        some = unet(x[[2, 0, 3, 1]], timesteps[[2, 0, 3, 1]], known.take(order).followed_by(known.take(rest)))
     torch.testing.assert_close(some, whole[[2, 0, 3, 1]], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float16, 0.02), (torch.bfloat16, 0.15)])
 def test_a_narrow_torso_is_near(dtype: torch.dtype, tolerance: float) -> None:
-    made = network(upsampler=True)
-    x, timesteps, small = inputs(made)
+    unet = network(upsampler=True)
+    x, timesteps, small = inputs(unet)
     with torch.no_grad():
-        exact = made(x, timesteps, made.condition(*tokens(TEXTS)), small)
-        made.set_torso(dtype)
-        output = made(x, timesteps, made.condition(*tokens(TEXTS)), small)
-    wide = {key for key, value in made.state_dict().items() if value.dtype == torch.float32}
+        exact = unet(x, timesteps, unet.condition(*tokens(TEXTS)), small)
+        unet.set_torso(dtype)
+        output = unet(x, timesteps, unet.condition(*tokens(TEXTS)), small)
+    wide = {key for key, value in unet.state_dict().items() if value.dtype == torch.float32}
     assert "time_embed.0.weight" in wide
     assert "out.2.weight" in wide
     assert "final_ln.weight" in wide
     assert "input_blocks.1.0.in_layers.0.weight" in wide
-    narrow = {key for key, value in made.state_dict().items() if value.dtype == dtype}
-    assert narrow | wide == set(made.state_dict())
+    narrow = {key for key, value in unet.state_dict().items() if value.dtype == dtype}
+    assert narrow | wide == set(unet.state_dict())
     assert {"positional_embedding", "padding_embedding", "token_embedding.weight", "middle_block.1.qkv.bias"} < narrow
     assert output.dtype == torch.float32
     assert 0 < (output - exact).abs().max() < tolerance

@@ -49,15 +49,15 @@ def test_whole_samples_agree_with_the_reference(
 ) -> None:
     base, upsampler = network(upsampler=False), network(upsampler=True)
     with torch.no_grad():
-        for made in (base, upsampler):
-            for value in made.out[-1].parameters():
+        for unet in (base, upsampler):
+            for value in unet.out[-1].parameters():
                 value.mul_(scale)
     sampler = Sampler(base, upsampler, guidance, base_steps, upsample_steps, temperature)
     texts = TEXTS[:1] if base_steps == 100 else TEXTS
     noise = sampler.arrange(draw(sampler, len(texts)))
     pictures = run(sampler, noise, texts)
-    for place, text in enumerate(texts):
-        first, new, large = (item[place : place + 1].double() for item in noise)
+    for row, text in enumerate(texts):
+        first, new, large = (item[row : row + 1].double() for item in noise)
         expected = sample(
             reference(base),
             reference(upsampler),
@@ -68,7 +68,7 @@ def test_whole_samples_agree_with_the_reference(
             guidance=guidance,
             temperature=temperature,
         )
-        difference = (pictures[place : place + 1] - expected).abs()
+        difference = (pictures[row : row + 1] - expected).abs()
         assert difference.max() < tolerance
         assert difference.mean() < 5e-6
         assert expected.std() > 0.3
@@ -100,8 +100,8 @@ def test_the_samplers_alone_agree_with_the_reference_in_float64() -> None:
     noise = sampler.arrange(draw(sampler).double())
     condition = Condition(torch.tensor([[1.0], [2.0]], dtype=torch.float64), ())
     pictures = sampler((condition, condition), Condition(torch.zeros(1, 1, dtype=torch.float64), ()), noise)
-    for place, ids in enumerate([[1], [2]]):
-        first, new, large = (item[place : place + 1] for item in noise)
+    for row, ids in enumerate([[1], [2]]):
+        first, new, large = (item[row : row + 1] for item in noise)
         expected = sample(
             cast(Reference, base.slowly),
             cast(Reference, upsampler.slowly),
@@ -112,7 +112,7 @@ def test_the_samplers_alone_agree_with_the_reference_in_float64() -> None:
             guidance=3.0,
             temperature=0.997,
         )
-        assert (pictures[place : place + 1] - expected).abs().max() < 1e-8
+        assert (pictures[row : row + 1] - expected).abs().max() < 1e-8
         assert expected.abs().median() < 0.9
 
 

@@ -30,7 +30,7 @@ def test_one_hundred_steps() -> None:
     kept = spaced(100)
     assert kept[:3] == [0, 10, 20]
     assert kept[-3:] == [979, 989, 999]
-    assert kept == [round(place * 999 / 99) for place in range(100)]
+    assert kept == [round(number * 999 / 99) for number in range(100)]
 
 
 def test_fast27() -> None:

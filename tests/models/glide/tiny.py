@@ -43,9 +43,9 @@ SIZES = GlideSizes(
 def network(*, upsampler: bool, seed: int = 0, sizes: GlideSizes = SIZES) -> Network:
     """A network whose output depends on every one of its weights."""
     generator = torch.Generator().manual_seed(seed)
-    made = Network(sizes.upsampler if upsampler else sizes.base, sizes.text, upsampler=upsampler)
+    unet = Network(sizes.upsampler if upsampler else sizes.base, sizes.text, upsampler=upsampler)
     with torch.no_grad():
-        for key, value in made.named_parameters():
+        for key, value in unet.named_parameters():
             drawn = torch.randn(value.shape, generator=generator)
             if value.ndim == 1:
                 value.copy_(drawn * 0.2 + (1.0 if key.endswith("weight") else 0.0))
@@ -53,7 +53,7 @@ def network(*, upsampler: bool, seed: int = 0, sizes: GlideSizes = SIZES) -> Net
                 value.copy_(drawn)
             else:
                 value.copy_(drawn * 1.3 / (value[0].numel() ** 0.5))
-    return made.eval()
+    return unet.eval()
 
 
 def write_words(folder: Path) -> Path:
@@ -62,7 +62,7 @@ def write_words(folder: Path) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     tokens = [*sorted(ByteLevel.alphabet()), *(pair.replace(" ", "") for pair in MERGES), "<|endoftext|>"]
-    vocabulary = {token: place for place, token in enumerate(tokens)}
+    vocabulary = {token: number for number, token in enumerate(tokens)}
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *MERGES, ""]), encoding="utf-8")
     return folder

@@ -27,12 +27,12 @@ def with_settings(gill: Gill, **changes: Any) -> Gill:
     return Gill(parts, Settings(**{**gill.settings.model_dump(), **changes}))
 
 
-def expected_of(score: Callable[[Prompt, str], float], asked: list[tuple[Prompt, str]]) -> list[float]:
-    return [score(prompt, text) for prompt, text in asked]
+def expected_of(score: Callable[[Prompt, str], float], pairs: list[tuple[Prompt, str]]) -> list[float]:
+    return [score(prompt, text) for prompt, text in pairs]
 
 
 @pytest.fixture
-def asked(prompts: list[Prompt]) -> list[tuple[Prompt, str]]:
+def pairs(prompts: list[Prompt]) -> list[tuple[Prompt, str]]:
     """Two prompts with many answers each, and prompts with one answer, in a mixed order."""
     many = [(prompt, answer) for answer in ANSWERS for prompt in (prompts[4], prompts[1])]
     alone = [(prompt, "it is blue") for prompt in (prompts[0], prompts[2], prompts[7])]
@@ -44,7 +44,7 @@ def asked(prompts: list[Prompt]) -> list[tuple[Prompt, str]]:
 def test_many_continuations_of_one_prompt(
     gill: Gill,
     reference: Reference,
-    asked: list[tuple[Prompt, str]],
+    pairs: list[tuple[Prompt, str]],
     way: str,
     positions: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -52,13 +52,13 @@ def test_many_continuations_of_one_prompt(
     monkeypatch.setattr(scoring, "POSITIONS", positions)
     monkeypatch.setattr(prompt_reader, "BATCH", 2)
     model = with_settings(gill, answer_scoring=way)
-    expected = expected_of(reference.score if way == "shifted" else reference.unshifted_score, asked)
-    found = model.score_texts([prompt for prompt, _ in asked], [text for _, text in asked])
-    close(found, expected)
-    assert len(set(found)) > len(ANSWERS)
+    expected = expected_of(reference.score if way == "shifted" else reference.unshifted_score, pairs)
+    scores = model.score_texts([prompt for prompt, _ in pairs], [text for _, text in pairs])
+    close(scores, expected)
+    assert len(set(scores)) > len(ANSWERS)
     # Equal prompts that are not the same object are read on their own, with the same result.
-    again = model.score_texts([Prompt(prompt.segments) for prompt, _ in asked], [text for _, text in asked])
-    close(again, found)
+    again = model.score_texts([Prompt(prompt.segments) for prompt, _ in pairs], [text for _, text in pairs])
+    close(again, scores)
 
 
 def test_the_two_ways_differ(gill: Gill, prompts: list[Prompt]) -> None:
@@ -94,11 +94,11 @@ def test_empty_continuations_alone(gill: Gill, prompts: list[Prompt]) -> None:
     assert gill.score_texts([], []) == []
 
 
-@pytest.mark.parametrize("place", [0, 2])
-def test_a_continuation_that_is_too_long(gill: Gill, prompts: list[Prompt], place: int) -> None:
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_continuation_that_is_too_long(gill: Gill, prompts: list[Prompt], number: int) -> None:
     texts = ["a", "b", "c"]
-    texts[place] = " red" * 2048
-    with pytest.raises(InputError, match=rf"prompt {place}: \d+ tokens .* reads at most 2048"):
+    texts[number] = " red" * 2048
+    with pytest.raises(InputError, match=rf"prompt {number}: \d+ tokens .* reads at most 2048"):
         gill.score_texts([prompts[0]] * 3, texts)
 
 

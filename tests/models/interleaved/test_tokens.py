@@ -73,7 +73,7 @@ def test_bos_exactly_once_before_the_first_text(gill: Gill, prompts: list[Prompt
     prompt = Prompt(tuple(picture if part is None else part for part in plan))
     ids = ids_of(gill, prompt)
     assert ids.count(2) == 1
-    leading = next((place for place, part in enumerate(plan) if part is not None), len(plan))
+    leading = next((index for index, part in enumerate(plan) if part is not None), len(plan))
     assert ids.index(2) == 4 * leading
     assert ids.count(-100) == 4 * len(prompt.images)
     assert ids_of(gill, prompt, always=True).count(2) == max(1, len(prompt.texts))
@@ -83,7 +83,7 @@ def test_the_rows_of_the_checkpoint_stand_in_the_tied_table(gill: Gill) -> None:
     table = gill.language.embed(range(gill.tokens.size))
     assert table.shape == (gill.tokens.size, 96)
     assert torch.equal(table[gill.tokens.image_ids], gill.heads.input_embeddings.weight)
-    # The rows that they take the place of, and those before them, stay as they are in OPT's own.
+    # The rows that the [IMG] rows replace, and the rows before them, stay as they are in OPT's own.
     first, own = gill.tokens.image_ids[0], gill.language._model.get_input_embeddings().weight
     assert torch.equal(table[:first], own[:first])
     assert not torch.equal(table[first], own[first])
