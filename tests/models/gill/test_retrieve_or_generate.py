@@ -220,10 +220,10 @@ def test_pictures_that_cannot_be_had_are_reported(gill: Gill, candidates: Candid
     assert set(failures(CandidateSet.load(tmp_path / "set")).values()) == {
         "neither a folder of pictures nor a function that fetches them was given"
     }
-    paths = []
+    fetched_paths: list[str] = []
 
     def fetch(path: str) -> Image.Image:
-        paths.append(path)
+        fetched_paths.append(path)
         if path == other:
             raise TimeoutError("slow")
         return Image.new("L", (5, 5))
@@ -231,7 +231,7 @@ def test_pictures_that_cannot_be_had_are_reported(gill: Gill, candidates: Candid
     fetched = failures(CandidateSet.load(tmp_path / "set", folder, fetch))
     assert fetched[other] == "not fetched (TimeoutError: slow)"
     assert fetched["gone.png"] == ""
-    assert sorted(paths) == ["gone.png", other]
+    assert sorted(fetched_paths) == ["gone.png", other]
 
 
 def test_names_that_lead_out_of_the_folder(tmp_path: Path) -> None:
