@@ -26,7 +26,7 @@ LOADING_ERRORS = (
     SafetensorError,
     pickle.UnpicklingError,
 )
-"""What transformers, diffusers, safetensors and torch raise on files that are missing, damaged or of another model."""
+"""Exceptions that libraries raise for weights that are missing, damaged or of another model."""
 
 
 def check_safetensors(file: Path) -> None:

@@ -25,7 +25,7 @@ class RetrievedImage:
         row: Number of the candidate in the candidate set, from 0.
         cosine: Cosine similarity of the candidate to the query.
         score: The score that the authors return, cosine x exp(logit_scale).
-        image: The candidate's picture in RGB; None where it is unavailable or was not needed.
+        image: The candidate's picture in RGB; None where it is unavailable.
         failure: Why the picture is unavailable; "" where it was read.
     """
 

@@ -54,7 +54,7 @@ class CandidateSet:
 
     @classmethod
     def load(cls, folder: Path | str, pictures: Path | str | None = None, fetch: Fetch | None = None) -> CandidateSet:
-        """Open what `gill-bench convert-embeddings` wrote.
+        """Open a folder of embeddings that `gill-bench convert-embeddings` wrote.
 
         Raises:
             InputError: The folder is damaged, or `pictures` is not a folder.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LanguageTokens:
-    """Text to ids and back.
+    """Tokenises texts, and decodes ids.
 
     Args:
         tokenizer: OPT's tokenizer, with or without the additions.
