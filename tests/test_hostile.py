@@ -51,8 +51,9 @@ from gill_bench.storage.names import name_problem
 from gill_bench.storage.reading import read_json
 from gill_bench.storage.sealed import write_sealed
 from gill_bench.tracking.run import _pictures
-from gill_bench.weights.checkpoints import check_network_files, check_safetensors
+from gill_bench.weights.checkpoints import check_network_files
 from gill_bench.weights.network_tensors import check_finite
+from gill_bench.weights.tensor_files import check_safetensors
 from tests.conftest import ROOT
 from tests.support.runs import ask as asked
 from tests.support.runs import run

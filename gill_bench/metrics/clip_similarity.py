@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics.settings import check_settings, need_weights
-from gill_bench.weights.checkpoints import check_image_processor, check_network_files, read_json
+from gill_bench.storage.reading import read_json
+from gill_bench.weights.checkpoints import check_image_processor, check_network_files
 
 if TYPE_CHECKING:
     from gill_bench.metrics.picture import PictureMetric

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics.settings import check_settings, need_weights
-from gill_bench.weights.checkpoints import check_network_files, read_json
+from gill_bench.storage.reading import read_json
+from gill_bench.weights.checkpoints import check_network_files
 from gill_bench.weights.tensor_files import check_torch_file
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
+from gill_bench.errors import first_line
 from gill_bench.generation.returned import UnusableError
 from gill_bench.interfaces import RefusedError
 from gill_bench.models.class_adapter import file_of
 from gill_bench.rundir.records import Reason
-from gill_bench.weights.checkpoints import first_line
 
 _LONGEST = 50_000  # characters of a traceback that are kept, those of the end
 _LIBRARIES = re.compile(r".*[/\\](?:site|dist)-packages[/\\]")

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, first_line
 from gill_bench.models.gill.checkpoint import write_tensors
 from gill_bench.models.gill.network import GillHeads
 from gill_bench.models.interleaved.model_args import FILE as ARGUMENTS_FILE
 from gill_bench.storage.files import write_atomic
 from gill_bench.storage.json import to_json
 from gill_bench.training.config import TrainConfig
-from gill_bench.weights.checkpoints import LOADING_ERRORS, first_line
+from gill_bench.weights.tensor_files import LOADING_ERRORS
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
 LAST, BEST = "last", "best"

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, first_line
 from gill_bench.models.interleaved.loading import load_network
 from gill_bench.models.literal import literal
 from gill_bench.models.stable_diffusion.tokens import tokenize
 from gill_bench.progress import bar
 from gill_bench.storage.paths import temporary_beside
-from gill_bench.weights.checkpoints import LOADING_ERRORS, first_line
+from gill_bench.weights.tensor_files import LOADING_ERRORS
 
 BATCH = 128  # captions in one pass, as in the authors' code
 

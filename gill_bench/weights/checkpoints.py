@@ -9,12 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gill_bench.errors import InputError
-from gill_bench.errors import first_line as first_line
-from gill_bench.storage.reading import read_json as read_json
+from gill_bench.storage.reading import read_json
 from gill_bench.weights.network_files import LIBRARIES, STEMS, Library, NetworkFiles, entries, network_files
-from gill_bench.weights.tensor_files import LOADING_ERRORS as LOADING_ERRORS
-from gill_bench.weights.tensor_files import check_floating, check_torch_file, tensor_types
-from gill_bench.weights.tensor_files import check_safetensors as check_safetensors
+from gill_bench.weights.tensor_files import check_floating, check_safetensors, check_torch_file, tensor_types
 
 
 def check_network_files(folder: Path, library: Library | None = None) -> None:

@@ -9,17 +9,11 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, CLIPImageProcessorPil, CLIPVisionModel, CLIPVisionModelWithProjection
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, first_line
 from gill_bench.metrics.backbones.clip_pixels import ClipPixels
 from gill_bench.metrics.picture import PictureMetric
-from gill_bench.weights.checkpoints import (
-    LOADING_ERRORS,
-    check_complete,
-    check_network_types,
-    first_line,
-    loader_options,
-    quiet_loading,
-)
+from gill_bench.weights.checkpoints import check_complete, check_network_types, loader_options, quiet_loading
+from gill_bench.weights.tensor_files import LOADING_ERRORS
 
 
 class ClipSimilarity(PictureMetric):

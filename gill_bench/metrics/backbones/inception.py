@@ -23,10 +23,9 @@ from cleanfid.resize import build_resizer
 from numpy.typing import NDArray
 from PIL import Image
 
-from gill_bench.errors import InputError, did_you_mean
+from gill_bench.errors import InputError, did_you_mean, first_line
 from gill_bench.storage.reading import refuse_pointer
-from gill_bench.weights.checkpoints import LOADING_ERRORS, first_line
-from gill_bench.weights.tensor_files import check_floating
+from gill_bench.weights.tensor_files import LOADING_ERRORS, check_floating
 
 Mode = Literal["legacy_pytorch", "legacy_tensorflow", "clean"]
 

@@ -14,7 +14,7 @@ from gill_bench.errors import InputError
 from gill_bench.models.clip.settings import Settings
 from gill_bench.models.components import expect_components
 from gill_bench.models.interleaved.checking import check_language_files, check_visual_files
-from gill_bench.weights.checkpoints import read_json
+from gill_bench.storage.reading import read_json
 
 if TYPE_CHECKING:
     from gill_bench.models.clip.retriever import ClipRetriever

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError, did_you_mean
-from gill_bench.weights.checkpoints import check_network_files, read_json
+from gill_bench.storage.reading import read_json
+from gill_bench.weights.checkpoints import check_network_files
 from gill_bench.weights.network_files import LIBRARIES
 
 # The pipelines of diffusers' AUTO_TEXT2IMAGE_PIPELINES_MAPPING that need nothing but a prompt and one folder.

@@ -20,23 +20,17 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from gill_bench.errors import GillBenchError, InputError
+from gill_bench.errors import GillBenchError, InputError, first_line
 from gill_bench.interfaces import GeneratedImage, Noise
 from gill_bench.models.diffusers.folder import SAFETY, TOKENIZERS, parts, read_index
 from gill_bench.models.diffusers.schedulers import SCHEDULERS, SchedulerName
 from gill_bench.models.diffusers.shared_noise import Latents, assert_one_draw, generator_for
 from gill_bench.models.literal import literal
 from gill_bench.models.sharing import shared
-from gill_bench.weights.checkpoints import (
-    LOADING_ERRORS,
-    check_complete,
-    check_network_types,
-    first_line,
-    loader_options,
-    quiet_loading,
-    read_json,
-)
+from gill_bench.storage.reading import read_json
+from gill_bench.weights.checkpoints import check_complete, check_network_types, loader_options, quiet_loading
 from gill_bench.weights.network_files import Library
+from gill_bench.weights.tensor_files import LOADING_ERRORS
 
 if TYPE_CHECKING:
     from PIL import Image

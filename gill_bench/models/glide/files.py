@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from gill_bench.errors import InputError
-from gill_bench.weights.checkpoints import check_safetensors, first_line, read_json
-from gill_bench.weights.tensor_files import check_torch_file
+from gill_bench.errors import InputError, first_line
+from gill_bench.storage.reading import read_json
+from gill_bench.weights.tensor_files import check_safetensors, check_torch_file
 
 Name = Literal["base", "upsample"]
 NAMES: tuple[Name, ...] = ("base", "upsample")

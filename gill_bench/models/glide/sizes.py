@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, model_validator
 
 from gill_bench.errors import InputError
-from gill_bench.weights.checkpoints import read_json
+from gill_bench.storage.reading import read_json
 
 FILE = "glide.json"
 

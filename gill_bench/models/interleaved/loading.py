@@ -8,16 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, first_line
 from gill_bench.models.sharing import shared
-from gill_bench.weights.checkpoints import (
-    LOADING_ERRORS,
-    check_complete,
-    check_network_types,
-    first_line,
-    loader_options,
-    quiet_loading,
-)
+from gill_bench.weights.checkpoints import check_complete, check_network_types, loader_options, quiet_loading
+from gill_bench.weights.tensor_files import LOADING_ERRORS
 
 
 def shared_network(kind: Any, folder: Path, dtype: torch.dtype, device: str) -> Any:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gill_bench.cards.find import explain
 from gill_bench.errors import InputError
-from gill_bench.weights.checkpoints import read_json
+from gill_bench.storage.reading import read_json
 from gill_bench.weights.hub import hub_folder
 
 FILE = "model_args.json"

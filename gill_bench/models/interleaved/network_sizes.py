@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gill_bench.errors import InputError
-from gill_bench.weights.checkpoints import read_json
+from gill_bench.storage.reading import read_json
 
 KNOWN_WIDTHS = {
     # Widths of published models by hub id, to tell a model from the one of another size that a checkpoint names: for

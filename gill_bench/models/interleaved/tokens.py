@@ -12,9 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, first_line
 from gill_bench.models.literal import literal
-from gill_bench.weights.checkpoints import first_line, read_json
+from gill_bench.storage.reading import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

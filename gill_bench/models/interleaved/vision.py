@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, first_line
 from gill_bench.models.interleaved.loading import shared_network
 from gill_bench.storage.images import rgb_of, squash_image
 from gill_bench.storage.long_pictures import shortened
-from gill_bench.weights.checkpoints import LOADING_ERRORS, first_line
+from gill_bench.weights.tensor_files import LOADING_ERRORS
 
 if TYPE_CHECKING:
     from PIL.Image import Image

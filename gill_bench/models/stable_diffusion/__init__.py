@@ -10,7 +10,7 @@ from gill_bench.interfaces import ImageGenerator
 from gill_bench.models.components import expect_components
 from gill_bench.models.diffusers.folder import check_pipeline_folder, ignores_guidance, read_index
 from gill_bench.models.stable_diffusion.settings import Settings
-from gill_bench.weights.checkpoints import read_json
+from gill_bench.storage.reading import read_json
 
 __all__ = ["Settings", "check", "load"]
 
