@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """Tables, as text with `str`, and as tables in a notebook.
+    """Tables of results; `str` gives them as text, and a notebook shows them as tables.
 
     Attributes:
-        tables: What they hold, without any format.
+        tables: The content of the tables, not yet in any format.
     """
 
     tables: tuple[Table, ...]
@@ -49,7 +49,7 @@ class Report:
         """Write a file in the format that its ending stands for, such as .tex, .parquet, or .svg of one figure.
 
         Raises:
-            InputError: The ending stands for none, or a figure is asked for and there is none, or more than one.
+            InputError: The ending stands for no format, or for a figure, and the report has none or several.
         """
         from gill_bench.errors import InputError
         from gill_bench.reporting import SUFFIXES, render_file
@@ -61,14 +61,14 @@ class Report:
         write_atomic(Path(file), render_file(self.tables, SUFFIXES[suffix]))
 
     def __str__(self) -> str:
-        """As in a terminal."""
+        """The tables as text, as a terminal shows them."""
         return self.render("terminal")
 
     def _repr_markdown_(self) -> str:
         return self.render("markdown")
 
     def _repr_html_(self) -> str:
-        """As in a notebook: tables, and figures where their bands are known."""
+        """HTML for a notebook: tables, and figures where their bands are known."""
         from gill_bench.reporting import render
         from gill_bench.reporting.figure import has_bands, render_figure_html
 
@@ -82,7 +82,7 @@ class Run:
     """A run directory.
 
     Attributes:
-        folder: Where it is.
+        folder: The folder of the run.
     """
 
     folder: Path
@@ -98,39 +98,39 @@ class Run:
         """One row per stored output, with a column per metric that has values of single examples.
 
         Args:
-            task: Only of this task; of all, if "".
-            model: Likewise.
-            context: Likewise.
-            pictures: Load them, as PIL pictures in the column `picture`, which a notebook shows; else `file` says where
-                they are.
+            task: Only the outputs for this task; "" for all tasks.
+            model: Only the outputs of this model; "" for all models.
+            context: Only the outputs in this context; "" for all contexts.
+            pictures: Load the pictures, as PIL pictures in the column `picture`, which a notebook shows; otherwise only
+                the column `file` says where they are.
 
         Raises:
-            InputError: The run has none of that name.
+            InputError: The run has no task, model or context of that name.
         """
         import pandas as pd
 
         from gill_bench.errors import InputError, did_you_mean
 
-        asked = (task, model, context)
+        names = (task, model, context)
         stored = self._stored()
-        for number, (kind, word) in enumerate(zip(("task", "model", "context"), asked, strict=True)):
-            known = {place[number] for place, _ in stored.rows}
-            if word and word not in known:
-                raise InputError(f"{self.folder}: has no {kind} {word!r}; {did_you_mean(word, known)}")
-        places = [place for place, _ in stored.rows if all(w in ("", p) for w, p in zip(asked, place, strict=True))]
-        found = [row for place in dict.fromkeys(places) for row in self._rows(stored, place, pictures)]
+        for number, (kind, name) in enumerate(zip(("task", "model", "context"), names, strict=True)):
+            known = {cell[number] for cell, _ in stored.rows}
+            if name and name not in known:
+                raise InputError(f"{self.folder}: has no {kind} {name!r}; {did_you_mean(name, known)}")
+        cells = [cell for cell, _ in stored.rows if all(w in ("", p) for w, p in zip(names, cell, strict=True))]
+        rows = [row for cell in dict.fromkeys(cells) for row in self._rows(stored, cell, pictures)]
         if not pictures:
-            return pd.DataFrame(found)
+            return pd.DataFrame(rows)
         from gill_bench.reporting.notebook import Samples
 
-        return Samples(found)
+        return Samples(rows)
 
     def report(self, *tables: str, compare: bool = False) -> Report:
-        """The paper's tables of this run.
+        """The paper's tables, with the results of this run.
 
         Args:
-            tables: Names of report cards, tables or figures; all that fit, if none.
-            compare: Show the paper's numbers too, and whether they lie in the 95 % intervals of these.
+            tables: Names of report cards, tables or figures; without names, all that the run has results for.
+            compare: Also show the paper's numbers, and whether they lie in the 95 % intervals of the run's.
         """
         return _report([self.folder], tables, compare)
 
@@ -138,8 +138,8 @@ class Run:
         """Write the page with tables, figures and galleries (docs/page.md), or renew it.
 
         Args:
-            folder: Of the page; `page` in the run directory, if None.
-            data: Where the run's data is now; where it was, if None.
+            folder: The folder of the page; None for `page` in the run directory.
+            data: The folder where the run's data is now; None for the folder where it was.
 
         Returns:
             The file to open with a browser.
@@ -165,12 +165,12 @@ class Run:
 
         return RunReader.open(self.folder)
 
-    def _rows(self, stored: RunReader, place: CellKey, pictures: bool) -> Iterator[dict[str, Any]]:
-        metrics = {metric: stored.values(place, metric) for other, metric in stored.rows if other == place}
-        for sample in stored.samples(place):
+    def _rows(self, stored: RunReader, cell: CellKey, pictures: bool) -> Iterator[dict[str, Any]]:
+        metrics = {metric: stored.values(cell, metric) for other, metric in stored.rows if other == cell}
+        for sample in stored.samples(cell):
             example, seed = sample.key
             file = sample.picture
-            row: dict[str, Any] = dict(zip(("task", "model", "context"), place, strict=True))
+            row: dict[str, Any] = dict(zip(("task", "model", "context"), cell, strict=True))
             row |= {"example": example, "seed": seed, "cluster": sample.cluster}
             row |= {"prompt": sample.details.get("prompt"), **sample.output}
             if file is not None:
@@ -208,14 +208,14 @@ def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
 
 
 def load_run(folder: Path | str) -> Run:
-    """A run directory that is there already.
+    """Load a run from its directory.
 
     Raises:
-        InputError: It is none, or was not scored.
+        InputError: The folder is no run directory, or the run was not scored.
     """
-    found = Run(folder_of(folder))
-    found._stored()
-    return found
+    run = Run(folder_of(folder))
+    run._stored()
+    return run
 
 
 def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
@@ -223,11 +223,11 @@ def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
 
     Args:
         first: A run directory, or one of its models as "RUN:MODEL".
-        second: Likewise.
+        second: The run, or model, that is compared with the first.
 
     Returns:
-        What could not be compared, and why, is in its `attrs["left_out"]`, and what one side alone has in
-        `attrs["lone"]`.
+        The table. Its `attrs["left_out"]` lists what could not be compared, and why; `attrs["lone"]` lists what only
+        one of the two has.
     """
     import pandas as pd
 
@@ -247,14 +247,14 @@ def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
 
 
 def report(*runs: Path | str, tables: Sequence[str] = (), compare: bool = False) -> Report:
-    """The paper's tables of several runs taken together.
+    """The paper's tables, with the results of several runs taken together.
 
     Args:
         runs: Run directories.
-        tables: Names of report cards, tables or figures; all that fit, if none.
-        compare: Show the paper's numbers too, and whether they lie in the 95 % intervals of these.
+        tables: Names of report cards, tables or figures; without names, all that the runs have results for.
+        compare: Also show the paper's numbers, and whether they lie in the 95 % intervals of the run's.
     """
-    return _report([folder_of(one) for one in runs], tables, compare)
+    return _report([folder_of(run) for run in runs], tables, compare)
 
 
 def _report(folders: Sequence[Path], names: Sequence[str], compare: bool) -> Report:
@@ -265,10 +265,10 @@ def _report(folders: Sequence[Path], names: Sequence[str], compare: bool) -> Rep
 
 
 def list_tasks() -> list[str]:
-    """Names of the tasks that there are."""
+    """The names of all tasks."""
     return [card.name for card in Cards().tasks()]
 
 
 def list_models() -> list[str]:
-    """Names of the models that there are."""
+    """The names of all models."""
     return [card.name for card in Cards().models()]

@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0 done, 1 failed, 2 wrong usage or input, 3 regression found, 4 incomplete, 130 interrupted.
     """
-    own = arguments is None  # the process is this program
+    own = arguments is None  # this program is the whole process
     words = list(sys.argv[1:] if own else arguments or ())
     debug = "--debug" in words or os.environ.get("GILL_BENCH_DEBUG") == "1"
     words = [word for word in words if word != "--debug"] or ["--help"]
@@ -51,22 +51,22 @@ def _run(words: list[str], debug: bool, own: bool) -> int:
             code = app(words, prog_name="gill-bench", standalone_mode=False)
     except KeyboardInterrupt:
         return _interrupted(words, own)
-    except SystemExit as ended:  # of the parser of options, where nobody reads its help any more
+    except SystemExit as ended:  # the parser of options ends so when nobody reads its help any more
         return ended.code if isinstance(ended.code, int) else 1
     except GillBenchError as error:
-        if debug and not isinstance(error, IncompleteError | RegressionError):  # these are results, not faults
+        if debug and not isinstance(error, IncompleteError | RegressionError):  # these report results, not faults
             say("".join(traceback.format_exception(error)).rstrip())
         say(f"error: {error}")
         return error.exit_code
     except Exception as error:
         if type(error).__name__ == "Abort":  # older versions of typer
             return _interrupted(words, own)
-        if debug and not hasattr(error, "format_message"):  # of the option parser, whose message says all
+        if debug and not hasattr(error, "format_message"):  # the option parser's message says all
             say("".join(traceback.format_exception(error)).rstrip())
         message, code = explain(error)
         say(f"error: {message}")
         return code
-    if code == _INTERRUPTED:  # what typer makes of an interruption
+    if code == _INTERRUPTED:  # typer's code for an interruption
         return _interrupted(words, own)
     return code if isinstance(code, int) else 0
 
@@ -74,7 +74,7 @@ def _run(words: list[str], debug: bool, own: bool) -> int:
 def _interrupted(words: list[str], own: bool) -> int:
     """Say how to resume."""
     if own:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a further Ctrl-C would cut the message
     say(_how_to_resume(words).rstrip("\n"))
     return _INTERRUPTED
 
@@ -84,14 +84,14 @@ def _how_to_resume(words: list[str]) -> str:
 
 
 def _end_at_the_second_interruption(words: list[str]) -> None:
-    """Let a second Ctrl-C, while the first is still being seen to, end the process as a kill does, but with a word."""
+    """Have a second Ctrl-C, while the first is still handled, end the process at once, after the hint how to resume."""
     in_hook = False
 
     def again() -> None:
         threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     def first(number: int, frame: FrameType | None) -> None:
-        if in_hook:  # where it would be lost too
+        if in_hook:  # an exception raised in this hook would be lost too
             again()
             return
         signal.signal(signal.SIGINT, second)
@@ -105,7 +105,7 @@ def _end_at_the_second_interruption(words: list[str]) -> None:
         os._exit(_INTERRUPTED)
 
     def unraisable(lost: sys.UnraisableHookArgs) -> None:
-        """Have an interruption come again, a moment later, that came where none can be raised: in a finaliser."""
+        """Repeat, a moment later, an interruption that came in a finaliser, where no exception can be raised."""
         nonlocal in_hook
         if issubclass(lost.exc_type, KeyboardInterrupt):
             in_hook = True
@@ -115,6 +115,8 @@ def _end_at_the_second_interruption(words: list[str]) -> None:
         else:
             sys.__unraisablehook__(lost)
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else nobody is at a terminal
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # otherwise the program was not started from a terminal
         signal.signal(signal.SIGINT, first)
         sys.unraisablehook = unraisable

@@ -48,15 +48,15 @@ def check(
         return 0
     verdicts = golden.check(stored, golden.read_golden(against, stored.folder), _tolerances(tolerance or []))
     if json_:
-        emit(to_json([asdict(one) for one in verdicts], indent=1))
+        emit(to_json([asdict(verdict) for verdict in verdicts], indent=1))
     else:
-        for one in verdicts:
-            values = " -> ".join("-" if value is None else f"{value:.4f}" for value in (one.was, one.now))
-            emit(f"{one.state:11} {one.name}: {values}, {one.note}")
-    worse = [one.name for one in verdicts if one.state in ("regression", "changed")]
+        for verdict in verdicts:
+            values = " -> ".join("-" if value is None else f"{value:.4f}" for value in (verdict.was, verdict.now))
+            emit(f"{verdict.state:11} {verdict.name}: {values}, {verdict.note}")
+    worse = [verdict.name for verdict in verdicts if verdict.state in ("regression", "changed")]
     if worse:
         raise RegressionError(f"{run}: {len(worse)} of {len(verdicts)} numbers do not hold: {', '.join(worse[:3])}")
-    missing = [one.name for one in verdicts if one.state == "incomplete"]
+    missing = [verdict.name for verdict in verdicts if verdict.state == "incomplete"]
     if missing:
         raise IncompleteError(f"{run}: {len(missing)} of {len(verdicts)} numbers are missing: {', '.join(missing[:3])}")
     return 0
@@ -65,11 +65,11 @@ def check(
 def _tolerances(texts: list[str]) -> dict[str, float]:
     from gill_bench.errors import InputError
 
-    found = {}
+    tolerances = {}
     for text in texts:
         metric, _, value = text.rpartition("=")
         try:
-            found[metric] = float(value)
+            tolerances[metric] = float(value)
         except ValueError:
             raise InputError(f"--tolerance {text}: expected a number, or METRIC=NUMBER") from None
-    return found
+    return tolerances

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="A run, or one of its models as RUN:MODEL.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Likewise; differences are B minus A.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="A run, or one of its models; differences are B minus A.")],
     metric: Annotated[
         list[str] | None, typer.Option("--metric", help="Only this metric; repeatable.", show_default="all")
     ] = None,
@@ -38,31 +38,33 @@ def compare(
     from gill_bench.analysis.compare import Side, compare
     from gill_bench.storage.json import to_json
 
-    found = compare(Side.parse(first), Side.parse(second), shown=examples, metrics=listed(metric) if metric else ())
-    emit(to_json(_content(found), indent=1) if json_ else "\n".join(_lines(found)))
+    comparisons = compare(
+        Side.parse(first), Side.parse(second), shown=examples, metrics=listed(metric) if metric else ()
+    )
+    emit(to_json(_content(comparisons), indent=1) if json_ else "\n".join(_lines(comparisons)))
     return 0
 
 
-def _content(found: Comparisons) -> dict[str, object]:
+def _content(comparisons: Comparisons) -> dict[str, object]:
     from dataclasses import asdict
 
     return {
-        "comparisons": [{**asdict(one), "better": one.better} for one in found],
-        "left_out": [asdict(one) for one in found.left_out],
-        "lone": [{"side": side, "what": what} for side, what in found.unmatched],
+        "comparisons": [{**asdict(comparison), "better": comparison.better} for comparison in comparisons],
+        "left_out": [asdict(left) for left in comparisons.left_out],
+        "lone": [{"side": side, "what": what} for side, what in comparisons.unmatched],
     }
 
 
-def _lines(found: Comparisons) -> Iterator[str]:
-    for one in found:
-        yield from _comparison(one)
-    for left in found.left_out:
+def _lines(comparisons: Comparisons) -> Iterator[str]:
+    for comparison in comparisons:
+        yield from _comparison(comparison)
+    for left in comparisons.left_out:
         values = " -> ".join("-" if mean is None else f"{mean:.4f}" for mean in left.means)
         yield f"not compared: {left.task} {left.context} {left.metric}, {_models(left.models)}: {values}: {left.reason}"
     for side in "AB":
-        lone = [what for owner, what in found.unmatched if owner == side]
-        if lone:
-            yield f"only in {side}: {_some(lone)}"
+        unmatched = [what for owner, what in comparisons.unmatched if owner == side]
+        if unmatched:
+            yield f"only in {side}: {_some(unmatched)}"
 
 
 def _comparison(one: Comparison) -> Iterator[str]:

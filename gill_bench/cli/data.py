@@ -1,4 +1,4 @@
-"""`gill-bench data`: what there is of the tasks' data, and what to do about the rest."""
+"""`gill-bench data`: which of the tasks' data is there, and how to get the rest."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def check(
     from gill_bench.weights.find import MINI
 
     refuse_url(folder, "--data")
-    found = Cards(cards or ())
+    all_cards = Cards(cards or ())
     every = tasks == ["all"]
-    chosen = found.tasks() if every else [found.task(name) for name in dict.fromkeys(tasks)]
+    chosen = all_cards.tasks() if every else [all_cards.task(name) for name in dict.fromkeys(tasks)]
     values = parse_settings(settings or (), [card.name for card in chosen])
     if folder == MINI:
         say("embedded data (mini): a small synthetic world; what to download of the real data is said with --data DIR")
@@ -107,8 +107,8 @@ def _lines(data_check: DataCheck) -> Iterator[str]:
     """The data check of a task, for people."""
     verdict = {"complete": "everything is there", "incomplete": "not everything is there", "unusable": "cannot run"}
     yield f"{data_check.task}, split {data_check.split}, in {data_check.folder}: {verdict[data_check.state]}"
-    for one in data_check.downloads:
-        yield from _download_lines(one)
+    for download in data_check.downloads:
+        yield from _download_lines(download)
     if data_check.examples:
         yield _line(
             "examples", f"{data_check.examples}; usable: {_usable_text(data_check.usable or {}, data_check.examples)}"

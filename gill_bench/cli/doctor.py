@@ -48,10 +48,10 @@ def doctor(
     refuse_url(weights, "--weights")
     card = model_card(Cards(cards or ()), model)
     changes = parse_settings(settings or (), [card.name]).get(card.name, {})
-    asked = resolve_model(card, weights=weights, settings=changes)
-    found_device = choose_device(device, 1 if weights == MINI else 0)
+    resolved = resolve_model(card, weights=weights, settings=changes)
+    torch_device = choose_device(device, 1 if weights == MINI else 0)
     say(f"{card.name}: loading")
-    loaded, first = load_examined(asked, found_device)
+    loaded, first = load_examined(resolved, torch_device)
     findings: list[Finding] = []
 
     def note(finding: Finding) -> None:
@@ -66,7 +66,7 @@ def doctor(
     failed = sum(not finding.passed for finding in findings)
     if json_:
         checks = [finding._asdict() for finding in findings]
-        emit(to_json({"model": card.name, "device": found_device, "passed": not failed, "checks": checks}, indent=1))
+        emit(to_json({"model": card.name, "device": torch_device, "passed": not failed, "checks": checks}, indent=1))
     say(
         f"{card.name}: {failed} of {len(findings)} checks failed"
         if failed

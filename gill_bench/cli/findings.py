@@ -40,12 +40,12 @@ def findings(
 
     reader = RunReader.open(run)
     keys = {key[1:]: key for key, _ in reader.rows}
-    found = [
+    contrasts = [
         (better, than, metric, gain_in_run(reader, keys[better], keys[than], metric))
         for better, than, metric in _EXPECTED
         if better in keys and than in keys
     ]
-    if not found:
+    if not contrasts:
         raise InputError(f"{run}: has none of the models and contexts that the findings are about")
     if json_:
         rows = [
@@ -60,11 +60,11 @@ def findings(
                 "clusters": gain.clusters,
                 "holds": gain.above_zero,
             }
-            for better, than, metric, gain in found
+            for better, than, metric, gain in contrasts
         ]
         emit(to_json(rows, indent=1))
         return 0
-    for better, than, metric, gain in found:
+    for better, than, metric, gain in contrasts:
         verdict = "holds" if gain.above_zero else "does not show"
         emit(
             f"{'/'.join(better)} over {'/'.join(than)}, {metric}: {gain.mean:+.3f}"

@@ -12,7 +12,7 @@ from gill_bench.cli.streams import emit
 
 
 class Kind(StrEnum):
-    """What can be listed."""
+    """A kind of card."""
 
     tasks = "tasks"
     models = "models"
@@ -36,20 +36,21 @@ def list_cards(
     from gill_bench.cards.find import Cards
     from gill_bench.storage.json import to_json
 
-    found = Cards(cards or ())
+    all_cards = Cards(cards or ())
     content: dict[str, dict[str, str]] = {}
     if kind in (None, Kind.tasks):
         content["tasks"] = {
-            card.name: f"{card.title} ({card.paper}); contexts: {', '.join(card.contexts)}" for card in found.tasks()
+            card.name: f"{card.title} ({card.paper}); contexts: {', '.join(card.contexts)}"
+            for card in all_cards.tasks()
         }
     if kind in (None, Kind.models):
         content["models"] = {
             card.name: f"{card.title}: "
             + (f"variant of {card.extends}" if card.extends else ", ".join(card.capabilities))
-            for card in found.models()
+            for card in all_cards.models()
         }
     if kind in (None, Kind.tables):
-        content["tables"] = {card.name: card.caption for card in found.reports()}
+        content["tables"] = {card.name: card.caption for card in all_cards.reports()}
     if json_:
         emit(to_json(content, indent=1))
         return 0

@@ -78,13 +78,13 @@ def train(
             raise InputError(f"{name!r} is no stage; {did_you_mean(name, STAGES)}")
     refuse_url(work or "", "--work")
     torch.set_num_threads(threads)
-    place = TrainingWork(work or cache_folder() / f"mini-training-{seed}", seed)
+    training = TrainingWork(work or cache_folder() / f"mini-training-{seed}", seed)
     try:
-        place.folder.mkdir(parents=True, exist_ok=True)
+        training.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--work {place.folder}: cannot be made ({error.strerror}); name another folder") from error
+        raise InputError(f"--work {training.folder}: cannot be made ({error.strerror}); name another folder") from error
     for name in stages or STAGES:
-        if not STAGES[name](place, 60 * minutes or float("inf")):
+        if not STAGES[name](training, 60 * minutes or float("inf")):
             raise IncompleteError(f"{name}: not finished after {minutes:g} minutes; the same command again goes on")
-        say(f"{name}: finished, {place.folder / name}")
+        say(f"{name}: finished, {training.folder / name}")
     return 0

@@ -35,13 +35,13 @@ Address = Annotated[
 
 
 def listed(texts: Iterable[str]) -> tuple[str, ...]:
-    """The names of an option that takes a list: between commas, in several options, or both; each once.
+    """The names that were given to an option, separated by commas or in several options; each name once.
 
     >>> listed(["a, b", "c", "b"])
     ('a', 'b', 'c')
 
     Raises:
-        InputError: There is none.
+        InputError: No name was given.
     """
     from gill_bench.errors import InputError
 

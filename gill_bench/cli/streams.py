@@ -1,8 +1,8 @@
-"""stdin, stdout and stderr as a user left them: closed, a pipe that nobody reads any more, or a full disk.
+"""stdin, stdout and stderr may be unusable: closed, a pipe that nobody reads any more, or a full disk.
 
-Whoever reads stdout may have had enough (`| head -1`): the command then goes on and ends as it would have. A result
-that cannot be printed for another reason is an error. Messages on stderr are for people: where they cannot be written,
-the work is done all the same.
+The program that reads stdout may end early (`| head -1`): the command then goes on and ends as it would have. A result
+that cannot be printed for another reason is an error. Messages on stderr are for people: if they cannot be written, the
+command goes on without them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TextIO
 from gill_bench.errors import GillBenchError
 
 _CLOSED = "stdout is closed"
-_problem = ""  # why nothing can be printed
+_problem = ""  # the reason why stdout cannot be used, or ""
 
 
 def prepare() -> None:
-    """Open what is closed, so that no other file gets its number, and let every character be printed somehow."""
+    """Open closed streams on nothing, so that no other file gets their numbers, and let every character be printed."""
     global _problem
     _problem = ""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
@@ -38,7 +38,7 @@ def prepare() -> None:
 
 
 def _print_every_character(stream: TextIO) -> None:
-    """Names of files that are not UTF-8 come out as their bytes; what an old encoding lacks is written out."""
+    """Print names of files that are not UTF-8 as their bytes, and characters that an encoding lacks as escapes."""
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
@@ -63,12 +63,12 @@ def emit(text: str | bytes, *, nl: bool = True) -> None:
     except OSError as error:
         _to_nowhere(sys.stdout)
         raise GillBenchError(f"stdout: cannot be written: {error.strerror}; the result was not printed") from error
-    except SystemExit:  # what click makes of a broken pipe
+    except SystemExit:  # click's answer to a broken pipe
         _to_nowhere(sys.stdout)
 
 
 def settle() -> str:
-    """Write what is still held back; returns why that fails, or "". Python itself would complain at its end."""
+    """Write buffered output. Returns the reason if that fails, or ""; Python itself would print an error at its end."""
     reason = ""
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -83,7 +83,7 @@ def settle() -> str:
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    """Let the rest of a stream vanish, also what it holds back."""
+    """Discard the rest of a stream, with its buffered output."""
     try:
         number = stream.fileno()
     except (OSError, ValueError, AttributeError):

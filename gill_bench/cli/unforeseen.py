@@ -1,4 +1,4 @@
-"""Errors that no command foresaw, as messages: wrong options, the system's refusals, memory, and defects of ours."""
+"""Messages for errors that no command foresaw: wrong options, errors of the system, memory, and our own defects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"{message()}\nsee: {program} --help", code
     if no_memory := memory_ran_out(error):
         return no_memory, 1
-    if isinstance(error, UnicodeEncodeError) and any("\ud800" <= one <= "\udfff" for one in error.object):
+    if isinstance(error, UnicodeEncodeError) and any("\ud800" <= character <= "\udfff" for character in error.object):
         name = error.object[max(0, error.start - 60) : error.end + 40].encode("ascii", "backslashreplace").decode()
         return f"the name of a file or folder is not UTF-8: {name}\nrename it, and run the same command again", 2
     reason = str(error).splitlines()[0] if str(error) else ""

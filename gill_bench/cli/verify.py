@@ -31,23 +31,23 @@ def verify(
     from gill_bench.storage.files import folder_of
     from gill_bench.storage.json import to_json
 
-    found = verification.verify(folder_of(run))
+    report = verification.verify(folder_of(run))
     if json_:
-        emit(to_json({**asdict(found), "whole": found.whole}, indent=1))
+        emit(to_json({**asdict(report), "whole": report.whole}, indent=1))
     else:
-        for unit in found.damaged:
+        for unit in report.damaged:
             emit(f"{'withdrawn' if unit.withdrawn else 'damaged':9}  {unit.unit}: {unit.reason}")
-        for one in found.problems:
-            emit(f"{'problem':9}  {one.file}: {one.reason}")
-    say(f"{found.units} units, {found.files} files: {'all as they were written' if found.whole else 'damaged'}")
-    if found.whole:
+        for problem in report.problems:
+            emit(f"{'problem':9}  {problem.file}: {problem.reason}")
+    say(f"{report.units} units, {report.files} files: {'all as they were written' if report.whole else 'damaged'}")
+    if report.whole:
         return 0
     steps = []
-    if any(unit.withdrawn for unit in found.damaged):
+    if any(unit.withdrawn for unit in report.damaged):
         steps.append("run the command that made it again: it makes the withdrawn units again and keeps the others")
-    if not all(unit.withdrawn for unit in found.damaged):
+    if not all(unit.withdrawn for unit in report.damaged):
         steps.append(
             "units that were not withdrawn (read-only, or in work): delete their folders, then the same command"
         )
-    count = len(found.damaged) + len(found.problems)
+    count = len(report.damaged) + len(report.problems)
     raise GillBenchError("\n".join([f"{run}: {count} of what is stored is not as it was written", *steps]))
