@@ -34,6 +34,15 @@ Address = Annotated[
 ]
 
 
+def device_names(texts: Iterable[str] | None) -> str:
+    """The devices of `--device`, separated by commas; a device that is named twice gets two workers.
+
+    >>> device_names(["cuda:0, cuda:1", "cuda:1"]), device_names(None)
+    ('cuda:0,cuda:1,cuda:1', 'auto')
+    """
+    return ",".join(_names(texts)) if texts else "auto"
+
+
 def listed(texts: Iterable[str]) -> tuple[str, ...]:
     """The names that were given to an option, separated by commas or in several options; each name once.
 
@@ -43,10 +52,14 @@ def listed(texts: Iterable[str]) -> tuple[str, ...]:
     Raises:
         InputError: No name was given.
     """
+    return tuple(dict.fromkeys(_names(texts)))
+
+
+def _names(texts: Iterable[str]) -> list[str]:
     from gill_bench.errors import InputError
 
     given = list(texts)
-    names = tuple(dict.fromkeys(name.strip() for text in given for name in text.split(",") if name.strip()))
+    names = [name.strip() for text in given for name in text.split(",") if name.strip()]
     if not names:
         raise InputError(f"{' '.join(given)!r}: expected names separated by commas")
     return names

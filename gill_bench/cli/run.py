@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gill_bench.cards.limits import MOST
-from gill_bench.cli.options import Address, Device, Engine, NoLocks, listed
+from gill_bench.cli.options import Address, Device, Engine, NoLocks, device_names, listed
 from gill_bench.cli.streams import emit
 from gill_bench.engines.options import DEFAULT_ENGINE
 
@@ -144,7 +144,7 @@ def run(
         weights=weights,
         metric_weights=metric_weights,
         settings=settings or (),
-        device=",".join(listed(device)) if device else "auto",
+        device=device_names(device),
         batch_size=batch_size or 0,
         threads=threads or 0,
         workers=workers or 0,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gill_bench.cards.limits import MOST
-from gill_bench.cli.options import Address, Device, Engine, NoLocks, listed
+from gill_bench.cli.options import Address, Device, Engine, NoLocks, device_names
 from gill_bench.cli.streams import emit
 from gill_bench.engines.options import DEFAULT_ENGINE
 
@@ -50,7 +50,7 @@ def score(
     from gill_bench.storage.files import folder_of
 
     run = folder_of(run)
-    devices = ",".join(listed(device)) if device else "auto"
+    devices = device_names(device)
     outcome = score_run(
         run,
         devices,
