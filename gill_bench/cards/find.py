@@ -89,16 +89,16 @@ class Cards:
     @cached_property
     def files(self) -> dict[str, dict[str, Path]]:
         """Card files by kind and name."""
-        found: dict[str, dict[str, Path]] = {kind: {} for kind in _FOLDERS}
+        files: dict[str, dict[str, Path]] = {kind: {} for kind in _FOLDERS}
         for folder in self.folders:
             for kind, sub in _FOLDERS.items():
                 for file in sorted((folder / sub).glob("*.toml")):
-                    found[kind][file.stem] = file
+                    files[kind][file.stem] = file
             if folder is not self.folders[0]:
                 for file in sorted(folder.glob("*.toml")):
-                    found[_kind_of(file)][file.stem] = file
-        found["model"].pop("published", None)
-        return found
+                    files[_kind_of(file)][file.stem] = file
+        files["model"].pop("published", None)
+        return files
 
     def task(self, name: str) -> TaskCard:
         """The task card of a name or of a path to a TOML file."""
@@ -185,12 +185,12 @@ def read_card(file: Path, schema: type[T], raw: dict[str, Any] | None = None) ->
     """Read and check one card.
 
     Args:
-        file: The card.
-        schema: Of its kind.
-        raw: Its content, if it was read already.
+        file: The card's file.
+        schema: The model of the card's kind.
+        raw: The content of the file; None if it was not read yet.
 
     Raises:
-        InputError: With file, key and what was expected.
+        InputError: The card is wrong; names the file, the key and what was expected.
     """
     raw = read_toml(file) if raw is None else raw
     version = raw.get("schema", SCHEMA_VERSION)
@@ -210,7 +210,7 @@ def explain(error: ValidationError, schema: type[BaseModel]) -> str:
 
     An unknown key comes first: it is usually the reason why another one is missing.
     """
-    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = _known_keys(schema, first["loc"][:-1])
@@ -240,9 +240,9 @@ def _table_type(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
-        found = _table_type(argument)
-        if found is not None:
-            return found
+        table = _table_type(argument)
+        if table is not None:
+            return table
     return None
 
 
@@ -285,7 +285,7 @@ def read_toml(file: Path) -> dict[str, Any]:
     """A TOML file's content.
 
     Raises:
-        InputError: Absent, unreadable or not TOML; with the place.
+        InputError: The file is absent, unreadable or not TOML; names the position.
     """
     try:
         refuse_special(file)
@@ -312,14 +312,14 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def _values(content: object, key: str = "") -> Iterator[tuple[str, object]]:
-    """Every text and number of a card, keys too, with its place."""
+    """Every text and number of a card, keys too, with the key under which it stands."""
     if isinstance(content, dict):
         for name, value in content.items():
             yield "a key", name
             yield from _values(value, f"{key}.{name}".removeprefix("."))
     elif isinstance(content, list):
-        for place, value in enumerate(content):
-            yield from _values(value, f"{key}[{place}]")
+        for number, value in enumerate(content):
+            yield from _values(value, f"{key}[{number}]")
     else:
         yield key, content
 
@@ -349,9 +349,9 @@ def override(
     """Return a card's table with some values replaced.
 
     Args:
-        table: Of the card.
-        changes: Values by key.
-        where: Named in errors.
+        table: A table of the card.
+        changes: The new values by key.
+        where: The beginning of an error message.
         known: The keys that can be set; None for those of the table.
 
     Raises:

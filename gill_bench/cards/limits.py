@@ -1,4 +1,4 @@
-"""How large the whole numbers of a command, a card or a call may be. Nothing heavy is imported."""
+"""The greatest whole numbers that a command, a card or a call may give. Nothing heavy is imported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_count(name: str, value: object) -> None:
     """Check a number of a call from Python, where 0 stands for the default.
 
     Raises:
-        InputError: It is no whole number, negative, or above `MOST`.
+        InputError: The value is no whole number, negative, or above `MOST`.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST[name]:
         shown = repr(value) if not isinstance(value, int) or abs(value) <= LARGEST else "a number of more than 64 bits"

@@ -13,10 +13,10 @@ def registered(kind: str, name: str, builtin: Mapping[str, str], group: str) -> 
     """Load what is registered under a name.
 
     Args:
-        kind: What it is called in errors, such as "metric".
-        name: As cards give it.
-        builtin: Module by name.
-        group: Entry points of other packages.
+        kind: The noun for errors, such as "metric".
+        name: The name in the card.
+        builtin: The built-in modules by name.
+        group: The group of entry points of other packages.
 
     Raises:
         InputError: Nothing has this name; offers the nearest.

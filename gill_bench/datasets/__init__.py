@@ -48,15 +48,15 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One thing that a model can be asked about.
+    """One thing that a task asks a model about, such as a story, a dialog or a question.
 
     Attributes:
-        id: Stable and unique in the data set (the story id).
-        cluster: Examples of one cluster are not independent (stories of one photo sequence).
-        turns: The context, in order.
+        id: The id in the data set, which is stable and unique, such as the story id.
+        cluster: The name of the cluster. Examples of one cluster are not independent (stories of one photo sequence).
+        turns: The captions or rounds, in order.
         target: The reference picture, or None.
-        answers: Reference texts (captions, annotators' answers), or the texts that are ranked, in the file's order.
-        facts: What a metric needs to know or groups by, such as {"answer_type": "yes/no"}; never given to a model.
+        answers: The reference texts (captions, annotators' answers), or the texts that are ranked, in the file's order.
+        facts: Values that a metric needs or groups by, such as {"answer_type": "yes/no"}; never given to a model.
     """
 
     id: str
@@ -74,19 +74,19 @@ class Example:
 
 
 class Context(Protocol):
-    """How much of an example a model is given."""
+    """How much of an example a model is given; the built-in ones are in `gill_bench.datasets.contexts`."""
 
     @property
     def name(self) -> str:
-        """Canonical name, such as `5-captions-4-images`."""
+        """The canonical name, such as `5-captions-4-images`."""
 
     @property
     def inputs(self) -> frozenset[str]:
-        """What its prompts hold: "text", "image"."""
+        """The kinds of segments in a prompt: "text", "image"."""
 
     @property
     def asks(self) -> OutputKind | None:
-        """What a model is asked for; None = what the task's capability stands for."""
+        """The output kind that a model is asked for; None for the usual one of the task's capability."""
 
     def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
         """The prompt of an example, in reading order.
@@ -99,13 +99,15 @@ class Context(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The examples of one split, and what is odd about the data.
+    """The examples of one split.
 
     Attributes:
-        require_all_pictures: An example counts only if all its pictures are there, whatever the context needs.
+        examples: The examples, in the order of the data set.
+        require_all_pictures: Whether an example counts only if all its pictures are there, whatever the context needs.
         candidates: The pictures among which retrieval searches; those whose file is missing do not take part.
-        references: The pictures whose distribution generated ones are compared with (FID); likewise.
-        warnings: Sentences for the user.
+        references: The pictures whose distribution generated ones are compared with (FID); those whose file is missing
+            do not take part.
+        warnings: Sentences for the user about oddities of the data.
     """
 
     examples: Sequence[Example]
@@ -116,7 +118,11 @@ class Dataset:
 
 
 class DatasetModule(Protocol):
-    """What a reader's module provides."""
+    """The functions of a reader's module.
+
+    It may also list the settings that it reads from a task card, as `OPTIONS` and `PROMPT`
+    (`gill_bench.datasets.options`).
+    """
 
     def load(self, folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         """Read a split.
@@ -129,7 +135,7 @@ class DatasetModule(Protocol):
         """Parse a context's name.
 
         Raises:
-            InputError: The name is not of the data set's grammar.
+            InputError: The data set has no context of this name.
         """
 
 

@@ -1,6 +1,7 @@
 """CC3M: captions from which pictures are generated, and the pictures that they are compared with by FID.
 
-Facts in protocol 3.7 (paper Tables 3 and 4). Two forms of the data are read, the authors' one if both are there:
+The facts are in protocol 3.7 (paper Tables 3 and 4). Two forms of the data are read, the authors' one if both are
+there:
 
 - `cc3m_<split>.tsv` with its header, as GILL is trained on (protocol 2.1). It names the picture of each caption.
 - the official list without a header, `Validation_GCC-1.1.0-Validation.tsv` or `Train_GCC-training.tsv`. It names URLs,
@@ -33,7 +34,7 @@ def context(name: str) -> TextContext:
     """The context `caption`.
 
     Raises:
-        InputError: Another name.
+        InputError: The name is another one.
     """
     return context_named(name, [TextContext("caption")])
 
@@ -45,7 +46,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         folder: Holds the list, directly or in `datasets/`, and the pictures in `cc3m/validation/` or `cc3m/training/`,
             or in that folder without `cc3m/`.
         split: "val" or "train".
-        options: Not used here.
+        options: Unused.
 
     Returns:
         The references are the pictures of all pairs, each once.

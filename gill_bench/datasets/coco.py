@@ -1,7 +1,7 @@
 """COCO captions as the official `captions_<split>.json`: images with their captions, for captioning and for FID.
 
-Facts in protocol 3.8 and 3.10. `images` names the picture files, `annotations` has one caption a record; the captions
-of a picture do not stand together.
+The facts are in protocol 3.8 and 3.10. `images` names the picture files, `annotations` has one caption a record; the
+captions of a picture do not stand together.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def read_coco(folder: Path, split: str, *, need_pictures: bool = True) -> list[C
         folder: Holds `annotations/captions_<split>.json` (or the file itself), and the pictures by their `file_name` in
             `<split>/`, `images/<split>/` or `images/`.
         split: Such as "val2014" or "val2017".
-        need_pictures: Whether it is an error that there are none at all.
+        need_pictures: Whether data without a single picture is an error.
 
     Raises:
         InputError: The file is absent or malformed, an image has no caption, or there are no pictures at all.
@@ -71,13 +71,13 @@ def read_coco(folder: Path, split: str, *, need_pictures: bool = True) -> list[C
             raise InputError(f"{where}.id: {caption} is the id of an earlier caption; caption ids are unique")
         seen.add(caption)
         captions[image].append(CocoCaption(caption, text_of(record, "caption", where)))
-    untold = [image for image, told in captions.items() if not told]
-    if untold:
-        raise InputError(f"{file}: annotations: {len(untold)} images have no caption, the first with id {untold[0]}")
-    places = [folder / split, folder / "images" / split, folder / "images"]
-    pictures = find_pictures(places, names.values())
+    without = [image for image, texts in captions.items() if not texts]
+    if without:
+        raise InputError(f"{file}: annotations: {len(without)} images have no caption, the first with id {without[0]}")
+    folders = [folder / split, folder / "images" / split, folder / "images"]
+    pictures = find_pictures(folders, names.values())
     if need_pictures and not pictures:
-        raise no_pictures(folder, split, places, f"{next(iter(names.values()))} and so on, as in images[].file_name")
+        raise no_pictures(folder, split, folders, f"{next(iter(names.values()))} and so on, as in images[].file_name")
     return [
         CocoImage(image, Picture(str(image), pictures.get(name)), tuple(captions[image]))
         for image, name in names.items()

@@ -17,7 +17,7 @@ def context(name: str) -> PictureContext:
     """The context `caption`.
 
     Raises:
-        InputError: Another name.
+        InputError: The name is another one.
     """
     return context_named(name, [PictureContext()])
 
@@ -26,9 +26,9 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read the images of a split, in the order of the file, each with all its captions as `answers`, as they stand.
 
     Args:
-        folder: See `gill_bench.datasets.coco.read_coco`.
+        folder: The folder that `gill_bench.datasets.coco.read_coco` describes.
         split: Such as "val2017".
-        options: Not used here.
+        options: Unused.
 
     Raises:
         InputError: The file is absent or malformed, or there are no pictures at all.

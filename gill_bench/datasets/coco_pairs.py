@@ -1,9 +1,9 @@
 """Captions of COCO from which pictures are generated, and the pictures that they are compared with by FID.
 
-Facts in protocol 3.8 (paper Table 8). Nothing but the number of captions is published: the sample here is one caption
-each of as many distinct images. With `random.Random(sampling_seed)`, images are drawn first, by one call of `sample`
-over all image ids in ascending order; then, in the order drawn, one caption of each by `choice` over the image's
-caption ids in ascending order. Examples stand in the order drawn, so that a `--limit` is a random part of them.
+The facts are in protocol 3.8 (paper Table 8). Nothing but the number of captions is published: the sample here is one
+caption each of as many distinct images. With `random.Random(sampling_seed)`, images are drawn first, by one call of
+`sample` over all image ids in ascending order; then, in the order drawn, one caption of each by `choice` over the
+image's caption ids in ascending order. Examples stand in the order drawn, so that a `--limit` is a random part of them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def context(name: str) -> TextContext:
     """The context `caption`.
 
     Raises:
-        InputError: Another name.
+        InputError: The name is another one.
     """
     return context_named(name, [TextContext("caption")])
 
@@ -39,7 +39,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read a sample of captions, without the blanks around them, each with the picture of its image as target.
 
     Args:
-        folder: See `gill_bench.datasets.coco.read_coco`.
+        folder: The folder that `gill_bench.datasets.coco.read_coco` describes.
         split: Such as "val2014".
         options: `CAPTIONS`, `SAMPLING_SEED` and `REFERENCES`.
 

@@ -1,4 +1,4 @@
-"""Finding annotation files, and taking their records apart: an error names file, record and field."""
+"""Finding annotation files and reading fields of their records, with errors that name file, record and field."""
 
 from __future__ import annotations
 
@@ -15,33 +15,38 @@ _SPLIT = re.compile(r"[A-Za-z0-9-]+")
 _SPLIT_GIVEN = re.compile(r"(?!.*\.\.)[A-Za-z0-9._-]+")
 
 
-def find_split_file(folder: Path, split: str, pattern: str, places: Sequence[str], download: str) -> Path:
-    """The file of a split.
+def find_split_file(folder: Path, split: str, pattern: str, subfolders: Sequence[str], download: str) -> Path:
+    """Find the file of a split.
 
     Args:
-        folder: What `--data` names.
+        folder: The data set's folder.
         split: The split's name.
-        pattern: The file's name, with `{split}` in it.
-        places: Subfolders in which it may be; the first that has it wins.
-        download: What to do where there is no file of any split.
+        pattern: The name of the file, with `{split}` in it.
+        subfolders: The subfolders in which the file may be; the first that has it wins.
+        download: The advice for a folder without a file of any split.
 
     Raises:
-        InputError: There is none; names the splits that are there.
+        InputError: There is no such file; names the splits that are there.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder (given by --data)")
     if not _SPLIT_GIVEN.fullmatch(split):
         raise InputError(f"split {shown(split)}: expected letters, digits, '-', '_' and '.', as in a file's name")
     name = pattern.format(split=split)
-    for place in places:
-        if (folder / place / name).exists():  # whether it is a regular file is told when it is read
-            return folder / place / name
+    for subfolder in subfolders:
+        if (folder / subfolder / name).exists():  # reading it says whether it is a regular file
+            return folder / subfolder / name
     before, after = pattern.split("{split}")
-    files = [file.name for place in places for file in (folder / place).glob(f"{before}*{after}") if file.is_file()]
+    files = [
+        file.name
+        for subfolder in subfolders
+        for file in (folder / subfolder).glob(f"{before}*{after}")
+        if file.is_file()
+    ]
     splits = {name.removeprefix(before).removesuffix(after) for name in files}
     there = ", ".join(sorted(filter(_SPLIT.fullmatch, splits)))
     hint = f"there is {there}: choose with --split" if there else download
-    raise InputError(f"{folder}: no {Path(places[0]) / name}; {hint}")
+    raise InputError(f"{folder}: no {Path(subfolders[0]) / name}; {hint}")
 
 
 def read_lines(file: Path) -> list[str]:
@@ -55,7 +60,7 @@ def read_lines(file: Path) -> list[str]:
 
 
 def is_encodable(text: str) -> bool:
-    """Whether a text is one: JSON can hold halves of surrogate pairs, which no file or tokenizer takes."""
+    """Whether a text can be written to a file: JSON can hold halves of surrogate pairs, which UTF-8 cannot."""
     try:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
@@ -66,12 +71,12 @@ def list_of(value: Any, key: str, where: str) -> list[Any]:
     """The list under a key of an object.
 
     Raises:
-        InputError: There is none.
+        InputError: The value is no object, or has no list under the key.
     """
-    found = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(found, list):
+    items = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(items, list):
         raise InputError(f"{where}: key {key!r}: expected a list, as in the official files")
-    return found
+    return items
 
 
 def integer_of(record: Any, key: str, where: str) -> int:
@@ -103,14 +108,14 @@ def text_of(record: Any, key: str, where: str, *, may_be_blank: bool = False) ->
 
 
 def file_name(name: str, where: str) -> str:
-    """A file name as it is, once it is known to stay in its folder.
+    """Check that a file name stays in its folder, and return it.
 
     Args:
-        name: May have folders in it.
-        where: Of the record, for the error.
+        name: The file name; it may have folders in it.
+        where: File and record, for the error.
 
     Raises:
-        InputError: Absolute, with `..` or control characters, or longer than names can be.
+        InputError: The name is absolute, with `..` or control characters, or longer than names can be.
     """
     problem = path_problem(name)
     if problem:
@@ -119,10 +124,10 @@ def file_name(name: str, where: str) -> str:
 
 
 def identifier(text: str, where: str) -> str:
-    """An id or name as it is, once it is known to be fit to be shown.
+    """Check that an id or name can be shown in a terminal, and return it.
 
     Raises:
-        InputError: It has characters that control a terminal.
+        InputError: The text has characters that control a terminal.
     """
     if has_controls(text):
         raise InputError(f"{where}: {shown(text)} has control characters, which no name or id has")
@@ -130,7 +135,7 @@ def identifier(text: str, where: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as errors show it: its beginning."""
+    """The beginning of a value, for an error message."""
     return repr(value)[:80]
 
 

@@ -1,6 +1,6 @@
 """PartiPrompts with votes on whether a retrieved or a generated picture suits a prompt better.
 
-Facts in protocol 3.11 (paper Table 6, App. C). The lists are `PartiPromptsAllDecisions_Alignment.tsv` and
+The facts are in protocol 3.11 (paper Table 6, App. C). The lists are `PartiPromptsAllDecisions_Alignment.tsv` and
 `..._Realism.tsv`: five fields a line with tabs between them; prompts hold quotation marks
 (`gill_bench.datasets.tables`). Prompts whose votes give no label are left out. The authors train on the first 600 of
 the others and test on the rest. Since the list goes by challenge, there is also another order:
@@ -52,10 +52,10 @@ _CONTEXTS = (
 
 
 def context(name: str) -> TextContext:
-    """One of the ways to decide: what a model is asked for differs, the prompt does not.
+    """Parse the name of a way to decide. The prompt is the same in all; the output kind differs.
 
     Raises:
-        InputError: Another name.
+        InputError: The name is another one.
     """
     return context_named(name, _CONTEXTS)
 
@@ -72,8 +72,8 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read the prompts that have a label; an example's id is the number of its row, from 0.
 
     Args:
-        folder: Holds the lists of votes.
-        split: "all"; which prompts are for training is an option's matter.
+        folder: The folder with the lists of votes.
+        split: "all"; the option `TRAIN` divides it into training and test.
         options: `OPTIONS`.
 
     Returns:
@@ -107,12 +107,12 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
             facts={
                 "label": name,
                 "votes": ",".join(row.votes),
-                "part": "train" if place < train else "test",
+                "part": "train" if position < train else "test",
                 "category": row.category,
                 "challenge": row.challenge,
             },
         )
-        for place, (row, name) in enumerate(kept)
+        for position, (row, name) in enumerate(kept)
     ]
     return Dataset(examples, candidates=_candidates(folder, candidates))
 
@@ -128,8 +128,8 @@ def _find(folder: Path, name: str) -> Path:
 def _read(file: Path) -> list[_Row]:
     table = read_table(file)
     if not table or table[0] != HEADER.split("\t"):
-        found = "\t".join(table[0]) if table else ""
-        raise InputError(f"{file}, line 1: expected the header {HEADER!r}, found {found[:80]!r}")
+        first = "\t".join(table[0]) if table else ""
+        raise InputError(f"{file}, line 1: expected the header {HEADER!r}, found {first[:80]!r}")
     rows = []
     for number, fields in enumerate(table[1:]):
         where = f"{file}, line {number + 2}"
@@ -149,13 +149,13 @@ def _read(file: Path) -> list[_Row]:
 def _candidates(folder: Path, name: str) -> list[Picture]:
     if not name:
         return []
-    place = folder / name
-    if not place.is_dir():
-        raise InputError(f"{place}: no such folder of candidate pictures (option `candidates`)")
-    found = index_pictures([place])
-    if not found and not any(place.glob("*/embeddings.json")):
+    pictures_folder = folder / name
+    if not pictures_folder.is_dir():
+        raise InputError(f"{pictures_folder}: no such folder of candidate pictures (option `candidates`)")
+    files = index_pictures([pictures_folder])
+    if not files and not any(pictures_folder.glob("*/embeddings.json")):
         raise InputError(
-            f"{place}: no pictures in it; expected those among which retrieval searches, or embeddings of them"
-            " (gill-bench convert-embeddings, in a folder named after the model)"
+            f"{pictures_folder}: no pictures in it; expected those among which retrieval searches, or embeddings of"
+            " them (gill-bench convert-embeddings, in a folder named after the model)"
         )
-    return [Picture(stem, found[stem]) for stem in sorted(found)]
+    return [Picture(stem, files[stem]) for stem in sorted(files)]

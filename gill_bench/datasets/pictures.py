@@ -23,53 +23,52 @@ def index_pictures(folders: Iterable[Path]) -> dict[str, Path]:
     never depends on the file system. Folders that do not exist are passed over, and so are hidden files, such as the
     `._7.jpg` that macOS puts beside `7.jpg`.
     """
-    found: dict[str, tuple[int, int, Path]] = {}
-    for place, folder in enumerate(folders):
+    best: dict[str, tuple[int, int, Path]] = {}
+    for order, folder in enumerate(folders):
         if not folder.is_dir():
             continue
         for file in folder.iterdir():
             extension = file.suffix.lower()
             if extension not in EXTENSIONS or file.name.startswith("."):
                 continue
-            candidate = (place, EXTENSIONS.index(extension), file)
-            if file.stem not in found or candidate < found[file.stem]:
-                found[file.stem] = candidate
-    return {stem: file for stem, (_, _, file) in found.items()}
+            candidate = (order, EXTENSIONS.index(extension), file)
+            if file.stem not in best or candidate < best[file.stem]:
+                best[file.stem] = candidate
+    return {stem: file for stem, (_, _, file) in best.items()}
 
 
-def find_pictures(places: Iterable[Path], names: Iterable[str]) -> dict[str, Path]:
-    """Map file names, of which each may have folders in it, to files; the first place that has one wins.
+def find_pictures(folders: Iterable[Path], names: Iterable[str]) -> dict[str, Path]:
+    """Map file names, which may have folders in them, to files; the first folder that has a file wins.
 
-    What lies there under the name may be no regular file, which reading it tells.
+    A file may turn out not to be a regular one when it is read.
     """
-    folders = [place for place in places if place.is_dir()]
-    found: dict[str, Path] = {}
+    existing = [folder for folder in folders if folder.is_dir()]
+    files: dict[str, Path] = {}
     for name in names:
-        file = next((folder / name for folder in folders if (folder / name).exists()), None)
+        file = next((folder / name for folder in existing if (folder / name).exists()), None)
         if file is not None:
-            found[name] = file
-    return found
+            files[name] = file
+    return files
 
 
-def no_pictures(folder: Path, split: str, places: Iterable[Path], expected: str) -> InputError:
+def no_pictures(folder: Path, split: str, folders: Iterable[Path], expected: str) -> InputError:
     """The error for data without a single picture.
 
     Args:
-        folder: What `--data` names.
+        folder: The data set's folder.
         split: The split's name.
-        places: Where pictures were looked for.
-        expected: What their files are called.
+        folders: The folders in which pictures were looked for.
+        expected: The names that their files should have.
     """
-    looked = ", ".join(f"{place.relative_to(folder.parent)}/" for place in places)
-    return InputError(f"{folder}: no pictures of split {split!r}; looked in {looked}\nexpected {expected}")
+    shown = ", ".join(f"{looked.relative_to(folder.parent)}/" for looked in folders)
+    return InputError(f"{folder}: no pictures of split {split!r}; looked in {shown}\nexpected {expected}")
 
 
 class Checked(NamedTuple):
-    """What reading a picture once told: the SHA-256 of its file, or the reason why it cannot be used.
+    """The result of reading a picture once: the SHA-256 of its file, or the reason why it cannot be used.
 
-    The SHA-256 stands for what is seen of the file. Where that hangs on a rule beyond `gill_bench.storage.images.RULE`,
-    the
-    rule's name follows it, so that what was made or scored with another reading of the same file counts as of another.
+    If a rule beyond `gill_bench.storage.images.RULE` decided how the file is read, its name follows the SHA-256, so
+    that outputs and scores that were made with another reading of the same file do not count.
     """
 
     sha256: str
@@ -87,13 +86,13 @@ def check_pictures(pictures: Iterable[Picture], progress: Callable[[int], None] 
         By picture id. Nothing decoded is kept.
     """
     distinct = {picture.id: picture for picture in pictures}
-    found: dict[str, Checked] = {}
+    results: dict[str, Checked] = {}
     with ThreadPoolExecutor(_THREADS) as pool:
         for picture, checked in zip(distinct.values(), pool.map(_check, distinct.values()), strict=True):
-            found[picture.id] = checked
+            results[picture.id] = checked
             if progress is not None:
                 progress(1)
-    return found
+    return results
 
 
 def _check(picture: Picture) -> Checked:

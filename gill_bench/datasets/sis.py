@@ -1,8 +1,8 @@
 """Visual Storytelling (VIST), stories of images in sequence, as the official `<split>.story-in-sequence.json` files.
 
-Facts in protocol 3.1. `annotations` is a list of one-element lists, one per sentence; five sentences make a story. The
-anonymised, tokenised `text` is what models read. Stories come in the order of their first sentence in the file, their
-sentences by `worker_arranged_photo_order`.
+The facts are in protocol 3.1. `annotations` is a list of one-element lists, one per sentence; five sentences make a
+story. The anonymised, tokenised `text` is what models read. Stories come in the order of their first sentence in the
+file, their sentences by `worker_arranged_photo_order`.
 """
 
 from __future__ import annotations

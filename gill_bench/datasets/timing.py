@@ -25,7 +25,7 @@ def context(name: str) -> TextContext:
     """Parse `text` (continue a caption), `picture` (generate it) or `search` (find the most similar candidate).
 
     Raises:
-        InputError: Another name.
+        InputError: The name is another one.
     """
     return context_named(name, _CONTEXTS)
 
@@ -34,7 +34,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read as many captions as measurements are wanted: the first of each picture, in the order of the file.
 
     Args:
-        folder: As for `coco-captions`; its pictures are not needed.
+        folder: The folder that `gill_bench.datasets.coco.read_coco` describes; pictures are not needed.
         split: Such as "val2017".
         options: `REPEATS`.
 

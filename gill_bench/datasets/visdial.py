@@ -1,7 +1,7 @@
 """Visual Dialog v1.0, for generating the picture that a dialog is about.
 
-Facts in protocol 3.2: a prompt is the first n rounds, each "Q: <question>?" and "A: <answer>" on a line of its own,
-without the caption, without a period after answers and without a newline at the end.
+The facts are in protocol 3.2: a prompt is the first n rounds, each "Q: <question>?" and "A: <answer>" on a line of its
+own, without the caption, without a period after answers and without a newline at the end.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read the dialogs of a split, in the order of the file.
 
     Args:
-        folder: See `gill_bench.datasets.visdial_files.read_dialogs`.
-        split: "val"; any other in the same format.
-        options: Not used here.
+        folder: The folder that `gill_bench.datasets.visdial_files.read_dialogs` describes.
+        split: "val", or another split in the same format.
+        options: Unused.
 
     Raises:
         InputError: The file is absent or malformed, or there are no pictures at all.
@@ -40,7 +40,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
             Example(
                 str(dialog.image),
                 str(dialog.image),
-                tuple(Turn(f"Q: {one.question}?\nA: {one.answer}") for one in dialog.rounds),
+                tuple(Turn(f"Q: {turn.question}?\nA: {turn.answer}") for turn in dialog.rounds),
                 dialog.picture,
             )
             for dialog in read_dialogs(folder, split)

@@ -18,7 +18,7 @@ ANSWERS = 100
 
 
 class Round(NamedTuple):
-    """A round: its question, its answer and, if they were asked for, the 100 options and the answer's place in them."""
+    """A round: question and answer and, if `read_dialogs` reads them, the 100 options and the true one's position."""
 
     question: str
     answer: str
@@ -43,15 +43,15 @@ def read_dialogs(folder: Path, split: str, *, options: bool = False) -> list[Dia
         folder: Holds `visdial_1.0_<split>.json`, and the pictures as `VisualDialog_<split>2018_<id, 12 digits>.jpg` (or
             another extension) in `VisualDialog_<split>2018/`, `images/` or the folder itself.
         split: "val"; any other in the same format.
-        options: Whether rounds have to have options to answer, and which is the true one.
+        options: Whether to read the options to answer and the position of the true one, which rounds must then have.
 
     Raises:
         InputError: The file is absent or malformed, or there are no pictures at all.
     """
     file = find_split_file(folder, split, "visdial_1.0_{split}.json", (".",), "download VisDial v1.0")
     name = f"VisualDialog_{split}2018"
-    places = [folder / name, folder / "images" / name, folder / "images", folder]
-    pictures = index_pictures(places)
+    folders = [folder / name, folder / "images" / name, folder / "images", folder]
+    pictures = index_pictures(folders)
     data = read_json(file).get("data")
     questions, answers = (_table(data, key, f"{file}: data") for key in ("questions", "answers"))
     dialogs: dict[int, Dialog] = {}
@@ -64,48 +64,50 @@ def read_dialogs(folder: Path, split: str, *, options: bool = False) -> list[Dia
         if len(records) != ROUNDS:
             raise InputError(f"{where}.dialog: {len(records)} rounds, expected {ROUNDS}")
         rounds = []
-        for place, record in enumerate(records):
-            here = f"{where}.dialog[{place}]"
-            question = questions[_place(record, "question", len(questions), "data.questions", here)]
-            answer = answers[_place(record, "answer", len(answers), "data.answers", here)]
-            chosen = _options(record, answers, here) if options else ((), 0)
+        for position, record in enumerate(records):
+            round_where = f"{where}.dialog[{position}]"
+            question = questions[_position(record, "question", len(questions), "data.questions", round_where)]
+            answer = answers[_position(record, "answer", len(answers), "data.answers", round_where)]
+            chosen = _options(record, answers, round_where) if options else ((), 0)
             rounds.append(Round(question, answer, *chosen))
         stem = f"{name}_{image:012d}"
         dialogs[image] = Dialog(image, Picture(stem, pictures.get(stem)), tuple(rounds))
     if not dialogs:
         raise InputError(f"{file}: data.dialogs: the list is empty")
     if not any(dialog.picture.file for dialog in dialogs.values()):
-        raise no_pictures(folder, split, places, f"{name}_<image id, 12 digits>.jpg or another common extension")
+        raise no_pictures(folder, split, folders, f"{name}_<image id, 12 digits>.jpg or another common extension")
     return list(dialogs.values())
 
 
 def _table(data: Any, key: str, where: str) -> list[str]:
     table = list_of(data, key, where)
-    for place, text in enumerate(table):
+    for position, text in enumerate(table):
         if not isinstance(text, str) or not is_encodable(text):
-            raise InputError(f"{where}.{key}[{place}] is no text: {shown(text)}")
+            raise InputError(f"{where}.{key}[{position}] is no text: {shown(text)}")
     return table
 
 
-def _place(record: Any, key: str, length: int, table: str, where: str) -> int:
-    place = record.get(key) if isinstance(record, dict) else None
-    if not _is_place(place, length):
-        raise InputError(f"{where}.{key}: expected a place in {table} (0 to {length - 1}), found {shown(place)}")
-    return place
+def _position(record: Any, key: str, length: int, table: str, where: str) -> int:
+    position = record.get(key) if isinstance(record, dict) else None
+    if not _is_position(position, length):
+        raise InputError(f"{where}.{key}: expected a position in {table} (0 to {length - 1}), found {shown(position)}")
+    return position
 
 
-def _is_place(value: object, length: int) -> TypeGuard[int]:
+def _is_position(value: object, length: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < length
 
 
 def _options(record: Any, answers: Sequence[str], where: str) -> tuple[tuple[str, ...], int]:
-    places = list_of(record, "answer_options", where)
-    if len(places) != ANSWERS:
-        raise InputError(f"{where}.answer_options: {len(places)} options, expected {ANSWERS}")
-    for number, place in enumerate(places):
-        if not _is_place(place, len(answers)):
+    positions = list_of(record, "answer_options", where)
+    if len(positions) != ANSWERS:
+        raise InputError(f"{where}.answer_options: {len(positions)} options, expected {ANSWERS}")
+    for number, position in enumerate(positions):
+        if not _is_position(position, len(answers)):
             raise InputError(
-                f"{where}.answer_options[{number}]: expected a place in data.answers (0 to {len(answers) - 1}),"
-                f" found {shown(place)}"
+                f"{where}.answer_options[{number}]: expected a position in data.answers (0 to {len(answers) - 1}),"
+                f" found {shown(position)}"
             )
-    return tuple(answers[place] for place in places), _place(record, "gt_index", ANSWERS, "answer_options", where)
+    return tuple(answers[position] for position in positions), _position(
+        record, "gt_index", ANSWERS, "answer_options", where
+    )

@@ -1,7 +1,7 @@
 """Visual Dialog v1.0, for finding the picture that a dialog is about among those of all dialogs.
 
-Facts in protocol 3.6: a prompt is the first n rounds, each "Q: <question>? A: <answer>.", joined by single spaces;
-unlike in generation, answers get a period.
+The facts are in protocol 3.6: a prompt is the first n rounds, each "Q: <question>? A: <answer>.", joined by single
+spaces; unlike in generation, answers get a period.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read the dialogs of a split, in the order of the file; the candidates are their pictures, in the same order.
 
     Args:
-        folder: See `gill_bench.datasets.visdial_files.read_dialogs`.
-        split: "val"; any other in the same format.
-        options: Not used here.
+        folder: The folder that `gill_bench.datasets.visdial_files.read_dialogs` describes.
+        split: "val", or another split in the same format.
+        options: Unused.
 
     Raises:
         InputError: The file is absent or malformed, or there are no pictures at all.
@@ -40,7 +40,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         Example(
             str(dialog.image),
             str(dialog.image),
-            tuple(Turn(f"Q: {one.question}? A: {one.answer}.") for one in dialog.rounds),
+            tuple(Turn(f"Q: {turn.question}? A: {turn.answer}.") for turn in dialog.rounds),
             dialog.picture,
         )
         for dialog in dialogs

@@ -23,7 +23,7 @@ def context(name: str) -> QuestionContext:
     """The context `question`.
 
     Raises:
-        InputError: Another name.
+        InputError: The name is another one.
     """
     return context_named(name, [QuestionContext()])
 
@@ -37,7 +37,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
             another extension) in `<split>/`, `images/`, `train2017/`, `val2017/`, or in the folder of COCO beside this
             one, `../coco/<split>/`.
         split: "val2014" or "train2014".
-        options: Not used here.
+        options: Unused.
 
     Returns:
         Facts of an example: `question_type` and `answer_type`.
@@ -55,39 +55,43 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     )
     _refuse_unmatched(files[0], questions.keys() - annotations.keys(), "question", "annotation")
     _refuse_unmatched(files[1], annotations.keys() - questions.keys(), "annotation", "question")
-    places = [*(folder / name for name in (split, "images", "train2017", "val2017")), folder.parent / "coco" / split]
-    found = index_pictures(places)
+    folders = [*(folder / name for name in (split, "images", "train2017", "val2017")), folder.parent / "coco" / split]
+    files_by_name = index_pictures(folders)
     examples = []
     for number, (where, question) in questions.items():
         image = integer_of(question, "image_id", where)
-        place, annotation = annotations[number]
-        if integer_of(annotation, "image_id", place) != image:
-            raise InputError(f"{place}.image_id: {annotation['image_id']}, but question {number} is about {image}")
-        file = found.get(f"COCO_{split}_{image:012d}") or found.get(f"{image:012d}")
+        annotation_where, annotation = annotations[number]
+        if integer_of(annotation, "image_id", annotation_where) != image:
+            raise InputError(
+                f"{annotation_where}.image_id: {annotation['image_id']}, but question {number} is about {image}"
+            )
+        file = files_by_name.get(f"COCO_{split}_{image:012d}") or files_by_name.get(f"{image:012d}")
         turn = Turn(text_of(question, "question", where), Picture(str(image), file))
-        facts = {key: text_of(annotation, key, place) for key in _FACTS}
-        examples.append(Example(str(number), str(image), (turn,), answers=_answers(annotation, place), facts=facts))
+        facts = {key: text_of(annotation, key, annotation_where) for key in _FACTS}
+        examples.append(
+            Example(str(number), str(image), (turn,), answers=_answers(annotation, annotation_where), facts=facts)
+        )
     if not any(turn.picture and turn.picture.file for example in examples for turn in example.turns):
-        raise no_pictures(folder, split, places, f"COCO_{split}_<id, 12 digits>.jpg or <id, 12 digits>.jpg")
+        raise no_pictures(folder, split, folders, f"COCO_{split}_<id, 12 digits>.jpg or <id, 12 digits>.jpg")
     return Dataset(examples)
 
 
 def _by_id(file: Path, key: str, split: str) -> dict[int, tuple[str, Any]]:
-    """Records by question id, each with its place for errors."""
+    """Records by question id, each with file and position for errors."""
     content = read_json(file)
-    said = content.get("data_subtype", split)
-    if not _is_split(said, split):
-        raise InputError(f"{file}: data_subtype: {shown(said)}, expected {split!r} as in the file's name")
-    found: dict[int, tuple[str, Any]] = {}
+    subtype = content.get("data_subtype", split)
+    if not _is_split(subtype, split):
+        raise InputError(f"{file}: data_subtype: {shown(subtype)}, expected {split!r} as in the file's name")
+    records: dict[int, tuple[str, Any]] = {}
     for number, record in enumerate(list_of(content, key, str(file))):
         where = f"{file}: {key}[{number}]"
         question = integer_of(record, "question_id", where)
-        if question in found:
+        if question in records:
             raise InputError(f"{where}.question_id: {question} is that of an earlier record; question ids are unique")
-        found[question] = where, record
-    if not found:
+        records[question] = where, record
+    if not records:
         raise InputError(f"{file}: {key}: the list is empty")
-    return found
+    return records
 
 
 def _is_split(said: object, split: str) -> bool:
@@ -97,24 +101,28 @@ def _is_split(said: object, split: str) -> bool:
 
 
 def _refuse_unmatched(file: Path, ids: Iterable[int], what: str, other: str) -> None:
-    alone = sorted(ids)
-    if alone:
-        some = ", ".join(map(str, alone[:3])) + (", ..." if len(alone) > 3 else "")
-        raise InputError(f"{file}: {len(alone)} without {other}: question_id {some}; every {what} needs its {other}")
+    unmatched = sorted(ids)
+    if unmatched:
+        some = ", ".join(map(str, unmatched[:3])) + (", ..." if len(unmatched) > 3 else "")
+        raise InputError(
+            f"{file}: {len(unmatched)} without {other}: question_id {some}; every {what} needs its {other}"
+        )
 
 
 def _answers(annotation: Any, where: str) -> tuple[str, ...]:
-    """The official evaluator tells an answer from the others by its record, so equal records would all be left out."""
+    """Read the answers; equal records are refused, since the official evaluator would leave all of them out."""
     seen: set[int] = set()
     answers = []
     for number, answer in enumerate(list_of(annotation, "answers", where)):
-        place = f"{where}.answers[{number}]"
-        name = integer_of(answer, "answer_id", place)
+        answer_where = f"{where}.answers[{number}]"
+        name = integer_of(answer, "answer_id", answer_where)
         if name in seen:
-            raise InputError(f"{place}.answer_id: {name} is that of an earlier answer; they are distinct in a question")
+            raise InputError(
+                f"{answer_where}.answer_id: {name} is that of an earlier answer; they are distinct in a question"
+            )
         seen.add(name)
         # Most answers are given thousands of times.
-        answers.append(intern(text_of(answer, "answer", place, may_be_blank=True)))
+        answers.append(intern(text_of(answer, "answer", answer_where, may_be_blank=True)))
     if not answers:
         raise InputError(f"{where}.answers: the list is empty")
     return tuple(answers)

@@ -12,10 +12,10 @@ VARIABLE = "GILL_BENCH_CACHE"
 
 
 def cache_folder() -> Path:
-    """The folder of GILL_BENCH_CACHE, or `gill-bench` in the user's cache folder; made if needed.
+    """The folder of GILL_BENCH_CACHE, or else `gill-bench` in the user's cache folder; made if needed.
 
     Raises:
-        InputError: It cannot be made, or is none of this machine.
+        InputError: The folder cannot be made, or is a URL.
     """
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     refuse_url(os.environ.get(VARIABLE, ""), VARIABLE)

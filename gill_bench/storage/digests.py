@@ -23,7 +23,7 @@ def digest_file(path: Path) -> str:
     """SHA-256 (hex) of a file's content, read in blocks.
 
     Raises:
-        OSError: It cannot be read, or is no regular file.
+        OSError: The file cannot be read, or is no regular file.
     """
     refuse_special(path)
     with path.open("rb") as file:
@@ -31,7 +31,7 @@ def digest_file(path: Path) -> str:
 
 
 def file_stamp(path: Path) -> tuple[str | int, ...]:
-    """What changes whenever the content of a local file does: where it is, device, inode, size, and both times."""
+    """Values that change whenever the content of a local file does: its path, device, inode, size and both times."""
     status = path.stat()
     times = (status.st_mtime_ns, status.st_ctime_ns)
     return (str(path.resolve()), status.st_dev, status.st_ino, status.st_size, *times)

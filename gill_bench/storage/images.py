@@ -18,10 +18,10 @@ from PIL import Image, UnidentifiedImageError
 from gill_bench.storage.paths import is_remote, refuse_special
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
-"""What is read, whatever a file is called; other formats of PIL may run another program (EPS: Ghostscript)."""
+"""The formats that are read, whatever a file's name is; for others PIL may run another program (EPS: Ghostscript)."""
 RULE = "exif:ignored|alpha:dropped|rgb8"
 HIGH_BYTE = "grey16:high-byte"
-"""The rule for 16-bit grey. It is no part of `RULE`: it changes nothing of other pictures, and so no key of theirs."""
+"""The rule for 16-bit grey. It is not part of `RULE`, so that the keys of other pictures stay as they are."""
 _METADATA = "PngImagePlugin.MAX_TEXT"  # in PIL's message about text that is longer than it reads
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF
 
@@ -34,7 +34,7 @@ def load_image(source: Path | BinaryIO, squash: int = 0) -> Image.Image:
     """Read a picture as RGB uint8.
 
     Args:
-        source: File or open binary stream, of one of `FORMATS`.
+        source: A file or an open binary stream, in one of `FORMATS`.
         squash: If above 0, resize to squash x squash pixels without keeping the aspect (PIL bicubic).
 
     Raises:
@@ -44,7 +44,7 @@ def load_image(source: Path | BinaryIO, squash: int = 0) -> Image.Image:
 
 
 def read_picture(source: Path | BinaryIO, squash: int = 0) -> tuple[Image.Image, str]:
-    """Read a picture as `load_image` does, and tell the rule by which it was brought to eight bits; "" if it has them.
+    """Read a picture as `load_image` does; also returns the rule that made its channels eight bits, or "".
 
     Raises:
         UnreadablePictureError: With the reason in a few words.
@@ -81,7 +81,7 @@ def rgb_of(picture: Image.Image) -> Image.Image:
     """A picture of any of PIL's modes as RGB uint8, by the rules of this module.
 
     Raises:
-        UnreadablePictureError: Its values have no known scale.
+        UnreadablePictureError: The scale of the picture's values is unknown.
     """
     return _eight_bits(picture)[0].convert("RGB")
 

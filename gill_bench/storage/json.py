@@ -14,10 +14,10 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
 
 
 def from_json(text: str) -> Any:
-    """The value of JSON that gill-bench wrote itself, which never has NaN or infinities (`storage.json.to_json`).
+    """The value of JSON that gill-bench wrote itself (`to_json`), which never has NaN or infinities.
 
     Raises:
-        ValueError: It is no JSON, has such a number, or is nested too deeply.
+        ValueError: The text is no JSON, has such a number, or is nested too deeply.
     """
     try:
         return _OUR_DECODER.decode(text)
@@ -32,5 +32,5 @@ def _finite(number: str) -> float:
     return value
 
 
-# json.loads would make one for each of a run's hundred thousand lines.
+# Made once: json.loads would make a decoder for each of a run's hundred thousand lines.
 _OUR_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)

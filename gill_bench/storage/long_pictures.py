@@ -30,13 +30,13 @@ def resize_part(
     """A part of what a picture would be at another size.
 
     Args:
-        picture: Of any size.
-        size: Width and height of the whole, which is never made.
-        part: Left, upper, right and lower edge in it.
+        picture: A picture of any size.
+        size: Width and height of the whole resized picture, which is never made.
+        part: Left, upper, right and lower edge of the part in the whole.
         resample: PIL's filter.
     """
     scales = [before / after for before, after in zip(picture.size, size, strict=True)]
-    edges = [edge * scales[place % 2] for place, edge in enumerate(part)]
+    edges = [edge * scales[index % 2] for index, edge in enumerate(part)]
     margins = [ceil(_MARGIN * max(scale, 1)) for scale in scales]
     # PIL holds the edges in 32 bits: counted from near the part, they keep their digits.
     left, upper = (max(0, floor(edges[side]) - margins[side]) for side in (0, 1))
@@ -77,7 +77,7 @@ def shortened(picture: Image.Image, processor: Any) -> Image.Image:
 
 
 def crop_side(processor: Any) -> int:
-    """To how many pixels the short side is resized; 0 if the processor is none that resizes it and crops within."""
+    """The pixels to which a processor resizes the short side; 0 unless it resizes and then crops within."""
     size, crop = dict(processor.size or {}), dict(processor.crop_size or {})
     side = int(size.get("shortest_edge") or 0)
     others = any(value for key, value in size.items() if key != "shortest_edge")

@@ -55,9 +55,9 @@ def _in_threads(read: Callable[[T], R], items: Iterable[T], threads: int) -> Ite
             waiting.append(executor.submit(_read_part, read, part, stopped))
             ahead += len(part)
             while ahead > AHEAD - 2 * _PART:
-                found = waiting.popleft().result()
-                ahead -= len(found[0])
-                yield from _results(*found)
+                results, error = waiting.popleft().result()
+                ahead -= len(results)
+                yield from _results(results, error)
         while waiting:
             yield from _results(*waiting.popleft().result())
     finally:

@@ -1,4 +1,4 @@
-"""Reading text and JSON files that people bring: whatever is wrong with one is said with its name and place."""
+"""Reading text and JSON files of users; errors name the file and the position of the fault."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def visible(text: str) -> str:
     >>> print(visible("a\x1b[2Jb"))
     a\\x1b[2Jb
     """
-    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def refuse_pointer(file: Path, content: bytes | None = None) -> None:
-    """Refuse what Git LFS leaves in the place of a file that it has not fetched.
+    """Refuse the pointer that Git LFS leaves in place of a file that it has not fetched.
 
     Args:
-        file: Any file.
-        content: Its content, or the beginning of it, if it was read already.
+        file: The file.
+        content: The file's content or its beginning; None if it was not read yet.
 
     Raises:
-        InputError: It is such a pointer; says how to get the file.
+        InputError: The file is such a pointer; says how to get the real one.
     """
     if content is None:
         with file.open("rb") as opened:
@@ -49,7 +49,7 @@ def refuse_pointer(file: Path, content: bytes | None = None) -> None:
 
 
 def shorten(text: str, most: int = 80) -> str:
-    """A text as it is shown in a message: its beginning, if it is long.
+    """The beginning of a text, for a message.
 
     >>> shorten("12345678", 5)
     '12345…'
@@ -104,7 +104,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON file that holds an object.
 
     Raises:
-        InputError: As `read_json_value`, or it holds something else.
+        InputError: The file cannot be read as JSON (see `read_json_value`), or holds something else than an object.
     """
     value = read_json_value(file)
     if not isinstance(value, dict):
@@ -117,9 +117,9 @@ class _RepeatedKeyError(Exception):
 
 
 def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON allows a key twice and the library keeps the last: which of the two was meant, nobody knows."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """Refuse a key that an object has twice: the library would keep the last, and nobody knows which was meant."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
         names = [name for name, _ in pairs]
         raise _RepeatedKeyError(next(name for name in names if names.count(name) > 1))
-    return found
+    return table

@@ -1,4 +1,4 @@
-"""The files that gill-bench writes for itself and reads again: one way to read them, one error for what is damaged.
+"""Reading and writing the files that gill-bench keeps for itself, with one error for files that are damaged.
 
 A sealed file is a JSON object with its own SHA-256, so that one flipped bit is found. Only regular files are read: a
 folder, a pipe or a symbolic link in the place of a file is damage like any other, and is never opened.
@@ -21,7 +21,7 @@ from gill_bench.storage.paths import is_remote
 SEAL = "sha256"
 """The key under which a sealed object holds its own digest."""
 ASIDE = ".damaged"
-"""What the name of a file that was put aside ends with."""
+"""The end of the name of a file that was put aside."""
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISLNK, "a symbolic link, which is not followed,"),
@@ -31,39 +31,39 @@ _KINDS = (
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON object with its own digest, by which `reading.from_sealed_json` finds whether it was altered."""
+    """A JSON object with its own digest, by which `from_sealed_json` finds out whether it was altered."""
     return {**value, SEAL: digest(value)}
 
 
 def from_sealed_json(content: str | dict[str, Any]) -> dict[str, Any]:
-    """The object that `gill_bench.storage.sealed.sealed` sealed.
+    """The object that `sealed` returned, checked.
 
     Args:
-        content: Its JSON, or the object that was read of it.
+        content: The object's JSON, or the object that was read from it.
 
     Raises:
-        ValueError: As `from_json`, or it was altered since, or has no seal.
+        ValueError: The text is not JSON as gill-bench writes it, or the object was altered since, or has no seal.
     """
-    found = from_json(content) if isinstance(content, str) else content
-    if not isinstance(found, dict):
-        raise ValueError(f"expected an object, found {type(found).__name__}")
-    if SEAL not in found:
+    value = from_json(content) if isinstance(content, str) else content
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an object, found {type(value).__name__}")
+    if SEAL not in value:
         raise ValueError(f"altered since it was written: its {SEAL!r} is gone")
-    if found[SEAL] != digest({name: value for name, value in found.items() if name != SEAL}):
+    if value[SEAL] != digest({name: field for name, field in value.items() if name != SEAL}):
         raise ValueError("altered since it was written: its SHA-256 differs")
-    return found
+    return value
 
 
 class NotAFileError(OSError):
-    """Something else than a file stands where a file of gill-bench should be."""
+    """There is a folder, link, pipe or the like where a file of gill-bench should be."""
 
 
 class DamagedFileError(InputError):
     """A file that gill-bench wrote is not as it was written.
 
     Attributes:
-        reason: What is wrong with it, without its name.
-        lasting: Reading it again would find the same: not a disk or a network that fails at present.
+        reason: The fault, without the name of the file.
+        lasting: Whether the file itself is damaged; False if a disk or network failed while reading it.
     """
 
     def __init__(self, message: str, reason: str = "", *, lasting: bool = True) -> None:
@@ -72,11 +72,11 @@ class DamagedFileError(InputError):
 
 
 def check_is_file(path: Path) -> None:
-    """See that a path is that of a regular file, without opening it.
+    """Check that a path is that of a regular file, without opening it.
 
     Raises:
-        FileNotFoundError: There is nothing.
-        NotAFileError: There is something else.
+        FileNotFoundError: Nothing is at the path.
+        NotAFileError: Something else than a regular file is there.
         OSError: The system cannot say.
     """
     if is_remote(path):
@@ -98,12 +98,12 @@ def read_sealed(file: Path, mend: str, *, seal: bool = True) -> dict[str, Any]:
 
     Args:
         file: The file.
-        mend: How to have it made again, for the error.
-        seal: Whether it must have its SHA-256; one of `env.json`, or of an older version, may have none.
+        mend: The advice on how to make the file again, for the error.
+        seal: Whether the object must have its SHA-256; `env.json` and files of older versions may have none.
 
     Raises:
         FileNotFoundError: There is no such file.
-        DamagedFileError: It is not as it was written, or cannot be read.
+        DamagedFileError: The file is not as it was written, or cannot be read.
     """
     try:
         content = read_file(file)
@@ -119,14 +119,14 @@ def read_sealed(file: Path, mend: str, *, seal: bool = True) -> dict[str, Any]:
 
 
 def damaged(file: Path, error: Exception, mend: str) -> DamagedFileError:
-    """The error for a file that cannot be what was written, and why."""
+    """The error for a file that is not as it was written, with the reason."""
     reason = reason_of(error)
     lasting = not isinstance(error, OSError) or isinstance(error, NotAFileError)
     return DamagedFileError(f"{file}: damaged: {reason}; {mend}", reason, lasting=lasting)
 
 
 def reason_of(error: Exception) -> str:
-    """An error met while reading a file, in plain words."""
+    """The reason why a file could not be read, in plain words."""
     match error:
         case NotAFileError():
             return str(error.strerror)

@@ -74,7 +74,7 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "nine rounds": (lambda d: d["dialogs"][1]["dialog"].pop(), r"data.dialogs\[1\].dialog: 9 rounds, expected 10"),
     "no such question": (
         lambda d: d["dialogs"][0]["dialog"][3].update(question=10),
-        r"data.dialogs\[0\].dialog\[3\].question: expected a place in data.questions \(0 to 9\), found 10",
+        r"data.dialogs\[0\].dialog\[3\].question: expected a position in data.questions \(0 to 9\), found 10",
     ),
     "a negative place": (lambda d: d["dialogs"][0]["dialog"][3].update(answer=-1), r"dialog\[3\].answer: .*found -1"),
     "two dialogs of a picture": (

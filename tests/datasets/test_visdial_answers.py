@@ -76,7 +76,7 @@ WRONG: dict[str, tuple[str, Callable[[Any], object], str]] = {
     "an option that is no place": (
         VISDIAL,
         lambda c: c["data"]["dialogs"][1]["dialog"][2]["answer_options"].__setitem__(4, 101),
-        r"answer_options\[4\]: expected a place in data.answers \(0 to 100\), found 101",
+        r"answer_options\[4\]: expected a position in data.answers \(0 to 100\), found 101",
     ),
     "no options": (
         VISDIAL,
@@ -86,12 +86,12 @@ WRONG: dict[str, tuple[str, Callable[[Any], object], str]] = {
     "a true answer outside": (
         VISDIAL,
         lambda c: c["data"]["dialogs"][1]["dialog"][2].update(gt_index=100),
-        r"dialog\[2\].gt_index: expected a place in answer_options \(0 to 99\), found 100",
+        r"dialog\[2\].gt_index: expected a position in answer_options \(0 to 99\), found 100",
     ),
     "no true answer": (
         VISDIAL,
         lambda c: c["data"]["dialogs"][1]["dialog"][2].pop("gt_index"),
-        r"gt_index: expected a place in answer_options \(0 to 99\), found None",
+        r"gt_index: expected a position in answer_options \(0 to 99\), found None",
     ),
     "fewer annotations": (DENSE, lambda c: c.pop(), "1 annotations, but there are 2 dialogs"),
     "another order": (DENSE, lambda c: c.reverse(), r"\[0\].image_id: 123456, but dialog 0 is of image 7"),
