@@ -94,8 +94,8 @@ def measure(step: str, run: Path) -> dict[str, float]:
 def read_all(run: Path) -> None:
     """The bare limit of a page: every file of the run read once."""
     stored = RunReader.open(run)
-    for cell in stored.spec["cells"]:
-        for unit in run.joinpath("units", cell["task"], cell["model"], cell["context"]).iterdir():
+    for cell in stored.spec.cells:
+        for unit in run.joinpath(*cell.cell_key.path.parts).iterdir():
             with os.scandir(unit) as entries:
                 for entry in entries:
                     Path(entry.path).read_bytes()

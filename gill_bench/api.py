@@ -176,7 +176,7 @@ class Run:
             if file is not None:
                 row["file"] = file
                 if pictures:
-                    from gill_bench.rundir.units import read_picture
+                    from gill_bench.rundir.load_units import read_picture
                     from gill_bench.storage.images import load_image
 
                     row["picture"] = load_image(io.BytesIO(read_picture(file, sample.sha256)))

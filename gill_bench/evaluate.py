@@ -18,28 +18,19 @@ from gill_bench.planning.recipe import changes
 from gill_bench.planning.request import RunRequest
 from gill_bench.planning.resolve import open_task
 from gill_bench.planning.resolved import ResolvedTask
+from gill_bench.planning.spec import merge_spec, task_arguments
 from gill_bench.progress import bar, bars, say
-from gill_bench.rundir.failures import unmade_of
-from gill_bench.rundir.folder import (
-    merge_spec,
-    record_environment,
-    remove_leftovers,
-    spec_to_renew,
-    task_from_entry,
-    threads_of_last_session,
-)
-from gill_bench.rundir.load import read_results
+from gill_bench.rundir.folders import no_spec, remove_leftovers
+from gill_bench.rundir.load import read_results, read_spec, threads_of_last_session
 from gill_bench.rundir.lock import RunLock
-from gill_bench.rundir.records import CellKey, LossReason
+from gill_bench.rundir.records import RESULTS, CellKey, LossReason, Spec, Unit
 from gill_bench.rundir.rows import Counts, Results, Row, Unmade
-from gill_bench.rundir.spec import no_spec, read_spec, seal_spec, write_spec
-from gill_bench.rundir.units import Unit
-from gill_bench.rundir.writer import write_results
+from gill_bench.rundir.session import this_session
+from gill_bench.rundir.writer import add_session, seal_spec, spec_to_renew, write_results, write_spec
 from gill_bench.scoring import score_units
 from gill_bench.scoring.rows import missing_of, rows_of
+from gill_bench.scoring.unmade import unmade_of
 from gill_bench.weights.find import MINI
-
-RESULTS = "results.json"
 
 
 @dataclass(frozen=True)
@@ -97,7 +88,7 @@ def execute(plan: Plan) -> Outcome:
             for message in _changed(spec, plan.cells):
                 say(message)
             write_spec(run, merge_spec(run, spec, cells))
-            record_environment(run, plan.device, plan.request.batch_size)
+            add_session(run, this_session(plan.device, plan.request.batch_size))
         with open_engine(run, plan.options, lock) as workers:
             _generate(plan, workers)
             left = _left(plan) if plan.request.shard[1] > 1 else 0
@@ -182,40 +173,30 @@ def cells_of(run: Path, data: str | None = None) -> list[Cell]:
         InputError: The folder is not that of a run, or its data is not where it was.
     """
     spec = read_spec(run)
-    if not spec["cells"]:
+    if not spec.cells:
         raise no_spec(run)
     with bars("pictures") as progress:
         tasks = {
-            name: open_task(**task_from_entry(run, entry, data), progress=progress)
-            for name, entry in spec["tasks"].items()
+            name: open_task(**task_arguments(run, task, data), progress=progress) for name, task in spec.tasks.items()
         }
     cells: dict[CellKey, Cell] = {}
-    for entry in sorted(spec["cells"], key=lambda one: one["context"] != CANDIDATES):  # those who search need them
-        task: ResolvedTask = tasks[entry["task_as"]]
-        cell = Cell(
-            task,
-            entry["model"],
-            task.context(entry["context"]),
-            tuple(entry["seeds"]),
-            entry["recipe"],
-            tuple(entry["notes"]),
-        )
+    for stored in sorted(spec.cells, key=lambda cell: cell.context != CANDIDATES):  # cells that search need them
+        task: ResolvedTask = tasks[stored.task_as]
+        cell = Cell(task, stored.model, task.context(stored.context), stored.seeds, stored.recipe, stored.notes)
         if cell.asks == "embeddings":
-            cell = replace(cell, candidates=cells.get(CellKey(entry["task"], entry["model"], CANDIDATES)))
+            cell = replace(cell, candidates=cells.get(CellKey(stored.task, stored.model, CANDIDATES)))
         cells[cell.key] = cell
     return list(cells.values())
 
 
-def _changed(spec: Mapping[str, object], plans: Sequence[CellPlan]) -> Iterator[str]:
+def _changed(spec: Spec, plans: Sequence[CellPlan]) -> Iterator[str]:
     """Say which settings differ from those of the stored units, and that those are left alone."""
-    entries = spec["cells"]
-    assert isinstance(entries, list)
-    before = {(entry["task"], entry["model"], entry["context"]): entry["recipe"] for entry in entries}
+    before = {cell.cell_key: cell.recipe for cell in spec.cells}
     for plan in plans:
         old = before.get(plan.cell.key)
         where = "/".join(plan.cell.key)
         if old is not None and old != plan.cell.recipe:
-            fields = "; ".join(changes(old, dict(plan.cell.recipe)))
+            fields = "; ".join(changes(dict(old), dict(plan.cell.recipe)))
             yield f"{where}: {fields}. {plan.other_recipe} stored units were made otherwise: kept, not used."
         if plan.changed:
             names = ", ".join(plan.changed[:3]) + (" and others" if len(plan.changed) > 3 else "")

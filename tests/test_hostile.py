@@ -16,6 +16,7 @@ import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,13 @@ from gill_bench.interfaces import GeneratedImage
 from gill_bench.models.interleaved.checkpoint import read_tensors
 from gill_bench.planning.plan import make_plan
 from gill_bench.progress import say
-from gill_bench.rundir.load import read_results
+from gill_bench.rundir.folders import cell_folder, unit_folders
+from gill_bench.rundir.load import read_results, read_spec
+from gill_bench.rundir.load_units import read_samples
 from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.records import CellKey
-from gill_bench.rundir.spec import read_spec, write_spec
-from gill_bench.rundir.units import cell_folder, read_samples, unit_folders
 from gill_bench.rundir.verify import verify
+from gill_bench.rundir.writer import write_spec
 from gill_bench.storage.images import FORMATS, UnreadablePictureError, load_image
 from gill_bench.storage.json import from_json
 from gill_bench.storage.names import name_problem
@@ -566,9 +568,8 @@ def test_names_in_a_run_stay_in_its_folder(tmp_path: Path, strange: Path, field:
     """Sealed as a run would be: whoever makes one up can seal it too."""
     before = everything(tmp_path)
     spec = read_spec(strange)
-    for cell in spec["cells"]:
-        cell[field] = name
-    write_spec(strange, spec)
+    changed: dict[str, Any] = {field: name}
+    write_spec(strange, replace(spec, cells=tuple(replace(cell, **changed) for cell in spec.cells)))
     for command in (["score"], ["verify"], ["report"], ["report", "--html"]):
         assert main([command[0], str(strange), *command[1:]]) in (1, 2)
     with pytest.raises(InputError, match=rf"spec\.json: damaged: cells\[0\]\.{field} = "):

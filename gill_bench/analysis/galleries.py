@@ -28,12 +28,13 @@ from gill_bench.datasets import Example, Picture, dataset
 from gill_bench.errors import InputError
 from gill_bench.planning.cells import Cell, plan_cell
 from gill_bench.planning.resolved import data_folder
+from gill_bench.planning.spec import task_arguments
 from gill_bench.progress import say
-from gill_bench.rundir.folder import read_sessions, task_from_entry
+from gill_bench.rundir.load import read_sessions
+from gill_bench.rundir.load_units import read_samples
 from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.records import CellKey, LossReason
 from gill_bench.rundir.rows import Unmade
-from gill_bench.rundir.units import read_samples
 from gill_bench.statistics.significance import holm
 from gill_bench.storage.images import load_image
 
@@ -69,7 +70,7 @@ def galleries(runs: Sequence[RunReader], data: str | None = None) -> Iterator[Ga
     loaded: dict[str, _Data] = {}
     for (task, context), cells in _cells_of_contexts(runs).items():
         run, key = cells[0]
-        entry_name = next(cell["task_as"] for cell in run.spec["cells"] if _key_of(cell) == key)
+        entry_name = next(cell.task_as for cell in run.spec.cells if cell.cell_key == key)
         if entry_name not in loaded:
             loaded = {entry_name: _read_data(run, entry_name, data)}
         gallery = _gallery(task, context, cells, loaded[entry_name])
@@ -122,16 +123,12 @@ def record_of(run: RunReader) -> RunRecord:
     return RunRecord(run.folder.name or run.folder.resolve().name, run.spec, sessions, missing, failed)
 
 
-def _key_of(entry: Mapping[str, Any]) -> CellKey:
-    return CellKey(entry["task"], entry["model"], entry["context"])
-
-
 def _cells_of_contexts(runs: Sequence[RunReader]) -> dict[tuple[str, str], list[tuple[RunReader, CellKey]]]:
     """The scored cells of each (task, context), in the order of their names."""
     cells: dict[tuple[str, str], list[tuple[RunReader, CellKey]]] = {}
     for run in runs:
         for key in dict.fromkeys(key for key, _ in run.rows):
-            if any(_key_of(entry) == key for entry in run.spec["cells"]):
+            if run.spec.cell(key) is not None:
                 cells.setdefault((key[0], key[2]), []).append((run, key))
     return dict(sorted(cells.items(), key=lambda item: (item[0][0], _natural_order(item[0][1]))))
 
@@ -142,23 +139,20 @@ def _natural_order(name: str) -> list[tuple[int, str]]:
 
 
 def _read_data(run: RunReader, name: str, data: str | None) -> _Data:
-    entry = run.spec["tasks"][name]
-    title = str(entry["card"].get("title", entry["card"]["name"]))
+    task = run.spec.tasks[name]
+    title = str(task.card.get("title", task.card["name"]))
     try:
-        task = task_from_entry(run.folder, entry, data)
-        card = task["card"]
-        loaded = dataset(card.data.format).load(data_folder(card, task["data"]), card.data.split, card.data.options)
+        arguments = task_arguments(run.folder, task, data)
+        card = arguments["card"]
+        loaded = dataset(card.data.format).load(
+            data_folder(card, arguments["data"]), card.data.split, card.data.options
+        )
     except InputError as error:
-        say(f"warning: {card_name(entry)}: without pictures of the data: {error}")
+        say(f"warning: {task.card['name']}: without pictures of the data: {error}")
         return _Data({}, {}, title, "The data was not found where it was: pictures and references of it are left out.")
     pictures = {picture.id: picture for example in loaded.examples for picture in example.pictures}
     pictures |= {picture.id: picture for picture in loaded.candidates}
     return _Data({example.id: example for example in loaded.examples}, pictures, title)
-
-
-def card_name(entry: Mapping[str, Any]) -> str:
-    """The name of the card in a task's entry of spec.json."""
-    return str(entry["card"]["name"])
 
 
 def _gallery(task: str, context: str, cells: Sequence[tuple[RunReader, CellKey]], data: _Data) -> Gallery:

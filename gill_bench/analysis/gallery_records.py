@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from gill_bench.rundir.records import Session, Spec
 from gill_bench.statistics.bootstrap import Interval
 
 
@@ -161,7 +161,7 @@ class RunRecord:
     """
 
     name: str
-    spec: Mapping[str, Any]
-    sessions: Sequence[Mapping[str, Any]] = ()
+    spec: Spec
+    sessions: Sequence[Session] = ()
     missing: Sequence[tuple[str, str, str]] = field(default=())
     failed: Sequence[tuple[str, str, str, str, str, str]] = field(default=())

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from gill_bench.datasets import Example, Picture
-from gill_bench.errors import GillBenchError
+from gill_bench.datasets import Example
+from gill_bench.generation.prompts import Prompted, build_prompt
 from gill_bench.generation.returned import (
     ReturnedError,
     as_agreed,
@@ -27,9 +26,8 @@ from gill_bench.generation.returned import (
 from gill_bench.generation.timing import time_images, time_search, time_texts
 from gill_bench.interfaces import OutputKind
 from gill_bench.planning.cells import Cell
-from gill_bench.prompt import Prompt
-from gill_bench.rundir.units import Output, Unit, write_unit
-from gill_bench.storage.images import load_image
+from gill_bench.rundir.records import Unit
+from gill_bench.rundir.writer import Output, write_unit
 
 PICTURES_A_CALL, PROMPTS_A_CALL = 1, 16
 """Without `--batch-size`: prompts a call that generate pictures, each with all its seeds; and any other prompts."""
@@ -61,14 +59,6 @@ class CallError(Exception):
         self.prompts = prompts
 
 
-class Entry(NamedTuple):
-    """An example that is asked, its place among the usable ones, and its prompt."""
-
-    example: Example
-    place: int
-    prompt: Prompt
-
-
 def generate_unit(unit: Unit, cell: Cell, model: object, batch_size: int, device: str) -> Made:
     """Get a unit's outputs from a model.
 
@@ -89,7 +79,7 @@ def generate_unit(unit: Unit, cell: Cell, model: object, batch_size: int, device
     if cell.asks in _TIMED:
         # All in one call: what is measured includes no reading of data, and the first calls warm up.
         with _call(model, cell, 1):
-            entries = [Entry(example, place, build_prompt(cell, example)) for example, place in examples]
+            entries = [Prompted(example, position, build_prompt(cell, example)) for example, position in examples]
             measured = _TIMED[cell.asks](model, cell.task.card.prompt, entries, device)
         outputs = [[Output(values=values)] for values in measured]
     else:
@@ -97,7 +87,7 @@ def generate_unit(unit: Unit, cell: Cell, model: object, batch_size: int, device
         for first in range(0, len(examples), size):
             batch = examples[first:][:size]
             with _call(model, cell, len(batch)):
-                entries = [Entry(example, place, build_prompt(cell, example)) for example, place in batch]
+                entries = [Prompted(example, position, build_prompt(cell, example)) for example, position in batch]
                 outputs += _ASK[cell.asks](model, cell, entries, unit.seeds)
     with _call(model, cell, len(examples)):
         one_width([len(output.vector) for made in outputs for output in made if output.vector is not None])
@@ -123,19 +113,6 @@ def _call(model: object, cell: Cell, prompts: int) -> Iterator[None]:
         raise CallError(prompts) from error
 
 
-def build_prompt(cell: Cell, example: Example) -> Prompt:
-    """Read the pictures of an example's prompt and put them between its texts."""
-    size = int(cell.task.card.prompt.get("picture_size", 0))
-    parts = cell.task.segments(example, cell.context)
-    return Prompt(tuple(part if isinstance(part, str) else _load(part, size) for part in parts))
-
-
-def _load(picture: Picture, size: int) -> Image.Image:
-    if picture.file is None:
-        raise GillBenchError(f"picture {picture.id} is not in the data folder")
-    return load_image(picture.file, squash=size)
-
-
 def _details(cell: Cell, example: Example) -> dict[str, Any]:
     if cell.asks == "candidates":
         return {}
@@ -147,8 +124,8 @@ def _details(cell: Cell, example: Example) -> dict[str, Any]:
     }
 
 
-def _ask_images(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
-    noise = [[cell.task.noise(seed, entry.example, entry.place) for seed in seeds] for entry in entries]
+def _ask_images(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
+    noise = [[cell.task.noise(seed, entry.example, entry.number) for seed in seeds] for entry in entries]
     answer = model.generate_images([entry.prompt for entry in entries], noise)
     return [
         [Output(image=picture.image, flagged=picture.flagged, truncated=picture.truncated) for picture in pictures]
@@ -156,17 +133,17 @@ def _ask_images(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequenc
     ]
 
 
-def _ask_embeddings(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
+def _ask_embeddings(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
     vectors = model.embed_prompts([entry.prompt for entry in entries])
     return _vectors(vectors_of(vectors, len(entries), unit_length=True))
 
 
-def _ask_candidates(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
+def _ask_candidates(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
     vectors = model.embed_images([image for entry in entries for image in entry.prompt.images])
     return _vectors(vectors_of(vectors, len(entries), unit_length=True))
 
 
-def _ask_features(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
+def _ask_features(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
     vectors = model.decision_features([entry.prompt for entry in entries])
     return _vectors(vectors_of(vectors, len(entries), unit_length=False))
 
@@ -175,14 +152,14 @@ def _vectors(vectors: NDArray[np.float32]) -> list[list[Output]]:
     return [[Output(vector=vector)] for vector in vectors]
 
 
-def _ask_texts(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
+def _ask_texts(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
     settings = cell.task.card.prompt
     stop = [part for part in [str(settings.get("stop", ""))] if part]
     texts = model.generate_texts([entry.prompt for entry in entries], int(settings["max_new_tokens"]), stop)
     return [[Output(values={"text": text})] for text in texts_of(texts, len(entries))]
 
 
-def _ask_scores(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
+def _ask_scores(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
     outputs = []
     for entry in entries:  # an example has so many options that it is a batch of its own
         options = entry.example.answers
@@ -191,7 +168,7 @@ def _ask_scores(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequenc
     return outputs
 
 
-def _ask_decisions(model: Any, cell: Cell, entries: Sequence[Entry], seeds: Sequence[int]) -> list[list[Output]]:
+def _ask_decisions(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
     decisions = decisions_of(model.decide([entry.prompt for entry in entries]), len(entries))
     return [[Output(values={"decision": item.label, "probability": float(item.probability)})] for item in decisions]
 
@@ -208,7 +185,7 @@ _METHOD: Mapping[OutputKind, str] = {
     "image-seconds": "generate_images",
     "search-seconds": "embed_prompts",
 }
-_ASK: Mapping[OutputKind, Callable[[Any, Cell, Sequence[Entry], Sequence[int]], list[list[Output]]]] = {
+_ASK: Mapping[OutputKind, Callable[[Any, Cell, Sequence[Prompted], Sequence[int]], list[list[Output]]]] = {
     "images": _ask_images,
     "embeddings": _ask_embeddings,
     "candidates": _ask_candidates,
@@ -217,7 +194,7 @@ _ASK: Mapping[OutputKind, Callable[[Any, Cell, Sequence[Entry], Sequence[int]], 
     "features": _ask_features,
     "decisions": _ask_decisions,
 }
-_TIMED: Mapping[OutputKind, Callable[[Any, Mapping[str, Any], Sequence[Entry], str], list[dict[str, Any]]]] = {
+_TIMED: Mapping[OutputKind, Callable[[Any, Mapping[str, Any], Sequence[Prompted], str], list[dict[str, Any]]]] = {
     "text-seconds": time_texts,
     "image-seconds": time_images,
     "search-seconds": time_search,

@@ -10,13 +10,13 @@ from typing import Any
 from gill_bench.engines.job import Failure, Job, JobGroup, JobResult
 from gill_bench.errors import GillBenchError
 from gill_bench.generation.generate import CallError, generate_unit, store
+from gill_bench.generation.reasons import reason_of
 from gill_bench.interfaces import CAPABILITY_OF, PROTOCOLS
 from gill_bench.planning.cells import Cell, CellPlan
 from gill_bench.planning.resolved import ResolvedModel
-from gill_bench.rundir.failures import keep_failure
-from gill_bench.rundir.reasons import reason_of
-from gill_bench.rundir.records import Reason
-from gill_bench.rundir.units import Unit, is_whole
+from gill_bench.rundir.load_units import is_whole
+from gill_bench.rundir.records import Reason, Unit
+from gill_bench.rundir.writer import write_failure
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class GenerateUnit:
     def _keep(self, run: Path, reason: Reason) -> Iterator[Failure]:
         folder = self.cell.folder(run)
         for example in self.unit.examples:
-            file = keep_failure(folder, self.unit, example, reason)
+            file = write_failure(folder, self.unit, example, reason)
             yield Failure(
                 self.cell.key, example[0], str(reason), reason.outcome, reason.where, str(file), reason.traceback
             )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gill_bench.generation.prompts import Prompted
 from gill_bench.generation.returned import pictures_of, texts_of, vectors_of
 from gill_bench.interfaces import Noise
 
-if TYPE_CHECKING:
-    from gill_bench.generation.generate import Entry
 
-
-def time_texts(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry], device: str) -> list[dict[str, Any]]:
+def time_texts(
+    model: Any, settings: Mapping[str, Any], entries: Sequence[Prompted], device: str
+) -> list[dict[str, Any]]:
     """Seconds and tokens of one continuation per entry.
 
     Args:
@@ -24,7 +24,7 @@ def time_texts(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry]
     """
     count = getattr(model, "count_tokens", None)
 
-    def call(entry: Entry) -> Any:
+    def call(entry: Prompted) -> Any:
         return model.generate_texts([entry.prompt], int(settings["max_new_tokens"]))
 
     measured = []
@@ -37,11 +37,13 @@ def time_texts(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry]
     return measured
 
 
-def time_images(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry], device: str) -> list[dict[str, Any]]:
+def time_images(
+    model: Any, settings: Mapping[str, Any], entries: Sequence[Prompted], device: str
+) -> list[dict[str, Any]]:
     """Seconds of one generated picture per entry, from the prompt to the picture."""
 
-    def call(entry: Entry) -> Any:
-        return model.generate_images([entry.prompt], [[Noise(entry.place)]])
+    def call(entry: Prompted) -> Any:
+        return model.generate_images([entry.prompt], [[Noise(entry.number)]])
 
     measured = []
     for seconds, answer in _timed(call, settings, entries, device):
@@ -50,7 +52,9 @@ def time_images(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry
     return measured
 
 
-def time_search(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry], device: str) -> list[dict[str, Any]]:
+def time_search(
+    model: Any, settings: Mapping[str, Any], entries: Sequence[Prompted], device: str
+) -> list[dict[str, Any]]:
     """Seconds of finding the most similar of `search_candidates` candidates per entry, its embedding not included.
 
     The candidates are random unit vectors of the model's width on the model's device: what they are makes no
@@ -63,17 +67,17 @@ def time_search(model: Any, settings: Mapping[str, Any], entries: Sequence[Entry
     generator = torch.Generator().manual_seed(0)
     size = (int(settings["search_candidates"]), queries.shape[1])
     candidates = torch.nn.functional.normalize(torch.randn(size, generator=generator), dim=1).to(device)
-    places = {entry.place: place for place, entry in enumerate(entries)}
+    places = {entry.number: place for place, entry in enumerate(entries)}
 
-    def call(entry: Entry) -> None:
-        scores = candidates @ queries[places[entry.place]]
+    def call(entry: Prompted) -> None:
+        scores = candidates @ queries[places[entry.number]]
         scores.argmax().item()
 
     return [{"seconds": seconds, "candidates": size[0]} for seconds, _ in _timed(call, settings, entries, device)]
 
 
 def _timed(
-    call: Callable[[Entry], Any], settings: Mapping[str, Any], entries: Sequence[Entry], device: str
+    call: Callable[[Prompted], Any], settings: Mapping[str, Any], entries: Sequence[Prompted], device: str
 ) -> Iterator[tuple[float, Any]]:
     """Seconds of a call for each entry and what it returned, after `warmup` calls for the first."""
     for _ in range(int(settings["warmup"])):

@@ -17,8 +17,9 @@ from gill_bench.interfaces import OutputKind
 from gill_bench.planning.resolved import ResolvedTask
 from gill_bench.planning.selection import output_kind
 from gill_bench.progress import say
-from gill_bench.rundir.records import CellKey
-from gill_bench.rundir.units import DamagedUnitError, Unit, cell_folder, read_unit, unit_folders
+from gill_bench.rundir.folders import cell_folder, unit_folders
+from gill_bench.rundir.load_units import DamagedUnitError, read_unit
+from gill_bench.rundir.records import CellKey, Unit
 from gill_bench.storage.digests import digest
 from gill_bench.storage.files import list_now
 

@@ -30,7 +30,7 @@ from gill_bench.planning.selection import (
     parse_settings,
 )
 from gill_bench.progress import bars, say
-from gill_bench.rundir.folder import make_run_folder
+from gill_bench.rundir.folders import make_run_folder
 from gill_bench.storage.digests import digest
 from gill_bench.storage.paths import check_utf8, refuse_url
 from gill_bench.weights.find import MINI

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from gill_bench.rundir.load import read_spec
+from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.rows import Results
-from gill_bench.rundir.spec import read_spec
 
 
 def unfinished_cells(run: Path, results: Results) -> Iterator[tuple[str, str]]:
@@ -18,15 +19,13 @@ def unfinished_cells(run: Path, results: Results) -> Iterator[tuple[str, str]]:
         InputError: spec.json is damaged, or another version of gill-bench wrote it.
     """
     requested = {
-        (cell["task"], cell["model"], cell["context"]): set(cell.get("row_seeds", cell["seeds"]))
-        for cell in read_spec(run)["cells"]
+        cell.cell_key: set(cell.seeds if cell.row_seeds is None else cell.row_seeds) for cell in read_spec(run).cells
     }
-    scored: dict[tuple[str, str, str], set[int]] = {}
+    scored: dict[CellKey, set[int]] = {}
     for row in results.rows:
-        scored.setdefault((row.task, row.model, row.context), set()).add(row.seed)
+        scored.setdefault(row.cell_key, set()).add(row.seed)
     for cell_key, seeds in requested.items():
         absent = sorted(seeds - scored.get(cell_key, set()))
         if absent:
             numbers = ", ".join(map(str, absent))
-            cell = "/".join(cell_key)
-            yield cell_key[0], f"UNFINISHED: {cell} was asked for with seeds that have no results yet: {numbers}."
+            yield cell_key.task, f"UNFINISHED: {cell_key} was asked for with seeds that have no results yet: {numbers}."

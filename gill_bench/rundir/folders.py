@@ -2,9 +2,131 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from gill_bench.errors import InputError
+from gill_bench.rundir.lock import check_locks
+from gill_bench.rundir.records import COMMIT, SPEC, UNITS, CellKey
+from gill_bench.storage.files import remove_temporary
+from gill_bench.storage.names import name_problem
+from gill_bench.storage.paths import is_remote
+
+_KEY = re.compile(r"[0-9a-f]{16}")
+_SCORE = re.compile(r"score-(.+?)-[0-9a-f]{12}(?:-([0-9]+))?\.json")
+_FEATURES = re.compile(r"features-.+-[0-9a-f]{12}\.npy")
+
+
+class ScoreFile(NamedTuple):
+    """A file with scores.
+
+    Attributes:
+        path: The file.
+        metric: Registered name of the metric.
+        seed: The seed of a cell's numbers; None if the file holds the values of a unit's pictures.
+    """
+
+    path: Path
+    metric: str
+    seed: int | None
+
+
+def make_run_folder(folder: Path, *, locks: bool = True) -> None:
+    """Make a run's folder and prove that it can be written and locked, before anything expensive.
+
+    Raises:
+        InputError: It cannot be made or written, or, with `locks`, its file system has no locks.
+    """
+    probe = folder / f".write-test.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"gill-bench")
+        try:
+            if locks and not is_remote(folder):
+                check_locks(probe)
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot write there ({error.strerror or error}); choose another folder with --out"
+        ) from error
+
+
+def remove_leftovers(run: Path) -> None:
+    """Remove temporary files that a killed process left; the caller holds the lock of `spec.json`."""
+    remove_temporary(run, ".*.json.*.tmp")
+    remove_temporary(run, ".write-test.*")
+
+
+def cell_folder(run: Path, cell_key: CellKey) -> Path:
+    """The folder of a cell's units, the one place where names of tasks, models and contexts become a path.
+
+    Args:
+        run: The run directory.
+        cell_key: Names from cards, or from files of a run that came from somewhere else.
+
+    Raises:
+        InputError: A name would lead out of the run, or a symbolic link does.
+    """
+    for kind, name in zip(CellKey._fields, cell_key, strict=True):
+        problem = name_problem(name)
+        if problem:
+            raise InputError(f"{run}: the name of a {kind}, {name[:80]!r}, {problem}; nothing of it is read or written")
+    folder = run.joinpath(*cell_key.path.parts)
+    if not is_remote(run) and not folder.resolve().is_relative_to(run.resolve()):
+        raise InputError(
+            f"{folder}: a symbolic link leads out of the run, and links out of a run are not followed;"
+            " put the folder itself there"
+        )
+    return folder
+
+
+def is_unit_name(name: str) -> bool:
+    """Whether a folder can be that of a unit; anything else among units is not ours and is left alone."""
+    return _KEY.fullmatch(name) is not None
+
+
+def unit_folders(cell: Path) -> list[Path]:
+    """The committed units of a cell's folder, whole or not, in order."""
+    if not cell.is_dir():
+        return []
+    folders = [entry for entry in sorted(cell.iterdir()) if is_unit_name(entry.name) and is_done(entry)]
+    return [folder for folder in folders if is_remote(folder) or not folder.is_symlink()]
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a unit's folder is committed."""
+    return (folder / COMMIT).is_file()
+
+
+def cell_folders(run: Path) -> list[Path]:
+    """The folders in which a run has units, scores or failures of cells; in an object store only files exist."""
+    folders = {file.parent.parent for file in run.glob(f"{UNITS}/*/*/*/*/{COMMIT}")}
+    others = (file for kind in ("score", "failed") for file in run.glob(f"{UNITS}/*/*/*/{kind}-*.json"))
+    return sorted(folders | {file.parent for file in others})
+
+
+def score_files(folder: Path) -> list[ScoreFile]:
+    """The score files in the folder of a unit or a cell, sorted by name."""
+    matches = ((path, _SCORE.fullmatch(path.name)) for path in _listed(folder))
+    return [ScoreFile(path, match[1], int(match[2]) if match[2] else None) for path, match in matches if match]
+
+
+def feature_files(folder: Path) -> list[Path]:
+    """The files with features in the folder of a unit, sorted by name."""
+    return [path for path in _listed(folder) if _FEATURES.fullmatch(path.name)]
+
+
+def failure_files(cell: Path) -> Iterator[Path]:
+    """The records of failures in the folder of a cell, sorted by name."""
+    yield from sorted(cell.glob("failed-*.json")) if cell.is_dir() else ()
+
+
+def _listed(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def not_a_run(folder: Path) -> InputError:
@@ -19,3 +141,12 @@ def not_a_run(folder: Path) -> InputError:
         return InputError(f"{folder}: cannot be read ({error.strerror})")
     others = "; runs below it: " + ", ".join(map(str, below[:3])) if below else ""
     return InputError(f"{folder}: no spec.json; this is not the folder of a run{others}")
+
+
+def no_spec(run: Path) -> InputError:
+    """The error for a folder without `spec.json`, and what that means."""
+    if not (run / "units").is_dir():
+        return not_a_run(run)
+    return InputError(
+        f"{run}: no {SPEC}, which says what was asked for; run the same command again: it writes the file anew"
+    )

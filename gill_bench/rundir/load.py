@@ -1,20 +1,209 @@
 """Opening the files of a run: one function per kind of file, which returns the file's record (`records.py`).
 
-Nothing else opens a file of a run to read it.
+Files of units are opened in `load_units.py`. Nothing else opens a file of a run to read it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from gill_bench.errors import InputError, command
+from gill_bench.interfaces import Score
 from gill_bench.rundir.folders import not_a_run
-from gill_bench.rundir.records import SCHEMA_VERSION, LossReason
+from gill_bench.rundir.records import (
+    ENVIRONMENT,
+    SCHEMA_VERSION,
+    SPEC,
+    CellScores,
+    FailureRecord,
+    LossReason,
+    PictureScores,
+    Reason,
+    Session,
+    Spec,
+    SpecCell,
+    SpecTask,
+)
 from gill_bench.rundir.rows import Missing, Results, Row, Unmade
+from gill_bench.storage.files import local_copy
 from gill_bench.storage.names import name_problem
-from gill_bench.storage.sealed import damaged, read_sealed
+from gill_bench.storage.sealed import (
+    SEAL,
+    DamagedFileError,
+    check_is_file,
+    damaged,
+    from_sealed_json,
+    read_file,
+    read_sealed,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_FIRST_FORMAT = {"schema_version", "tasks", "cells"}
+_CELL = {"task": str, "task_as": str, "model": str, "context": str, "seeds": list, "recipe": dict, "notes": list}
+_TASK = {"card": dict, "data": str, "limit": int, "metric_weights": str}
+_DIGEST = 32  # bytes of a SHA-256
+_WRONG = (ValueError, KeyError, TypeError, AttributeError)  # what a field of another kind raises while it is read
+
+
+def read_spec(run: Path) -> Spec:
+    """Read `spec.json`; an empty spec if there is none yet.
+
+    Raises:
+        DamagedFileError: The file is not as it was written.
+        InputError: The file is of another version.
+    """
+    file = run / SPEC
+    mend = f"is {run} the folder of a run? If so, run the same command again: it writes the file anew"
+    try:
+        raw = read_sealed(file, mend, seal=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return Spec()
+    try:
+        if SEAL in raw or raw.keys() != _FIRST_FORMAT:
+            raw = from_sealed_json(raw)
+        version, spec = raw["schema_version"], _spec(raw)
+    except _WRONG as error:
+        raise damaged(file, error, mend) from error
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{file}: schema_version = {version!r}, but this gill-bench reads {SCHEMA_VERSION};"
+            " use another folder with --out"
+        )
+    return spec
+
+
+def _spec(raw: Mapping[str, Any]) -> Spec:
+    for name, task in raw["tasks"].items():
+        _check_fields(task, _TASK, f"tasks.{name}")
+    cells = []
+    for number, cell in enumerate(raw["cells"]):
+        _check_fields(cell, _CELL, f"cells[{number}]")
+        for field in ("task", "model", "context"):
+            problem = name_problem(cell[field])
+            if problem:
+                raise ValueError(f"cells[{number}].{field} = {cell[field][:80]!r} {problem}")
+        _ = raw["tasks"][cell["task_as"]]
+        fields_ = {name: cell[name] for name in ("task", "task_as", "model", "context", "recipe")}
+        row_seeds = tuple(cell["row_seeds"]) if "row_seeds" in cell else None
+        cells.append(SpecCell(**fields_, seeds=tuple(cell["seeds"]), notes=tuple(cell["notes"]), row_seeds=row_seeds))
+    tasks = {name: SpecTask(**{field: task[field] for field in _TASK}) for name, task in raw["tasks"].items()}
+    return Spec(tasks, tuple(cells))
+
+
+def _check_fields(entry: Any, kinds: Mapping[str, type], where: str) -> None:
+    for field, kind in kinds.items():
+        if not isinstance(entry[field], kind):
+            raise ValueError(f"{where}.{field}: expected {kind.__name__}, found {type(entry[field]).__name__}")
+
+
+def read_sessions(run: Path) -> list[Session]:
+    """The sessions in `env.json`, in order; none if the file is not there.
+
+    Raises:
+        DamagedFileError: The file is not as it was written.
+    """
+    known = [field.name for field in fields(Session)]
+    return [Session(**{name: raw[name] for name in known if name in raw}) for raw in raw_sessions(run)]
+
+
+def raw_sessions(run: Path) -> list[dict[str, Any]]:
+    """The sessions in `env.json` with every key that they have, for a command that writes the file again."""
+    file = run / ENVIRONMENT
+    mend = "nothing depends on it: run the same command again, which puts it aside and begins it anew"
+    try:
+        sessions = read_sealed(file, mend, seal=False)["sessions"]
+        if not isinstance(sessions, list) or not all(isinstance(session, dict) for session in sessions):
+            raise TypeError("sessions: expected a list of objects")
+    except FileNotFoundError:
+        return []
+    except (KeyError, TypeError) as error:
+        raise damaged(file, error, mend) from error
+    return sessions
+
+
+def threads_of_last_session(run: Path) -> int:
+    """CPU threads of the command that last worked on a run, at most as many as this machine has; 0 if unknown."""
+    try:
+        threads = read_sessions(run)[-1].threads
+    except (DamagedFileError, IndexError):
+        return 0
+    return min(threads, os.cpu_count() or 1) if isinstance(threads, int) and threads > 0 else 0
+
+
+def read_failure(file: Path) -> FailureRecord:
+    """Read the record of an example that has no output.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is damaged.
+    """
+    try:
+        raw = from_sealed_json(read_file(file).decode("utf-8"))
+        if raw["outcome"] not in ("failed", "refused"):
+            raise ValueError("no record of a failure")
+        reason = Reason(raw["outcome"], *(str(raw[name]) for name in ("type", "message", "where", "traceback")))
+        seeds = tuple(int(seed) for seed in raw["seeds"])
+        return FailureRecord(file.name, str(raw["example"]), str(raw["content"]), str(raw["recipe"]), seeds, reason)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"a field is missing or of another kind: {error}") from error
+
+
+def read_picture_scores(file: Path, mend: str) -> PictureScores:
+    """Read the values of a unit's pictures.
+
+    Args:
+        file: The file.
+        mend: How to have the file made again, for the error.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DamagedFileError: The file is not as it was written.
+    """
+    raw = read_sealed(file, mend)
+    try:
+        values = tuple((name, seed, float(value)) for name, seed, value in raw["values"])
+        return PictureScores(raw["metric"], raw["signature"], raw.get("content", ""), values, raw["references"])
+    except _WRONG as error:
+        raise damaged(file, error, mend) from error
+
+
+def read_cell_scores(file: Path, mend: str) -> CellScores:
+    """Read the numbers of a cell; arguments and errors as those of `read_picture_scores`."""
+    raw = read_sealed(file, mend)
+    try:
+        scores = tuple(
+            Score(**{**score, "where": tuple(score["where"]) if score["where"] else None}) for score in raw["scores"]
+        )
+        return CellScores(raw["signature"], raw.get("content", ""), scores)
+    except _WRONG as error:
+        raise damaged(file, error, mend) from error
+
+
+def read_features(file: Path) -> tuple[NDArray[np.float32], str]:
+    """Read features, and the digest of the unit's files that they were made of; "" if the file has none.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is damaged, or was altered since.
+    """
+    import numpy as np
+
+    copy = local_copy(file)
+    check_is_file(copy)
+    features: NDArray[np.float32] = np.load(copy, mmap_mode="r", allow_pickle=False)
+    content = copy.read_bytes()
+    rest = len(content) - features.offset - features.nbytes  # type: ignore[attr-defined]  # of a memory map
+    if rest not in (_DIGEST, 2 * _DIGEST) or hashlib.sha256(content[:-_DIGEST]).digest() != content[-_DIGEST:]:
+        raise ValueError("altered since it was written: its SHA-256 differs")
+    return features, content[-rest:-_DIGEST].hex()
 
 
 def read_results(file: Path) -> Results:

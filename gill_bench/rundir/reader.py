@@ -6,30 +6,20 @@ the rows' signatures, in units of the cell's recipe.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError, command
-from gill_bench.rundir.kept_files import kept_scores
-from gill_bench.rundir.load import read_results
-from gill_bench.rundir.records import CellKey, Sample
+from gill_bench.rundir.folders import cell_folder, no_spec, score_files, unit_folders
+from gill_bench.rundir.load import read_cell_scores, read_picture_scores, read_results, read_spec
+from gill_bench.rundir.load_units import MEND, DamagedUnitError, read_samples, recipe_of
+from gill_bench.rundir.records import CellKey, CellScores, Sample, Spec
 from gill_bench.rundir.rows import Results, Row
 from gill_bench.rundir.signatures import with_fields
-from gill_bench.rundir.spec import no_spec, read_spec
-from gill_bench.rundir.units import (
-    MEND,
-    DamagedUnitError,
-    cell_folder,
-    read_samples,
-    recipe_of,
-    unit_folders,
-)
-from gill_bench.storage.digests import digest
 from gill_bench.storage.files import list_now
-from gill_bench.storage.sealed import read_sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +50,12 @@ class RunReader:
     Attributes:
         folder: Where it is.
         results: Its rows.
-        spec: The content of spec.json.
+        spec: What the run was asked for.
     """
 
     folder: Path
     results: Results
-    spec: Mapping[str, Any] = field(repr=False)
+    spec: Spec = field(repr=False)
 
     @classmethod
     def open(cls, folder: Path) -> RunReader:
@@ -76,22 +66,22 @@ class RunReader:
         """
         results = read_results(folder / "results.json")
         spec = read_spec(folder)
-        if not spec["cells"]:
+        if not spec.cells:
             raise no_spec(folder)
         return cls(folder, results, spec)
 
     @cached_property
     def rows(self) -> dict[tuple[CellKey, str], list[Row]]:
-        """Rows by place and metric, by seed."""
-        found: dict[tuple[CellKey, str], list[Row]] = {}
+        """The rows of each cell and metric, one per seed."""
+        rows: dict[tuple[CellKey, str], list[Row]] = {}
         for row in self.results.rows:
-            found.setdefault((row.cell_key, row.metric), []).append(row)
-        return found
+            rows.setdefault((row.cell_key, row.metric), []).append(row)
+        return rows
 
-    def samples(self, place: CellKey) -> Iterator[Sample]:
+    def samples(self, cell_key: CellKey) -> Iterator[Sample]:
         """The outputs of a cell, each once."""
         seen: set[tuple[str, int]] = set()
-        for folder in self._units(place):
+        for folder in self._units(cell_key):
             try:
                 samples = read_samples(folder)
             except DamagedUnitError as error:
@@ -101,79 +91,84 @@ class RunReader:
                     seen.add(sample.key)
                     yield sample
 
-    def clusters(self, place: CellKey) -> dict[str, str]:
+    def clusters(self, cell_key: CellKey) -> dict[str, str]:
         """The cluster of each example; itself where nothing is known. Read once."""
-        key = ("clusters", place)
-        if key not in self._kept:
-            self._kept[key] = {sample.example: sample.cluster for sample in self.samples(place)}
-        found: dict[str, str] = self._kept[key]
-        return found
+        key = ("clusters", cell_key)
+        if key not in self._cache:
+            self._cache[key] = {sample.example: sample.cluster for sample in self.samples(cell_key)}
+        cached: dict[str, str] = self._cache[key]
+        return cached
 
-    def values(self, place: CellKey, metric: str) -> Values | None:
+    def values(self, cell_key: CellKey, metric: str) -> Values | None:
         """Values of single examples; None where the metric has none, or nothing was scored. Read once."""
-        key = ("values", place, metric)
-        if key not in self._kept:
-            self._kept[key] = self._read_values(place, metric)
-        found: Values | None = self._kept[key]
-        return found
+        key = ("values", cell_key, metric)
+        if key not in self._cache:
+            self._cache[key] = self._read_values(cell_key, metric)
+        cached: Values | None = self._cache[key]
+        return cached
 
-    def _read_values(self, place: CellKey, metric: str) -> Values | None:
-        rows = self.rows.get((place, metric), [])
+    def _read_values(self, cell_key: CellKey, metric: str) -> Values | None:
+        rows = self.rows.get((cell_key, metric), [])
         if not rows:
             return None
         by_seed: dict[int, dict[str, float]] = {}
         signature, seeds = rows[0].signature, {row.seed for row in rows}
         name = metric.partition("[")[0]
-        for folder in self._units(place):
-            for file in kept_scores(folder):
-                raw = self._read(file.path) if file.metric == name and file.seed is None else {}
-                if raw.get("metric") == metric and signature.endswith(raw.get("signature", "?")):
-                    for example, seed, value in raw.get("values", ()):
+        for folder in self._units(cell_key):
+            for file in score_files(folder):
+                if file.metric != name or file.seed is not None:
+                    continue
+                scores = read_picture_scores(file.path, self._mend)
+                if scores.metric == metric and signature.endswith(scores.signature):
+                    for example, seed, value in scores.values:
                         if seed in seeds:
-                            by_seed.setdefault(seed, {}).setdefault(example, float(value))
-        for file in kept_scores(self._cell(place)):
-            raw = self._numbers(file.path) if file.seed in seeds else {}
-            for score in raw.get("scores", ()):
-                own = with_fields(raw["signature"], score.get("signature") or {})
-                if file.seed is not None and signature.endswith(own) and score["metric"] == name and score["each"]:
-                    by_seed[file.seed] = {example: float(value) for example, value in score["each"].items()}
+                            by_seed.setdefault(seed, {}).setdefault(example, value)
+        for file in score_files(self._cell(cell_key)):
+            if file.seed is None or file.seed not in seeds:
+                continue
+            numbers = self._numbers(file.path)
+            for score in numbers.scores:
+                own = with_fields(numbers.signature, score.signature or {})
+                if signature.endswith(own) and score.metric == name and score.each:
+                    by_seed[file.seed] = {example: float(value) for example, value in score.each.items()}
         return Values(dict(sorted(by_seed.items())), rows[0].higher_is_better, signature) if by_seed else None
 
-    def _cell(self, place: CellKey) -> Path:
-        return cell_folder(self.folder, place)
+    def _cell(self, cell_key: CellKey) -> Path:
+        return cell_folder(self.folder, cell_key)
 
     @cached_property
-    def _kept(self) -> dict[object, Any]:
+    def _cache(self) -> dict[object, Any]:
         return {}
 
-    def _numbers(self, file: Path) -> dict[str, Any]:
-        """A cell's numbers of all outputs together: one file of many metrics, read once."""
-        if file not in self._kept:
-            self._kept[file] = self._read(file)
-        found: dict[str, Any] = self._kept[file]
-        return found
+    def _numbers(self, file: Path) -> CellScores:
+        """A cell's numbers over all outputs together: one file of many metrics, read once."""
+        if file not in self._cache:
+            self._cache[file] = read_cell_scores(file, self._mend)
+        scores: CellScores = self._cache[file]
+        return scores
 
-    def _units(self, place: CellKey) -> list[Path]:
+    def _units(self, cell_key: CellKey) -> list[Path]:
         """Committed units of the cell's recipe; looked up once."""
-        cell = self._cell(place)
-        if cell not in self._kept:
-            self._kept[cell] = self._find_units(place)
-        found: list[Path] = self._kept[cell]
-        return found
+        cell = self._cell(cell_key)
+        if cell not in self._cache:
+            self._cache[cell] = self._find_units(cell_key)
+        cached: list[Path] = self._cache[cell]
+        return cached
 
-    def _find_units(self, place: CellKey) -> list[Path]:
-        list_now(self._cell(place))
-        entry = next((e for e in self.spec["cells"] if (e["task"], e["model"], e["context"]) == place), None)
-        if entry is None:
+    def _find_units(self, cell_key: CellKey) -> list[Path]:
+        list_now(self._cell(cell_key))
+        cell = self.spec.cell(cell_key)
+        if cell is None:
             return []
-        wanted = digest(entry["recipe"])
+        recipe = cell.recipe_digest
         try:
-            return [folder for folder in unit_folders(self._cell(place)) if recipe_of(folder) == wanted]
+            return [folder for folder in unit_folders(self._cell(cell_key)) if recipe_of(folder) == recipe]
         except DamagedUnitError as error:
             raise self._damaged(error) from error
 
-    def _read(self, file: Path) -> dict[str, Any]:
-        return read_sealed(file, f"mend it with: {command('score', self.folder)}")
+    @property
+    def _mend(self) -> str:
+        return f"mend it with: {command('score', self.folder)}"
 
     def _damaged(self, error: DamagedUnitError) -> InputError:
         """The error for a damaged unit, and how its outputs are made again."""

@@ -13,28 +13,18 @@ from pathlib import Path
 
 from gill_bench.errors import InputError
 from gill_bench.progress import bar
-from gill_bench.rundir.folders import not_a_run
-from gill_bench.rundir.kept_files import cell_paths
-from gill_bench.rundir.lock import RunLock
-from gill_bench.rundir.records import CellKey
-from gill_bench.rundir.spec import FILE as SPEC
-from gill_bench.rundir.units import (
-    COMMIT,
+from gill_bench.rundir.folders import cell_folder, cell_folders, is_done, is_unit_name, not_a_run, unit_folders
+from gill_bench.rundir.load_units import (
     MEND,
-    SAMPLES,
-    VECTORS,
     DamagedUnitError,
-    Unit,
-    cell_folder,
     file_hashes,
-    is_done,
-    is_unit_name,
     read_picture,
     read_samples,
     read_unit,
     read_vectors,
-    unit_folders,
 )
+from gill_bench.rundir.lock import RunLock
+from gill_bench.rundir.records import COMMIT, SAMPLES, SPEC, VECTORS, CellKey, Unit
 from gill_bench.rundir.verify_results import Problem, Stored, problems_of_failures, problems_of_run, problems_of_scores
 from gill_bench.storage.files import list_now
 from gill_bench.storage.images import UnreadablePictureError, load_image
@@ -118,7 +108,7 @@ def verify(run: Path) -> IntegrityReport:
     damaged: list[Damaged] = []
     problems: list[Problem] = []
     cells = []
-    for cell in cell_paths(run):
+    for cell in cell_folders(run):
         try:
             cells.append(cell_folder(run, CellKey(*cell.parts[-3:])))
         except InputError as error:

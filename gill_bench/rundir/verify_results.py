@@ -9,21 +9,32 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.errors import InputError, command
-from gill_bench.rundir.failures import PATTERN as FAILURES
-from gill_bench.rundir.failures import read_failure
-from gill_bench.rundir.folder import ENVIRONMENT, read_sessions
-from gill_bench.rundir.kept_files import cell_paths, kept_features, kept_scores
-from gill_bench.rundir.load import read_results
-from gill_bench.rundir.records import CellKey
+from gill_bench.rundir.folders import (
+    ScoreFile,
+    cell_folder,
+    cell_folders,
+    failure_files,
+    feature_files,
+    no_spec,
+    score_files,
+    unit_folders,
+)
+from gill_bench.rundir.load import (
+    read_cell_scores,
+    read_failure,
+    read_features,
+    read_picture_scores,
+    read_results,
+    read_sessions,
+    read_spec,
+)
+from gill_bench.rundir.load_units import DamagedUnitError, recipe_of, unit_content
+from gill_bench.rundir.records import ENVIRONMENT, RESULTS, SPEC, CellKey, CellScores, PictureScores
 from gill_bench.rundir.rows import Row
 from gill_bench.rundir.signatures import with_fields
-from gill_bench.rundir.spec import FILE as SPEC
-from gill_bench.rundir.spec import no_spec, read_spec
-from gill_bench.rundir.units import DamagedUnitError, cell_folder, recipe_of, unit_content, unit_folders
 from gill_bench.storage.digests import digest
-from gill_bench.storage.sealed import DamagedFileError, damaged, read_sealed, reason_of
+from gill_bench.storage.sealed import DamagedFileError, reason_of
 
-RESULTS = "results.json"
 Stored = dict[tuple[str, str, str, str], Counter[int]]  # examples by seed, of (task, model, context, recipe)
 
 
@@ -36,45 +47,44 @@ class Problem:
 
 
 def problems_of_scores(folder: Path, run: Path, samples: int | None) -> Iterator[Problem]:
-    """What is wrong with the files that scoring left in a folder.
+    """The problems of the files that scoring left in a folder.
 
     Args:
-        folder: Of a unit or a cell.
+        folder: The folder of a unit or of a cell.
         run: The run directory.
         samples: How many outputs the unit has; None for a cell.
     """
-    from gill_bench.scoring.features import load_features
-
     mend = f"remove it, then: {command('score', run)}"
     held = "" if samples is None else unit_content(folder)
-    for kept in kept_scores(folder):
-        name = kept.path.relative_to(run).as_posix()
+    for file in score_files(folder):
+        name = file.path.relative_to(run).as_posix()
         try:
-            content = read_sealed(kept.path, mend)
-            _ = content["signature"], [float(value) for *_, value in content.get("values", ())]
+            content = _read_scores(file, mend).content
         except DamagedFileError as error:
             yield Problem(name, f"damaged: {error.reason}; {mend}")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            yield Problem(name, f"damaged: {damaged(kept.path, error, mend).reason}; {mend}")
         else:
-            if held and content.get("content", held) != held:
+            if held and content and content != held:
                 yield Problem(name, f"of other outputs than the unit has now; {mend}")
-    for file in kept_features(folder):
-        name = file.relative_to(run).as_posix()
+    for path in feature_files(folder):
+        name = path.relative_to(run).as_posix()
         try:
-            features, of = load_features(file)
+            features, content = read_features(path)
         except (OSError, ValueError, EOFError, TypeError) as error:
             yield Problem(name, f"damaged: {reason_of(error)}; {mend}")
         else:
             if samples is not None and len(features) != samples:
                 yield Problem(name, f"{len(features)} rows for {samples} samples; {mend}")
-            elif held and of and of != held:
+            elif held and content and content != held:
                 yield Problem(name, f"of other pictures than the unit has now; {mend}")
+
+
+def _read_scores(file: ScoreFile, mend: str) -> PictureScores | CellScores:
+    return read_picture_scores(file.path, mend) if file.seed is None else read_cell_scores(file.path, mend)
 
 
 def problems_of_failures(cell: Path, run: Path) -> Iterator[Problem]:
     """What is wrong with the records of failures in a cell's folder."""
-    for file in sorted(cell.glob(FAILURES)):
+    for file in failure_files(cell):
         try:
             read_failure(file)
         except (OSError, ValueError) as error:
@@ -98,7 +108,7 @@ def problems_of_run(run: Path, stored: Stored | None) -> Iterator[Problem]:
     except InputError as error:
         yield Problem(SPEC, _without_name(error, run / SPEC))
         return
-    recipes = {CellKey(one["task"], one["model"], one["context"]): one["recipe"] for one in spec["cells"]}
+    recipes = {cell.cell_key: cell.recipe for cell in spec.cells}
     if not recipes:
         yield Problem(SPEC, _without_name(no_spec(run), run))
         return
@@ -106,7 +116,7 @@ def problems_of_run(run: Path, stored: Stored | None) -> Iterator[Problem]:
     try:
         file.lstat() if isinstance(file, Path) else file.read_bytes()
     except FileNotFoundError:
-        if any(kept_scores(folder) for cell in cell_paths(run) for folder in (cell, *unit_folders(cell))):
+        if any(score_files(folder) for cell in cell_folders(run) for folder in (cell, *unit_folders(cell))):
             yield Problem(
                 RESULTS, f"not there, though outputs were scored; write it again with: {command('score', run)}"
             )
@@ -179,26 +189,26 @@ class _Kept:
         cell = cell_folder(run, place)
         kept = cls(cell, [folder for folder in unit_folders(cell) if _recipe(folder) == recipe])
         for folder in (cell, *kept.units):
-            for file in kept_scores(folder):
+            for file in score_files(folder):
                 kept.there.add(file.path)
                 try:
-                    kept._add(file.path, file.seed)
-                except (DamagedFileError, ValueError, KeyError, TypeError):
+                    kept._add(file)
+                except DamagedFileError:
                     kept.damaged = True
         return kept
 
-    def _add(self, file: Path, seed: int | None) -> None:
-        raw = read_sealed(file, "")
-        if seed is not None:
+    def _add(self, file: ScoreFile) -> None:
+        scores = _read_scores(file, "")
+        if isinstance(scores, CellScores):
             self.numbers |= {
-                (seed, one["metric"], with_fields(raw["signature"], one.get("signature") or {}))
-                for one in raw["scores"]
+                (file.seed or 0, score.metric, with_fields(scores.signature, score.signature or {}))
+                for score in scores.scores
             }
             return
-        key = raw["metric"], raw["signature"]
-        for example, of_seed, _ in raw["values"]:
-            self.values.setdefault(key, {}).setdefault(of_seed, set()).add(example)
-        self.files[key] = file.name
+        key = scores.metric, scores.signature
+        for example, seed, _ in scores.values:
+            self.values.setdefault(key, {}).setdefault(seed, set()).add(example)
+        self.files[key] = file.path.name
 
     def absent(self, row: Row, run: Path) -> Iterator[Problem]:
         """The files that should hold what a row says and do not."""

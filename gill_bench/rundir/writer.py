@@ -1,13 +1,246 @@
-"""Writing the files of a run, each atomically; equal records give equal bytes."""
+"""Writing the files of a run, each atomically; equal records give equal bytes. Nothing else writes a file of a run."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import hashlib
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from gill_bench.rundir.records import RESULTS, SCHEMA_VERSION
+from gill_bench.progress import say
+from gill_bench.rundir.load import raw_sessions, read_spec
+from gill_bench.rundir.load_units import is_whole
+from gill_bench.rundir.records import (
+    COMMIT,
+    ENVIRONMENT,
+    RESULTS,
+    SAMPLES,
+    SCHEMA_VERSION,
+    SPEC,
+    SPEC_FORMAT,
+    UNITS,
+    VECTORS,
+    CellScores,
+    PictureScores,
+    Reason,
+    Session,
+    Spec,
+    Unit,
+)
 from gill_bench.rundir.rows import Results
-from gill_bench.storage.sealed import write_sealed
+from gill_bench.storage.files import forget_list, remove_folder, writing
+from gill_bench.storage.json import to_json
+from gill_bench.storage.paths import is_remote
+from gill_bench.storage.sealed import (
+    SEAL,
+    DamagedFileError,
+    put_aside,
+    read_sealed,
+    remove_anything,
+    replace_file,
+    write_sealed,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a model made of one example with one seed, not stored yet: a picture, a vector or plain values.
+
+    Attributes:
+        image: RGB.
+        vector: (p,), float32; all outputs of a unit have one, or none has.
+        values: Such as {"text": "two dogs"}: JSON.
+        flagged: The model's safety checker blackened the picture.
+        truncated: The prompt was longer than the model reads.
+    """
+
+    image: Image | None = None
+    vector: NDArray[np.float32] | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    flagged: bool = False
+    truncated: bool = False
+
+
+def write_spec(run: Path, spec: Spec) -> None:
+    """Write `spec.json`, sealed."""
+    cells = [asdict(cell) for cell in spec.cells]
+    for cell in cells:
+        if cell["row_seeds"] is None:  # a cell of an older version
+            del cell["row_seeds"]
+    value = {
+        "schema_version": SCHEMA_VERSION,
+        "format": SPEC_FORMAT,
+        "tasks": {name: asdict(task) for name, task in spec.tasks.items()},
+        "cells": cells,
+    }
+    write_sealed(run / SPEC, value, indent=1)
+
+
+def seal_spec(run: Path) -> None:
+    """Seal a `spec.json` of an older version, which has no seal; any other stays as it is.
+
+    Raises:
+        InputError: The file is damaged, or of another version.
+    """
+    spec = read_spec(run)
+    if SEAL not in read_sealed(run / SPEC, "", seal=False):
+        write_spec(run, spec)
+
+
+def spec_to_renew(run: Path) -> Spec:
+    """The content of `spec.json`, for a command that writes the file again; a damaged file is put aside.
+
+    Raises:
+        InputError: The file is of another version, or damaged in a folder that holds nothing else of a run.
+    """
+    try:
+        return read_spec(run)
+    except DamagedFileError as error:
+        if not (run / UNITS).is_dir() and not (run / ENVIRONMENT).is_file():
+            raise
+        aside = put_aside(run / SPEC)
+        say(
+            f"warning: {run / SPEC}: damaged: {error.reason}; it is written anew with what this command asks for, and"
+            f" the old one is {aside.name}; other commands on this folder: run them again too"
+        )
+        return Spec()
+
+
+def add_session(run: Path, session: Session) -> None:
+    """Add a session to `env.json`; a damaged file is put aside."""
+    try:
+        sessions = raw_sessions(run)
+    except DamagedFileError as error:
+        aside = put_aside(run / ENVIRONMENT)
+        say(f"warning: {run / ENVIRONMENT}: damaged: {error.reason}; it is begun anew, and the old one is {aside.name}")
+        sessions = []
+    content = {"schema_version": SCHEMA_VERSION, "sessions": [*sessions, asdict(session)]}
+    replace_file(run / ENVIRONMENT, (to_json(content, indent=1) + "\n").encode())
+
+
+def write_unit(
+    folder: Path,
+    unit: Unit,
+    outputs: Sequence[Sequence[Output]],
+    details: Sequence[Mapping[str, Any]],
+    made: Mapping[str, Any],
+) -> None:
+    """Write a unit: pictures, vectors and samples first, `unit.json` last.
+
+    Args:
+        folder: The unit's folder; leftovers of a killed attempt are removed. In an object store there are no locks:
+            if another machine committed the unit in the meantime, its files stay, and nothing is written.
+        unit: The unit.
+        outputs: Per example and seed.
+        details: Per example, what to note with its samples (cluster, prompt).
+        made: How it was made (seconds, device): not part of the key.
+    """
+    forget_list(folder)
+    if is_remote(folder):
+        if folder.is_dir():
+            if is_whole(folder):
+                return
+            (folder / COMMIT).unlink(missing_ok=True)
+            remove_folder(folder)
+    else:
+        if not folder.is_symlink():
+            remove_anything(folder / COMMIT)  # first: a folder without it is no unit
+        remove_anything(folder)
+    folder.mkdir(parents=True)
+    lines: list[str] = []
+    files: dict[str, str] = {}
+    with writing(folder, last=COMMIT) as write:
+
+        def put(name: str, content: bytes) -> None:
+            write(name, content)
+            files[name] = hashlib.sha256(content).hexdigest()
+
+        for number, ((example, _), results, detail) in enumerate(zip(unit.examples, outputs, details, strict=True)):
+            for seed, output in zip(unit.seeds, results, strict=True):
+                sample: dict[str, Any] = {"example": example, "seed": seed}
+                if output.image is not None:
+                    name = sample["image"] = f"{number:03d}-{_readable(example)}-{seed}.png"
+                    put(name, _png(output.image))
+                if output.values:
+                    sample["output"] = dict(output.values)
+                sample |= {"flagged": output.flagged, "truncated": output.truncated, **detail}
+                lines.append(to_json(sample))
+        vectors = [output.vector for results in outputs for output in results if output.vector is not None]
+        if vectors:
+            put(VECTORS, _npy(vectors))
+        put(SAMPLES, ("\n".join(lines) + "\n").encode())
+        commit = {
+            "schema_version": SCHEMA_VERSION,
+            "key": unit.key,
+            "task": unit.task,
+            "model": unit.model,
+            "context": unit.context,
+            "recipe": unit.recipe,
+            "examples": unit.examples,
+            "seeds": unit.seeds,
+            "files": files,
+            "made": dict(made),
+        }
+        write(COMMIT, (to_json(commit, indent=1) + "\n").encode())
+
+
+def write_failure(cell: Path, unit: Unit, example: tuple[str, str], reason: Reason) -> Path:
+    """Write the record of an example that has no output; the caller holds the lock of its unit.
+
+    Args:
+        cell: The folder of the cell.
+        unit: The unit that the example belongs to.
+        example: Id of the example and digest of what the model was given.
+        reason: Why there is no output.
+
+    Returns:
+        The file.
+    """
+    file = cell / f"failed-{replace(unit, examples=(example,)).key}.json"
+    value = {
+        "schema_version": SCHEMA_VERSION,
+        "task": unit.task,
+        "model": unit.model,
+        "context": unit.context,
+        "example": example[0],
+        "content": example[1],
+        "recipe": unit.recipe,
+        "seeds": list(unit.seeds),
+        **asdict(reason),
+    }
+    cell.mkdir(parents=True, exist_ok=True)
+    write_sealed(file, value, indent=1)
+    return file
+
+
+def write_scores(file: Path, scores: PictureScores | CellScores) -> None:
+    """Write the values of a unit's pictures, or the numbers of a cell."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_sealed(file, asdict(scores))
+
+
+def write_features(file: Path, features: NDArray[np.float32], content: str = "") -> None:
+    """Write features; behind the array, where readers of `.npy` do not look, stand two digests.
+
+    Args:
+        file: The file.
+        features: (pictures, width).
+        content: Digest of the unit's files (`load.unit_content`); "" where the file's name tells of which pictures.
+    """
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, features, allow_pickle=False)
+    array = buffer.getvalue() + bytes.fromhex(content)
+    replace_file(file, array + hashlib.sha256(array).digest())
 
 
 def write_results(run: Path, results: Results) -> None:
@@ -20,3 +253,22 @@ def write_results(run: Path, results: Results) -> None:
         "unmade": [asdict(item) for item in results.unmade],
     }
     write_sealed(run / RESULTS, value, indent=1)
+
+
+def _png(picture: Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.convert("RGB").save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _npy(vectors: Sequence[NDArray[np.float32]]) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack(vectors).astype(np.float32, copy=False), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _readable(example: str) -> str:
+    """An example id made safe as part of a file name; the place before it keeps names distinct."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", example)[:40]

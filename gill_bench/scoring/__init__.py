@@ -15,7 +15,7 @@ from gill_bench.errors import GillBenchError
 from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import ResolvedMetric, metrics_of
 from gill_bench.progress import Progress
-from gill_bench.rundir.units import Unit
+from gill_bench.rundir.records import Unit
 from gill_bench.scoring import corpus, distribution, pairs
 from gill_bench.scoring import scores as kept
 from gill_bench.scoring.number import Number

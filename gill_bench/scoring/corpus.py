@@ -13,9 +13,9 @@ from gill_bench.errors import GillBenchError
 from gill_bench.metrics import CorpusMetricModule, Question, Reference, metric
 from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import ResolvedMetric
-from gill_bench.rundir.units import Unit
+from gill_bench.rundir.records import Unit
 from gill_bench.scoring.outputs import outputs_of
-from gill_bench.scoring.scores import content_of, read_scores, remove_leftovers, write_scores
+from gill_bench.scoring.scores import content_of, remove_leftovers, store_scores, stored_scores
 from gill_bench.storage.digests import digest
 
 
@@ -31,7 +31,7 @@ def _jobs(asked: ResolvedMetric, stored: Sequence[tuple[Cell, Mapping[str, Unit]
     for cell, units in stored:
         content = content_of(cell, units, run)
         for seed in cell.row_seeds:
-            if read_scores(cell, run, asked, seed, content) is None:
+            if stored_scores(cell, run, asked, seed, content) is None:
                 yield ScoreCell(cell, units, content, seed, asked)
 
 
@@ -74,7 +74,7 @@ class ScoreCell:
 
     def is_done(self, run: Path) -> bool:
         """Whether the numbers are written."""
-        return read_scores(self.cell, run, self.asked, self.seed, self.content) is not None
+        return stored_scores(self.cell, run, self.asked, self.seed, self.content) is not None
 
     def do(self, loaded: None, run: Path, device: str, may_fail: int) -> JobResult:
         """Compute and write them."""
@@ -85,7 +85,7 @@ class ScoreCell:
         question = Question(cell.asks, cell.context.name, self.seed)
         module = cast(CorpusMetricModule, metric(self.asked.spec.name))
         found = module.scores(outputs, references, settings, question)
-        write_scores(cell, run, self.asked, self.seed, self.content, found)
+        store_scores(cell, run, self.asked, self.seed, self.content, found)
         return JobResult()
 
     def lost(self, reason: str) -> JobResult:

@@ -17,20 +17,21 @@ from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import ResolvedMetric
 from gill_bench.planning.resolved import ResolvedTask
 from gill_bench.progress import Progress
-from gill_bench.rundir.units import Sample, Unit, read_samples
+from gill_bench.rundir.load_units import read_samples
+from gill_bench.rundir.records import Sample, Unit
+from gill_bench.rundir.writer import write_features
 from gill_bench.scoring.features import (
     FeaturesLoadable,
     ReferenceFeatures,
     UnitFeatures,
     file_of,
     module_of,
-    read_features,
     read_unit_features,
     reference_block,
-    write_features,
+    stored_features,
 )
 from gill_bench.scoring.pairs import works_of
-from gill_bench.scoring.scores import content_of, read_scores, write_scores
+from gill_bench.scoring.scores import content_of, store_scores, stored_scores
 from gill_bench.storage.files import was_absent
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def score(
         for cell, units in stored
         for content in [content_of(cell, units, run)]
         for seed in cell.row_seeds
-        if read_scores(cell, run, asked, seed, content) is None
+        if stored_scores(cell, run, asked, seed, content) is None
     ]
     if not due:
         return
@@ -61,7 +62,7 @@ def score(
     for cell, units, content, seed in due:
         generated, samples = _generated(cell, units, run, asked, seed)
         found = module_of(asked).compare(generated, reference, asked.settings, samples)
-        write_scores(cell, run, asked, seed, content, found)
+        store_scores(cell, run, asked, seed, content, found)
 
 
 def _compute_features(
@@ -86,7 +87,7 @@ def _reference(asked: ResolvedMetric, task: ResolvedTask, engine: Engine, progre
     """Features of a task's reference pictures, block by block."""
     there = [(p.file, task.checked[p.id].sha256) for p in task.references if p.file and task.checked[p.id].sha256]
     blocks = [reference_block(there[start : start + _BLOCK], asked) for start in range(0, len(there), _BLOCK)]
-    todo = [block for block in blocks if read_features(block.file) is None]
+    todo = [block for block in blocks if stored_features(block.file) is None]
     if todo:
         samples = sum(block.size for block in todo)
         step = progress(f"reference features for {asked.name}", samples)
@@ -98,7 +99,7 @@ def _reference(asked: ResolvedMetric, task: ResolvedTask, engine: Engine, progre
             step(job.size)
 
         engine.work([JobGroup(FeaturesLoadable(asked), iter(todo), len(todo), keep)], samples // CHEAP)
-    kept = {block.file: read_features(block.file) for block in blocks}
+    kept = {block.file: stored_features(block.file) for block in blocks}
     absent = next((file for file, features in kept.items() if features is None), None)
     if absent is not None:
         raise GillBenchError(f"{absent}: these features were written and are not there; run the same command again")

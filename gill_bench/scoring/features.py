@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +12,15 @@ from gill_bench.errors import GillBenchError
 from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.planning.metrics import ResolvedMetric
 from gill_bench.progress import say
-from gill_bench.rundir.units import file_hashes, read_picture, read_samples, unit_content
+from gill_bench.rundir.load import read_features
+from gill_bench.rundir.load_units import file_hashes, read_picture, read_samples, unit_content
+from gill_bench.rundir.writer import write_features
 from gill_bench.scoring.pairs import StoredUnit
 from gill_bench.scoring.tool import MetricLoadable
 from gill_bench.storage.cache import cache_folder
 from gill_bench.storage.digests import digest
-from gill_bench.storage.files import local_copy, remove_temporary
-from gill_bench.storage.sealed import check_is_file, damaged, replace_file
+from gill_bench.storage.files import remove_temporary
+from gill_bench.storage.sealed import damaged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from gill_bench.metrics.backbones.features import FeatureExtractor
 
     Features = NDArray[np.float32]
-
-_DIGEST = 32  # bytes of a SHA-256
 
 
 def module_of(asked: ResolvedMetric) -> DistributionMetricModule:
@@ -141,54 +139,25 @@ def file_of(folder: Path, asked: ResolvedMetric) -> Path:
 
 
 def read_unit_features(folder: Path, asked: ResolvedMetric) -> Features | None:
-    """The features of a unit's pictures; None if there are none, or of other pictures than it holds now."""
-    return read_features(file_of(folder, asked), unit_content(folder))
+    """The features of a unit's pictures; None if there are none, or if they are of other pictures than the unit has."""
+    return stored_features(file_of(folder, asked), unit_content(folder))
 
 
-def read_features(file: Path, content: str = "") -> Features | None:
-    """Features that were written.
+def stored_features(file: Path, content: str = "") -> Features | None:
+    """Features that were written, for a unit or into the cache of this machine.
 
     Args:
-        file: Where they are.
-        content: What they must be of (`units.unit_content`); "" where the file's name says it.
+        file: The file.
+        content: Digest of the unit's files that they must be of; "" where the file's name tells of which pictures.
 
     Returns:
-        None if there are none, they are damaged, or of something else.
+        None if there are none, if they are damaged, or if they are of other pictures.
     """
     try:
-        found, of = load_features(file)
+        features, content_then = read_features(file)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError) as error:
         say(f"warning: {damaged(file, error, 'computed again')}")
         return None
-    return found if of == content else None
-
-
-def load_features(file: Path) -> tuple[Features, str]:
-    """Features as they were written, and what they are of; "" in files of older versions, which did not say.
-
-    Raises:
-        OSError: The file cannot be read.
-        ValueError: It is damaged, or was altered since.
-    """
-    import numpy as np
-
-    copy = local_copy(file)
-    check_is_file(copy)
-    found: Features = np.load(copy, mmap_mode="r", allow_pickle=False)
-    content = copy.read_bytes()
-    rest = len(content) - found.offset - found.nbytes  # type: ignore[attr-defined]  # of a memory map
-    if rest not in (_DIGEST, 2 * _DIGEST) or hashlib.sha256(content[:-_DIGEST]).digest() != content[-_DIGEST:]:
-        raise ValueError("altered since it was written: its SHA-256 differs")
-    return found, content[-rest:-_DIGEST].hex()
-
-
-def write_features(file: Path, features: Features, of: str = "") -> None:
-    """Write features and behind them, where readers of `.npy` do not look, what they are of and the file's SHA-256."""
-    import numpy as np
-
-    buffer = io.BytesIO()
-    np.save(buffer, features, allow_pickle=False)
-    content = buffer.getvalue() + bytes.fromhex(of)
-    replace_file(file, content + hashlib.sha256(content).digest())
+    return features if content_then == content else None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gill_bench.cards.find import Value
 from gill_bench.planning.cells import Cell
-from gill_bench.rundir.units import Sample, Unit, read_samples, read_vectors
+from gill_bench.rundir.load_units import read_samples, read_vectors
+from gill_bench.rundir.records import Sample, Unit
 from gill_bench.scoring.search import largest_similarities, ranks_of
 
 if TYPE_CHECKING:

@@ -18,13 +18,16 @@ from gill_bench.errors import GillBenchError
 from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import ResolvedMetric
 from gill_bench.progress import Progress, say
-from gill_bench.rundir.units import Sample, Unit, file_hashes, read_picture, read_samples, unit_content
+from gill_bench.rundir.load import read_picture_scores
+from gill_bench.rundir.load_units import file_hashes, read_picture, read_samples, unit_content
+from gill_bench.rundir.records import PictureScores, Sample, Unit
+from gill_bench.rundir.writer import write_scores
 from gill_bench.scoring.number import Number
 from gill_bench.scoring.tool import MetricLoadable
 from gill_bench.storage.files import remove_temporary, was_absent
 from gill_bench.storage.images import load_image
 from gill_bench.storage.read_ahead import read_ahead
-from gill_bench.storage.sealed import DamagedFileError, damaged, read_sealed, write_sealed
+from gill_bench.storage.sealed import DamagedFileError
 
 if TYPE_CHECKING:
     import torch
@@ -171,25 +174,22 @@ def read_values(work: StoredUnit, asked: ResolvedMetric) -> dict[tuple[str, int]
         None if the unit is not scored, or for other examples only, if its outputs were made again since, or if a
         reference picture is no longer the same.
     """
-    file = work.folder / asked.file_name
     try:
-        raw = read_sealed(file, "scored again")
-        if raw.get("content") != unit_content(work.folder):  # also of an older version, which did not say
-            return None
-        values = {(name, seed): float(value) for name, seed, value in raw["values"]}
-        for name, _ in work.unit.examples:
-            if raw["references"].get(name) != _reference_digest(work.cell, work.cell.usable[name][0]):
-                return None
-            if any((name, seed) not in values for seed in work.unit.seeds):
-                return None
-        return values
+        stored = read_picture_scores(work.folder / asked.file_name, "scored again")
     except FileNotFoundError:
         return None
     except DamagedFileError as error:
         say(f"warning: {error}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        say(f"warning: {damaged(file, error, 'scored again')}")
-    return None
+        return None
+    if stored.content != unit_content(work.folder):  # also of an older version, which did not say
+        return None
+    values = {(name, seed): value for name, seed, value in stored.values}
+    for name, _ in work.unit.examples:
+        if stored.references.get(name) != _reference_digest(work.cell, work.cell.usable[name][0]):
+            return None
+        if any((name, seed) not in values for seed in work.unit.seeds):
+            return None
+    return values
 
 
 def read_output(file: Path, sha256: str) -> Image:
@@ -218,8 +218,8 @@ def _score_unit(work: StoredUnit, asked: ResolvedMetric, scorer: PictureMetric, 
         found = scorer.compare(generated, references.of(work.cell, example))
         values += [(name, sample.seed, float(value)) for sample, value in zip(mine, found, strict=True)]
         used[name] = _reference_digest(work.cell, example)
-    content = {"metric": asked.name, "signature": asked.signature, "content": held, "values": values}
-    write_sealed(work.folder / asked.file_name, {**content, "references": used})
+    scores = PictureScores(asked.name, asked.signature, held, tuple(values), used)
+    write_scores(work.folder / asked.file_name, scores)
 
 
 class _References:

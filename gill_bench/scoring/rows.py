@@ -12,13 +12,12 @@ from gill_bench.datasets import Example
 from gill_bench.planning.cells import Cell, plan_cell
 from gill_bench.planning.metrics import metrics_of
 from gill_bench.planning.resolved import ResolvedTask
-from gill_bench.rundir.failures import lost_by_seed, unmade_of
-from gill_bench.rundir.records import LossReason
+from gill_bench.rundir.records import LossReason, Unit
 from gill_bench.rundir.rows import Missing, Row
 from gill_bench.rundir.signatures import with_fields
-from gill_bench.rundir.units import Unit
 from gill_bench.scoring import numbers_of
 from gill_bench.scoring.number import Number
+from gill_bench.scoring.unmade import loss_by_seed, unmade_of
 from gill_bench.storage.digests import digest
 from gill_bench.storage.files import list_now
 from gill_bench.storage.images import RULE
@@ -64,7 +63,7 @@ class _Counts:
 
     def __init__(self, cell: Cell, units: Mapping[str, Unit], run: Path) -> None:
         self._cell, self._run = cell, run
-        self._lost = lost_by_seed(unmade_of(cell, units, run))
+        self._lost = loss_by_seed(unmade_of(cell, units, run))
         self._by_fact: dict[str, tuple[Counter[str | None], Counter[str | None]]] = {}
 
     def of(self, where: tuple[str, str] | None) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,14 @@ from gill_bench.metrics import Score
 from gill_bench.planning.cells import Cell, plan_cell
 from gill_bench.planning.metrics import ResolvedMetric
 from gill_bench.progress import say
-from gill_bench.rundir.units import Unit, unit_content
+from gill_bench.rundir.load import read_cell_scores
+from gill_bench.rundir.load_units import unit_content
+from gill_bench.rundir.records import CellScores, Unit
+from gill_bench.rundir.writer import write_scores
 from gill_bench.scoring.number import Number
 from gill_bench.storage.digests import digest
 from gill_bench.storage.files import remove_temporary
-from gill_bench.storage.sealed import DamagedFileError, damaged, read_sealed, write_sealed
+from gill_bench.storage.sealed import DamagedFileError
 from gill_bench.weights.find import file_digest
 
 
@@ -37,7 +39,7 @@ def numbers(cell: Cell, units: Mapping[str, Unit], run: Path, asked: ResolvedMet
             signature=one.signature,
         )
         for seed in cell.row_seeds
-        for one in read_scores(cell, run, asked, seed, content) or ()
+        for one in stored_scores(cell, run, asked, seed, content) or ()
     ]
 
 
@@ -58,12 +60,11 @@ def content_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> str:
     return digest(parts)
 
 
-def write_scores(cell: Cell, run: Path, asked: ResolvedMetric, seed: int, content: str, found: Sequence[Score]) -> None:
-    """Keep the numbers of one seed."""
-    file = _file(cell, run, asked, seed)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    value = {"signature": asked.signature, "content": content, "scores": [asdict(one) for one in found]}
-    write_sealed(file, value)
+def store_scores(
+    cell: Cell, run: Path, asked: ResolvedMetric, seed: int, content: str, scores: Sequence[Score]
+) -> None:
+    """Write the numbers of one seed."""
+    write_scores(_file(cell, run, asked, seed), CellScores(asked.signature, content, tuple(scores)))
 
 
 def remove_leftovers(cell: Cell, run: Path, asked: ResolvedMetric, seed: int) -> None:
@@ -72,21 +73,16 @@ def remove_leftovers(cell: Cell, run: Path, asked: ResolvedMetric, seed: int) ->
     remove_temporary(file.parent, f".{file.name}.*.tmp")
 
 
-def read_scores(cell: Cell, run: Path, asked: ResolvedMetric, seed: int, content: str) -> list[Score] | None:
-    """The kept numbers of one seed; None if there are none, or none of this content."""
-    file = _file(cell, run, asked, seed)
+def stored_scores(cell: Cell, run: Path, asked: ResolvedMetric, seed: int, content: str) -> Sequence[Score] | None:
+    """The stored numbers of one seed; None if there are none, or if they were made of other content."""
     try:
-        raw = read_sealed(file, "scored again")
-        if raw["content"] != content:  # made of something else
-            return None
-        return [Score(**{**one, "where": tuple(one["where"]) if one["where"] else None}) for one in raw["scores"]]
+        stored = read_cell_scores(_file(cell, run, asked, seed), "scored again")
     except FileNotFoundError:
         return None
     except DamagedFileError as error:
         say(f"warning: {error}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        say(f"warning: {damaged(file, error, 'scored again')}")
-    return None
+        return None
+    return stored.scores if stored.content == content else None
 
 
 def _file(cell: Cell, run: Path, asked: ResolvedMetric, seed: int) -> Path:

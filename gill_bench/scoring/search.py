@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gill_bench.cards.find import Value
 from gill_bench.errors import GillBenchError
 from gill_bench.planning.cells import Cell, plan_cell
-from gill_bench.rundir.units import read_samples, read_vectors
+from gill_bench.rundir.load_units import read_samples, read_vectors
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gill_bench.errors import InputError
-from gill_bench.rundir.folder import read_sessions
+from gill_bench.rundir.load import read_sessions
+from gill_bench.rundir.load_units import read_picture
 from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.records import CellKey, Sample
 from gill_bench.rundir.rows import Counts, Row
-from gill_bench.rundir.units import read_picture
 from gill_bench.statistics.bootstrap import spread
 from gill_bench.storage.names import name_problem
 from gill_bench.storage.sealed import read_file
@@ -87,8 +88,9 @@ def _summary(rows: list[Row]) -> Iterator[tuple[str, float]]:
 
 def _config(run: RunReader) -> dict[str, str]:
     """The settings behind the numbers: versions, commit and device of the last session, and all signatures."""
-    session = {**(read_sessions(run.folder) or [{}])[-1]}
-    packages = session.pop("packages", {})
+    sessions = read_sessions(run.folder)
+    session = asdict(sessions[-1]) if sessions else {}
+    packages = session.pop("packages", None) or {}
     config: dict[str, str] = {}
     config |= {name: " ".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in session.items()}
     config |= {f"packages/{name}": str(version) for name, version in packages.items()}

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gill_bench.evaluate import Outcome
-from gill_bench.rundir.units import read_samples
+from gill_bench.rundir.load_units import read_samples
 from gill_bench.storage.images import load_image
 from tests.support.cli import gill_bench, start
 from tests.support.runs import run, tree, wait_for_units

@@ -18,8 +18,8 @@ from gill_bench.planning.plan import make_plan
 from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.rows import Row
-from gill_bench.rundir.units import write_unit
 from gill_bench.rundir.verify import verify
+from gill_bench.rundir.writer import write_unit
 from gill_bench.storage.images import load_image
 from tests.support.runs import ask, better, cut, other_value, pictures, results, run, tree
 
@@ -481,7 +481,9 @@ def test_a_limit_above_what_can_be_asked_takes_all(tmp_path: Path, vist: Path) -
 
 
 def test_example_ids_cannot_leave_the_folder(tmp_path: Path) -> None:
-    from gill_bench.rundir.units import Output, Unit, read_samples
+    from gill_bench.rundir.load_units import read_samples
+    from gill_bench.rundir.records import Unit
+    from gill_bench.rundir.writer import Output
 
     ids = ("../../outside", "/etc/passwd", "a\nb", "x" * 300)
     unit = Unit("t", "m", "c", "r", tuple((name, "d") for name in ids), (0,))

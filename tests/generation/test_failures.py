@@ -14,11 +14,10 @@ from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.evaluate import Outcome, score
 from gill_bench.planning.plan import make_plan
-from gill_bench.rundir.failures import PATTERN, read_failure
-from gill_bench.rundir.load import read_results
+from gill_bench.rundir.folders import is_done
+from gill_bench.rundir.load import read_failure, read_results
 from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.rows import Counts, Unmade
-from gill_bench.rundir.units import is_done
 from gill_bench.rundir.verify import verify
 from gill_bench.storage.json import to_json
 from gill_bench.storage.sealed import sealed, write_sealed
@@ -84,7 +83,7 @@ def test_a_stopped_run_is_not_a_failed_one(
     words += ["--contexts", "5-captions", "--data", str(ask(out).data), "--split", "test", "--out", str(out)]
     assert main([*words, "--max-failures", "0", "--workers", "1", "--device", "cpu"]) == 1
     said = capsys.readouterr().err
-    record = next(out.glob(f"units/*/*/*/{PATTERN}"))
+    record = next(out.glob(f"units/*/*/*/{'failed-*.json'}"))
     assert "the last with RuntimeError: the planted failure at noisy.py:" in said
     assert f"\n  the traceback: {record}\n" in said
     made = sum(len(json.loads(file.read_text())["examples"]) for file in out.rglob("unit.json"))
@@ -106,7 +105,7 @@ def test_a_stopped_run_is_not_a_failed_one(
     assert main([*words, "--workers", "1", "--device", "cpu"]) == 0
     run(tmp_path / "whole", contexts=("5-captions",))
     assert results(out) == results(tmp_path / "whole")
-    assert not list(out.glob(f"units/*/*/*/{PATTERN}"))
+    assert not list(out.glob(f"units/*/*/*/{'failed-*.json'}"))
 
 
 def test_four_outcomes_are_counted_apart(
@@ -144,7 +143,7 @@ def test_a_record_tells_all_and_nothing_of_the_machine(
     monkeypatch.setenv("SOME_API_KEY", secret)
     monkeypatch.setenv("MOODY_KEY", f"{tmp_path}/weights.bin of https://me:pw@host/x?token={secret}")
     run(tmp_path / "run", models=(moody,), contexts=("1-caption",), limit=1)
-    (file,) = (tmp_path / "run").glob(f"units/vist/moody/1-caption/{PATTERN}")
+    (file,) = (tmp_path / "run").glob(f"units/vist/moody/1-caption/{'failed-*.json'}")
     assert not is_done(file)
     record = read_failure(file)
     assert (record.seeds, record.reason.type, record.reason.where) == ((0, 1), "KeyError", f"moody.py:{LINE}")
@@ -180,7 +179,7 @@ def test_a_record_of_something_else_does_not_count(
     out = tmp_path / "run"
     monkeypatch.setenv("MOODY_FAILS", next(iter(stories().values())))
     run(out, models=(moody,), contexts=("5-captions",))
-    (file,) = out.glob(f"units/*/*/*/{PATTERN}")
+    (file,) = out.glob(f"units/*/*/*/{'failed-*.json'}")
     assert counts(Outcome(score(out, "cpu").results)) == {(6, 5, 0, 1, 0, 0)}
     whole = file.read_text()
     content = json.loads(whole)
@@ -243,7 +242,7 @@ def test_another_form_stops_at_the_first_and_keeps_nothing(tmp_path: Path, capsy
     assert "error: bad: Bad.generate_images returned None among its pictures, expected a PIL picture" in said.err
     assert said.err.endswith(f"see: gill-bench doctor {model}\n")
     assert "tried again" not in said.err
-    assert not list((tmp_path / "run").rglob(PATTERN))
+    assert not list((tmp_path / "run").rglob("failed-*.json"))
     assert not (tmp_path / "run" / "results.json").exists()
 
 

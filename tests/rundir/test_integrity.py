@@ -20,7 +20,7 @@ from gill_bench.errors import GillBenchError, InputError
 from gill_bench.evaluate import score
 from gill_bench.planning.plan import execution_options
 from gill_bench.planning.request import RunRequest
-from gill_bench.rundir.spec import read_spec
+from gill_bench.rundir.load import read_spec
 from gill_bench.rundir.verify import verify
 from gill_bench.rundir.verify_results import Problem
 from gill_bench.scoring import score_units
@@ -110,7 +110,7 @@ def test_a_command_that_ends_last_leaves_spec_and_results_of_the_same(
 
     monkeypatch.setattr(runs_run, "score_units", score_while_another_runs)
     assert {row.n_expected for row in small(out, limit=3).results.rows} == {3}
-    assert [task["limit"] for task in read_spec(out)["tasks"].values()] == [3]
+    assert [task.limit for task in read_spec(out).tasks.values()] == [3]
     assert {row.n_expected for row in score(out, "cpu").results.rows} == {3}
 
 

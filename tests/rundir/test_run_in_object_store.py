@@ -22,11 +22,14 @@ from gill_bench.cli import main
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.evaluate import execute, score
 from gill_bench.planning.plan import make_plan
-from gill_bench.rundir.folder import record_environment
+from gill_bench.rundir.folders import is_done
 from gill_bench.rundir.load import read_results
+from gill_bench.rundir.load_units import read_unit
 from gill_bench.rundir.reader import RunReader
-from gill_bench.rundir.units import Output, Unit, is_done, read_unit, write_unit
+from gill_bench.rundir.records import Unit
+from gill_bench.rundir.session import this_session
 from gill_bench.rundir.verify import verify
+from gill_bench.rundir.writer import Output, add_session, write_unit
 from gill_bench.storage.cache import cache_folder
 from gill_bench.storage.files import folder_of, local_copy, remove_folder
 from tests.support.cli import gill_bench, start
@@ -281,7 +284,7 @@ def test_what_is_recorded_has_no_secrets_and_no_folders_of_this_machine(
     spec = json.loads((out / "spec.json").read_text())
     assert all(not Path(task["data"]).is_absolute() for task in spec["tasks"].values())
     monkeypatch.setattr(sys, "argv", ["gill-bench", "--out", str(out), "--data=https://me:pass@host/data?sig=abc#word"])
-    record_environment(out, "cpu", 1)
+    add_session(out, this_session("cpu", 1))
     sessions = json.loads((out / "env.json").read_text())["sessions"]
     assert sessions[-1]["argv"] == ["--out", str(out), "--data=https://…host/data…"]
 

@@ -15,9 +15,10 @@ from PIL import Image
 
 from gill_bench.cli import main
 from gill_bench.errors import InputError
+from gill_bench.rundir.load import read_features
 from gill_bench.rundir.lock import RunLock
 from gill_bench.rundir.verify import DAMAGED, verify
-from gill_bench.scoring.features import load_features, write_features
+from gill_bench.rundir.writer import write_features
 from gill_bench.storage.sealed import write_sealed
 from tests.support.able import KINDS, small_units
 from tests.support.able import run as run_able
@@ -193,7 +194,7 @@ def test_what_can_be_computed_again_is_named(
 def test_damaged_features_are_named(tmp_path: Path, kinds: Path) -> None:
     out = Path(shutil.copytree(kinds, tmp_path / "run"))
     short, other = sorted(out.rglob("features-*.npy"))[:2]
-    features, of = load_features(short)
+    features, of = read_features(short)
     write_features(short, features[1:], of)
     other_feature(other)
     for reason in ("altered since it was written", "damaged"):

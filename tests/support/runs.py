@@ -15,7 +15,8 @@ import numpy as np
 from gill_bench.evaluate import Outcome, execute
 from gill_bench.planning.plan import make_plan
 from gill_bench.planning.request import RunRequest
-from gill_bench.rundir.spec import write_spec
+from gill_bench.rundir.records import Spec, SpecCell, SpecTask
+from gill_bench.rundir.writer import write_spec
 from gill_bench.storage.sealed import write_sealed
 from tests.support.stories import small_vist
 
@@ -70,10 +71,9 @@ def tree(out: Path) -> dict[str, bytes]:
 
 def write_made_up_spec(folder: Path, cells: Sequence[Mapping[str, Any]]) -> None:
     """A `spec.json` with cells of which only some fields matter."""
-    task = {"card": {"name": "vist"}, "data": "mini", "limit": 0, "metric_weights": "mini"}
-    usual: dict[str, Any] = {"task_as": "vist@0", "seeds": [0], "recipe": {}, "notes": []}
-    spec = {"schema_version": 1, "tasks": {"vist@0": task}, "cells": [{**usual, **cell} for cell in cells]}
-    write_spec(folder, spec)
+    usual: dict[str, Any] = {"task_as": "vist@0", "seeds": (0,), "recipe": {}, "notes": ()}
+    task = SpecTask({"name": "vist"}, "mini", 0, "mini")
+    write_spec(folder, Spec({"vist@0": task}, tuple(SpecCell(**{**usual, **cell}) for cell in cells)))
 
 
 def seal_again(folder: Path) -> None:

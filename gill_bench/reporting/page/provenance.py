@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gill_bench import __version__
 from gill_bench.analysis.gallery_records import RunRecord
 from gill_bench.cards.find import ModelCard
+from gill_bench.rundir.records import Session, Spec
 
 _MOST_MISSING = 200
 
@@ -84,49 +84,53 @@ def view_run(run: RunRecord, cards: Mapping[str, ModelCard]) -> RunView:
     )
 
 
-def _session(session: Mapping[str, Any]) -> list[tuple[str, str]]:
-    packages = session.get("packages") or {}
+def _session(session: Session) -> list[tuple[str, str]]:
+    packages = session.packages or {}
     named = ", ".join(f"{name} {version}" for name, version in sorted(packages.items()) if version)
     fields = [
-        ("command", " ".join(["gill-bench", *map(str, session.get("argv", ()))])),
-        ("gill-bench", session.get("gill_bench")),
-        ("commit", session.get("commit")),
-        ("device", session.get("device")),
-        ("Python", session.get("python")),
-        ("platform", session.get("platform")),
+        ("command", " ".join(["gill-bench", *map(str, session.argv or ())])),
+        ("gill-bench", session.gill_bench),
+        ("commit", session.commit),
+        ("device", session.device),
+        ("Python", session.python),
+        ("platform", session.platform),
         ("packages", named),
-        ("processors, threads", f"{session.get('cpus', '?')}, {session.get('threads', '?')}"),
-        ("batch size", session.get("batch_size") or "chosen by gill-bench"),
+        ("processors, threads", f"{_known(session.cpus)}, {_known(session.threads)}"),
+        ("batch size", session.batch_size or "chosen by gill-bench"),
     ]
     return [(name, str(value)) for name, value in fields if value]
 
 
-def _tasks(spec: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def _known(number: int | None) -> str:
+    return "?" if number is None else str(number)
+
+
+def _tasks(spec: Spec) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    for name, entry in spec["tasks"].items():
-        cells = [cell for cell in spec["cells"] if cell["task_as"] == name]
-        seeds = sorted({seed for cell in cells for seed in cell["seeds"]})
+    for name, task in spec.tasks.items():
+        cells = [cell for cell in spec.cells if cell.task_as == name]
+        seeds = sorted({seed for cell in cells for seed in cell.seeds})
         rows.append(
             (
-                entry["card"]["name"],
-                str(entry["data"]),
-                str(entry["card"]["data"]["split"]),
-                str(entry["limit"] or "all"),
-                ", ".join(dict.fromkeys(cell["context"] for cell in cells)),
+                task.card["name"],
+                str(task.data),
+                str(task.card["data"]["split"]),
+                str(task.limit or "all"),
+                ", ".join(dict.fromkeys(cell.context for cell in cells)),
                 ", ".join(map(str, seeds)),
-                str(entry["card"]["data"].get("licence") or ""),
+                str(task.card["data"].get("licence") or ""),
             )
         )
     return rows
 
 
-def _models(spec: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+def _models(spec: Spec) -> list[tuple[str, str, str, str]]:
     rows: dict[tuple[str, str, str, str], None] = {}
-    for cell in spec["cells"]:
-        recipe = cell["recipe"]
+    for cell in spec.cells:
+        recipe = cell.recipe
         settings = ", ".join(f"{name} = {value}" for name, value in sorted(recipe.get("settings", {}).items()))
         weights = ", ".join(f"{name} {content[:12]}" for name, content in sorted(recipe.get("weights", {}).items()))
-        rows[cell["model"], str(recipe.get("adapter", "")), settings, weights] = None
+        rows[cell.model, str(recipe.get("adapter", "")), settings, weights] = None
     return sorted(rows)
 
 

@@ -20,6 +20,7 @@ from gill_bench.analysis.gallery_records import (
 )
 from gill_bench.cards.find import Cards
 from gill_bench.reporting.page import PageContent
+from gill_bench.rundir.records import Session, Spec, SpecCell, SpecTask
 from gill_bench.statistics.bootstrap import Interval
 from tests.support.made_up import table, usual_rows
 
@@ -90,9 +91,9 @@ def record(name: str = "first") -> RunRecord:
     data = {"split": "test", "licence": "terms of the photos", "citation": "Huang et al., NAACL 2016"}
     card = {"name": "vist", "data": data}
     recipe = {"adapter": "gill", "settings": {"num_inference_steps": 10}, "weights": {"llm": "ab" * 32}}
-    cell = {"task": "vist", "task_as": "vist@1", "model": "gill", "context": CONTEXT, "seeds": [0, 1], "recipe": recipe}
-    spec = {"tasks": {"vist@1": {"card": card, "data": "mini", "limit": 0}}, "cells": [cell]}
-    session = {"argv": ["run", "vist"], "commit": "c0ffee", "device": "cpu", "packages": {"torch": "2.6.0"}}
+    cell = SpecCell("vist", "vist@1", "gill", CONTEXT, (0, 1), recipe, ())
+    spec = Spec({"vist@1": SpecTask(card, "mini", 0, "mini")}, (cell,))
+    session = Session(argv=["run", "vist"], commit="c0ffee", device="cpu", packages={"torch": "2.6.0"})
     failed = ("vist", "gill", CONTEXT, "example-8", "failed: KeyError: 'unk' at my_model.py:12", "units/failed-1.json")
     return RunRecord(name, spec, [session], [("vist", "example-9", "picture 7: no such file")], [failed])
 

@@ -1,0 +1,40 @@
+"""From an example to the prompt that a model is given: pictures are read and put between the texts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from PIL import Image
+
+from gill_bench.datasets import Example, Picture
+from gill_bench.errors import GillBenchError
+from gill_bench.planning.cells import Cell
+from gill_bench.prompt import Prompt
+from gill_bench.storage.images import load_image
+
+
+class Prompted(NamedTuple):
+    """An example with its prompt.
+
+    Attributes:
+        example: The example.
+        number: The example's number among the examples of the cell whose data is complete.
+        prompt: The prompt.
+    """
+
+    example: Example
+    number: int
+    prompt: Prompt
+
+
+def build_prompt(cell: Cell, example: Example) -> Prompt:
+    """Read the pictures of an example's prompt and put them between its texts."""
+    size = int(cell.task.card.prompt.get("picture_size", 0))
+    parts = cell.task.segments(example, cell.context)
+    return Prompt(tuple(part if isinstance(part, str) else _load(part, size) for part in parts))
+
+
+def _load(picture: Picture, size: int) -> Image.Image:
+    if picture.file is None:
+        raise GillBenchError(f"picture {picture.id} is not in the data folder")
+    return load_image(picture.file, squash=size)
