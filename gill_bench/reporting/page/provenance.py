@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gill_bench import __version__
@@ -69,7 +69,7 @@ def view_run(run: RunRecord, cards: Mapping[str, ModelCard]) -> RunView:
         cards: Cards of models by name, for the revisions and licences of weights.
     """
     models = _models(run.spec)
-    citations = [str(entry["card"]["data"].get("citation") or "") for entry in run.spec["tasks"].values()]
+    citations = [str(task.card["data"].get("citation") or "") for task in run.spec.tasks.values()]
     return RunView(
         run.name,
         [_session(session) for session in run.sessions],
