@@ -95,7 +95,7 @@ def test_several_devices(machine: dict[str, str]) -> None:
 def test_ray(machine: dict[str, str]) -> None:
     done = bash(block("--engine ray"), machine)
     assert "ray start --address 10.0.0.1:6379" in done.stdout
-    assert "able: loading on worker 1 (" in done.stderr
+    assert re.search(r"able: loading on worker \d+ \(", done.stderr)  # the first that Ray places may do everything
     assert whole(machine)
 
 
