@@ -1,10 +1,29 @@
-"""Metrics: how stored outputs become numbers. One module per metric, each naming the library or paper it follows.
+"""Metrics turn stored outputs into numbers. One file in this folder is one registered metric.
 
-A module is light to import, says of which `kind` it is, and has `signature` and `check`; the rest depends on the kind:
+`gill_bench/metrics/functional/` holds pure functions: arrays and texts go in, numbers come out; they know no cards, no
+files and no weights. `gill_bench/metrics/backbones/` holds the networks that metrics load.
 
-- "pairs" compares each generated picture with a reference picture: `load` returns a `PictureMetric`.
-- "distribution" compares all generated pictures with a set of reference pictures: see `gill_bench.metrics.fid`.
-- "corpus" makes numbers of all other outputs of a model together: `scores`.
+A registered metric is a module that imports nothing heavy at its top and has `signature`, `check` and `kind`:
+
+- kind "pairs" compares each generated picture with its target picture: `higher_is_better`, and `load`, which returns a
+  `gill_bench.metrics.picture.PictureMetric`; `lpips.py` has a network. A metric without a network overrides only
+  `_prepare` and `_compare` of `PictureMetric`. `averaged_per_target = True` averages, in the authors' layout, over
+  target pictures instead of examples.
+- kind "distribution" compares all generated pictures with a set of reference pictures: the functions of
+  `DistributionMetricModule`; `fid.py` is the example.
+- kind "corpus" scores all outputs of a model in a context together: `scores`; `vqa.py` is a short example.
+
+To add a metric:
+
+1. Write `gill_bench/metrics/my_metric.py` as above, with a pydantic model `Settings` that forbids unknown settings. Put
+   arithmetic that is useful without a card into `functional/`, with an example in the docstring; a test runs it.
+2. Add a line to `BUILTIN` below. In a package of your own, use the entry point group `gill_bench.metrics` instead.
+3. Write `tests/metrics/test_my_metric.py`, which compares the values with a reference, and add a case to `CASES` in
+   `tests/metrics/test_harness.py`: the harness runs every registered metric through the same tests.
+4. Add a row to `docs/parity.md` with the reference, the budget and the test, and a line to `CHANGELOG.md`.
+
+A task uses the metric by its name under `[[metrics]]` in its card. A change that gives another value for the same
+outputs must change the signature, for instance by a higher version in it.
 """
 
 from __future__ import annotations
@@ -40,19 +59,24 @@ Kind = Literal["pairs", "distribution", "corpus"]
 
 
 class Reference(NamedTuple):
-    """What a corpus metric knows of an example: its reference texts, and its facts."""
+    """The data of one example that a corpus metric reads.
+
+    Attributes:
+        answers: Reference texts of the example.
+        facts: Names and values that the data set gives of the example, such as `answer_type`.
+    """
 
     answers: Sequence[str]
     facts: Mapping[str, str]
 
 
 class Question(NamedTuple):
-    """What the outputs of a corpus metric are answers to.
+    """The question to which the outputs of a corpus metric are answers.
 
     Attributes:
-        asks: As in `gill_bench.interfaces.Asks`.
+        asks: The output kind that the models were asked for (`gill_bench.interfaces`).
         context: Name of the context.
-        seed: Of whatever the metric draws.
+        seed: Seed for random draws of the metric itself.
     """
 
     asks: str
@@ -61,37 +85,51 @@ class Question(NamedTuple):
 
 
 class MetricModule(Protocol):
-    """What every metric's module provides."""
+    """The attributes and functions that every metric's module has."""
 
     kind: Kind
 
     def signature(self, settings: Mapping[str, Value], backbone: str) -> str:
-        """What determines the number: backbone, preprocessing, version; known without loading anything."""
+        """A text that says how the number is made: network, preprocessing, version; computed without loading weights.
+
+        Args:
+            settings: The metric's settings in the card.
+            backbone: Hub id or file name of the network's weights, "mini" for the embedded one, "" without a network.
+        """
 
     def check(self, weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-        """Raise `InputError` for settings or files that cannot work, or are not what `backbone` says."""
+        """Raise `InputError` for settings or weights that cannot work, or for weights that are not `backbone`.
+
+        Args:
+            weights: File or folder of the network's weights; None if the card names none.
+            settings: The metric's settings in the card.
+            backbone: The name by which the card calls the weights.
+        """
 
 
 class PairMetricModule(MetricModule, Protocol):
-    """A metric that compares each generated picture with a reference picture."""
+    """A metric that compares each generated picture with its target picture.
+
+    A module may also say `averaged_per_target = True`; without it, scores are averaged over examples.
+    """
 
     higher_is_better: bool
 
     def load(self, weights: Path | None, settings: Mapping[str, Value], device: str) -> PictureMetric:
-        """Load the backbone."""
+        """The metric, ready to compare pictures on `device`."""
 
 
 class DistributionMetricModule(MetricModule, Protocol):
-    """A metric that compares all generated pictures with a set of reference pictures, by features of each."""
+    """A metric that compares all generated pictures with a set of reference pictures, by features of each picture."""
 
     def check_count(self, count: int, settings: Mapping[str, Value], task: str) -> None:
-        """Raise `InputError` if there are too few generated pictures for a meaningful number."""
+        """Raise `InputError` if `count` generated pictures are too few for a meaningful number."""
 
     def prepared(self, settings: Mapping[str, Value], side: str) -> str:
-        """Name of the preparation of pictures on a side, "generated" or "reference"."""
+        """Name of the preparation of the pictures of a side, which is "generated" or "reference"."""
 
     def load(self, weights: Path | None, settings: Mapping[str, Value], device: str) -> FeatureExtractor:
-        """Load the feature network."""
+        """The feature network, ready on `device`."""
 
     def compare(
         self,
@@ -104,15 +142,15 @@ class DistributionMetricModule(MetricModule, Protocol):
 
 
 class Flags(Protocol):
-    """What a stored sample says about how it was made."""
+    """Flags of a stored sample."""
 
     @property
     def flagged(self) -> bool:
-        """The safety checker blackened the picture."""
+        """Whether the safety checker blackened the picture."""
 
     @property
     def truncated(self) -> bool:
-        """The prompt was cut."""
+        """Whether the model had to cut the prompt."""
 
 
 class CorpusMetricModule(MetricModule, Protocol):
@@ -128,13 +166,18 @@ class CorpusMetricModule(MetricModule, Protocol):
         """Score outputs.
 
         Args:
-            outputs: By example id, what the question asks for: a text, log-likelihoods, a `Rank`, a similarity, ...
-            references: By example id; of the same examples, or more.
-            settings: Of the card.
-            question: What was asked.
+            outputs: Outputs by example id. Their type depends on the question: texts, log-likelihoods, ranks,
+                similarities, ...
+            references: References by example id, at least of the examples in `outputs`.
+            settings: The metric's settings in the card, with the card's `[scoring]` table.
+            question: The question that the outputs answer.
         """
 
 
 def metric(name: str) -> MetricModule:
-    """The metric of a registered name: built in, or of an entry point in the group `gill_bench.metrics`."""
+    """The module of a registered metric: a built-in one, or that of an entry point in the group `gill_bench.metrics`.
+
+    Raises:
+        InputError: There is no such metric, or its module cannot be imported.
+    """
     return cast(MetricModule, registered("metric", name, BUILTIN, GROUP))

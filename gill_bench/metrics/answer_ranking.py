@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from gill_bench.cards.find import Value
 from gill_bench.metrics import Question, Reference, Score
-from gill_bench.metrics.functional.dialog_ranking import ndcg
+from gill_bench.metrics.functional.ndcg import ndcg
 from gill_bench.metrics.functional.ranking import hits_at, ranks_of_scores, reciprocal_ranks
 from gill_bench.metrics.settings import check_settings
 

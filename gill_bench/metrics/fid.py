@@ -1,4 +1,4 @@
-"""FID and KID as a task's metric: settings, network, and the numbers of two sets of features."""
+"""FID and KID: distances between the features of generated pictures and of reference pictures (protocol 3.7, 3.8)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gill_bench.cards.find import Value
+from gill_bench.errors import InputError
 from gill_bench.metrics import Flags, Score
 from gill_bench.metrics.settings import check_settings, need_weights
 
@@ -23,14 +24,14 @@ kind = "distribution"
 
 
 class Settings(BaseModel):
-    """Of the card.
+    """The metric's settings in a card.
 
     Attributes:
-        network: "inception" is FID's own; "clip-vision" any CLIP vision tower, such as the embedded one.
-        mode: How a picture reaches Inception's 299 x 299, as clean-fid names it; not used by "clip-vision".
-        generated: Preparation of generated pictures (`gill_bench.metrics.backbones.prepare`).
-        real: Preparation of reference pictures.
-        min_samples: With fewer generated pictures a number is refused.
+        network: "inception" is the network of FID; "clip-vision" is any CLIP vision tower, such as the embedded one.
+        mode: How a picture is resized to Inception's 299 x 299, as clean-fid names it; "clip-vision" ignores it.
+        generated: Name of the preparation of generated pictures (`gill_bench.metrics.backbones.prepare`).
+        real: Name of the preparation of reference pictures.
+        min_samples: The smallest number of generated pictures for which numbers are computed.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -42,7 +43,7 @@ class Settings(BaseModel):
 
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
-    """Network, resizing of both sides, estimators."""
+    """The network, the preparation of both sides and the estimators, in one text."""
     own = check_settings(Settings, settings, "fid")
     network = f"inception-v3-{own.mode}" if own.network == "inception" else "clip-vision-projected"
     return f"fid|network:{network}|of:{backbone}|generated:{own.generated}|real:{own.real}|covariance:n-1|kid:100x1000"
@@ -63,20 +64,33 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
 
 
 def check_count(count: int, settings: Mapping[str, Value], task: str) -> None:
-    """Raise `InputError` if there are too few generated pictures for a meaningful number."""
-    from gill_bench.metrics.functional.samples import require_samples
+    """Refuse a distance of too few pictures, which is biased upwards by more than models differ.
 
-    require_samples(count, check_settings(Settings, settings, "fid").min_samples, task, "FID")
+    Raises:
+        InputError: There are fewer generated pictures than `min_samples`; says how to compute the distance anyway.
+    """
+    minimum = check_settings(Settings, settings, "fid").min_samples
+    if count < minimum:
+        anyway = (
+            f"to have it anyway: --set {task}.min_samples={count}" if count > 1 else "no distance is defined below 2"
+        )
+        raise InputError(
+            f"{task}: FID: {count} samples, but at least {minimum} are needed for a meaningful value; {anyway}"
+        )
 
 
 def prepared(settings: Mapping[str, Value], side: str) -> str:
-    """Name of the preparation of pictures on a side, "generated" or "reference"."""
+    """Name of the preparation of the pictures of a side, which is "generated" or "reference"."""
     own = check_settings(Settings, settings, "fid")
     return own.generated if side == "generated" else own.real
 
 
 def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> FeatureExtractor:
-    """Load the feature network."""
+    """Load the feature network that the settings name.
+
+    Raises:
+        InputError: The weights are missing, damaged or of another network.
+    """
     own = check_settings(Settings, settings, "fid")
     folder = need_weights(weights, "fid", "the folder of the feature network")
     if own.network == "inception":
@@ -94,15 +108,16 @@ def compare(
     settings: Mapping[str, Value],
     samples: Sequence[Flags],
 ) -> list[Score]:
-    """FID, and the mean and standard deviation of KID over its subsets; no values for fewer than `min_samples`.
+    """FID, and mean and standard deviation of KID over its subsets; None for fewer than `min_samples` pictures.
 
-    Where a side has fewer pictures than a subset of KID should, subsets have as many, and KID's signature says so.
+    If a side has fewer pictures than a subset of KID needs, subsets have the size of that side, and the signature says
+    so.
 
     Args:
-        generated: Blocks (n, d) of features.
-        reference: The same of the reference pictures.
-        settings: As `Settings`.
-        samples: What the generated features are of.
+        generated: Features of the generated pictures, in blocks (n, d).
+        reference: Features of the reference pictures, in blocks (n, d).
+        settings: The metric's settings; see `Settings`.
+        samples: The samples of the generated pictures, whose flags are counted.
     """
     import numpy as np
 
@@ -111,7 +126,7 @@ def compare(
 
     count, others = sum(map(len, generated)), sum(map(len, reference))
     values: dict[str, float | None] = dict.fromkeys(("fid", "kid", "kid-over-subsets-sd"))
-    subsets = ""  # where there are fewer pictures than a subset has
+    subsets = ""  # number and size of KID's subsets, if a side has fewer pictures than a whole subset
     if count >= check_settings(Settings, settings, "fid").min_samples and others >= 2:
         kid = kernel_distance(np.concatenate(generated), np.concatenate(reference))
         values = {
@@ -121,7 +136,7 @@ def compare(
         }
         subsets = f"{SUBSETS}x{kid.subset_size}" if kid.subset_size < SUBSET_SIZE else ""
     truncated, flagged = sum(sample.truncated for sample in samples), sum(sample.flagged for sample in samples)
-    found = [Score(name, value, False, count, truncated=truncated, flagged=flagged) for name, value in values.items()]
+    scores = [Score(name, value, False, count, truncated=truncated, flagged=flagged) for name, value in values.items()]
     if not subsets:
-        return found
-    return [replace(one, signature={"kid": "" if one.metric == "fid" else subsets}) for one in found]
+        return scores
+    return [replace(score, signature={"kid": "" if score.metric == "fid" else subsets}) for score in scores]

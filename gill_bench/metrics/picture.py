@@ -1,4 +1,4 @@
-"""The base of metrics that compare a generated picture with a reference picture."""
+"""The base class of metrics that compare a generated picture with its target picture."""
 
 from __future__ import annotations
 
@@ -11,22 +11,36 @@ from torchmetrics import Metric
 
 from gill_bench.errors import GillBenchError
 
-_BATCH = 32  # pictures in one call of a backbone: what bounds its memory
+_BATCH = 32  # pictures whose features are computed together: bounds the memory that a network needs
 
 
 class PictureMetric(Metric):
     """A torchmetrics metric over pairs of pictures that keeps one value per pair.
 
-    Features of a picture are computed by `features` and compared by `compare`, so that those of a reference, which all
-    models, contexts and seeds share, are computed once. `features` is `prepare`, which works on one picture and may run
-    in other threads (`gill_bench.storage.read_ahead`), and `embed`, the network. A metric implements `_prepare`,
-    `_embed` and `_compare`.
+    A value is computed in three steps: `prepare` turns a picture into numbers and may run in other threads
+    (`gill_bench.storage.read_ahead`), `embed` computes features of several pictures, and `compare` compares
+    the features of two pictures. Features of a target picture are computed once for all models, contexts and seeds.
 
-    States merge by concatenation: `a.merge_state(b)` has the values of b before those of a, as everywhere in
-    torchmetrics.
+    A metric implements `_prepare` and `_compare`, sets `name`, and overrides `_embed` if it has a network.
+
+    States merge by concatenation: after `a.merge_state(b)` the values of b come before the values of a, as in every
+    torchmetrics metric.
 
     Attributes:
-        name: The metric's name; that of a stand-in backbone ends in "[mini]".
+        name: Registered name of the metric, followed by "[mini]" for the embedded stand-in of its network.
+
+    >>> class Brightness(PictureMetric):
+    ...     name = "brightness"
+    ...
+    ...     def _prepare(self, image):
+    ...         return torch.tensor(image.convert("L").getextrema()) / 255
+    ...
+    ...     def _compare(self, generated, reference):
+    ...         return (generated[0] - reference[0]).abs().amax(dim=1)
+    >>> metric = Brightness()
+    >>> metric.update([Image.new("RGB", (2, 2), "white")], [Image.new("RGB", (2, 2), "black")])
+    >>> metric.compute()
+    tensor(1., dtype=torch.float64)
     """
 
     full_state_update = False
@@ -40,18 +54,18 @@ class PictureMetric(Metric):
 
     @abstractmethod
     def _prepare(self, image: Image.Image) -> torch.Tensor:
-        """The network's input (C, H, W), on the CPU, for an RGB picture; the same shape for all, safe in any thread."""
+        """A tensor for an RGB picture, on the CPU, of the same shape for every picture; called in any thread."""
 
-    @abstractmethod
     def _embed(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        """Features of 1 to 32 prepared pictures (N, C, H, W)."""
+        """Features of 1 to 32 prepared pictures (N, ...): without a network, the prepared pictures themselves."""
+        return [pixels.to(self.device)]
 
     @abstractmethod
     def _compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
-        """Values (N,) from features of N pictures each, or of one reference."""
+        """Values (N,) of N generated pictures, from their features and those of N reference pictures or of one."""
 
     def features(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-        """Features of pictures: `embed` of what `prepare` makes of each.
+        """Features of pictures: each picture is prepared, then all are embedded.
 
         Args:
             images: N pictures, at least one, of any sizes, as `gill_bench.storage.images.load_image` returns them.
@@ -60,19 +74,19 @@ class PictureMetric(Metric):
             Tensors whose first dimension is N.
 
         Raises:
-            ValueError: No picture, or one that is not RGB.
+            ValueError: There is no picture, or a picture is not RGB.
         """
         return self.embed([self.prepare(image) for image in images])
 
     @torch.inference_mode()
     def prepare(self, image: Image.Image) -> torch.Tensor:
-        """Bring a picture to the size and range that the network wants; may be called in any thread.
+        """Turn a picture into a tensor; may be called in any thread.
 
         Args:
-            image: As `gill_bench.storage.images.load_image` returns it.
+            image: An RGB picture of any size, as `gill_bench.storage.images.load_image` returns it.
 
         Returns:
-            (3, H, W), float32, on the CPU; the same size for every picture.
+            A tensor on the CPU, of the same shape for every picture; (3, H, W), float32, in the built-in metrics.
 
         Raises:
             ValueError: The picture is not RGB.
@@ -83,10 +97,10 @@ class PictureMetric(Metric):
 
     @torch.inference_mode()
     def embed(self, prepared: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Features of N pictures, at least one, that went through `prepare`: tensors whose first dimension is N.
+        """Features of N prepared pictures, at least one: tensors whose first dimension is N.
 
         Raises:
-            ValueError: No picture.
+            ValueError: There is no picture.
         """
         if not prepared:
             raise ValueError("no pictures")
@@ -96,17 +110,17 @@ class PictureMetric(Metric):
 
     @torch.inference_mode()
     def compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
-        """Compare features.
+        """Compare the features of generated pictures with the features of reference pictures.
 
         Args:
-            generated: Features of N pictures.
-            reference: Features of N references, or of one, which serves all.
+            generated: Features of N generated pictures.
+            reference: Features of N reference pictures, or of one, with which all N are compared.
 
         Returns:
             Values (N,), float32.
 
         Raises:
-            ValueError: The numbers of pictures do not fit.
+            ValueError: There is neither one reference picture nor as many as generated pictures.
             GillBenchError: A value is not finite.
         """
         count, references = len(generated[0]), len(reference[0])
@@ -115,18 +129,20 @@ class PictureMetric(Metric):
         values = self._compare(generated, reference).float()
         finite = torch.isfinite(values)
         if not bool(finite.all()):
-            place = int((~finite).nonzero()[0])
+            number = int((~finite).nonzero()[0])
+            cause = "its weights are damaged, or its dtype is too narrow"
+            has_network = next(self.parameters(), None) is not None
             raise GillBenchError(
-                f"{self.name}: the value of pair {place} of {count} is {float(values[place])}; the backbone's weights "
-                "are damaged, or its dtype is too narrow"
+                f"{self.name}: the value of pair {number} of {count} is {float(values[number])}; "
+                + (f"the metric has a network: {cause}" if has_network else "the metric cannot compare these pictures")
             )
         return values
 
     def update(self, generated: Sequence[Image.Image], reference: Sequence[Image.Image]) -> None:
-        """Add N pairs, given as pictures.
+        """Add the values of N pairs of pictures.
 
         Raises:
-            ValueError: Not as many references as generated pictures.
+            ValueError: There are not as many reference pictures as generated pictures.
             GillBenchError: A value is not finite; none of the pairs is added.
         """
         if len(generated) != len(reference):
@@ -143,5 +159,5 @@ class PictureMetric(Metric):
         return torch.cat(self.values) if self.values else torch.zeros(0)
 
     def compute(self) -> torch.Tensor:
-        """The mean over pairs, float64; NaN without any."""
+        """The mean over all pairs, float64; NaN if there are none."""
         return self.per_sample().double().mean()

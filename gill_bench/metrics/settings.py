@@ -1,4 +1,4 @@
-"""What every metric with settings and a backbone asks of its card."""
+"""Checks of a metric's settings and weights that all metrics share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ S = TypeVar("S", bound=BaseModel)
 
 
 def check_settings(schema: type[S], settings: Mapping[str, Value], metric: str) -> S:
-    """Settings of a card as the metric's own type.
+    """The settings of a card as the metric's own `Settings`.
 
     Raises:
         InputError: A setting is unknown or has a value that is not allowed; names the metric and the setting.
@@ -27,15 +27,15 @@ def check_settings(schema: type[S], settings: Mapping[str, Value], metric: str) 
 
 
 def need_weights(weights: Path | None, metric: str, what: str) -> Path:
-    """The path of a backbone without which the metric cannot work.
+    """The path of the weights of a metric that cannot work without them.
 
     Args:
-        weights: As found for the card, None if it names none.
-        metric: Its name.
-        what: The file or folder that is wanted, such as "the CLIP folder".
+        weights: The path that was found for the card; None if the card names no weights.
+        metric: Name of the metric, for the message.
+        what: The expected file or folder, such as "the CLIP folder", for the message.
 
     Raises:
-        InputError: There is none.
+        InputError: `weights` is None.
     """
     if weights is None:
         raise InputError(f"{metric} needs weights: name {what} under [metrics.weights] of the card")

@@ -20,8 +20,8 @@ Status = Literal["measured", "unscored", "undefined", "impossible", "not-run"]
 def shifted(value: float, places: int) -> float:
     """A number with its decimal point moved to the right, without gaining digits.
 
-    >>> shifted(0.203, 2), 0.203 * 100
-    (20.3, 20.300000000000004)
+    >>> shifted(0.29, 2), 0.29 * 100
+    (29.0, 28.999999999999996)
     """
     return float(Decimal(repr(value)).scaleb(places)) if places else value
 

@@ -1,18 +1,19 @@
-"""Answer ranking as a task's metric, against the calculation on whole dialogs (`functional.dialog_ranking`)."""
+"""Answer ranking as a task's metric, against loops over rounds and options, and on real dense annotations."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import ndcg_score
 
 from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.answer_ranking import check, scores, signature
-from gill_bench.metrics.functional.dialog_ranking import answer_ranking
 
 DIALOGS, ROUNDS, OPTIONS = 4, 10, 12
 RNG = np.random.default_rng(0)
@@ -37,12 +38,30 @@ def found(outputs: dict[str, Any], references: dict[str, Reference], **settings:
     return {one.metric: one for one in scores(outputs, references, settings, QUESTION)}
 
 
+def by_loops(shift: int) -> dict[str, float]:
+    """Every number, option by option; NDCG of the round that comes `shift` rounds after the annotated one."""
+    ranks = []  # the ranks that ties leave to chance, of each round
+    for dialog in range(DIALOGS):
+        for number in range(ROUNDS):
+            own = TABLE[dialog, number, TRUE[dialog, number]]
+            better = sum(score > own for score in TABLE[dialog, number])
+            ranks.append(range(better + 1, better + 1 + sum(score == own for score in TABLE[dialog, number])))
+    values = {f"recall@{k}": np.mean([np.mean([rank <= k for rank in each]) for each in ranks]) for k in (1, 5, 10, 20)}
+    values["mrr"] = np.mean([np.mean([1 / rank for rank in each]) for each in ranks])
+    values["mean-rank"] = np.mean([np.mean(each) for each in ranks])
+    flat = TABLE.reshape(-1, OPTIONS)
+    gains = []
+    for dialog in range(DIALOGS):
+        scored = flat[dialog * ROUNDS + DENSE[dialog] - 1 + shift]
+        k = int((RELEVANCE[dialog] > 0).sum())
+        gains.append(ndcg_score(RELEVANCE[dialog : dialog + 1], scored[None], k=k))
+    return {**{name: float(value) for name, value in values.items()}, "ndcg": float(np.mean(gains))}
+
+
 @pytest.mark.parametrize("compat", [False, True])
-def test_whole_dialogs(compat: bool) -> None:
-    expected = answer_ranking(TABLE, TRUE, RELEVANCE, DENSE, fromage_compat=compat)
+def test_answer_ranking_against_loops(compat: bool) -> None:
+    values = by_loops(int(compat))
     mine = found(OUTPUTS, REFERENCES, dense_round="fromage_compat" if compat else "corrected")
-    values = {f"recall@{k}": value for k, value in expected.recall.items()}
-    values |= {"mrr": expected.mean_reciprocal_rank, "mean-rank": expected.mean_rank, "ndcg": expected.ndcg}
     assert {metric: one.value for metric, one in mine.items()} == pytest.approx(values)
     assert (mine["ndcg"].scored, mine["ndcg"].where) == (DIALOGS, ("dense", "yes"))
     assert mine["ndcg"].each is not None
@@ -105,3 +124,34 @@ def test_settings() -> None:
     assert signature({}, "") != signature({"dense_round": "fromage_compat"}, "")
     with pytest.raises(InputError, match="answer-ranking: settings: dense_round"):
         check(None, {"dense_round": "next"}, "")
+
+
+def test_real_dense_annotations(real_data: Path) -> None:
+    """Scored by their own relevances, annotated rounds are perfect; those of another round are not."""
+    folder = real_data / "visdial"
+    annotated = json.loads((folder / "visdial_1.0_val_dense_annotations.json").read_text(encoding="utf-8"))
+    dialogs = json.loads((folder / "visdial_1.0_val.json").read_text(encoding="utf-8"))["data"]["dialogs"]
+    relevance = {f"{one['image_id']}:{one['round_id']}": json.dumps(one["gt_relevance"]) for one in annotated}
+    references = {}
+    for dialog in dialogs:
+        for number, turn in enumerate(dialog["dialog"], 1):
+            name = f"{dialog['image_id']}:{number}"
+            dense = {"dense": "yes", "relevance": relevance[name]} if name in relevance else {}
+            references[name] = Reference((), {"gt_index": str(turn["gt_index"]), **dense})
+    outputs = {name: np.eye(100)[int(one.facts["gt_index"])].tolist() for name, one in references.items()}
+    exact = found(outputs, references)
+    assert (exact["recall@1"].value, exact["mean-rank"].value, exact["mrr"].value) == (1, 1, 1)
+    for name, one in references.items():
+        if one.facts.get("dense") == "yes":
+            outputs[name] = json.loads(one.facts["relevance"])
+    perfect, shifted = (
+        found(outputs, references, dense_round=rule)["ndcg"] for rule in ("corrected", "fromage_compat")
+    )
+    assert perfect.value == pytest.approx(1)
+    assert shifted.value is not None
+    assert shifted.value < 0.9
+    assert (perfect.scored, shifted.scored, shifted.left_out) == (
+        97,
+        96,
+        1,
+    )  # the last dialog's last round is annotated

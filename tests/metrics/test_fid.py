@@ -51,6 +51,8 @@ def test_too_few_pictures_are_refused_by_name() -> None:
     card.check_count(2048, {}, "coco-fid")
     with pytest.raises(InputError, match=r"^cc3m-fid: FID: 2047 samples, .* --set cc3m-fid.min_samples=2047$"):
         card.check_count(2047, {}, "cc3m-fid")
+    with pytest.raises(InputError, match="no distance is defined below 2"):
+        card.check_count(1, {"min_samples": 2}, "cc3m-fid")
 
 
 def test_sides_are_prepared_by_their_own_setting() -> None:

@@ -23,13 +23,13 @@ _WELL_CONDITIONED = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class FeatureStatistics:
-    """What the distance needs to know of a set of features; `merge` adds up parts in any grouping.
+    """Statistics of a set of features from which the distance is computed; `merge` joins the statistics of two sets.
 
     Attributes:
-        n: Samples.
-        mean: (d,).
-        rows: (n, d) features minus mean, while n <= d; else None.
-        scatter: (d, d) sum of outer products of features minus mean, once n > d; else None.
+        n: Number of samples.
+        mean: Mean feature, (d,).
+        rows: Features minus their mean, (n, d), as long as n <= d; else None.
+        scatter: Sum of the outer products of features minus their mean, (d, d), once n > d; else None.
     """
 
     n: int
@@ -43,13 +43,13 @@ class FeatureStatistics:
 
         Raises:
             InputError: A feature is not finite.
-            ValueError: Not a matrix with rows.
+            ValueError: The features are not a matrix with rows.
         """
         if features.ndim != 2 or not len(features):
             raise ValueError(f"features of shape {features.shape}, expected (n, d) with n of at least 1")
         if not np.isfinite(features).all():
-            place = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
-            raise InputError(f"features of sample {place} are not finite")
+            row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
+            raise InputError(f"features of sample {row} are not finite")
         values = features.astype(np.float64)
         mean = values.mean(axis=0)
         values -= mean
@@ -57,11 +57,11 @@ class FeatureStatistics:
 
     @classmethod
     def stream(cls, batches: Iterable[NDArray[np.floating]]) -> FeatureStatistics:
-        """Statistics of batches (n_i, d) of features, at least one in all, in memory that does not grow with them.
+        """Statistics of features that come in batches (n_i, d); the memory does not grow with the number of batches.
 
         Raises:
             InputError: A feature is not finite.
-            ValueError: No features, or not matrices of one width.
+            ValueError: There are no features, or the batches are not matrices of one width.
         """
         total: FeatureStatistics | None = None
         held: list[NDArray[np.floating]] = []
@@ -74,7 +74,7 @@ class FeatureStatistics:
         for batch in batches:
             held.append(batch)
             rows += len(batch)
-            # A merge takes time with d squared, whatever is merged, so it waits until there are d rows.
+            # A merge takes time with d squared, however few rows are merged, so it waits for d rows.
             if rows >= batch.shape[1]:
                 total, held, rows = added(), [], 0
         if held:
@@ -87,7 +87,7 @@ class FeatureStatistics:
         """Statistics of both sets together.
 
         Raises:
-            ValueError: Their dimensions differ.
+            ValueError: The dimensions differ.
         """
         if self.mean.shape != other.mean.shape:
             raise ValueError(f"{len(self.mean)} and {len(other.mean)} dimensions")
@@ -109,7 +109,7 @@ class FeatureStatistics:
         return float(np.trace(self.scatter)) / (self.n - 1)
 
     def factor(self) -> tuple[Matrix, bool]:
-        """F with F' F = covariance, and whether it is a well-conditioned triangle (d, d)."""
+        """A matrix F with F' F = covariance, and whether F is a well-conditioned triangle (d, d)."""
         if self.rows is not None:
             return self.rows / np.sqrt(self.n - 1), False
         covariance = self._scatter() / (self.n - 1)
@@ -119,7 +119,7 @@ class FeatureStatistics:
             return triangle, bool(pivots.min() > _WELL_CONDITIONED * pivots.max())
         except scipy.linalg.LinAlgError:  # constant or dependent dimensions
             values, vectors = scipy.linalg.eigh(covariance)
-            # What rounding leaves of zero would grow in the square root to half of the digits.
+            # A square root would turn the rounding error of a zero eigenvalue into half of the digits.
             real = values > len(values) * np.finfo(np.float64).eps * values[-1]
             return np.sqrt(values[real])[:, None] * vectors.T[real], False
 
@@ -136,14 +136,18 @@ class FeatureStatistics:
 
 
 def frechet_distance(one: FeatureStatistics, other: FeatureStatistics) -> float:
-    """Squared distance of the means, plus tr(C1) + tr(C2) - 2 tr((C1 C2)^(1/2)), which is never negative.
+    """The Fréchet distance: squared distance of the means, plus tr(C1) + tr(C2) - 2 tr((C1 C2)^(1/2)).
 
     With C = F' F, the last trace is the sum of the singular values of F1 F2' (no matrix square root is taken). For two
     well-conditioned triangles it is the faster sum of the square roots of eigenvalues.
 
     Raises:
-        InputError: Fewer than two samples on a side.
-        ValueError: Dimensions differ.
+        InputError: A side has fewer than two samples.
+        ValueError: The dimensions differ.
+
+    >>> features = np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 1.0]])
+    >>> frechet_distance(FeatureStatistics.of(features), FeatureStatistics.of(features + 1))
+    2.0
     """
     if min(one.n, other.n) < 2:
         raise InputError(f"a Fréchet distance needs at least two samples on each side, there are {one.n} and {other.n}")

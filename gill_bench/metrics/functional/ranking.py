@@ -1,9 +1,9 @@
 """Exact ranks and nearest candidates among millions of embeddings, block by block (Recall@k, paper Table 5; MRR).
 
-Scores, and why no result depends on blocks, order or machine: `gill_bench.embeddings.search`.
+`gill_bench.embeddings.search` defines the scores, and says why no result depends on blocks, order or machine.
 
-Ties are broken by chance, and what is reported is the expectation over that: optimism and pessimism would differ most
-for models that cannot tell candidates apart.
+Candidates with the same score count as being in random order, and the expectation over that order is reported. The
+best or the worst order would mislead most for models that cannot tell candidates apart.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ __all__ = [
     "Ranks",
     "blocks_of",
     "hits_at",
-    "mean_reciprocal_rank",
     "ranks",
     "ranks_of_scores",
     "recall_at",
@@ -47,12 +46,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """Where the targets of N queries stand.
+    """Ranks of the targets of N queries among the candidates.
 
     Attributes:
-        better: (N,) other candidates with a strictly higher score.
-        ties: (N,) other candidates with the same score.
-        target_excluded: (N,) the target was itself excluded, and counts as never found.
+        better: (N,), how many other candidates have a strictly higher score.
+        ties: (N,), how many other candidates have the same score.
+        target_excluded: (N,), whether the target was itself excluded, and counts as never ranked.
     """
 
     better: Places
@@ -70,15 +69,20 @@ def ranks(
 
     Args:
         queries: (N, p), float16 or float32.
-        targets: (N,), the place of each query's target among the candidates.
-        blocks: Gives the candidates (B, p), float16 or float32, from the first to the last. Called twice: for the
-            targets' own scores, and for all others.
-        excluded: Per query, places of candidates that do not compete (pictures the query already shows); or none.
+        targets: (N,), the number of each query's target among the candidates, from 0.
+        blocks: Yields the candidates in blocks (B, p), float16 or float32, from the first to the last. Called twice:
+            for the scores of the targets, and for the scores of all other candidates.
+        excluded: For each query the numbers of candidates that do not compete, such as pictures in its prompt; () if
+            no query has any.
 
     Raises:
-        GillBenchError: A score is not finite, or the second call gives other candidates than the first.
-        InputError: A target or an excluded place is not among the candidates.
+        GillBenchError: A score is not finite, or the second call yields other candidates than the first.
+        InputError: A target or an excluded candidate does not exist.
         ValueError: Shapes or dtypes are wrong.
+
+    >>> candidates = np.array([[0.9, 0.1], [0.8, 0.6], [1.0, 0.0]], np.float32)
+    >>> ranks(np.eye(2, dtype=np.float32), np.array([0, 1]), lambda: blocks_of(candidates)).better.tolist()
+    [1, 0]
     """
     queries = as_float32(queries, None)
     if targets.shape != queries.shape[:1] or (len(excluded) and len(excluded) != len(queries)):
@@ -117,16 +121,20 @@ def ranks(
 
 
 def ranks_of_scores(scores: NDArray[np.floating], targets: Places) -> Ranks:
-    """Rank each row's target among all M of the row.
+    """Rank each row's target among the M scores of the row.
 
     Args:
-        scores: (N, M), compared as they are.
-        targets: (N,).
+        scores: (N, M), higher is better.
+        targets: (N,), the column of each row's target.
 
     Raises:
         GillBenchError: A score is not finite.
-        InputError: A target is not within the row.
+        InputError: A target is not a column.
         ValueError: Shapes are wrong.
+
+    >>> found = ranks_of_scores(np.array([[0.1, 0.5, 0.5], [0.3, 0.2, 0.1]]), np.array([1, 1]))
+    >>> found.better.tolist(), found.ties.tolist()
+    ([0, 1], [1, 0])
     """
     if scores.ndim != 2 or targets.shape != scores.shape[:1]:
         raise ValueError(f"scores {scores.shape} and targets {targets.shape}, expected (N, M) and (N,)")
@@ -138,29 +146,36 @@ def ranks_of_scores(scores: NDArray[np.floating], targets: Places) -> Ranks:
     return Ranks(np.count_nonzero(scores > own, axis=1), ties, np.zeros(len(scores), bool))
 
 
-def hits_at(found: Ranks, k: int) -> NDArray[np.float64]:
-    """Per query (N,), the probability that the target is among the first k, ties broken by chance."""
+def hits_at(ranked: Ranks, k: int) -> NDArray[np.float64]:
+    """The probability (N,) that each query's target is among the first k, with ties in random order.
+
+    >>> hits_at(ranks_of_scores(np.array([[0.1, 0.5, 0.5]]), np.array([1])), 1).tolist()
+    [0.5]
+    """
     if k < 1:
         raise ValueError(f"k is {k}, expected at least 1")
-    share = np.clip((k - found.better) / (found.ties + 1), 0, 1)
-    return np.where(found.target_excluded, 0.0, share)
+    share = np.clip((k - ranked.better) / (ranked.ties + 1), 0, 1)
+    return np.where(ranked.target_excluded, 0.0, share)
 
 
-def recall_at(found: Ranks, k: int) -> float:
-    """Recall@k, 0 to 1: the mean of `hits_at`."""
-    return float(hits_at(found, k).mean())
+def recall_at(ranked: Ranks, k: int) -> float:
+    """Recall@k, 0 to 1: the mean of `hits_at`.
+
+    >>> recall_at(ranks_of_scores(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1])), 1)
+    0.5
+    """
+    return float(hits_at(ranked, k).mean())
 
 
-def reciprocal_ranks(found: Ranks) -> NDArray[np.float64]:
-    """Per query (N,), the expected 1 / rank, ties broken by chance; 0 where the target was excluded."""
-    first, last = found.better + 1, found.better + found.ties + 1
+def reciprocal_ranks(ranked: Ranks) -> NDArray[np.float64]:
+    """The expected 1 / rank (N,) of each query's target, with ties in random order; 0 for an excluded target.
+
+    >>> reciprocal_ranks(ranks_of_scores(np.array([[0.1, 0.5, 0.5], [0.3, 0.2, 0.1]]), np.array([1, 1]))).tolist()
+    [0.75, 0.5]
+    """
+    first, last = ranked.better + 1, ranked.better + ranked.ties + 1
     values = [np.mean(1 / np.arange(a, b + 1)) if b > a else 1 / a for a, b in zip(first, last, strict=True)]
-    return np.where(found.target_excluded, 0.0, values)
-
-
-def mean_reciprocal_rank(found: Ranks) -> float:
-    """The mean of `reciprocal_ranks`."""
-    return float(reciprocal_ranks(found).mean())
+    return np.where(ranked.target_excluded, 0.0, values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""VQA accuracy, as the official evaluator computes it, with its deliberate and accidental rules (protocol 3.9).
+"""VQA accuracy with the deliberate and the accidental rules of the official evaluator (protocol 3.9).
 
-Follows the public evaluation code at its newest state ("2021") and before that ("2017"), measured case by case; where a
-rule looks odd, it is meant to: the published numbers were made with it.
+The rules are those of the public evaluation code in its newest state ("2021") and in the state before ("2017"), found
+case by case. Rules that look odd are kept, because the published numbers were made with them. The evaluator itself is
+Python 2 and not a package.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ Evaluator = Literal["2021", "2017"]
 
 _PUNCTUATION = frozenset(';/[]"{}()=+\\_-><@`,?!')
 _COMMA_IN_NUMBER = re.compile(r"[0-9],[0-9]")
-# Meant as "no digit on either side"; the left half is mistyped in the original and always holds.
+# The original means "no digit on either side"; its left half is mistyped and always holds.
 _PERIOD = re.compile(r"\.(?![0-9])")
-_PERIODS_REMOVED = 32  # a flag of the regular expression that is passed as the count
+_PERIODS_REMOVED = 32  # the original passes a flag of the regular expression as the count
 _NUMBERS = {
     "none": "0",
     "zero": "0",
@@ -33,8 +34,8 @@ _NUMBERS = {
     "ten": "10",
 }
 _ARTICLES = frozenset({"a", "an", "the"})
-# Written without its apostrophe, each becomes the word with it. "I'm" and "I've" are listed with a capital in the
-# original and never match text in lower case, so they are left out here.
+# Words that are recognised without their apostrophe. The original lists "I'm" and "I've" with a capital, so that they
+# never match text in lower case; they are left out here.
 _SINGLE = """
 ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll how's isn't it'd
 it'll ma'am mightn't might've mustn't must've needn't not've o'clock oughtn't shan't should've shouldn't somebody'll
@@ -42,7 +43,7 @@ somebody's someone'd someone'll someone's something'd something'll that's there'
 they're they've 'twas wasn't we've weren't what'll what're what's what've when's where'd where's where've who'd who'll
 who's who've why'll why're why's won't would've wouldn't y'all you'd you'll you're you've
 """
-# Two apostrophes: each is also recognised with only one of them written.
+# Words with two apostrophes, which are also recognised with only one of them.
 _DOUBLE = """
 couldn't've he'd've it'd've mightn't've she'd've shouldn't've somebody'd've someone'd've something'd've there'd've
 they'd've we'd've who'd've wouldn't've you'd've hadn't've
@@ -67,17 +68,16 @@ _WORDS = _NUMBERS | _contractions()  # no word is in both, and none becomes one 
 def vqa_accuracy(prediction: str, references: Sequence[str], evaluator: Evaluator = "2021") -> float:
     """Accuracy of one answer, 0 to 1.
 
-    For each reference the prediction is compared with all others, of which three must agree; then the mean is taken.
-    Of ten, m references that agree give 0, 0.3, 0.6, 0.9, and 1 from four on.
+    For each reference the prediction is compared with all other references, of which three must agree; the accuracy is
+    the mean over references. If m of ten references agree, it is 0, 0.3, 0.6, 0.9, and 1 from m = 4 on.
 
     Args:
         prediction: The model's answer.
-        references: The annotators' answers, ten in VQAv2, each of an annotator of its own. (To the official evaluator,
-            the others are the records that differ: equal records would not count for each other. So whoever reads the
-            annotations must refuse a question with an `answer_id` twice.)
-        evaluator: "2021": prediction and references are normalised alike, unless all references are equal: then nothing
-            is, and case and punctuation count. "2017": the prediction is always normalised; references only lose their
-            punctuation, and only if they differ.
+        references: The annotators' answers, ten in VQAv2, each by another annotator. (The official evaluator takes
+            equal records for one record, so a reader of annotations must refuse an `answer_id` that occurs twice.)
+        evaluator: "2021" normalises prediction and references alike, unless all references are equal: then nothing is
+            normalised, and case and punctuation count. "2017" always normalises the prediction; references only lose
+            their punctuation, and only if they differ.
 
     Raises:
         ValueError: There are no references.
@@ -102,19 +102,19 @@ def vqa_accuracy(prediction: str, references: Sequence[str], evaluator: Evaluato
 
 
 def accuracy_of_matches(matches: int, references: int = 10) -> float:
-    """Accuracy when so many of the references agree: the mean of min(1, others that agree / 3) over the references.
+    """Accuracy if `matches` references agree: the mean over references of min(1, other references that agree / 3).
 
     >>> [accuracy_of_matches(m) for m in range(6)]
     [0.0, 0.3, 0.6, 0.9, 1.0, 1.0]
     """
-    # An agreeing reference has one agreeing other less. Whole numbers, so that 0.9 is 0.9.
+    # A reference that agrees has one other agreeing reference less. Whole numbers are added, so that 0.9 is 0.9.
     thirds = matches * min(3, matches - 1) + (references - matches) * min(3, matches) if matches else 0
     return thirds / (3 * references)
 
 
 @lru_cache(maxsize=1 << 16)
 def normalise(text: str) -> str:
-    """Punctuation, then numbers, articles and contractions; for texts without line breaks and outer spaces.
+    """Normalise punctuation, then numbers, articles and contractions, of a text without line breaks and outer spaces.
 
     >>> normalise("1,000 people-lot"), normalise("None of the T-shirts")
     ('1000 peoplelot', '0 of t shirts')
@@ -127,7 +127,7 @@ def _tidy(text: str) -> str:
 
 
 def _punctuation(text: str) -> str:
-    """Remove or replace punctuation; what happens to a sign is decided on the whole text as it was."""
+    """Remove or replace punctuation; the original text, not the changed one, decides between the two."""
     out = text
     if not _PUNCTUATION.isdisjoint(text):
         comma = _COMMA_IN_NUMBER.search(text) is not None
@@ -138,6 +138,6 @@ def _punctuation(text: str) -> str:
 
 
 def _words(text: str) -> str:
-    # Letter by letter, as Python 2 did: a capital sigma at the end of a word becomes the ordinary small one.
+    # Letter by letter, as in Python 2: a capital sigma at the end of a word becomes the ordinary small sigma.
     lower = text.lower() if text.isascii() else "".join(map(str.lower, text))
     return " ".join([_WORDS.get(word, word) for word in lower.split() if word not in _ARTICLES])

@@ -61,7 +61,7 @@ def page_name(task: str) -> str:
     """The name of the HTML file of a task's gallery.
 
     >>> page_name("vist"), page_name("a/b")
-    ('gallery-vist.html', 'gallery-a-b-c0ff64d6.html')
+    ('gallery-vist.html', 'gallery-a-b-f5effa31.html')
     """
     plain = re.sub(r"[^A-Za-z0-9_-]", "-", task)
     return f"gallery-{plain}.html" if plain == task else f"gallery-{plain}-{digest(task)[:8]}.html"

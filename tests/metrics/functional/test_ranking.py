@@ -19,7 +19,6 @@ from gill_bench.metrics.functional.ranking import (
     Ranks,
     blocks_of,
     hits_at,
-    mean_reciprocal_rank,
     ranks,
     ranks_of_scores,
     recall_at,
@@ -140,7 +139,6 @@ def test_ties_are_expectations_over_a_random_order() -> None:
     assert hits_at(found, 5).tolist() == [1, 1, 1, 0]
     assert recall_at(found, 5) == 0.75
     assert reciprocal_ranks(found) == pytest.approx([1, (1 / 2 + 1 / 3 + 1 / 4) / 3, 1 / 5, 0])
-    assert mean_reciprocal_rank(found) == pytest.approx(reciprocal_ranks(found).mean())
     with pytest.raises(ValueError, match="at least 1"):
         hits_at(found, 0)
 
@@ -149,7 +147,7 @@ def test_a_constant_model_is_as_good_as_chance() -> None:
     found = ranks(np.ones((5, 3), np.float32), np.arange(5), blocks(np.ones((20, 3), np.float32), 6))
     assert recall_at(found, 1) == pytest.approx(1 / 20)
     assert recall_at(found, 10) == pytest.approx(1 / 2)
-    assert mean_reciprocal_rank(found) == pytest.approx(sum(1 / r for r in range(1, 21)) / 20)
+    assert reciprocal_ranks(found).mean() == pytest.approx(sum(1 / r for r in range(1, 21)) / 20)
 
 
 def test_against_torchmetrics() -> None:
@@ -164,7 +162,7 @@ def test_against_torchmetrics() -> None:
     rows = torch.arange(30).repeat_interleave(40)
     for k in (1, 5, 10):
         assert recall_at(found, k) == pytest.approx(float(RetrievalRecall(top_k=k)(*arguments, indexes=rows)))
-    assert mean_reciprocal_rank(found) == pytest.approx(float(RetrievalMRR()(*arguments, indexes=rows)), abs=1e-6)
+    assert reciprocal_ranks(found).mean() == pytest.approx(float(RetrievalMRR()(*arguments, indexes=rows)), abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["normal", "near", "coarse"])

@@ -1,7 +1,8 @@
 """Scores of captions against reference captions: BLEU, METEOR, ROUGE-L, CIDEr, as the COCO evaluation computes them.
 
-Equal to `COCOEvalCap` of pycocoevalcap 1.2 without SPICE (protocol 3.10), many times faster from the second set of
-captions on, and safe from captions that break it.
+The values are those of pycocoevalcap 1.2's `COCOEvalCap` without SPICE (protocol 3.10). That class is not called as a
+whole because captions with odd line breaks shift its values to other pictures, and it tokenises references again for
+each model.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ class CaptionScores:
     """Scores of a set of captions.
 
     Attributes:
-        corpus: bleu-1, bleu-2, bleu-3, bleu-4, meteor, rouge-l (0 to 1) and cider (0 to 10) of the whole set. BLEU and
-            METEOR 1.5 of the whole are not the mean over captions.
-        per_caption: By metric, then by id; BLEU only with `bleu="coco"`.
+        corpus: Scores of the whole set by metric: bleu-1, bleu-2, bleu-3, bleu-4, meteor and rouge-l (0 to 1), cider (0
+            to 10). BLEU and METEOR 1.5 of the whole set are not means over captions.
+        per_caption: Scores of single captions by metric and id; BLEU only with `bleu="coco"`.
     """
 
     corpus: dict[str, float]
@@ -50,15 +51,19 @@ def caption_scores(
     The order of ids changes nothing. Tokens of references are kept in memory for the next set of captions.
 
     Args:
-        predictions: One caption per id; may be empty, which scores 0.
-        references: For the same ids, one or more captions each.
-        meteor: "1.5": the jar of the COCO evaluation. "nltk": NLTK's, on the same tokens.
-        bleu: "coco": on tokens. "torchmetrics": on the captions as they are, as in GILL's own validation.
+        predictions: One caption for each id; an empty caption scores 0.
+        references: One or more captions for each of the same ids.
+        meteor: "1.5" runs the jar of the COCO evaluation, "nltk" NLTK's METEOR on the same tokens.
+        bleu: "coco" compares tokens; "torchmetrics" compares the captions as they are, as in GILL's own validation.
 
     Raises:
-        InputError: Ids differ; there are none; an id has no reference; a caption is no text; an unknown variant; Java,
-            NLTK or its WordNet data are missing.
+        InputError: The ids differ, there is no id, an id has no reference, a caption is not a text, a variant is
+            unknown, or Java, NLTK or WordNet's data is missing.
         GillBenchError: The tokeniser or METEOR failed.
+
+    >>> scores = caption_scores({"1": "Two squares."}, {"1": ["two red squares", "two squares"]})
+    >>> scores.corpus["bleu-2"].__round__(3), scores.per_caption["rouge-l"]
+    (1.0, {'1': 1.0})
     """
     if meteor not in ("1.5", "nltk") or bleu not in ("coco", "torchmetrics"):
         raise InputError(f"meteor={meteor!r}, bleu={bleu!r}: expected '1.5' or 'nltk', and 'coco' or 'torchmetrics'")
@@ -66,14 +71,14 @@ def caption_scores(
     if meteor == "nltk":
         require_wordnet()
     else:
-        shared_meteor().start()  # gets ready while captions are tokenised
+        shared_meteor().start()  # the process gets ready while captions are tokenised
     ids = sorted(predictions)
     texts, several_texts = [predictions[id_] for id_ in ids], [list(references[id_]) for id_ in ids]
     known, hypotheses = _tokens.tokenise((text for several in several_texts for text in several), texts)
     expected = [[known[text] for text in several] for several in several_texts]
 
-    with ThreadPoolExecutor(1) as beside:  # METEOR 1.5 is another process: the others are done while it works
-        meteor_values = beside.submit(nltk_meteor if meteor == "nltk" else shared_meteor().score, hypotheses, expected)
+    with ThreadPoolExecutor(1) as pool:  # METEOR 1.5 is another process: the other metrics are computed meanwhile
+        meteor_values = pool.submit(nltk_meteor if meteor == "nltk" else shared_meteor().score, hypotheses, expected)
         corpus: dict[str, float] = {}
         each: dict[str, list[float]] = {}
         bleu_names = [f"bleu-{order}" for order in range(1, 5)]
@@ -90,9 +95,9 @@ def caption_scores(
 
 
 def _check(predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> None:
-    lone, missing = predictions.keys() - references.keys(), references.keys() - predictions.keys()
-    if lone:
-        raise InputError(f"{len(lone)} predicted captions have no references: {_some(lone)}")
+    unmatched, missing = predictions.keys() - references.keys(), references.keys() - predictions.keys()
+    if unmatched:
+        raise InputError(f"{len(unmatched)} predicted captions have no references: {_some(unmatched)}")
     if missing:
         raise InputError(f"{len(missing)} ids have references, but no predicted caption: {_some(missing)}")
     if not predictions:

@@ -8,32 +8,42 @@ _ORDERS = 4
 
 
 def coco_bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[list[float], list[list[float]]]:
-    """BLEU-1..4 of pycocoevalcap 1.2: of the corpus, and for each order of each hypothesis, 0 to 1.
+    """BLEU-1 to BLEU-4 of pycocoevalcap 1.2: of the corpus, and for each order the value of each hypothesis.
 
     Each hypothesis counts with the reference of the closest length, the shorter if two are as close. Where nothing
     agrees, its smoothing (1e-15, 1e-9) leaves a value near but not at 0.
 
     Args:
         hypotheses: Tokens joined by spaces.
-        references: For each hypothesis one or more of the like.
+        references: For each hypothesis one or more references, tokens joined by spaces.
+
+    Returns:
+        Values from 0 to 1.
+
+    >>> corpus, each = coco_bleu(["two red squares", "a dog"], [["two red squares"], ["a cat"]])
+    >>> [round(value, 3) for value in corpus], [round(value, 3) for value in each[0]]
+    ([0.8, 0.73, 0.811, 0.027], [1.0, 0.5])
     """
     from pycocoevalcap.bleu.bleu import Bleu
 
-    given = {place: [hypothesis] for place, hypothesis in enumerate(hypotheses)}
-    expected = {place: list(several) for place, several in enumerate(references)}
-    corpus, each = Bleu(_ORDERS).compute_score(expected, given, verbose=0)
+    predicted = {number: [hypothesis] for number, hypothesis in enumerate(hypotheses)}
+    expected = {number: list(several) for number, several in enumerate(references)}
+    corpus, each = Bleu(_ORDERS).compute_score(expected, predicted, verbose=0)
     return [float(value) for value in corpus], [[float(value) for value in values] for values in each]
 
 
 def torchmetrics_bleu(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
-    """BLEU-1..4 of the corpus, 0 to 1, of `torchmetrics.functional.text.bleu_score` without smoothing.
+    """BLEU-1 to BLEU-4 of the corpus, 0 to 1, by `torchmetrics.functional.text.bleu_score` without smoothing.
 
-    As in GILL's own validation (protocol 2.8): texts as they are, split at white space. On a tie of lengths the first
-    reference counts, so the value depends on the order of references.
+    GILL's own validation computes BLEU this way (protocol 2.8): texts as they are, split at white space.
+    On a tie of lengths the first reference counts, so the value depends on the order of references.
 
     Args:
         predictions: Texts, not tokens.
         references: For each prediction one or more texts.
+
+    >>> [round(value, 3) for value in torchmetrics_bleu(["two red squares"], [["two red squares on a table"]])]
+    [0.368, 0.368, 0.368, 0.0]
     """
     from torchmetrics.functional.text import bleu_score
 

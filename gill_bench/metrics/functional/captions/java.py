@@ -1,4 +1,4 @@
-"""The Java runtime that the reference tokeniser and METEOR run on, and their jars, which pycocoevalcap 1.2 ships."""
+"""The Java runtime of the reference tokeniser and of METEOR, and their jars, which pycocoevalcap 1.2 ships."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gill_bench.errors import InputError
 
-# METEOR writes and reads numbers in the language of the machine, and cannot read its own decimal commas.
+# METEOR writes numbers in the language of the machine, and cannot read its own decimal commas.
 LOCALE = ("-Duser.language=en", "-Duser.country=US")
 _INSTALL = (
     "install one (Debian, Ubuntu: apt-get install default-jre-headless; conda: conda install openjdk) "
@@ -21,26 +21,26 @@ _SECONDS_TO_ANSWER = 60
 
 
 def require_java() -> str:
-    """Path of a `java` that starts: the one on PATH, else that of JAVA_HOME.
+    """Path of a `java` that starts: the program on PATH, else the one in JAVA_HOME.
 
-    Loads nothing, and can be asked before a run.
+    The check is quick, so that it can be made before a run.
 
     Raises:
-        InputError: There is none, or it does not start; says how to install one.
+        InputError: There is no Java, or Java does not start; says how to install it.
     """
     home = os.environ.get("JAVA_HOME")
-    found = shutil.which("java") or (shutil.which("java", path=str(Path(home, "bin"))) if home else None)
-    if found is None:
+    java = shutil.which("java") or (shutil.which("java", path=str(Path(home, "bin"))) if home else None)
+    if java is None:
         raise InputError(
             f"no Java runtime on PATH or in JAVA_HOME; tokenising captions and METEOR need one: {_INSTALL}"
         )
-    _check_starts(found)
-    return found
+    _check_starts(java)
+    return java
 
 
 @lru_cache(maxsize=8)
 def _check_starts(java: str) -> None:
-    # macOS has a `java` that only tells where to get one.
+    # The `java` of macOS may only tell where to download Java.
     try:
         done = subprocess.run(  # noqa: S603 - the user's own Java
             [java, "-version"], capture_output=True, timeout=_SECONDS_TO_ANSWER, check=False

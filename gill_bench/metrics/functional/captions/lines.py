@@ -1,10 +1,10 @@
-"""Text for programs that take one text a line."""
+"""Texts for programs that read one text on each line."""
 
 from __future__ import annotations
 
 
 def one_line(text: str) -> str:
-    r"""Text without anything that ends a line somewhere (all that `str.splitlines` knows), each replaced by a space.
+    r"""The text with each line break, of any kind that `str.splitlines` knows, replaced by a space.
 
     Halves of surrogate pairs, which JSON can carry and UTF-8 cannot, are dropped.
 

@@ -1,8 +1,8 @@
 """METEOR 1.5 (Denkowski and Lavie 2014): the jar of pycocoevalcap 1.2, with its options, over its line protocol.
 
-The jar takes five seconds to start, so one process serves all calls. It is driven here rather than by pycocoevalcap,
-whose driver waits for ever on a line break in a caption, ends on decimal commas, and takes "|||" in a reference for
-the border of another.
+The jar takes five seconds to start, so one process serves all calls. pycocoevalcap's own driver is not used: it waits
+for ever on a line break in a caption, fails on decimal commas, and reads "|||" inside a reference as the border
+between two references.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from gill_bench.errors import GillBenchError
 from gill_bench.metrics.functional.captions.java import LOCALE, jar, require_java
 from gill_bench.metrics.functional.captions.lines import one_line
 
-_SECONDS_TO_ANSWER = 300.0  # it starts in five, and on a crowded machine in sixty
-_SECONDS_TO_EXIT = 5.0  # between the end of its answers and that of the process
+_SECONDS_TO_ANSWER = 300.0  # the process starts in 5 seconds, on a crowded machine in 60
+_SECONDS_TO_EXIT = 5.0  # between the end of the answers and the end of the process
 _BORDER = "|||"
 
 
 class Meteor:
-    """A METEOR process: started at the first use, ended by `close`, the context manager, or the end of Python.
+    """A METEOR process: started at the first use, ended by `close`, by the context manager, or with Python.
 
-    Calls from several threads take turns. In a forked child, make another.
+    Calls from several threads take turns. A forked child process needs a `Meteor` of its own.
     """
 
     def __init__(self, seconds_to_answer: float = _SECONDS_TO_ANSWER) -> None:
@@ -40,24 +40,24 @@ class Meteor:
         self._owner = 0
 
     def start(self) -> None:
-        """Start the process without waiting for it, if it does not run.
+        """Start the process, unless it runs already, without waiting for it.
 
         Raises:
-            InputError: There is no Java, or no jar.
+            InputError: Java or the jar is missing.
         """
         with self._lock:
             self._start()
 
     def score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
-        """Score of the whole, which is not the mean, and of each hypothesis, 0 to 1.
+        """Score of the whole set, which is not the mean, and score of each hypothesis, 0 to 1.
 
         Args:
             hypotheses: Tokens joined by spaces.
-            references: For each hypothesis one or more of the like.
+            references: For each hypothesis one or more references, tokens joined by spaces.
 
         Raises:
-            InputError: There is no Java, or no jar.
-            GillBenchError: The process has ended, or does not answer. The next call starts another.
+            InputError: Java or the jar is missing.
+            GillBenchError: The process has ended or does not answer. The next call starts another process.
         """
         scores = [
             " ||| ".join(("SCORE", *map(_clean, several), _clean(hypothesis)))
@@ -73,13 +73,13 @@ class Meteor:
                 except ValueError as error:
                     raise GillBenchError(f"METEOR answered {str(error)!r} instead of a score") from error
             except BaseException:
-                # Also after an interrupt: answers that are still to come would be taken for those of the next call.
+                # Also after an interrupt: late answers would be taken for answers to the next call.
                 self._end()
                 raise
         return whole, each
 
     def close(self) -> None:
-        """End the process, if it runs."""
+        """End the process if it is running."""
         if self._owner == os.getpid():
             with self._lock:
                 self._end()
@@ -97,7 +97,7 @@ class Meteor:
             return
         archive = jar("pycocoevalcap.meteor.meteor", "meteor-1.5.jar")
         command = [require_java(), *LOCALE, "-Xmx2G", "-jar", str(archive)]
-        # Not a pipe: one that nobody empties would stop the process one day.
+        # A file and not a pipe: a full pipe that nobody empties would stop the process.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(  # noqa: S603 - the user's own Java
             [*command, "-", "-", "-stdio", "-l", "en", "-norm"],
@@ -115,7 +115,7 @@ class Meteor:
         assert self._process is not None
         assert self._process.stdin is not None
         text = "".join(f"{line}\n" for line in lines).encode()
-        # Written beside the reading: both pipes can be full.
+        # Written by another thread than the one that reads: both pipes can be full.
         threading.Thread(target=_write, args=(self._process.stdin, text), daemon=True).start()
         return [self._answer() for _ in range(answers)]
 
@@ -147,10 +147,10 @@ class Meteor:
     def _end(self) -> None:
         if self._process is None:
             return
-        # First of all: what is still being written or read then ends by itself.
+        # Killing comes first: threads that still write or read then end by themselves.
         self._process.kill()
         self._process.wait()
-        with contextlib.suppress(OSError):  # the rest in the buffer, which nobody reads any more
+        with contextlib.suppress(OSError):  # closing flushes the buffer to a process that no longer reads
             if self._process.stdin is not None:
                 self._process.stdin.close()
         self._errors.close()
@@ -162,17 +162,17 @@ _of_process: dict[int, Meteor] = {}
 
 
 def shared_meteor() -> Meteor:
-    """The one of this process; a forked child gets another."""
+    """The `Meteor` that this Python process shares; a forked child process gets another one."""
     return _of_process.setdefault(os.getpid(), Meteor())
 
 
 def _clean(tokens: str) -> str:
-    # What pycocoevalcap does to hypotheses, done to references too.
+    # pycocoevalcap does this to hypotheses; here it is done to references too.
     return one_line(tokens).replace(_BORDER, "").replace("  ", " ")
 
 
 def _write(pipe: IO[bytes], text: bytes) -> None:
-    # A process that has ended is reported where its answers are awaited.
+    # If the process has ended, the thread that waits for answers reports it.
     with contextlib.suppress(OSError, ValueError):
         pipe.write(text)
         pipe.flush()

@@ -1,7 +1,8 @@
 """METEOR as NLTK computes it: exact words, Porter stems, WordNet synonyms (of stems); the best of the references.
 
-Another metric than METEOR 1.5, with higher values, and likely that of some published tables (protocol 3.10). NLTK
-leaves tokenising to its user. It is given the tokens that all other metrics are given: PTB, lower case, no punctuation.
+NLTK's METEOR is another metric than METEOR 1.5, with higher values, and probably the one in some published tables
+(protocol 3.10). NLTK leaves tokenising to its caller, who gives it the tokens of all other metrics: PTB, lower case, no
+punctuation.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from gill_bench.errors import InputError
 
 
 def require_wordnet() -> None:
-    """Check that NLTK and its WordNet data are there.
+    """Check that NLTK and its WordNet data are installed.
 
     Raises:
-        InputError: They are not; says how to get them.
+        InputError: NLTK or the data is missing; says how to install it.
     """
     try:
         from nltk.corpus import wordnet
@@ -32,14 +33,14 @@ def require_wordnet() -> None:
 
 
 def nltk_meteor(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
-    """Mean over hypotheses, and the value of each (0 to 1), of `nltk.translate.meteor_score.meteor_score`.
+    """NLTK's `meteor_score`: the mean over hypotheses, and the value of each hypothesis (0 to 1).
 
     Args:
         hypotheses: Tokens joined by spaces.
-        references: For each hypothesis one or more of the like.
+        references: For each hypothesis one or more references, tokens joined by spaces.
 
     Raises:
-        InputError: NLTK or its WordNet data are not there.
+        InputError: NLTK or its WordNet data is missing.
     """
     require_wordnet()
     from nltk.corpus import wordnet

@@ -6,40 +6,47 @@ from collections.abc import Sequence
 
 
 def rouge_l(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
-    """Mean, and the value of each hypothesis (0 to 1): F with beta 1.2 of the best precision and the best recall.
+    """ROUGE-L: the mean over hypotheses, and the value of each hypothesis (0 to 1).
 
-    Two empty texts agree.
+    A value is the F measure with beta 1.2 of the best precision and the best recall. Two empty texts agree.
 
     Args:
         hypotheses: Tokens joined by single spaces.
-        references: For each hypothesis one or more of the like.
+        references: For each hypothesis one or more references, tokens joined by single spaces.
+
+    >>> rouge_l(["two red squares"], [["two squares", "a red square"]])
+    (0.8299319727891156, [0.8299319727891156])
     """
     from pycocoevalcap.rouge.rouge import Rouge
 
-    mean, each = Rouge().compute_score(*_by_place(hypotheses, references))
+    mean, each = Rouge().compute_score(*_by_number(hypotheses, references))
     return float(mean), [float(value) for value in each]
 
 
 def cider(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
-    """Mean, and the value of each hypothesis (0 to 10).
+    """CIDEr: the mean over hypotheses, and the value of each hypothesis (0 to 10).
 
-    How rare an n-gram is, is counted over the references given: values of different sets of captions do not compare,
-    and of a single caption the value is 0.
+    The rarity of an n-gram is counted over the given references. So values of different sets of captions cannot be
+    compared, and a set of one caption has the value 0.
 
     Args:
         hypotheses: Tokens joined by spaces.
-        references: For each hypothesis one or more of the like.
+        references: For each hypothesis one or more references, tokens joined by spaces.
+
+    >>> mean, each = cider(["two red squares", "a dog"], [["two red squares"], ["a cat"]])
+    >>> round(mean, 3), [round(value, 3) for value in each]
+    (4.375, [7.5, 1.25])
     """
     from pycocoevalcap.cider.cider import Cider
 
     if not any(tokens.strip() for several in references for tokens in several):
         return 0.0, [0.0] * len(hypotheses)  # pycocoevalcap fails without a single word
-    mean, each = Cider().compute_score(*_by_place(hypotheses, references))
+    mean, each = Cider().compute_score(*_by_number(hypotheses, references))
     return float(mean), [float(value) for value in each]
 
 
-def _by_place(
+def _by_number(
     hypotheses: Sequence[str], references: Sequence[Sequence[str]]
 ) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
-    expected = {place: list(several) for place, several in enumerate(references)}
-    return expected, {place: [hypothesis] for place, hypothesis in enumerate(hypotheses)}
+    expected = {number: list(several) for number, several in enumerate(references)}
+    return expected, {number: [hypothesis] for number, hypothesis in enumerate(hypotheses)}

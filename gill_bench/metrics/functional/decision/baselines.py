@@ -1,4 +1,4 @@
-"""Decisions that look at nothing: constant, and random with a prior (paper Table 6; protocol 3.11)."""
+"""Baselines that decide without looking at the prompt: constant, and random (paper Table 6; protocol 3.11)."""
 
 from __future__ import annotations
 
@@ -14,36 +14,49 @@ from gill_bench.metrics.functional.decision.f1 import Labels, macro_f1
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A random variable's mean and standard deviation, both exact."""
+    """Mean and standard deviation of a random value, both exact.
+
+    Attributes:
+        mean: The expectation.
+        std: The standard deviation of a single draw.
+    """
 
     mean: float
     std: float
 
 
 def constant_f1(truth: Labels, label: Literal["gen", "ret"]) -> float:
-    """Macro F1 of always saying `label`."""
+    """Macro F1 of a baseline that always decides for `label`.
+
+    >>> constant_f1(["gen", "gen", "ret"], "gen")
+    0.4
+    """
     return macro_f1(truth, [label] * len(truth))
 
 
 def random_f1(truth: Labels, p_ret: float) -> Expected:
-    """Macro F1 of independent draws, ret with probability `p_ret`: expectation over all draws, and its spread.
+    """Macro F1 of random decisions, "ret" with probability `p_ret`: expectation and standard deviation over all draws.
 
-    Summed over the two binomial counts that macro F1 depends on; nothing is simulated. The paper's 0.451 is one draw.
+    The sums run over the two binomial counts on which macro F1 depends; nothing is simulated. The paper's 0.451 is the
+    value of one draw.
 
     Args:
-        truth: "gen" or "ret", N of them.
-        p_ret: The share of ret in the training prompts for the paper's "random"; 0.5 for a coin.
+        truth: N labels, each "gen" or "ret".
+        p_ret: The share of "ret" among the training prompts for the paper's "random"; 0.5 for a coin.
 
     Raises:
-        ValueError: `p_ret` is no probability; or see `macro_f1`.
+        ValueError: `p_ret` is not a probability, there is no label, or a label has another name.
+
+    >>> round(random_f1(["gen", "ret"], 0.5).mean, 4)
+    0.4167
     """
     if not 0 <= p_ret <= 1:
         raise ValueError(f"probability {p_ret}, expected 0 to 1")
-    macro_f1(truth, truth)  # the labels are what they should be
+    macro_f1(truth, truth)  # checks the labels
     n_ret = int((np.asarray(truth) == "ret").sum())
     n_gen = len(truth) - n_ret
-    right = np.arange(n_ret + 1)[:, None]  # ret that are called ret
-    wrong = np.arange(n_gen + 1)[None, :]  # gen that are called ret
+    right = np.arange(n_ret + 1)[:, None]  # how many "ret" are decided "ret"
+    wrong = np.arange(n_gen + 1)[None, :]  # how many "gen" are decided "ret"
     called_ret = right + wrong
     ret = _ratio(2 * right, n_ret + called_ret)
     gen = _ratio(2 * (n_gen - wrong), n_gen + len(truth) - called_ret)
@@ -59,7 +72,10 @@ def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.floa
 
 
 def _binomial(n: int, p: float) -> NDArray[np.float64]:
-    """Probabilities (n + 1,) of the number of successes; sums of positive terms only, so every digit holds."""
+    """Probabilities (n + 1,) of the number of successes.
+
+    Written here because scipy's `binom.pmf` differs in the last digits: these are sums of positive terms only.
+    """
     distribution = np.ones(1)
     for _ in range(n):
         distribution = np.convolve(distribution, [1 - p, p])

@@ -1,4 +1,4 @@
-"""Human performance on PartiPrompts: each annotator against the label that all of them made (protocol 3.11)."""
+"""Human performance on PartiPrompts: each annotator against the label of all annotators (protocol 3.11)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from gill_bench.metrics.functional.decision.f1 import LABELS, macro_f1
 
 @dataclass(frozen=True, slots=True)
 class HumanF1:
-    """Macro F1 of annotators.
+    """Macro F1 of the annotators.
 
     Attributes:
-        mean: Over the annotators that have a value.
-        per_annotator: In the order of the votes; None for one who never said gen or ret.
-        n: Prompts with a label.
+        mean: Mean over the annotators that have a value.
+        per_annotator: Value of each annotator, in the order of the votes; None for one who never voted "gen" or "ret".
+        n: Number of prompts with a label.
     """
 
     mean: float
@@ -25,20 +25,23 @@ class HumanF1:
 
 
 def human_f1(votes: Sequence[Sequence[str]], labels: Sequence[str]) -> HumanF1:
-    """Macro F1 of every annotator's votes against the labels, without the prompts they called same.
+    """Macro F1 of every annotator's votes against the labels, without the prompts that the annotator voted "same".
 
-    The label includes the annotator's own vote; leaving it out changes nothing here, as without "same" a kept label
-    never flips when one vote goes. Over all kept prompts this is the paper's 0.851 (the authors' protocol); over the
-    test prompts, on which the models of the same table are scored, it is 0.843.
+    A label includes the annotator's own vote. Leaving that vote out changes nothing here: a label that is kept never
+    flips when one vote is removed. Over all kept prompts the mean is the paper's 0.851 (the authors' protocol); over
+    the test prompts, on which the models of the same table are scored, it is 0.843.
 
     Args:
-        votes: Per prompt, "gen", "ret" or "same", one for each annotator in fixed order; a shorter row has no vote of
-            the last ones.
-        labels: Per prompt, "gen", "ret", or "same" for a prompt that is not kept and not looked at.
+        votes: For each prompt the votes "gen", "ret" or "same" of the annotators, in fixed order; in a shorter row the
+            last annotators have not voted.
+        labels: For each prompt "gen" or "ret", or "same" for a prompt that is not kept and not scored.
 
     Raises:
         InputError: No vote can be scored.
-        ValueError: Lengths differ, or a vote or label is none of the three.
+        ValueError: The lengths differ, or a vote or label has another name.
+
+    >>> human_f1([["gen", "gen"], ["ret", "same"]], ["gen", "ret"])
+    HumanF1(mean=0.75, per_annotator=(1.0, 0.5), n=2)
     """
     if len(votes) != len(labels):
         raise ValueError(f"{len(votes)} rows of votes and {len(labels)} labels")
