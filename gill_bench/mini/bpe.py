@@ -21,12 +21,12 @@ def write_opt_tokenizer(folder: Path, texts: Sequence[str], merges: int) -> int:
     """Write OPT's tokenizer files: `<s>` 0, `<pad>` 1, `</s>` 2 (beginning and end of a text), `<unk>` 3.
 
     Args:
-        folder: Existing folder.
-        texts: What the merges are learnt from.
-        merges: How many merges at most.
+        folder: A folder that exists.
+        texts: The texts from which the merges are learnt.
+        merges: The greatest number of merges.
 
     Returns:
-        Size of the vocabulary.
+        The size of the vocabulary.
     """
     words = Counter(word for text in texts for word in _words(text))
     pairs = learn_merges({tuple(word): times for word, times in words.items()}, merges)
@@ -50,13 +50,13 @@ def write_clip_tokenizer(folder: Path, texts: Sequence[str], merges: int, contex
     """Write CLIP's tokenizer files; the last two ids are `<|startoftext|>` and `<|endoftext|>`, which also pads.
 
     Args:
-        folder: Existing folder.
-        texts: What the merges are learnt from.
-        merges: How many merges at most.
-        context: Tokens that the text encoder reads.
+        folder: A folder that exists.
+        texts: The texts from which the merges are learnt.
+        merges: The greatest number of merges.
+        context: The number of tokens that the text encoder reads.
 
     Returns:
-        Size of the vocabulary.
+        The size of the vocabulary.
     """
     words = Counter(word.strip() for text in texts for word in re.findall(r"[a-z]+|[^\sa-z]+", text.lower()))
     pairs = learn_merges({(*word[:-1], word[-1] + _END): times for word, times in words.items()}, merges)
@@ -86,12 +86,12 @@ def write_gpt2_tokenizer(folder: Path, texts: Sequence[str], merges: int) -> int
     entries: anything else in a text is left out.
 
     Args:
-        folder: Existing folder.
-        texts: What the merges are learnt from, in lower case, as GLIDE reads texts.
-        merges: How many merges at most.
+        folder: A folder that exists.
+        texts: The texts from which the merges are learnt, in lower case, as GLIDE reads texts.
+        merges: The greatest number of merges.
 
     Returns:
-        Size of the vocabulary.
+        The size of the vocabulary.
     """
     words = Counter(word for text in texts for word in _words(text.lower()))
     pairs = learn_merges({tuple(word): times for word, times in words.items()}, merges)

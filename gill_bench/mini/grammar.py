@@ -1,4 +1,4 @@
-"""What is said about scenes: descriptions, captions, stories, questions and the texts a language model learns from.
+"""Texts about scenes: descriptions, captions, stories, questions, and the texts that a language model learns from.
 
 The words are few, the ways to put them many. Everything random comes from the `random.Random` that a caller passes.
 """
@@ -58,7 +58,7 @@ def describe(scene: Scene) -> str:
 
 
 def alternative_text(scene: Scene) -> Alternative:
-    """The same in as few words as can be, as in the alternative text of a picture on a web page."""
+    """Everything that a picture shows, in few words, as in the alternative text of a picture on a web page."""
     things = " ".join(f"{thing.name} {thing.position}" for thing in scene.things)
     return Alternative(f" {things} {scene.background}")
 
@@ -94,8 +94,8 @@ def sequence(rng: random.Random, split: str) -> tuple[Scene, ...]:
     while True:
         thing = (rng.choice(SHAPES), rng.choice(list(COLOURS)), rng.choice(list(SIZES)))
         background = rng.choice(list(BACKGROUNDS))
-        places = rng.sample(list(POSITIONS), STORY_LENGTH)
-        scenes = tuple(Scene(background, Thing(*thing, place)) for place in places)
+        positions = rng.sample(list(POSITIONS), STORY_LENGTH)
+        scenes = tuple(Scene(background, Thing(*thing, position)) for position in positions)
         if split_of(scenes[0]) == split:
             return scenes
 
@@ -111,12 +111,12 @@ def double_scene(rng: random.Random, split: str) -> Scene:
     """A scene of a split with a second thing, of another shape and colour, at least two places away."""
     scene = rng.choice(sequence(rng, split))
     x, y = POSITIONS[scene.thing.position]
-    far = [name for name, (left, top) in POSITIONS.items() if max(abs(left - x), abs(top - y)) > 8]
-    while not far:
+    distant = [name for name, (left, top) in POSITIONS.items() if max(abs(left - x), abs(top - y)) > 8]
+    while not distant:
         return double_scene(rng, split)
     shape = rng.choice([name for name in SHAPES if name != scene.thing.shape])
     colour = rng.choice([name for name in COLOURS if name != scene.thing.colour])
-    other = Thing(shape, colour, "small", rng.choice(far))
+    other = Thing(shape, colour, "small", rng.choice(distant))
     return Scene(scene.background, scene.thing, other)
 
 
@@ -138,9 +138,9 @@ def questions(scene: Scene) -> Iterator[tuple[str, str]]:
     for name in BACKGROUNDS:
         yield f"is it on {name}", _yes(name == scene.background)
     for colour in COLOURS:
-        yield f"is there a {colour} thing", _yes(any(one.colour == colour for one in scene.things))
+        yield f"is there a {colour} thing", _yes(any(item.colour == colour for item in scene.things))
     for shape in SHAPES:
-        yield f"is there a {shape}", _yes(any(one.shape == shape for one in scene.things))
+        yield f"is there a {shape}", _yes(any(item.shape == shape for item in scene.things))
 
 
 def document(rng: random.Random, split: str = "train") -> list[str]:

@@ -19,9 +19,9 @@ def write_world(folder: Path, seed: int = SEED, *, train: bool = False) -> None:
     """Write the whole world into a folder that does not exist yet; it appears only when complete.
 
     Args:
-        folder: Gets `vist`, `cc3m`, `coco`, `vqav2`, `visdial` and `partiprompts`.
-        seed: Same seed, same bytes.
-        train: Also what models are trained on, which takes most of the time and space.
+        folder: The folder that gets `vist`, `cc3m`, `coco`, `vqav2`, `visdial` and `partiprompts`.
+        seed: The seed; the same seed gives the same bytes.
+        train: Whether to write the data for training too, which takes most of the time and space.
     """
     temporary = temporary_beside(folder)
     shutil.rmtree(temporary, ignore_errors=True)
@@ -37,4 +37,4 @@ def write_world(folder: Path, seed: int = SEED, *, train: bool = False) -> None:
     except OSError:
         if not folder.is_dir():
             raise
-        shutil.rmtree(temporary)  # another process was first, and wrote the same
+        shutil.rmtree(temporary)  # another process wrote the same first

@@ -45,12 +45,12 @@ def ship(work: TrainingWork, folder: Path) -> dict[str, int]:
     """Write what is finished into a folder that does not exist yet.
 
     Args:
-        work: Has the finished stages; variants of GILL, FROMAGe and GLIDE may be missing.
-        folder: Gets `clip-mini`, `opt-mini`, `sd-mini`, `lpips-mini`, `glide-mini`, and a folder for every GILL and
-            FROMAGe.
+        work: The folder with the finished stages; variants of GILL, FROMAGe and GLIDE may be missing.
+        folder: The folder that gets `clip-mini`, `opt-mini`, `sd-mini`, `lpips-mini`, `glide-mini`, and a folder for
+            every GILL and FROMAGe.
 
     Returns:
-        Bytes by part.
+        The number of bytes of each part.
 
     Raises:
         InputError: A part is missing, or all are too large together.
@@ -77,11 +77,13 @@ def ship(work: TrainingWork, folder: Path) -> dict[str, int]:
     build_mini(temporary / "lpips-mini", work.seed)
     for part in temporary.iterdir():
         (part / MARK).write_text('{"what": "trained on the mini world"}\n', encoding="utf-8")
-    found = {part.name: _bytes(part) for part in sorted(temporary.iterdir())}
-    if sum(found.values()) > LIMIT:
-        raise InputError(f"{temporary}: {sum(found.values())} bytes together, at most {LIMIT}: {found}")
+    sizes_of_parts = {part.name: _bytes(part) for part in sorted(temporary.iterdir())}
+    if sum(sizes_of_parts.values()) > LIMIT:
+        raise InputError(
+            f"{temporary}: {sum(sizes_of_parts.values())} bytes together, at most {LIMIT}: {sizes_of_parts}"
+        )
     temporary.rename(folder)
-    return found
+    return sizes_of_parts
 
 
 def ship_stage(work: TrainingWork) -> bool:

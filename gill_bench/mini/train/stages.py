@@ -36,4 +36,5 @@ STAGES: dict[str, Runner] = {
     NAME: lambda work, _: train_decision_model(work),
     "weights": lambda work, _: ship_stage(work),
 }
-"""Each trains for so many seconds at most and tells whether it is finished; it may need those before it."""
+"""Each function trains for at most so many seconds and returns whether its stage is finished. A stage may need those
+before it."""

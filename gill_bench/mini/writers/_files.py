@@ -1,4 +1,4 @@
-"""What the writers share: pictures, JSON, and where their random numbers come from."""
+"""Helpers of the writers: pictures, JSON, and random numbers from the seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gill_bench.mini.scene import Scene
 
 
 def rng_of(name: str, seed: int) -> random.Random:
-    """Random numbers of one file, so that no file depends on which others are written."""
+    """The random numbers for one file; a file does not depend on which others are written."""
     return random.Random(f"gill-bench mini {name} {seed}")  # noqa: S311 (a data set, not a secret)
 
 
@@ -27,5 +27,5 @@ def write_json(file: Path, content: object) -> None:
 
 
 def info(seed: int, year: int) -> dict[str, object]:
-    """The `info` of a file."""
+    """The `info` object of COCO's and VQA's files."""
     return {"description": "gill-bench mini world, synthetic", "version": "1.0", "year": year, "seed": seed}

@@ -16,8 +16,8 @@ def write_cc3m(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
     """Write captions and pictures.
 
     Args:
-        folder: Gets `cc3m_<split>.tsv` (header `caption`, `image`) and the folder `cc3m`.
-        seed: Of everything.
+        folder: The folder that gets `cc3m_<split>.tsv` (header `caption`, `image`) and the folder `cc3m`.
+        seed: The seed of everything random.
         splits: "train", "val" or both.
     """
     for split in splits:

@@ -35,13 +35,13 @@ def write_coco(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
     """Write captions, instances and pictures, for both years.
 
     Args:
-        folder: Gets `annotations` and `<split><year>`.
-        seed: Of everything.
+        folder: The folder that gets `annotations` and `<split><year>`.
+        seed: The seed of everything random.
         splits: "train", "val" or both.
     """
     for split in splits:
         scenes = coco_scenes(seed, split)
-        told = _captions(scenes, rng_of(f"coco captions {split}", seed))
+        annotations = _captions(scenes, rng_of(f"coco captions {split}", seed))
         for year in (2014, 2017):
             prefix = f"COCO_{split}2014_" if year == 2014 else ""
             pictures = folder / f"{split}{year}"
@@ -52,34 +52,34 @@ def write_coco(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
                 write_picture(scene, pictures / name)
                 images.append({"license": 1, "file_name": name, "height": 32, "width": 32, "id": number})
             common = {"info": info(seed, year), "licenses": _LICENSES, "images": images}
-            write_json(folder / "annotations" / f"captions_{split}{year}.json", {**common, "annotations": told})
+            write_json(folder / "annotations" / f"captions_{split}{year}.json", {**common, "annotations": annotations})
             categories = [
-                {"supercategory": "shape", "id": place, "name": name} for place, name in enumerate(SHAPES, start=1)
+                {"supercategory": "shape", "id": number, "name": name} for number, name in enumerate(SHAPES, start=1)
             ]
-            found = {**common, "annotations": _instances(scenes), "categories": categories}
-            write_json(folder / "annotations" / f"instances_{split}{year}.json", found)
+            instances = {**common, "annotations": _instances(scenes), "categories": categories}
+            write_json(folder / "annotations" / f"instances_{split}{year}.json", instances)
 
 
 def write_vqa(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
     """Write VQAv2 questions, annotations and pictures.
 
     Args:
-        folder: Gets the two files of each split and `<split>2014`.
-        seed: Of everything.
+        folder: The folder that gets the two files of each split and `<split>2014`.
+        seed: The seed of everything random.
         splits: "train", "val" or both.
     """
     for split in splits:
         rng = rng_of(f"vqa {split}", seed)
-        asked: list[dict[str, object]] = []
-        annotated: list[dict[str, object]] = []
+        question_records: list[dict[str, object]] = []
+        annotations: list[dict[str, object]] = []
         pictures = folder / f"{split}2014"
         pictures.mkdir(parents=True)
         for image, scene in coco_scenes(seed, split).items():
             write_picture(scene, pictures / f"COCO_{split}2014_{image:012d}.jpg")
             for place, (question, answer) in enumerate(rng.sample(list(questions(scene)), QUESTIONS)):
                 number = 1000 * image + place
-                asked.append({"image_id": image, "question": f"{question}?", "question_id": number})
-                annotated.append(_annotation(rng, image, number, question, answer))
+                question_records.append({"image_id": image, "question": f"{question}?", "question_id": number})
+                annotations.append(_annotation(rng, image, number, question, answer))
         common = {
             "info": info(seed, 2017),
             "license": {"url": _LICENSES[0]["url"], "name": _LICENSES[0]["name"]},
@@ -87,24 +87,24 @@ def write_vqa(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
             "data_type": "mscoco",
         }
         file = folder / f"v2_OpenEnded_mscoco_{split}2014_questions.json"
-        write_json(file, {**common, "task_type": "Open-Ended", "questions": asked})
-        write_json(folder / f"v2_mscoco_{split}2014_annotations.json", {**common, "annotations": annotated})
+        write_json(file, {**common, "task_type": "Open-Ended", "questions": question_records})
+        write_json(folder / f"v2_mscoco_{split}2014_annotations.json", {**common, "annotations": annotations})
 
 
 def _captions(scenes: dict[int, Scene], rng: random.Random) -> list[dict[str, object]]:
-    told = [(image, text) for image, scene in scenes.items() for text in captions(scene, rng, CAPTIONS)]
-    rng.shuffle(told)  # as in the official files, a picture's captions do not stand together
-    return [{"image_id": image, "id": number, "caption": text} for number, (image, text) in enumerate(told, start=1)]
+    pairs = [(image, text) for image, scene in scenes.items() for text in captions(scene, rng, CAPTIONS)]
+    rng.shuffle(pairs)  # as in the official files, a picture's captions do not stand together
+    return [{"image_id": image, "id": number, "caption": text} for number, (image, text) in enumerate(pairs, start=1)]
 
 
 def _instances(scenes: dict[int, Scene]) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
+    instances: list[dict[str, object]] = []
     for image, scene in scenes.items():
         for thing in scene.things:
             x, y = POSITIONS[thing.position]
             r = SIZES[thing.size]
             left, top, right, bottom = x - r, y - r, x + r, y + r
-            found.append(
+            instances.append(
                 {
                     "segmentation": [[left, top, right, top, right, bottom, left, bottom]],
                     "area": float(4 * r * r),
@@ -112,10 +112,10 @@ def _instances(scenes: dict[int, Scene]) -> list[dict[str, object]]:
                     "image_id": image,
                     "bbox": [float(left), float(top), float(2 * r), float(2 * r)],
                     "category_id": SHAPES.index(thing.shape) + 1,
-                    "id": len(found) + 1,
+                    "id": len(instances) + 1,
                 }
             )
-    return found
+    return instances
 
 
 def _annotation(rng: random.Random, image: int, number: int, question: str, answer: str) -> dict[str, object]:

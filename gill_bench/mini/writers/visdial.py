@@ -20,8 +20,8 @@ def write_visdial(folder: Path, seed: int) -> None:
     """Write dialogs of the world's test split as VisDial's val, since that is what is evaluated.
 
     Args:
-        folder: Gets `visdial_1.0_val.json`, its dense annotations and `VisualDialog_val2018`.
-        seed: Of everything.
+        folder: The folder that gets `visdial_1.0_val.json`, its dense annotations and `VisualDialog_val2018`.
+        seed: The seed of everything random.
     """
     rng = rng_of("visdial", seed)
     pictures = folder / "VisualDialog_val2018"

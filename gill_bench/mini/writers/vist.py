@@ -26,8 +26,8 @@ def write_vist(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
     """Write stories and pictures.
 
     Args:
-        folder: Gets `sis` and `images`.
-        seed: Of everything.
+        folder: The folder that gets `sis` and `images`.
+        seed: The seed of everything random.
         splits: Names of `SEQUENCES`.
     """
     used: set[tuple[Scene, ...]] = set()
