@@ -1,6 +1,6 @@
-"""Statistics over seeds and over clusters of examples.
+"""Mean and spread over seeds, and bootstrap intervals over clusters of examples.
 
-Those over seeds are exact, so that the order in which results arrive can never change a printed number.
+Sums over seeds are exact, so that the order in which results arrive can never change a printed number.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class Interval:
         mean: Mean over pairs.
         low: Lower end.
         high: Upper end.
-        n: Pairs.
-        clusters: Groups of pairs that are not independent of each other, and are resampled together.
+        n: Number of pairs.
+        clusters: Number of clusters: groups of pairs that depend on each other and are resampled together.
     """
 
     mean: float
@@ -96,8 +96,8 @@ class ClusteredSums:
     """Values by cluster, reduced to what resampling whole clusters needs.
 
     Attributes:
-        sums: (G,) sum of the values of each cluster.
-        sizes: (G,) how many values each has.
+        sums: (G,), the sum of the values of each cluster.
+        sizes: (G,), the number of values of each cluster.
     """
 
     sums: NDArray[np.float64]
@@ -108,7 +108,7 @@ class ClusteredSums:
         """Reduce values.
 
         Raises:
-            ValueError: There is none, one is not finite, or lengths differ.
+            ValueError: There is no value, a value is not finite, or the lengths differ.
         """
         import numpy as np
 
@@ -189,12 +189,11 @@ def paired_interval(
         differences: One per pair, such as a story's value of one model minus that of another, each a mean over seeds.
         clusters: The cluster of each pair, such as the photo sequence that several stories share: names, or numbers.
         level: Share of intervals that hold the true value.
-        resamples: How many.
-        seed: Of the resampling: the same values give the same interval.
-        seed_margin: What the choice of seeds adds (`gill_bench.statistics.seed_variance.seed_margin`). Each end moves
-        away from the
-            mean to the root of the sum of squares, as margins of independent parts add up (MOVER, Zou and Donner
-            2008).
+        resamples: Number of resamples.
+        seed: Seed of the resampling; the same values with the same seed give the same interval.
+        seed_margin: Half width that the choice of seeds adds (`gill_bench.statistics.seed_variance.seed_margin`). It is
+            added to each half of the interval as a root of the sum of squares, as margins of independent parts add up
+            (MOVER, Zou and Donner 2008).
 
     Raises:
         ValueError: Fewer than two clusters, numbers that are not finite, or lengths that differ.

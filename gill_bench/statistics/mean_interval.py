@@ -1,4 +1,4 @@
-"""The 95 % interval of a reported mean, from whatever there is of it: values of single examples, or of seeds."""
+"""The 95 % interval of a reported mean, from values of single examples or from the values of seeds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MeanInterval:
         high: Upper end.
         over: What was resampled: `clusters` of examples (what another draw of the data could give), or `seeds` (what
             other noise could give on the same data).
-        n: How many of them.
+        n: Number of clusters, or of seeds.
     """
 
     low: float
@@ -38,25 +38,25 @@ class MeanInterval:
 
 
 def interval_over_clusters(values: NDArray[np.float64], clusters: Sequence[str]) -> MeanInterval | None:
-    """Cluster bootstrap of the mean, and what the choice of seeds adds, as between two models; None of one cluster.
+    """Interval of the mean by cluster bootstrap, widened for the choice of seeds; None for a single cluster.
 
     `gill_bench.statistics.bootstrap.paired_interval` and `gill_bench.statistics.seed_variance.seed_margin` say how.
 
     Args:
-        values: (N, S) of each example with each seed.
-        clusters: Of each example.
+        values: (N, S), the value of each example with each seed.
+        clusters: The cluster of each example.
     """
     if len(set(clusters)) < 2:
         return None
     margin = seed_margin(values, clusters, LEVEL)
-    found = paired_interval(
+    interval = paired_interval(
         values.mean(axis=1).tolist(), clusters, level=LEVEL, resamples=_RESAMPLES, seed_margin=margin
     )
-    return MeanInterval(found.low, found.high, "clusters", found.clusters)
+    return MeanInterval(interval.low, interval.high, "clusters", interval.clusters)
 
 
 def interval_over_seeds(values: Sequence[float]) -> MeanInterval | None:
-    """Student's t over seeds; None of one seed, or of seeds that all give the same, as they tell nothing of spread.
+    """Interval of the mean by Student's t over seeds; None for one seed, or if all seeds give the same value.
 
     >>> interval = interval_over_seeds([1.0, 2.0, 3.0])
     >>> round(interval.low, 6), round(interval.high, 6), interval.over, interval.n

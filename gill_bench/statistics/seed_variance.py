@@ -32,9 +32,9 @@ def seed_margin(values: NDArray[np.float64], clusters: Clusters, level: float = 
     ways, Searle, Casella and McCulloch 1992), not below zero, and Student's t for as many seeds.
 
     Args:
-        values: (N, S) of each pair with each seed.
-        clusters: Of each pair.
-        level: As of the interval.
+        values: (N, S), the value of each pair with each seed.
+        clusters: The cluster of each pair.
+        level: The level of the interval.
 
     Returns:
         Zero for one seed, which tells nothing about others, and for fewer than two clusters.

@@ -1,4 +1,4 @@
-"""Whether a paired difference can be told from chance: randomisation, bootstrap, McNemar, and many tests at once.
+"""p-values of paired differences: randomisation, bootstrap, t-test, McNemar; effect size; Holm for several tests.
 
 Samples of one cluster (a photo sequence, an image, a dialog) are not independent, so every procedure treats a cluster
 as one. Seeds are averaged within a sample; what other seeds would give beyond that is for the interval
@@ -30,13 +30,13 @@ def randomisation_p(differences: Values, clusters: Clusters, *, resamples: int =
     Maxwell 2005). All swaps are gone through instead where there are not more than resamples, and p is exact.
 
     Args:
-        differences: One per pair.
-        clusters: Of each pair.
-        resamples: How many random swaps.
-        seed: Of the swaps.
+        differences: The difference of each pair.
+        clusters: The cluster of each pair.
+        resamples: Number of random swaps.
+        seed: Seed of the swaps.
 
     Raises:
-        ValueError: Nothing to compare, numbers that are not finite, or lengths that differ.
+        ValueError: There is no pair, a number is not finite, or the lengths differ.
     """
     sums = ClusteredSums.of(differences, clusters).grouped().sums
     observed = abs(float(sums.sum()))
@@ -65,13 +65,13 @@ def bootstrap_p(differences: Values, clusters: Clusters, *, resamples: int = RES
     have the smallest p. Here they have 1.)
 
     Args:
-        differences: One per pair.
-        clusters: Of each pair; drawn whole.
-        resamples: How many.
-        seed: Of the draws.
+        differences: The difference of each pair.
+        clusters: The cluster of each pair; clusters are drawn whole.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
 
     Raises:
-        ValueError: Nothing to compare, numbers that are not finite, or lengths that differ.
+        ValueError: There is no pair, a number is not finite, or the lengths differ.
     """
     data = ClusteredSums.of(differences, clusters).grouped()
     means = np.abs(data.resampled_means(resamples, seed))
@@ -87,11 +87,11 @@ def clustered_t_p(differences: Values, clusters: Clusters) -> float:
     assuming that cluster means are about normal. With every pair its own cluster it is the paired t-test.
 
     Args:
-        differences: One per pair.
-        clusters: Of each pair.
+        differences: The difference of each pair.
+        clusters: The cluster of each pair.
 
     Raises:
-        ValueError: Fewer than two clusters, numbers that are not finite, or lengths that differ.
+        ValueError: There are fewer than two clusters, a number is not finite, or the lengths differ.
 
     >>> round(clustered_t_p([0.1, 0.3, 0.2, 0.4], ["a", "b", "c", "d"]), 4)
     0.0305
@@ -112,8 +112,8 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     """Exact p-value (two-sided) of two systems' right and wrong answers to the same independent questions.
 
     Args:
-        only_first: Questions that only the first answers rightly.
-        only_second: Questions that only the second does.
+        only_first: Number of questions that only the first system answers rightly.
+        only_second: Number of questions that only the second system answers rightly.
 
     >>> round(mcnemar_p(8, 2), 4)
     0.1094
@@ -131,14 +131,14 @@ def effect_size(differences: Values, clusters: Clusters) -> float | None:
     t / sqrt(n) of the paired t-test.
 
     Args:
-        differences: One per pair.
-        clusters: Of each pair.
+        differences: The difference of each pair.
+        clusters: The cluster of each pair.
 
     Returns:
         None for fewer than two clusters, and where they do not differ but their mean is not zero: it has no bounds.
 
     Raises:
-        ValueError: Nothing to compare, numbers that are not finite, or lengths that differ.
+        ValueError: There is no pair, a number is not finite, or the lengths differ.
 
     >>> effect_size([1.0, 2.0, 3.0], ["a", "b", "c"])
     2.0
@@ -155,7 +155,7 @@ def effect_size(differences: Values, clusters: Clusters) -> float | None:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for being several (Holm 1979), in their order.
+    """p-values adjusted for the number of tests (Holm 1979), in the given order.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -163,9 +163,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted = [0.0] * len(p_values)
     largest = 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * p_values[place]))
-        adjusted[place] = largest
+    for rank, number in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p_values[number]))
+        adjusted[number] = largest
     return adjusted
 
 
