@@ -1,6 +1,6 @@
 """What a run is: every file of a run directory as a typed record, except the rows of `results.json` (`rows.py`).
 
-`load.py` and `load_units.py` open the files and return these records, `writer.py` writes them, and nothing else opens a file of a run.
+`load.py` and `load_units.py` open the files and return these records, and `writer.py` writes them.
 `docs/run-directory.md` is made from this module and `rows.py` (`tests/rundir/test_documents.py`).
 
 Paths in files are relative, and no file holds a credential: a run can be passed on.

@@ -76,8 +76,8 @@ def document() -> str:
     parts = [
         "# The run directory, file by file",
         "Made from `gill_bench/rundir/records.py` and `rows.py` by `tests/support/run_directory.py`: change these.\n"
-        "A sealed file is a JSON object with its own SHA-256 under `sha256`. [design/runs.md](design/runs.md) says what is\n"
-        "promised.",
+        "A sealed file is a JSON object with its own SHA-256 under `sha256`. [design/runs.md](design/runs.md) says\n"
+        "what is promised.",
     ]
     for kind in FILES:
         parts += [f"## `{kind.path}`", kind.written]
