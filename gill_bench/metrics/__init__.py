@@ -7,8 +7,9 @@ A registered metric is a module that imports nothing heavy at its top and has `s
 
 - kind "pairs" compares each generated picture with its target picture: `higher_is_better`, and `load`, which returns a
   `gill_bench.metrics.picture.PictureMetric`; `lpips.py` has a network. A metric without a network overrides only
-  `_prepare` and `_compare` of `PictureMetric`. `averaged_per_target = True` averages, in the authors' layout, over
-  target pictures instead of examples.
+  `_prepare` and `_compare` of `PictureMetric`. Put the class at the top of a module in `backbones/`, from which `load`
+  imports it: the metric's own module must not import torch, and objects of the class are pickled.
+  `averaged_per_target = True` averages, in the authors' layout, over target pictures instead of examples.
 - kind "distribution" compares all generated pictures with a set of reference pictures: the functions of
   `DistributionMetricModule`; `fid.py` is the example.
 - kind "corpus" scores all outputs of a model in a context together: `scores`; `vqa.py` is a short example.
