@@ -26,8 +26,15 @@ def made_up(folder: Path, values: np.ndarray, *, signature: str = "gill-bench:1|
     ]
     (unit / "samples.jsonl").write_text("\n".join(map(json.dumps, samples)) + "\n")
     files = {"samples.jsonl": "", "x.png": ""}
-    commit = {"task": "vist", "model": "m", "context": "c", "recipe": digest(recipe), "files": files}
-    commit |= {"examples": [[str(e), ""] for e in range(len(values))], "seeds": list(range(values.shape[1]))}
+    commit = {
+        "task": "vist",
+        "model": "m",
+        "context": "c",
+        "recipe": digest(recipe),
+        "files": files,
+        "examples": [[str(e), ""] for e in range(len(values))],
+        "seeds": list(range(values.shape[1])),
+    }
     (unit / "unit.json").write_text(json.dumps(commit))
     scores = [[str(e), s, float(values[e, s])] for e in range(len(values)) for s in range(values.shape[1])]
     (unit / SCORES).write_text(json.dumps({"metric": "q", "signature": "net:a", "values": scores, "references": {}}))
