@@ -112,7 +112,7 @@ def make_plan(request: RunRequest, *, dry: bool = False) -> Plan:
     model_cards = choose_models(cards, request.models, task_cards)
     names = [card.name for card in task_cards] + [card.name for card in model_cards]
     settings = parse_settings(request.settings, names)
-    make_run_folder(request.out, locks=request.locks)
+    make_run_folder(request.out, locks=request.locks, keep=not dry)
     options = execution_options(request)
     planner = _Planner(request, options.devices[0], settings)
     with without_downloads() if dry else nullcontext():

@@ -34,13 +34,19 @@ class ScoreFile(NamedTuple):
     seed: int | None
 
 
-def make_run_folder(folder: Path, *, locks: bool = True) -> None:
+def make_run_folder(folder: Path, *, locks: bool = True, keep: bool = True) -> None:
     """Make a run's folder and prove that it can be written and locked, before anything expensive.
 
+    Args:
+        folder: The run directory.
+        locks: Whether the file system must have locks.
+        keep: Whether folders that were made for the proof stay; False for a run that is only planned.
+
     Raises:
-        InputError: It cannot be made or written, or, with `locks`, its file system has no locks.
+        InputError: The folder cannot be made or written, or, with `locks`, its file system has no locks.
     """
     probe = folder / f".write-test.{os.getpid()}"
+    new_folders = [] if keep or is_remote(folder) else [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"gill-bench")
@@ -49,6 +55,8 @@ def make_run_folder(folder: Path, *, locks: bool = True) -> None:
                 check_locks(probe)
         finally:
             probe.unlink(missing_ok=True)
+            for path in new_folders:
+                path.rmdir()
     except OSError as error:
         raise InputError(
             f"{folder}: cannot write there ({error.strerror or error}); choose another folder with --out"

@@ -46,7 +46,8 @@ def test_without_data_and_weights(
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    plan, said = plan_of(capsys, "all", "--data", empty, "--weights", empty, "--out", tmp_path / "run")
+    plan, said = plan_of(capsys, "all", "--data", empty, "--weights", empty, "--out", tmp_path / "new" / "run")
+    assert not (tmp_path / "new").exists()
     assert plan["cells"] == []
     assert said.splitlines()[-1] == "nothing to do"
     why = {entry["task"]: entry["reason"] for entry in plan["cannot"] if not entry["model"]}

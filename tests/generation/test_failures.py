@@ -57,9 +57,9 @@ def moody(tmp_path: Path) -> str:
     return f"{tmp_path / 'moody.py'}:Moody"
 
 
-def stories() -> dict[str, str]:
-    """The texts of the six stories by id."""
-    task = make_plan(ask(Path("nowhere"), contexts=("1-caption",)), dry=True).cells[0].cell.task
+def stories(out: Path) -> dict[str, str]:
+    """The texts of the six stories by id, from a plan for the folder `out`, which is not made."""
+    task = make_plan(ask(out, contexts=("1-caption",)), dry=True).cells[0].cell.task
     return {example.id: " ".join(turn.text for turn in example.turns) for example in task.examples}
 
 
@@ -76,7 +76,7 @@ def test_a_stopped_run_is_not_a_failed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The run stops at too many failures in the middle; what nobody asked is not made yet."""
-    names, texts = zip(*stories().items(), strict=True)
+    names, texts = zip(*stories(tmp_path / "planned").items(), strict=True)
     out = tmp_path / "run"
     monkeypatch.setenv("NOISY_FAIL_ON", texts[3])
     words = ["run", "vist", "--models", "noisy", "--cards", "tests/cards", "--limit", "6", "--seeds", "2"]
@@ -111,7 +111,7 @@ def test_a_stopped_run_is_not_a_failed_one(
 def test_four_outcomes_are_counted_apart(
     tmp_path: Path, moody: str, vist: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names, texts = zip(*stories().items(), strict=True)
+    names, texts = zip(*stories(tmp_path / "planned").items(), strict=True)
     photo = json.loads((vist / "sis/test.story-in-sequence.json").read_text())["images"][2]["id"]
     (vist / "images" / "test" / f"{photo}.png").unlink()
     monkeypatch.setenv("MOODY_FAILS", texts[2])
@@ -177,7 +177,7 @@ def test_a_record_of_something_else_does_not_count(
 ) -> None:
     """Another caption, another setting, a damaged record: nobody tried what is asked now."""
     out = tmp_path / "run"
-    monkeypatch.setenv("MOODY_FAILS", next(iter(stories().values())))
+    monkeypatch.setenv("MOODY_FAILS", next(iter(stories(tmp_path / "planned").values())))
     run(out, models=(moody,), contexts=("5-captions",))
     (file,) = out.glob(f"units/*/*/*/{'failed-*.json'}")
     assert counts(Outcome(score(out, "cpu").results)) == {(6, 5, 0, 1, 0, 0)}
