@@ -29,9 +29,8 @@ class Prompted(NamedTuple):
 
 def build_prompt(cell: Cell, example: Example) -> Prompt:
     """Read the pictures of an example's prompt and put them between its texts."""
-    size = int(cell.task.card.prompt.get("picture_size", 0))
     parts = cell.task.segments(example, cell.context)
-    return Prompt(tuple(part if isinstance(part, str) else _load(part, size) for part in parts))
+    return Prompt(tuple(part if isinstance(part, str) else _load(part, cell.picture_size) for part in parts))
 
 
 def _load(picture: Picture, size: int) -> Image.Image:

@@ -5,6 +5,8 @@ An adapter module is light to import and has
 - `Settings`: a pydantic model of the `[settings]` table of its cards, which forbids unknown keys;
 - `check(weights, settings)`: raises an error for anything wrong that shows before loading, such as a missing file;
 - optionally `unused(weights)`: settings that change nothing with these weights, each with the reason;
+- optionally `ORIGINAL_PICTURES = True`: its models get the pictures of prompts as they are, and not squashed to the
+  `picture_size` of a task's card, unless the user sets that (references of metrics keep the task's size);
 - `load(weights, settings, device)`: returns the model, which implements protocols of `gill_bench.interfaces`.
 
 A class that implements the protocols itself needs no such module: see `gill_bench.models.class_adapter`.
@@ -87,6 +89,11 @@ def unused_settings(card: ModelCard, weights: Mapping[str, Path]) -> dict[str, s
     """Settings that change nothing with these weights, each with the reason, from the adapter's `unused`, if any."""
     unused = getattr(adapter(card), "unused", None)
     return dict(unused(weights)) if unused is not None else {}
+
+
+def wants_original_pictures(card: ModelCard) -> bool:
+    """Whether a model gets the pictures of prompts as they are where the user sets no `picture_size`."""
+    return bool(getattr(adapter(card), "ORIGINAL_PICTURES", False))
 
 
 def check_settings(card: ModelCard) -> BaseModel:

@@ -23,6 +23,7 @@ from gill_bench.rundir.records import CellKey, Unit
 from gill_bench.storage.digests import digest
 from gill_bench.storage.files import list_now
 
+PICTURE_SIZE = "picture_size"
 _CANDIDATES_A_UNIT = 64
 
 
@@ -91,6 +92,11 @@ class Cell:
     def unit_size(self) -> int:
         """How many examples a unit of work has."""
         return _CANDIDATES_A_UNIT if self.asks == "candidates" else self.task.card.unit_size
+
+    @property
+    def picture_size(self) -> int:
+        """Width and height, in pixels, to which pictures of prompts are squashed; 0 leaves them as they are."""
+        return int(self.recipe.get("prompt", self.task.card.prompt).get(PICTURE_SIZE, 0))
 
     @cached_property
     def examples(self) -> Sequence[Example]:

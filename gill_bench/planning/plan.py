@@ -14,8 +14,9 @@ from gill_bench.devices import device_is_here, use_threads
 from gill_bench.engines.options import ExecutionOptions, engine_module
 from gill_bench.errors import InputError, command
 from gill_bench.metrics import DistributionMetricModule, metric
+from gill_bench.models import wants_original_pictures
 from gill_bench.planning.candidates import CandidateContext
-from gill_bench.planning.cells import Cell, CellPlan, plan_cell
+from gill_bench.planning.cells import PICTURE_SIZE, Cell, CellPlan, plan_cell
 from gill_bench.planning.metrics import metrics_of
 from gill_bench.planning.recipe import recipe
 from gill_bench.planning.request import RunRequest
@@ -230,9 +231,11 @@ class _Planner:
     ) -> Cell | None:
         seeds = tuple(range(self.request.seeds or task.card.seeds))
         notes = (*task.notes(), *model.notes())
+        sized = PICTURE_SIZE in self.settings.get(task.card.name, {})
+        original = wants_original_pictures(model.card) and not sized
 
         def make(context: Context, candidates: Cell | None = None) -> Cell:
-            fields = recipe(task, model, context, self.device)
+            fields = recipe(task, model, context, self.device, original_pictures=original)
             return Cell(task, model.card.name, context, seeds, fields, notes, candidates)
 
         name = model.card.name

@@ -12,6 +12,7 @@ from typing import Any
 
 from gill_bench.datasets import Context
 from gill_bench.interfaces import ASKED_BY_DEFAULT
+from gill_bench.planning.cells import PICTURE_SIZE
 from gill_bench.planning.resolved import ResolvedModel, ResolvedTask
 from gill_bench.planning.selection import output_kind
 from gill_bench.storage.images import RULE
@@ -19,7 +20,9 @@ from gill_bench.storage.images import RULE
 RECIPE_VERSION = 1
 
 
-def recipe(task: ResolvedTask, model: ResolvedModel, context: Context, device: str) -> dict[str, Any]:
+def recipe(
+    task: ResolvedTask, model: ResolvedModel, context: Context, device: str, *, original_pictures: bool = False
+) -> dict[str, Any]:
     """The recipe of a cell, as plain JSON data.
 
     Args:
@@ -28,14 +31,18 @@ def recipe(task: ResolvedTask, model: ResolvedModel, context: Context, device: s
         context: How much of an example the model is given.
         device: The torch device; it enters only if the cell is timed, or a setting is "auto", which stands for another
             precision on another kind of device.
+        original_pictures: Whether the pictures of prompts stay as they are, whatever `picture_size` the task has.
     """
     settings = dict(model.card.settings)
+    prompt = dict(task.card.prompt)
+    if original_pictures and PICTURE_SIZE in prompt:
+        prompt[PICTURE_SIZE] = 0
     fields: dict[str, Any] = {
         "version": RECIPE_VERSION,
         "task": task.card.name,
         "capability": task.card.capability,
         "context": context.name,
-        "prompt": dict(task.card.prompt),
+        "prompt": prompt,
         "images": RULE,
         "adapter": model.card.adapter,
         "weights": dict(model.digests),
@@ -43,7 +50,7 @@ def recipe(task: ResolvedTask, model: ResolvedModel, context: Context, device: s
     }
     asks = output_kind(task.card, context)
     if asks == "candidates":  # the settings of texts do not change the embedding of a picture
-        fields["prompt"] = {key: value for key, value in task.card.prompt.items() if key == "picture_size"}
+        fields["prompt"] = {key: value for key, value in prompt.items() if key == PICTURE_SIZE}
     if asks != ASKED_BY_DEFAULT[task.card.capability]:
         fields["asks"] = asks
     if "auto" in settings.values():

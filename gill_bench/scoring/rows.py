@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from gill_bench.datasets import Example
-from gill_bench.planning.cells import Cell, plan_cell
+from gill_bench.planning.cells import PICTURE_SIZE, Cell, plan_cell
 from gill_bench.planning.metrics import metrics_of
 from gill_bench.planning.resolved import ResolvedTask
 from gill_bench.rundir.records import LossReason, Unit
@@ -157,6 +157,9 @@ def model_signature(cell: Cell) -> str:
     recipe = cell.recipe
     fields: dict[str, object] = {"adapter": recipe["adapter"], **dict(sorted(recipe["settings"].items()))}
     fields |= {name: recipe[name] for name in ("auto_on", "measured_on") if name in recipe}
+    if cell.picture_size != cell.task.card.prompt.get(PICTURE_SIZE, 0):
+        # Only the model's prompts have pictures of this size; references have the size in the protocol's signature.
+        fields[f"prompt.{PICTURE_SIZE}"] = cell.picture_size
     fields |= {f"weights.{name}": content[:8] for name, content in sorted(recipe["weights"].items())}
     return _joined(fields)
 
