@@ -2,7 +2,8 @@
 
 An adapter module is light to import and has
 
-- `Settings`: a pydantic model of the `[settings]` table of its cards, which forbids unknown keys;
+- `Settings`: a pydantic model of the `[settings]` table of its cards, which forbids unknown keys; fields that change
+  nothing that comes out are marked (`gill_bench.models.execution_only`);
 - `check(weights, settings)`: raises an error for anything wrong that shows before loading, such as a missing file;
 - optionally `unused(weights)`: settings that change nothing with these weights, each with the reason;
 - optionally `ORIGINAL_PICTURES = True`: its models get the pictures of prompts as they are, and not squashed to the

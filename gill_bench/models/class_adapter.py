@@ -3,7 +3,8 @@
 `./my_model.py:MyModel` names a class. The methods of the class (`gill_bench.interfaces`) determine its capabilities.
 Its attribute `inputs` says what it reads (default: text and pictures; a dict if that differs by capability or method).
 The arguments of its constructor that have a bool, number or text as default are its settings. The class is constructed
-with these by name, and with `device` if it has an argument of this name.
+with these by name, and with `device` if it has an argument of this name. Its attribute `execution_only` names those of
+its settings that change nothing that comes out (`gill_bench.models.execution_only`).
 
 A card may name a class too. The constructor then gets the card's weights: all of them as `weights`, a dict of paths by
 component, or each component as an argument of its own name.
@@ -20,13 +21,14 @@ from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from gill_bench.cards.schema import SCHEMA_VERSION, ModelCard
 from gill_bench.errors import GillBenchError, InputError, choose_from_all, did_you_mean, first_line
 from gill_bench.interfaces import PROTOCOLS, Capability
+from gill_bench.models.execution_only import EXECUTION_ONLY
 from gill_bench.storage.digests import digest, digest_file
 
 GROUP = "gill_bench.models"
@@ -44,14 +46,15 @@ class ClassAdapter:
         components: Names of the components in the class's card; arguments of these names are no settings.
 
     Raises:
-        InputError: An argument of the constructor has no default, or no argument takes the weights.
+        InputError: An argument of the constructor has no default, no argument takes the weights, or `execution_only`
+            names something else than settings.
     """
 
     def __init__(self, kind: type, where: str, components: Collection[str] = ()) -> None:
         self._kind, self._where = kind, where
         self._paths = _arguments_for_weights(kind, where, components)
         self.defaults = dict(_settings_of(kind, where, self._paths))
-        self.Settings = _schema(kind, self.defaults)
+        self.Settings = _schema(kind, self.defaults, _execution_only_of(kind, where, self.defaults))
 
     def check(self, weights: Mapping[str, Path], settings: BaseModel) -> None:
         """Accept everything: errors show when the class is constructed."""
@@ -277,7 +280,18 @@ def _settings_of(kind: type, where: str, paths: Collection[str]) -> Iterator[tup
             yield name, parameter.default
 
 
-def _schema(kind: type, defaults: Mapping[str, object]) -> type[BaseModel]:
+def _execution_only_of(kind: type, where: str, settings: Collection[str]) -> Collection[str]:
+    """The settings that a class names in `execution_only`."""
+    names = getattr(kind, "execution_only", ())
+    if isinstance(names, str) or not isinstance(names, Collection):
+        raise InputError(f'{where}: execution_only = {names!r}: expected names of settings, such as ("at_once", "url")')
+    for name in names:
+        if name not in settings:
+            raise InputError(f"{where}: execution_only: {name!r} is no setting; {did_you_mean(str(name), settings)}")
+    return names
+
+
+def _schema(kind: type, defaults: Mapping[str, object], execution_only: Collection[str]) -> type[BaseModel]:
     """The schema of the settings, with the constructor's annotations as types, or else the types of the defaults."""
     try:
         hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc]
@@ -287,10 +301,10 @@ def _schema(kind: type, defaults: Mapping[str, object]) -> type[BaseModel]:
         TypeError,
     ):  # annotations may name types that are imported for type checkers alone
         hints = {}
+    types: dict[str, Any] = {name: hints.get(name, type(value)) for name, value in defaults.items()}
+    types |= {name: Annotated[types[name], EXECUTION_ONLY] for name in execution_only}
     # The fields have a prefix, so that a setting may have the name of a method of pydantic.
-    fields = {
-        _field(name): (hints.get(name, type(value)), Field(value, alias=name)) for name, value in defaults.items()
-    }
+    fields = {_field(name): (types[name], Field(value, alias=name)) for name, value in defaults.items()}
     config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
     return create_model("Settings", __config__=config, **fields)  # type: ignore[no-any-return, call-overload]
 

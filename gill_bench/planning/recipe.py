@@ -1,8 +1,9 @@
 """The recipe of a cell (task, model, context): every field that changes what comes out, and nothing else.
 
 A unit's key is a hash over the recipe, its examples and its seeds, so a changed setting can never reuse what an earlier
-one made. Options of execution (device, batch size, engine) are recorded in `env.json` and not hashed. The fields
-are documented in docs/design/runs.md; a change of their meaning raises `RECIPE_VERSION`.
+one made. Options of execution (device, batch size, engine) are recorded in `env.json` and not hashed. Settings of a
+model that are marked as such (`gill_bench.models.execution_only`) are not hashed either. The fields are documented in
+docs/design/runs.md; a change of their meaning raises `RECIPE_VERSION`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ def recipe(
             precision on another kind of device.
         original_pictures: Whether the pictures of prompts stay as they are, whatever `picture_size` the task has.
     """
-    settings = dict(model.card.settings)
+    asks = output_kind(task.card, context)
+    timed = asks.endswith("-seconds")
+    left_out = frozenset() if timed else model.execution_only
+    settings = {name: value for name, value in model.card.settings.items() if name not in left_out}
     prompt = dict(task.card.prompt)
     if original_pictures and PICTURE_SIZE in prompt:
         prompt[PICTURE_SIZE] = 0
@@ -48,14 +52,13 @@ def recipe(
         "weights": dict(model.digests),
         "settings": settings,
     }
-    asks = output_kind(task.card, context)
     if asks == "candidates":  # the settings of texts do not change the embedding of a picture
         fields["prompt"] = {key: value for key, value in prompt.items() if key == PICTURE_SIZE}
     if asks != ASKED_BY_DEFAULT[task.card.capability]:
         fields["asks"] = asks
     if "auto" in settings.values():
         fields["auto_on"] = device.partition(":")[0]
-    if asks.endswith("-seconds"):
+    if timed:
         fields["measured_on"] = device_name(device)
     return fields
 

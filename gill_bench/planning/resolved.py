@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from gill_bench.cards.find import ModelCard, TaskCard
@@ -13,6 +14,7 @@ from gill_bench.datasets.pictures import Checked
 from gill_bench.interfaces import Noise
 from gill_bench.mini.embedded import NOTE_DATA, WORLD_VERSION, world_folder
 from gill_bench.models import adapter, check_settings
+from gill_bench.models.execution_only import execution_only
 from gill_bench.planning.candidates import CANDIDATES, CandidateContext
 from gill_bench.planning.noise import example_noise, shared_noise
 from gill_bench.storage.digests import digest
@@ -160,6 +162,11 @@ class ResolvedModel:
         settings = check_settings(self.card)
         paths = {name: weights.path for name, weights in self.weights.items()}
         return adapter(self.card).load(paths, settings, device)
+
+    @cached_property
+    def execution_only(self) -> frozenset[str]:
+        """The names of settings that change nothing that comes out."""
+        return execution_only(adapter(self.card).Settings)
 
     def notes(self) -> list[str]:
         """Sentences that every table of this model must say."""
