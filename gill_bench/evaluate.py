@@ -10,7 +10,7 @@ from gill_bench.engines.engine import Engine, open_engine
 from gill_bench.engines.job import Failure
 from gill_bench.engines.options import DEFAULT_ENGINE
 from gill_bench.errors import GillBenchError, InputError, command
-from gill_bench.generation.jobs import batches_of
+from gill_bench.generation.jobs import generation_jobs
 from gill_bench.planning.candidates import CANDIDATES
 from gill_bench.planning.cells import Cell, CellPlan, plan_cell
 from gill_bench.planning.plan import Plan, execution_options
@@ -105,7 +105,7 @@ def _generate(plan: Plan, workers: Engine) -> None:
     with bar("generating", pending, "samples") as step:
         for timed in (False, True):  # what is timed has the machine for itself, after the rest
             cells = [planned for planned in mine if planned.cell.timed is timed]
-            batches = batches_of(cells, plan.models, plan.request.batch_size, step, plan.request.out)
+            batches = generation_jobs(cells, plan.models, plan.request.batch_size, step, plan.request.out)
             workers.work(batches, sum(planned.samples_pending for planned in cells), alone=timed)
 
 

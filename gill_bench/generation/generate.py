@@ -1,4 +1,4 @@
-"""Doing one unit of work: prompts from examples, outputs from the model, checked and stored."""
+"""One unit of work: prompts are built from examples, a model is called, and its outputs are checked and stored."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gill_bench.datasets import Example
-from gill_bench.generation.prompts import Prompted, build_prompt
+from gill_bench.generation.prompts import ExamplePrompt, build_prompt
 from gill_bench.generation.returned import (
     ReturnedError,
-    as_agreed,
+    check_equal_widths,
     decisions_of,
-    one_width,
+    name_method_in_errors,
     pictures_of,
     scores_of,
     texts_of,
@@ -29,17 +26,18 @@ from gill_bench.planning.cells import Cell
 from gill_bench.rundir.records import Unit
 from gill_bench.rundir.writer import Output, write_unit
 
-PICTURES_A_CALL, PROMPTS_A_CALL = 1, 16
-"""Without `--batch-size`: prompts a call that generate pictures, each with all its seeds; and any other prompts."""
+PICTURE_PROMPTS_PER_CALL, PROMPTS_PER_CALL = 1, 16
+"""How many prompts a model is given in one call without `--batch-size`: to generate pictures, each prompt with all its
+seeds; and for any other output."""
 
 
-class Made(NamedTuple):
-    """What came of a unit, not stored yet.
+class UnitOutputs(NamedTuple):
+    """The outputs of a unit, before they are stored.
 
     Attributes:
-        outputs: Per example and seed.
-        details: Per example, what is noted with its samples.
-        seconds: How long the model took.
+        outputs: For each example a list with one output per seed.
+        details: For each example the facts that are stored with its samples (`gill_bench.rundir.records.Sample`).
+        seconds: How long the unit took.
     """
 
     outputs: list[list[Output]]
@@ -48,7 +46,7 @@ class Made(NamedTuple):
 
 
 class CallError(Exception):
-    """A call of a model raised something, which is its cause.
+    """A call of a model failed; the cause (`__cause__`) is what the model raised, or the unusable value.
 
     Attributes:
         prompts: How many prompts the call had.
@@ -59,53 +57,54 @@ class CallError(Exception):
         self.prompts = prompts
 
 
-def generate_unit(unit: Unit, cell: Cell, model: object, batch_size: int, device: str) -> Made:
+def generate_unit(unit: Unit, cell: Cell, model: object, batch_size: int, device: str) -> UnitOutputs:
     """Get a unit's outputs from a model.
 
     Args:
         unit: The unit.
-        cell: Its cell.
+        cell: The cell that the unit belongs to.
         model: The loaded model.
-        batch_size: Prompts a model call; 0 for the default.
+        batch_size: Prompts in one call of the model; 0 for the usual number of the output kind.
         device: The torch device that the model is on.
 
     Raises:
         ReturnedError: The model returned something of another form than its interface says.
-        CallError: From what the model raised, or from a value that cannot be used.
+        CallError: The model raised an error, or returned a value that cannot be used.
     """
     start = time.perf_counter()
     examples = [cell.usable[name][:2] for name, _ in unit.examples]
     outputs: list[list[Output]] = []
     if cell.asks in _TIMED:
-        # All in one call: what is measured includes no reading of data, and the first calls warm up.
-        with _call(model, cell, 1):
-            entries = [Prompted(example, position, build_prompt(cell, example)) for example, position in examples]
-            measured = _TIMED[cell.asks](model, cell.task.card.prompt, entries, device)
+        # One call for all examples: no reading of data is measured, and the first calls warm up.
+        with _model_call(model, cell, 1):
+            prompts = [ExamplePrompt(example, position, build_prompt(cell, example)) for example, position in examples]
+            measured = _TIMED[cell.asks](model, cell.task.card.prompt, prompts, device)
         outputs = [[Output(values=values)] for values in measured]
     else:
-        size = batch_size or (PICTURES_A_CALL if cell.asks == "images" else PROMPTS_A_CALL)
+        size = batch_size or (PICTURE_PROMPTS_PER_CALL if cell.asks == "images" else PROMPTS_PER_CALL)
         for first in range(0, len(examples), size):
             batch = examples[first:][:size]
-            with _call(model, cell, len(batch)):
-                entries = [Prompted(example, position, build_prompt(cell, example)) for example, position in batch]
-                outputs += _ASK[cell.asks](model, cell, entries, unit.seeds)
-    with _call(model, cell, len(examples)):
-        one_width([len(output.vector) for made in outputs for output in made if output.vector is not None])
+            with _model_call(model, cell, len(batch)):
+                prompts = [ExamplePrompt(example, position, build_prompt(cell, example)) for example, position in batch]
+                outputs += _GENERATE[cell.asks](model, cell, prompts, unit.seeds)
+    with _model_call(model, cell, len(examples)):
+        vectors = [output.vector for by_seed in outputs for output in by_seed if output.vector is not None]
+        check_equal_widths([len(vector) for vector in vectors])
     details = [_details(cell, example) for example, _ in examples]
-    return Made(outputs, details, round(time.perf_counter() - start, 3))
+    return UnitOutputs(outputs, details, round(time.perf_counter() - start, 3))
 
 
-def store(unit: Unit, cell: Cell, made: Made, run: Path, how: Mapping[str, Any]) -> None:
-    """Store what came of a unit; `how` is recorded beside the seconds that it took."""
-    folder = cell.folder(run) / unit.key
-    write_unit(folder, unit, made.outputs, made.details, {**how, "seconds": made.seconds})
+def store_unit(unit: Unit, cell: Cell, outputs: UnitOutputs, run: Path, made: Mapping[str, Any]) -> None:
+    """Store the outputs of a unit; `made` says how they were made, and is recorded beside the seconds they took."""
+    made = {**made, "seconds": outputs.seconds}
+    write_unit(unit.folder(cell.folder(run)), unit, outputs.outputs, outputs.details, made)
 
 
 @contextmanager
-def _call(model: object, cell: Cell, prompts: int) -> Iterator[None]:
-    """A call of the model's method, whose errors say how many prompts it was given."""
+def _model_call(model: object, cell: Cell, prompts: int) -> Iterator[None]:
+    """Turn an error inside a call of the model's method into a `CallError` with the number of its prompts."""
     try:
-        with as_agreed(model, cell.model, str(cell.recipe.get("adapter", "")), _METHOD[cell.asks]):
+        with name_method_in_errors(model, cell.model, str(cell.recipe.get("adapter", "")), _METHOD[cell.asks]):
             yield
     except ReturnedError:
         raise
@@ -124,52 +123,50 @@ def _details(cell: Cell, example: Example) -> dict[str, Any]:
     }
 
 
-def _ask_images(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
-    noise = [[cell.task.noise(seed, entry.example, entry.number) for seed in seeds] for entry in entries]
-    answer = model.generate_images([entry.prompt for entry in entries], noise)
+def _images(model: Any, cell: Cell, prompts: Sequence[ExamplePrompt], seeds: Sequence[int]) -> list[list[Output]]:
+    noise = [[cell.task.noise(seed, prompt.example, prompt.position) for seed in seeds] for prompt in prompts]
+    returned = model.generate_images([prompt.prompt for prompt in prompts], noise)
     return [
         [Output(image=picture.image, flagged=picture.flagged, truncated=picture.truncated) for picture in pictures]
-        for pictures in pictures_of(answer, [len(seeds)] * len(entries))
+        for pictures in pictures_of(returned, [len(seeds)] * len(prompts))
     ]
 
 
-def _ask_embeddings(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
-    vectors = model.embed_prompts([entry.prompt for entry in entries])
-    return _vectors(vectors_of(vectors, len(entries), unit_length=True))
+def _embeddings(model: Any, cell: Cell, prompts: Sequence[ExamplePrompt], seeds: Sequence[int]) -> list[list[Output]]:
+    return _vectors(model.embed_prompts([prompt.prompt for prompt in prompts]), len(prompts))
 
 
-def _ask_candidates(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
-    vectors = model.embed_images([image for entry in entries for image in entry.prompt.images])
-    return _vectors(vectors_of(vectors, len(entries), unit_length=True))
+def _candidates(model: Any, cell: Cell, prompts: Sequence[ExamplePrompt], seeds: Sequence[int]) -> list[list[Output]]:
+    return _vectors(model.embed_images([image for prompt in prompts for image in prompt.prompt.images]), len(prompts))
 
 
-def _ask_features(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
-    vectors = model.decision_features([entry.prompt for entry in entries])
-    return _vectors(vectors_of(vectors, len(entries), unit_length=False))
+def _features(model: Any, cell: Cell, prompts: Sequence[ExamplePrompt], seeds: Sequence[int]) -> list[list[Output]]:
+    returned = model.decision_features([prompt.prompt for prompt in prompts])
+    return _vectors(returned, len(prompts), unit_length=False)
 
 
-def _vectors(vectors: NDArray[np.float32]) -> list[list[Output]]:
-    return [[Output(vector=vector)] for vector in vectors]
+def _vectors(returned: Any, count: int, *, unit_length: bool = True) -> list[list[Output]]:
+    return [[Output(vector=vector)] for vector in vectors_of(returned, count, unit_length=unit_length)]
 
 
-def _ask_texts(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
+def _texts(model: Any, cell: Cell, prompts: Sequence[ExamplePrompt], seeds: Sequence[int]) -> list[list[Output]]:
     settings = cell.task.card.prompt
     stop = [part for part in [str(settings.get("stop", ""))] if part]
-    texts = model.generate_texts([entry.prompt for entry in entries], int(settings["max_new_tokens"]), stop)
-    return [[Output(values={"text": text})] for text in texts_of(texts, len(entries))]
+    returned = model.generate_texts([prompt.prompt for prompt in prompts], int(settings["max_new_tokens"]), stop)
+    return [[Output(values={"text": text})] for text in texts_of(returned, len(prompts))]
 
 
-def _ask_scores(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
+def _scores(model: Any, cell: Cell, prompts: Sequence[ExamplePrompt], seeds: Sequence[int]) -> list[list[Output]]:
     outputs = []
-    for entry in entries:  # an example has so many options that it is a batch of its own
-        options = entry.example.answers
-        scores = model.score_texts([entry.prompt] * len(options), options)
-        outputs.append([Output(values={"scores": scores_of(scores, len(options))})])
+    for prompt in prompts:  # one call per example: its options are a batch by themselves
+        options = prompt.example.answers
+        returned = model.score_texts([prompt.prompt] * len(options), options)
+        outputs.append([Output(values={"scores": scores_of(returned, len(options))})])
     return outputs
 
 
-def _ask_decisions(model: Any, cell: Cell, entries: Sequence[Prompted], seeds: Sequence[int]) -> list[list[Output]]:
-    decisions = decisions_of(model.decide([entry.prompt for entry in entries]), len(entries))
+def _decisions(model: Any, cell: Cell, prompts: Sequence[ExamplePrompt], seeds: Sequence[int]) -> list[list[Output]]:
+    decisions = decisions_of(model.decide([prompt.prompt for prompt in prompts]), len(prompts))
     return [[Output(values={"decision": item.label, "probability": float(item.probability)})] for item in decisions]
 
 
@@ -185,16 +182,16 @@ _METHOD: Mapping[OutputKind, str] = {
     "image-seconds": "generate_images",
     "search-seconds": "embed_prompts",
 }
-_ASK: Mapping[OutputKind, Callable[[Any, Cell, Sequence[Prompted], Sequence[int]], list[list[Output]]]] = {
-    "images": _ask_images,
-    "embeddings": _ask_embeddings,
-    "candidates": _ask_candidates,
-    "texts": _ask_texts,
-    "scores": _ask_scores,
-    "features": _ask_features,
-    "decisions": _ask_decisions,
+_GENERATE: Mapping[OutputKind, Callable[[Any, Cell, Sequence[ExamplePrompt], Sequence[int]], list[list[Output]]]] = {
+    "images": _images,
+    "embeddings": _embeddings,
+    "candidates": _candidates,
+    "texts": _texts,
+    "scores": _scores,
+    "features": _features,
+    "decisions": _decisions,
 }
-_TIMED: Mapping[OutputKind, Callable[[Any, Mapping[str, Any], Sequence[Prompted], str], list[dict[str, Any]]]] = {
+_TIMED: Mapping[OutputKind, Callable[[Any, Mapping[str, Any], Sequence[ExamplePrompt], str], list[dict[str, Any]]]] = {
     "text-seconds": time_texts,
     "image-seconds": time_images,
     "search-seconds": time_search,

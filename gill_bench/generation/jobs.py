@@ -1,15 +1,15 @@
-"""Units of work as jobs: a model is asked for a unit's outputs, and they are stored."""
+"""Units of work as jobs for the engine: a model generates a unit's outputs, and they are stored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gill_bench.engines.job import Failure, Job, JobGroup, JobResult
 from gill_bench.errors import GillBenchError
-from gill_bench.generation.generate import CallError, generate_unit, store
+from gill_bench.generation.generate import CallError, generate_unit, store_unit
 from gill_bench.generation.reasons import reason_of
 from gill_bench.interfaces import CAPABILITY_OF, PROTOCOLS
 from gill_bench.planning.cells import Cell, CellPlan
@@ -21,33 +21,35 @@ from gill_bench.rundir.writer import write_failure
 
 @dataclass(frozen=True)
 class ModelLoadable:
-    """A model as what units need loaded.
+    """A model that the jobs of some cells need loaded.
 
     Attributes:
-        cells: Some cell for each thing that it is asked, to see that it can.
+        key: The digest of all that decides which model is loaded (`Cell.model_digest`).
+        model: The model with its weights and settings.
+        cells: One cell for each kind of output that the model is asked for.
     """
 
     key: str
-    asked: ResolvedModel
+    model: ResolvedModel
     cells: tuple[Cell, ...]
 
     @property
     def name(self) -> str:
-        """The model's."""
-        return self.asked.card.name
+        """The name of the model's card."""
+        return self.model.card.name
 
     @property
     def folders(self) -> frozenset[Path]:
-        """Those of its weights."""
-        return frozenset(found.path for found in self.asked.weights.values())
+        """The folders of the model's weights."""
+        return frozenset(component.path for component in self.model.weights.values())
 
     def load(self, device: str) -> object:
-        """Load it.
+        """Load the model.
 
         Raises:
-            GillBenchError: It cannot do what its card says.
+            GillBenchError: The adapter lacks the methods of a capability that the card claims.
         """
-        model = self.asked.load(device)
+        model = self.model.load(device)
         for cell in self.cells:
             capability = CAPABILITY_OF[cell.asks]
             if not isinstance(model, PROTOCOLS[capability]):
@@ -59,10 +61,13 @@ class ModelLoadable:
 
 @dataclass(frozen=True)
 class GenerateUnit:
-    """A unit of work, with what it needs of its cell.
+    """A unit of work as a job.
 
     Attributes:
-        after: What a call with more examples than these raised, or "".
+        cell: The unit's cell, with the data of the unit's examples alone.
+        unit: The unit.
+        batch_size: Prompts in one call of the model; 0 for the usual number of the output kind.
+        after: The error of an earlier call that had more examples than this unit; "" if there was none.
     """
 
     cell: Cell
@@ -72,55 +77,52 @@ class GenerateUnit:
 
     @property
     def key(self) -> str:
-        """The unit's."""
+        """The unit's key."""
         return self.unit.key
 
     @property
     def size(self) -> int:
-        """Outputs."""
-        return len(self.unit.examples) * len(self.unit.seeds)
+        """How many outputs the unit has."""
+        return self.unit.size
 
     def is_done(self, run: Path) -> bool:
-        """Whether it is committed."""
+        """Whether the unit is stored already."""
         return is_whole(self.unit.folder(self.cell.folder(run)))
 
     def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult:
-        """Ask the model and store what it says.
-
-        A unit on which the model raises is tried again example by example: the others are not to suffer for one.
+        """Generate the unit's outputs and store them; if a call fails, its examples are tried one by one.
 
         Raises:
             ReturnedError: The model returned something of another form than its interface says.
         """
         try:
-            made = generate_unit(self.unit, self.cell, loaded, self.batch_size, device)
+            outputs = generate_unit(self.unit, self.cell, loaded, self.batch_size, device)
         except CallError as error:
             cause, prompts = error.__cause__ or error, error.prompts
         else:
-            how = {"device": device, "batch_size": self.batch_size}
-            store(self.unit, self.cell, made, run, {**how, "after": self.after} if self.after else how)
+            made = {"device": device, "batch_size": self.batch_size}
+            store_unit(self.unit, self.cell, outputs, run, {**made, "after": self.after} if self.after else made)
             return JobResult()
         reason = reason_of(cause, loaded)
         if len(self.unit.examples) > 1:
             return self._one_by_one(loaded, run, device, may_fail, reason, prompts)
-        return JobResult(tuple(self._keep(run, reason)))
+        return JobResult(tuple(self._write_failures(run, reason)))
 
     def lost(self, reason: str) -> JobResult:
-        """All its examples count as failed; they are kept by whoever is told so."""
+        """All examples of the unit failed, because every worker that tried it died; no record is written yet."""
         return JobResult(tuple(Failure(self.cell.key, example, reason) for example, _ in self.unit.examples))
 
-    def keep_lost(self, run: Path, done: JobResult) -> JobResult:
-        """Write the records of failures that no worker could write, since it died."""
-        unwritten = {failure.example: failure.reason for failure in done.failures if not failure.record}
-        if not unwritten:
-            return done
-        reason = Reason("failed", "", next(iter(unwritten.values())))
-        written = replace(
-            self, unit=replace(self.unit, examples=tuple(e for e in self.unit.examples if e[0] in unwritten))
-        )
-        return replace(done, failures=(*(f for f in done.failures if f.record), *written._keep(run, reason)))
+    def with_records(self, run: Path, result: JobResult) -> JobResult:
+        """Write the records of failures that no worker wrote, since it died, and return the result with them."""
+        reasons = {failure.example: failure.reason for failure in result.failures if not failure.record}
+        if not reasons:
+            return result
+        examples = tuple(example for example in self.unit.examples if example[0] in reasons)
+        lost = replace(self, unit=replace(self.unit, examples=examples))
+        failures = lost._write_failures(run, Reason("failed", "", next(iter(reasons.values()))))
+        return replace(result, failures=(*(failure for failure in result.failures if failure.record), *failures))
 
-    def _keep(self, run: Path, reason: Reason) -> Iterator[Failure]:
+    def _write_failures(self, run: Path, reason: Reason) -> Iterator[Failure]:
         folder = self.cell.folder(run)
         for example in self.unit.examples:
             file = write_failure(folder, self.unit, example, reason)
@@ -131,6 +133,7 @@ class GenerateUnit:
     def _one_by_one(
         self, loaded: Any, run: Path, device: str, may_fail: int, reason: Reason, prompts: int
     ) -> JobResult:
+        """Generate for each example alone, so that one that fails does not cost the others their outputs."""
         failures: list[Failure] = []
         raised = f"the call with {prompts} prompt{'s' * (prompts > 1)} raised {reason}"
         for example in self.unit.examples:
@@ -139,45 +142,44 @@ class GenerateUnit:
                 failures += alone.do(loaded, run, device, 0).failures
             if len(failures) > may_fail:
                 break
-        if any(failure.reason == str(reason) for failure in failures):  # one of the examples explains it
+        if any(failure.reason == str(reason) for failure in failures):  # one of the examples explains the error
             return JobResult(tuple(failures))
         worked = len(self.unit.examples) - len(failures)
-        told = f"{self.cell.key}: {raised}; one by one {worked} of {len(self.unit.examples)} examples worked"
-        return JobResult(tuple(failures), again=(told,))
+        sentence = f"{self.cell.key}: {raised}; one by one {worked} of {len(self.unit.examples)} examples worked"
+        return JobResult(tuple(failures), again=(sentence,))
 
 
-def batches_of(
-    plans: Sequence[CellPlan], models: Mapping[str, ResolvedModel], batch_size: int, step: Any, run: Path
+def generation_jobs(
+    plans: Sequence[CellPlan],
+    models: Mapping[str, ResolvedModel],
+    batch_size: int,
+    step: Callable[[int], None],
+    run: Path,
 ) -> list[JobGroup]:
-    """All pending units, by model: a model is loaded for all that it is asked.
+    """All pending units as jobs, grouped by model, so that each model is loaded once.
 
     Args:
-        plans: What is to do.
-        models: By `Cell.model_digest`.
-        batch_size: Prompts a model call; 0 for the default of what is asked.
-        step: Called with the number of samples that are behind us.
+        plans: Cells with their pending units.
+        models: The models by `Cell.model_digest`.
+        batch_size: Prompts in one call of a model; 0 for the usual number of the output kind.
+        step: Called with the number of samples of each unit that is done.
         run: The run directory.
     """
 
-    def after(job: Job, done: JobResult) -> JobResult:
+    def after(job: Job, result: JobResult) -> JobResult:
         assert isinstance(job, GenerateUnit)
         step(job.size)
-        return job.keep_lost(run, done)
+        return job.with_records(run, result)
 
-    found = []
-    for key, asked in models.items():
-        mine = [plan for plan in plans if plan.cell.model_digest == key and plan.pending]
-        if mine:
-            cells = {plan.cell.asks: plan.cell.part(()) for plan in mine}
-            found.append(
-                JobGroup(
-                    ModelLoadable(key, asked, tuple(cells.values())),
-                    _jobs(mine, batch_size),
-                    sum(len(plan.pending) for plan in mine),
-                    after,
-                )
-            )
-    return found
+    groups = []
+    for digest, model in models.items():
+        plans_of_model = [plan for plan in plans if plan.cell.model_digest == digest and plan.pending]
+        if plans_of_model:
+            cells = {plan.cell.asks: plan.cell.part(()) for plan in plans_of_model}
+            units = sum(len(plan.pending) for plan in plans_of_model)
+            loadable = ModelLoadable(digest, model, tuple(cells.values()))
+            groups.append(JobGroup(loadable, _jobs(plans_of_model, batch_size), units, after))
+    return groups
 
 
 def _jobs(plans: Sequence[CellPlan], batch_size: int) -> Iterator[GenerateUnit]:

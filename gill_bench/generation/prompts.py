@@ -1,4 +1,4 @@
-"""From an example to the prompt that a model is given: pictures are read and put between the texts."""
+"""The prompt that a model is given for an example: its pictures are read and put between its texts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from gill_bench.prompt import Prompt
 from gill_bench.storage.images import load_image
 
 
-class Prompted(NamedTuple):
+class ExamplePrompt(NamedTuple):
     """An example with its prompt.
 
     Attributes:
         example: The example.
-        number: The example's number among the examples of the cell whose data is complete.
+        position: The number of usable examples of the cell before this one.
         prompt: The prompt.
     """
 
     example: Example
-    number: int
+    position: int
     prompt: Prompt
 
 

@@ -1,6 +1,6 @@
-"""What is kept of an exception that a model raised: its message, its place in the model's own code, its traceback.
+"""The reason that a run keeps of an exception: its message, its place in the model's own code, and its traceback.
 
-A run directory is passed on, so that neither paths of this machine nor credentials may be in what is kept.
+A run directory is passed on, so the reason holds neither paths of this machine nor credentials.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gill_bench.interfaces import RefusedError
 from gill_bench.models.class_adapter import file_of
 from gill_bench.rundir.records import Reason
 
-_LONGEST = 50_000  # characters of a traceback that are kept, those of the end
+_LONGEST = 50_000  # characters that are kept of a traceback, from its end
 _LIBRARIES = re.compile(r".*[/\\](?:site|dist)-packages[/\\]")
 _PACKAGE, _STANDARD = Path(__file__).resolve().parents[2], Path(sysconfig.get_path("stdlib"))
 _FRAME = re.compile(r'^(\s*File )"([^"]+)"', re.MULTILINE)
@@ -31,11 +31,11 @@ _SHORTEST_SECRET = 8
 
 
 def reason_of(error: BaseException, model: object) -> Reason:
-    """Describe what a model raised.
+    """The reason for a failure, from the exception that a model raised.
 
     Args:
-        error: With its traceback.
-        model: What raised it.
+        error: The exception, with its traceback.
+        model: The loaded model.
     """
     text = str(error).strip()
     return Reason(
@@ -48,14 +48,14 @@ def reason_of(error: BaseException, model: object) -> Reason:
 
 
 def harmless_traceback(error: BaseException) -> str:
-    """An exception's traceback, with the exceptions that led to it."""
+    """The traceback of an exception and of those that led to it, without absolute paths and credentials."""
     text = "".join(traceback.format_exception(error))
-    text = _FRAME.sub(lambda found: f'{found[1]}"{_readable(found[2])}"', text)
+    text = _FRAME.sub(lambda frame: f'{frame[1]}"{_readable(frame[2])}"', text)
     return harmless(text)[-_LONGEST:]
 
 
 def harmless(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """A text without absolute paths, of which the last part stays, and without what looks like a credential.
+    """The text without credentials and without the folders of absolute paths; file names stay.
 
     >>> harmless("no /home/ann/my models/a.bin at https://ann:pw@host/x?sig=1")
     'no …/my models/a.bin at https://…host/x…'
@@ -73,24 +73,27 @@ def harmless(text: str, environment: Mapping[str, str] = os.environ) -> str:
 
 
 def _where(error: BaseException, model: object) -> str:
-    """The innermost frame in a file that the model's class, or a class it extends, is in, or in a file beside it."""
+    """File and line of the innermost frame in the model's own code, or "".
+
+    Its own code is the files of the model's class and of those it extends, and the files beside them.
+    """
     files = {file for kind in type(model).__mro__ if kind is not object and (file := file_of(kind)) is not None}
     frames = [(Path(frame.filename).resolve(), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    folders = {file.parent for file in files if not _LIBRARIES.match(str(file)) and not _is_ours(file)}
+    folders = {file.parent for file in files if not _LIBRARIES.match(str(file)) and not _is_gill_bench(file)}
     own = [frame for frame in frames if frame[0] in files or frame[0].parent in folders]
     return f"{own[-1][0].name}:{own[-1][1]}" if own else ""
 
 
-def _is_ours(file: Path) -> bool:
+def _is_gill_bench(file: Path) -> bool:
     return file.is_relative_to(_PACKAGE / "gill_bench")
 
 
 def _readable(file: str) -> str:
-    """A source file as a traceback names it: from the root of its package, or by its name alone."""
+    """The name of a source file in a traceback: its path from the root of its package, or its name alone."""
     path = Path(file)
     if _LIBRARIES.match(file):
         return _LIBRARIES.sub("", file)
     for root in (_PACKAGE, _STANDARD):
-        if path.is_relative_to(root) and (root != _PACKAGE or _is_ours(path)):
+        if path.is_relative_to(root) and (root != _PACKAGE or _is_gill_bench(path)):
             return path.relative_to(root).as_posix()
     return path.name

@@ -1,9 +1,9 @@
-"""What a model returned, checked: of the form that its interface says, or an error that says what to do about it.
+"""Checks of what a model returned: it has the form that its interface says, or an error says what to do about it.
 
-Two kinds of errors. A value of another *form* (a NumPy array for a picture, None for a text, another number of them) is
-a defect of the class, which no example is spared: the run stops at the first. A *value* that may depend on the example
-(a number that is not finite, a text with half of a surrogate pair, a picture without pixels or with channels that are
-not RGB) is a failure of that example.
+There are two kinds of errors. A value of another *form* (a NumPy array for a picture, None for a text, another number
+of them) is a defect of the model's class and would meet every example: the run stops at the first. A *value* that may
+depend on the example (a number that is not finite, a text with half of a surrogate pair, a picture without pixels or
+with channels that are not RGB) is a failure of that example.
 """
 
 from __future__ import annotations
@@ -40,133 +40,139 @@ class ReturnedError(GillBenchError):
 
 
 class UnusableError(GillBenchError):
-    """A method returned a value that cannot be used, of one example."""
+    """A method returned a value for an example that cannot be used."""
 
 
 class WrongFormError(Exception):
-    """What a method returned, in place of what, and how to put it right; without the names of model and method."""
+    """A value has another form than expected; the message does not name the model and the method.
 
-    def __init__(self, came: str, expected: str, remedy: str = "") -> None:
-        super().__init__(f"{came}, expected {expected}")
+    Attributes:
+        remedy: A sentence that says how to return the expected form, or "".
+    """
+
+    def __init__(self, returned: str, expected: str, remedy: str = "") -> None:
+        super().__init__(f"{returned}, expected {expected}")
         self.remedy = remedy
 
 
 class WrongValueError(Exception):
-    """Likewise, of a value that may depend on the example."""
+    """A value that may depend on the example cannot be used; the message does not name the model and the method."""
 
 
 @contextmanager
-def as_agreed(model: object, name: str, adapter: str, method: str) -> Iterator[None]:
-    """Turn what a check below found into an error that names the class and its method.
+def name_method_in_errors(model: object, name: str, adapter: str, method: str) -> Iterator[None]:
+    """Turn an error of the checks below into one that names the model's class and its method.
 
     Args:
         model: The loaded model.
-        name: Of its card.
-        adapter: Of its card.
-        method: Whose answer is checked.
+        name: The name of the model's card.
+        adapter: The adapter on the model's card.
+        method: The method that returned the checked value.
 
     Raises:
-        ReturnedError: The answer is of another form.
+        ReturnedError: The returned value has another form.
         UnusableError: A value in it cannot be used.
     """
     kind = type(model).__name__
     try:
         yield
     except WrongFormError as error:
-        advice = "\n".join(
-            part for part in (error.remedy, f"see: {command('doctor', _named(model, name, adapter))}") if part
-        )
+        see = f"see: {command('doctor', _name_for_doctor(model, name, adapter))}"
+        advice = "\n".join(part for part in (error.remedy, see) if part)
         raise ReturnedError(f"{name}: {kind}.{method} returned {error}\n{advice}") from error
     except WrongValueError as error:
         raise UnusableError(f"{kind}.{method} returned {error}") from error
 
 
-def _named(model: object, name: str, adapter: str) -> str:
-    """The model as `gill-bench doctor` takes it: by name, or as the class of a file."""
+def _name_for_doctor(model: object, name: str, adapter: str) -> str:
+    """The model as an argument of `gill-bench doctor`: the name of its card, or FILE:CLASS."""
     file = file_of(type(model))
     if ".py:" not in adapter or file is None:
         return name
-    here = Path.cwd()
-    shown = f"./{file.relative_to(here).as_posix()}" if file.is_relative_to(here) else str(file)
+    folder = Path.cwd()
+    shown = f"./{file.relative_to(folder).as_posix()}" if file.is_relative_to(folder) else str(file)
     return shlex.quote(f"{shown}:{adapter.rpartition(':')[2]}")
 
 
-def list_of(found: Any, count: int, kind: type, what: str, remedy: str) -> list[Any]:
-    """What a model returned as a list, if it is `count` of a kind."""
-    if isinstance(found, str) or not isinstance(found, Sequence):
-        raise WrongFormError(described(found), f"a list of {count} {what}", remedy)
-    if len(found) != count:
-        raise WrongFormError(f"{len(found)} {what}", f"{count}", "return one for each, in the order of what is asked")
-    strange = [item for item in found if not isinstance(item, kind)]
-    if strange:
-        raise WrongFormError(f"{described(strange[0])} among its {what}", kind.__name__, remedy)
-    return list(found)
+def _list_of(returned: Any, count: int, kind: type, items: str, remedy: str) -> list[Any]:
+    """The returned sequence as a list of `count` values of one kind, which `items` calls by a word."""
+    if isinstance(returned, str) or not isinstance(returned, Sequence):
+        raise WrongFormError(described(returned), f"a list of {count} {items}", remedy)
+    if len(returned) != count:
+        raise WrongFormError(
+            f"{len(returned)} {items}", f"{count}", "return one for each, in the order of the arguments"
+        )
+    wrong = [item for item in returned if not isinstance(item, kind)]
+    if wrong:
+        raise WrongFormError(f"{described(wrong[0])} among its {items}", kind.__name__, remedy)
+    return list(returned)
 
 
-def pictures_of(found: Any, counts: Sequence[int]) -> list[list[GeneratedImage]]:
+def pictures_of(returned: Any, counts: Sequence[int]) -> list[list[GeneratedImage]]:
     """The pictures of each prompt; a bare PIL picture stands for one that is neither flagged nor truncated.
 
     Args:
-        found: What `generate_images` returned.
-        counts: How many pictures each prompt was to get.
+        returned: The value that `generate_images` returned.
+        counts: How many pictures each prompt should get.
+
+    Raises:
+        WrongFormError, WrongValueError: The value is no such list of lists, or has a picture that cannot be stored.
     """
     nested = "return a list for each prompt with a picture for each noise: [[picture, ...], ...]"
-    lists = list_of(found, len(counts), Sequence, "lists of pictures", nested)
+    lists = _list_of(returned, len(counts), Sequence, "lists of pictures", nested)
+    remedy = "return a picture for each noise"
     return [
-        [generated(picture) for picture in _of_prompt(given, count)] for given, count in zip(lists, counts, strict=True)
+        [_picture(picture) for picture in _list_of(pictures, count, object, "pictures of a prompt", remedy)]
+        for pictures, count in zip(lists, counts, strict=True)
     ]
 
 
-def _of_prompt(found: Any, count: int) -> list[Any]:
-    return list_of(found, count, object, "pictures of a prompt", "return a picture for each noise")
-
-
-def generated(found: Any) -> GeneratedImage:
-    """A picture as it is stored, if it is one that can be stored without a guess."""
-    picture = GeneratedImage(found) if isinstance(found, Image.Image) else found
+def _picture(returned: Any) -> GeneratedImage:
+    """A picture as it is stored; an error if storing it would need a guess."""
+    picture = GeneratedImage(returned) if isinstance(returned, Image.Image) else returned
     if not isinstance(picture, GeneratedImage):
         raise WrongFormError(
-            f"{described(found)} among its pictures", "a PIL picture or GeneratedImage", _to_picture(found)
+            f"{described(returned)} among its pictures", "a PIL picture or GeneratedImage", _to_picture(returned)
         )
     image = picture.image
     if not isinstance(image, Image.Image):
         raise WrongFormError(f"{described(image)} in a GeneratedImage", "a PIL picture", _to_picture(image))
     deep = _DEEP.get(image.mode.partition(";")[0])
-    if deep is not None:  # as PIL converts them, they would be black or white
+    if deep is not None:  # PIL would convert the picture to one that is black or white
         raise WrongFormError(f"a picture of mode {image.mode}", "RGB of 8 bits", deep)
     if image.mode not in _MODES or not image.width * image.height:
         raise WrongValueError(f"a picture of mode {image.mode} and size {image.size}, expected RGB")
     return GeneratedImage(image, bool(picture.flagged), bool(picture.truncated))
 
 
-def texts_of(found: Any, count: int) -> list[str]:
-    """The texts that `generate_texts` returned."""
-    texts: list[str] = list_of(found, count, str, "texts", "return a text for each prompt, '' for no answer")
-    strange = [text for text in texts if not is_encodable(text)]
-    if strange:
-        raise WrongValueError(f"half of a surrogate pair, which is no text: {strange[0]!r:.80}")
+def texts_of(returned: Any, count: int) -> list[str]:
+    """The texts that `generate_texts` returned; errors as in `pictures_of`."""
+    texts: list[str] = _list_of(returned, count, str, "texts", "return a text for each prompt, '' for no answer")
+    wrong = [text for text in texts if not is_encodable(text)]
+    if wrong:
+        raise WrongValueError(f"half of a surrogate pair, which is no text: {wrong[0]!r:.80}")
     return texts
 
 
-def scores_of(found: Any, count: int) -> list[float]:
-    """The log-likelihoods that `score_texts` returned."""
-    scores = list_of(
-        found,
+def scores_of(returned: Any, count: int) -> list[float]:
+    """The log-likelihoods that `score_texts` returned; errors as in `pictures_of`."""
+    scores = _list_of(
+        returned,
         count,
         Real,
         "log-likelihoods",
         "return a list of floats, one for each continuation; of an array: array.tolist()",
     )
-    strange = [score for score in scores if not math.isfinite(score)]
-    if strange:
-        raise WrongValueError(f"a log-likelihood of {strange[0]}, expected finite numbers")
+    wrong = [score for score in scores if not math.isfinite(score)]
+    if wrong:
+        raise WrongValueError(f"a log-likelihood of {wrong[0]}, expected finite numbers")
     return [float(score) for score in scores]
 
 
-def decisions_of(found: Any, count: int) -> list[Decision]:
-    """The decisions that `decide` returned."""
+def decisions_of(returned: Any, count: int) -> list[Decision]:
+    """The decisions that `decide` returned; errors as in `pictures_of`."""
     remedy = "return Decision('generate' or 'retrieve', probability of 'retrieve' in 0..1)"
-    decisions: list[Decision] = list_of(found, count, Decision, "decisions", remedy)
+    decisions: list[Decision] = _list_of(returned, count, Decision, "decisions", remedy)
     for item in decisions:
         known = item.label in ("generate", "retrieve") and isinstance(item.probability, Real)
         if known and math.isnan(item.probability):
@@ -176,18 +182,23 @@ def decisions_of(found: Any, count: int) -> list[Decision]:
     return decisions
 
 
-def vectors_of(found: Any, count: int, *, unit_length: bool) -> NDArray[np.float32]:
-    """The vectors that a method returned, (count, width).
+def vectors_of(returned: Any, count: int, *, unit_length: bool) -> NDArray[np.float32]:
+    """The vectors that a method returned, (count, width), float32; errors as in `pictures_of`.
 
     Args:
-        found: The answer.
-        count: N.
-        unit_length: Whether they must be L2-normalised.
+        returned: The value that the method returned.
+        count: How many vectors were expected.
+        unit_length: Whether the vectors must be L2-normalised.
     """
     expected = f"a NumPy array ({count}, width) of float32"
-    if not isinstance(found, np.ndarray) or found.ndim != 2 or len(found) != count or found.dtype.kind != "f":
-        raise WrongFormError(described(found), expected, _to_array(found))
-    vectors: NDArray[np.float32] = found.astype(np.float32)
+    if (
+        not isinstance(returned, np.ndarray)
+        or returned.ndim != 2
+        or len(returned) != count
+        or returned.dtype.kind != "f"
+    ):
+        raise WrongFormError(described(returned), expected, _to_array(returned))
+    vectors: NDArray[np.float32] = returned.astype(np.float32)
     if not np.isfinite(vectors).all():
         raise WrongValueError("vectors that are not finite; are its weights damaged?")
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
@@ -203,15 +214,15 @@ def vectors_of(found: Any, count: int, *, unit_length: bool) -> NDArray[np.float
     return vectors
 
 
-def one_width(widths: Sequence[int]) -> None:
-    """Refuse vectors of several widths."""
-    several = sorted(set(widths))
-    if len(several) > 1:
-        raise WrongFormError(f"vectors of widths {several}", "one width for all", "pool over what varies in length")
+def check_equal_widths(widths: Sequence[int]) -> None:
+    """Raise a `WrongFormError` if the vectors of a unit have several widths."""
+    distinct = sorted(set(widths))
+    if len(distinct) > 1:
+        raise WrongFormError(f"vectors of widths {distinct}", "one width for all", "pool over what varies in length")
 
 
 def described(value: Any) -> str:
-    """A value in few words: its kind, and the shape of an array.
+    """The kind of a value in words, with the shape of an array.
 
     >>> described(None), described(np.zeros((2, 3), np.float16))
     ('None', 'a NumPy array (2, 3) of float16')

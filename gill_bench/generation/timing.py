@@ -1,4 +1,7 @@
-"""How long things take (paper App. E.4, protocol 3.12): one prompt a call, warmed up, the device waited for."""
+"""How long a model takes (paper App. E.4, protocol 3.12): one prompt a call, after a warm-up.
+
+The clock stops when the device has done all that the call gave it to do.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,30 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gill_bench.generation.prompts import Prompted
+from gill_bench.generation.prompts import ExamplePrompt
 from gill_bench.generation.returned import pictures_of, texts_of, vectors_of
 from gill_bench.interfaces import Noise
 
 
 def time_texts(
-    model: Any, settings: Mapping[str, Any], entries: Sequence[Prompted], device: str
+    model: Any, settings: Mapping[str, Any], prompts: Sequence[ExamplePrompt], device: str
 ) -> list[dict[str, Any]]:
-    """Seconds and tokens of one continuation per entry.
+    """Measure the seconds and tokens of one continuation per prompt.
 
     Args:
-        model: A text generator; `tokens` are counted where it has `count_tokens(texts)`.
-        settings: `max_new_tokens`, `warmup` (calls that are not counted).
-        entries: One measurement each.
+        model: A text generator; `tokens` are counted if it has a method `count_tokens(texts)`.
+        settings: `max_new_tokens`, and `warmup`, the number of calls before the first that is measured.
+        prompts: The prompts.
         device: The torch device that the model is on.
     """
     count = getattr(model, "count_tokens", None)
 
-    def call(entry: Prompted) -> Any:
-        return model.generate_texts([entry.prompt], int(settings["max_new_tokens"]))
+    def call(prompt: ExamplePrompt) -> Any:
+        return model.generate_texts([prompt.prompt], int(settings["max_new_tokens"]))
 
     measured = []
-    for seconds, answer in _timed(call, settings, entries, device):
-        texts = texts_of(answer, 1)
+    for seconds, returned in _timed(call, settings, prompts, device):
+        texts = texts_of(returned, 1)
         values: dict[str, Any] = {"seconds": seconds}
         if count is not None:
             values["tokens"] = int(count(texts)[0])
@@ -38,56 +41,56 @@ def time_texts(
 
 
 def time_images(
-    model: Any, settings: Mapping[str, Any], entries: Sequence[Prompted], device: str
+    model: Any, settings: Mapping[str, Any], prompts: Sequence[ExamplePrompt], device: str
 ) -> list[dict[str, Any]]:
-    """Seconds of one generated picture per entry, from the prompt to the picture."""
+    """Measure the seconds of one generated picture per prompt, from the prompt to the picture."""
 
-    def call(entry: Prompted) -> Any:
-        return model.generate_images([entry.prompt], [[Noise(entry.number)]])
+    def call(prompt: ExamplePrompt) -> Any:
+        return model.generate_images([prompt.prompt], [[Noise(prompt.position)]])
 
     measured = []
-    for seconds, answer in _timed(call, settings, entries, device):
-        pictures_of(answer, [1])
+    for seconds, returned in _timed(call, settings, prompts, device):
+        pictures_of(returned, [1])
         measured.append({"seconds": seconds})
     return measured
 
 
 def time_search(
-    model: Any, settings: Mapping[str, Any], entries: Sequence[Prompted], device: str
+    model: Any, settings: Mapping[str, Any], prompts: Sequence[ExamplePrompt], device: str
 ) -> list[dict[str, Any]]:
-    """Seconds of finding the most similar of `search_candidates` candidates per entry, its embedding not included.
+    """Measure the seconds of finding the most similar of `search_candidates` candidates for each prompt.
 
-    The candidates are random unit vectors of the model's width on the model's device: what they are makes no
-    difference to how long an exact search takes.
+    Embedding the prompt is not measured. The candidates are random unit vectors of the model's width on the model's
+    device: their values make no difference to how long an exact search takes.
     """
     import torch
 
-    vectors = vectors_of(model.embed_prompts([entry.prompt for entry in entries]), len(entries), unit_length=True)
+    vectors = vectors_of(model.embed_prompts([prompt.prompt for prompt in prompts]), len(prompts), unit_length=True)
     queries = torch.from_numpy(vectors).to(device)
     generator = torch.Generator().manual_seed(0)
     size = (int(settings["search_candidates"]), queries.shape[1])
     candidates = torch.nn.functional.normalize(torch.randn(size, generator=generator), dim=1).to(device)
-    places = {entry.number: place for place, entry in enumerate(entries)}
+    rows = {prompt.position: row for row, prompt in enumerate(prompts)}
 
-    def call(entry: Prompted) -> None:
-        scores = candidates @ queries[places[entry.number]]
+    def call(prompt: ExamplePrompt) -> None:
+        scores = candidates @ queries[rows[prompt.position]]
         scores.argmax().item()
 
-    return [{"seconds": seconds, "candidates": size[0]} for seconds, _ in _timed(call, settings, entries, device)]
+    return [{"seconds": seconds, "candidates": size[0]} for seconds, _ in _timed(call, settings, prompts, device)]
 
 
 def _timed(
-    call: Callable[[Prompted], Any], settings: Mapping[str, Any], entries: Sequence[Prompted], device: str
+    call: Callable[[ExamplePrompt], Any], settings: Mapping[str, Any], prompts: Sequence[ExamplePrompt], device: str
 ) -> Iterator[tuple[float, Any]]:
-    """Seconds of a call for each entry and what it returned, after `warmup` calls for the first."""
+    """The seconds of a call for each prompt and what it returned, after `warmup` calls for the first prompt."""
     for _ in range(int(settings["warmup"])):
-        call(entries[0])
-    for entry in entries:
+        call(prompts[0])
+    for prompt in prompts:
         _wait(device)
         start = time.perf_counter()
-        answer = call(entry)
+        returned = call(prompt)
         _wait(device)
-        yield time.perf_counter() - start, answer
+        yield time.perf_counter() - start, returned
 
 
 def _wait(device: str) -> None:
