@@ -94,22 +94,22 @@ def throughput(folder: Path, engine: str, workers: int) -> dict[str, Any]:
 def overhead(folder: Path, place: Path) -> dict[str, Any]:
     """Milliseconds a sample, and how many of them are waiting for the disk."""
     from gill_bench import evaluate as running
-    from gill_bench.engines.worker import Worker, WorkRequest
+    from gill_bench.engines.worker import Worker
     from gill_bench.planning.plan import make_plan
     from gill_bench.rundir.rows import Results
 
     setattr(running, "_finish", lambda *rest: Results(()))  # noqa: B010
     spent: list[float] = []
-    do = Worker.do
+    reply = Worker.reply
 
-    def timed(worker: Worker, order: WorkRequest) -> Any:
+    def timed(worker: Worker) -> Any:
         start = time.perf_counter()
         try:
-            return do(worker, order)
+            return reply(worker)
         finally:
             spent.append(time.perf_counter() - start)
 
-    setattr(Worker, "do", timed)  # noqa: B010
+    setattr(Worker, "reply", timed)  # noqa: B010
     with tempfile.TemporaryDirectory(prefix="gill-bench-scale-", dir=place) as name:
         plan = make_plan(ask_for(folder, Path(name) / "run", 400))
         start = time.perf_counter()

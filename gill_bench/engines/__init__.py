@@ -7,10 +7,11 @@ one worker in this process, or workers in `processes`) and "ray" (`ray`: workers
 
 To add an engine:
 
-1. Write `engines/<name>.py` with a class that has the five methods of `dispatcher.WorkerPool`: names, open, give, wait
-   and close. Each slot of it has a `worker.Worker`, which does the requests; `processes.ProcessPool` is an example of
-   130 lines. A worker on the other side of a process boundary replies with `worker.reply_to`, which turns errors into
-   messages that can be sent. What may run side by side in one process: docs/design/house.md, "Engines".
+1. Write `engines/<name>.py` with a class that has the six methods of `dispatcher.WorkerPool`: names, open, give, wait,
+   recall and close. Each slot of it has a `worker.Worker`, which is given the requests as they arrive (`give`), and
+   does them (`reply`); `processes.ProcessPool` is an example of 140 lines. On the other side of a process boundary
+   `worker.serve` sends the replies, and turns errors into messages that can be sent. What may run side by side in one
+   process: docs/design/house.md, "Engines".
 2. In the same module write what `options.EngineModule` lists: TAKES_ADDRESS, choose_devices, workers_for_small_models
    and open_pools, as at the top of `ray`. Packages that only this engine needs are imported only by this module.
 3. Register the module in `options.ENGINES`. The command line, `gill_bench.run` and messages take the name from there.

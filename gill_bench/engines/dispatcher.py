@@ -1,8 +1,8 @@
 """The dispatcher gives jobs to workers: it chooses the next job of each, counts failures, and stops at too many.
 
-Each worker of a pool has a slot, a number from 0. A slot has at most two jobs at a time, so that the jobs under way do
-not grow with the run. When a worker dies, the job that it was doing has lost one of its `ATTEMPTS`; the other jobs that
-it had been given go to other workers as they are.
+Each worker of a pool has a slot, a number from 0. A slot has at most `DEPTH` jobs at a time (one whose outputs are
+written, one that is done, one whose data is read), so that the jobs under way do not grow with the run. When a worker
+dies, the oldest of its jobs has lost one of its `ATTEMPTS`; the others go to other workers as they are.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from gill_bench.progress import say, say_when_debugging
 
 ATTEMPTS = 3
 """A job fails when this many workers have died while doing it."""
+
+DEPTH = 3
+"""A slot has at most so many jobs at a time."""
 
 _SHOWN = 5  # failures of one job that are named
 
@@ -51,6 +54,9 @@ class WorkerPool(Protocol):
     def wait(self) -> Sequence[Event]:
         """Wait until something happens; () if the only news is that another slot can be given requests."""
 
+    def recall(self, slot: int) -> int:
+        """Take back requests whose jobs have not begun, the last that the slot was given; returns their number."""
+
     def close(self) -> None:
         """End all workers, also those that are doing a job."""
 
@@ -82,7 +88,7 @@ class Dispatcher:
         self._closed: set[int] = set()  # slots whose worker cannot load what it is told to
         self._error: Exception | None = None
 
-    def work(self, groups: Sequence[JobGroup], slots: int = 0) -> None:
+    def work(self, groups: Sequence[JobGroup], slots: int = 0, depth: int = DEPTH) -> None:
         """Do all jobs.
 
         An error in a job, or too many failures, is raised when the jobs under way have ended.
@@ -90,6 +96,7 @@ class Dispatcher:
         Args:
             groups: The jobs, in the order in which one worker does them.
             slots: At most so many workers; 0 for all.
+            depth: Jobs that a slot has at a time; 1 if nothing may happen beside a job.
 
         Raises:
             GillBenchError: Too many examples failed, or a worker met an error that nobody foresaw.
@@ -100,7 +107,7 @@ class Dispatcher:
         self._deaths.clear()
         while True:
             if self._error is None:
-                self._hand_out(groups, slots or len(self._pool.names()))
+                self._hand_out(groups, slots or len(self._pool.names()), depth)
             if not any(self._flying.values()):
                 if self._error is not None:
                     raise self._error
@@ -118,12 +125,12 @@ class Dispatcher:
             self._holds.clear()
             raise
 
-    def _hand_out(self, groups: Sequence[JobGroup], slots: int) -> None:
-        """Give every free slot its next job."""
+    def _hand_out(self, groups: Sequence[JobGroup], slots: int, depth: int) -> None:
+        """Give every free slot its next jobs."""
         free = [slot for slot in self._pool.open(slots + len(self._closed)) if slot not in self._closed][:slots]
         left = sum(group.left for group in groups)
-        # A second job hides the time that handing out takes; near the end it would keep a job from a free worker.
-        depth = 2 if len(free) > 1 and left > 2 * len(free) else 1
+        if len(free) > 1 and left <= depth * len(free):
+            depth = 1  # near the end a second job of a slot would keep another slot idle
         for level in range(1, depth + 1):
             for slot in free:
                 if len(self._flying.get(slot, ())) < level:
@@ -225,8 +232,13 @@ class Dispatcher:
             )
 
     def _stop(self, error: Exception) -> None:
+        """Have an error raised when the jobs that have begun have ended."""
         if self._error is None:
             self._error = error
+        for slot, flying in self._flying.items():
+            for _ in range(self._pool.recall(slot)):
+                flight = flying.pop()
+                flight.group.put_back(flight.job)
 
 
 def _log(failure: Failure) -> str:

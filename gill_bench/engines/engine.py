@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gill_bench.engines.dispatcher import Dispatcher
+from gill_bench.engines.dispatcher import DEPTH, Dispatcher
 from gill_bench.engines.job import Failure, JobGroup
 from gill_bench.engines.options import ExecutionOptions, PoolChoice, engine_module
 from gill_bench.rundir.lock import RunLock
@@ -51,7 +51,7 @@ class Engine:
         pool, slots = self._choose_pool(samples, alone)
         if id(pool) not in self._dispatchers:
             self._dispatchers[id(pool)] = Dispatcher(pool, self._max_failures)
-        self._dispatchers[id(pool)].work(groups, slots)
+        self._dispatchers[id(pool)].work(groups, slots, 1 if alone else DEPTH)
 
 
 @contextmanager

@@ -52,6 +52,18 @@ class JobResult:
     again: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Unwritten:
+    """The outputs of a job, made but not written yet.
+
+    Attributes:
+        write: Writes the outputs and returns the job's result. A worker calls it once, in a thread, while it does its
+            next job; the lock of the job is held until then.
+    """
+
+    write: Callable[[], JobResult]
+
+
 class Job(Protocol):
     """A piece of work that writes its result when it is done, and that can be done again.
 
@@ -71,7 +83,14 @@ class Job(Protocol):
     def is_done(self, run: Path) -> bool:
         """Whether the job is done already, perhaps by another process; called while the lock of the key is held."""
 
-    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult:
+    def prepared(self) -> Job:
+        """The same job with the data that it needs already read; the job itself if it needs none.
+
+        A worker calls it in a thread, while it does the job before this one. An error is not lost: the worker then does
+        the job as it was, which meets the same error.
+        """
+
+    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult | Unwritten:
         """Do the job.
 
         Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from gill_bench.devices import choose_device
 from gill_bench.engines.dispatcher import Event, WorkerPool
 from gill_bench.engines.options import ExecutionOptions, PoolChoice
 from gill_bench.engines.processes import ProcessPool
-from gill_bench.engines.worker import Worker, WorkReply, WorkRequest
+from gill_bench.engines.worker import Worker, WorkRequest
 from gill_bench.errors import InputError
 from gill_bench.rundir.lock import RunLock
 from gill_bench.storage.read_ahead import usable_processors
@@ -60,11 +59,10 @@ def open_pools(run: Path, options: ExecutionOptions, lock: RunLock) -> Iterator[
 
 
 class LocalPool:
-    """A pool of one slot in this process: a request is worked on when its reply is waited for."""
+    """A pool of one slot in this process: a job is done when the reply to its request is waited for."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._requests: deque[WorkRequest] = deque()
 
     def names(self) -> Sequence[str]:
         """One empty name: messages need not tell the only slot from others."""
@@ -75,16 +73,17 @@ class LocalPool:
         return (0,)
 
     def give(self, slot: int, request: WorkRequest) -> None:
-        """Keep the request until its reply is waited for."""
-        self._requests.append(request)
+        """Keep the request until its reply is waited for; its data may be read before."""
+        self._worker.give(request)
 
     def wait(self) -> Sequence[Event]:
-        """Work on the oldest request. An error is given back as it was raised, with its traceback."""
-        try:
-            return (Event(0, self._worker.do(self._requests.popleft())),)
-        except Exception as error:
-            return (Event(0, WorkReply(error=error)),)
+        """The reply to the oldest request. Its error is the one that was raised, with its traceback."""
+        return (Event(0, self._worker.reply()),)
+
+    def recall(self, slot: int) -> int:
+        """Forget the requests whose jobs have not begun."""
+        return self._worker.recall()
 
     def close(self) -> None:
-        """Drop the requests that nobody has waited for."""
-        self._requests.clear()
+        """Forget the requests whose jobs have not begun, and wait until the outputs of the others are written."""
+        self._worker.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from gill_bench.engines.dispatcher import ATTEMPTS, Event
-from gill_bench.engines.worker import Worker, WorkRequest, reply_to
+from gill_bench.engines.worker import Worker, WorkRequest, serve
 from gill_bench.errors import GillBenchError
 
 _GOODBYE = 10.0  # seconds in which an idle process ends by itself
@@ -60,6 +61,10 @@ class ProcessPool:
         slots = {id(channel): slot for slot, (_, channel) in self._running.items()}
         ready = wait([channel for _, channel in self._running.values()])
         return [event for channel in ready for event in self._events(slots[id(channel)])]
+
+    def recall(self, slot: int) -> int:
+        """No request: a process does all that it was sent."""
+        return 0
 
     def close(self) -> None:
         """End all processes: idle ones end by themselves and free what they hold, busy ones are ended at once."""
@@ -125,12 +130,21 @@ def _serve(channel: Connection, run: Path, device: str, threads: int, locks: boo
     from gill_bench.rundir.lock import RunLock
 
     use_threads(threads)
-    parent = multiprocessing.parent_process()
     with silent(), RunLock(run, locks=locks) as lock:
         worker = Worker(run, lock, device)
         channel.send(None)  # this process is ready
-        while parent is not None and parent.is_alive():
-            try:
-                channel.send(reply_to(worker, channel.recv()))
-            except (EOFError, BrokenPipeError):
-                return
+        with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the process that gave the jobs is gone
+            worker.give(channel.recv())  # in this thread, since it imports modules, which may insist on the main one
+            threading.Thread(target=_receive, args=(channel, worker), daemon=True).start()
+            serve(worker, channel.send)
+
+
+def _receive(channel: Connection, worker: Worker) -> None:
+    """Pass a worker the requests that arrive, also while it does a job, until nobody can send any."""
+    try:
+        while True:
+            worker.give(channel.recv())
+    except (EOFError, OSError):
+        worker.end()
+    except BaseException as error:  # a request that cannot be read
+        worker.end(error)

@@ -11,16 +11,18 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gill_bench.engines.dispatcher import Event, WorkerPool
+from gill_bench.engines.dispatcher import DEPTH, Event, WorkerPool
 from gill_bench.engines.options import ExecutionOptions, PoolChoice
-from gill_bench.engines.worker import Worker, WorkReply, WorkRequest, reply_to
+from gill_bench.engines.worker import Worker, WorkReply, WorkRequest, serve
 from gill_bench.errors import GillBenchError, InputError, first_line
 from gill_bench.progress import say
 from gill_bench.rundir.lock import RunLock
@@ -262,6 +264,10 @@ class RayPool:
                 "ask for fewer --workers or --threads, or add nodes; what was made is kept: the same command goes on"
             )
 
+    def recall(self, slot: int) -> int:
+        """No request: an actor does all that it was sent."""
+        return 0
+
     def close(self) -> None:
         """End all actors."""
         for actor in self._actors.values():
@@ -270,7 +276,9 @@ class RayPool:
             table.clear()
 
     def _start(self, slot: int) -> None:
-        self._actors[slot] = ray.remote(max_restarts=0, max_task_retries=0, **self._needs)(_Actor).remote()
+        self._actors[slot] = ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=DEPTH, **self._needs)(
+            _Actor
+        ).remote()
         self._starting[slot] = self._actors[slot].begin.remote(*self._setting)
         self._requests[slot] = deque()
 
@@ -307,10 +315,12 @@ class RayPool:
 
 
 class _Actor:
-    """The worker, in a process of its node."""
+    """The worker, in a process of its node. Ray calls `do` in a thread for each request that the worker has."""
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
+        self._replies: deque[Future[WorkReply]] = deque()
+        self._in_order = threading.Lock()
 
     def begin(
         self, run: Path, device: str, threads: int, locks: bool, folder: str, variables: dict[str, str]
@@ -329,11 +339,23 @@ class _Actor:
 
         torch.set_num_threads(threads)
         self._worker = Worker(run, RunLock(run, locks=locks), device)
+        threading.Thread(target=self._serve, daemon=True).start()
         return str(where)
 
     def do(self, request: WorkRequest) -> WorkReply:
         assert self._worker is not None
-        return reply_to(self._worker, request)
+        reply: Future[WorkReply] = Future()
+        with self._in_order:
+            self._replies.append(reply)
+            self._worker.give(request)
+        return reply.result()
+
+    def _serve(self) -> None:
+        assert self._worker is not None
+        try:
+            serve(self._worker, lambda reply: self._replies.popleft().set_result(reply))
+        finally:  # a model ended the thread: the whole actor ends, and its job goes to another one
+            os._exit(1)
 
 
 def _room(needs: dict[str, int]) -> int:

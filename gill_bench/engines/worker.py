@@ -1,6 +1,8 @@
 """A worker: it holds one model or network at a time on one device, and does the jobs that need it.
 
-What one process shares, and what may run side by side in it: see the section on engines in docs/design/house.md.
+While a worker does a job, one thread writes the outputs of the job before, and another reads the data of the next, so
+that a model does not wait for a disk. The section on engines in docs/design/house.md says what one process shares, and
+what may run side by side in it.
 """
 
 from __future__ import annotations
@@ -8,11 +10,14 @@ from __future__ import annotations
 import gc
 import threading
 import traceback
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gill_bench.engines.job import Job, JobResult, Loadable, NotLoadedError
+from gill_bench.engines.job import Job, JobResult, Loadable, NotLoadedError, Unwritten
 from gill_bench.errors import GillBenchError, first_line, memory_ran_out
 from gill_bench.rundir.lock import RunLock
 
@@ -55,8 +60,19 @@ class RemoteError(GillBenchError):
     """An error in a worker of another process, of a type that is no `GillBenchError`."""
 
 
+@dataclass(eq=False)
+class _Entry:
+    """A request, the job with its data once that is read, and the reply once there is one."""
+
+    request: WorkRequest
+    prepared: Future[Job] | None
+    reply: Future[WorkReply] | WorkReply | None = None
+
+
 class Worker:
     """Does the jobs that it is given, one after the other.
+
+    `give` and `end` may be called in any thread, the other methods in the thread that does the jobs.
 
     Args:
         run: The run directory.
@@ -68,18 +84,90 @@ class Worker:
         self._run, self._lock, self._device = run, lock, device
         self._held: Loadable | None = None
         self._loaded: Any = None
+        self._entries: list[_Entry] = []
+        self._changed = threading.Condition()  # guards the entries
+        self._ended: BaseException | bool = False
+        self._readers = ThreadPoolExecutor(1, thread_name_prefix="prepare")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         _lock_progress_bars_by_threads()
 
-    def do(self, request: WorkRequest) -> WorkReply:
-        """Do a job, unless it is done already or another process is doing it; an error that stops the run is raised."""
-        with self._lock.unit(request.job.key, wait=request.wait) as held:
-            if not held:
-                return WorkReply()
-            if request.job.is_done(self._run):
-                return WorkReply(JobResult())
-            with _LOADING:
-                self._load(request.loadable)
-            return WorkReply(request.job.do(self._loaded, self._run, self._device, request.may_fail))
+    def give(self, request: WorkRequest) -> None:
+        """Queue a request; the data of its job is read at once if an earlier job is still to be done."""
+        with self._changed:
+            prepared = self._readers.submit(request.job.prepared) if self._entries else None
+            self._entries.append(_Entry(request, prepared))
+            self._changed.notify()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Tell the worker that no request follows; an error is raised by `reply`."""
+        with self._changed:
+            self._ended = error or True
+            self._changed.notify()
+
+    def reply(self) -> WorkReply | None:
+        """Wait for the reply to the oldest request without one; None after `end`, if every request has its reply.
+
+        While the outputs of a job are written, the next job is done, so that later jobs may have begun, too. No job is
+        begun as long as the sender has not seen the reply to an earlier one that wrote no outputs, such as a failure.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._entries or self._ended)
+            if not self._entries:
+                if isinstance(self._ended, BaseException):
+                    raise self._ended
+                return None
+            oldest = self._entries[0]
+        while not _is_known(oldest.reply):
+            entry = self._next()
+            if entry is None:
+                break
+            entry.reply = self._begin(entry)
+        with self._changed:
+            self._entries.remove(oldest)
+        return oldest.reply.result() if isinstance(oldest.reply, Future) else oldest.reply
+
+    def recall(self) -> int:
+        """Forget the requests whose jobs have not begun; returns their number."""
+        with self._changed:
+            unbegun = [entry for entry in self._entries if entry.reply is None]
+            self._entries = [entry for entry in self._entries if entry.reply is not None]
+        return len(unbegun)
+
+    def close(self) -> None:
+        """Forget the requests whose jobs have not begun, and wait until the outputs of the others are written."""
+        self.recall()
+        for entry in self._entries:
+            if isinstance(entry.reply, Future):
+                entry.reply.result()
+        self._entries.clear()
+
+    def _next(self) -> _Entry | None:
+        """The next job to begin; None if there is none, or if an earlier one has a reply that was not sent yet."""
+        with self._changed:
+            for entry in self._entries:
+                if entry.reply is None:
+                    return entry
+                if not isinstance(entry.reply, Future):
+                    return None
+        return None
+
+    def _begin(self, entry: _Entry) -> Future[WorkReply] | WorkReply:
+        """Do a job, unless it is done already or another process is doing it; its outputs may be still unwritten."""
+        request = entry.request
+        try:
+            with ExitStack() as stack:
+                if not stack.enter_context(self._lock.unit(request.job.key, wait=request.wait)):
+                    return WorkReply()
+                if request.job.is_done(self._run):
+                    return WorkReply(JobResult())
+                with _LOADING:
+                    self._load(request.loadable)
+                result = _prepared(entry).do(self._loaded, self._run, self._device, request.may_fail)
+                if isinstance(result, JobResult):
+                    return WorkReply(result)
+                return self._writer.submit(_write, result, stack.pop_all())
+        except Exception as error:
+            return WorkReply(error=error)
 
     def _load(self, loadable: Loadable) -> None:
         if self._held is not None and self._held.key == loadable.key:
@@ -99,6 +187,25 @@ class Worker:
         self._held = loadable
 
 
+def _is_known(reply: Future[WorkReply] | WorkReply | None) -> bool:
+    return reply.done() if isinstance(reply, Future) else reply is not None
+
+
+def _prepared(entry: _Entry) -> Job:
+    """The job with its data, or as it was given: if the data cannot be read, doing the job raises the error."""
+    if entry.prepared is None or entry.prepared.exception() is not None:
+        return entry.request.job
+    return entry.prepared.result()
+
+
+def _write(unwritten: Unwritten, lock: ExitStack) -> WorkReply:
+    try:
+        with lock:
+            return WorkReply(unwritten.write())
+    except Exception as error:
+        return WorkReply(error=error)
+
+
 def _lock_progress_bars_by_threads() -> None:
     """Keep libraries' progress bars from taking a semaphore of the system, which a killed process leaves behind.
 
@@ -110,12 +217,10 @@ def _lock_progress_bars_by_threads() -> None:
         tqdm.set_lock(threading.RLock())
 
 
-def reply_to(worker: Worker, request: WorkRequest) -> WorkReply:
-    """Do a job for another process: an error becomes part of the reply, in a form that can be sent."""
-    try:
-        return worker.do(request)
-    except Exception as error:
-        return WorkReply(error=_portable(error))
+def serve(worker: Worker, send: Callable[[WorkReply], None]) -> None:
+    """Send a worker's replies to another process until the worker is ended; errors are sent in a form that can be."""
+    while (reply := worker.reply()) is not None:
+        send(reply if reply.error is None else WorkReply(error=_portable(reply.error)))
 
 
 def _portable(error: Exception) -> Exception:

@@ -89,6 +89,10 @@ class GenerateUnit:
         """Whether the unit is stored already."""
         return is_whole(self.unit.folder(self.cell.folder(run)))
 
+    def prepared(self) -> GenerateUnit:
+        """The job itself: its data is read while it is done."""
+        return self
+
     def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult:
         """Generate the unit's outputs and store them; if a call fails, its examples are tried one by one.
 

@@ -67,6 +67,10 @@ class UnitFeatures:
         """Whether they are written."""
         return read_unit_features(self.work.folder, self.asked) is not None
 
+    def prepared(self) -> UnitFeatures:
+        """The job itself: its data is read while it is done."""
+        return self
+
     def do(self, loaded: FeatureExtractor, run: Path, device: str, may_fail: int) -> JobResult:
         """Compute and write them."""
         remove_temporary(self.work.folder, ".features-*.tmp")  # the lock of its unit is held
@@ -109,6 +113,10 @@ class ReferenceFeatures:
     def is_done(self, run: Path) -> bool:
         """Whoever asks has looked."""
         return False
+
+    def prepared(self) -> ReferenceFeatures:
+        """The job itself: its data is read while it is done."""
+        return self
 
     def do(self, loaded: FeatureExtractor, run: Path, device: str, may_fail: int) -> JobResult:
         """Compute them."""

@@ -132,6 +132,10 @@ class ScorePairs:
         """Whether all are scored."""
         return all(read_values(work, self.asked) is not None for work in self.works)
 
+    def prepared(self) -> ScorePairs:
+        """The job itself: its data is read while it is done."""
+        return self
+
     def do(self, loaded: tuple[PictureMetric, _References], run: Path, device: str, may_fail: int) -> JobResult:
         """Score those that are not."""
         for work in self.works:

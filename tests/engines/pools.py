@@ -55,6 +55,9 @@ class WriteFile:
     def is_done(self, run: Path) -> bool:
         return (run / f"done-{self.key}").exists()
 
+    def prepared(self) -> WriteFile:
+        return self
+
     def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult:
         if self.deed == "raise":
             raise ValueError("the planted error")

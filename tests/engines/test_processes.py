@@ -42,6 +42,9 @@ class Easy:
     def is_done(self, run: Path) -> bool:
         return False
 
+    def prepared(self) -> Easy:
+        return self
+
     def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult:
         return JobResult(value=len(KEPT))
 
