@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gill_bench.datasets import Example
-from gill_bench.generation.prompts import ExamplePrompt, build_prompt
+from gill_bench.generation.prompts import ExamplePrompt, build_prompts
 from gill_bench.generation.returned import (
     ReturnedError,
     check_equal_widths,
@@ -57,7 +57,14 @@ class CallError(Exception):
         self.prompts = prompts
 
 
-def generate_unit(unit: Unit, cell: Cell, model: object, batch_size: int, device: str) -> UnitOutputs:
+def unit_prompts(unit: Unit, cell: Cell) -> list[ExamplePrompt]:
+    """The prompts of a unit's examples; raises as `build_prompts`."""
+    return build_prompts(cell, [cell.usable[name][:2] for name, _ in unit.examples])
+
+
+def generate_unit(
+    unit: Unit, cell: Cell, model: object, batch_size: int, device: str, prompts: Sequence[ExamplePrompt] = ()
+) -> UnitOutputs:
     """Get a unit's outputs from a model.
 
     Args:
@@ -66,6 +73,7 @@ def generate_unit(unit: Unit, cell: Cell, model: object, batch_size: int, device
         model: The loaded model.
         batch_size: Prompts in one call of the model; 0 for the usual number of the output kind.
         device: The torch device that the model is on.
+        prompts: The prompts of the unit's examples; () if they are still to be read.
 
     Raises:
         ReturnedError: The model returned something of another form than its interface says.
@@ -77,16 +85,15 @@ def generate_unit(unit: Unit, cell: Cell, model: object, batch_size: int, device
     if cell.asks in _TIMED:
         # One call for all examples: no reading of data is measured, and the first calls warm up.
         with _model_call(model, cell, 1):
-            prompts = [ExamplePrompt(example, position, build_prompt(cell, example)) for example, position in examples]
-            measured = _TIMED[cell.asks](model, cell.task.card.prompt, prompts, device)
+            measured = _TIMED[cell.asks](model, cell.task.card.prompt, build_prompts(cell, examples), device)
         outputs = [[Output(values=values)] for values in measured]
     else:
         size = batch_size or (PICTURE_PROMPTS_PER_CALL if cell.asks == "images" else PROMPTS_PER_CALL)
         for first in range(0, len(examples), size):
             batch = examples[first:][:size]
             with _model_call(model, cell, len(batch)):
-                prompts = [ExamplePrompt(example, position, build_prompt(cell, example)) for example, position in batch]
-                outputs += _GENERATE[cell.asks](model, cell, prompts, unit.seeds)
+                batch_prompts = prompts[first:][:size] or build_prompts(cell, batch)
+                outputs += _GENERATE[cell.asks](model, cell, batch_prompts, unit.seeds)
     with _model_call(model, cell, len(examples)):
         vectors = [output.vector for by_seed in outputs for output in by_seed if output.vector is not None]
         check_equal_widths([len(vector) for vector in vectors])
@@ -98,6 +105,11 @@ def store_unit(unit: Unit, cell: Cell, outputs: UnitOutputs, run: Path, made: Ma
     """Store the outputs of a unit; `made` says how they were made, and is recorded beside the seconds they took."""
     made = {**made, "seconds": outputs.seconds}
     write_unit(unit.folder(cell.folder(run)), unit, outputs.outputs, outputs.details, made)
+
+
+def is_timed(cell: Cell) -> bool:
+    """Whether a cell asks how long something takes."""
+    return cell.asks in _TIMED
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gill_bench.engines.job import Failure, Job, JobGroup, JobResult
+from gill_bench.engines.job import Failure, Job, JobGroup, JobResult, Unwritten
 from gill_bench.errors import GillBenchError
-from gill_bench.generation.generate import CallError, generate_unit, store_unit
+from gill_bench.generation.generate import CallError, UnitOutputs, generate_unit, is_timed, store_unit, unit_prompts
+from gill_bench.generation.prompts import ExamplePrompt
 from gill_bench.generation.reasons import reason_of
 from gill_bench.interfaces import CAPABILITY_OF, PROTOCOLS
 from gill_bench.planning.cells import Cell, CellPlan
@@ -68,12 +69,14 @@ class GenerateUnit:
         unit: The unit.
         batch_size: Prompts in one call of the model; 0 for the usual number of the output kind.
         after: The error of an earlier call that had more examples than this unit; "" if there was none.
+        prompts: The prompts of the unit's examples; () if they are still to be read.
     """
 
     cell: Cell
     unit: Unit
     batch_size: int
     after: str = ""
+    prompts: tuple[ExamplePrompt, ...] = ()
 
     @property
     def key(self) -> str:
@@ -90,23 +93,22 @@ class GenerateUnit:
         return is_whole(self.unit.folder(self.cell.folder(run)))
 
     def prepared(self) -> GenerateUnit:
-        """The job itself: its data is read while it is done."""
-        return self
+        """The job with the prompts of its examples; what is timed reads them itself."""
+        return self if is_timed(self.cell) else replace(self, prompts=tuple(unit_prompts(self.unit, self.cell)))
 
-    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult:
-        """Generate the unit's outputs and store them; if a call fails, its examples are tried one by one.
+    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult | Unwritten:
+        """Generate the unit's outputs; if a call fails, the examples are tried one by one, and stored at once.
 
         Raises:
             ReturnedError: The model returned something of another form than its interface says.
         """
         try:
-            outputs = generate_unit(self.unit, self.cell, loaded, self.batch_size, device)
+            outputs = generate_unit(self.unit, self.cell, loaded, self.batch_size, device, self.prompts)
         except CallError as error:
             cause, prompts = error.__cause__ or error, error.prompts
         else:
             made = {"device": device, "batch_size": self.batch_size}
-            store_unit(self.unit, self.cell, outputs, run, {**made, "after": self.after} if self.after else made)
-            return JobResult()
+            return Unwritten(lambda: self._store(outputs, run, {**made, "after": self.after} if self.after else made))
         reason = reason_of(cause, loaded)
         if len(self.unit.examples) > 1:
             return self._one_by_one(loaded, run, device, may_fail, reason, prompts)
@@ -126,6 +128,10 @@ class GenerateUnit:
         failures = lost._write_failures(run, Reason("failed", "", next(iter(reasons.values()))))
         return replace(result, failures=(*(failure for failure in result.failures if failure.record), *failures))
 
+    def _store(self, outputs: UnitOutputs, run: Path, made: Mapping[str, Any]) -> JobResult:
+        store_unit(self.unit, self.cell, outputs, run, made)
+        return JobResult()
+
     def _write_failures(self, run: Path, reason: Reason) -> Iterator[Failure]:
         folder = self.cell.folder(run)
         for example in self.unit.examples:
@@ -140,10 +146,12 @@ class GenerateUnit:
         """Generate for each example alone, so that one that fails does not cost the others their outputs."""
         failures: list[Failure] = []
         raised = f"the call with {prompts} prompt{'s' * (prompts > 1)} raised {reason}"
-        for example in self.unit.examples:
-            alone = replace(self, unit=replace(self.unit, examples=(example,)), after=raised)
+        for number, example in enumerate(self.unit.examples):
+            unit = replace(self.unit, examples=(example,))
+            alone = replace(self, unit=unit, after=raised, prompts=self.prompts[number:][:1])
             if not alone.is_done(run):  # another process may have tried the unit before
-                failures += alone.do(loaded, run, device, 0).failures
+                result = alone.do(loaded, run, device, 0)
+                failures += (result if isinstance(result, JobResult) else result.write()).failures
             if len(failures) > may_fail:
                 break
         if any(failure.reason == str(reason) for failure in failures):  # one of the examples explains the error

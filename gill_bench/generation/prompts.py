@@ -1,7 +1,8 @@
-"""The prompt that a model is given for an example: its pictures are read and put between its texts."""
+"""The prompts that a model is given for examples: their pictures are read and put between their texts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from PIL import Image
@@ -11,6 +12,7 @@ from gill_bench.errors import GillBenchError
 from gill_bench.planning.cells import Cell
 from gill_bench.prompt import Prompt
 from gill_bench.storage.images import load_image
+from gill_bench.storage.read_ahead import read_ahead
 
 
 class ExamplePrompt(NamedTuple):
@@ -27,10 +29,25 @@ class ExamplePrompt(NamedTuple):
     prompt: Prompt
 
 
-def build_prompt(cell: Cell, example: Example) -> Prompt:
-    """Read the pictures of an example's prompt and put them between its texts."""
-    parts = cell.task.segments(example, cell.context)
-    return Prompt(tuple(part if isinstance(part, str) else _load(part, cell.picture_size) for part in parts))
+def build_prompts(cell: Cell, examples: Sequence[tuple[Example, int]]) -> list[ExamplePrompt]:
+    """Read the pictures of examples' prompts, each once and several at a time, and put them between the texts.
+
+    Args:
+        cell: The cell that the examples belong to.
+        examples: Each example with its position (`ExamplePrompt`).
+
+    Raises:
+        GillBenchError: A picture is missing or cannot be read.
+    """
+    all_parts = [cell.task.segments(example, cell.context) for example, _ in examples]
+    pictures = dict.fromkeys(part for parts in all_parts for part in parts if not isinstance(part, str))
+    images = dict(zip(pictures, read_ahead(lambda picture: _load(picture, cell.picture_size), pictures), strict=True))
+    return [
+        ExamplePrompt(
+            example, position, Prompt(tuple(part if isinstance(part, str) else images[part] for part in parts))
+        )
+        for (example, position), parts in zip(examples, all_parts, strict=True)
+    ]
 
 
 def _load(picture: Picture, size: int) -> Image.Image:

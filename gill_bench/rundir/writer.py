@@ -34,6 +34,7 @@ from gill_bench.rundir.rows import Results
 from gill_bench.storage.files import forget_list, remove_folder, writing
 from gill_bench.storage.json import to_json
 from gill_bench.storage.paths import is_remote
+from gill_bench.storage.read_ahead import read_ahead
 from gill_bench.storage.sealed import (
     SEAL,
     DamagedFileError,
@@ -163,12 +164,14 @@ def write_unit(
             write(name, content)
             files[name] = hashlib.sha256(content).hexdigest()
 
+        pictures = [output.image for results in outputs for output in results if output.image is not None]
+        encoded = read_ahead(_png, pictures)
         for number, ((example, _), results, detail) in enumerate(zip(unit.examples, outputs, details, strict=True)):
             for seed, output in zip(unit.seeds, results, strict=True):
                 sample: dict[str, Any] = {"example": example, "seed": seed}
                 if output.image is not None:
                     name = sample["image"] = f"{number:03d}-{_readable(example)}-{seed}.png"
-                    put(name, _png(output.image))
+                    put(name, next(encoded))
                 if output.values:
                     sample["output"] = dict(output.values)
                 sample |= {"flagged": output.flagged, "truncated": output.truncated, **detail}

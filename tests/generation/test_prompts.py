@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gill_bench.generation.prompts import build_prompt
+from gill_bench.generation.prompts import build_prompts
 from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import metrics_of
 from gill_bench.planning.plan import make_plan
@@ -46,7 +46,7 @@ def cell(folder: Path, attribute: str, *settings: str) -> Cell:
 
 def sizes(cell: Cell) -> set[tuple[int, int]]:
     example, _, _ = next(iter(cell.usable.values()))
-    return {image.size for image in build_prompt(cell, example).images}
+    return {image.size for image in build_prompts(cell, [(example, 0)])[0].prompt.images}
 
 
 @pytest.mark.parametrize(

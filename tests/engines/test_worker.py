@@ -1,0 +1,182 @@
+"""What a worker does side by side: it reads ahead, does one job, and writes the outputs of the job before."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gill_bench.engines.job import JobResult, Unwritten
+from gill_bench.engines.worker import Worker, WorkReply, WorkRequest
+from gill_bench.rundir.lock import RunLock
+
+PATIENCE = 30.0  # seconds after which what was waited for will not happen
+
+
+@dataclass(frozen=True)
+class Nothing:
+    key: str = "nothing"
+    name: str = ""
+    folders: frozenset[Path] = frozenset()
+
+    def load(self, device: str) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job whose steps are functions of a test; without `write` its result is known at once."""
+
+    key: str
+    read: Callable[[], None] = lambda: None
+    work: Callable[[], None] = lambda: None
+    write: Callable[[], None] | None = lambda: None
+    data: str = ""
+    size: int = 1
+    used: list[str] = field(default_factory=list)
+
+    def is_done(self, run: Path) -> bool:
+        return False
+
+    def prepared(self) -> Planned:
+        self.read()
+        return replace(self, data="read ahead")
+
+    def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult | Unwritten:
+        self.used.append(self.data)
+        self.work()
+        return JobResult(value=self.key) if self.write is None else Unwritten(self._write)
+
+    def _write(self) -> JobResult:
+        assert self.write is not None
+        self.write()
+        return JobResult(value=self.key)
+
+    def lost(self, reason: str) -> JobResult:
+        raise AssertionError(reason)
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    with RunLock(tmp_path) as lock:
+        yield Worker(tmp_path, lock, "cpu")
+
+
+def give(worker: Worker, *jobs: Planned) -> None:
+    for job in jobs:
+        worker.give(WorkRequest(Nothing(), job, 0, False))
+
+
+def key_of(reply: WorkReply | None) -> str:
+    assert reply is not None
+    assert reply.error is None
+    assert reply.done is not None
+    return str(reply.done.value)
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def step() -> None:
+        raise error
+
+    return step
+
+
+def waiting_for(event: threading.Event) -> Callable[[], None]:
+    def step() -> None:
+        assert event.wait(PATIENCE)
+
+    return step
+
+
+def test_outputs_are_written_while_the_next_job_is_done(worker: Worker) -> None:
+    second_began = threading.Event()
+    give(worker, Planned("a1", write=waiting_for(second_began)), Planned("a2", work=second_began.set))
+    assert [key_of(worker.reply()) for _ in range(2)] == ["a1", "a2"]
+
+
+def test_data_is_read_while_the_job_before_is_done(worker: Worker) -> None:
+    read = threading.Event()
+    second = Planned("a2", read=read.set)
+    give(worker, Planned("a1", work=waiting_for(read)), second)
+    assert [key_of(worker.reply()) for _ in range(2)] == ["a1", "a2"]
+    assert second.used == ["read ahead"]
+
+
+def test_data_that_cannot_be_read_ahead_is_left_to_the_job(worker: Worker) -> None:
+    second = Planned("a2", read=raising(OSError("no such file")))
+    give(worker, Planned("a1"), second)
+    assert [key_of(worker.reply()) for _ in range(2)] == ["a1", "a2"]
+    assert second.used == [""]
+
+
+def test_an_error_is_the_reply_of_its_own_job(worker: Worker) -> None:
+    full = OSError(28, "No space left on device")
+    give(worker, Planned("a1", write=raising(full)), Planned("a2", work=raising(ValueError("planted"))), Planned("a3"))
+    first, second = worker.reply(), worker.reply()
+    assert first is not None
+    assert second is not None
+    assert first.error is full
+    assert str(second.error) == "planted"
+    assert key_of(worker.reply()) == "a3"
+
+
+def test_no_job_begins_before_the_failure_of_an_earlier_one_is_known(worker: Worker) -> None:
+    third = Planned("a3")
+    give(worker, Planned("a1"), Planned("a2", write=None), third)
+    assert [key_of(worker.reply()) for _ in range(2)] == ["a1", "a2"]
+    assert third.used == []
+    assert worker.recall() == 1
+    worker.end()
+    assert worker.reply() is None
+
+
+def test_a_job_is_locked_until_its_outputs_are_written(tmp_path: Path) -> None:
+    held: list[str] = []
+
+    class Lock(RunLock):
+        def _lock(self, place: int, *, wait: bool) -> bool:
+            held.append("lock")
+            return super()._lock(place, wait=wait)
+
+        def _unlock(self, place: int) -> None:
+            held.append("unlock")
+            super()._unlock(place)
+
+    with Lock(tmp_path) as lock:
+        worker = Worker(tmp_path, lock, "cpu")
+        give(worker, Planned("a1", work=lambda: held.append("work"), write=lambda: held.append("write")))
+        assert key_of(worker.reply()) == "a1"
+    assert held == ["lock", "work", "write", "unlock"]
+
+
+def test_closing_waits_for_what_is_written(worker: Worker) -> None:
+    written: list[str] = []
+    began, go_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        began.set()
+        assert go_on.wait(PATIENCE)
+        written.append("a1")
+
+    def interrupt() -> None:
+        assert began.wait(PATIENCE)
+        threading.Timer(0.05, go_on.set).start()
+        raise KeyboardInterrupt
+
+    give(worker, Planned("a1", write=write), Planned("a2", work=interrupt), Planned("a3"))
+    with pytest.raises(KeyboardInterrupt):
+        worker.reply()
+    worker.close()
+    assert written == ["a1"]
+
+
+def test_requests_that_cannot_be_read_end_the_worker_with_their_error(worker: Worker) -> None:
+    give(worker, Planned("a1"))
+    worker.end(AttributeError("no class Job"))
+    assert key_of(worker.reply()) == "a1"
+    with pytest.raises(AttributeError, match="no class Job"):
+        worker.reply()
