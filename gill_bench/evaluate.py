@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gill_bench.datasets import Context
 from gill_bench.engines.engine import Engine, open_engine
 from gill_bench.engines.job import Failure
 from gill_bench.engines.options import DEFAULT_ENGINE
@@ -18,6 +19,7 @@ from gill_bench.planning.recipe import changes
 from gill_bench.planning.request import RunRequest
 from gill_bench.planning.resolve import open_task
 from gill_bench.planning.resolved import ResolvedTask
+from gill_bench.planning.selection import choose_contexts
 from gill_bench.planning.spec import merge_spec, task_arguments
 from gill_bench.progress import bar, bars, say
 from gill_bench.rundir.folders import no_spec, remove_leftovers
@@ -175,9 +177,15 @@ def cells_of(run: Path, data: str | None = None) -> list[Cell]:
     spec = read_spec(run)
     if not spec.cells:
         raise no_spec(run)
+    contexts: dict[str, list[Context]] = {name: [] for name in spec.tasks}
+    for stored in spec.cells:
+        if stored.context != CANDIDATES:
+            card = task_arguments(run, spec.tasks[stored.task_as], data)["card"]
+            contexts[stored.task_as] += choose_contexts(card, [stored.context])
     with bars("pictures") as progress:
         tasks = {
-            name: open_task(**task_arguments(run, task, data), progress=progress) for name, task in spec.tasks.items()
+            name: open_task(**task_arguments(run, task, data), contexts=contexts[name], progress=progress)
+            for name, task in spec.tasks.items()
         }
     cells: dict[CellKey, Cell] = {}
     for stored in sorted(spec.cells, key=lambda cell: cell.context != CANDIDATES):  # cells that search need them

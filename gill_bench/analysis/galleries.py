@@ -214,7 +214,7 @@ def _gallery_example(
     name: str, record: Mapping[str, Any], outputs: Mapping[str, Mapping[int, ShownOutput]], data: _Data
 ) -> GalleryExample:
     example = data.examples.get(name)
-    prompt = [part if isinstance(part, str) else _picture(part["picture"], data) for part in record.get("prompt") or ()]
+    prompt = [part if isinstance(part, str) else _prompt_picture(part, data) for part in record.get("prompt") or ()]
     if not prompt and example is not None:
         prompt = [turn.text for turn in example.turns]
     target = record.get("target") or (example.target.id if example is not None and example.target else "")
@@ -234,6 +234,11 @@ def _right_answers(example: Example) -> tuple[str, ...]:
     if _RIGHT_ANSWER not in example.facts:
         return example.answers
     return example.answers[int(example.facts[_RIGHT_ANSWER]) :][:1]
+
+
+def _prompt_picture(part: Mapping[str, Any], data: _Data) -> PictureFile:
+    name = str(part["picture"])
+    return PictureFile(f"a grey picture instead of {name}", None) if part.get("blank") else _picture(name, data)
 
 
 def _picture(name: str, data: _Data) -> PictureFile:

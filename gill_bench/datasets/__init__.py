@@ -32,10 +32,17 @@ BUILTIN = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture by its id in the data set; `file` is None where the data folder does not have it."""
+    """A picture by its id in the data set.
+
+    Attributes:
+        id: The picture's id.
+        file: The picture's file; None where the data folder does not have it.
+        blank: Whether a model is shown a grey picture of the same size instead (`gill_bench.datasets.controls`).
+    """
 
     id: str
     file: Path | None
+    blank: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,8 @@ class Example:
         target: The reference picture, or None.
         answers: The reference texts (captions, annotators' answers), or the texts that are ranked, in the file's order.
         facts: Values that a metric needs or groups by, such as {"answer_type": "yes/no"}; never given to a model.
+        donor: The example whose parts stand in a control context in place of this one's; None where no planned context
+            needs one, or no other example is fit (`gill_bench.datasets.donors`). Readers leave it out.
     """
 
     id: str
@@ -65,6 +74,7 @@ class Example:
     target: Picture | None = None
     answers: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    donor: Example | None = None
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

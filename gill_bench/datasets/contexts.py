@@ -1,20 +1,21 @@
 """The contexts of the built-in data sets: how their names are parsed, and how an example becomes a prompt.
 
-A context says how much of an example a model is given. Its `segments` are the prompt, texts and pictures in reading
-order; captions, dialog rounds and questions are joined and worded here and nowhere else. Each data set's module parses
-the names of its own contexts with the functions below.
+A context says how much of an example a model is given. Its parts are the captions, rounds, questions and pictures in
+reading order; they are joined and worded here and nowhere else. Each data set's module parses the names of its own
+contexts with the functions below; what stands after an "@" in a name is a control (`gill_bench.datasets.controls`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Context, Example, Picture
 from gill_bench.datasets.options import Choice, Text
+from gill_bench.datasets.parts import InParts, Part, PartKind, joined_texts
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import OutputKind
 
@@ -43,20 +44,25 @@ _BOTH: frozenset[str] = frozenset({"text", "image"})
 
 
 @dataclass(frozen=True, slots=True)
-class TextContext:
+class TextContext(InParts):
     """The text of an example's first turn alone."""
 
     name: str
     asks: OutputKind | None = None
     inputs: frozenset[str] = _TEXT
 
-    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt, one text."""
-        return (example.turns[0].text,)
+    @property
+    def counts(self) -> Mapping[PartKind, int]:
+        """One caption."""
+        return {"caption": 1}
+
+    def parts(self, example: Example, prompt: Mapping[str, Value]) -> tuple[Part, ...]:
+        """The caption."""
+        return (Part("caption", example.turns[0].text),)
 
 
 @dataclass(frozen=True, slots=True)
-class CaptionContext:
+class CaptionContext(InParts):
     """The last captions of a story, with the pictures that follow all but the last of them, counted from the end.
 
     `5-captions-4-images` is c1 i1 c2 i2 c3 i3 c4 i4 c5; `2-captions-1-image` is c4 i4 c5 (protocol 3.1, 3.4).
@@ -85,19 +91,30 @@ class CaptionContext:
         """The kinds of segments in a prompt."""
         return _BOTH if self.images else _TEXT
 
-    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt: captions in order, each of the last `images` pictures before the target after its caption."""
-        turns = example.turns[-self.captions :]
+    @property
+    def counts(self) -> Mapping[PartKind, int]:
+        """The captions and, if any, the pictures."""
+        return {"caption": self.captions, "picture": self.images} if self.images else {"caption": self.captions}
+
+    def parts(self, example: Example, prompt: Mapping[str, Value]) -> tuple[Part, ...]:
+        """The captions in order, each of the last `images` pictures before the target after its caption."""
         first_shown = self.captions - 1 - self.images
+        parts: list[Part] = []
+        for position, turn in enumerate(example.turns[-self.captions :]):
+            parts.append(Part("caption", turn.text))
+            if first_shown <= position < self.captions - 1 and turn.picture is not None:
+                parts.append(Part("picture", turn.picture))
+        return tuple(parts)
+
+    def join(self, parts: Sequence[Part], prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The parts as segments; captions without a picture between them as `CAPTION_JOIN` says."""
         with_spaces = CAPTION_JOIN.of(prompt) == "space"
         segments: list[str | Picture] = []
-        for position, turn in enumerate(turns):
-            if with_spaces and segments and isinstance(segments[-1], str):
-                segments[-1] = f"{segments[-1]} {turn.text}"
+        for _, content in parts:
+            if with_spaces and segments and isinstance(content, str) and isinstance(segments[-1], str):
+                segments[-1] = f"{segments[-1]} {content}"
             else:
-                segments.append(turn.text)
-            if first_shown <= position < self.captions - 1 and turn.picture is not None:
-                segments.append(turn.picture)
+                segments.append(content)
         return tuple(segments)
 
 
@@ -124,7 +141,7 @@ def caption_context(name: str) -> CaptionContext:
 
 
 @dataclass(frozen=True, slots=True)
-class RoundContext:
+class RoundContext(InParts):
     """The first `rounds` rounds of a dialog, as one text with `separator` between rounds."""
 
     rounds: int
@@ -141,9 +158,18 @@ class RoundContext:
         """
         return f"{self.rounds}-round{'s' * (self.rounds != 1)}"
 
-    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt, one text."""
-        return (self.separator.join(turn.text for turn in example.turns[: self.rounds]),)
+    @property
+    def counts(self) -> Mapping[PartKind, int]:
+        """The rounds."""
+        return {"round": self.rounds}
+
+    def parts(self, example: Example, prompt: Mapping[str, Value]) -> tuple[Part, ...]:
+        """The rounds in order."""
+        return tuple(Part("round", turn.text) for turn in example.turns[: self.rounds])
+
+    def join(self, parts: Sequence[Part], prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The rounds as one text."""
+        return joined_texts(parts, self.separator)
 
 
 def parse_rounds(name: str) -> int:
@@ -161,50 +187,78 @@ def parse_rounds(name: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryContext:
+class HistoryContext(InParts):
     """A dialog's picture, then its rounds up to the answer that is asked for."""
 
     name: str = "history"
     asks: OutputKind | None = "scores"
     inputs: frozenset[str] = _BOTH
 
-    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt: a picture and a text with a line for each question and answer."""
+    @property
+    def counts(self) -> Mapping[PartKind, int]:
+        """A picture, up to nine rounds and the question; the first question of a dialog has no round before it."""
+        return {"picture": 1, "round": ROUNDS - 1, "question": 1}
+
+    def parts(self, example: Example, prompt: Mapping[str, Value]) -> tuple[Part, ...]:
+        """The picture, the rounds before, and the question with the beginning of its answer."""
         picture = example.turns[-1].picture
         assert picture is not None
-        return (picture, "\n".join(turn.text for turn in example.turns))
+        rounds = [Part("round", turn.text) for turn in example.turns[:-1]]
+        return (Part("picture", picture), *rounds, Part("question", example.turns[-1].text))
+
+    def join(self, parts: Sequence[Part], prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The picture and one text with a line for each question and answer."""
+        return joined_texts(parts, "\n")
 
 
 @dataclass(frozen=True, slots=True)
-class PictureContext:
+class PictureContext(InParts):
     """A picture, then the card's `caption_prompt`; only the picture where that is empty."""
 
     name: str = "caption"
     asks: OutputKind | None = None
     inputs: frozenset[str] = _BOTH
 
-    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt: a picture, and a text unless it is empty."""
+    @property
+    def counts(self) -> Mapping[PartKind, int]:
+        """The picture; the card's `caption_prompt` is the same for all examples, and so no part of one."""
+        return {"picture": 1}
+
+    def parts(self, example: Example, prompt: Mapping[str, Value]) -> tuple[Part, ...]:
+        """The picture."""
         picture = example.turns[0].picture
         assert picture is not None
+        return (Part("picture", picture),)
+
+    def join(self, parts: Sequence[Part], prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The picture, and the card's `caption_prompt` unless it is empty."""
         words = CAPTION_PROMPT.of(prompt)
-        return (picture, words) if words else (picture,)
+        return (*(part.content for part in parts), *((words,) if words else ()))
 
 
 @dataclass(frozen=True, slots=True)
-class QuestionContext:
+class QuestionContext(InParts):
     """A picture, then the question in the wording that the card's `question_prompt` names."""
 
     name: str = "question"
     asks: OutputKind | None = None
     inputs: frozenset[str] = _BOTH
 
-    def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt: a picture and a text."""
+    @property
+    def counts(self) -> Mapping[PartKind, int]:
+        """A picture and a question."""
+        return {"picture": 1, "question": 1}
+
+    def parts(self, example: Example, prompt: Mapping[str, Value]) -> tuple[Part, ...]:
+        """The picture and the question as it stands in the file."""
         (turn,) = example.turns
         assert turn.picture is not None
+        return (Part("picture", turn.picture), Part("question", turn.text))
+
+    def join(self, parts: Sequence[Part], prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+        """The picture, and the question in its wording."""
         before, after = _QUESTIONS[QUESTION_PROMPT.of(prompt)].split("{}")
-        return (turn.picture, f"{before}{turn.text}{after}")
+        return tuple(f"{before}{content}{after}" if isinstance(content, str) else content for _, content in parts)
 
 
 def context_named(name: str, contexts: Iterable[_Context]) -> _Context:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gill_bench.datasets import Example
+from gill_bench.datasets import Example, Picture
 from gill_bench.generation.prompts import ExamplePrompt, build_prompts
 from gill_bench.generation.returned import (
     ReturnedError,
@@ -131,8 +131,12 @@ def _details(cell: Cell, example: Example) -> dict[str, Any]:
     return {
         "cluster": example.cluster,
         "target": example.target.id if example.target else None,
-        "prompt": [part if isinstance(part, str) else {"picture": part.id} for part in parts],
+        "prompt": [part if isinstance(part, str) else _record(part) for part in parts],
     }
+
+
+def _record(picture: Picture) -> dict[str, Any]:
+    return {"picture": picture.id, "blank": True} if picture.blank else {"picture": picture.id}
 
 
 def _images(model: Any, cell: Cell, prompts: Sequence[ExamplePrompt], seeds: Sequence[int]) -> list[list[Output]]:

@@ -14,6 +14,9 @@ from gill_bench.prompt import Prompt
 from gill_bench.storage.images import load_image
 from gill_bench.storage.read_ahead import read_ahead
 
+GREY = (128, 128, 128)
+"""The colour of a blank picture."""
+
 
 class ExamplePrompt(NamedTuple):
     """An example with its prompt.
@@ -53,4 +56,5 @@ def build_prompts(cell: Cell, examples: Sequence[tuple[Example, int]]) -> list[E
 def _load(picture: Picture, size: int) -> Image.Image:
     if picture.file is None:
         raise GillBenchError(f"picture {picture.id} is not in the data folder")
-    return load_image(picture.file, squash=size)
+    image = load_image(picture.file, squash=size)
+    return Image.new("RGB", image.size, GREY) if picture.blank else image

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gill_bench.datasets import Context, Example
+from gill_bench.datasets.controls import plain_of
 from gill_bench.interfaces import OutputKind
 from gill_bench.planning.resolved import ResolvedTask
 from gill_bench.planning.selection import output_kind
@@ -32,7 +33,7 @@ class UsableExample(NamedTuple):
 
     Attributes:
         example: The example.
-        position: The number of usable examples of the cell before this one.
+        position: The number of examples before this one that are usable in the cell's plain context.
         digest: The SHA-256 of what the model is given for the example.
     """
 
@@ -129,19 +130,28 @@ class Cell:
 
     @cached_property
     def usable(self) -> dict[str, UsableExample]:
-        """The examples that the model can be asked about, by example id."""
+        """The examples that the model can be asked about, by example id.
+
+        Positions, from which shared noise follows, are those in the plain context: a control has the same noise.
+        """
+        plain = plain_of(self.context)
+        asked = self.task.usable(plain)
+        positions = {example.id: position for position, example in enumerate(asked)}
         return {
-            example.id: UsableExample(example, position, self.task.example_digest(example, self.context, position))
-            for position, example in enumerate(self.task.usable(self.context))
+            example.id: UsableExample(
+                example, positions[example.id], self.task.example_digest(example, self.context, positions[example.id])
+            )
+            for example in (asked if plain is self.context else self.task.usable(self.context))
         }
 
     def part(self, names: Collection[str]) -> Cell:
         """The cell with the data of some usable examples only: small enough to be sent to another machine."""
         usable = {name: self.usable[name] for name in names}
-        pictures = {picture.id for example, _, _ in usable.values() for picture in example.pictures}
+        task = replace(self.task, examples=[item.example for item in usable.values()], candidates=(), references=())
+        pictures = {picture.id for picture in task.pictures()["examples"]}
         pictures |= {example.target.id for example, _, _ in usable.values() if example.target is not None}
         checked = {name: self.task.checked[name] for name in pictures}
-        task = replace(self.task, examples=(), candidates=(), references=(), checked=checked, warnings=())
+        task = replace(task, examples=(), checked=checked, warnings=())
         part = replace(self, task=task, candidates=None)
         part.__dict__["usable"] = usable  # the value of the cached property: positions count all examples of the cell
         return part

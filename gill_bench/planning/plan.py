@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,7 +152,7 @@ class _Planner:
             return
         resolved_models = {model.name: self._resolve(resolved, model) for _, model in pairs}
         try:
-            task = self._open(resolved)
+            task = self._open(resolved, [context for context, _ in pairs])
         except DataError as error:
             self._leave_out(_with_check(error, card, self.request), card.name)
             return
@@ -207,13 +207,14 @@ class _Planner:
                 self._resolved[key] = error
         return self._resolved[key]
 
-    def _open(self, card: TaskCard) -> ResolvedTask:
+    def _open(self, card: TaskCard, contexts: Sequence[Context]) -> ResolvedTask:
         with bars("pictures") as progress:
             task = open_task(
                 card,
                 data=self.request.data,
                 limit=self.request.limit,
                 metric_weights=self.request.metric_weights or self.request.weights,
+                contexts=contexts,
                 progress=progress,
             )
         for warning in task.warnings:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gill_bench.cards.find import ModelCard, TaskCard, Value, override
-from gill_bench.datasets import Dataset, Example, dataset
+from gill_bench.datasets import Context, Dataset, Example, dataset
+from gill_bench.datasets.controls import needs_donors
+from gill_bench.datasets.donors import Donors
 from gill_bench.datasets.options import check_tables
 from gill_bench.datasets.pictures import Checked, check_pictures, repeated_content
 from gill_bench.errors import InputError, choose_from_all, did_you_mean
@@ -90,6 +92,7 @@ def open_task(
     data: str,
     limit: int,
     metric_weights: str,
+    contexts: Sequence[Context] = (),
     progress: Callable[[str, int], Callable[[int], None]] | None = None,
 ) -> ResolvedTask:
     """Read a task's data and check every picture that its examples may need.
@@ -99,6 +102,7 @@ def open_task(
         data: The folder of the data, or "mini"; if it has the subfolder that the card names, that one counts.
         limit: At most so many usable examples, from the start of the data; 0 for all.
         metric_weights: The folder of the metrics' backbones, or "mini".
+        contexts: The contexts in which examples will be asked; if one needs donors, every example gets its own.
         progress: Starts to show progress; see `gill_bench.progress.Progress`.
 
     Raises:
@@ -109,7 +113,9 @@ def open_task(
         path = resolved.backbone.path if resolved.backbone else None
         metric(resolved.spec.name).check(path, resolved.settings, resolved.label)
     try:
-        task = read_task(card, data=data, limit=limit, metric_weights=metric_weights, progress=progress)
+        task = read_task(
+            card, data=data, limit=limit, metric_weights=metric_weights, contexts=contexts, progress=progress
+        )
         if card.data.options.get("unreadable") == "refuse":
             _refuse_unreadable(task)
     except InputError as error:
@@ -123,6 +129,7 @@ def read_task(
     data: str,
     limit: int = 0,
     metric_weights: str = MINI,
+    contexts: Sequence[Context] = (),
     progress: Callable[[str, int], Callable[[int], None]] | None = None,
 ) -> ResolvedTask:
     """Read a task's data as `open_task` does, but accept unreadable pictures and metrics without backbones.
@@ -146,10 +153,12 @@ def read_task(
         {},
         loaded.warnings,
     )
+    donors = Donors(loaded.examples) if any(map(needs_donors, contexts)) else None
     checked: dict[str, Checked] = {}
     unreadable = checked if card.data.options.get("unreadable") != "refuse" else {}
     while True:  # several rounds where unreadable pictures are left out, since a limit then reaches further
-        task = replace(task, examples=_first(loaded.examples, limit, unreadable))
+        examples = _first(loaded.examples, limit, unreadable)
+        task = replace(task, examples=donors.given_to(examples) if donors else examples)
         pictures = {picture.id: picture for group in task.pictures().values() for picture in group}
         new = [picture for name, picture in pictures.items() if name not in checked]
         if not new:

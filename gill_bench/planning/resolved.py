@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gill_bench.cards.find import ModelCard, TaskCard
 from gill_bench.datasets import Context, Example, Picture, dataset
+from gill_bench.datasets.controls import ControlContext, parse_context, plain_of
 from gill_bench.datasets.pictures import Checked
 from gill_bench.interfaces import Noise
 from gill_bench.mini.embedded import NOTE_DATA, WORLD_VERSION, world_folder
@@ -35,7 +36,8 @@ class ResolvedTask:
         data: The folder of the data, or "mini".
         limit: At most so many usable examples, from the start of the data; 0 for all.
         metric_weights: The folder of the metrics' backbones, or "mini".
-        examples: The examples up to the limit, usable or not, in the order of the data.
+        examples: The examples up to the limit, usable or not, in the order of the data; with their donors if a context
+            of the run needs them.
         available: How many examples the data has without a limit.
         require_all_pictures: Whether an example is usable only if all its pictures are there, also unused ones.
         candidates: The pictures among which retrieval searches, each as an example; the limit does not count for them.
@@ -59,7 +61,7 @@ class ResolvedTask:
     def pictures(self) -> dict[str, tuple[Picture, ...]]:
         """Every picture that may be needed, once in each group: "examples", "candidates" and "references"."""
         groups = {
-            "examples": (picture for example in self.examples for picture in example.pictures),
+            "examples": (picture for example in self.examples for picture in _pictures_of(example)),
             "candidates": (picture for example in self.candidates for picture in example.pictures),
             "references": self.references,
         }
@@ -67,15 +69,18 @@ class ResolvedTask:
 
     def context(self, name: str) -> Context:
         """The context with a name; `candidates` is one too."""
-        return CandidateContext() if name == CANDIDATES else dataset(self.card.data.format).context(name)
+        return CandidateContext() if name == CANDIDATES else parse_context(dataset(self.card.data.format), name)
 
     def examples_of(self, context: Context) -> Sequence[Example]:
-        """The examples of a context: the candidates, or the examples up to the last one within the limit."""
+        """The examples of a context: the candidates, or the examples up to the last one within the limit.
+
+        A control context has the examples of its plain context.
+        """
         if context.asks == "candidates":
             return self.candidates
         usable = 0
         for position, example in enumerate(self.examples if self.limit else ()):
-            usable += not self.problem(example, context)
+            usable += not self.problem(example, plain_of(context))
             if usable == self.limit:
                 return self.examples[: position + 1]
         return self.examples
@@ -91,7 +96,14 @@ class ResolvedTask:
         return folder if name and (folder / "embeddings.json").is_file() else None
 
     def problem(self, example: Example, context: Context) -> str:
-        """The reason why an example is not usable in a context, or ""."""
+        """The reason why an example is not usable in a context, or "".
+
+        In a control context it must also be usable in the plain context, so that the two have a pair.
+        """
+        if isinstance(context, ControlContext):
+            problem = self.problem(example, context.plain) or context.problem(example, self.card.prompt)
+            if problem:
+                return problem
         needed = [part for part in self.segments(example, context) if not isinstance(part, str)]
         if self.require_all_pictures and context.asks != "candidates":
             needed += example.pictures
@@ -119,7 +131,7 @@ class ResolvedTask:
     def example_digest(self, example: Example, context: Context, position: int) -> str:
         """The SHA-256 of what a model is given for an example: texts and the content of pictures, in order."""
         parts: list[object] = [
-            part if isinstance(part, str) else {"picture": self.checked[part.id].sha256}
+            part if isinstance(part, str) else {"blank" if part.blank else "picture": self.checked[part.id].sha256}
             for part in self.segments(example, context)
         ]
         texts = [part for part in parts if isinstance(part, str)]
@@ -172,6 +184,12 @@ class ResolvedModel:
         """Sentences that every table of this model must say."""
         stand_ins = any(weights.stand_in for weights in self.weights.values())
         return [*([NOTE_WEIGHTS] if stand_ins else []), *(f"{self.card.title}: {why}" for why in self.idle.values())]
+
+
+def _pictures_of(example: Example) -> tuple[Picture, ...]:
+    """The pictures of an example, and those of its donor that may be shown in their place."""
+    donor = example.donor
+    return example.pictures if donor is None else (*example.pictures, *(p for p in donor.pictures if p != donor.target))
 
 
 def data_folder(card: TaskCard, data: str) -> Path:

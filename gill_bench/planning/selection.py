@@ -12,6 +12,7 @@ from typing import Any
 from gill_bench.cards.find import Cards, ModelCard, TaskCard, Value
 from gill_bench.cards.limits import LARGEST
 from gill_bench.datasets import Context, dataset
+from gill_bench.datasets.controls import LIST, parse_context
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, Capability, OutputKind
 from gill_bench.models.class_adapter import (
@@ -35,7 +36,9 @@ def capability_of(card: TaskCard, context: Context) -> Capability:
 
 
 def choose_contexts(card: TaskCard, names: Sequence[str]) -> list[Context]:
-    """Parse context names; a name of the card's lists (`paper`, `sweep`) stands for the list, `all` for all lists.
+    """Parse context names; a name of the card's lists (`paper`, `sweep`, `controls`) stands for the list.
+
+    `all` stands for all lists but `controls`, which a run has only where it is named.
 
     Raises:
         InputError: A name is neither a list nor a context.
@@ -44,12 +47,12 @@ def choose_contexts(card: TaskCard, names: Sequence[str]) -> list[Context]:
     chosen: dict[str, Context] = {}
     for name in names:
         if name == "all":
-            parts: Iterable[str] = [part for group in card.contexts.values() for part in group]
+            parts: Iterable[str] = [part for key, group in card.contexts.items() if key != LIST for part in group]
         else:
             parts = card.contexts.get(name, (name,))
         for part in parts:
             try:
-                context = reader.context(part)
+                context = parse_context(reader, part)
             except InputError as error:
                 raise InputError(
                     f"{error}\nor one of the lists {', '.join(map(repr, [*card.contexts, 'all']))}"

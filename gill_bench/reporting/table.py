@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from gill_bench.cards.find import Cards, ModelCard, PublishedCard, ReportCard, ReportColumn, ReportRow
+from gill_bench.datasets.controls import plain_name
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, OutputKind
 from gill_bench.reporting.caption import notes_of
@@ -176,7 +177,11 @@ def _why_empty(
         return "not-run"
     needed = CAPABILITY_OF[asks] if asks else None
     usable = [capability for capability in model.capabilities if needed in (None, capability)]
-    if context.endswith(("-image", "-images")) and not any("image" in model.reads(capability) for capability in usable):
+    if (
+        plain_name(context).endswith(("-image", "-images"))
+        and "@no-" not in context
+        and not any("image" in model.reads(capability) for capability in usable)
+    ):
         return "impossible"
     others = [card for card in (_model_card(other, cards) for other in models_run) if card is not None]
     # If a model without the capability was run, the context asks for something else than the layout says.

@@ -222,7 +222,8 @@ class Sample:
         flagged: Whether the model's safety checker blackened the picture.
         truncated: Whether the prompt was longer than the model reads.
         details: Facts about the example, which stand beside the other keys in the JSON: `cluster`, `target` (id of the
-            target picture or null) and `prompt` (texts, and {"picture": id}). Empty for candidates.
+            target picture or null) and `prompt` (texts, and {"picture": id}, with "blank" where a grey picture was
+            shown instead). Empty for candidates.
         sha256: SHA-256 of the picture from `unit.json`, or ""; not in the file.
     """
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gill_bench.cards.find import Value
+from gill_bench.datasets.controls import needs_donors
 from gill_bench.errors import GillBenchError
 from gill_bench.planning.cells import Cell, plan_cell
 from gill_bench.rundir.load_units import read_samples, read_vectors
@@ -153,9 +154,12 @@ class _Candidates:
         return np.stack([found[place] for place in places])
 
     def seen(self, cell: Cell, name: str) -> list[int]:
-        """Places of the pictures that come before an example's last turn."""
+        """Places of the pictures that come before an example's last turn, and of those that a control shows instead."""
         example = cell.usable[name][0]
         pictures = [turn.picture.id for turn in example.turns[:-1] if turn.picture is not None]
+        if needs_donors(cell.context):
+            shown = [part.id for part in cell.task.segments(example, cell.context) if not isinstance(part, str)]
+            pictures += [picture for picture in dict.fromkeys(shown) if picture not in pictures]
         return [self.place[picture] for picture in pictures if picture in self.place]
 
 

@@ -334,3 +334,13 @@ def test_what_is_wrong_with_the_store_is_said(
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr
     assert len(ended.stderr.partition("error: ")[2].strip().splitlines()) <= 3
+
+
+def test_a_control_context_has_its_folder_there_too(server: dict[str, str], tmp_path: Path) -> None:
+    contexts = ("5-captions@shuffled",)
+    there, here = folder_of(f"s3://{BUCKET}/runs/control"), tmp_path / "run"
+    assert run(there, contexts=contexts, limit=2).complete
+    assert run(here, contexts=contexts, limit=2).complete
+    assert outputs_of(there) == outputs_of(here)
+    assert any("/5-captions@shuffled/" in name for name in outputs_of(there))
+    assert not verify(there).damaged
