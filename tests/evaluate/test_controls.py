@@ -11,7 +11,7 @@ import pytest
 
 from gill_bench.datasets.controls import plain_name
 from gill_bench.evaluate import score
-from gill_bench.generation.prompts import build_prompt
+from gill_bench.generation.prompts import build_prompts
 from gill_bench.planning.plan import make_plan
 from gill_bench.scoring.search import _Candidates
 from tests.support.able import ask as ask_able
@@ -136,7 +136,7 @@ def test_a_blank_picture_is_grey_and_as_large_as_the_one_it_hides(tmp_path: Path
     request = ask(tmp_path / "run", contexts=(PLAIN, f"{PLAIN}@blank-images"), settings=("vist.picture_size=0",))
     plain, blank = (planned.cell for planned in make_plan(request).cells)
     name = next(iter(blank.usable))
-    own, grey = (build_prompt(cell, cell.usable[name].example) for cell in (plain, blank))
+    own, grey = (build_prompts(cell, [cell.usable[name][:2]])[0].prompt for cell in (plain, blank))
     assert grey.texts == own.texts
     assert [picture.size for picture in grey.images] == [picture.size for picture in own.images]
     assert all((np.asarray(picture) == 128).all() for picture in grey.images)
