@@ -166,16 +166,28 @@ def greedy_texts(
         language.require_room(len(sequence) + max_new_tokens - 1, f"prompt {number}")
     continuation = language.start(sequences, use_cache)
     ids: list[list[int]] = [[] for _ in sequences]
-    while True:
+    unfinished = ids
+    for step in range(1, max_new_tokens + 1):
         logits = language.logits(continuation.last)
         logits[:, tokens.image_ids] = -torch.inf
         chosen = logits.argmax(dim=-1)
-        for row, token in zip(ids, chosen.tolist(), strict=True):
+        for row, token in zip(unfinished, chosen.tolist(), strict=True):
             row.append(token)
-        texts = [tokens.decode(row) for row in ids] if stop or len(ids[0]) == max_new_tokens else []
-        if len(ids[0]) == max_new_tokens or (stop and all(cut(text, stop) != text for text in texts)):
-            return [cut(text, stop) for text in texts]
-        continuation.read(language.embed(chosen.tolist())[:, None])
+        going_on = [
+            number for number, row in enumerate(unfinished) if not (stop and _is_stopped(tokens.decode(row), stop))
+        ]
+        if not going_on or step == max_new_tokens:
+            break
+        if len(going_on) < len(unfinished):
+            unfinished = [unfinished[number] for number in going_on]
+            chosen = chosen[going_on]
+            continuation.keep(going_on)
+        continuation.read(language.embed(chosen)[:, None])
+    return [cut(tokens.decode(row), stop) for row in ids]
+
+
+def _is_stopped(text: str, stop: Sequence[str]) -> bool:
+    return any(part and part in text for part in stop)
 
 
 def cut(text: str, stop: Sequence[str]) -> str:

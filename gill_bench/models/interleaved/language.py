@@ -148,6 +148,9 @@ class Continuation(Protocol):
     def read(self, embeddings: Tensor) -> Tensor:
         """Read further input embeddings (N, S, e); returns their states (N, S, e)."""
 
+    def keep(self, numbers: Sequence[int]) -> None:
+        """Keep these of the N sequences, and drop the others."""
+
 
 class RereadContinuation:
     """Sequences that are read again from their beginning with every continuation."""
@@ -164,6 +167,11 @@ class RereadContinuation:
         states = torch.stack([row[-embeddings.shape[1] :] for row in self._language.states(self._sequences)])
         self.last = states[:, -1]
         return states
+
+    def keep(self, numbers: Sequence[int]) -> None:
+        """Keep these of the N sequences, and drop the others."""
+        self._sequences = [self._sequences[number] for number in numbers]
+        self.last = self.last[list(numbers)]
 
 
 class CachedContinuation:
@@ -197,6 +205,13 @@ class CachedContinuation:
         states: Tensor = output.last_hidden_state
         self.last = states[:, -1]
         return states
+
+    def keep(self, numbers: Sequence[int]) -> None:
+        """Keep these of the N sequences, and drop the others."""
+        rows = torch.tensor(numbers, device=self.last.device)
+        self._cache.batch_select_indices(rows)
+        self._mask = None if self._mask is None else self._mask[rows]
+        self.last = self.last[rows]
 
 
 class Branches:

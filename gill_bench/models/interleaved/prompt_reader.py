@@ -13,13 +13,17 @@ from gill_bench.errors import InputError
 from gill_bench.models.interleaved.decoding import greedy_texts
 from gill_bench.models.interleaved.language import LanguageModel
 from gill_bench.models.interleaved.prompt_encoder import EncodedPrompt
-from gill_bench.models.interleaved.scoring import AnswerScoring, continuation_ids, score_branches, score_each
+from gill_bench.models.interleaved.scoring import (
+    POSITIONS,
+    AnswerScoring,
+    continuation_ids,
+    score_branches,
+    score_each,
+)
 from gill_bench.models.interleaved.tokens import LanguageTokens
 
 if TYPE_CHECKING:
     from gill_bench.prompt import Prompt
-
-BATCH = 8  # sequences in one pass of the language model
 
 
 class Encoder(Protocol):
@@ -67,7 +71,7 @@ class PromptReader:
             InputError: A prompt with its continuation is longer than the language model reads.
         """
         texts: list[str] = []
-        for first, encoded in self._encoded(prompts):
+        for first, encoded in self._encoded(prompts, room=max_new_tokens):
             sequences = [item.embeddings for item in encoded]
             texts += greedy_texts(
                 self.language, self.tokens, sequences, max_new_tokens, stop, use_cache=self._use_cache, first=first
@@ -101,11 +105,13 @@ class PromptReader:
                 branches = score_branches(self.language, prefix, rows, self._answer_scoring)
                 scores |= zip(group, branches, strict=True)
         single = [group[0] for group in groups.values() if len(group) == 1]
-        for start in range(0, len(single), BATCH):
-            batch = single[start : start + BATCH]
-            prefixes = self._prefixes(prompts, batch, ids)
-            rows = [ids[number] for number in batch]
-            scores |= zip(batch, score_each(self.language, prefixes, rows, self._answer_scoring), strict=True)
+        prefixes = self._prefixes(prompts, single, ids) if single else []
+        lengths = [len(prefix) + len(ids[number]) for prefix, number in zip(prefixes, single, strict=True)]
+        for part in passes(lengths):
+            rows = [ids[number] for number in single[part]]
+            scores |= zip(
+                single[part], score_each(self.language, prefixes[part], rows, self._answer_scoring), strict=True
+            )
         return [scores[number] for number in range(len(prompts))]
 
     @torch.inference_mode()
@@ -141,14 +147,38 @@ class PromptReader:
         return list(prefixes.values())
 
     def _encoded(
-        self, prompts: Sequence[Prompt], encoder: Encoder | None = None
+        self, prompts: Sequence[Prompt], encoder: Encoder | None = None, room: int = 0
     ) -> Iterator[tuple[int, list[EncodedPrompt]]]:
-        """Encoded prompts, a batch at a time, with the number of the batch's first prompt."""
-        for first in range(0, len(prompts), BATCH):
-            with torch.inference_mode():
-                encoded = (encoder or self._encoder).encode(prompts[first : first + BATCH])
-            yield first, encoded
+        """Encoded prompts, as many as go through the language model in one pass, with the number of the first prompt.
+
+        Args:
+            prompts: N prompts.
+            encoder: The encoder; None for the model's usual one.
+            room: Positions that each prompt needs behind it.
+        """
+        with torch.inference_mode():
+            encoded = (encoder or self._encoder).encode(prompts) if prompts else []
+        for part in passes([len(item.embeddings) + room for item in encoded]):
+            yield part.start, encoded[part]
 
     def _require_room(self, first: int, sequences: Sequence[Tensor]) -> None:
         for number, sequence in enumerate(sequences, start=first):
             self.language.require_room(len(sequence), f"prompt {number}")
+
+
+def passes(lengths: Sequence[int]) -> Iterator[slice]:
+    """Parts of a sequence of prompts that go through the language model in one pass, of at most `POSITIONS` positions.
+
+    Padding counts: a pass has as many positions as prompts times the longest. A single prompt is always a pass.
+
+    >>> list(passes([3000, 2000, 2000, 9000]))
+    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    """
+    start = longest = 0
+    for number, length in enumerate(lengths):
+        longest = max(longest, length)
+        if number > start and (number - start + 1) * longest > POSITIONS:
+            yield slice(start, number)
+            start, longest = number, length
+    if lengths:
+        yield slice(start, len(lengths))

@@ -24,7 +24,8 @@ from gill_bench.models.interleaved import prompt_reader
 from gill_bench.prompt import Prompt
 from tests.models.gill.reference import Reference, close
 
-BATCHES = pytest.mark.parametrize("batch", [1, 2, 8])
+# Positions in one pass of the language model: a prompt by itself, two or three of them, all.
+PASSES = pytest.mark.parametrize("positions", [1, 150, 8192])
 
 
 def test_capabilities(gill: Gill) -> None:
@@ -32,11 +33,11 @@ def test_capabilities(gill: Gill) -> None:
         assert isinstance(gill, protocol)
 
 
-@BATCHES
+@PASSES
 def test_states_conditioning_and_embeddings(
-    gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
+    gill: Gill, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prompt_reader, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
     close(gill.image_token_states(prompts), torch.stack([reference.image_states(p) for p in prompts]))
     close(gill.conditioning(prompts), torch.stack([reference.conditioning(p) for p in prompts]))
     queries = torch.from_numpy(gill.embed_prompts(prompts))
@@ -46,11 +47,11 @@ def test_states_conditioning_and_embeddings(
     close(torch.from_numpy(features), gill.image_token_states(prompts)[:, 0].clone())
 
 
-@BATCHES
+@PASSES
 def test_scores(
-    gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
+    gill: Gill, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prompt_reader, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
     scored = [p for p in prompts if p.segments != ("", p.segments[-1])]
     close(gill.mean_log_likelihood(scored), [reference.log_likelihood(p) for p in scored])
     continuations = [" red", "", "\n", " a large one .", "x", " is", " it moves", "no"]
@@ -58,11 +59,11 @@ def test_scores(
     close(gill.score_texts(prompts, continuations), expected)
 
 
-@BATCHES
+@PASSES
 def test_greedy_texts(
-    gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
+    gill: Gill, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prompt_reader, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
     expected = [reference.tokenizer.decode(reference.greedy(p, 6), skip_special_tokens=True) for p in prompts]
     assert gill.generate_texts(prompts, 6) == expected
     assert all("[IMG" not in text for text in expected)

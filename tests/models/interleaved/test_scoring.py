@@ -50,7 +50,7 @@ def test_many_continuations_of_one_prompt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(scoring, "POSITIONS", positions)
-    monkeypatch.setattr(prompt_reader, "BATCH", 2)
+    monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
     model = with_settings(gill, answer_scoring=way)
     expected = expected_of(reference.score if way == "shifted" else reference.unshifted_score, pairs)
     scores = model.score_texts([prompt for prompt, _ in pairs], [text for _, text in pairs])
@@ -102,11 +102,11 @@ def test_a_continuation_that_is_too_long(gill: Gill, prompts: list[Prompt], numb
         gill.score_texts([prompts[0]] * 3, texts)
 
 
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("positions", [1, 300])
 def test_without_a_cache_the_same_texts(
-    gill: Gill, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
+    gill: Gill, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prompt_reader, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
     plain = with_settings(gill, use_cache=False)
     texts = plain.generate_texts(prompts, 12)
     assert texts == gill.generate_texts(prompts, 12)
@@ -116,6 +116,26 @@ def test_without_a_cache_the_same_texts(
         one, other = plain.generate(prompt, options), gill.generate(prompt, options)
         assert one.ids == other.ids
         close(one.states, other.states)
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_a_text_that_has_ended_is_not_read_on(
+    gill: Gill, prompts: list[Prompt], use_cache: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = with_settings(gill, use_cache=use_cache)
+    texts = [model.generate_texts([prompt], 6)[0] for prompt in prompts]
+    pairs = ((one, two, texts[one][:end]) for end in range(1, 9) for one in range(9) for two in range(9))
+    ends, goes_on, start = next((one, two, start) for one, two, start in pairs if start and start not in texts[two])
+    read: list[int] = []
+    forward = gill.language._decoder.forward
+
+    def counted(*arguments: Any, inputs_embeds: torch.Tensor, **options: Any) -> Any:
+        read.append(len(inputs_embeds))
+        return forward(*arguments, inputs_embeds=inputs_embeds, **options)
+
+    monkeypatch.setattr(gill.language._decoder, "forward", counted)
+    assert model.generate_texts([prompts[ends], prompts[goes_on]], 6, [start]) == ["", texts[goes_on]]
+    assert (read[0], read[-1]) == (2, 1)
 
 
 def test_what_is_read_with_and_without_a_cache(
