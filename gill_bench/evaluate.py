@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,12 +25,13 @@ from gill_bench.progress import bar, bars, say
 from gill_bench.rundir.folders import no_spec, remove_leftovers
 from gill_bench.rundir.load import read_results, read_spec, threads_of_last_session
 from gill_bench.rundir.lock import RunLock
-from gill_bench.rundir.records import RESULTS, CellKey, LossReason, Spec, Unit
+from gill_bench.rundir.records import RESULTS, CellKey, LossReason, Spec
 from gill_bench.rundir.rows import Counts, Results, Row, Unmade
 from gill_bench.rundir.session import this_session
 from gill_bench.rundir.writer import add_session, seal_spec, spec_to_renew, write_results, write_spec
 from gill_bench.scoring import score_units
 from gill_bench.scoring.rows import missing_of, rows_of
+from gill_bench.scoring.stored import StoredCell
 from gill_bench.scoring.unmade import unmade_of
 from gill_bench.weights.find import MINI
 
@@ -222,12 +223,12 @@ def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine, *,
         renew: Write into `spec.json` once more what was asked for: another command may have asked for other parts of
             the same cells meanwhile, and results and spec must be of the same.
     """
-    stored: list[tuple[Cell, Mapping[str, Unit]]] = [(cell, plan_cell(cell, run).done) for cell in cells]
+    stored = [StoredCell.read(cell, run) for cell in cells]
     with bars("pictures") as progress:
-        failed = score_units(stored, run, workers, progress)
+        failed = score_units(stored, workers, progress)
     with lock.shared_files():
-        rows = [row for cell, units in stored for row in rows_of(cell, units, run)]
-        unmade = [item for cell, units in stored for item in unmade_of(cell, units, run)]
+        rows = [row for cell in stored for row in rows_of(cell)]
+        unmade = [item for cell in stored for item in unmade_of(cell)]
         results = _merge_results(run / RESULTS, cells, rows, unmade)
         write_results(run, results)
         if renew and (merged := merge_spec(run, spec := spec_to_renew(run), cells)) != spec:

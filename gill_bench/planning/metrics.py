@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from gill_bench.cards.find import MetricSpec, TaskCard, Value
 from gill_bench.errors import InputError
-from gill_bench.metrics import BUILTIN, Kind, PairMetricModule, metric
+from gill_bench.metrics import BUILTIN, CorpusMetricModule, DistributionMetricModule, Kind, PairMetricModule, metric
 from gill_bench.storage.digests import digest
 from gill_bench.storage.images import RULE
 from gill_bench.weights.find import Weights, find_weights
@@ -77,11 +77,21 @@ class ResolvedMetric:
 
     @property
     def pairs(self) -> PairMetricModule:
-        """The module of a metric that compares pictures one by one."""
+        """The module of a metric of kind "pairs"."""
         return cast(PairMetricModule, metric(self.spec.name))
 
+    @property
+    def distribution(self) -> DistributionMetricModule:
+        """The module of a metric of kind "distribution"."""
+        return cast(DistributionMetricModule, metric(self.spec.name))
+
+    @property
+    def corpus(self) -> CorpusMetricModule:
+        """The module of a metric of kind "corpus"."""
+        return cast(CorpusMetricModule, metric(self.spec.name))
+
     def load(self, device: str) -> PictureMetric:
-        """Load the backbone of a metric that compares pictures one by one.
+        """Load a metric of kind "pairs" with its backbone.
 
         Raises:
             InputError: The backbone is a small stand-in under the name of the real one.

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 from gill_bench.cards.find import Cards, ModelCard, TaskCard, Value
 from gill_bench.datasets import Context
 from gill_bench.devices import device_is_here, use_threads
 from gill_bench.engines.options import ExecutionOptions, engine_module
 from gill_bench.errors import InputError, command
-from gill_bench.metrics import DistributionMetricModule, metric
 from gill_bench.models import wants_original_pictures
 from gill_bench.planning.candidates import CandidateContext
 from gill_bench.planning.cells import PICTURE_SIZE, Cell, CellPlan, plan_cell
@@ -287,8 +285,7 @@ def _check_examples(cell: Cell) -> None:
         )
     for resolved in metrics_of(task):
         if resolved.kind == "distribution":
-            module = cast(DistributionMetricModule, metric(resolved.spec.name))
-            module.check_count(len(cell.usable), resolved.settings, task.card.name)
+            resolved.distribution.check_count(len(cell.usable), resolved.settings, task.card.name)
 
 
 def execution_options(request: RunRequest) -> ExecutionOptions:

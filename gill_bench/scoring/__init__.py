@@ -1,59 +1,54 @@
-"""Scoring: a second pass over what is stored, so that a failing scorer loses no output.
+"""Scoring: a second pass over what is stored, so that a failing metric loses no output.
 
-Values are kept beside what they are of: one file a unit for metrics of single pictures, one file a cell for metrics of
-all outputs together. Its name covers the metric's signature, its backbone's content and the picture rules, so another
-encoder never reuses a value.
+Scores are kept beside the outputs: one file in each unit's folder for metrics of single pictures (`pairs`), one file in
+the cell's folder for metrics of all outputs together (`distribution`, `corpus`). The file's name covers the metric's
+signature, its backbone's content and the rules of reading pictures, so that another encoder never reuses a score.
+`rows` makes the rows of `results.json` from the scores, and `unmade` says which outputs are not there, and why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from gill_bench.engines.engine import Engine
 from gill_bench.errors import GillBenchError
-from gill_bench.planning.cells import Cell
+from gill_bench.interfaces import Score
 from gill_bench.planning.metrics import ResolvedMetric, metrics_of
 from gill_bench.progress import Progress
-from gill_bench.rundir.records import Unit
 from gill_bench.scoring import corpus, distribution, pairs
-from gill_bench.scoring import scores as kept
-from gill_bench.scoring.number import Number
-
-Stored = tuple[Cell, Mapping[str, Unit]]
+from gill_bench.scoring.cell_scores import all_stored_scores
+from gill_bench.scoring.stored import StoredCell
 
 
-def score_units(stored: Sequence[Stored], run: Path, engine: Engine, progress: Progress) -> list[str]:
-    """Score every stored sample that a metric of its task has not seen; one metric that fails stops no other.
+def score_units(cells: Sequence[StoredCell], engine: Engine, progress: Progress) -> list[str]:
+    """Score every stored output that has no score yet; a metric that fails does not stop the others.
 
     Args:
-        stored: Per cell its committed units by folder name.
-        run: The run directory.
-        engine: Where it is done.
-        progress: Given a label and a total, returns a function that is called with the number of samples done.
+        cells: The cells with their committed units.
+        engine: Does the work.
+        progress: Starts to show progress; see `gill_bench.progress.Progress`.
 
     Returns:
-        What failed, and why.
+        A message for each metric that failed.
     """
     failed = []
-    for task in {id(cell.task): cell.task for cell, _ in stored}.values():
-        mine = [(cell, units) for cell, units in stored if cell.task is task and cell.asks != "candidates"]
-        for asked in metrics_of(task):
+    for task in {id(stored.cell.task): stored.cell.task for stored in cells}.values():
+        of_task = [stored for stored in cells if stored.cell.task is task and stored.cell.asks != "candidates"]
+        for metric in metrics_of(task):
             try:
-                if asked.kind == "pairs":
-                    pairs.score(asked, mine, run, engine, progress)
-                elif asked.kind == "distribution":
-                    distribution.score(asked, mine, run, engine, progress)
+                if metric.kind == "pairs":
+                    pairs.score(metric, of_task, engine, progress)
+                elif metric.kind == "distribution":
+                    distribution.score(metric, of_task, engine, progress)
                 else:
-                    corpus.score(asked, mine, run, engine)
+                    corpus.score(metric, of_task, engine)
             except GillBenchError as error:
-                failed.append(f"{task.card.name}: {asked.name}: {error}")
-            except Exception as error:  # of a metric's own code, which may be anybody's
-                failed.append(f"{task.card.name}: {asked.name}: {type(error).__name__}: {error}")
+                failed.append(f"{task.card.name}: {metric.name}: {error}")
+            except Exception as error:  # the code of a metric may be a user's own
+                failed.append(f"{task.card.name}: {metric.name}: {type(error).__name__}: {error}")
     return failed
 
 
-def numbers_of(cell: Cell, units: Mapping[str, Unit], run: Path, asked: ResolvedMetric) -> list[Number]:
-    """What a metric says of a cell, from the values that were kept."""
-    of = pairs.numbers if asked.kind == "pairs" else kept.numbers
-    return of(cell, units, run, asked)
+def scores_of(stored: StoredCell, metric: ResolvedMetric) -> Iterator[tuple[int, Score]]:
+    """The seed and value of each score that a metric has for a cell, read from the score files."""
+    return pairs.mean_scores(stored, metric) if metric.kind == "pairs" else all_stored_scores(stored, metric)

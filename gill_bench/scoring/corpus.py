@@ -1,101 +1,90 @@
-"""Scoring all outputs of a cell together: texts, log-likelihoods, embeddings, decisions, times."""
+"""Metrics that score all outputs of a cell together: texts, log-likelihoods, embeddings, decisions, times."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from gill_bench.engines.engine import CHEAP, Engine
 from gill_bench.engines.job import JobGroup, JobResult
 from gill_bench.errors import GillBenchError
-from gill_bench.metrics import CorpusMetricModule, Question, Reference, metric
-from gill_bench.planning.cells import Cell
+from gill_bench.metrics import Question, Reference
 from gill_bench.planning.metrics import ResolvedMetric
-from gill_bench.rundir.records import Unit
+from gill_bench.scoring.cell_scores import remove_leftovers, store_scores, stored_scores
 from gill_bench.scoring.outputs import outputs_of
-from gill_bench.scoring.scores import content_of, remove_leftovers, store_scores, stored_scores
+from gill_bench.scoring.stored import StoredCell
 from gill_bench.storage.digests import digest
 
 
-def score(asked: ResolvedMetric, stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path, engine: Engine) -> None:
-    """Write the numbers of cells that are not written yet."""
-    jobs = list(_jobs(asked, stored, run))
+def score(metric: ResolvedMetric, cells: Sequence[StoredCell], engine: Engine) -> None:
+    """Write the scores of cells and seeds that have none yet. It is quick, so no progress is shown."""
+    jobs = [
+        ScoreCell(stored, metric, seed)
+        for stored in cells
+        for seed in stored.cell.row_seeds
+        if stored_scores(stored, metric, seed) is None
+    ]
     if jobs:
         samples = sum(job.size for job in jobs)
-        engine.work([JobGroup(Nothing(), iter(jobs), len(jobs), _nothing_more)], samples // CHEAP)
-
-
-def _jobs(asked: ResolvedMetric, stored: Sequence[tuple[Cell, Mapping[str, Unit]]], run: Path) -> Iterator[ScoreCell]:
-    for cell, units in stored:
-        content = content_of(cell, units, run)
-        for seed in cell.row_seeds:
-            if stored_scores(cell, run, asked, seed, content) is None:
-                yield ScoreCell(cell, units, content, seed, asked)
+        engine.work([JobGroup(Nothing(), iter(jobs), len(jobs), lambda job, result: None)], samples // CHEAP)
 
 
 @dataclass(frozen=True)
 class Nothing:
-    """What jobs that compute with stored outputs need loaded."""
+    """The loadable of jobs that need no model or network."""
 
     key: str = ""
     name: str = ""
     folders: frozenset[Path] = frozenset()
 
     def load(self, device: str) -> None:
-        """Nothing."""
+        """Load nothing."""
 
 
 @dataclass(frozen=True)
 class ScoreCell:
-    """All outputs of a cell, to be scored with one metric and one seed of whatever it draws.
+    """The job of scoring all outputs of a cell with one metric.
 
     Attributes:
-        units: The cell's committed units by folder name.
-        content: Digest of what the numbers are made of.
+        stored: The cell with its committed units.
+        metric: The metric.
+        seed: The seed of the outputs, and of what the metric itself draws.
     """
 
-    cell: Cell
-    units: Mapping[str, Unit]
-    content: str
+    stored: StoredCell
+    metric: ResolvedMetric
     seed: int
-    asked: ResolvedMetric
 
     @property
     def key(self) -> str:
-        """Of the file that is written."""
-        return digest([self.cell.key, self.asked.spec.name, self.asked.scores_key, self.seed])
+        """The digest of the score file's name."""
+        return digest([self.stored.cell.key, self.metric.spec.name, self.metric.scores_key, self.seed])
 
     @property
     def size(self) -> int:
-        """Outputs."""
-        return sum(len(unit.examples) * len(unit.seeds) for unit in self.units.values())
+        """How many outputs are scored."""
+        return self.stored.size
 
     def is_done(self, run: Path) -> bool:
-        """Whether the numbers are written."""
-        return stored_scores(self.cell, run, self.asked, self.seed, self.content) is not None
+        """Whether the scores are written already."""
+        return stored_scores(self.stored, self.metric, self.seed) is not None
 
     def prepared(self) -> ScoreCell:
         """The job itself: its data is read while it is done."""
         return self
 
     def do(self, loaded: None, run: Path, device: str, may_fail: int) -> JobResult:
-        """Compute and write them."""
-        cell, settings = self.cell, self.asked.settings
-        remove_leftovers(cell, run, self.asked, self.seed)
+        """Compute the scores and write them."""
+        cell, settings = self.stored.cell, self.metric.settings
+        remove_leftovers(self.stored, self.metric, self.seed)
         references = {example.id: Reference(example.answers, example.facts) for example, _, _ in cell.usable.values()}
-        outputs = outputs_of(cell, self.units, run, settings, self.seed)
+        outputs = outputs_of(self.stored, settings, self.seed)
         question = Question(cell.asks, cell.context.name, self.seed)
-        module = cast(CorpusMetricModule, metric(self.asked.spec.name))
-        found = module.scores(outputs, references, settings, question)
-        store_scores(cell, run, self.asked, self.seed, self.content, found)
+        scores = self.metric.corpus.scores(outputs, references, settings, question)
+        store_scores(self.stored, self.metric, self.seed, scores)
         return JobResult()
 
     def lost(self, reason: str) -> JobResult:
-        """Nothing can be said without them."""
-        raise GillBenchError(f"workers died scoring {self.cell.key}: {reason}")
-
-
-def _nothing_more(job: object, done: JobResult) -> None:
-    """It is quick: nothing is shown of its progress."""
+        """Raise an error, since a cell without its scores has no rows."""
+        raise GillBenchError(f"workers died scoring {self.stored.cell.key}: {reason}")

@@ -1,65 +1,55 @@
-"""What a corpus metric is given of a cell: by example id a text, scores, a rank, a similarity, a decision."""
+"""The outputs that a corpus metric is given: for each example a text, log-likelihoods, a rank or a probability."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gill_bench.cards.find import Value
 from gill_bench.planning.cells import Cell
-from gill_bench.rundir.load_units import read_samples, read_vectors
-from gill_bench.rundir.records import Sample, Unit
+from gill_bench.rundir.load_units import read_vectors
 from gill_bench.scoring.search import largest_similarities, ranks_of
+from gill_bench.scoring.stored import StoredCell
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_FIELD = {"texts": "text", "scores": "scores", "decisions": "probability"}
+"""By output kind, the key of the stored output that a metric is given; other kinds are given all keys."""
 
-def outputs_of(
-    cell: Cell, units: Mapping[str, Unit], run: Path, settings: Mapping[str, Value], seed: int
-) -> dict[str, Any]:
+
+def outputs_of(stored: StoredCell, settings: Mapping[str, Value], seed: int) -> dict[str, Any]:
     """A cell's outputs by example id, in the order of the data.
 
-    Embeddings become a rank among the candidates, or, without a right one, the largest similarity to them; decision
-    features become the probability of "retrieve" by a classifier that is trained on the data's train part with this
-    seed, or nothing while an example of that part has none; where nothing is asked, the model's rule stands for every
-    output.
+    Embeddings become the rank of the target picture among the candidates or, without a target, the largest similarity
+    to a candidate. Decision features become the probability of "retrieve": a classifier is trained with this seed on
+    the data's train part, as soon as every example of that part has features. If nothing is asked of a model, its rule
+    is the output of each example.
     """
+    cell = stored.cell
     if cell.asks == "nothing":
         return dict.fromkeys(cell.usable, str(cell.recipe["settings"]["rule"]))
     if cell.asks == "embeddings":
-        vectors = _vectors(cell, units, run)
+        vectors = _vectors(stored)
         targets = any(example.target is not None for example, _, _ in cell.usable.values())
-        return ranks_of(cell, vectors, run, settings) if targets else largest_similarities(cell, vectors, run)
+        return ranks_of(stored, vectors, settings) if targets else largest_similarities(stored, vectors)
     if cell.asks == "features":
-        return _retrieve_probabilities(cell, _vectors(cell, units, run), seed)
-    found = {sample.example: sample.output for _, sample in _samples(cell, units, run)}
-    kept = {name: found[name] for name in cell.usable if name in found}
-    field = {"texts": "text", "scores": "scores", "decisions": "probability"}.get(cell.asks)
-    return {name: values[field] if field else dict(values) for name, values in kept.items()}
+        return _retrieve_probabilities(cell, _vectors(stored), seed)
+    outputs = {sample.example: sample.output for unit in stored.units for sample in unit.samples()}
+    field = _FIELD.get(cell.asks)
+    return {name: outputs[name][field] if field else dict(outputs[name]) for name in cell.usable if name in outputs}
 
 
-def _samples(cell: Cell, units: Mapping[str, Unit], run: Path) -> Iterator[tuple[Path, Sample]]:
-    for name, unit in sorted(units.items()):
-        valid = {example for example, _ in unit.examples}
-        folder = cell.folder(run) / name
-        for sample in read_samples(folder):
-            if sample.example in valid:
-                yield folder, sample
-
-
-def _vectors(cell: Cell, units: Mapping[str, Unit], run: Path) -> dict[str, NDArray[np.float32]]:
-    """By example id, in the order of the data."""
-    found: dict[str, NDArray[np.float32]] = {}
-    folder, rows = None, None
-    for place, sample in _samples(cell, units, run):
-        if place != folder:
-            folder, rows = place, read_vectors(place)
-        assert rows is not None
-        found[sample.example] = rows[sample.row]
-    return {name: found[name] for name in cell.usable if name in found}
+def _vectors(stored: StoredCell) -> dict[str, NDArray[np.float32]]:
+    """The vectors by example id, in the order of the data."""
+    vectors: dict[str, NDArray[np.float32]] = {}
+    for unit in stored.units:
+        samples = unit.samples()
+        if samples:
+            rows = read_vectors(unit.folder)
+            vectors |= {sample.example: rows[sample.row] for sample in samples}
+    return {name: vectors[name] for name in stored.cell.usable if name in vectors}
 
 
 def _retrieve_probabilities(cell: Cell, features: Mapping[str, NDArray[np.float32]], seed: int) -> dict[str, float]:
@@ -77,4 +67,4 @@ def _retrieve_probabilities(cell: Cell, features: Mapping[str, NDArray[np.float3
     import torch
 
     decisions = model(torch.from_numpy(np.stack([features[name] for name in test])))
-    return {name: one.probability for name, one in zip(test, decisions, strict=True)}
+    return {name: decision.probability for name, decision in zip(test, decisions, strict=True)}

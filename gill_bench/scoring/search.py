@@ -1,4 +1,4 @@
-"""Searching among the candidates that a model embedded, unit by unit: never all of them in memory with all queries."""
+"""Search among the embedded candidates, unit by unit: never all candidates in memory with all queries."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from gill_bench.cards.find import Value
 from gill_bench.datasets.controls import needs_donors
 from gill_bench.errors import GillBenchError
-from gill_bench.planning.cells import Cell, plan_cell
-from gill_bench.rundir.load_units import read_samples, read_vectors
+from gill_bench.planning.cells import Cell
+from gill_bench.rundir.load_units import read_vectors
+from gill_bench.scoring.stored import StoredCell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class Rank(NamedTuple):
-    """Where the right one stands.
+    """The rank of a target picture among the candidates.
 
     Attributes:
-        better: How many others are more similar.
+        better: How many others are more similar to the prompt.
         ties: How many others are exactly as similar; their order is taken to be random.
-        masked: The right one was among those that are not searched, so it cannot be found.
+        masked: Whether the target is among the pictures that are not searched, so that it cannot be retrieved.
     """
 
     better: int
@@ -33,21 +34,20 @@ class Rank(NamedTuple):
     masked: bool
 
 
-def ranks_of(cell: Cell, queries: Mapping[str, Vectors], run: Path, settings: Mapping[str, Value]) -> dict[str, Rank]:
+def ranks_of(stored: StoredCell, queries: Mapping[str, Vectors], settings: Mapping[str, Value]) -> dict[str, Rank]:
     """The rank of each example's target picture among the candidates.
 
     Args:
-        cell: The cell of the queries.
+        stored: The cell of the queries.
         queries: Embeddings of prompts by example id.
-        run: The run directory.
         settings: `mask_seen`: pictures that come earlier in the example are not searched (protocol 3.5).
             `direction`: "text-to-image", or "image-to-text": the rank of each example's prompt among all prompts, by
             similarity to its picture (protocol 3.6).
 
     Returns:
-        By example id, for those whose prompt and target have embeddings. The others, on which the model failed, are
-        not searched either, and show in the row's counts. Empty where a candidate that is no example's target has no
-        embedding, which would show in no count.
+        Ranks by example id, of examples whose prompt and target have embeddings. The others, on which the model failed,
+        are not searched either, and the row counts them. Empty if a candidate that is no example's target has no
+        embedding, since no count of a row would show that.
 
     Raises:
         GillBenchError: A target picture is not among the candidates.
@@ -56,37 +56,38 @@ def ranks_of(cell: Cell, queries: Mapping[str, Vectors], run: Path, settings: Ma
 
     from gill_bench.metrics.functional.ranking import ranks
 
-    stored = _Candidates(cell, run)
+    cell, candidates = stored.cell, _Candidates(stored.candidates)
     if not queries or cell.candidates is None:
         return {}
     targets = {name: _target(cell, name) for name in cell.usable}
-    strange = [target for target in targets.values() if target not in stored.place and target not in stored.absent]
-    if strange:
-        raise GillBenchError(f"picture {strange[0]} is no candidate: the candidates stored are of other data")
-    names = [name for name in queries if targets[name] in stored.place]
-    if not names or not stored.absent.issubset(targets.values()):
+    known = candidates.positions.keys() | candidates.absent
+    unknown = next((target for target in targets.values() if target not in known), None)
+    if unknown is not None:
+        raise GillBenchError(f"target picture {unknown} is not among the stored candidates; did the data change?")
+    names = [name for name in queries if targets[name] in candidates.positions]
+    if not names or not candidates.absent.issubset(targets.values()):
         return {}
-    texts = np.stack([queries[name] for name in names])
-    places = np.array([stored.place[targets[name]] for name in names])
+    positions = [candidates.positions[targets[name]] for name in names]
     if settings.get("direction") == "image-to-text":
-        prompts = {name: place for place, name in enumerate(queries)}
-        searched = np.stack(list(queries.values()))
-        own = np.array([prompts[name] for name in names])
-        found = ranks(stored.rows(places.tolist()), own, lambda: iter([searched]), [()] * len(names))
+        rows = {name: row for row, name in enumerate(queries)}
+        prompts = np.stack(list(queries.values()))
+        own_rows = np.array([rows[name] for name in names])
+        result = ranks(candidates.at(positions), own_rows, lambda: iter([prompts]), [()] * len(names))
     else:
-        seen = [stored.seen(cell, name) if settings.get("mask_seen") else () for name in names]
-        found = ranks(texts, places, stored.blocks, seen)
+        seen = [candidates.seen(cell, name) if settings.get("mask_seen") else () for name in names]
+        prompts = np.stack([queries[name] for name in names])
+        result = ranks(prompts, np.array(positions), candidates.blocks, seen)
     return {
         name: Rank(int(better), int(ties), bool(masked))
-        for name, better, ties, masked in zip(names, found.better, found.ties, found.target_excluded, strict=True)
+        for name, better, ties, masked in zip(names, result.better, result.ties, result.target_excluded, strict=True)
     }
 
 
-def largest_similarities(cell: Cell, queries: Mapping[str, Vectors], run: Path) -> dict[str, float]:
+def largest_similarities(stored: StoredCell, queries: Mapping[str, Vectors]) -> dict[str, float]:
     """The largest cosine similarity of each prompt to a candidate, by example id.
 
-    Candidates are those embedded in the run or, where the task has none, those of which the model's embeddings were
-    converted.
+    The candidates are those that the run embedded or, if the task has no pictures of them, the embeddings that were
+    converted for the model.
 
     Raises:
         InputError: The converted embeddings are damaged, or of another width than the model's.
@@ -95,72 +96,69 @@ def largest_similarities(cell: Cell, queries: Mapping[str, Vectors], run: Path) 
 
     from gill_bench.embeddings.store import read_embeddings
 
+    cell, candidates = stored.cell, _Candidates(stored.candidates)
     converted = cell.task.converted_candidates(cell.model) if cell.candidates is None else None
-    stored = _Candidates(cell, run)
-    if not queries or not (converted or stored.complete):
+    if not queries or not (converted or candidates.complete):
         return {}
-    texts = np.stack(list(queries.values())).astype(np.float64)
+    prompts = np.stack(list(queries.values())).astype(np.float64)
     if converted is not None:
-        nearest = read_embeddings(converted).nearest(texts.astype(np.float32), 1)
+        nearest = read_embeddings(converted).nearest(prompts.astype(np.float32), 1)
         return dict(zip(queries, map(float, nearest.scores[:, 0]), strict=True))
-    largest = np.full(len(texts), -np.inf)
-    for block in stored.blocks():
-        np.maximum(largest, (texts @ block.astype(np.float64).T).max(axis=1), out=largest)
+    largest = np.full(len(prompts), -np.inf)
+    for block in candidates.blocks():
+        np.maximum(largest, (prompts @ block.astype(np.float64).T).max(axis=1), out=largest)
     return dict(zip(queries, map(float, largest), strict=True))
 
 
 class _Candidates:
-    """The stored embeddings of a cell's candidates.
+    """The stored embeddings of candidates; without a cell there are none.
 
     Attributes:
-        place: Of a picture id in the order in which the blocks come.
+        positions: The position of each candidate in the order of `blocks`, by picture id.
         absent: Ids of candidates that can be read and have no embedding.
-        complete: Whether there are none such.
+        complete: Whether every candidate has an embedding.
     """
 
-    def __init__(self, cell: Cell, run: Path) -> None:
-        self.place: dict[str, int] = {}
-        self._units: list[tuple[Path, list[int]]] = []
-        other = cell.candidates
-        done = plan_cell(other, run).done if other is not None else {}
-        for name, unit in sorted(done.items()):
-            assert other is not None
-            valid = {example for example, _ in unit.examples}
+    def __init__(self, stored: StoredCell | None) -> None:
+        self.positions: dict[str, int] = {}
+        self._rows: list[tuple[Path, list[int]]] = []
+        for unit in stored.units if stored is not None else ():
             rows = []
-            for sample in read_samples(other.folder(run) / name):
-                if sample.example in valid and sample.example not in self.place:
-                    self.place[sample.example] = len(self.place)
+            for sample in unit.samples():
+                if sample.example not in self.positions:
+                    self.positions[sample.example] = len(self.positions)
                     rows.append(sample.row)
-            self._units.append((other.folder(run) / name, rows))
-        self.absent = set(other.usable) - self.place.keys() if other is not None else set()
-        self.complete = other is not None and not self.absent
+            self._rows.append((unit.folder, rows))
+        self.absent = set(stored.cell.usable) - self.positions.keys() if stored is not None else set()
+        self.complete = stored is not None and not self.absent
 
     def blocks(self) -> Iterator[Vectors]:
-        """The embeddings, a unit at a time."""
-        for folder, rows in self._units:
+        """The embeddings, one unit after the other."""
+        for folder, rows in self._rows:
             if rows:
                 yield read_vectors(folder)[rows]
 
-    def rows(self, places: list[int]) -> Vectors:
-        """The embeddings at some places."""
+    def at(self, positions: list[int]) -> Vectors:
+        """The embeddings at some positions."""
         import numpy as np
 
-        wanted = dict.fromkeys(places)
-        found: dict[int, Vectors] = {}
+        wanted = dict.fromkeys(positions)
+        vectors: dict[int, Vectors] = {}
         start = 0
         for block in self.blocks():
-            found |= {place: block[place - start] for place in wanted if start <= place < start + len(block)}
-            start += len(block)
-        return np.stack([found[place] for place in places])
+            end = start + len(block)
+            vectors |= {position: block[position - start] for position in wanted if start <= position < end}
+            start = end
+        return np.stack([vectors[position] for position in positions])
 
     def seen(self, cell: Cell, name: str) -> list[int]:
-        """Places of the pictures that come before an example's last turn, and of those that a control shows instead."""
+        """The positions of the pictures before an example's last turn, and of those that a control shows instead."""
         example = cell.usable[name][0]
         pictures = [turn.picture.id for turn in example.turns[:-1] if turn.picture is not None]
         if needs_donors(cell.context):
             shown = [part.id for part in cell.task.segments(example, cell.context) if not isinstance(part, str)]
             pictures += [picture for picture in dict.fromkeys(shown) if picture not in pictures]
-        return [self.place[picture] for picture in pictures if picture in self.place]
+        return [self.positions[picture] for picture in pictures if picture in self.positions]
 
 
 def _target(cell: Cell, name: str) -> str:

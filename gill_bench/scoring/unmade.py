@@ -1,12 +1,12 @@
-"""Which examples of a cell have no output, and why: from the stored units and the records of failures.
+"""The examples of a cell that have no output, with the reason, from the stored units and the records of failures.
 
-A record of a failure counts while recipe and content of the example are the same and the sample is not stored. Nothing
-else depends on records: an example without output and without a record counts as not made yet.
+A record of a failure counts while the recipe and the content of the example are the same and the sample is not stored.
+An example with neither an output nor a record counts as not made yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +14,23 @@ from gill_bench.planning.cells import Cell
 from gill_bench.progress import say
 from gill_bench.rundir.folders import failure_files
 from gill_bench.rundir.load import read_failure
-from gill_bench.rundir.records import FailureRecord, LossReason, Unit
+from gill_bench.rundir.records import FailureRecord, LossReason
 from gill_bench.rundir.rows import Unmade
+from gill_bench.scoring.stored import StoredCell
 
 
-def unmade_of(cell: Cell, units: Mapping[str, Unit], run: Path) -> list[Unmade]:
-    """The examples of a cell without an output, by reason; records of samples that are stored by now are removed.
-
-    Args:
-        cell: The cell.
-        units: The cell's committed units by folder name.
-        run: The run directory.
-    """
-    stored = {(example, seed) for unit in units.values() for example, _ in unit.examples for seed in unit.seeds}
-    for record in _records(cell.folder(run)):
-        if record.recipe == cell.recipe_digest and all((record.example, seed) in stored for seed in record.seeds):
-            (cell.folder(run) / record.file).unlink(missing_ok=True)
-    seeds = {name: tuple(seed for seed in cell.sample_seeds if (name, seed) not in stored) for name in cell.usable}
+def unmade_of(stored: StoredCell) -> list[Unmade]:
+    """The examples of a cell without an output, by reason; records of samples that are stored by now are removed."""
+    cell = stored.cell
+    units = [unit.unit for unit in stored.units]
+    samples = {(name, seed) for unit in units for name, _ in unit.examples for seed in unit.seeds}
+    for record in _records(stored.folder):
+        if record.recipe == cell.recipe_digest and all((record.example, seed) in samples for seed in record.seeds):
+            (stored.folder / record.file).unlink(missing_ok=True)
+    seeds = {name: tuple(seed for seed in cell.sample_seeds if (name, seed) not in samples) for name in cell.usable}
     if not any(seeds.values()):
         return []
-    records = _valid_records(cell, run)
+    records = _valid_records(cell, stored.folder)
     groups: dict[tuple[Any, ...], list[str]] = {}
     for name, seeds_without in seeds.items():
         by_record: dict[FailureRecord | None, list[int]] = {}
@@ -56,12 +53,12 @@ def loss_by_seed(unmade: Sequence[Unmade]) -> dict[int, dict[str, LossReason]]:
     return reasons
 
 
-def _valid_records(cell: Cell, run: Path) -> dict[tuple[str, int], FailureRecord]:
+def _valid_records(cell: Cell, folder: Path) -> dict[tuple[str, int], FailureRecord]:
     """The cell's records whose recipe and content are the present ones, by (example, seed)."""
     records: dict[tuple[str, int], FailureRecord] = {}
-    for record in _records(cell.folder(run)):
-        known = cell.usable.get(record.example)
-        if record.recipe == cell.recipe_digest and known is not None and known[2] == record.content:
+    for record in _records(folder):
+        usable = cell.usable.get(record.example)
+        if record.recipe == cell.recipe_digest and usable is not None and usable.digest == record.content:
             records |= {(record.example, seed): record for seed in record.seeds}
     return records
 
@@ -80,6 +77,6 @@ def _records(folder: Path) -> Iterator[FailureRecord]:
         try:
             yield read_failure(file)
         except FileNotFoundError:
-            continue  # another process made the sample meanwhile
+            continue  # another process has made the sample since, and removed its record
         except (OSError, ValueError) as error:
             say(f"warning: {file}: damaged ({error}); remove it: it is written again when the example fails again")
