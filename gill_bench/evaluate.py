@@ -1,4 +1,4 @@
-"""A run from command to results: ask, check, plan, generate, score, aggregate."""
+"""A run from request to results: outputs are generated and stored, stored outputs are scored, and rows are written."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ from gill_bench.weights.find import MINI
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """The outcome of a command that worked on a run.
 
     Attributes:
-        results: What results.json holds; with `left`, what it held before.
+        results: The content of `results.json`; if the run was not scored, the content from before the command.
         failures: Examples that a model failed on.
-        left: Outputs that other parts of the run still have to make, before it can be scored; 0 if it was scored.
+        left: How many outputs other parts of the run (`--shard`) still have to make before it can be scored; 0 if it
+            was scored.
         again: A sentence for each call that raised with several prompts and worked with one at a time.
     """
 
@@ -53,10 +54,10 @@ class Outcome:
     again: list[str] = field(default_factory=list)
 
     def lacking(self, goes_on: str) -> list[str]:
-        """Sentences about the outputs that lack, each with what is to be done; empty if none does.
+        """Sentences about the samples without a value, each with what is to be done; empty if every sample has one.
 
         Args:
-            goes_on: The command that makes what is not made, such as "the same command".
+            goes_on: The command that makes the outputs that are not there, such as "the same command".
         """
         pending = {(item.task, item.model) for item in self.results.unmade if item.outcome == "failed"}
         failed = [row for row in self.results.rows if row.n_failed]
@@ -73,14 +74,14 @@ class Outcome:
 
     @property
     def complete(self) -> bool:
-        """Whether every output that was asked for is there and scored; of a part of a run, whether its own are."""
+        """Whether every requested output is stored and scored; for one part of several, whether no example failed."""
         return not self.failures and (self.left > 0 or all(row.n_lost == 0 for row in self.results.rows))
 
 
 def execute(plan: Plan) -> Outcome:
-    """Do what a plan leaves to do: generate, score, write the results.
+    """Generate the outputs that a plan lacks, score them, and write the results.
 
-    A part of a run (`RunRequest.shard`) is scored with the rest of it, by whoever makes the last output.
+    If the request is one part of several (`RunRequest.shard`), the command that makes the last output scores them all.
     """
     run = plan.request.out
     cells = [planned.cell for planned in plan.cells]
@@ -101,19 +102,19 @@ def execute(plan: Plan) -> Outcome:
 
 
 def _generate(plan: Plan, workers: Engine) -> None:
-    mine = plan.share
-    pending = sum(planned.samples_pending for planned in mine)
+    plans = plan.share
+    pending = sum(planned.samples_pending for planned in plans)
     if not pending:
         return
     with bar("generating", pending, "samples") as step:
-        for timed in (False, True):  # what is timed has the machine for itself, after the rest
-            cells = [planned for planned in mine if planned.cell.timed is timed]
+        for timed in (False, True):  # jobs that are timed have the machine to themselves, after the others
+            cells = [planned for planned in plans if planned.cell.timed is timed]
             batches = generation_jobs(cells, plan.models, plan.request.batch_size, step, plan.request.out)
             workers.work(batches, sum(planned.samples_pending for planned in cells), alone=timed)
 
 
 def _left(plan: Plan) -> int:
-    """Outputs that nobody has made yet."""
+    """How many outputs of the run are not made yet, by this command or another."""
     return sum(plan_cell(planned.cell, plan.request.out).samples_pending for planned in plan.cells)
 
 
@@ -132,21 +133,21 @@ def score(
 
     Args:
         run: The run directory.
-        device: As in `RunRequest`.
-        threads: As in `RunRequest`; 0 for as many as the command had that last worked on the run, so that the same
-        bytes come     out.
-        data: Where the data is now; None where it was.
-        workers: As in `RunRequest`.
-        engine: As in `RunRequest`.
-        address: As in `RunRequest`.
-        locks: As in `RunRequest`.
+        device: A torch device, or several of one kind between commas; "auto" is the first CUDA device, else the CPU.
+        threads: CPU threads of each process; 0 for as many as the command had that last worked on the run, so that the
+            same bytes come out.
+        data: The folder of the data; None for the folder that the run names.
+        workers: Processes per device; with Ray the number of all workers. 0 for the engine's choice.
+        engine: The engine's name, such as "local" or "ray".
+        address: The address of a Ray cluster, or "".
+        locks: False for a file system without locks; then no other command may work on the run meanwhile.
 
     Raises:
         InputError: The folder is not that of a run, or its data is not where it was.
     """
     cells = cells_of(run, data)
     embedded = all(cell.task.metric_weights == MINI for cell in cells)
-    how = execution_options(
+    options = execution_options(
         RunRequest(
             (),
             run,
@@ -159,18 +160,18 @@ def score(
             locks=locks,
         )
     )
-    with RunLock(run, locks=locks) as lock, open_engine(run, how, lock) as scorers:
+    with RunLock(run, locks=locks) as lock, open_engine(run, options, lock) as scorers:
         with lock.shared_files():
             seal_spec(run)
         return Outcome(_finish(cells, run, lock, scorers))
 
 
 def cells_of(run: Path, data: str | None = None) -> list[Cell]:
-    """The cells of a run directory as they were asked, with their data opened and checked again.
+    """The cells that a run was asked for, with their data opened and checked again.
 
     Args:
         run: The run directory.
-        data: Where the data is now; None where it was.
+        data: The folder of the data; None for the folder that the run names.
 
     Raises:
         InputError: The folder is not that of a run, or its data is not where it was.
@@ -189,39 +190,46 @@ def cells_of(run: Path, data: str | None = None) -> list[Cell]:
             for name, task in spec.tasks.items()
         }
     cells: dict[CellKey, Cell] = {}
-    for stored in sorted(spec.cells, key=lambda cell: cell.context != CANDIDATES):  # cells that search need them
-        task: ResolvedTask = tasks[stored.task_as]
-        cell = Cell(task, stored.model, task.context(stored.context), stored.seeds, stored.recipe, stored.notes)
+    for entry in sorted(
+        spec.cells, key=lambda cell: cell.context != CANDIDATES
+    ):  # a cell that searches is given its candidates
+        task: ResolvedTask = tasks[entry.task_as]
+        cell = Cell(task, entry.model, task.context(entry.context), entry.seeds, entry.recipe, entry.notes)
         if cell.asks == "embeddings":
-            cell = replace(cell, candidates=cells.get(CellKey(stored.task, stored.model, CANDIDATES)))
+            cell = replace(cell, candidates=cells.get(CellKey(entry.task, entry.model, CANDIDATES)))
         cells[cell.key] = cell
     return list(cells.values())
 
 
 def _changed(spec: Spec, plans: Sequence[CellPlan]) -> Iterator[str]:
-    """Say which settings differ from those of the stored units, and that those are left alone."""
+    """Sentences about settings, texts and pictures that are not those of the stored units."""
     before = {cell.cell_key: cell.recipe for cell in spec.cells}
     for plan in plans:
         old = before.get(plan.cell.key)
-        where = "/".join(plan.cell.key)
         if old is not None and old != plan.cell.recipe:
             fields = "; ".join(changes(dict(old), dict(plan.cell.recipe)))
-            yield f"{where}: {fields}. {plan.other_recipe} stored units were made otherwise: kept, not used."
+            yield (
+                f"{plan.cell.key}: {fields}. {plan.other_recipe} stored units were made with other settings; they are"
+                " kept and ignored."
+            )
         if plan.changed:
             names = ", ".join(plan.changed[:3]) + (" and others" if len(plan.changed) > 3 else "")
-            yield f"{where}: text or pictures of {len(plan.changed)} stored examples changed ({names}): made again."
+            yield (
+                f"{plan.cell.key}: the texts or pictures of {len(plan.changed)} stored examples have changed ({names});"
+                " their outputs are made again."
+            )
 
 
 def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine, *, renew: bool = False) -> Results:
-    """Score what is stored and write the results.
+    """Score the stored outputs of cells and write the results.
 
     Args:
-        cells: What is scored.
+        cells: The cells.
         run: The run directory.
-        lock: Its lock.
-        workers: Who scores.
-        renew: Write into `spec.json` once more what was asked for: another command may have asked for other parts of
-            the same cells meanwhile, and results and spec must be of the same.
+        lock: The lock of the run.
+        workers: The engine that scores.
+        renew: Whether the cells are written into `spec.json` again. Another command may have asked for other parts of
+            the same cells meanwhile, and results and spec must agree.
     """
     stored = [StoredCell.read(cell, run) for cell in cells]
     with bars("pictures") as progress:
@@ -236,19 +244,19 @@ def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine, *,
     if failed:
         for message in failed[1:]:
             say(f"error: {message}")
-        raise GillBenchError(f"{failed[0]}\nwhat could be scored is in {run / RESULTS}")
+        raise GillBenchError(f"{failed[0]}\nall other scores are in {run / RESULTS}")
     return results
 
 
 def _merge_results(file: Path, cells: Sequence[Cell], rows: Sequence[Row], unmade: Sequence[Unmade]) -> Results:
-    """Rows of cells that this command did not ask for stay as they are."""
-    asked = {cell.key for cell in cells}
+    """The new rows of some cells, together with the earlier rows of all others."""
+    keys = {cell.key for cell in cells}
     old = _earlier_results(file)
-    kept = [row for row in old.rows if row.cell_key not in asked]
+    kept = [row for row in old.rows if row.cell_key not in keys]
     tasks = {cell.task.card.name for cell in cells}
     missing = [item for item in old.missing if item.task not in tasks] + missing_of(cells)
     notes = dict.fromkeys([*(note for cell in cells for note in cell.notes), *(old.notes if kept else ())])
-    unmade = [*(item for item in old.unmade if item.cell_key not in asked), *unmade]
+    unmade = [*(item for item in old.unmade if item.cell_key not in keys), *unmade]
     return Results(
         tuple(sorted([*kept, *rows], key=_row_order)),
         tuple(missing),
@@ -258,14 +266,14 @@ def _merge_results(file: Path, cells: Sequence[Cell], rows: Sequence[Row], unmad
 
 
 def _earlier_results(file: Path) -> Results:
-    """What is in results.json; nothing if it is damaged, since all of it can be made again from the units."""
+    """The content of `results.json`; none if it is absent or damaged, since `score` makes it again from the units."""
     if not file.exists():
         return Results(())
     try:
         return read_results(file)
     except InputError as error:
         say(f"warning: {error}")
-        say(f"it is written anew; results of other commands come back with: {command('score', file.parent)}")
+        say(f"the file is written anew; to have the rows of other commands too: {command('score', file.parent)}")
         return Results(())
 
 

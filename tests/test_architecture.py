@@ -35,6 +35,8 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
 )
 """The parts of the package (modules and folders beside `gill_bench/__init__.py`), from the ground up."""
 
+RUN_FILES = {"spec.json", "env.json", "results.json", "unit.json", "samples.jsonl"}
+
 
 def name_of(file: Path) -> str:
     """The dotted name of a module of the package, without `gill_bench.`; "" for the package itself.
@@ -111,6 +113,32 @@ def test_modules_are_small_and_class_names_are_unique() -> None:
             if isinstance(node, ast.ClassDef) and node.name != "Settings":  # every adapter and metric has its own
                 homes[node.name].append(name)
     assert {name: modules for name, modules in homes.items() if len(modules) > 1} == {}
+
+
+def test_only_rundir_opens_files_of_a_run() -> None:
+    """Elsewhere a file of a run is read by a function of `rundir/load*` or the reader, and written by the writer."""
+    opening = {"read_file", "read_sealed", "from_sealed_json", "write_sealed", "replace_file"}
+    allowed = {"rundir.load", "rundir.load_units", "rundir.reader", "rundir.writer", "storage.sealed"}
+    names = {"SPEC", "ENVIRONMENT", "RESULTS", "COMMIT", "SAMPLES", "VECTORS"}
+    wrong = [
+        f"{name} imports {alias.name}"
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "gill_bench.storage.sealed" and name not in allowed
+        for alias in node.names
+        if alias.name in opening
+    ]
+    methods = {"open", "read_bytes", "read_text", "write_bytes", "write_text"}
+    wrong += [
+        f"{name}: {ast.unparse(node)}"
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if name not in allowed and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if node.func.attr in methods and isinstance(node.func.value, ast.BinOp)
+        if {part.id for part in ast.walk(node.func.value) if isinstance(part, ast.Name)} & names
+        or {part.value for part in ast.walk(node.func.value) if isinstance(part, ast.Constant)} & RUN_FILES
+    ]
+    assert wrong == []
 
 
 def test_helpers_of_tests_are_in_no_test_module_and_slow_modules_are_there() -> None:

@@ -20,6 +20,7 @@ from gill_bench.planning.candidates import CandidateContext
 from gill_bench.planning.resolve import read_task, resolve_task
 from gill_bench.planning.resolved import ResolvedTask, data_folder
 from gill_bench.planning.selection import choose_contexts, output_kind
+from gill_bench.planning.settings import UNREADABLE
 from gill_bench.weights.find import MINI
 
 
@@ -155,7 +156,7 @@ def check_data(
         resolved.data.split,
         data_folder(resolved, data),
         tuple(find_downloads(resolved, data, card.data.split)),
-        resolved.data.options.get("unreadable") == "refuse",
+        UNREADABLE.of(resolved.data.options) == "refuse",
     )
     try:
         task = read_task(resolved, data=data, progress=progress)

@@ -130,6 +130,7 @@ def run(
     from gill_bench.planning.plan import make_plan
     from gill_bench.planning.request import RunRequest
     from gill_bench.progress import say
+    from gill_bench.rundir.load import results_text
     from gill_bench.weights.find import MINI
 
     request = RunRequest.of(
@@ -169,7 +170,7 @@ def run(
         return 0
     outcome = execute(plan)
     if json_ and not outcome.left:
-        emit((request.out / "results.json").read_text(encoding="utf-8"), nl=False)
+        emit(results_text(request.out), nl=False)
     _say_outcome(outcome, request)
     if not outcome.complete:
         raise IncompleteError(_incomplete(outcome, request.out))

@@ -47,6 +47,7 @@ def score(
     from gill_bench.errors import IncompleteError, command
     from gill_bench.evaluate import score as score_run
     from gill_bench.progress import say
+    from gill_bench.rundir.load import results_text
     from gill_bench.storage.files import folder_of
 
     run = folder_of(run)
@@ -62,7 +63,7 @@ def score(
         locks=not no_locks,
     )
     if json_:
-        emit((run / "results.json").read_text(encoding="utf-8"), nl=False)
+        emit(results_text(run), nl=False)
     say(f"results: {run / 'results.json'}; tables: {command('report', run)}")
     if not outcome.complete:
         raise IncompleteError(f"{run}: " + "\n".join(outcome.lacking("the command that made the run")))

@@ -21,7 +21,7 @@ from gill_bench.embeddings.search import Nearest, Vectors, blocks_of, top_k
 from gill_bench.errors import InputError
 from gill_bench.storage.files import sync_folder
 from gill_bench.storage.json import to_json
-from gill_bench.storage.paths import refuse_special
+from gill_bench.storage.paths import refuse_special, temporary_beside
 from gill_bench.storage.reading import read_json
 
 VERSION = 1
@@ -176,8 +176,8 @@ def _write_vectors(
 
 @contextmanager
 def _temporary(folder: Path) -> Iterator[Path]:
-    """A folder beside, which gets the name when all is done."""
-    temporary = folder.absolute().with_name(f".{folder.absolute().name}.{os.getpid()}.tmp")
+    """A new folder beside `folder`, which is renamed to it at the end; after an error it is removed."""
+    temporary = temporary_beside(folder.absolute())
     temporary.mkdir()
     try:
         yield temporary

@@ -82,10 +82,10 @@ class Dispatcher:
         self.failures: list[Failure] = []
         self.again: list[str] = []
         self._pool, self._max = pool, max_failures
-        self._holds: dict[int, str] = {}  # by slot: the key of what its worker has loaded
+        self._holds: dict[int, str] = {}  # by slot: the key of the loadable that its worker has loaded
         self._flying: dict[int, deque[_Flight]] = {}  # by slot: jobs that were given and have no reply yet
         self._deaths: Counter[str] = Counter()  # by job key: workers that died while doing the job
-        self._closed: set[int] = set()  # slots whose worker cannot load what it is told to
+        self._closed: set[int] = set()  # slots whose worker cannot load a model or network
         self._error: Exception | None = None
 
     def work(self, groups: Sequence[JobGroup], slots: int = 0, depth: int = DEPTH) -> None:
@@ -212,10 +212,10 @@ class Dispatcher:
     def _finished(self, flight: _Flight, done: JobResult) -> None:
         done = flight.group.after(flight.job, done) or done
         for failure in done.failures[:_SHOWN]:
-            say(f"{failure.outcome}: {'/'.join(failure.cell)}, example {failure.example}: {failure}{_log(failure)}")
+            say(f"{failure.outcome}: {failure.cell}, example {failure.example}: {failure}{_log(failure)}")
             say_when_debugging(failure.traceback)
         if len(done.failures) > _SHOWN:
-            say(f"failed: {len(done.failures) - _SHOWN} more of the same {len(done.failures)}")
+            say(f"failed: {len(done.failures) - _SHOWN} more examples of the same unit")
         for sentence in done.again:
             say(f"warning: {sentence}")
         self.again += done.again
@@ -226,8 +226,8 @@ class Dispatcher:
                 GillBenchError(
                     f"{len(self.failures)} examples failed, more than --max-failures {self._max},"
                     f" the last with {last}{_log(last)}\n"
-                    "what was made is kept; when the reason is mended, or with a higher --max-failures,"
-                    " the same command goes on"
+                    "all outputs made so far are kept; remove the cause, or give a higher --max-failures, and run"
+                    " the same command again"
                 )
             )
 

@@ -46,7 +46,8 @@ class Engine:
             alone: The jobs are timed: one worker does them one after the other, and nothing else runs meanwhile.
 
         Raises:
-            GillBenchError, OSError: As in `Dispatcher.work`.
+            GillBenchError: Too many examples failed, or a worker met an error that nobody foresaw.
+            OSError: The disk is full, or another error of the system that every worker would meet.
         """
         pool, slots = self._choose_pool(samples, alone)
         if id(pool) not in self._dispatchers:

@@ -72,7 +72,7 @@ class EngineModule(Protocol):
         """The devices for `--device`, which must be there.
 
         Args:
-            names: As the user gave them: "auto", or devices between commas.
+            names: The devices as the user gave them: "auto", or devices between commas.
             address: The cluster's address, or "".
             threads: CPU threads for torch in this process; 0 leaves them as they are.
 
@@ -84,7 +84,7 @@ class EngineModule(Protocol):
         """The number of workers for the embedded weights, where the user gave none.
 
         Args:
-            names: As in `choose_devices`.
+            names: The devices as the user gave them: "auto", or devices between commas.
         """
 
     def open_pools(self, run: Path, options: ExecutionOptions, lock: RunLock) -> AbstractContextManager[PoolChoice]:

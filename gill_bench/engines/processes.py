@@ -26,7 +26,7 @@ class ProcessPool:
         run: The run directory.
         devices: Torch devices.
         threads: CPU threads of each process.
-        locks: As in `RunLock`.
+        locks: False where the file system of the run has no locks.
     """
 
     def __init__(self, run: Path, devices: Sequence[str], threads: int, locks: bool = True) -> None:

@@ -149,7 +149,7 @@ def cluster_device(name: str, address: str) -> str:
 
     Args:
         name: "auto", "cpu" or "cuda".
-        address: As in `cluster`, but no cluster is started.
+        address: The address of a cluster as `cluster` takes it; none is started here.
 
     Raises:
         InputError: The name is another one, since Ray hands out the devices of each node; or the cluster has no GPUs.
@@ -188,7 +188,7 @@ class RayPool:
         device: "cuda" for a GPU per worker, "cpu" for `threads` CPUs per worker.
         threads: CPU threads of each worker.
         count: How many workers; 0 for as many as the cluster has room for now.
-        locks: As in `RunLock`.
+        locks: False where the file system of the run has no locks.
         patience: After so many seconds without any worker the pool raises an error.
     """
 

@@ -10,7 +10,6 @@ import hashlib
 
 from gill_bench.interfaces import Noise
 
-MODES = ("per-example", "shared")
 _DOMAIN = "gill-bench/noise/1"
 
 

@@ -173,7 +173,7 @@ class _Planner:
             yield cell
 
     def _leave_out(self, error: InputError, task: str, model: str = "", context: str = "") -> None:
-        """Remember why part of one of all tasks is left out; raise for a task that the user named, also by `--set`."""
+        """Remember why a part of a task is left out; raise the error if the user named the task, also in `--set`."""
         if self.request.tasks != ALL or task in self.settings:
             raise error
         self.cannot.append((task, model, context, str(error).splitlines()[0]))
@@ -265,7 +265,7 @@ class _Planner:
 
 
 def _with_check(error: InputError, card: TaskCard, request: RunRequest) -> InputError:
-    """An error about a task's data, with the command that says more about the data, unless it is the embedded one."""
+    """The error, with the command that says more about the task's data, unless the data is embedded."""
     if request.data == MINI:
         return error
     task = next((text for text in request.tasks if text.endswith(".toml") and Path(text).stem == card.name), card.name)

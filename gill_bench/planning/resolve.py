@@ -11,29 +11,16 @@ from gill_bench.datasets.controls import needs_donors
 from gill_bench.datasets.donors import Donors
 from gill_bench.datasets.options import check_tables
 from gill_bench.datasets.pictures import Checked, check_pictures, repeated_content
-from gill_bench.errors import InputError, choose_from_all, did_you_mean
+from gill_bench.errors import InputError, choose_from_all
 from gill_bench.metrics import metric
 from gill_bench.models import BUILTIN, adapter, adapter_file, check_settings, setting_names, unused_settings
 from gill_bench.planning.candidates import as_examples
 from gill_bench.planning.metrics import metrics_of_card
-from gill_bench.planning.noise import MODES
 from gill_bench.planning.resolved import ResolvedModel, ResolvedTask, data_folder
 from gill_bench.planning.selection import choose_contexts, output_kind
+from gill_bench.planning.settings import UNREADABLE, check_settings_of_task
 from gill_bench.storage.digests import digest, digest_file
 from gill_bench.weights.find import MINI, find_weights
-
-_RANGES = {
-    "picture_size": (0, 4096),  # 0 keeps the size
-    "max_new_tokens": (1, 4096),
-    "warmup": (0, 1000),
-    "search_candidates": (1, 10**9),
-}
-"""The least and the greatest value of each whole number in a `[prompt]` table."""
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "noise": MODES,
-    "layout": ("story", "authors_layout"),
-    "unreadable": ("refuse", "count"),
-}
 
 
 class DataError(InputError):
@@ -68,16 +55,9 @@ def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapp
     reader = dataset(card.data.format)
     try:
         check_tables(reader, tables["data"], tables["prompt"])
+        check_settings_of_task(tables)
     except InputError as error:
         raise InputError(f"{card.name}: {error}") from error
-    for key, allowed in _CHOICES.items():
-        for table in tables.values():
-            if key in table and table[key] not in allowed:
-                raise InputError(f"{card.name}: {key} = {table[key]!r}; {did_you_mean(str(table[key]), allowed)}")
-    for key, (least, most) in _RANGES.items():
-        value = tables["prompt"].get(key, least)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise InputError(f"{card.name}: {key} = {value!r}; expected a whole number from {least} to {most}")
     return card.model_copy(
         update={
             "data": card.data.model_copy(update={"split": split, "options": tables.pop("data")}),
@@ -116,7 +96,7 @@ def open_task(
         task = read_task(
             card, data=data, limit=limit, metric_weights=metric_weights, contexts=contexts, progress=progress
         )
-        if card.data.options.get("unreadable") == "refuse":
+        if UNREADABLE.of(card.data.options) == "refuse":
             _refuse_unreadable(task)
     except InputError as error:
         raise DataError(str(error)) from error
@@ -155,7 +135,7 @@ def read_task(
     )
     donors = Donors(loaded.examples) if any(map(needs_donors, contexts)) else None
     checked: dict[str, Checked] = {}
-    unreadable = checked if card.data.options.get("unreadable") != "refuse" else {}
+    unreadable = checked if UNREADABLE.of(card.data.options) == "count" else {}
     while True:  # several rounds where unreadable pictures are left out, since a limit then reaches further
         examples = _first(loaded.examples, limit, unreadable)
         task = replace(task, examples=donors.given_to(examples) if donors else examples)
@@ -222,7 +202,7 @@ def resolve_model(
 
 
 def _of_kind(name: str, old: Value, new: Value) -> Value:
-    """The new value of a setting; it must be of the old one's kind: text, whole number, number, true or false."""
+    """The new value of a setting, which must be of the same kind as the old one: text, whole number, number, bool."""
     if isinstance(old, str) and isinstance(new, int | float) and not isinstance(new, bool):
         return str(new)  # evaluator=2017 means the text, as the card has it
     kinds: tuple[tuple[type, ...], ...] = ((bool,), (str,), (int,), (float, int))

@@ -18,6 +18,7 @@ from gill_bench.models import adapter, check_settings
 from gill_bench.models.execution_only import execution_only
 from gill_bench.planning.candidates import CANDIDATES, CandidateContext
 from gill_bench.planning.noise import example_noise, shared_noise
+from gill_bench.planning.settings import NOISE
 from gill_bench.storage.digests import digest
 from gill_bench.weights.embedded import NOTE_WEIGHTS
 from gill_bench.weights.find import MINI, Weights
@@ -124,7 +125,7 @@ class ResolvedTask:
 
     def noise(self, seed: int, example: Example, position: int) -> Noise:
         """The noise of a sample; `position` is the number of usable examples before its example."""
-        if self.card.prompt.get("noise") == "shared":
+        if NOISE.of(self.card.prompt) == "shared":
             return shared_noise(seed, position)
         return example_noise(seed, self.card.name, example.id)
 
@@ -141,7 +142,7 @@ class ResolvedTask:
         if any(_CONTROL_TOKENS.search(text) for text in texts):
             # Earlier versions read these as control tokens, so that their outputs for such texts are of other prompts.
             parts.append({"control_tokens": "text"})
-        return digest([parts, position] if self.card.prompt.get("noise") == "shared" else parts)
+        return digest([parts, position] if NOISE.of(self.card.prompt) == "shared" else parts)
 
     def notes(self) -> list[str]:
         """Sentences that every table of this task must say."""

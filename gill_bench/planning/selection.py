@@ -1,4 +1,4 @@
-"""Names of models, contexts and settings are looked up; and whether a model can be asked in a context."""
+"""Names of models, contexts and settings are looked up, and a model is refused where its card does not fit."""
 
 from __future__ import annotations
 

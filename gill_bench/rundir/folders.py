@@ -1,8 +1,7 @@
-"""The folders and files of a run directory by their names; a file of another name is never read or removed."""
+"""The names of a run's folders and files; a file of another name is never read or removed."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from gill_bench.rundir.lock import check_locks
 from gill_bench.rundir.records import COMMIT, SPEC, UNITS, CellKey
 from gill_bench.storage.files import remove_temporary
 from gill_bench.storage.names import name_problem
-from gill_bench.storage.paths import is_remote
+from gill_bench.storage.paths import is_remote, temporary_beside
 
 _KEY = re.compile(r"[0-9a-f]{16}")
 _SCORE = re.compile(r"score-(.+?)-[0-9a-f]{12}(?:-([0-9]+))?\.json")
@@ -25,7 +24,7 @@ class ScoreFile(NamedTuple):
 
     Attributes:
         path: The file.
-        metric: Registered name of the metric.
+        metric: The registered name of the metric.
         seed: The seed of a cell's numbers; None if the file holds the values of a unit's pictures.
     """
 
@@ -35,17 +34,17 @@ class ScoreFile(NamedTuple):
 
 
 def make_run_folder(folder: Path, *, locks: bool = True, keep: bool = True) -> None:
-    """Make a run's folder and prove that it can be written and locked, before anything expensive.
+    """Make a run's folder and check that it can be written and locked, before anything expensive.
 
     Args:
         folder: The run directory.
         locks: Whether the file system must have locks.
-        keep: Whether folders that were made for the proof stay; False for a run that is only planned.
+        keep: Whether folders that were made for the check stay; False for a run that is only planned.
 
     Raises:
         InputError: The folder cannot be made or written, or, with `locks`, its file system has no locks.
     """
-    probe = folder / f".write-test.{os.getpid()}"
+    probe = temporary_beside(folder / "write-test")
     new_folders = [] if keep or is_remote(folder) else [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +81,7 @@ def cell_folder(run: Path, cell_key: CellKey) -> Path:
     for kind, name in zip(CellKey._fields, cell_key, strict=True):
         problem = name_problem(name)
         if problem:
-            raise InputError(f"{run}: the name of a {kind}, {name[:80]!r}, {problem}; nothing of it is read or written")
+            raise InputError(f"{run}: the name of a {kind}, {name[:80]!r}, {problem}; it cannot be part of a path")
     folder = run.joinpath(*cell_key.path.parts)
     if not is_remote(run) and not folder.resolve().is_relative_to(run.resolve()):
         raise InputError(
@@ -93,12 +92,12 @@ def cell_folder(run: Path, cell_key: CellKey) -> Path:
 
 
 def is_unit_name(name: str) -> bool:
-    """Whether a folder can be that of a unit; anything else among units is not ours and is left alone."""
+    """Whether a folder has the name of a unit; other folders beside the units are left alone."""
     return _KEY.fullmatch(name) is not None
 
 
 def unit_folders(cell: Path) -> list[Path]:
-    """The committed units of a cell's folder, whole or not, in order."""
+    """The folders of a cell's committed units, damaged ones too, sorted by name."""
     if not cell.is_dir():
         return []
     folders = [entry for entry in sorted(cell.iterdir()) if is_unit_name(entry.name) and is_done(entry)]
@@ -138,7 +137,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def not_a_run(folder: Path) -> InputError:
-    """The reason why a path cannot be read as a run directory, with what may have been meant."""
+    """The error for a path that is no run directory; it names the runs below the path, if there are any."""
     try:
         if folder.is_file():
             return InputError(f"{folder}: a file; expected the folder of a run, which holds spec.json")
@@ -152,7 +151,7 @@ def not_a_run(folder: Path) -> InputError:
 
 
 def no_spec(run: Path) -> InputError:
-    """The error for a folder without `spec.json`, and what that means."""
+    """The error for a folder without `spec.json`: a run that lost the file, or no run at all."""
     if not (run / "units").is_dir():
         return not_a_run(run)
     return InputError(

@@ -1,6 +1,7 @@
-"""Opening the files of a run: one function per kind of file, which returns the file's record (`records.py`).
+"""Opens the files of a run: one function per kind of file, which returns the file's record (`records.py`).
 
-Files of units are opened in `load_units.py`. Nothing else opens a file of a run to read it.
+Files of units are opened by `load_units.py`, and `reader.py` reads a finished run through both. No other module opens
+files of a run to read them (`tests/test_architecture.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gill_bench.interfaces import Score
 from gill_bench.rundir.folders import not_a_run
 from gill_bench.rundir.records import (
     ENVIRONMENT,
+    RESULTS,
     SCHEMA_VERSION,
     SPEC,
     CellScores,
@@ -50,7 +52,7 @@ _FIRST_FORMAT = {"schema_version", "tasks", "cells"}
 _CELL = {"task": str, "task_as": str, "model": str, "context": str, "seeds": list, "recipe": dict, "notes": list}
 _TASK = {"card": dict, "data": str, "limit": int, "metric_weights": str}
 _DIGEST = 32  # bytes of a SHA-256
-_WRONG = (ValueError, KeyError, TypeError, AttributeError)  # what a field of another kind raises while it is read
+_WRONG = (ValueError, KeyError, TypeError, AttributeError)  # the errors of reading a field of another kind
 
 
 def read_spec(run: Path) -> Spec:
@@ -115,7 +117,7 @@ def read_sessions(run: Path) -> list[Session]:
 
 
 def raw_sessions(run: Path) -> list[dict[str, Any]]:
-    """The sessions in `env.json` with every key that they have, for a command that writes the file again."""
+    """The sessions in `env.json` as JSON objects, with the keys of other versions, to be written again."""
     file = run / ENVIRONMENT
     mend = "nothing depends on it: run the same command again, which puts it aside and begins it anew"
     try:
@@ -148,7 +150,7 @@ def read_failure(file: Path) -> FailureRecord:
     try:
         raw = from_sealed_json(read_file(file).decode("utf-8"))
         if raw["outcome"] not in ("failed", "refused"):
-            raise ValueError("no record of a failure")
+            raise ValueError("the outcome is neither failed nor refused")
         reason = Reason(raw["outcome"], *(str(raw[name]) for name in ("type", "message", "where", "traceback")))
         seeds = tuple(int(seed) for seed in raw["seeds"])
         return FailureRecord(file.name, str(raw["example"]), str(raw["content"]), str(raw["recipe"]), seeds, reason)
@@ -188,7 +190,7 @@ def read_cell_scores(file: Path, mend: str) -> CellScores:
 
 
 def read_features(file: Path) -> tuple[NDArray[np.float32], str]:
-    """Read features, and the digest of the unit's files that they were made of; "" if the file has none.
+    """Read features (pictures, width), and the digest of the unit's files they were made of, or "".
 
     Raises:
         OSError: The file cannot be read.
@@ -234,8 +236,13 @@ def read_results(file: Path) -> Results:
         ) from error
 
 
+def results_text(run: Path) -> str:
+    """The JSON text of `results.json`, as it was written."""
+    return read_file(run / RESULTS).decode("utf-8")
+
+
 def _not_scored(run: Path) -> InputError:
-    """The reason why a folder has no results: the run is not finished, or it is the folder of none."""
+    """The error for a folder without results: the run is not scored yet, or the folder is not that of a run."""
     if not (run / "spec.json").is_file():
         return not_a_run(run)
     return InputError(
@@ -253,9 +260,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def _row(number: int, raw: dict[str, Any]) -> Row:
-    """A row of which every field is of its kind; `ValueError` names the first that is not.
+    """A row from its JSON; `ValueError` names the first field that is of another kind.
 
-    Counts that older versions did not tell apart are 0.
+    Counts that an older version does not have are 0.
     """
     values: dict[str, Any] = {}
     for known in fields(Row):

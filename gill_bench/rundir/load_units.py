@@ -1,4 +1,4 @@
-"""Opening the files of a unit: `unit.json`, `samples.jsonl`, `vectors.npy` and pictures, each checked by its hash."""
+"""Opens the files of a unit (`unit.json`, `samples.jsonl`, `vectors.npy`, pictures), and checks them by their hash."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 MEND = "gill-bench verify RUN withdraws its unit, and the same command makes it again"
 _SAMPLE_KEYS = frozenset({"example", "seed", "image", "output", "flagged", "truncated"})
-_WRONG = (ValueError, KeyError, TypeError, AttributeError)  # what a field of another kind raises while it is read
+_WRONG = (ValueError, KeyError, TypeError, AttributeError)  # the errors of reading a field of another kind
 
 
 class DamagedUnitError(GillBenchError):
-    """A committed unit is not as it was written; its samples must be made again."""
+    """A committed unit is not as it was written, and its samples must be made again."""
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a unit's folder is committed and as it was written, pictures' content aside (scoring checks that)."""
+    """Whether a unit is committed and as it was written; the content of pictures is checked when they are scored."""
     try:
         return is_done(folder) and bool(read_unit(folder))
     except DamagedUnitError:
@@ -40,7 +40,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def read_unit(folder: Path) -> Unit:
-    """Read a committed unit's description, and see that its files are there.
+    """Read a committed unit's description, and check that its files are there.
 
     Raises:
         DamagedUnitError: `unit.json`, `samples.jsonl` or `vectors.npy` is damaged, or a file is missing.
@@ -50,7 +50,7 @@ def read_unit(folder: Path) -> Unit:
     except DamagedUnitError:
         if not is_remote(folder):
             raise
-        # It may be that this machine's copies are damaged, or that it was listed while it was written.
+        # This machine's copies may be damaged, or the folder was listed while it was written.
         forget_list(folder)
         return _read_unit(folder)
 
@@ -75,7 +75,7 @@ def _read_unit(folder: Path) -> Unit:
 
 
 def read_commit(folder: Path) -> Commit:
-    """Read a committed unit's `unit.json`; looks at no other file of the unit.
+    """Read a committed unit's `unit.json`, and no other file of the unit.
 
     Raises:
         DamagedUnitError: The file is damaged, or names a file outside the unit's folder.
@@ -138,12 +138,12 @@ def _sample(folder: Path, row: int, line: dict[str, Any], hashes: Mapping[str, s
 
 
 def recipe_of(folder: Path) -> str:
-    """Digest of the recipe of a committed unit; reads `unit.json` alone, and raises as `read_commit`."""
+    """The digest of a committed unit's recipe, from `unit.json` alone; raises as `read_commit`."""
     return read_commit(folder).unit.recipe
 
 
 def read_vectors(folder: Path) -> NDArray[np.float32]:
-    """Read a committed unit's vectors (samples, p), and check that they are those that were written."""
+    """Read a committed unit's vectors (samples, p), float32; raises `DamagedUnitError` if they are not as written."""
     import numpy as np
 
     file = folder / VECTORS
@@ -158,10 +158,14 @@ def read_vectors(folder: Path) -> NDArray[np.float32]:
 
 
 def read_picture(file: Path, sha256: str) -> bytes:
-    """The content of a committed unit's picture, as it was written.
+    """Read a picture of a committed unit.
+
+    Args:
+        file: The picture's file.
+        sha256: The SHA-256 with which the picture was committed.
 
     Raises:
-        DamagedUnitError: It is not that any more, or not there.
+        DamagedUnitError: The file is not there, or is not as it was written.
     """
     try:
         content = read_file(file)
@@ -173,19 +177,20 @@ def read_picture(file: Path, sha256: str) -> bytes:
 
 
 def changed_file(file: Path) -> DamagedUnitError:
-    """The error for a unit's file that is not the one that was committed."""
+    """The error for a file of a unit whose content is not the committed one."""
     return DamagedUnitError(f"{file}: its content is not what the model made (SHA-256 differs); {MEND}")
 
 
 def file_hashes(folder: Path) -> Mapping[str, str]:
-    """SHA-256 of a committed unit's files, as they were written."""
+    """The SHA-256 of each file of a committed unit, as it was written."""
     return read_commit(folder).files
 
 
 def unit_content(folder: Path) -> str:
-    """Digest of the hashes of a unit's samples, vectors and pictures, whenever and wherever they were made.
+    """The digest of the hashes of a unit's samples, vectors and pictures.
 
-    Scores and features of the unit are kept with this digest, and count only as long as it stays the same.
+    It does not depend on when and where they were made. Scores and features of the unit are kept with this digest, and
+    count only as long as it stays the same.
     """
     return digest(dict(file_hashes(folder)))
 

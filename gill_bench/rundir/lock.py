@@ -1,13 +1,14 @@
-"""Locks of a run directory that a dead process cannot leave behind.
+"""The locks of a run directory, which no dead process leaves behind.
 
-One file, of which each unit locks a byte of its own (POSIX record locks: released by the system when the process ends,
-however it ends, and valid on network file systems). Where there are none (Windows), one process at a time is safe.
+One file serves all locks: each unit locks a byte of its own. These are POSIX record locks: the system releases them
+when the process ends, however it ends, and they work on network file systems. Where there are no such locks (Windows),
+only one process may work on a run at a time.
 
-Object stores have none either. There the file is in the cache of this machine, and its processes share the work of a
-run as they do on a disk; other machines do not see it (`docs/object-stores.md`).
+An object store has no locks. The lock file of a run there is in the cache of this machine, so that the processes of
+this machine share the work as they do on a disk; other machines do not see it (`docs/object-stores.md`).
 
-Some network file systems have none (NFS without its lock service, Lustre without `flock`). A run there is refused with
-the reason, unless the user promises that no other command works on it (`--no-locks`).
+Some network file systems have no locks (NFS without its lock service, Lustre without `flock`). A run there is refused
+with the reason, unless the user promises that no other command works on it (`--no-locks`).
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-_WHOLE = 0  # the byte that guards spec.json, env.json and results.json
+_SHARED_FILES = 0  # the byte that guards spec.json, env.json and results.json
 
 
 class RunLock:
-    """The lock file of a run directory. Open it once a process: POSIX drops all locks when any handle is closed.
+    """The locks of one run. A process opens them once: POSIX releases all locks of a file when any handle is closed.
 
     Args:
         folder: The run directory.
-        locks: False where the file system has none and no other command works on the run: nothing is locked.
+        locks: False if the file system has no locks and no other command works on the run: nothing is locked.
 
     Raises:
-        InputError: The file cannot be opened.
+        InputError: The lock file cannot be opened.
     """
 
     def __init__(self, folder: Path, *, locks: bool = True) -> None:
@@ -57,52 +58,52 @@ class RunLock:
 
     @contextmanager
     def shared_files(self) -> Iterator[None]:
-        """Hold the lock on the files that all processes of a run write; waits for it."""
-        self._lock(_WHOLE, wait=True)
+        """Wait for the lock on the files that all processes of a run write, and hold it while the context lasts."""
+        self._lock(_SHARED_FILES, wait=True)
         try:
             yield
         finally:
-            self._unlock(_WHOLE)
+            self._unlock(_SHARED_FILES)
 
     @contextmanager
     def unit(self, key: str, *, wait: bool) -> Iterator[bool]:
-        """Hold a unit's lock; yields False if another process has it and `wait` is off."""
-        place = 1 + int(key[:12], 16)
-        held = self._lock(place, wait=wait)
+        """Hold the lock of a key while the context lasts; without `wait`, yields False if another process has it."""
+        byte = 1 + int(key[:12], 16)
+        held = self._lock(byte, wait=wait)
         try:
             yield held
         finally:
             if held:
-                self._unlock(place)
+                self._unlock(byte)
 
-    def _lock(self, place: int, *, wait: bool) -> bool:
+    def _lock(self, byte: int, *, wait: bool) -> bool:
         if not self._locks:
             return True
         try:
-            fcntl.lockf(self._handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, place)
+            fcntl.lockf(self._handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
         except OSError as error:
-            # POSIX allows either answer for "somebody else has it", of which a waiting lock never hears.
+            # POSIX allows either error if another process has the lock; a call that waits gets neither.
             if isinstance(error, (BlockingIOError, PermissionError)) and not wait:
                 return False
             raise _no_locks(self._file, error) from error
         return True
 
-    def _unlock(self, place: int) -> None:
+    def _unlock(self, byte: int) -> None:
         if self._locks:
-            fcntl.lockf(self._handle, fcntl.LOCK_UN, 1, place)
+            fcntl.lockf(self._handle, fcntl.LOCK_UN, 1, byte)
 
 
 def check_locks(file: Path) -> None:
-    """Take and release a lock on a file that nobody else uses, to learn whether its file system has locks.
+    """Check that a file system has locks, by taking and releasing one on a file that no other process uses.
 
     Raises:
-        InputError: It has none.
+        InputError: The file system has no locks.
     """
     if fcntl is None:
         return
     handle = _opened(file)
     try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _WHOLE)
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _SHARED_FILES)
     except OSError as error:
         raise _no_locks(file, error) from error
     finally:
@@ -111,7 +112,7 @@ def check_locks(file: Path) -> None:
 
 def _opened(file: Path) -> int:
     try:
-        # Not through a symbolic link, which could make a file anywhere: a run may come from somebody else.
+        # A symbolic link is not followed: in a run from somebody else, it could create a file anywhere.
         return os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
     except OSError as error:
         raise InputError(
@@ -121,7 +122,7 @@ def _opened(file: Path) -> int:
 
 def _no_locks(file: Path, error: OSError) -> InputError:
     return InputError(
-        f"{file}: this file system has no locks ({error.strerror}), by which processes share a run\n"
+        f"{file}: this file system has no locks ({error.strerror}), which processes need to share a run\n"
         "put the run on another file system with --out, or have this one mounted with locks (NFS: its lock service;"
         " Lustre: -o flock)\n"
         "or, if no other command works on this run meanwhile: the same command with --no-locks"

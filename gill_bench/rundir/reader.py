@@ -1,7 +1,7 @@
-"""A finished run as it lies on disk, for comparisons and pages: no data, no weights and nothing heavy is needed.
+"""The reader of a finished run, for comparisons, pages and trackers; it needs no data, no weights and nothing heavy.
 
-What counts was decided when it was scored: rows are those of results.json, values those of the score files that carry
-the rows' signatures, in units of the cell's recipe.
+Scoring has decided what counts: rows are those of `results.json`, and values of single examples are those of score
+files with the rows' signatures, in units of the cell's recipe.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 from gill_bench.errors import InputError, command
 from gill_bench.rundir.folders import cell_folder, no_spec, score_files, unit_folders
 from gill_bench.rundir.load import read_cell_scores, read_picture_scores, read_results, read_spec
-from gill_bench.rundir.load_units import MEND, DamagedUnitError, read_samples, recipe_of
-from gill_bench.rundir.records import CellKey, CellScores, Sample, Spec
+from gill_bench.rundir.load_units import MEND, DamagedUnitError, read_picture, read_samples, recipe_of
+from gill_bench.rundir.records import ENVIRONMENT, RESULTS, SPEC, CellKey, CellScores, Sample, Spec
 from gill_bench.rundir.rows import Results, Row
 from gill_bench.rundir.signatures import with_fields
 from gill_bench.storage.files import list_now
+from gill_bench.storage.sealed import read_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,9 @@ class Values:
     """Values of single examples in one metric.
 
     Attributes:
-        by_seed: Value by seed and example.
-        higher_is_better: Which way the metric points.
-        signature: Of the rows that are the means of these.
+        by_seed: The values by seed and example.
+        higher_is_better: Whether a higher value is better.
+        signature: The signature of the rows that hold the means of these values.
     """
 
     by_seed: dict[int, dict[str, float]]
@@ -37,7 +38,7 @@ class Values:
     signature: str
 
     def means(self) -> dict[str, float]:
-        """Mean over seeds by example, of those examples that every seed has."""
+        """The mean over seeds by example, for the examples that have a value with every seed."""
         seeds = list(self.by_seed.values())
         common = [name for name in seeds[0] if all(name in each for each in seeds[1:])] if seeds else []
         return {name: sum(each[name] for each in seeds) / len(seeds) for name in common}
@@ -45,12 +46,12 @@ class Values:
 
 @dataclass(frozen=True)
 class RunReader:
-    """The folder of a run.
+    """Reads the files of one run.
 
     Attributes:
-        folder: Where it is.
-        results: Its rows.
-        spec: What the run was asked for.
+        folder: The run directory.
+        results: The content of `results.json`.
+        spec: The content of `spec.json`.
     """
 
     folder: Path
@@ -62,9 +63,9 @@ class RunReader:
         """Read results.json and spec.json.
 
         Raises:
-            InputError: It is not the folder of a run that was scored, or a file is damaged.
+            InputError: The folder is not that of a run, the run is not scored yet, or a file is damaged.
         """
-        results = read_results(folder / "results.json")
+        results = read_results(folder / RESULTS)
         spec = read_spec(folder)
         if not spec.cells:
             raise no_spec(folder)
@@ -78,8 +79,24 @@ class RunReader:
             rows.setdefault((row.cell_key, row.metric), []).append(row)
         return rows
 
+    def documents(self) -> Iterator[tuple[str, bytes]]:
+        """The name and content of each JSON file at the top of the run directory."""
+        for name in (RESULTS, SPEC, ENVIRONMENT):
+            try:
+                yield name, read_file(self.folder / name)
+            except FileNotFoundError:
+                continue
+
+    def picture(self, sample: Sample) -> bytes:
+        """The content of a sample's picture.
+
+        Raises:
+            DamagedUnitError: The file is not there, or is not as it was written.
+        """
+        return read_picture(sample.folder / sample.image, sample.sha256)
+
     def samples(self, cell_key: CellKey) -> Iterator[Sample]:
-        """The outputs of a cell, each once."""
+        """The samples of a cell, each once."""
         seen: set[tuple[str, int]] = set()
         for folder in self._units(cell_key):
             try:
@@ -92,7 +109,7 @@ class RunReader:
                     yield sample
 
     def clusters(self, cell_key: CellKey) -> dict[str, str]:
-        """The cluster of each example; itself where nothing is known. Read once."""
+        """The cluster of each example; the example itself if its samples name none. It is read once."""
         key = ("clusters", cell_key)
         if key not in self._cache:
             self._cache[key] = {sample.example: sample.cluster for sample in self.samples(cell_key)}
@@ -100,7 +117,7 @@ class RunReader:
         return cached
 
     def values(self, cell_key: CellKey, metric: str) -> Values | None:
-        """Values of single examples; None where the metric has none, or nothing was scored. Read once."""
+        """The values of single examples; None if the metric has none, or nothing was scored. They are read once."""
         key = ("values", cell_key, metric)
         if key not in self._cache:
             self._cache[key] = self._read_values(cell_key, metric)
@@ -141,14 +158,14 @@ class RunReader:
         return {}
 
     def _numbers(self, file: Path) -> CellScores:
-        """A cell's numbers over all outputs together: one file of many metrics, read once."""
+        """The scores of a cell over all its outputs together; a file with several numbers is read once."""
         if file not in self._cache:
             self._cache[file] = read_cell_scores(file, self._mend)
         scores: CellScores = self._cache[file]
         return scores
 
     def _units(self, cell_key: CellKey) -> list[Path]:
-        """Committed units of the cell's recipe; looked up once."""
+        """The folders of the committed units that have the cell's recipe; they are looked up once."""
         cell = self._cell(cell_key)
         if cell not in self._cache:
             self._cache[cell] = self._find_units(cell_key)

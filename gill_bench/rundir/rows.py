@@ -158,7 +158,7 @@ class Counts:
         return cls(*(sum(column) for column in zip(*most.values(), strict=True))) if most else cls(0, 0, 0, 0)
 
     def in_words(self) -> dict[LossReason, str]:
-        """A sentence for each reason for which samples lack; empty if none lacks.
+        """A sentence for each reason why samples have no value; empty if all have one.
 
         >>> Counts(24, 1, 0, 16).in_words()
         {'failed': '1 of 24 samples failed', 'not made': '16 of 24 samples are not made yet'}
@@ -172,5 +172,5 @@ class Counts:
         }
 
 
-def _verb(what: str, count: int) -> str:
-    return what if what == "failed" else f"{'is' if count == 1 else 'are'} {what}"
+def _verb(word: str, count: int) -> str:
+    return word if word == "failed" else f"{'is' if count == 1 else 'are'} {word}"

@@ -24,7 +24,7 @@ _PACKAGES = (
     "safetensors",
     "tokenizers",
 )
-_IN_URL = re.compile(r"(?<=://)[^/@]*@|\?.*")  # what may be a secret: user and password, query
+_IN_URL = re.compile(r"(?<=://)[^/@]*@|\?.*")  # may hold a secret: user and password, query
 _SECRET = ("token", "key", "secret", "password")
 
 

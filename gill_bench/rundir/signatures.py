@@ -1,4 +1,4 @@
-"""Signatures, `name:value|name:value|...`: where two of them differ."""
+"""Signatures, `name:value|name:value|...`: how two of them differ, and other values for some of their fields."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 
 def signature_differences(first: str, second: str) -> list[tuple[str, str, str]]:
-    """The fields in which two signatures differ: name, first value, second value; a field one lacks is "absent".
+    """The fields in which two signatures differ: name, first value, second value; "absent" for a field that one lacks.
 
     >>> signature_differences("resize:squash|net:alex", "resize:clip|net:alex")
     [('resize', 'squash', 'clip')]
     """
     left, right = _fields(first), _fields(second)
     names = dict.fromkeys((*left, *right))
-    found = [(name, left.get(name, "absent"), right.get(name, "absent")) for name in names]
-    return [item for item in found if item[1] != item[2]] or [("signature", first, second)]
+    values = [(name, left.get(name, "absent"), right.get(name, "absent")) for name in names]
+    return [item for item in values if item[1] != item[2]] or [("signature", first, second)]
 
 
 def describe_differences(first: str, second: str, most: int = 3) -> str:
@@ -23,9 +23,9 @@ def describe_differences(first: str, second: str, most: int = 3) -> str:
     >>> describe_differences("resize:squash|net:alex", "resize:clip|net:alex")
     "resize is 'squash' and 'clip'"
     """
-    found = signature_differences(first, second)
-    words = [f"{name} is {left!r} and {right!r}" for name, left, right in found[:most]]
-    return "; ".join([*words, *([f"{len(found) - most} more fields differ"] if len(found) > most else [])])
+    differences = signature_differences(first, second)
+    words = [f"{name} is {left!r} and {right!r}" for name, left, right in differences[:most]]
+    return "; ".join([*words, *([f"{len(differences) - most} more fields differ"] if len(differences) > most else [])])
 
 
 def _fields(signature: str) -> dict[str, str]:
@@ -34,7 +34,7 @@ def _fields(signature: str) -> dict[str, str]:
 
 
 def with_fields(signature: str, fields: Mapping[str, str]) -> str:
-    """A signature with other values in some of its fields; one with the value "" is left out.
+    """A signature with other values in some of its fields; a field with the value "" is left out.
 
     >>> with_fields("fid|kid:100x1000|n-1", {"kid": "100x5"}), with_fields("fid|kid:100x1000", {"kid": ""})
     ('fid|kid:100x5|n-1', 'fid')

@@ -1,7 +1,7 @@
-"""Whether a run directory is as it was written: every committed unit against its hashes, and what was computed of them.
+"""Checks that a run directory is as it was written: each committed unit by its hashes, then all other files.
 
-A unit that is not loses its commit: `unit.json` becomes `unit.json.damaged`, the rest stays to be looked at, and the
-command that made the run makes the unit again. Anything else that is damaged can be computed again and is only named.
+A damaged unit is withdrawn: `unit.json` becomes `unit.json.damaged`, its other files stay for a look at them, and the
+command that made the run makes the unit again. Any other damaged file can be computed again, and is only reported.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Damaged:
     """A unit that is not as it was committed.
 
     Attributes:
-        unit: Its folder, from the run directory.
-        reason: What is wrong first.
-        withdrawn: Its commit was withdrawn, so that it is made again; not so where the folder is read-only, the file
+        unit: The unit's folder, relative to the run directory.
+        reason: The first fault.
+        withdrawn: Whether the unit was withdrawn, so that it is made again; False if the folder is read-only, a file
             cannot be read at present, or another process is working on the unit.
     """
 
@@ -52,13 +52,13 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True)
 class IntegrityReport:
-    """What was found.
+    """The result of verifying a run.
 
     Attributes:
-        units: Committed units.
-        files: Their files.
-        damaged: Units that are not whole.
-        problems: With other files.
+        units: How many units are committed.
+        files: How many files these units have.
+        damaged: The damaged units.
+        problems: The problems with all other files.
     """
 
     units: int
@@ -68,12 +68,12 @@ class IntegrityReport:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether every file is as it was written."""
         return not self.damaged and not self.problems
 
 
-class _Looked:
-    """What was found of one unit: it, or the reason why it is not whole; and problems with what was computed of it."""
+class _CheckedUnit:
+    """A unit after its check: the unit, or the reason why it is damaged, and problems with its scores and features."""
 
     def __init__(self, folder: Path, run: Path) -> None:
         self.folder = folder
@@ -84,23 +84,23 @@ class _Looked:
         try:
             self.unit = _read_whole(folder)
             self.files = len(file_hashes(folder))
-            self.problems = list(problems_of_scores(folder, run, len(self.unit.examples) * len(self.unit.seeds)))
+            self.problems = list(problems_of_scores(folder, run, self.unit.size))
         except DamagedUnitError as error:
             self.reason = str(error).removeprefix(f"{folder}/").removesuffix(f"; {MEND}")
             cause = error.__cause__
             self.readable = not isinstance(cause, OSError) or isinstance(cause, (NotAFileError, FileNotFoundError))
-        except OSError as error:  # says nothing of what is on the disk
+        except OSError as error:  # the disk or network failed, which says nothing about the files
             self.reason, self.readable = f"{error.filename}: cannot be read: {error.strerror}", False
 
 
 def verify(run: Path) -> IntegrityReport:
-    """Read everything of a run directory and withdraw the commit of units that are not whole.
+    """Read every file of a run directory, and withdraw the damaged units.
 
     Args:
-        run: Other processes may be working on it.
+        run: The run directory; other processes may be working on it.
 
     Raises:
-        InputError: It is not the folder of a run.
+        InputError: The folder is not that of a run.
     """
     if not (run / "units").is_dir() and not (run / SPEC).exists():
         raise not_a_run(run)
@@ -117,22 +117,22 @@ def verify(run: Path) -> IntegrityReport:
     stored: Stored = {}
     files = 0
     with bar("verifying", len(folders), "units") as step:
-        for looked in read_ahead(lambda folder: _Looked(folder, run), folders):
+        for checked in read_ahead(lambda folder: _CheckedUnit(folder, run), folders):
             step(1)
-            files += looked.files
-            problems += looked.problems
-            if looked.unit is not None:
-                unit = looked.unit
-                counts = stored.setdefault((unit.task, unit.model, unit.context, unit.recipe), Counter())
+            files += checked.files
+            problems += checked.problems
+            if checked.unit is not None:
+                unit = checked.unit
+                counts = stored.setdefault((*unit.cell_key, unit.recipe), Counter())
                 counts.update({seed: len(unit.examples) for seed in unit.seeds})
-            elif is_done(looked.folder):  # else it was made again meanwhile, or is being so
-                withdrawn = looked.readable and _withdraw(looked.folder, run)
-                damaged.append(Damaged(looked.folder.relative_to(run).as_posix(), looked.reason, withdrawn))
+            elif is_done(checked.folder):  # otherwise another process has made it again, or is doing so
+                withdrawn = checked.readable and _withdraw(checked.folder, run)
+                damaged.append(Damaged(checked.folder.relative_to(run).as_posix(), checked.reason, withdrawn))
     for cell in cells:
         for commit in sorted(cell.glob(f"*/{COMMIT}")):
             if is_unit_name(commit.parent.name) and not commit.is_file():
                 name = commit.relative_to(run).as_posix()
-                problems.append(Problem(name, "no file; the command that made the run makes its unit again"))
+                problems.append(Problem(name, "not a file; the command that made the run makes the unit again"))
         problems += problems_of_scores(cell, run, None)
         problems += problems_of_failures(cell, run)
     problems += problems_of_run(run, None if damaged else stored)
@@ -140,24 +140,22 @@ def verify(run: Path) -> IntegrityReport:
 
 
 def _read_whole(folder: Path) -> Unit:
-    """A unit of which every file was read and is as it was written.
+    """Read every file of a unit.
 
     Raises:
-        DamagedUnitError: One is not.
+        DamagedUnitError: A file is not as it was written.
     """
     unit = read_unit(folder)
-    if folder.parts[-4:-1] != (unit.task, unit.model, unit.context):
-        raise DamagedUnitError(f"{folder / COMMIT}: a unit of {unit.task}/{unit.model}/{unit.context}")
+    if folder.parts[-4:-1] != unit.cell_key:
+        raise DamagedUnitError(f"{folder / COMMIT}: a unit of {unit.cell_key}")
     samples = read_samples(folder)
-    if [(one.example, one.seed) for one in samples] != [
-        (name, seed) for name, _ in unit.examples for seed in unit.seeds
-    ]:
+    if [sample.key for sample in samples] != [(name, seed) for name, _ in unit.examples for seed in unit.seeds]:
         raise DamagedUnitError(f"{folder / SAMPLES}: not the samples that {COMMIT} names")
     hashes = file_hashes(folder)
-    pictures = [one.image for one in samples if one.image]
-    strange = hashes.keys() ^ {SAMPLES, *({VECTORS} & hashes.keys()), *pictures}
-    if strange:
-        raise DamagedUnitError(f"{folder / SAMPLES}: its pictures are not those that {COMMIT} names: {min(strange)}")
+    pictures = [sample.image for sample in samples if sample.image]
+    unexpected = hashes.keys() ^ {SAMPLES, *({VECTORS} & hashes.keys()), *pictures}
+    if unexpected:
+        raise DamagedUnitError(f"{folder / SAMPLES}: its pictures are not those that {COMMIT} names: {min(unexpected)}")
     for name in pictures:
         content = read_picture(folder / name, hashes[name])
         try:
@@ -172,12 +170,12 @@ def _read_whole(folder: Path) -> Unit:
 
 
 def _withdraw(folder: Path, run: Path) -> bool:
-    """Take a unit's commit back, unless a process that works on the run has it, or made it again meanwhile."""
+    """Withdraw a unit, unless another process is working on it or has made it again; say whether it was withdrawn."""
     try:
         with RunLock(run) as lock, lock.unit(folder.name, wait=False) as held:
-            if not held or not is_done(folder) or _Looked(folder, run).unit is not None:
+            if not held or not is_done(folder) or _CheckedUnit(folder, run).unit is not None:
                 return False
             put_aside(folder / COMMIT)
-    except (OSError, InputError):  # a read-only folder, or one without locks: what is wrong is said all the same
+    except (OSError, InputError):  # the folder is read-only or has no locks; the damage is reported all the same
         return False
     return True

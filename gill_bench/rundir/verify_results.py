@@ -1,4 +1,4 @@
-"""Whether what was computed of a run's units is as it was written: scores, features, results, and the spec."""
+"""Checks the files of a run that can be computed again: scores, features, records of failures, results and spec."""
 
 from __future__ import annotations
 
@@ -35,24 +35,25 @@ from gill_bench.rundir.signatures import with_fields
 from gill_bench.storage.digests import digest
 from gill_bench.storage.sealed import DamagedFileError, reason_of
 
-Stored = dict[tuple[str, str, str, str], Counter[int]]  # examples by seed, of (task, model, context, recipe)
+Stored = dict[tuple[str, str, str, str], Counter[int]]
+"""The number of stored examples by seed, for each (task, model, context, digest of the recipe)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Another file that is not as it should be, from the run directory: what is wrong, and how it is put right."""
+    """A file with a problem, relative to the run directory; the reason says what is wrong, and how to mend it."""
 
     file: str
     reason: str
 
 
 def problems_of_scores(folder: Path, run: Path, samples: int | None) -> Iterator[Problem]:
-    """The problems of the files that scoring left in a folder.
+    """The problems with the scores and features in a folder.
 
     Args:
         folder: The folder of a unit or of a cell.
         run: The run directory.
-        samples: How many outputs the unit has; None for a cell.
+        samples: How many outputs the unit has; None for the folder of a cell.
     """
     mend = f"remove it, then: {command('score', run)}"
     held = "" if samples is None else unit_content(folder)
@@ -83,7 +84,7 @@ def _read_scores(file: ScoreFile, mend: str) -> PictureScores | CellScores:
 
 
 def problems_of_failures(cell: Path, run: Path) -> Iterator[Problem]:
-    """What is wrong with the records of failures in a cell's folder."""
+    """The problems with the records of failures in a cell's folder."""
     for file in failure_files(cell):
         try:
             read_failure(file)
@@ -120,24 +121,24 @@ def problems_of_run(run: Path, stored: Stored | None) -> Iterator[Problem]:
             yield Problem(
                 RESULTS, f"not there, though outputs were scored; write it again with: {command('score', run)}"
             )
-        return  # else it was never scored: nothing is damaged
+        return  # the run was never scored, and nothing is damaged
     try:
         rows = read_results(file).rows
     except InputError as error:
         yield Problem(RESULTS, _without_name(error, file))
         return
-    kept: dict[CellKey, _Kept] = {}
+    scores: dict[CellKey, _CellScoreFiles] = {}
     absent: dict[Problem, None] = {}
     for row in rows:
-        place = row.cell_key
-        where = f"{place}, {row.metric}, seed {row.seed}"
+        key = row.cell_key
+        where = f"{key}, {row.metric}, seed {row.seed}"
         wrong = _wrong_counts(row, recipes, stored)
         if wrong:
             yield Problem(RESULTS, f"{where}: {wrong}; write it again with: {command('score', run)}")
         elif stored is not None:
-            if place not in kept:
-                kept[place] = _Kept.of(run, place, digest(recipes[place]))
-            absent |= dict.fromkeys(kept[place].absent(row, run))
+            if key not in scores:
+                scores[key] = _CellScoreFiles.read(run, key, digest(recipes[key]))
+            absent |= dict.fromkeys(scores[key].absent(row, run))
     yield from absent
 
 
@@ -149,31 +150,30 @@ def _wrong_counts(row: Row, recipes: Mapping[CellKey, Any], stored: Stored | Non
     """What is wrong with a row's counts, or ""."""
     counts = (row.n_scored, row.n_missing, row.n_failed, row.n_refused, row.n_not_made)
     if sum(counts) != row.n_expected:
-        told = " + ".join(map(str, counts))
-        return f"{row.n_expected} expected, but {told} scored, missing, failed, refused and not made"
-    place = row.cell_key
-    recipe = recipes.get(place)
+        sums = " + ".join(map(str, counts))
+        return f"{row.n_expected} expected, but {sums} scored, missing, failed, refused and not made"
+    recipe = recipes.get(row.cell_key)
     if recipe is None:
         return f"{SPEC} has no such task, model and context"
-    if stored is None or recipe.get("asks") == "nothing":  # labels alone: no outputs are stored
+    if stored is None or recipe.get("asks") == "nothing":  # the labels alone give the result, and no outputs are stored
         return ""
-    seeds = stored.get((*place, digest(recipe)), Counter())
-    there = seeds[row.seed] if row.seed in seeds else max(seeds.values(), default=0)
-    return f"{row.n_scored} scored, but {there} stored" if row.n_scored > there else ""
+    seeds = stored.get((*row.cell_key, digest(recipe)), Counter())
+    count = seeds[row.seed] if row.seed in seeds else max(seeds.values(), default=0)
+    return f"{row.n_scored} scored, but {count} stored" if row.n_scored > count else ""
 
 
 @dataclass
-class _Kept:
-    """What score files of a cell say.
+class _CellScoreFiles:
+    """The score files of a cell and its units, to be compared with the rows of the results.
 
     Attributes:
         cell: The cell's folder.
-        units: Its units.
-        numbers: Of all outputs together: (seed, metric, signature).
-        values: Of single pictures: by metric and signature the examples of each seed.
-        files: By the same the name of the file.
-        there: Every score file, also those that are damaged, which are named elsewhere.
-        damaged: Some are.
+        units: The folders of the units that have the cell's recipe.
+        numbers: (seed, metric, signature) of each number over all outputs together.
+        values: The examples that have a value, by (metric, signature) and seed, for metrics of single pictures.
+        files: The name of the score file by (metric, signature), for metrics of single pictures.
+        existing: Every score file, also a damaged one.
+        damaged: Whether a score file is damaged; `problems_of_scores` reports which.
     """
 
     cell: Path
@@ -181,21 +181,21 @@ class _Kept:
     numbers: set[tuple[int, str, str]] = field(default_factory=set)
     values: dict[tuple[str, str], dict[int, set[str]]] = field(default_factory=dict)
     files: dict[tuple[str, str], str] = field(default_factory=dict)
-    there: set[Path] = field(default_factory=set)
+    existing: set[Path] = field(default_factory=set)
     damaged: bool = False
 
     @classmethod
-    def of(cls, run: Path, place: CellKey, recipe: str) -> _Kept:
-        cell = cell_folder(run, place)
-        kept = cls(cell, [folder for folder in unit_folders(cell) if _recipe(folder) == recipe])
-        for folder in (cell, *kept.units):
+    def read(cls, run: Path, cell_key: CellKey, recipe: str) -> _CellScoreFiles:
+        cell = cell_folder(run, cell_key)
+        scores = cls(cell, [folder for folder in unit_folders(cell) if _recipe(folder) == recipe])
+        for folder in (cell, *scores.units):
             for file in score_files(folder):
-                kept.there.add(file.path)
+                scores.existing.add(file.path)
                 try:
-                    kept._add(file)
+                    scores._add(file)
                 except DamagedFileError:
-                    kept.damaged = True
-        return kept
+                    scores.damaged = True
+        return scores
 
     def _add(self, file: ScoreFile) -> None:
         scores = _read_scores(file, "")
@@ -211,7 +211,7 @@ class _Kept:
         self.files[key] = file.path.name
 
     def absent(self, row: Row, run: Path) -> Iterator[Problem]:
-        """The files that should hold what a row says and do not."""
+        """A problem for each score file that a row needs and that is not there."""
         base = row.metric.partition("[")[0]
         if row.value is None or any(
             seed == row.seed and metric == base and row.signature.endswith(signature)
@@ -219,13 +219,15 @@ class _Kept:
         ):
             return
         mend = f"make it again with: {command('score', run)}"
-        key = next((one for one in self.values if one[0] == row.metric and row.signature.endswith(one[1])), None)
+        key = next(
+            ((metric, own) for metric, own in self.values if metric == row.metric and row.signature.endswith(own)), None
+        )
         if key is None and not self.damaged:
             name = self.cell.relative_to(run).as_posix()
             yield Problem(name, f"no score file for {row.metric}, seed {row.seed}, which {RESULTS} has; {mend}")
         elif key is not None and len(self.values[key].get(row.seed, ())) < row.n_scored:
             for file in (folder / self.files[key] for folder in self.units):
-                if file not in self.there:
+                if file not in self.existing:
                     name = file.relative_to(run).as_posix()
                     yield Problem(name, f"not there, though {RESULTS} counts its values; {mend}")
 

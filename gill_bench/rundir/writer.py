@@ -1,4 +1,4 @@
-"""Writing the files of a run, each atomically; equal records give equal bytes. Nothing else writes a file of a run."""
+"""Writes the files of a run, each atomically; equal records give equal bytes. No other module writes these files."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a model made of one example with one seed, not stored yet: a picture, a vector or plain values.
+    """The output of a model for one example and seed, before it is stored: a picture, a vector or plain values.
 
     Attributes:
-        image: RGB.
-        vector: (p,), float32; all outputs of a unit have one, or none has.
-        values: Such as {"text": "two dogs"}: JSON.
-        flagged: The model's safety checker blackened the picture.
-        truncated: The prompt was longer than the model reads.
+        image: The picture, which is stored as RGB; None if the output is none.
+        vector: (p,), float32; either all outputs of a unit have a vector, or none has.
+        values: Values that JSON can hold, such as {"text": "two dogs"}.
+        flagged: Whether the model's safety checker blackened the picture.
+        truncated: Whether the prompt was longer than the model reads.
     """
 
     image: Image | None = None
@@ -109,8 +109,8 @@ def spec_to_renew(run: Path) -> Spec:
             raise
         aside = put_aside(run / SPEC)
         say(
-            f"warning: {run / SPEC}: damaged: {error.reason}; it is written anew with what this command asks for, and"
-            f" the old one is {aside.name}; other commands on this folder: run them again too"
+            f"warning: {run / SPEC}: damaged: {error.reason}; it is written anew with the cells of this command, and"
+            f" the old one is {aside.name}; run the other commands on this folder again too"
         )
         return Spec()
 
@@ -140,9 +140,9 @@ def write_unit(
         folder: The unit's folder; leftovers of a killed attempt are removed. In an object store there are no locks:
             if another machine committed the unit in the meantime, its files stay, and nothing is written.
         unit: The unit.
-        outputs: Per example and seed.
-        details: Per example, what to note with its samples (cluster, prompt).
-        made: How it was made (seconds, device): not part of the key.
+        outputs: For each example a list with one output per seed.
+        details: For each example the facts that stand with its samples (cluster, target, prompt).
+        made: How the unit was made (device, batch size, seconds); it is not part of the unit's key.
     """
     forget_list(folder)
     if is_remote(folder):
@@ -153,7 +153,7 @@ def write_unit(
             remove_folder(folder)
     else:
         if not folder.is_symlink():
-            remove_anything(folder / COMMIT)  # first: a folder without it is no unit
+            remove_anything(folder / COMMIT)  # this goes first: a folder without it is no unit
         remove_anything(folder)
     folder.mkdir(parents=True)
     lines: list[str] = []
@@ -225,18 +225,18 @@ def write_failure(cell: Path, unit: Unit, example: tuple[str, str], reason: Reas
 
 
 def write_scores(file: Path, scores: PictureScores | CellScores) -> None:
-    """Write the values of a unit's pictures, or the numbers of a cell."""
+    """Write the scores of a unit's pictures, or of a cell."""
     file.parent.mkdir(parents=True, exist_ok=True)
     write_sealed(file, asdict(scores))
 
 
 def write_features(file: Path, features: NDArray[np.float32], content: str = "") -> None:
-    """Write features; behind the array, where readers of `.npy` do not look, stand two digests.
+    """Write features, and two digests behind the array, where readers of `.npy` do not look.
 
     Args:
         file: The file.
-        features: (pictures, width).
-        content: Digest of the unit's files (`load.unit_content`); "" where the file's name tells of which pictures.
+        features: The features (pictures, width).
+        content: The digest of the unit's files (`load_units.unit_content`); "" if the file's name says which pictures.
     """
     import numpy as np
 
@@ -273,5 +273,5 @@ def _npy(vectors: Sequence[NDArray[np.float32]]) -> bytes:
 
 
 def _readable(example: str) -> str:
-    """An example id made safe as part of a file name; the place before it keeps names distinct."""
+    """An example id as part of a file name; the number before it keeps names distinct."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", example)[:40]

@@ -18,6 +18,7 @@ from gill_bench.errors import GillBenchError
 from gill_bench.interfaces import Score
 from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import ResolvedMetric
+from gill_bench.planning.settings import LAYOUT
 from gill_bench.progress import Progress, say
 from gill_bench.rundir.load import read_picture_scores
 from gill_bench.rundir.load_units import file_hashes, read_picture
@@ -263,7 +264,7 @@ def _values_by_seed(stored: StoredCell, metric: ResolvedMetric) -> dict[int, _Se
 def _mean(cell: Cell, usable: Sequence[Example], scored: Mapping[str, float], metric: ResolvedMetric) -> float | None:
     if not scored:
         return None
-    if cell.task.card.scoring.get("layout") != "authors_layout":
+    if LAYOUT.of(cell.task.card.scoring) == "story":
         return math.fsum(scored.values()) / len(scored)
     # The authors name outputs by target picture: of the stories that share one, the last overwrites the others.
     last = {example.target: scored[example.id] for example in usable if example.id in scored}

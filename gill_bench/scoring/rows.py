@@ -12,6 +12,7 @@ from gill_bench.interfaces import Score
 from gill_bench.planning.cells import PICTURE_SIZE, Cell
 from gill_bench.planning.metrics import metrics_of
 from gill_bench.planning.resolved import ResolvedTask
+from gill_bench.planning.settings import UNREADABLE
 from gill_bench.rundir.records import LossReason
 from gill_bench.rundir.rows import Missing, Row
 from gill_bench.rundir.signatures import with_fields
@@ -135,7 +136,7 @@ def protocol_signature(cell: Cell) -> str:
     """The part of a row's signature that is the same for every model and metric: data, prompt and scoring."""
     task = cell.task
     # Whether unreadable pictures stop a run does not change a number: which examples are left is in `examples`.
-    options = {name: value for name, value in task.card.data.options.items() if name != "unreadable"}
+    options = {name: value for name, value in task.card.data.options.items() if name != UNREADABLE.key}
     fields = {
         "gill-bench": VERSION,
         "task": task.card.name,

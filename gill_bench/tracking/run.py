@@ -10,16 +10,12 @@ from tempfile import TemporaryDirectory
 
 from gill_bench.errors import InputError
 from gill_bench.rundir.load import read_sessions
-from gill_bench.rundir.load_units import read_picture
 from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.records import CellKey, Sample
 from gill_bench.rundir.rows import Counts, Row
 from gill_bench.statistics.bootstrap import spread
 from gill_bench.storage.names import name_problem
-from gill_bench.storage.sealed import read_file
 from gill_bench.tracking import Tracker
-
-_FILES = ("results.json", "spec.json", "env.json")
 
 
 def track(run: RunReader, tracker: Tracker, name: str, tables: Mapping[str, str], pictures: int) -> str:
@@ -48,17 +44,12 @@ def track(run: RunReader, tracker: Tracker, name: str, tables: Mapping[str, str]
     for table, markdown in tables.items():
         tracker.table(table, markdown)
     with TemporaryDirectory() as scratch:
-        for name in _FILES:
-            if (run.folder / name).is_file():
-                tracker.file(_copy(name, read_file(run.folder / name), Path(scratch)))
+        for name, content in run.documents():
+            tracker.file(_copy(name, content, Path(scratch)))
         for cell_key in dict.fromkeys(cell_key for cell_key, _ in run.rows):
             for label, sample, caption in _pictures(run, cell_key, pictures):
-                copy = f"{sample.folder.name}/{sample.image}"
-                tracker.picture(
-                    label,
-                    _copy(copy, read_picture(sample.folder / sample.image, sample.sha256), Path(scratch)),
-                    caption,
-                )
+                copy = _copy(f"{sample.folder.name}/{sample.image}", run.picture(sample), Path(scratch))
+                tracker.picture(label, copy, caption)
         return tracker.finish()
 
 
@@ -98,9 +89,9 @@ def _config(run: RunReader) -> dict[str, str]:
         config[f"model/{row.task}/{row.model}"] = row.model_signature
         config[f"signature/{row.task}/{row.metric.replace('/', '.')}"] = row.signature
     for cell_key in dict.fromkeys(cell_key for cell_key, _ in run.rows):
-        counts = Counts.of(row for row in run.results.rows if (row.task, row.model, row.context) == cell_key)
+        counts = Counts.of(row for row in run.results.rows if row.cell_key == cell_key)
         if reasons := counts.in_words():
-            config[f"incomplete/{'/'.join(cell_key)}"] = "; ".join(reasons.values())
+            config[f"incomplete/{cell_key}"] = "; ".join(reasons.values())
     return config | {f"note/{number}": note for number, note in enumerate(run.results.notes, 1)}
 
 
@@ -114,6 +105,6 @@ def _pictures(run: RunReader, cell_key: CellKey, count: int) -> Iterator[tuple[s
         caption = f"seed {sample.key[1]}: {sample.details.get('prompt') or ''}"
         # Services make files with these names.
         name = re.sub(r"[^A-Za-z0-9._-]|^\.+", "_", example) if name_problem(example) else example
-        yield f"{'/'.join(cell_key)}/{name}", sample, caption
+        yield f"{cell_key}/{name}", sample, caption
         if len(shown) == count:
             return

@@ -399,7 +399,7 @@ def test_one_scorer_that_fails_stops_no_other(
         assert main(["score", str(out), "--device", "cpu"]) == 1
     said = capsys.readouterr().err
     assert "vqav2: vqa-accuracy: ZeroDivisionError: planted" in said
-    assert f"what could be scored is in {out / 'results.json'}" in said
+    assert f"all other scores are in {out / 'results.json'}" in said
     others = [row for row in results(whole)["rows"] if row["task"] != "vqav2"]
     assert results(out)["rows"] == others
     assert main(["score", str(out), "--device", "cpu"]) == 0

@@ -86,7 +86,10 @@ def test_a_changed_setting_is_named_and_reuses_nothing(tmp_path: Path, capsys: p
     capsys.readouterr()
     run(tmp_path / "run", contexts=("1-caption",), settings=("noisy.side=16",))
     said = capsys.readouterr().err
-    assert "vist/noisy/1-caption: settings.side was 8, now 16. 2 stored units were made otherwise" in said
+    assert (
+        "vist/noisy/1-caption: settings.side was 8, now 16. 2 stored units were made with other settings; they are"
+        in said
+    )
     units = {name: content for name, content in before.items() if name.startswith("units/")}
     assert tree(tmp_path / "run").items() >= units.items()
     assert {load_image(file).size for file in (tmp_path / "run").rglob("*.png")} == {(8, 8), (16, 16)}
@@ -183,7 +186,10 @@ def test_a_changed_text_is_asked_again_and_a_changed_reference_only_scored_again
     file.write_text(json.dumps(content))
     capsys.readouterr()
     third = again()
-    assert "text or pictures of 1 stored examples changed (1024): made again" in capsys.readouterr().err
+    assert (
+        "the texts or pictures of 1 stored examples have changed (1024); their outputs are made again"
+        in capsys.readouterr().err
+    )
     assert {place[0] for place in first if third[place] != second[place]} == {"5-captions", "5-captions-4-images"}
 
 

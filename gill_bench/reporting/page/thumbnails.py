@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 from pathlib import Path
 
 from PIL import Image
 
 from gill_bench.progress import say
+from gill_bench.rundir.load_units import DamagedUnitError, read_picture
 from gill_bench.storage.images import UnreadablePictureError, load_image
-from gill_bench.storage.sealed import read_file
 
 VERSION = 1
 """The version of how a thumbnail looks; it is part of the names of the files that hold thumbnails."""
@@ -36,11 +35,12 @@ def data_uri(file: Path, sha256: str = "") -> str | None:
     decoded (`gill_bench.storage.images`) and scaled down to 192 pixels.
     """
     try:
-        content = read_file(file) if sha256 else file.read_bytes()
+        content = read_picture(file, sha256) if sha256 else file.read_bytes()
     except OSError:
         return None  # the tables count a missing picture, and the page shows a gap
-    if sha256 and hashlib.sha256(content).hexdigest() != sha256:
-        say(f"warning: {file}: not shown: its content is not what the model made (SHA-256 differs)")
+    except DamagedUnitError as error:
+        if error.__cause__ is None:  # the file is there, but its content has changed
+            say(f"warning: the page does not show a picture: {error}")
         return None
     kind = next((kind for magic, kind in _MAGIC if content.startswith(magic)), "")
     if kind and len(content) <= SMALL_BYTES and _longest_side(content) <= _LONGEST_SIDE:
