@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -28,6 +29,10 @@ from gill_bench.progress import say
 from gill_bench.rundir.lock import RunLock
 from gill_bench.storage.read_ahead import usable_processors
 
+if "ray" not in sys.modules:
+    # A thread of Ray prints the errors that nodes report on stdout, also without `log_to_driver`. Ray leaves out lines
+    # that match this pattern, which it reads when it is imported.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 try:
     import ray
     from ray.exceptions import ActorUnavailableError, RayActorError, RayError
@@ -95,8 +100,6 @@ def cluster(address: str, cpus: int = 0) -> Iterator[None]:
     target = _address(address)
     _check_address(target)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    # Ray has no public switch for the errors that its nodes report: a thread of it prints them on stdout in any case.
-    ray._private.worker._worker_logs_enabled = False
     try:
         if target != _LOCAL:
             ray.init(address=target, **quiet)
@@ -111,7 +114,6 @@ def cluster(address: str, cpus: int = 0) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-        ray._private.worker._worker_logs_enabled = True
 
 
 def _check_address(address: str) -> None:
