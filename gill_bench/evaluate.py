@@ -114,7 +114,7 @@ def _generate(plan: Plan, workers: Engine) -> None:
 
 
 def _left(plan: Plan) -> int:
-    """How many outputs of the run are not made yet, by this command or another."""
+    """The number of outputs of the run that are not made yet, by this command or another."""
     return sum(plan_cell(planned.cell, plan.request.out).samples_pending for planned in plan.cells)
 
 

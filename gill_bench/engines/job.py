@@ -78,7 +78,7 @@ class Job(Protocol):
 
     @property
     def size(self) -> int:
-        """How many samples the job makes or scores."""
+        """The number of samples that the job makes or scores."""
 
     def is_done(self, run: Path) -> bool:
         """Whether the job is done already, perhaps by another process; called while the lock of the key is held."""

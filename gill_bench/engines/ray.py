@@ -252,7 +252,7 @@ class RayPool:
         if not any(node["Alive"] for node in ray.nodes()):
             raise GillBenchError(
                 "Ray: no node of the cluster is alive any more; its logs, such as /tmp/ray/session_latest/logs, say why"
-                "\nwhat was made is kept: the same command goes on, with a new cluster"
+                "\nall outputs made so far are kept: run the same command again, with a new cluster"
             )
         if not none_began:
             return  # other workers are ready, and can finish the jobs alone
@@ -263,7 +263,8 @@ class RayPool:
         if time.monotonic() - self._none_since > self._patience:
             raise GillBenchError(
                 f"Ray: the cluster placed none of {wanted} in {self._patience:.0f} seconds; see: ray status\n"
-                "ask for fewer --workers or --threads, or add nodes; what was made is kept: the same command goes on"
+                "ask for fewer --workers or --threads, or add nodes, and run the same command again; all outputs made"
+                " so far are kept"
             )
 
     def recall(self, slot: int) -> int:
@@ -361,7 +362,7 @@ class _Actor:
 
 
 def _room(needs: dict[str, int]) -> int:
-    """How many workers fit on the nodes that are alive."""
+    """The number of workers that fit on the nodes that are alive."""
     ((resource, amount),) = needs.items()
     name = {"num_gpus": "GPU", "num_cpus": "CPU"}[resource]
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]

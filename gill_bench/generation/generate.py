@@ -27,7 +27,7 @@ from gill_bench.rundir.records import Unit
 from gill_bench.rundir.writer import Output, write_unit
 
 PICTURE_PROMPTS_PER_CALL, PROMPTS_PER_CALL = 1, 16
-"""How many prompts a model is given in one call without `--batch-size`: to generate pictures, each prompt with all its
+"""The number of prompts in one call of a model without `--batch-size`: to generate pictures, each prompt with all its
 seeds; and for any other output."""
 
 

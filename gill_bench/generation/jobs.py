@@ -85,7 +85,7 @@ class GenerateUnit:
 
     @property
     def size(self) -> int:
-        """How many outputs the unit has."""
+        """The number of outputs of the unit."""
         return self.unit.size
 
     def is_done(self, run: Path) -> bool:

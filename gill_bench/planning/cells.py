@@ -91,7 +91,7 @@ class Cell:
 
     @property
     def unit_size(self) -> int:
-        """How many examples a unit of work has."""
+        """The number of examples of a unit of work."""
         return _CANDIDATES_A_UNIT if self.asks == "candidates" else self.task.card.unit_size
 
     @property
@@ -177,7 +177,7 @@ class CellPlan:
 
     @property
     def samples_pending(self) -> int:
-        """How many outputs are still to be made."""
+        """The number of outputs that are still to be made."""
         return sum(len(unit.examples) * len(unit.seeds) for unit in self.pending)
 
     @property

@@ -64,7 +64,7 @@ class Plan:
 
     @property
     def samples_pending(self) -> int:
-        """How many outputs are still to be made."""
+        """The number of outputs that are still to be made."""
         return sum(plan.samples_pending for plan in self.cells)
 
     @property
@@ -92,7 +92,7 @@ def make_plan(request: RunRequest, *, dry: bool = False) -> Plan:
     or weights are left out, which `Plan.cannot` reports.
 
     Args:
-        request: What to run.
+        request: The request.
         dry: The plan will only be shown: nothing is downloaded for it, and it may be empty.
 
     Raises:
@@ -220,7 +220,7 @@ class _Planner:
         if task.limit and len(task.examples) > task.limit:
             whole = sum(not any(task.checked[p.id].problem for p in example.pictures) for example in task.examples)
             say(
-                f"{card.name}: --limit {task.limit}: {whole} examples whose pictures are there, among the first"
+                f"{card.name}: --limit {task.limit}: {whole} examples have all their pictures, among the first"
                 f" {len(task.examples)} of {task.available}"
             )
         return task
@@ -272,7 +272,9 @@ def _with_check(error: InputError, card: TaskCard, request: RunRequest) -> Input
     words = [task, "--data", request.data, *(("--split", request.split) if request.split else ())]
     words += [word for text in request.settings if text.startswith(f"{card.name}.") for word in ("--set", text)]
     words += [word for folder in request.card_folders for word in ("--cards", str(folder))]
-    return InputError(f"{error}\nwhat is there, and where the rest has to go: {command('data', 'check', *words)}")
+    return InputError(
+        f"{error}\nto see which files were found, and where the others must be: {command('data', 'check', *words)}"
+    )
 
 
 def _check_examples(cell: Cell) -> None:

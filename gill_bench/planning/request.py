@@ -18,7 +18,7 @@ _LISTS = ("models", "contexts", "settings", "card_folders")
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What one command asks for, in names.
+    """The request of one command: the names of what is to be run, and options.
 
     Attributes:
         tasks: Names of tasks or paths of task cards; ("all",) for all tasks.

@@ -86,6 +86,7 @@ def _data_from_run(run: Path, folder: str) -> str:
     if path != MINI and not Path(path).is_dir():
         seen = "the current folder" if is_remote(run) else run
         raise InputError(
-            f"{path}: the run's data was there, seen from {seen}, and is not any more; say where: --data DIR"
+            f"{path}: the data of the run is not there any more (the path is relative to {seen}); name its folder:"
+            " --data DIR"
         )
     return path

@@ -1,4 +1,4 @@
-"""What a run is: every file of a run directory as a typed record, except the rows of `results.json` (`rows.py`).
+"""The files of a run directory as typed records; the rows of `results.json` are in `rows.py`.
 
 `load.py` and `load_units.py` open the files and return these records, and `writer.py` writes them.
 `docs/run-directory.md` is made from this module and `rows.py` (`tests/rundir/test_documents.py`).
@@ -24,7 +24,7 @@ SPEC_FORMAT = 2
 """The `format` of `spec.json`. A file without `format` is older and has no seal."""
 
 LossReason = Literal["failed", "refused", "not made"]
-"""Why an example has no output: the model raised, the model declined by policy, or nobody has asked the model yet."""
+"""The reason why an example has no output: the model raised, the model declined by policy, or was not asked yet."""
 
 
 class CellKey(NamedTuple):
@@ -178,7 +178,7 @@ class Unit:
 
     @property
     def size(self) -> int:
-        """How many samples the unit has: one per example and seed."""
+        """The number of samples of the unit: one per example and seed."""
         return len(self.examples) * len(self.seeds)
 
     @property
@@ -290,7 +290,7 @@ class CellScores:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a model has no output for an example.
+    """The reason why a model has no output for an example.
 
     Attributes:
         outcome: "failed" or "refused".

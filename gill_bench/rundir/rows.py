@@ -63,7 +63,7 @@ class Row:
 
     @property
     def n_lost(self) -> int:
-        """Examples whose data is complete and that have no value: failed, refused or not made."""
+        """The number of usable examples that have no value: failed, refused or not made."""
         return self.n_failed + self.n_refused + self.n_not_made
 
 
@@ -74,7 +74,7 @@ class Missing:
     Attributes:
         task: Name of the task card.
         example: The example's id; `candidate ID` or `reference ID` for a picture that is no example's.
-        reason: What is missing, or why it cannot be read.
+        reason: The missing thing, or the reason why it cannot be read.
     """
 
     task: str
@@ -84,7 +84,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Unmade:
-    """Examples that have no output though their data is complete, all of one cell and for one reason.
+    """A group of usable examples of one cell that have no output, all for the same reason.
 
     Attributes:
         task: Name of the task card.

@@ -94,7 +94,7 @@ def problems_of_failures(cell: Path, run: Path) -> Iterator[Problem]:
 
 
 def problems_of_run(run: Path, stored: Stored | None) -> Iterator[Problem]:
-    """What is wrong with spec.json, env.json and results.json, each alone and with the units.
+    """The problems with spec.json, env.json and results.json, each by itself and compared with the units.
 
     Args:
         run: The run directory.
@@ -147,7 +147,7 @@ def _without_name(error: InputError, file: Path) -> str:
 
 
 def _wrong_counts(row: Row, recipes: Mapping[CellKey, Any], stored: Stored | None) -> str:
-    """What is wrong with a row's counts, or ""."""
+    """The fault in a row's counts, or ""."""
     counts = (row.n_scored, row.n_missing, row.n_failed, row.n_refused, row.n_not_made)
     if sum(counts) != row.n_expected:
         sums = " + ".join(map(str, counts))

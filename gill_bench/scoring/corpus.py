@@ -63,7 +63,7 @@ class ScoreCell:
 
     @property
     def size(self) -> int:
-        """How many outputs are scored."""
+        """The number of outputs that are scored."""
         return self.stored.size
 
     def is_done(self, run: Path) -> bool:

@@ -59,7 +59,7 @@ class UnitFeatures:
 
     @property
     def size(self) -> int:
-        """How many pictures there are."""
+        """The number of pictures."""
         return self.unit.size
 
     def is_done(self, run: Path) -> bool:
@@ -104,7 +104,7 @@ class ReferenceFeatures:
 
     @property
     def size(self) -> int:
-        """How many pictures there are."""
+        """The number of pictures."""
         return len(self.pictures)
 
     @property

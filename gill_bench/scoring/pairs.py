@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gill_bench.datasets import Example
 from gill_bench.engines.engine import CHEAP, Engine
 from gill_bench.engines.job import JobGroup, JobResult
-from gill_bench.errors import GillBenchError
+from gill_bench.errors import GillBenchError, first_line, memory_ran_out
 from gill_bench.interfaces import Score
 from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import ResolvedMetric
@@ -118,7 +118,7 @@ class ScorePairs:
 
     @property
     def size(self) -> int:
-        """How many pictures there are."""
+        """The number of pictures."""
         return sum(unit.size for unit in self.units)
 
     def is_done(self, run: Path) -> bool:
@@ -202,8 +202,14 @@ def _score_unit(unit: StoredUnit, metric: ResolvedMetric, loaded: PictureMetric,
     for name, group in groupby(samples, key=lambda sample: sample.example):
         samples_of_example = list(group)
         example = unit.cell.usable[name][0]
-        generated = loaded.embed(list(islice(pictures, len(samples_of_example))))
-        compared = loaded.compare(generated, targets.features(unit.cell, example))
+        try:
+            generated = loaded.embed(list(islice(pictures, len(samples_of_example))))
+            compared = loaded.compare(generated, targets.features(unit.cell, example))
+        except GillBenchError:
+            raise
+        except Exception as error:  # the code of a metric may be a user's own
+            reason = memory_ran_out(error) or f"{type(error).__name__}: {first_line(error)}"
+            raise GillBenchError(f"{unit.cell.key}, example {name}: {reason}") from error
         values += [
             (name, sample.seed, float(value)) for sample, value in zip(samples_of_example, compared, strict=True)
         ]

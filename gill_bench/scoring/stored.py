@@ -30,7 +30,7 @@ class StoredUnit:
 
     @property
     def size(self) -> int:
-        """How many outputs of the unit count."""
+        """The number of outputs of the unit that count."""
         return self.unit.size
 
     @property
@@ -75,7 +75,7 @@ class StoredCell:
 
     @property
     def size(self) -> int:
-        """How many outputs of the cell are stored."""
+        """The number of stored outputs of the cell."""
         return sum(unit.size for unit in self.units)
 
     @cached_property

@@ -170,7 +170,7 @@ def test_a_run_without_its_data_ends_with_the_command_that_says_where_it_is(
         words = ["--models", "able", "--out", str(tmp_path / "run"), "--device", "cpu", "--metric-weights", "mini"]
         assert main(["run", "vist", "--data", data, *words, *own]) == 2
         last = capsys.readouterr().err.splitlines()[-1]
-        assert last.startswith("what is there, and where the rest has to go: gill-bench ")
+        assert last.startswith("to see which files were found, and where the others must be: gill-bench ")
         command = shlex.split(last.partition(": ")[2])[1:]
         assert command == ["data", "check", "vist", "--data", data, *own]
         assert main(command) == 2

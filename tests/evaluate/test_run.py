@@ -449,7 +449,7 @@ def test_a_limit_counts_examples_that_can_be_asked(
     asked = ["1026", "1027", "1032", "1033", "1034"]
     plan = make_plan(ask(tmp_path / "run", **options))
     assert list(plan.cells[0].cell.usable) == asked
-    assert "--limit 5: 5 examples whose pictures are there, among the first 11 of 32" in capsys.readouterr().err
+    assert "--limit 5: 5 examples have all their pictures, among the first 11 of 32" in capsys.readouterr().err
     found = run(tmp_path / "run", **options).results
     assert {(row.n_expected, row.n_missing, row.n_scored) for row in found.rows} == {(11, 6, 5)}
     assert [one.example for one in found.missing] == ["1024", "1025", "1028", "1029", "1030", "1031"]
