@@ -14,6 +14,7 @@ from gill_bench.evaluate import score
 from gill_bench.generation.prompts import build_prompts
 from gill_bench.planning.plan import make_plan
 from gill_bench.scoring.search import _Candidates
+from gill_bench.scoring.stored import StoredCell
 from tests.support.able import ask as ask_able
 from tests.support.able import run as run_able
 from tests.support.runs import ask, pictures, results, run, tree
@@ -170,10 +171,10 @@ def test_retrieval_does_not_find_the_foreign_pictures_that_it_was_shown(tmp_path
         for p in make_plan(ask_able(out, "vist-retrieval", contexts=(FOREIGN,), limit=3)).cells
         if p.cell.candidates
     )
-    candidates = _Candidates(cell, out)
+    candidates = _Candidates(StoredCell.read(cell, out).candidates)
     for name, usable in cell.usable.items():
         shown = {part.id for part in cell.task.segments(usable.example, cell.context) if not isinstance(part, str)}
         own = {turn.picture.id for turn in usable.example.turns[:-1] if turn.picture}
-        assert {candidates.place[picture] for picture in shown | own} == set(candidates.seen(cell, name))
+        assert {candidates.positions[picture] for picture in shown | own} == set(candidates.seen(cell, name))
         assert usable.example.target is not None
-        assert candidates.place[usable.example.target.id] not in candidates.seen(cell, name)
+        assert candidates.positions[usable.example.target.id] not in candidates.seen(cell, name)
