@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Context, Example, Picture
-from gill_bench.datasets.options import Choice, Text
+from gill_bench.datasets.options import Choice, Text, Wording
 from gill_bench.datasets.parts import InParts, Part, PartKind, joined_texts
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import OutputKind
@@ -29,14 +29,18 @@ CAPTION_JOIN = Choice("caption_join", ("space", "segments"))
 """How captions without a picture between them are given: as one text with spaces, or as a segment each."""
 CAPTION_PROMPT = Text("caption_prompt", "A picture of")
 """The text after the picture in captioning; by default the authors' own, which they use in validation."""
-_QUESTIONS = {
-    "dialog": "Q: {}\nA:",
-    "magma": "Q: {} A:",
-    "frozen": "Please answer the question. Question: {} Answer:",
-}
-QUESTION_PROMPT = Choice("question_prompt", tuple(_QUESTIONS))
-"""The wording of a VQA question. The paper does not publish its own; these are the format of the authors' dialogs and
-those of related models (protocol 3.9)."""
+QUESTION_PROMPT = Wording(
+    "question_prompt",
+    {
+        "dialog": "Q: {}\nA:",
+        "magma": "Q: {} A:",
+        "frozen": "Please answer the question. Question: {} Answer:",
+    },
+)
+"""The wording of a VQA question. The paper does not publish its own; the named ones are the format of the authors'
+dialogs and those of related models (protocol 3.9)."""
+DIALOG_PROMPT = Wording("dialog_prompt", {"plain": "{}"})
+"""The wording of the dialog before an answer that is scored; by default the dialog alone."""
 _CAPTIONS_GRAMMAR = re.compile(r"([0-9])-captions?(?:-([0-9])-images?)?")
 _ROUNDS_GRAMMAR = re.compile(r"([0-9]|10)-rounds?")
 _TEXT: frozenset[str] = frozenset({"text"})
@@ -188,7 +192,7 @@ def parse_rounds(name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class HistoryContext(InParts):
-    """A dialog's picture, then its rounds up to the answer that is asked for."""
+    """A dialog's picture, then its rounds up to the answer that is asked for, in the card's `dialog_prompt` if any."""
 
     name: str = "history"
     asks: OutputKind | None = "scores"
@@ -207,8 +211,10 @@ class HistoryContext(InParts):
         return (Part("picture", picture), *rounds, Part("question", example.turns[-1].text))
 
     def join(self, parts: Sequence[Part], prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The picture and one text with a line for each question and answer."""
-        return joined_texts(parts, "\n")
+        """The picture and one text with a line for each question and answer, in its wording."""
+        return tuple(
+            DIALOG_PROMPT.word(prompt, item) if isinstance(item, str) else item for item in joined_texts(parts, "\n")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +244,7 @@ class PictureContext(InParts):
 
 @dataclass(frozen=True, slots=True)
 class QuestionContext(InParts):
-    """A picture, then the question in the wording that the card's `question_prompt` names."""
+    """A picture, then the question in the wording that the card's `question_prompt` names or gives."""
 
     name: str = "question"
     asks: OutputKind | None = None
@@ -257,8 +263,7 @@ class QuestionContext(InParts):
 
     def join(self, parts: Sequence[Part], prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
         """The picture, and the question in its wording."""
-        before, after = _QUESTIONS[QUESTION_PROMPT.of(prompt)].split("{}")
-        return tuple(f"{before}{content}{after}" if isinstance(content, str) else content for _, content in parts)
+        return tuple(QUESTION_PROMPT.word(prompt, item) if isinstance(item, str) else item for _, item in parts)
 
 
 def context_named(name: str, contexts: Iterable[_Context]) -> _Context:

@@ -77,6 +77,35 @@ class Text:
         return value
 
 
+@dataclass(frozen=True)
+class Wording:
+    """A setting that words a text of the data: a name from a list, of which the first is the default, or a template.
+
+    Attributes:
+        key: The key in the card's table.
+        named: The template of each name. In a template, `{}` stands where the text of the data is put.
+    """
+
+    key: str
+    named: Mapping[str, str]
+
+    def of(self, table: Mapping[str, Value]) -> str:
+        """The template that a table names or gives."""
+        value = table.get(self.key, next(iter(self.named)))
+        template = self.named.get(value, value) if isinstance(value, str) else ""
+        if template.count("{}") != 1:
+            raise InputError(
+                f"{self.key} = {value!r}; {did_you_mean(str(value), self.named)}, or a text with one {{}}, which stands"
+                " for the text of the data"
+            )
+        return template
+
+    def word(self, table: Mapping[str, Value], text: str) -> str:
+        """A text of the data in the wording that a table names or gives."""
+        before, _, after = self.of(table).partition("{}")
+        return f"{before}{text}{after}"
+
+
 def check_tables(module: object, options: Mapping[str, Value], prompt: Mapping[str, Value]) -> None:
     """Check the settings of a task card that a reader's module lists; a module may list none.
 

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Turn
-from gill_bench.datasets.contexts import ROUNDS, HistoryContext, context_named
+from gill_bench.datasets.contexts import DIALOG_PROMPT, ROUNDS, HistoryContext, context_named
 from gill_bench.datasets.files import integer_of, list_of
 from gill_bench.datasets.visdial_files import ANSWERS, Dialog, read_dialogs
 from gill_bench.errors import InputError
 from gill_bench.storage.reading import read_json_value
+
+PROMPT = (DIALOG_PROMPT,)
 
 
 def context(name: str) -> HistoryContext:

@@ -33,6 +33,7 @@ BUILTIN = {
     "fromage": "gill_bench.models.fromage",
     "gill": "gill_bench.models.gill",
     "glide": "gill_bench.models.glide",
+    "image-text-to-text": "gill_bench.models.image_text_to_text",
     "label-rule": "gill_bench.models.label_rule",
     "stable-diffusion": "gill_bench.models.stable_diffusion",
 }

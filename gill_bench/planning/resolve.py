@@ -46,13 +46,15 @@ def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapp
     if mini:
         changes = {"data": mini.data, "prompt": mini.prompt, "scoring": mini.scoring, "sampling": mini.sampling}
         tables = {name: override(table, changes[name], card.name) for name, table in tables.items()}
-    for key, value in settings.items():
-        table = next((table for table in tables.values() if key in table), None)
-        if table is None:
-            known = [name for table in tables.values() for name in table]
-            raise InputError(f"--set {card.name}.{key}: unknown setting; {choose_from_all(key, known)}")
-        table[key] = _of_kind(f"{card.name}.{key}", table[key], value)
     reader = dataset(card.data.format)
+    # A setting of the prompt that the card leaves out has its default, and is no part of a recipe until it is set.
+    unset = {option.key: option.of({}) for option in getattr(reader, "PROMPT", ()) if option.key not in card.prompt}
+    for key, value in settings.items():
+        table = next((table for table in tables.values() if key in table), tables["prompt"] if key in unset else None)
+        if table is None:
+            known = [*(name for table in tables.values() for name in table), *unset]
+            raise InputError(f"--set {card.name}.{key}: unknown setting; {choose_from_all(key, known)}")
+        table[key] = _of_kind(f"{card.name}.{key}", table.get(key, unset.get(key, "")), value)
     try:
         check_tables(reader, tables["data"], tables["prompt"])
         check_settings_of_task(tables)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from gill_bench.cards.find import Cards, TaskCard, Value
@@ -43,7 +45,18 @@ def test_what_is_no_text() -> None:
 def test_readers_list_the_settings_of_their_cards(card: TaskCard) -> None:
     listed = {option.key for option in getattr(dataset(card.data.format), "OPTIONS", ())}
     assert set(card.data.options) - {"unreadable"} == listed
-    assert {option.key for option in getattr(dataset(card.data.format), "PROMPT", ())} <= set(card.prompt)
+    unset = {option.key for option in getattr(dataset(card.data.format), "PROMPT", ())} - set(card.prompt)
+    assert unset <= {"dialog_prompt"}
+
+
+def test_a_prompt_setting_that_the_card_leaves_out_is_in_no_recipe_until_it_is_set() -> None:
+    def prompt(**settings: Value) -> Mapping[str, Value]:
+        return resolve_task(Cards().task("visdial-answers"), data="mini", split=None, settings=settings).prompt
+
+    assert set(prompt()) == set(Cards().task("visdial-answers").prompt)
+    assert prompt(dialog_prompt="Answer.\n{}")["dialog_prompt"] == "Answer.\n{}"
+    with pytest.raises(InputError, match=r"dialog_prompt = .*; .*one \{\}"):
+        prompt(dialog_prompt="Answer.")
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ def test_the_prompt_is_exactly_as_specified(visdial: Path) -> None:
     assert isinstance(text, str)
     assert text.count("\n") == 19
     assert text.endswith("Q: is it 8?\nA: no , 1\nQ: is it 9?\nA: ")
+    worded = history.segments(examples[0], {"dialog_prompt": "Go on.\n{}"})
+    assert worded == (picture, "Go on.\nQ: is it 0?\nA: ")
     assert history.asks == "scores"
     assert history.inputs == {"text", "image"}
     with pytest.raises(InputError, match="unknown context 'histroy'; did you mean 'history'"):

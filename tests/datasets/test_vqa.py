@@ -58,6 +58,7 @@ def test_a_subtype_of_another_split_is_refused(vqa: Path, subtype: object) -> No
         ({"question_prompt": "dialog"}, "Q: how many {}?\nA:"),
         ({"question_prompt": "magma"}, "Q: how many {}? A:"),
         ({"question_prompt": "frozen"}, "Please answer the question. Question: how many {}? Answer:"),
+        ({"question_prompt": "{} Answer with one word."}, "how many {}? Answer with one word."),
     ],
 )
 def test_prompts(vqa: Path, settings: dict[str, Any], text: str) -> None:
@@ -70,6 +71,9 @@ def test_unknown_names(vqa: Path) -> None:
     example = load(vqa, "val2014", {}).examples[0]
     with pytest.raises(InputError, match="question_prompt = 'Dialog'; did you mean 'dialog'"):
         context("question").segments(example, {"question_prompt": "Dialog"})
+    for wrong in ("Answer with one word.", "{} Or {}?", 3):
+        with pytest.raises(InputError, match=r"question_prompt = .*one \{\}, which stands for the text of the data"):
+            context("question").segments(example, {"question_prompt": wrong})
     with pytest.raises(InputError, match="unknown context 'questions'; did you mean 'question'"):
         context("questions")
     with pytest.raises(InputError, match=r"no v2_OpenEnded_mscoco_val2015_questions.json; there is val2014: choose"):

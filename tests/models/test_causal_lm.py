@@ -1,9 +1,10 @@
-"""OPT by itself against plain transformers, on small random weights."""
+"""Language models by themselves against plain transformers, on small random weights."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,10 +20,12 @@ from gill_bench.interfaces import ImageRetriever, TextGenerator, TextScorer
 from gill_bench.models import causal_lm as adapter
 from gill_bench.models import check_settings
 from gill_bench.models.causal_lm import Settings
+from gill_bench.models.causal_lm.any_network import AnyCausalLanguageModel
 from gill_bench.models.causal_lm.model import CausalLanguageModel
 from gill_bench.models.interleaved import prompt_reader
 from gill_bench.prompt import Prompt
 from tests.support.random_weights import build_opt
+from tests.support.tiny_causal_lm import CAUSAL, hf, write_causal_lm
 
 PROMPTS = [
     Prompt(("a large red circle is at the top .",)),
@@ -42,7 +45,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> CausalLanguageModel:
-    return adapter.load({"llm": folder}, Settings(), "cpu")
+    return load_opt(folder, Settings())
+
+
+def load_opt(folder: Path, settings: Settings, component: str = "llm") -> CausalLanguageModel:
+    model = adapter.load({component: folder}, settings, "cpu")
+    assert isinstance(model, CausalLanguageModel)
+    return model
 
 
 class Plain:
@@ -85,7 +94,7 @@ def test_capabilities(model: CausalLanguageModel) -> None:
 @pytest.mark.parametrize("batch", [1, 3])
 def test_greedy_texts(folder: Path, plain: Plain, batch: int, use_cache: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompt_reader, "BATCH", batch)
-    model = adapter.load({"llm": folder}, Settings(use_cache=use_cache), "cpu")
+    model = load_opt(folder, Settings(use_cache=use_cache), "network")
     expected = [plain.text(prompt, 7) for prompt in PROMPTS]
     assert model.generate_texts(PROMPTS, 7) == expected
     assert len(set(expected)) > 2
@@ -103,7 +112,7 @@ def test_scores(model: CausalLanguageModel, plain: Plain, batch: int, monkeypatc
 
 
 def test_bfloat16(folder: Path, model: CausalLanguageModel) -> None:
-    half = adapter.load({"llm": folder}, Settings(dtype="bfloat16"), "cpu")
+    half = load_opt(folder, Settings(dtype="bfloat16"))
     assert half.language.dtype == torch.bfloat16
     scores, expected = (one.score_texts(PROMPTS, CONTINUATIONS) for one in (half, model))
     assert_close(scores, expected, rtol=0.05, atol=0.05)
@@ -124,15 +133,77 @@ def test_wrong_folders(folder: Path, tmp_path: Path) -> None:
             with pytest.raises(InputError, match=message):
                 ask(weights, Settings())
 
-    refused({"model": folder}, "expected 'llm' alone")
+    def refused_when_loaded(folder: Path, message: str) -> None:
+        with pytest.raises(InputError, match=message):
+            adapter.load({"network": folder}, Settings(), "cpu")
+
+    refused({"model": folder}, "expected 'network' alone")
+    refused({"network": folder, "llm": folder}, "expected 'network' alone")
     refused({"llm": tmp_path / "nowhere"}, "no such folder")
     other = Path(shutil.copytree(folder, tmp_path / "other"))
     file = other / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "model_type": "gpt2"}))
-    refused({"llm": other}, "model_type = 'gpt2', expected 'opt'")
+    refused_when_loaded(other, "weights of AutoModelForCausalLM are missing")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "model_type": "clip_vision_model"}))
+    refused_when_loaded(other, "CLIPVisionConfig")
     lacking = Path(shutil.copytree(folder, tmp_path / "lacking"))
     (lacking / "vocab.json").unlink()
     refused({"llm": lacking}, r"has no vocab\.json")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    root = tmp_path_factory.mktemp("causal")
+    return lambda name: root / name if (root / name).is_dir() else write_causal_lm(name, root / name)
+
+
+class AnyPlain(Plain):
+    """transformers alone, with the tokens that a tokenizer itself puts before a text."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokenizer = hf.AutoTokenizer.from_pretrained(folder)
+        self.network = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        ids: list[int] = self.tokenizer(" ".join(prompt.texts)).input_ids
+        return ids or [self.tokenizer.bos_token_id]
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_any_language_model(name: str, network: Callable[[str], Path]) -> None:
+    folder = network(name)
+    plain = AnyPlain(folder)
+    model = adapter.load({"network": folder}, Settings(), "cpu")
+    assert isinstance(model, AnyCausalLanguageModel)
+    assert isinstance(model, TextGenerator)
+    assert isinstance(model, TextScorer)
+    expected = [plain.text(prompt, 6) for prompt in PROMPTS]
+    assert model.generate_texts(PROMPTS, 6) == expected
+    assert len(set(expected)) > 1
+    stop = next(text for text in expected if len(text) > 1)
+    cut = stop[: stop.index(stop[1])]
+    assert model.generate_texts([PROMPTS[expected.index(stop)]], 6, [stop[1]]) == [cut]
+    by_hand = [plain.score(prompt, text) for prompt, text in zip(PROMPTS, CONTINUATIONS, strict=True)]
+    assert_close(model.score_texts(PROMPTS, CONTINUATIONS), by_hand, rtol=1e-4, atol=1e-4)
+    many = [plain.score(PROMPTS[0], text) for text in CONTINUATIONS * 3]  # more than one pass
+    assert_close(model.score_texts([PROMPTS[0]] * 12, CONTINUATIONS * 3), many, rtol=1e-4, atol=1e-4)
+    assert model.count_tokens(["red", ""])[1] == 0
+
+
+def test_what_any_language_model_refuses(network: Callable[[str], Path]) -> None:
+    model = adapter.load({"network": network("llama")}, Settings(), "cpu")
+    with pytest.raises(InputError, match="reads no pictures, but a prompt has 1"):
+        model.generate_texts([Prompt(("a", Image.new("RGB", (4, 4))))], 2)
+    with pytest.raises(InputError, match=r"prompt 0: \d+ tokens .* reads at most 512"):
+        model.score_texts([Prompt(("red" * 200,))], ["a"])
+
+
+def test_control_tokens_in_texts_of_any_language_model(network: Callable[[str], Path]) -> None:
+    model = adapter.load({"network": network("qwen3")}, Settings(), "cpu")
+    assert isinstance(model, AnyCausalLanguageModel)
+    special = model._tokenizer.convert_tokens_to_ids(["</s>", "<|end|>"])
+    ids = model._encoded([Prompt(("a</s>b<|end|>",))])["input_ids"]
+    assert not {*special} & {*ids.flatten().tolist()}
 
 
 def test_the_card_names_every_setting() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from gill_bench.checks.doctor.questions import (
 )
 from gill_bench.checks.doctor.samples import CONTINUATIONS, LONG_WORDS, fingerprint
 from gill_bench.checks.doctor.state import WHILE_LOADING, ProcessState
-from gill_bench.errors import InputError
+from gill_bench.errors import InputError, first_line
 from gill_bench.generation.returned import WrongFormError, WrongValueError
 from gill_bench.interfaces import PROTOCOLS
 from gill_bench.models.class_adapter import explain_exception, file_of
@@ -91,15 +92,16 @@ class _Examination:
         self.arguments_changed = False
 
     def findings(self) -> Iterator[Finding]:
-        question = self.question
         together: list[ModelAnswer] = []
 
         def form() -> str:
-            together.extend(self.ask(question.samples))
-            return question.note(together[0])
+            refused = self.leave_out_refused()
+            together.extend(self.ask(self.question.samples))
+            return "; ".join(filter(None, (self.question.note(together[0]), refused)))
 
         first = self.check("form", form)
         yield first
+        question = self.question
         if first.passed:
             yield self.check("same again", lambda: _equal(together, self.ask(question.samples)))
             yield self.check("one by one", lambda: _close(together, self.one_by_one()))
@@ -129,6 +131,29 @@ class _Examination:
         except Exception as error:
             raised = explain_exception(error, file_of(type(self.model)))
             return Finding(self.question.method, name, False, f"expected an answer, found {raised}")
+
+    def leave_out_refused(self) -> str:
+        """Leave out samples that the model refuses with a reason, as one that reads a single picture does; say so.
+
+        A run counts such prompts as failed, with the reason. If all samples are refused, all stay.
+        """
+        try:
+            self.ask(self.question.samples)
+        except InputError as error:
+            reasons = [self._refusal(sample) for sample in self.question.samples]
+            answered = [sample for sample, reason in zip(self.question.samples, reasons, strict=True) if not reason]
+            if not answered:
+                return ""
+            self.question = replace(self.question, samples=answered)
+            return f"{len(reasons) - len(answered)} of {len(reasons)} samples are refused: {first_line(error)}"
+        return ""
+
+    def _refusal(self, sample: Any) -> str:
+        try:
+            self.ask([sample])
+        except InputError as error:
+            return str(error)
+        return ""
 
     def ask(self, samples: Sequence[Any]) -> list[ModelAnswer]:
         """Ask the method about samples."""

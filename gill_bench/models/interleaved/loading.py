@@ -40,6 +40,7 @@ def load_network(kind: Any, folder: Path, dtype: torch.dtype, device: str) -> An
                 folder,
                 dtype=dtype,
                 local_files_only=True,
+                trust_remote_code=False,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
                 **files,

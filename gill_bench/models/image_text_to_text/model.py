@@ -1,0 +1,164 @@
+"""A vision-language model behind the shared model interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gill_bench.errors import InputError, first_line
+from gill_bench.models.image_text_to_text.inputs import PROBE, ChatInputs, PlainInputs, pixel_options, shrunk
+from gill_bench.models.image_text_to_text.settings import NO_TEMPLATE, Settings
+from gill_bench.models.precision import resolve_dtype
+from gill_bench.models.writing.control import continuation_ids
+from gill_bench.models.writing.network import BATCH, TextNetwork
+from gill_bench.prompt import Prompt
+from gill_bench.weights.checkpoints import quiet_loading
+
+
+class VisionLanguageModel:
+    """A `TextGenerator` and `TextScorer` that reads texts and pictures in order.
+
+    Results do not depend on which prompts share a pass, up to the rounding of batched matrix products.
+
+    Args:
+        network: The network.
+        processor: Its processor.
+        inputs: How a prompt becomes the network's inputs.
+        max_pixels: Largest number of pixels of a picture; 0 = as the processor says.
+    """
+
+    def __init__(self, network: TextNetwork, processor: Any, inputs: ChatInputs | PlainInputs, max_pixels: int) -> None:
+        self.network = network
+        self.processor = processor
+        self.inputs = inputs
+        self._options = pixel_options(processor, max_pixels) if max_pixels else {}
+        self._max_pixels = 0 if self._options else max_pixels
+        short, long = (Prompt((PROBE, "a" + " b" * words)) for words in (0, 6))
+        self._pads = network.reads_padded(self._encoded([short, long]), self._encoded([short]))
+
+    @classmethod
+    def load(cls, folder: Path, settings: Settings, device: str) -> VisionLanguageModel:
+        """Load from the folder of a model of `AutoModelForImageTextToText`.
+
+        Raises:
+            InputError: Files are missing, damaged or of another kind of model, or a setting does not suit the model.
+        """
+        from transformers import AutoModelForImageTextToText
+
+        processor = load_processor(folder)
+        template = _template_named(processor, settings.template, folder)
+        where = str(folder)
+        if settings.system and not template:
+            raise InputError(f"{where}: system = {settings.system!r:.40} needs a chat template, which this model lacks")
+        dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)
+        network = TextNetwork.load(AutoModelForImageTextToText, folder, dtype, device, processor.tokenizer)
+        inputs: ChatInputs | PlainInputs
+        if template:
+            inputs = ChatInputs(processor, template, settings.system, where)
+        else:
+            inputs = PlainInputs(processor, _own_template(processor))
+        return cls(network, processor, inputs, settings.max_pixels)
+
+    def generate_texts(self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()) -> list[str]:
+        """Continue prompts with the likeliest tokens up to the model's end token; cut before the first stop string.
+
+        Raises:
+            InputError: A prompt with its continuation is longer than the model reads, or has pictures that it cannot
+                read.
+        """
+        texts: dict[int, str] = {}
+        for numbers in self._passes(prompts):
+            inputs = self._encoded([prompts[number] for number in numbers])
+            where = f"prompt {numbers[0]}"
+            texts |= zip(numbers, self.network.continuations(inputs, max_new_tokens, stop, where), strict=True)
+        return [texts[number] for number in range(len(prompts))]
+
+    def score_texts(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[float]:
+        """Sums of the log-probabilities (nats) of continuations' tokens after prompts.
+
+        The ids of a continuation follow those of its prompt; in a chat the prompt ends where the model's answer
+        begins. A prompt that is given several times as the same object is processed once.
+
+        Raises:
+            InputError: A prompt with its continuation is longer than the model reads, or has pictures that it cannot
+                read.
+        """
+        if len(prompts) != len(continuations):
+            raise ValueError(f"{len(prompts)} prompts and {len(continuations)} continuations")
+        groups: dict[int, list[int]] = {}
+        for number, prompt in enumerate(prompts):
+            groups.setdefault(id(prompt), []).append(number)
+        scores: dict[int, float] = {}
+        for numbers in groups.values():
+            inputs = self._encoded([prompts[numbers[0]]])
+            rows = [
+                continuation_ids(self.processor.tokenizer, self.inputs.control.broken(continuations[number]))
+                for number in numbers
+            ]
+            scores |= zip(numbers, self.network.log_likelihoods(inputs, rows, f"prompt {numbers[0]}"), strict=True)
+        return [scores[number] for number in range(len(prompts))]
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The number of tokens of each text, for tokens per second."""
+        return [len(self.processor.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+
+    def _passes(self, prompts: Sequence[Prompt]) -> Iterator[list[int]]:
+        """Numbers of prompts that share a pass: those with equally many pictures, or one where they cannot share it."""
+        groups: dict[tuple[int, int], list[int]] = {}
+        for number, prompt in enumerate(prompts):
+            apart = not self._pads or self.inputs.alone(prompt)
+            groups.setdefault((len(prompt.images), number if apart else -1), []).append(number)
+        for numbers in groups.values():
+            for start in range(0, len(numbers), BATCH):
+                yield numbers[start : start + BATCH]
+
+    def _encoded(self, prompts: Sequence[Prompt]) -> Any:
+        pictures = [[shrunk(image, self._max_pixels) for image in prompt.images] for prompt in prompts]
+        return self.inputs(prompts, pictures, self._options)
+
+
+def load_processor(folder: Path) -> Any:
+    """Load the processor of a vision-language model.
+
+    Raises:
+        InputError: Files are missing or damaged, or the processor takes no pictures or no texts.
+    """
+    from transformers import AutoProcessor
+
+    kind: Any = AutoProcessor
+    try:
+        with quiet_loading("transformers"):
+            processor = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        # The tokenizers library raises bare Exception for damaged files.
+        raise InputError(f"{folder}: its processor cannot be loaded: {first_line(error)}") from error
+    for part, reads in (("image_processor", "pictures"), ("tokenizer", "texts")):
+        if getattr(processor, part, None) is None:
+            raise InputError(
+                f"{folder}: {type(processor).__name__} takes no {reads}; expected the files of a processor"
+            )
+    return processor
+
+
+def _own_template(processor: Any) -> str:
+    """The chat template of the files; "" if they have none, or several without a default."""
+    own = processor.chat_template
+    return str(own.get("default", "")) if isinstance(own, dict) else str(own or "")
+
+
+def _template_named(processor: Any, setting: str, folder: Path) -> str:
+    """The chat template that a setting stands for; "" for the plain prompt."""
+    own = processor.chat_template
+    if setting == NO_TEMPLATE:
+        return ""
+    if isinstance(own, dict) and setting in own:
+        return str(own[setting])
+    if not setting and isinstance(own, dict) and "default" not in own:
+        raise InputError(f"{folder}: its chat template is one of {', '.join(own)}; choose one by `template`")
+    if setting and "{" not in setting:
+        names = f", one of {', '.join(own)}" if isinstance(own, dict) else ""
+        raise InputError(f'template = {setting!r}: expected "none"{names}, or a chat template in Jinja')
+    return setting or _own_template(processor)
