@@ -2,6 +2,12 @@
 
 An adapter is any object that implements the protocols its card lists under `capabilities`. It knows no task and no
 data set. Nothing here imports torch, so that cards and plans can be checked before anything heavy is loaded.
+
+The object that asks a server may have two more members:
+
+- `at_once`, a number: so many calls are made at the same time, from threads, each with one prompt (and one noise). The
+  answer of each call is stored as it comes, so that a run that is killed loses only what is under way.
+- `answered_by()`: a dict of what the server says of itself, such as its version, for the record of each unit.
 """
 
 from __future__ import annotations
@@ -9,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+
+from gill_bench.errors import GillBenchError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,6 +99,28 @@ class RefusedError(Exception):
     """An adapter raises this error, with the reason, for a prompt that its model or server declines by policy.
 
     The prompt counts as refused, and not as failed. If the call had several prompts, each is then tried by itself.
+    """
+
+
+class TryLater(Exception):  # noqa: N818
+    """An adapter raises this error when its server asks to wait. The same call is made again after the wait.
+
+    Answers of other calls are kept meanwhile. If waiting does not help, the run stops as for `UnavailableError`.
+
+    Args:
+        seconds: How long the server asks to wait; 0 if it does not say.
+        reason: What the server said, for messages.
+    """
+
+    def __init__(self, seconds: float = 0.0, reason: str = "") -> None:
+        super().__init__(reason or "the server asks to wait")
+        self.seconds = seconds
+
+
+class UnavailableError(GillBenchError):
+    """An adapter raises this error when its model answers no prompt at all: its server is gone, or refuses the key.
+
+    No example counts as failed. The run stops; the answers so far are kept, and the same command goes on with the rest.
     """
 
 

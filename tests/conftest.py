@@ -25,6 +25,7 @@ SLOW = frozenset(
         "evaluate/test_kinds",
         "evaluate/test_outputs",
         "evaluate/test_real_models",
+        "evaluate/test_served",
         "mini/test_findings",
         "mini/test_training",
         "models/diffusers/test_pipelines",

@@ -34,7 +34,8 @@ from gill_bench.datasets import dataset
 from gill_bench.embeddings.pickled_arrays import read_pickled
 from gill_bench.embeddings.store import read_embeddings
 from gill_bench.errors import GillBenchError, InputError
-from gill_bench.generation.generate import CallError, generate_unit
+from gill_bench.generation.calls import CallError
+from gill_bench.generation.generate import generate_unit
 from gill_bench.generation.returned import ReturnedError
 from gill_bench.interfaces import GeneratedImage
 from gill_bench.models.interleaved.checkpoint import read_tensors

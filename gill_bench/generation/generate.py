@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gill_bench.datasets import Example, Picture
+from gill_bench.generation.calls import Call, CallError, ask_at_once, ask_in_turn, calls_at_once
 from gill_bench.generation.prompts import ExamplePrompt, build_prompts
 from gill_bench.generation.returned import (
     ReturnedError,
@@ -21,14 +22,12 @@ from gill_bench.generation.returned import (
     vectors_of,
 )
 from gill_bench.generation.timing import time_images, time_search, time_texts
-from gill_bench.interfaces import OutputKind
+from gill_bench.generation.waiting import Patience
+from gill_bench.interfaces import OutputKind, TryLater, UnavailableError
 from gill_bench.planning.cells import Cell
+from gill_bench.rundir.kept import KeptOutputs
 from gill_bench.rundir.records import Unit
 from gill_bench.rundir.writer import Output, write_unit
-
-PICTURE_PROMPTS_PER_CALL, PROMPTS_PER_CALL = 1, 16
-"""The number of prompts in one call of a model without `--batch-size`: to generate pictures, each prompt with all its
-seeds; and for any other output."""
 
 
 class UnitOutputs(NamedTuple):
@@ -45,25 +44,20 @@ class UnitOutputs(NamedTuple):
     seconds: float
 
 
-class CallError(Exception):
-    """A call of a model failed; the cause (`__cause__`) is what the model raised, or the unusable value.
-
-    Attributes:
-        prompts: How many prompts the call had.
-    """
-
-    def __init__(self, prompts: int) -> None:
-        super().__init__(prompts)
-        self.prompts = prompts
-
-
 def unit_prompts(unit: Unit, cell: Cell) -> list[ExamplePrompt]:
     """The prompts of a unit's examples; raises as `build_prompts`."""
     return build_prompts(cell, [cell.usable[name][:2] for name, _ in unit.examples])
 
 
 def generate_unit(
-    unit: Unit, cell: Cell, model: object, batch_size: int, device: str, prompts: Sequence[ExamplePrompt] = ()
+    unit: Unit,
+    cell: Cell,
+    model: object,
+    batch_size: int,
+    device: str,
+    prompts: Sequence[ExamplePrompt] = (),
+    kept: KeptOutputs | None = None,
+    may_fail: int = 0,
 ) -> UnitOutputs:
     """Get a unit's outputs from a model.
 
@@ -74,26 +68,42 @@ def generate_unit(
         batch_size: Prompts in one call of the model; 0 for the usual number of the output kind.
         device: The torch device that the model is on.
         prompts: The prompts of the unit's examples; () if they are still to be read.
+        kept: Outputs that are there already, and to which those of each call are added; None for none.
+        may_fail: After more failed examples than these no others are asked for, where each is asked for alone.
 
     Raises:
         ReturnedError: The model returned something of another form than its interface says.
         CallError: The model raised an error, or returned a value that cannot be used.
+        FailedExamplesError: It did so for examples that were each asked for alone.
+        UnavailableError: The model answers no prompt now.
     """
     start = time.perf_counter()
     examples = [cell.usable[name][:2] for name, _ in unit.examples]
-    outputs: list[list[Output]] = []
-    if cell.asks in _TIMED:
+    patience, threads = Patience(), calls_at_once(model)
+    kept = KeptOutputs(None, unit) if kept is None else kept
+
+    def measured() -> Sequence[Mapping[str, Any]]:
         # One call for all examples: no reading of data is measured, and the first calls warm up.
         with _model_call(model, cell, 1):
-            measured = _TIMED[cell.asks](model, cell.task.card.prompt, build_prompts(cell, examples), device)
-        outputs = [[Output(values=values)] for values in measured]
+            return _TIMED[cell.asks](model, cell.task.card.prompt, build_prompts(cell, examples), device)
+
+    def generated(call: Call) -> list[list[Output]]:
+        with _model_call(model, cell, len(call.numbers)):
+            batch = [prompts[number] for number in call.numbers if prompts]
+            batch = batch or build_prompts(cell, [examples[number] for number in call.numbers])
+            return _GENERATE[cell.asks](model, cell, batch, call.seeds)
+
+    def ask(call: Call) -> list[list[Output]]:
+        return patience.call(lambda: generated(call))
+
+    if is_timed(cell):
+        outputs = [[Output(values=values)] for values in patience.call(measured)]
     else:
-        size = batch_size or (PICTURE_PROMPTS_PER_CALL if cell.asks == "images" else PROMPTS_PER_CALL)
-        for first in range(0, len(examples), size):
-            batch = examples[first:][:size]
-            with _model_call(model, cell, len(batch)):
-                batch_prompts = prompts[first:][:size] or build_prompts(cell, batch)
-                outputs += _GENERATE[cell.asks](model, cell, batch_prompts, unit.seeds)
+        if threads:
+            ask_at_once(ask, unit, threads, kept, may_fail)
+        else:
+            ask_in_turn(ask, unit, cell.asks, batch_size, kept)
+        outputs = [[kept[name, seed] for seed in unit.seeds] for name, _ in unit.examples]
     with _model_call(model, cell, len(examples)):
         vectors = [output.vector for by_seed in outputs for output in by_seed if output.vector is not None]
         check_equal_widths([len(vector) for vector in vectors])
@@ -118,7 +128,7 @@ def _model_call(model: object, cell: Cell, prompts: int) -> Iterator[None]:
     try:
         with name_method_in_errors(model, cell.model, str(cell.recipe.get("adapter", "")), _METHOD[cell.asks]):
             yield
-    except ReturnedError:
+    except (ReturnedError, TryLater, UnavailableError):
         raise
     except Exception as error:
         raise CallError(prompts) from error

@@ -9,12 +9,14 @@ from typing import Any
 
 from gill_bench.engines.job import Failure, Job, JobGroup, JobResult, Unwritten
 from gill_bench.errors import GillBenchError
-from gill_bench.generation.generate import CallError, UnitOutputs, generate_unit, is_timed, store_unit, unit_prompts
+from gill_bench.generation.calls import CallError, FailedExamplesError, calls_at_once
+from gill_bench.generation.generate import UnitOutputs, generate_unit, is_timed, store_unit, unit_prompts
 from gill_bench.generation.prompts import ExamplePrompt
 from gill_bench.generation.reasons import reason_of
-from gill_bench.interfaces import CAPABILITY_OF, PROTOCOLS
+from gill_bench.interfaces import CAPABILITY_OF, PROTOCOLS, UnavailableError
 from gill_bench.planning.cells import Cell, CellPlan
 from gill_bench.planning.resolved import ResolvedModel
+from gill_bench.rundir.kept import KeptOutputs
 from gill_bench.rundir.load_units import is_whole
 from gill_bench.rundir.records import Reason, Unit
 from gill_bench.rundir.writer import write_failure
@@ -99,20 +101,65 @@ class GenerateUnit:
     def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult | Unwritten:
         """Generate the unit's outputs; if a call fails, the examples are tried one by one, and stored at once.
 
+        Outputs that are made before an error are kept for the next attempt.
+
         Raises:
             ReturnedError: The model returned something of another form than its interface says.
+            UnavailableError: The model answers no prompt now.
         """
+        kept = KeptOutputs(self.cell.folder(run), self.unit, as_they_come=calls_at_once(loaded) > 0)
         try:
-            outputs = generate_unit(self.unit, self.cell, loaded, self.batch_size, device, self.prompts)
+            outputs = generate_unit(self.unit, self.cell, loaded, self.batch_size, device, self.prompts, kept, may_fail)
         except CallError as error:
+            kept.save()
             cause, prompts = error.__cause__ or error, error.prompts
+        except FailedExamplesError as error:
+            return self._settle(loaded, run, device, error.causes, kept)
+        except UnavailableError as error:
+            kept.save()
+            raise UnavailableError(f"{self.cell.model}: {error}") from error
+        except BaseException:
+            kept.save()
+            raise
         else:
-            made = {"device": device, "batch_size": self.batch_size}
-            return Unwritten(lambda: self._store(outputs, run, {**made, "after": self.after} if self.after else made))
+            made = self._made(loaded, device)
+            return Unwritten(lambda: self._store(outputs, run, made, kept))
         reason = reason_of(cause, loaded)
         if len(self.unit.examples) > 1:
             return self._one_by_one(loaded, run, device, may_fail, reason, prompts)
         return JobResult(tuple(self._write_failures(run, reason)))
+
+    def _made(self, loaded: Any, device: str) -> dict[str, Any]:
+        """The record of how the unit was made (`gill_bench.rundir.records.Commit.made`)."""
+        made: dict[str, Any] = {"device": device, "batch_size": self.batch_size}
+        if self.after:
+            made["after"] = self.after
+        answered_by = getattr(loaded, "answered_by", None)
+        return {**made, "answered_by": dict(answered_by())} if callable(answered_by) else made
+
+    def _settle(
+        self, loaded: Any, run: Path, device: str, causes: Mapping[str, BaseException], kept: KeptOutputs
+    ) -> JobResult:
+        """Store the examples that worked, and record why others failed; no example is asked for again."""
+        failures: list[Failure] = []
+        for number, example in enumerate(self.unit.examples):
+            alone = self._alone(number, self.after)
+            if example[0] in causes:
+                failures += alone._write_failures(run, reason_of(causes[example[0]], loaded))
+            elif all((example[0], seed) in kept for seed in self.unit.seeds):
+                alone._do_and_write(loaded, run, device)
+        return JobResult(tuple(failures))
+
+    def _alone(self, number: int, after: str) -> GenerateUnit:
+        """The job of one of the unit's examples."""
+        unit = replace(self.unit, examples=(self.unit.examples[number],))
+        return replace(self, unit=unit, after=after, prompts=self.prompts[number:][:1])
+
+    def _do_and_write(self, loaded: Any, run: Path, device: str) -> tuple[Failure, ...]:
+        if self.is_done(run):  # another process may have tried the unit before
+            return ()
+        result = self.do(loaded, run, device, 0)
+        return (result if isinstance(result, JobResult) else result.write()).failures
 
     def lost(self, reason: str) -> JobResult:
         """All examples of the unit failed, because every worker that tried it died; no record is written yet."""
@@ -128,8 +175,9 @@ class GenerateUnit:
         failures = lost._write_failures(run, Reason("failed", "", next(iter(reasons.values()))))
         return replace(result, failures=(*(failure for failure in result.failures if failure.record), *failures))
 
-    def _store(self, outputs: UnitOutputs, run: Path, made: Mapping[str, Any]) -> JobResult:
+    def _store(self, outputs: UnitOutputs, run: Path, made: Mapping[str, Any], kept: KeptOutputs) -> JobResult:
         store_unit(self.unit, self.cell, outputs, run, made)
+        kept.remove()
         return JobResult()
 
     def _write_failures(self, run: Path, reason: Reason) -> Iterator[Failure]:
@@ -146,12 +194,8 @@ class GenerateUnit:
         """Generate for each example alone, so that one that fails does not cost the others their outputs."""
         failures: list[Failure] = []
         raised = f"the call with {prompts} prompt{'s' * (prompts > 1)} raised {reason}"
-        for number, example in enumerate(self.unit.examples):
-            unit = replace(self.unit, examples=(example,))
-            alone = replace(self, unit=unit, after=raised, prompts=self.prompts[number:][:1])
-            if not alone.is_done(run):  # another process may have tried the unit before
-                result = alone.do(loaded, run, device, 0)
-                failures += (result if isinstance(result, JobResult) else result.write()).failures
+        for number in range(len(self.unit.examples)):
+            failures += self._alone(number, raised)._do_and_write(loaded, run, device)
             if len(failures) > may_fail:
                 break
         if any(failure.reason == str(reason) for failure in failures):  # one of the examples explains the error

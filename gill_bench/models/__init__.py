@@ -5,6 +5,8 @@ An adapter module is light to import and has
 - `Settings`: a pydantic model of the `[settings]` table of its cards, which forbids unknown keys; fields that change
   nothing that comes out are marked (`gill_bench.models.execution_only`);
 - `check(weights, settings)`: raises an error for anything wrong that shows before loading, such as a missing file;
+- optionally `notes(settings)`: sentences that every table of the model must say;
+- optionally `ASKS_A_SERVER = True`: its models ask a server, which a run with all models does not do by itself;
 - optionally `unused(weights)`: settings that change nothing with these weights, each with the reason;
 - optionally `ORIGINAL_PICTURES = True`: its models get the pictures of prompts as they are, and not squashed to the
   `picture_size` of a task's card, unless the user sets that (references of metrics keep the task's size);
@@ -35,6 +37,7 @@ BUILTIN = {
     "glide": "gill_bench.models.glide",
     "image-text-to-text": "gill_bench.models.image_text_to_text",
     "label-rule": "gill_bench.models.label_rule",
+    "openai-api": "gill_bench.models.openai_api",
     "stable-diffusion": "gill_bench.models.stable_diffusion",
 }
 
@@ -91,6 +94,17 @@ def unused_settings(card: ModelCard, weights: Mapping[str, Path]) -> dict[str, s
     """Settings that change nothing with these weights, each with the reason, from the adapter's `unused`, if any."""
     unused = getattr(adapter(card), "unused", None)
     return dict(unused(weights)) if unused is not None else {}
+
+
+def notes_of(card: ModelCard) -> list[str]:
+    """Sentences that every table of a model with these settings must say, from the adapter's `notes`, if any."""
+    notes = getattr(adapter(card), "notes", None)
+    return list(notes(check_settings(card))) if notes is not None else []
+
+
+def asks_a_server(card: ModelCard) -> bool:
+    """Whether a model asks a server, so that it runs only when it is named."""
+    return bool(getattr(adapter(card), "ASKS_A_SERVER", False))
 
 
 def wants_original_pictures(card: ModelCard) -> bool:

@@ -12,7 +12,7 @@ from gill_bench.datasets import Context
 from gill_bench.devices import device_is_here, use_threads
 from gill_bench.engines.options import ExecutionOptions, engine_module
 from gill_bench.errors import InputError, command
-from gill_bench.models import wants_original_pictures
+from gill_bench.models import asks_a_server, wants_original_pictures
 from gill_bench.planning.candidates import CandidateContext
 from gill_bench.planning.cells import PICTURE_SIZE, Cell, CellPlan, plan_cell
 from gill_bench.planning.metrics import metrics_of
@@ -185,10 +185,18 @@ class _Planner:
                 if model.extends and self.request.models == ALL and context.name not in card.variants:
                     continue
                 reason = cannot_reason(model, card, context)
+                if not reason and self.request.models == ALL and self._asks_a_server(model):
+                    reason = f"{model.name} asks a server; name it: --models {model.name}"
                 if not reason:
                     yield context, model
                 elif self.request.models != ALL or capability_of(card, context) in model.capabilities:
                     self.cannot.append((card.name, model.name, context.name, reason))
+
+    def _asks_a_server(self, model: ModelCard) -> bool:
+        try:
+            return asks_a_server(model)
+        except InputError:  # an adapter that cannot be loaded is left out with its own reason
+            return False
 
     def _resolve(self, task: TaskCard, card: ModelCard) -> ResolvedModel | InputError:
         """A model with a task's sampling settings; if it is one of all models, the error that keeps it out."""

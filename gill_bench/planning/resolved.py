@@ -14,7 +14,7 @@ from gill_bench.datasets.controls import ControlContext, parse_context, plain_of
 from gill_bench.datasets.pictures import Checked
 from gill_bench.interfaces import Noise
 from gill_bench.mini.embedded import NOTE_DATA, WORLD_VERSION, world_folder
-from gill_bench.models import adapter, check_settings
+from gill_bench.models import adapter, check_settings, notes_of
 from gill_bench.models.execution_only import execution_only
 from gill_bench.planning.candidates import CANDIDATES, CandidateContext
 from gill_bench.planning.noise import example_noise, shared_noise
@@ -184,7 +184,8 @@ class ResolvedModel:
     def notes(self) -> list[str]:
         """Sentences that every table of this model must say."""
         stand_ins = any(weights.stand_in for weights in self.weights.values())
-        return [*([NOTE_WEIGHTS] if stand_ins else []), *(f"{self.card.title}: {why}" for why in self.idle.values())]
+        own = (*self.idle.values(), *notes_of(self.card))
+        return [*([NOTE_WEIGHTS] if stand_ins else []), *(f"{self.card.title}: {sentence}" for sentence in own)]
 
 
 def _pictures_of(example: Example) -> tuple[Picture, ...]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gill_bench.generation.generate import CallError
+from gill_bench.generation.calls import CallError
 from gill_bench.generation.generate import generate_unit as ask_model
 from gill_bench.generation.returned import ReturnedError, UnusableError
 from gill_bench.interfaces import Decision, GeneratedImage

@@ -24,6 +24,7 @@ from gill_bench.checks.doctor.samples import CONTINUATIONS, LONG_WORDS, fingerpr
 from gill_bench.checks.doctor.state import WHILE_LOADING, ProcessState
 from gill_bench.errors import InputError, first_line
 from gill_bench.generation.returned import WrongFormError, WrongValueError
+from gill_bench.generation.waiting import Patience
 from gill_bench.interfaces import PROTOCOLS
 from gill_bench.models.class_adapter import explain_exception, file_of
 from gill_bench.planning.resolved import ResolvedModel
@@ -88,6 +89,7 @@ class _Examination:
 
     def __init__(self, model: object, question: ModelQuestion) -> None:
         self.model, self.question = model, question
+        self.patience = Patience()
         self.changed_state: dict[str, None] = {}
         self.arguments_changed = False
 
@@ -164,7 +166,7 @@ class _Examination:
         arguments = deepcopy(arguments)  # a call must not meet the changes of the call before it
         state, before = ProcessState.now(), fingerprint(arguments)
         try:
-            return getattr(self.model, self.question.method)(*arguments)
+            return self.patience.call(lambda: getattr(self.model, self.question.method)(*arguments))
         finally:
             self.changed_state |= dict.fromkeys(state.changes(ProcessState.now()))
             self.arguments_changed |= fingerprint(arguments) != before
