@@ -135,13 +135,13 @@ class Cell:
         Positions, from which shared noise follows, are those in the plain context: a control has the same noise.
         """
         plain = plain_of(self.context)
-        asked = self.task.usable(plain)
-        positions = {example.id: position for position, example in enumerate(asked)}
+        examples = self.task.usable(plain)
+        positions = {example.id: position for position, example in enumerate(examples)}
         return {
             example.id: UsableExample(
                 example, positions[example.id], self.task.example_digest(example, self.context, positions[example.id])
             )
-            for example in (asked if plain is self.context else self.task.usable(self.context))
+            for example in (examples if plain is self.context else self.task.usable(self.context))
         }
 
     def part(self, names: Collection[str]) -> Cell:

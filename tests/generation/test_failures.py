@@ -63,11 +63,11 @@ def stories(out: Path) -> dict[str, str]:
     return {example.id: " ".join(turn.text for turn in example.turns) for example in task.examples}
 
 
-def counts(found: Outcome, context: str = "5-captions") -> set[tuple[int, ...]]:
+def counts(outcome: Outcome, context: str = "5-captions") -> set[tuple[int, ...]]:
     """(expected, scored, missing, failed, refused, not made) of every row of a context."""
     return {
         (row.n_expected, row.n_scored, row.n_missing, row.n_failed, row.n_refused, row.n_not_made)
-        for row in found.results.rows
+        for row in outcome.results.rows
         if row.context == context
     }
 
@@ -118,21 +118,21 @@ def test_four_outcomes_are_counted_apart(
     monkeypatch.setenv("MOODY_REFUSES", texts[3])
     settings = ("vist.unreadable=count",)
     out = tmp_path / "run"
-    found = run(out, models=(moody,), contexts=("5-captions",), data=str(vist), settings=settings)
-    assert [item.example for item in found.results.missing] == list(names[:2])
-    assert counts(found) == {(8, 4, 2, 1, 1, 0)}  # six that can be asked, among eight
-    assert found.lacking("the same command") == [
+    outcome = run(out, models=(moody,), contexts=("5-captions",), data=str(vist), settings=settings)
+    assert [item.example for item in outcome.results.missing] == list(names[:2])
+    assert counts(outcome) == {(8, 4, 2, 1, 1, 0)}  # six that can be asked, among eight
+    assert outcome.lacking("the same command") == [
         "2 of 16 samples failed; the same command tries them again",
         "2 of 16 samples are refused; the same command asks again",
     ]
     said = capsys.readouterr().err
     assert f"failed: vist/moody/5-captions, example {names[2]}: KeyError: 'unk' at moody.py:{LINE}\n" in said
     assert f"refused: vist/moody/5-captions, example {names[3]}: RefusedError: not this one at moody.py:" in said
-    first, second = found.results.unmade
+    first, second = outcome.results.unmade
     told = ("KeyError: 'unk'", f"moody.py:{LINE}", first.record)
     assert first == Unmade("vist", "moody", "5-captions", "failed", (0, 1), (names[2],), *told)
     assert second.outcome == "refused"
-    assert read_results(out / "results.json") == found.results
+    assert read_results(out / "results.json") == outcome.results
 
 
 def test_a_record_tells_all_and_nothing_of_the_machine(
@@ -307,7 +307,7 @@ def test_a_value_that_cannot_be_used_is_told_without_our_own_words(tmp_path: Pat
     (tmp_path / "odd.py").write_text(
         "class Odd:\n    def score_texts(self, prompts, continuations):\n        return [float('nan')] * len(prompts)\n"
     )
-    found = able.run(tmp_path / "run", "visdial-answers", models=(f"{tmp_path / 'odd.py'}:Odd",), limit=1)
+    outcome = able.run(tmp_path / "run", "visdial-answers", models=(f"{tmp_path / 'odd.py'}:Odd",), limit=1)
     reason = "Odd.score_texts returned a log-likelihood of nan, expected finite numbers"
-    assert {failure.reason for failure in found.failures} == {reason}
-    assert not found.complete
+    assert {failure.reason for failure in outcome.failures} == {reason}
+    assert not outcome.complete

@@ -109,9 +109,9 @@ def test_the_command_line_takes_urls(
 
     def said(*words: str) -> str:
         code = main(list(words))
-        found = capfd.readouterr()
-        assert code == 0, found.err
-        return found.out
+        captured = capfd.readouterr()
+        assert code == 0, captured.err
+        return captured.out
 
     url = f"s3://{BUCKET}/runs/[1]"
     run_it = [str(word) if word != "16" else "6" for word in command(tmp_path)][:-1]
@@ -209,9 +209,9 @@ def test_damaged_units_are_found_and_made_again(out: Path, local: Path) -> None:
     altered, cut, unreadable, without = (file.parent for file in sorted(out.rglob("unit.json"))[:4])
     picture = one(altered, "*.png")
     picture.write_bytes(picture.read_bytes()[:-1])
-    found = verify(out)
-    assert [damaged.unit for damaged in found.damaged] == [altered.relative_to(out).as_posix()]
-    assert found.damaged[0].withdrawn
+    report = verify(out)
+    assert [damaged.unit for damaged in report.damaged] == [altered.relative_to(out).as_posix()]
+    assert report.damaged[0].withdrawn
     assert not is_done(altered)
     (cut / "samples.jsonl").write_bytes((cut / "samples.jsonl").read_bytes()[:-10])
     (unreadable / "unit.json").write_bytes(b"{")

@@ -89,9 +89,9 @@ def empty(file: Path) -> None:
 def test_whole_runs_are_whole(pictures: Path, kinds: Path) -> None:
     for folder in (pictures, kinds):
         before = {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
-        found = verify(folder)
-        assert found.whole, found
-        assert found.units == len(list(folder.rglob("unit.json"))) > 1
+        report = verify(folder)
+        assert report.whole, report
+        assert report.units == len(list(folder.rglob("unit.json"))) > 1
         assert {file: file.stat().st_mtime_ns for file in folder.rglob("*")} == before
     committed = [json.loads(file.read_text())["files"] for file in pictures.rglob("unit.json")]
     assert verify(pictures).files == sum(map(len, committed))
@@ -121,8 +121,8 @@ def test_a_damaged_unit_is_withdrawn_and_made_again(
     file = next(out.rglob(pattern))
     damage(file)
     left = file.read_bytes() if file.exists() else None
-    found = verify(out)
-    (damaged,) = found.damaged
+    report = verify(out)
+    (damaged,) = report.damaged
     assert damaged.unit == file.parent.relative_to(out).as_posix()
     assert reason in damaged.reason
     assert damaged.withdrawn
@@ -180,11 +180,11 @@ def test_what_can_be_computed_again_is_named(
     out = Path(shutil.copytree(pictures, tmp_path / "run"))
     file = next(out.rglob(pattern))
     damage(file)
-    found = verify(out)
-    assert not found.damaged
-    assert found.problems
-    assert {one.file for one in found.problems} == {file.relative_to(out).as_posix()}
-    assert all(reason in one.reason for one in found.problems)
+    report = verify(out)
+    assert not report.damaged
+    assert report.problems
+    assert {one.file for one in report.problems} == {file.relative_to(out).as_posix()}
+    assert all(reason in one.reason for one in report.problems)
     if pattern in ("spec.json", "score-clip*.json"):
         file.unlink()  # as it says
     assert run(out, contexts=("1-caption",)).complete
@@ -198,20 +198,20 @@ def test_damaged_features_are_named(tmp_path: Path, kinds: Path) -> None:
     write_features(short, features[1:], of)
     other_feature(other)
     for reason in ("altered since it was written", "damaged"):
-        found = verify(out)
-        assert [one.file for one in found.problems] == [file.relative_to(out).as_posix() for file in (short, other)]
-        assert " rows for " in found.problems[0].reason
-        assert reason in found.problems[1].reason
+        report = verify(out)
+        assert [one.file for one in report.problems] == [file.relative_to(out).as_posix() for file in (short, other)]
+        assert " rows for " in report.problems[0].reason
+        assert reason in report.problems[1].reason
         cut(other)
 
 
 def test_rows_that_say_more_than_is_stored(tmp_path: Path, pictures: Path) -> None:
     out = Path(shutil.copytree(pictures, tmp_path / "run"))
     shutil.rmtree(next(out.rglob("unit.json")).parent)
-    found = verify(out)
-    assert not found.damaged
-    assert len(found.problems) == 4  # two metrics, two seeds
-    assert all("scored, but" in one.reason for one in found.problems)
+    report = verify(out)
+    assert not report.damaged
+    assert len(report.problems) == 4  # two metrics, two seeds
+    assert all("scored, but" in one.reason for one in report.problems)
 
 
 def test_what_others_are_working_on_is_left_to_them(tmp_path: Path, pictures: Path) -> None:
