@@ -126,7 +126,6 @@ def run(
       gill-bench run vist --data vist --weights weights --engine ray --address auto
     """
     from gill_bench.errors import IncompleteError
-    from gill_bench.evaluate import execute
     from gill_bench.planning.plan import make_plan
     from gill_bench.planning.request import RunRequest
     from gill_bench.progress import say
@@ -168,6 +167,8 @@ def run(
         if json_:
             emit(_plan_json(plan))
         return 0
+    from gill_bench.evaluate import execute
+
     outcome = execute(plan)
     if json_ and not outcome.left:
         emit(results_text(request.out), nl=False)

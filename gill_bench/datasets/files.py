@@ -100,7 +100,7 @@ def text_of(record: Any, key: str, where: str, *, may_be_blank: bool = False) ->
     """
     value = record.get(key) if isinstance(record, dict) else None
     if isinstance(value, str) and (may_be_blank or value.strip()):
-        if is_encodable(value):
+        if value.isascii() or is_encodable(value):
             return value
         raise InputError(f"{where}.{key}: half of a surrogate pair, which is no text: {shown(value)}")
     _refuse_missing(record, key, where)

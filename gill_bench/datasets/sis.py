@@ -25,6 +25,7 @@ STORIES = Choice("stories", ("all-pictures", "context"))
 context and the target need."""
 OPTIONS = (STORIES,)
 PROMPT = (CAPTION_JOIN,)
+_IDS = ("storylet_id", "story_id", "photo_flickr_id")
 
 
 def context(name: str) -> CaptionContext:
@@ -73,22 +74,20 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
 def _read_stories(file: Path, pictures: Mapping[str, Path]) -> list[Example]:
     sentences: dict[str, list[tuple[int, str, str]]] = {}
     seen: dict[str, int] = {}
+    annotations = f"{file}: annotations"
     for number, record in enumerate(list_of(read_json(file), "annotations", str(file))):
-        where = f"{file}: annotations[{number}]"
         if not isinstance(record, list) or len(record) != 1 or not isinstance(record[0], dict):
-            raise InputError(f"{where}: expected a list of one object, as in the official files")
-        sentence, field = record[0], f"{where}[0]"
-        storylet = _id(sentence, "storylet_id", field)
+            raise InputError(f"{annotations}[{number}]: expected a list of one object, as in the official files")
+        sentence, field = record[0], f"{annotations}[{number}][0]"
+        storylet, story, photo = _ids(sentence, field)
         if storylet in seen:
             raise InputError(
-                f"{where}[0].storylet_id: {shown(storylet)} is also that of annotations[{seen[storylet]}];"
+                f"{field}.storylet_id: {shown(storylet)} is also that of annotations[{seen[storylet]}];"
                 " storylet ids are unique"
             )
         seen[storylet] = number
         order = integer_of(sentence, "worker_arranged_photo_order", field)
-        sentences.setdefault(_id(sentence, "story_id", field), []).append(
-            (order, text_of(sentence, "text", field), _id(sentence, "photo_flickr_id", field))
-        )
+        sentences.setdefault(story, []).append((order, text_of(sentence, "text", field), photo))
     if not sentences:
         raise InputError(f"{file}: annotations: the list is empty")
     photos: dict[str, Picture] = {}  # stories share them, and there are five in each of many thousands
@@ -112,10 +111,19 @@ def _story(name: str, sentences: list[tuple[int, str, str]], photos: Mapping[str
     return Example(id=name, cluster="-".join(photo for _, _, photo in sentences), turns=turns, target=turns[-1].picture)
 
 
+def _ids(sentence: Mapping[str, Any], where: str) -> tuple[str, str, str]:
+    """The ids of a sentence, its story and its photo."""
+    values = storylet, story, photo = [sentence.get(name) for name in _IDS]
+    if type(storylet) is type(story) is type(photo) is str:  # nearly always, and then of harmless characters
+        together = storylet + story + photo
+        if together.isascii() and together.isprintable() and all(map(str.strip, values)):
+            return storylet, story, photo
+    storylet, story, photo = (_id(sentence, name, where) for name in _IDS)
+    return storylet, story, photo
+
+
 def _id(sentence: Mapping[str, Any], name: str, where: str) -> str:
     value = sentence.get(name)
-    return (
-        str(value)
-        if isinstance(value, int) and not isinstance(value, bool)
-        else identifier(text_of(sentence, name, where), f"{where}.{name}")
-    )
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return identifier(text_of(sentence, name, where), f"{where}.{name}")

@@ -16,7 +16,7 @@ from gill_bench.rundir.lock import RunLock
 from gill_bench.storage.read_ahead import usable_processors
 
 TAKES_ADDRESS = False
-_WORTH_A_WORKER = 100  # samples to make: a process takes seconds to start
+_WORTH_A_WORKER = 200  # samples to make with an embedded model: a process takes seconds to start
 
 
 def choose_devices(names: str, address: str, threads: int) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ def open_pools(run: Path, options: ExecutionOptions, lock: RunLock) -> Iterator[
         nonlocal in_process, processes
         slots = len(devices)
         if len(options.devices) == 1:
-            slots = min(slots, 1 + samples // _WORTH_A_WORKER)
+            slots = min(slots, max(1, samples // _WORTH_A_WORKER))
         if slots == 1 or (alone and processes is None):
             in_process = in_process or LocalPool(Worker(run, lock, options.devices[0]))
             return in_process, 1

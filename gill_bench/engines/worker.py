@@ -84,6 +84,7 @@ class Worker:
         self._run, self._lock, self._device = run, lock, device
         self._held: Loadable | None = None
         self._loaded: Any = None
+        self._loads = 0
         self._entries: list[_Entry] = []
         self._changed = threading.Condition()  # guards the entries
         self._ended: BaseException | bool = False
@@ -134,12 +135,16 @@ class Worker:
         return len(unbegun)
 
     def close(self) -> None:
-        """Forget the requests whose jobs have not begun, and wait until the outputs of the others are written."""
+        """Forget the requests whose jobs have not begun, and wait until the outputs of the others are written.
+
+        From here on Python's collector looks at all objects again.
+        """
         self.recall()
         for entry in self._entries:
             if isinstance(entry.reply, Future):
                 entry.reply.result()
         self._entries.clear()
+        gc.unfreeze()
 
     def _next(self) -> _Entry | None:
         """The next job to begin; None if there is none, or if an earlier one has a reply that was not sent yet."""
@@ -174,8 +179,7 @@ class Worker:
             return
         # A loadable that shares weights with the held one takes them over, so these stay until it is loaded.
         if self._held is None or not loadable.folders & self._held.folders:
-            self._loaded = None
-            gc.collect()
+            self._free()
         self._held = None
         try:
             self._loaded = loadable.load(self._device)
@@ -185,6 +189,18 @@ class Worker:
             reason = memory_ran_out(error) or f"{type(error).__name__}: {first_line(error)}"
             raise NotLoadedError(f"{loadable.name}: could not be loaded on {self._device}: {reason}") from error
         self._held = loadable
+
+    def _free(self) -> None:
+        """Free what is held, also networks that refer to themselves in a circle.
+
+        A collection looks at every object of the process, some half a million with torch and its libraries, of which
+        only those that came since the last change of model can have become garbage: the older ones are set aside.
+        """
+        self._loaded = None
+        if self._loads:
+            gc.collect()
+        self._loads += 1
+        gc.freeze()
 
 
 def _is_known(reply: Future[WorkReply] | WorkReply | None) -> bool:

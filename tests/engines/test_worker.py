@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +17,29 @@ from gill_bench.engines.worker import Worker, WorkReply, WorkRequest
 from gill_bench.rundir.lock import RunLock
 
 PATIENCE = 30.0  # seconds after which what was waited for will not happen
+
+
+class Circle:
+    """A network that refers to itself, as one with hooks does: only a collection frees it."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+LOADED: dict[str, weakref.ref[Circle]] = {}
+"""The networks that were loaded last, by key."""
+
+
+@dataclass(frozen=True)
+class Network:
+    key: str
+    folders: frozenset[Path] = frozenset()
+    name: str = ""
+
+    def load(self, device: str) -> Circle:
+        network = Circle()
+        LOADED[self.key] = weakref.ref(network)
+        return network
 
 
 @dataclass(frozen=True)
@@ -180,3 +205,40 @@ def test_requests_that_cannot_be_read_end_the_worker_with_their_error(worker: Wo
     assert key_of(worker.reply()) == "a1"
     with pytest.raises(AttributeError, match="no class Job"):
         worker.reply()
+
+
+def alive_at_each(worker: Worker, *networks: Network) -> list[set[str]]:
+    """Which networks are there while a job with each network is done, where nothing but the worker collects."""
+    alive: list[set[str]] = []
+
+    def look() -> None:
+        alive.append({name for name, network in LOADED.items() if network() is not None})
+
+    LOADED.clear()
+    gc.disable()
+    try:
+        for number, network in enumerate(networks):
+            worker.give(WorkRequest(network, Planned(f"a{number}", work=look), 0, False))
+            key_of(worker.reply())
+    finally:
+        gc.enable()
+        worker.close()
+    return alive
+
+
+def test_the_network_before_is_freed_before_another_is_loaded(worker: Worker) -> None:
+    assert alive_at_each(worker, *map(Network, "aabca")) == [{"a"}, {"a"}, {"b"}, {"c"}, {"a"}]
+
+
+def test_a_network_that_shares_weights_is_loaded_before_the_other_goes(worker: Worker) -> None:
+    shared = frozenset({Path("weights")})
+    alive = alive_at_each(worker, Network("a", shared), Network("b", shared), Network("c"))
+    assert alive == [{"a"}, {"a", "b"}, {"c"}]
+
+
+def test_only_objects_that_came_since_the_last_change_are_collected(worker: Worker) -> None:
+    worker.give(WorkRequest(Network("a"), Planned("a1"), 0, False))
+    key_of(worker.reply())
+    assert gc.get_freeze_count() > len(gc.get_objects())
+    worker.close()
+    assert gc.get_freeze_count() == 0

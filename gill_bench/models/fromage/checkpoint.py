@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gill_bench.models.empty_network import without_values
 from gill_bench.models.fromage.arguments import FromageArguments
 from gill_bench.models.fromage.network import FromageHeads, FromageSizes
 from gill_bench.models.interleaved.checkpoint import find_checkpoint, read_tensors
@@ -70,7 +71,7 @@ def read_checkpoint(
     sizes = FromageSizes(
         llm_width, vision_width(weights["visual_encoder"]), arguments.n_visual_tokens, arguments.shared_emb_dim
     )
-    with torch.device("meta"):
+    with without_values():
         heads = FromageHeads(sizes)
     expected = {_key(name): shape for name, shape in shapes_of(heads.state_dict()).items()}
     shapes = shapes_of(state)

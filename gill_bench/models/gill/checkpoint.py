@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gill_bench.errors import InputError
+from gill_bench.models.empty_network import without_values
 from gill_bench.models.gill.arguments import GillArguments
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.gill.decision import read_decision
@@ -120,7 +121,7 @@ def _empty_heads(file: Path, state: Mapping[str, Tensor], sizes: GillSizes) -> G
             f"{file}: model.gen_text_hidden_fcs.0.fc.weight has {hidden} rows, expected a multiple of"
             f" {MAPPER_ATTENTION_HEADS}, the mapper's attention heads"
         )
-    with torch.device("meta"):
+    with without_values():
         heads = GillHeads(sizes, shapes)
     if sizes.text_fc_mode != "gill_mapper" and not heads.conditioning_width:
         width = heads.get_parameter("gen_text_hidden_fcs.0.model.weight").shape[0]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gill_bench.errors import InputError
+from gill_bench.models.empty_network import without_values
 from gill_bench.models.glide.files import Name, find_checkpoint
 from gill_bench.models.glide.network import Network
 from gill_bench.models.glide.sizes import GlideSizes
@@ -37,7 +38,7 @@ def empty_network(sizes: GlideSizes, name: Name) -> Network:
         name: Name of the network.
     """
     upsampler = name == "upsample"
-    with torch.device("meta"):
+    with without_values():
         return Network(sizes.upsampler if upsampler else sizes.base, sizes.text, upsampler=upsampler)
 
 

@@ -69,8 +69,8 @@ class TextTransformer(nn.Module):
 
     def __init__(self, sizes: TextSizes, embedding_width: int) -> None:
         super().__init__()
-        self.positional_embedding = nn.Parameter(torch.randn(sizes.context, sizes.width) * 0.01)
-        self.padding_embedding = nn.Parameter(torch.randn(sizes.context, sizes.width) * 0.01)
+        self.positional_embedding = nn.Parameter(nn.init.normal_(torch.empty(sizes.context, sizes.width), std=0.01))
+        self.padding_embedding = nn.Parameter(nn.init.normal_(torch.empty(sizes.context, sizes.width), std=0.01))
         self.token_embedding = nn.Embedding(sizes.vocabulary, sizes.width)
         layers = [TextBlock(sizes.width, sizes.heads) for _ in range(sizes.layers)]
         self.transformer = nn.ModuleDict({"resblocks": nn.Sequential(*layers)})
