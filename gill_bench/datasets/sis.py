@@ -113,10 +113,10 @@ def _story(name: str, sentences: list[tuple[int, str, str]], photos: Mapping[str
 
 def _ids(sentence: Mapping[str, Any], where: str) -> tuple[str, str, str]:
     """The ids of a sentence, its story and its photo."""
-    values = storylet, story, photo = [sentence.get(name) for name in _IDS]
+    storylet, story, photo = [sentence.get(name) for name in _IDS]
     if type(storylet) is type(story) is type(photo) is str:  # nearly always, and then of harmless characters
         together = storylet + story + photo
-        if together.isascii() and together.isprintable() and all(map(str.strip, values)):
+        if together.isascii() and together.isprintable() and all(value.strip() for value in (storylet, story, photo)):
             return storylet, story, photo
     storylet, story, photo = (_id(sentence, name, where) for name in _IDS)
     return storylet, story, photo
