@@ -91,9 +91,11 @@ def test_capabilities(model: CausalLanguageModel) -> None:
 
 
 @pytest.mark.parametrize("use_cache", [True, False])
-@pytest.mark.parametrize("batch", [1, 3])
-def test_greedy_texts(folder: Path, plain: Plain, batch: int, use_cache: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt_reader, "BATCH", batch)
+@pytest.mark.parametrize("positions", [1, 30, 8192])
+def test_greedy_texts(
+    folder: Path, plain: Plain, positions: int, use_cache: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
     model = load_opt(folder, Settings(use_cache=use_cache), "network")
     expected = [plain.text(prompt, 7) for prompt in PROMPTS]
     assert model.generate_texts(PROMPTS, 7) == expected
@@ -102,9 +104,9 @@ def test_greedy_texts(folder: Path, plain: Plain, batch: int, use_cache: bool, m
     assert model.generate_texts(PROMPTS[:1], 7, [part]) == [expected[0][: expected[0].index(part)]]
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-def test_scores(model: CausalLanguageModel, plain: Plain, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt_reader, "BATCH", batch)
+@pytest.mark.parametrize("positions", [1, 30, 8192])
+def test_scores(model: CausalLanguageModel, plain: Plain, positions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
     expected = [plain.score(prompt, text) for prompt, text in zip(PROMPTS, CONTINUATIONS, strict=True)]
     assert_close(model.score_texts(PROMPTS, CONTINUATIONS), expected, rtol=1e-5, atol=1e-5)
     many = [plain.score(PROMPTS[2], text) for text in CONTINUATIONS]

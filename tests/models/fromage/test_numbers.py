@@ -21,7 +21,7 @@ from gill_bench.prompt import Prompt
 from tests.models.fromage.conftest import weights_of
 from tests.models.fromage.reference import Reference
 
-BATCHES = pytest.mark.parametrize("batch", [1, 8])
+BATCHES = pytest.mark.parametrize("positions", [1, 100, 8192])
 ANSWERS = ["yes", "", "no, it is red", "\n", " two", "it moves to the left"]
 
 
@@ -50,9 +50,9 @@ def test_ret_is_the_last_token_and_pad_is_eos(folder: Path, fromage: Fromage) ->
 
 @BATCHES
 def test_queries(
-    fromage: Fromage, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
+    fromage: Fromage, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prompt_reader, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
     queries = torch.from_numpy(fromage.embed_prompts(prompts))
     close(queries, torch.stack([reference.query(p) for p in prompts]))
     assert queries.dtype == torch.float32
@@ -79,9 +79,9 @@ def test_bos_before_every_caption(folder: Path, prompts: list[Prompt], name: str
 
 @BATCHES
 def test_log_likelihoods(
-    fromage: Fromage, reference: Reference, prompts: list[Prompt], batch: int, monkeypatch: pytest.MonkeyPatch
+    fromage: Fromage, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prompt_reader, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
     close(fromage.mean_log_likelihood(prompts), [reference.log_likelihood(p) for p in prompts])
     pairs = [(prompts[0], "one"), *((prompts[4], text) for text in ANSWERS), (prompts[6], " red"), (prompts[2], "")]
     scores = fromage.score_texts([prompt for prompt, _ in pairs], [text for _, text in pairs])
@@ -107,10 +107,10 @@ def test_greedy_texts(
     reference: Reference,
     prompts: list[Prompt],
     name: str,
-    batch: int,
+    positions: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(prompt_reader, "BATCH", batch)
+    monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
     texts = fromage.generate_texts(prompts, 8)
     assert texts == [reference.greedy(p, 8) for p in prompts]
     assert not any("[RET]" in text for text in texts)
