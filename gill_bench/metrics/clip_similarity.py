@@ -2,6 +2,7 @@
 
 Follows the authors' script: projected features, although the paper says pooled (protocol 3.1); float32; un-scaled. The
 image processor is transformers' PIL-backed one, whose pixels are those of OpenAI's transform and of transformers 4.
+A card may name another encoder of pictures of transformers, such as SigLIP 2 or, with `features = "pooled"`, DINOv2.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gill_bench.errors import InputError
 from gill_bench.metrics.settings import check_settings, need_weights
 from gill_bench.storage.reading import read_json
 from gill_bench.weights.checkpoints import check_image_processor, check_network_files
+from gill_bench.weights.picture_encoder import CLIPS, PictureEncoder, encoder_width, has_text_tower
 
 if TYPE_CHECKING:
     from gill_bench.metrics.picture import PictureMetric
@@ -29,7 +31,7 @@ NARROWEST = 256
 """The narrowest published CLIP vision towers (TinyCLIP) are 256 wide, the embedded one is far below: a random or toy
 encoder shows in the metric's name, whatever its folder is called."""
 
-_WANTED = "the CLIP folder"
+_WANTED = "the CLIP folder, or that of another encoder of pictures"
 
 kind = "pairs"
 higher_is_better = True
@@ -73,15 +75,21 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
         InputError: A setting is unknown, the folder does not hold a CLIP with its image processor, or a small stand-in
             under the name of a published one.
     """
-    check_settings(Settings, settings, NAME)
+    checked = check_settings(Settings, settings, NAME)
     folder = need_weights(weights, NAME, _WANTED)
-    width = _tower_width(folder)
+    width = encoder_width(folder, NARROWEST)
     if backbone != "mini" and width < NARROWEST:
         raise InputError(
             f"{folder / 'config.json'}: a vision tower of width {width}, which is none of {backbone};"
             " put the published weights there, or choose the small ones with --metric-weights mini"
         )
     check_image_processor(folder)
+    if checked.features == "projected" and not _is_clip(folder) and not has_text_tower(folder):
+        kind = read_json(folder / "config.json").get("model_type")
+        raise InputError(
+            f"{folder / 'config.json'}: model_type = {kind!r}, which has no projection of pictures; {NAME} compares"
+            ' projected features unless its settings in the card say features = "pooled"'
+        )
     check_network_files(folder, "transformers")
 
 
@@ -91,22 +99,17 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
     Raises:
         InputError: The weights are damaged or incomplete.
     """
-    from gill_bench.metrics.backbones.clip import load_clip
-
     checked = check_settings(Settings, settings, NAME)
     folder = need_weights(weights, NAME, _WANTED)
-    name = NAME if _tower_width(folder) >= NARROWEST else f"{NAME}[mini]"
+    name = NAME if encoder_width(folder, NARROWEST) >= NARROWEST else f"{NAME}[mini]"
+    if not _is_clip(folder):
+        from gill_bench.metrics.backbones.any_encoder import EncoderSimilarity
+
+        return EncoderSimilarity(PictureEncoder.load(folder, checked.dtype, device, checked.features), name).to(device)
+    from gill_bench.metrics.backbones.clip import load_clip
+
     return load_clip(folder, features=checked.features, dtype=checked.dtype, device=device, name=name)
 
 
-def _tower_width(folder: Path) -> int:
-    """Width of the vision tower that a CLIP folder's configuration describes; `NARROWEST` if it does not say."""
-    config = read_json(folder / "config.json")
-    model_type = config.get("model_type")
-    if model_type not in ("clip", "clip_vision_model"):
-        raise InputError(
-            f"{folder / 'config.json'}: model_type = {model_type!r}, expected 'clip' or 'clip_vision_model'"
-        )
-    vision = config.get("vision_config", {}) if model_type == "clip" else config
-    width = vision.get("hidden_size", NARROWEST)
-    return width if isinstance(width, int) else NARROWEST
+def _is_clip(folder: Path) -> bool:
+    return read_json(folder / "config.json").get("model_type") in CLIPS

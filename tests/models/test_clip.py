@@ -54,7 +54,9 @@ def model(folder: Path) -> Any:
 
 
 def retriever(folder: Path, **settings: Any) -> ClipRetriever:
-    return adapter.load({"clip": folder}, Settings(**settings), "cpu")
+    model = adapter.load({"clip": folder}, Settings(**settings), "cpu")
+    assert isinstance(model, ClipRetriever)
+    return model
 
 
 def close(actual: np.ndarray, expected: torch.Tensor) -> None:

@@ -11,8 +11,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from gill_bench.metrics.backbones.any_encoder import EncoderFeatures
 from gill_bench.metrics.backbones.clip import ClipSimilarity, load_clip
+from gill_bench.metrics.backbones.features import FeatureExtractor
 from gill_bench.storage.long_pictures import shortened
+from gill_bench.storage.reading import read_json
+from gill_bench.weights.picture_encoder import CLIPS, PictureEncoder
 
 
 class ClipVision:
@@ -45,8 +49,8 @@ class ClipVision:
 
 def load_clip_vision(
     folder: Path, *, features: Literal["projected", "pooled"] = "projected", dtype: str = "float32", device: str = "cpu"
-) -> ClipVision:
-    """Load the vision tower of a folder with a whole CLIP or a vision tower (transformers' layout).
+) -> FeatureExtractor:
+    """Load the vision tower of a folder with a whole CLIP or a vision tower, or any other encoder of pictures.
 
     Args:
         folder: With the image processor's configuration.
@@ -57,4 +61,6 @@ def load_clip_vision(
     Raises:
         InputError: The weights are damaged or incomplete.
     """
+    if read_json(folder / "config.json").get("model_type") not in CLIPS:
+        return EncoderFeatures(PictureEncoder.load(folder, dtype, device, features), features)
     return ClipVision(load_clip(folder, features=features, dtype=dtype, device=device), features)

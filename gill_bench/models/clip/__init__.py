@@ -1,6 +1,7 @@
-"""CLIP by itself: the retrieval baseline of Table 5 (protocol 3.5).
+"""CLIP by itself, the retrieval baseline of Table 5 (protocol 3.5), and other models of two towers.
 
-The adapter takes any CLIP of transformers with both towers. The paper does not say how its row used the pictures of a
+The adapter takes any CLIP of transformers with both towers, and any other model with `get_image_features` and
+`get_text_features`, such as SigLIP, SigLIP 2 and AltCLIP. The paper does not say how its row used the pictures of a
 prompt; the row's number is that of captions alone, whatever the table's caption says.
 """
 
@@ -15,9 +16,10 @@ from gill_bench.models.clip.settings import Settings
 from gill_bench.models.components import expect_components
 from gill_bench.models.interleaved.checking import check_language_files, check_visual_files
 from gill_bench.storage.reading import read_json
+from gill_bench.weights.picture_encoder import has_text_tower
 
 if TYPE_CHECKING:
-    from gill_bench.models.clip.retriever import ClipRetriever
+    from gill_bench.models.clip.retriever import Retriever
 
 __all__ = ["Settings", "check", "load"]
 
@@ -27,30 +29,42 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
 
     Args:
         weights: Local folder of the component `clip`.
-        settings: The card's settings; all of them suit any CLIP.
+        settings: The card's settings; all of them suit any model of two towers.
 
     Raises:
         InputError: A file is missing, empty or cut off, or the folder does not hold both towers.
     """
     expect_components(weights, "clip")
     folder = weights["clip"]
-    kind = read_json(folder / "config.json").get("model_type")
-    if kind != "clip":
+    if _is_clip(folder):
+        check_language_files(folder)
+        check_visual_files(folder)
+        return
+    if not has_text_tower(folder):
         raise InputError(
-            f"{folder / 'config.json'}: model_type = {kind!r}, expected 'clip': a CLIP with both towers, since the text"
-            " tower reads the prompts"
+            f"{folder / 'config.json'}: model_type = {read_json(folder / 'config.json').get('model_type')!r}, expected"
+            " 'clip': a CLIP with both towers, since the text tower reads the prompts, or another model of two towers;"
+            " an encoder of pictures alone can be that of a metric (docs/models.md)"
         )
-    check_language_files(folder)
     check_visual_files(folder)
 
 
-def load(weights: Mapping[str, Path], settings: Settings, device: str) -> ClipRetriever:
+def load(weights: Mapping[str, Path], settings: Settings, device: str) -> Retriever:
     """Load the model; see `check` for the arguments.
 
     Raises:
         InputError: The weights are damaged or incomplete.
     """
-    from gill_bench.models.clip.retriever import ClipRetriever
-
     check(weights, settings)
-    return ClipRetriever.load(weights["clip"], settings, device)
+    folder = weights["clip"]
+    if _is_clip(folder):
+        from gill_bench.models.clip.retriever import ClipRetriever
+
+        return ClipRetriever.load(folder, settings, device)
+    from gill_bench.models.clip.any_towers import TwoTowerRetriever
+
+    return TwoTowerRetriever.load(folder, settings, device)
+
+
+def _is_clip(folder: Path) -> bool:
+    return read_json(folder / "config.json").get("model_type") == "clip"

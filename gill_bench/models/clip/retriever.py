@@ -27,7 +27,56 @@ if TYPE_CHECKING:
 _BATCH = 64  # texts in one pass
 
 
-class ClipRetriever:
+class Retriever:
+    """An `ImageRetriever` by the features of two towers.
+
+    Args:
+        settings: How a prompt becomes a query.
+        width: Length of the features.
+    """
+
+    def __init__(self, settings: Settings, width: int) -> None:
+        self.settings = settings
+        self.width = width
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """L2-normalised projected features (N, p) of pictures."""
+        array: NDArray[np.float32] = self._pictures(images).cpu().numpy()
+        return array
+
+    def embed_prompts(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
+        """L2-normalised embeddings (N, p) of prompts.
+
+        Text segments are joined by a space and cut on the right where they are longer than the text tower reads.
+        `Settings.fusion` says whether pictures count.
+
+        Raises:
+            InputError: A prompt has no text, with `fusion` = "text".
+        """
+        mean = self.settings.fusion == "mean"
+        for number, prompt in enumerate(prompts):
+            if not prompt.texts and not mean:
+                raise InputError(f"prompt {number}: has no text, and fusion = 'text' reads nothing else")
+        texts = iter(self._texts([prompt.text for prompt in prompts if prompt.texts]))
+        pictures = iter(self._pictures([image for prompt in prompts for image in prompt.images] if mean else []))
+        queries = [torch.empty(0, self.width)]
+        for prompt in prompts:
+            embeddings = [next(texts)] if prompt.texts else []
+            embeddings += [next(pictures) for _ in prompt.images] if mean else []
+            queries.append(normalize(torch.stack(embeddings).mean(dim=0), dim=0).cpu()[None])
+        array: NDArray[np.float32] = torch.cat(queries).numpy()
+        return array
+
+    def _pictures(self, images: Sequence[Image]) -> Tensor:
+        """L2-normalised features (N, p) of pictures, float32."""
+        raise NotImplementedError
+
+    def _texts(self, texts: Sequence[str]) -> Tensor:
+        """L2-normalised features (N, p) of texts, float32."""
+        raise NotImplementedError
+
+
+class ClipRetriever(Retriever):
     """CLIP: an `ImageRetriever` by the projected features of both towers; pictures get CLIP's own resize and crop.
 
     Args:
@@ -41,7 +90,7 @@ class ClipRetriever:
         self._model = model
         self._tokenizer = tokenizer
         self._vision = VisualEncoder(model.vision_model, processor, squash_size=0)
-        self.settings = settings
+        super().__init__(settings, int(model.config.projection_dim))
 
     @classmethod
     def load(cls, folder: Path, settings: Settings, device: str) -> ClipRetriever:
@@ -66,41 +115,13 @@ class ClipRetriever:
         """Number of tokens that the text tower reads, begin and end included: 77 in the published CLIPs."""
         return int(self._model.config.text_config.max_position_embeddings)
 
-    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        """L2-normalised projected features (N, p) of pictures."""
-        array: NDArray[np.float32] = self._pictures(images).cpu().numpy()
-        return array
-
-    def embed_prompts(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
-        """L2-normalised embeddings (N, p) of prompts.
-
-        Text segments are joined by a space and cut on the right where they are longer than `context`.
-        `Settings.fusion` says whether pictures count.
-
-        Raises:
-            InputError: A prompt has no text, with `fusion` = "text".
-        """
-        mean = self.settings.fusion == "mean"
-        for number, prompt in enumerate(prompts):
-            if not prompt.texts and not mean:
-                raise InputError(f"prompt {number}: has no text, and fusion = 'text' reads nothing else")
-        texts = iter(self._texts([prompt.text for prompt in prompts if prompt.texts]))
-        pictures = iter(self._pictures([image for prompt in prompts for image in prompt.images] if mean else []))
-        queries = [torch.empty(0, int(self._model.config.projection_dim))]
-        for prompt in prompts:
-            embeddings = [next(texts)] if prompt.texts else []
-            embeddings += [next(pictures) for _ in prompt.images] if mean else []
-            queries.append(normalize(torch.stack(embeddings).mean(dim=0), dim=0).cpu()[None])
-        array: NDArray[np.float32] = torch.cat(queries).numpy()
-        return array
-
     @torch.inference_mode()
     def _pictures(self, images: Sequence[Image]) -> Tensor:
         return normalize(self._model.visual_projection(self._vision.features(images)).float(), dim=-1)
 
     @torch.inference_mode()
     def _texts(self, texts: Sequence[str]) -> Tensor:
-        projected = [torch.empty(0, int(self._model.config.projection_dim), device=self._model.device)]
+        projected = [torch.empty(0, self.width, device=self._model.device)]
         for start in range(0, len(texts), _BATCH):
             batch = self._tokenizer(
                 list(texts[start : start + _BATCH]),
