@@ -201,7 +201,7 @@ def compare_stored(
     for keys, metric in pairs:
         if not _is_wanted(metric, metrics):
             continue
-        outcome = _compare_metric(runs, keys, metric, shown, cells)
+        outcome = compare_cells(runs, keys, metric, shown, cells)
         if isinstance(outcome, Comparison):
             comparisons.append(outcome)
         else:
@@ -251,14 +251,22 @@ def _pair_rows(
     return pairs, unmatched
 
 
-def _compare_metric(
+def compare_cells(
     runs: tuple[RunReader, RunReader],
     keys: tuple[CellKey, CellKey],
     metric: str,
     shown: int,
     cells: dict[tuple[int, CellKey], ComparedCell],
 ) -> Comparison | LeftOut:
-    """Compare two cells in one metric; `cells` holds the cells that were read for other metrics."""
+    """Compare two cells in one metric; they may be of two models, or of two contexts of one.
+
+    Args:
+        runs: The runs that hold the first and the second cell.
+        keys: The keys of the two cells.
+        metric: The metric's name as in the rows of results.json.
+        shown: How many changed examples are listed.
+        cells: The cells that were read for other metrics; those of this one are added.
+    """
     task, model, context = keys[0]
     models = (model, keys[1][1])
 

@@ -288,6 +288,10 @@ class ReportColumn(_Strict):
         context: The context of the column's numbers; "" where rows name theirs.
         asks: The output kind of that context, unless it is the usual one of the task's capability.
         metric: The name of the metric as in the rows of a run.
+        over: Another context of the task. The column then shows how much better the number is in `context` than in this
+            one, paired over examples and seeds, instead of the number.
+        if_above: What a gain that stands out says of a model, such as "uses its pictures"; "" for nothing.
+        if_not: What a gain that does not stand out says of a model.
         title: The heading of the column.
         group: The heading above this one, shared by neighbouring columns; "" for none.
         digits: The number of decimals.
@@ -302,6 +306,9 @@ class ReportColumn(_Strict):
     context: str = ""
     asks: OutputKind | None = None
     metric: str
+    over: str = ""
+    if_above: str = ""
+    if_not: str = ""
     title: str
     group: str = ""
     digits: int = 3
@@ -347,6 +354,18 @@ class ReportCard(_Strict):
     figure: ReportFigure | None = None
     rows: tuple[ReportRow, ...]
     columns: tuple[ReportColumn, ...]
+
+    @property
+    def shows_gains(self) -> bool:
+        """Whether the columns show gains of one context over another."""
+        return any(column.over for column in self.columns)
+
+    @model_validator(mode="after")
+    def _all_or_no_gains(self) -> Self:
+        bare = [column.title for column in self.columns if not (column.over and column.context)]
+        if self.shows_gains and bare:
+            raise ValueError(f"the column {bare[0]!r}: in a layout of gains, every column needs a context and an over")
+        return self
 
 
 class PublishedNumber(_Strict):

@@ -52,6 +52,7 @@ def tables_for(
         InputError: No folder is given, a file is unreadable, two runs contradict each other, a named layout shows none
             of the rows, or numbers that are not comparable would share a column.
     """
+    from gill_bench.reporting.gains import build_gains_table
     from gill_bench.reporting.layouts import choose_layouts
     from gill_bench.reporting.merge import merge_results
     from gill_bench.reporting.table import build_table
@@ -75,6 +76,9 @@ def tables_for(
         # A sentence about an unfinished cell stands under the tables of its task, or under all if none shows the task.
         other_tasks = shown_tasks - {column.task for column in layout.columns}
         notes = (*results.notes, *(sentence for task, sentence in unfinished if task not in other_tasks))
+        if layout.shows_gains:
+            tables.append(build_gains_table(layout, replace(results, notes=notes), cards, run_folders))
+            continue
         # Intervals are left out where nothing shows them: computing them takes a pass over the scores of all examples.
         shown_intervals = intervals if compare or layout.figure else None
         tables.append(build_table(layout, replace(results, notes=notes), cards, published, elsewhere, shown_intervals))

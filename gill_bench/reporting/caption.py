@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from gill_bench.reporting.structure import Column, Line, Table, TableCell
+from gill_bench.reporting.structure import LEVEL, Column, Line, Table, TableCell
+from gill_bench.reporting.text import NO_GAIN, gain
 from gill_bench.statistics.bootstrap import FEW_CLUSTERS
 
 # The last of several sentences says "all others" instead of listing more columns, lines or cells than these.
@@ -19,6 +20,8 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
         table: The table, still without notes.
         source: The name of the paper, or "".
     """
+    if table.shows_gains:
+        return (*_gains(table), *_incomplete(table), *_counts(table), *_signatures(table), *_models(table))
     measured = any(cell.rows for line in table.lines for cell in line.cells)
     return (
         *(_comparability(table) if table.compared else ()),
@@ -31,6 +34,41 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
         *_models(table),
         *(_paper(table, source) if table.compared else ()),
     )
+
+
+def _gains(table: Table) -> Iterator[str]:
+    """What the gains say of each model, in words, and how they were computed."""
+    measured = [item for item in _cells(table) if item[2].interval is not None]
+    for line in table.lines:
+        verdicts = [
+            f"{verdict} ({column.group or column.task}, {column.title}: {_plain_gain(cell, column)})"
+            for other, column, cell in measured
+            if other is line and (verdict := column.if_above if cell.stands_out else column.if_not)
+        ]
+        if verdicts:
+            yield f"{line.title} {'; '.join(verdicts)}."
+    if not measured:
+        return
+    pairs = _range(sorted(cell.pairs for _, _, cell in measured))
+    clusters = _range(sorted(cell.interval.n for _, _, cell in measured if cell.interval is not None))
+    seeds = {seed for _, _, cell in measured for seed in cell.seeds}
+    yield (
+        "Gain: how much better the metric is in the first context than in the second, above 0 whichever way the metric"
+        f" points; the same examples and the same noise in both ({pairs} examples in {clusters} clusters, seeds"
+        f" {_names(seeds)})."
+    )
+    yield (
+        "In brackets the 95 % interval over clusters, with what seeds add; p by randomisation over clusters, Holm over"
+        f" the {len(measured)} gains of the table. A gain stands out if its interval is above 0 and p is at most"
+        f" {LEVEL:g}."
+    )
+    contexts = {f"{column.title}: {column.context} over {column.over}": None for _, column, _ in measured}
+    yield f"Contexts: {'; '.join(contexts)}."
+
+
+def _plain_gain(cell: TableCell, column: Column) -> str:
+    p = "" if cell.p_holm is None else f", p {cell.p_holm:.2g}"
+    return f"{gain(cell, column.digits).removesuffix(f' {NO_GAIN}')}{p}"
 
 
 def _cells(table: Table) -> Iterator[tuple[Line, Column, TableCell]]:

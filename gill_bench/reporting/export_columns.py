@@ -27,6 +27,7 @@ class _ColumnFields(TypedDict):
 
     task: str
     context: str
+    over: str
     metric: str
     group: str
     column: str
@@ -39,6 +40,7 @@ def _column_fields(column: Column) -> _ColumnFields:
     return {
         "task": column.task,
         "context": column.context,
+        "over": column.over,
         "metric": column.metric,
         "group": column.group,
         "column": column.title,
@@ -74,6 +76,9 @@ class _CellFields(TypedDict):
     interval_high: float | None
     interval_over: str
     interval_text: str
+    p: float | None
+    p_holm: float | None
+    n_pairs: int
     published_value: float | None
     published_std: float | None
     published_unit: str | None
@@ -107,6 +112,9 @@ def _cell_fields(cell: TableCell, column: Column, line: Line) -> _CellFields:
         "interval_high": cell.interval.high if cell.interval else None,
         "interval_over": cell.interval.over if cell.interval else "",
         "interval_text": interval(cell, column.digits),
+        "p": cell.p,
+        "p_holm": cell.p_holm,
+        "n_pairs": cell.pairs,
         "published_value": paper.value if paper else None,
         "published_std": paper.std if paper else None,
         "published_unit": paper.unit if paper else None,

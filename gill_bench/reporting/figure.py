@@ -1,7 +1,6 @@
 """Draws a table whose columns lie on an axis: a curve and a band of intervals for each model, hollow for the paper.
 
-Equal tables give equal bytes. Colours are those of Okabe and Ito (2008), which colour-blind readers tell apart; markers
-and dashes tell curves apart without colour.
+Equal tables give equal bytes. Markers and dashes tell curves apart without colour.
 """
 
 from __future__ import annotations
@@ -17,33 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 from gill_bench.errors import InputError
 from gill_bench.reporting.caption import figure_notes
+from gill_bench.reporting.figure_style import COLOURS, MARKERS, SETTINGS, metadata_of
+from gill_bench.reporting.gains_figure import render_gains
 from gill_bench.reporting.structure import Column, Line, Table, TableCell
 from gill_bench.reporting.text import ARROWS, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (1, 3)))
-_INK = "#222222"
 # Inches.
 _WIDTH, _PLOT, _LEFT, _RIGHT, _AXIS = 7.0, 3.4, 0.75, 0.15, 0.55
 _TITLE_LINE, _NOTE_LINE, _LEGEND_LINE = 0.19, 0.145, 0.2
 _TITLE_CHARACTERS, _NOTE_CHARACTERS, _LABEL_CHARACTERS = 88, 122, 38
 # Curves are moved aside by at most this share of the distance of two columns on the axis.
 _ASIDE = 0.2
-_SETTINGS: dict[Any, Any] = {
-    "svg.hashsalt": "gill-bench",  # otherwise ids are random
-    "svg.fonttype": "none",  # text stays text: it can be searched, copied and read aloud
-    "text.parse_math": False,  # a dollar sign in a name stays a dollar sign
-    "font.size": 9,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": "#888888",
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +62,7 @@ class _Curve:
     @property
     def marker(self) -> str:
         """The name of the marker in matplotlib."""
-        return _MARKERS[self.style % len(_MARKERS)]
+        return MARKERS[self.style % len(MARKERS)]
 
 
 def render_figure(table: Table, format: str) -> bytes:
@@ -95,6 +82,8 @@ def render_figure(table: Table, format: str) -> bytes:
 
     if table.figure is None:
         raise InputError(f"{table.name}: is a table only; a layout with [figure] is a figure too")
+    if table.shows_gains:
+        return render_gains(table, format)
     table, left_out = _without_single_points(table)
     curves = _aside(_curves(table))
     if not any(curve.measured for curve in curves):
@@ -104,7 +93,7 @@ def render_figure(table: Table, format: str) -> bytes:
     below = _AXIS + _legend_lines(_labels(curves)) * _LEGEND_LINE + 0.15 + len(notes) * _NOTE_LINE + 0.1
     height = len(title) * _TITLE_LINE + 0.25 + _PLOT + below
     # The style "default" gives the same figure whatever the user's own settings are.
-    with style.context("default"), matplotlib.rc_context(_SETTINGS):
+    with style.context("default"), matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(_WIDTH, height))
         FigureCanvasAgg(figure)
         width = 1 - (_LEFT + _RIGHT) / _WIDTH
@@ -118,17 +107,14 @@ def render_figure(table: Table, format: str) -> bytes:
         figure.legend(handles=handles, loc="upper left", bbox_to_anchor=corner, ncols=2, frameon=False, borderaxespad=0)
         figure.text(0.02, 0.08 / height, "\n".join(notes), va="bottom", size=7, linespacing=1.35)
         out = io.BytesIO()
-        description = "\n".join((*table.warnings, *table.notes))
-        format_metadata: dict[str, Any] = (
-            {"Date": None, "Creator": "gill-bench"} if format == "svg" else {"Software": "gill-bench"}
-        )
-        metadata = {"Title": title_of(table), "Description": description, **format_metadata}
-        figure.savefig(out, format=format, dpi=200, metadata=metadata)
+        figure.savefig(out, format=format, dpi=200, metadata=metadata_of(table, format))
     return out.getvalue()
 
 
 def has_bands(table: Table) -> bool:
     """Whether a table is a figure too, and the intervals of its points are known."""
+    if table.shows_gains:
+        return table.figure is not None and any(cell.interval for line in table.lines for cell in line.cells)
     pairs = [(column, cell) for line in table.lines for column, cell in zip(table.columns, line.cells, strict=True)]
     return table.figure is not None and any(column.x is not None and cell.interval for column, cell in pairs)
 
@@ -174,7 +160,7 @@ def _curves(table: Table) -> list[_Curve]:
             points = sorted(_points(table, line, name), key=lambda point: point[0])
             if any(cell.mean is not None or cell.published for _, cell in points):
                 label = f"{line.title}, {name}" if name else line.title
-                curves.append(_Curve(label, colour % len(_COLOURS), len(curves), tuple(points)))
+                curves.append(_Curve(label, colour % len(COLOURS), len(curves), tuple(points)))
     return curves
 
 
@@ -211,7 +197,7 @@ def _points(table: Table, line: Line, series: str) -> list[tuple[float, TableCel
 
 
 def _draw(axes: Axes, curve: _Curve) -> None:
-    colour = _COLOURS[curve.colour]
+    colour = COLOURS[curve.colour]
     measured = curve.measured
     if measured:
         xs, means = [x for x, _, _ in measured], [mean for _, _, mean in measured]
@@ -262,10 +248,10 @@ def _handles(curves: list[_Curve]) -> list[Any]:
             handles.append(Line2D([], [], label=label, **_hollow("o", "#666666")))
         elif curve.measured:
             dash = _DASHES[curve.style % len(_DASHES)]
-            colour = _COLOURS[curve.colour]
+            colour = COLOURS[curve.colour]
             handles.append(Line2D([], [], label=label, color=colour, linestyle=dash, marker=curve.marker, markersize=5))
         else:
-            handles.append(Line2D([], [], label=label, **_hollow(curve.marker, _COLOURS[curve.colour])))
+            handles.append(Line2D([], [], label=label, **_hollow(curve.marker, COLOURS[curve.colour])))
     return handles
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gill_bench.cards.find import Cards, ReportCard
+from gill_bench.datasets.controls import MARK
 from gill_bench.errors import InputError
-from gill_bench.reporting.plain import plain_layout
+from gill_bench.reporting.plain import controls_layout, plain_layout
 from gill_bench.reporting.table_columns import base_name, belongs, describe
 from gill_bench.rundir.rows import Row
 
@@ -48,7 +49,8 @@ def choose_layouts(cards: Cards, rows: Sequence[Row], names: Sequence[str] | Non
         cards: The cards, which have the layouts.
         rows: All rows of results.
         names: Names of report cards, or paths to them. Without names, the results decide: first the paper's tables,
-            then other layouts that add something, then a plain layout for each task that no layout shows.
+            then other layouts that add something, then a plain layout for each task that no layout shows, last what
+            control contexts have: their numbers, and the layouts of gains.
 
     Raises:
         InputError: A named layout shows none of the rows.
@@ -60,7 +62,8 @@ def choose_layouts(cards: Cards, rows: Sequence[Row], names: Sequence[str] | Non
                 raise InputError(f"{layout.name}: shows nothing of the results, which have {describe(rows)}")
         return [Chosen(layout) for layout in layouts]
     kept: list[tuple[ReportCard, _Shown]] = []
-    offered = (layout for layout in cards.reports() if not layout.on_request)
+    unasked = [layout for layout in cards.reports() if not layout.on_request]
+    offered = (layout for layout in unasked if not layout.shows_gains)
     for layout in sorted(offered, key=lambda card: not card.name.startswith("table-")):
         shown = _shown(layout, rows)
         if shown.columns and not any(_adds_nothing(shown, other) for _, other in kept):
@@ -74,16 +77,29 @@ def choose_layouts(cards: Cards, rows: Sequence[Row], names: Sequence[str] | Non
             for layout, shown in kept
         ),
         *map(Chosen, plain),
+        *(Chosen(controls_layout(task, rows)) for task in sorted(_with_controls(rows) & tasks)),
+        *(Chosen(layout) for layout in unasked if layout.shows_gains and _over_controls(layout, rows)),
     ]
+
+
+def _with_controls(rows: Sequence[Row]) -> set[str]:
+    return {row.task for row in rows if MARK in row.context}
+
+
+def _over_controls(layout: ReportCard, rows: Sequence[Row]) -> bool:
+    """Whether a layout of gains has one of a context over a control, or of a control."""
+    columns = [column for column in layout.columns if MARK in column.over + column.context]
+    return bool(_shown(layout.model_copy(update={"columns": tuple(columns)}), rows).columns)
 
 
 def _shown(layout: ReportCard, rows: Sequence[Row]) -> _Shown:
     listed = {row.model for row in layout.rows}
+    known = {(row.task, row.context, row.metric, row.model) for row in rows}
     cells = {
         (row.task, row.context, base_name(row.metric), row.model)
         for column in layout.columns
         for row in rows
-        if belongs(row, column, layout)
+        if belongs(row, column, layout) and (not column.over or (row.task, column.over, row.metric, row.model) in known)
     }
     return _Shown(frozenset(cells), frozenset(cell for cell in cells if cell[3] in listed))
 

@@ -14,6 +14,8 @@ from gill_bench.interfaces import OutputKind
 from gill_bench.rundir.rows import Row
 from gill_bench.statistics.mean_interval import MeanInterval
 
+LEVEL = 0.05
+
 Status = Literal["measured", "unscored", "undefined", "impossible", "not-run"]
 
 
@@ -66,6 +68,9 @@ class TableCell:
         published: The paper's number, if the table is compared with the paper.
         asks: The kind of output that the model is asked for; None where no card says it.
         interval: The 95 % interval of the mean, in the column's unit; None where it was not computed or is unknown.
+        p: The p-value of a gain; None for other numbers.
+        p_holm: The same, adjusted for the number of gains in the table (Holm).
+        pairs: The number of examples that a gain was computed from.
         comparable: Whether the number may be compared with the paper: it was made without stand-in backbones, with all
             of the data, and without a warning about the run.
     """
@@ -80,6 +85,14 @@ class TableCell:
     asks: OutputKind | None = None
     interval: MeanInterval | None = None
     comparable: bool = True
+    p: float | None = None
+    p_holm: float | None = None
+    pairs: int = 0
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether a gain is above zero: its interval, and its p-value among all gains of the table."""
+        return self.interval is not None and self.interval.low > 0 and self.p_holm is not None and self.p_holm <= LEVEL
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -178,6 +191,9 @@ class Column:
         signatures: By context, the signature of the column's numbers in this context.
         x: The column's position on the axis of the table's figure; None if the column is not drawn.
         series: The name of the curve, among those of a model, that the column belongs to.
+        over: The context over which the column shows the gain of `context`; "" where it shows the number itself.
+        if_above: What a gain that stands out says of a model, or "".
+        if_not: What a gain that does not stand out says of a model, or "".
     """
 
     task: str
@@ -192,6 +208,9 @@ class Column:
     signatures: Mapping[str, str]
     x: float | None = None
     series: str = ""
+    over: str = ""
+    if_above: str = ""
+    if_not: str = ""
 
     @property
     def signature(self) -> str:
@@ -254,3 +273,8 @@ class Table:
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
     figure: Axes | None = None
+
+    @property
+    def shows_gains(self) -> bool:
+        """Whether the columns show gains of one context over another."""
+        return any(column.over for column in self.columns)

@@ -51,7 +51,7 @@ def build_table(
     """
     paper = Paper(card, published)
     columns, rows_of = build_columns(card, results.rows, paper.directions())
-    _check_finite([row for rows in rows_of for row in rows])
+    check_finite([row for rows in rows_of for row in rows])
     check_models(card.name, [row for rows in rows_of for row in rows])
     seeds: dict[tuple[str, str], set[int]] = {}
     for row in (row for rows in rows_of for row in rows):
@@ -70,7 +70,7 @@ def build_table(
             if cell_rows:
                 cell = _cell(cell_rows, seeds[_seeds_shared_by(cell_rows[0], cards)], layout.percent, intervals)
             else:
-                cell = TableCell(_why_empty(spec.model, layout.task, context, asks, results.rows, cards))
+                cell = TableCell(why_empty(spec.model, layout.task, context, asks, results.rows, cards))
             whole = all(row.n_expected == row.n_available for row in cell_rows)
             comparable = whole and not column.variant and not results.notes
             cells.append(replace(cell, asks=asks, published=paper.number(spec, layout), comparable=comparable))
@@ -106,7 +106,7 @@ def _line_specs(
     titles = {row.title for row in card.rows}
     specs = list(card.rows)
     for name in sorted(contexts):
-        model = _model_card(name, cards)
+        model = card_of_model(name, cards)
         title = model.title if model else name
         if title in titles:
             title = f"{title} ({name})"
@@ -135,14 +135,14 @@ def _seeds_shared_by(row: Row, cards: Cards) -> tuple[str, str]:
     return row.task, "" if pictures else row.context
 
 
-def _model_card(name: str, cards: Cards) -> ModelCard | None:
+def card_of_model(name: str, cards: Cards) -> ModelCard | None:
     """The card of a model; None if there is none here, since results may come from a machine with other cards."""
     return cards.model(name) if name in cards.files["model"] else None
 
 
 def _cell(rows: Sequence[Row], all_seeds: set[int], percent: bool, intervals: Intervals | None) -> TableCell:
     values = [in_unit(row.value, percent) for row in rows if row.value is not None]
-    gaps = _gaps(rows, all_seeds)
+    gaps = gaps_of(rows, all_seeds)
     if not values:
         return TableCell("unscored", tuple(rows), gaps=gaps)
     over_seeds = spread(values)
@@ -152,7 +152,7 @@ def _cell(rows: Sequence[Row], all_seeds: set[int], percent: bool, intervals: In
     return TableCell("measured", tuple(rows), over_seeds.mean, over_seeds.std, gaps, interval=interval)
 
 
-def _gaps(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:
+def gaps_of(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:
     """The reasons why a cell is incomplete: seeds that other cells have, and examples without a score."""
     gaps = []
     absent = sorted(all_seeds - {row.seed for row in rows if row.value is not None})
@@ -165,14 +165,14 @@ def _gaps(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:
     return tuple(gaps)
 
 
-def _why_empty(
+def why_empty(
     name: str, task: str, context: str, asks: OutputKind | None, rows: Sequence[Row], cards: Cards
 ) -> Literal["undefined", "impossible", "not-run"]:
     """Why a cell is empty: the model's card rules it out, the run has no such number, or the model was not run."""
     models_run = {row.model for row in rows if (row.task, row.context) == (task, context)}
     if name in models_run:
         return "undefined"
-    model = _model_card(name, cards)
+    model = card_of_model(name, cards)
     if model is None:
         return "not-run"
     needed = CAPABILITY_OF[asks] if asks else None
@@ -183,7 +183,7 @@ def _why_empty(
         and not any("image" in model.reads(capability) for capability in usable)
     ):
         return "impossible"
-    others = [card for card in (_model_card(other, cards) for other in models_run) if card is not None]
+    others = [card for card in (card_of_model(other, cards) for other in models_run) if card is not None]
     # If a model without the capability was run, the context asks for something else than the layout says.
     certain = needed is not None and all(needed in other.capabilities for other in others)
     return "impossible" if certain and needed not in model.capabilities else "not-run"
@@ -206,7 +206,12 @@ def _mark_best(columns: Sequence[Column], lines: Sequence[Line]) -> tuple[Line, 
     )
 
 
-def _check_finite(rows: Sequence[Row]) -> None:
+def check_finite(rows: Sequence[Row]) -> None:
+    """Refuse rows with values that are no numbers.
+
+    Raises:
+        InputError: A value is not finite; names its row.
+    """
     for row in rows:
         if row.value is not None and not math.isfinite(row.value):
             where = f"{row.task} {row.model} {row.context} seed {row.seed} {row.metric}"

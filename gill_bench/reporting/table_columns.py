@@ -92,6 +92,9 @@ def build_columns(
                 signatures={row.context: row.signature for row in members},
                 x=spec.x,
                 series=spec.series,
+                over=spec.over,
+                if_above=spec.if_above,
+                if_not=spec.if_not,
             )
         )
     return [_headed_like_its_group(column, columns) for column in columns], rows_of
@@ -105,6 +108,8 @@ def axes_of(card: ReportCard) -> Axes | None:
     """
     if card.figure is None:
         return None
+    if card.shows_gains:
+        return Axes(card.figure.x, card.figure.y)
     drawn = [column for column in card.columns if column.x is not None]
     if not drawn:
         raise InputError(f"{card.name}: has a [figure], but no column has an x; give those that are to be drawn one")

@@ -17,6 +17,7 @@ from gill_bench.reporting.structure import Column, Line, Published, Status, Tabl
 EXTRA_STD_DIGITS = 1
 INCOMPLETE = "‡"
 PUBLISHED = "†"
+NO_GAIN = "n.s."
 EMPTY: dict[Status, str] = {"impossible": "-", "not-run": "·", "unscored": "×", "undefined": "n/a"}
 ARROWS = {True: "↑", False: "↓", None: ""}
 
@@ -144,7 +145,16 @@ def printed_cell(cell: TableCell, column: Column) -> PrintedCell:
     """Our number, or the symbol that says why there is none."""
     if cell.mean is None:
         return PrintedCell(EMPTY[cell.status], mark=INCOMPLETE if cell.gaps else "")
-    return PrintedCell(mean_std(cell.mean, cell.std, column.digits), cell.best, INCOMPLETE if cell.gaps else "")
+    text = gain(cell, column.digits) if column.over else mean_std(cell.mean, cell.std, column.digits)
+    return PrintedCell(text, cell.best, INCOMPLETE if cell.gaps else "")
+
+
+def gain(cell: TableCell, digits: int) -> str:
+    """A gain with its sign and interval, and a mark if it does not stand out; "" without a number."""
+    if cell.mean is None or cell.interval is None:
+        return ""
+    low, high = number(cell.interval.low, digits), number(cell.interval.high, digits)
+    return f"{cell.mean:+z.{digits}f} [{low}, {high}]{'' if cell.stands_out else f' {NO_GAIN}'}"
 
 
 def printed_lines(table: Table, line: Line) -> list[PrintedLine]:
@@ -194,6 +204,8 @@ def legend(table: Table, best: str) -> list[str]:
         parts.append(f'"{EMPTY["unscored"]}" run, but nothing could be scored.')
     if "undefined" in states:
         parts.append(f'"{EMPTY["undefined"]}" run, but without this metric.')
+    if table.shows_gains and any(cell.mean is not None and not cell.stands_out for cell in cells):
+        parts.append(f"{NO_GAIN} no gain that stands out.")
     if any(cell.gaps for cell in cells):
         parts.append(f"{INCOMPLETE} incomplete, not compared.")
     if any(line.published_only for line in table.lines):

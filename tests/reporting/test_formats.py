@@ -221,7 +221,7 @@ def test_every_exported_value_has_the_type_that_its_column_has_in_parquet() -> N
     assert all(list(record) == list(COLUMN_TYPES) for record in exported)
     values = [(name, value) for record in exported for name, value in record.items() if value is not None]
     assert [(name, value) for name, value in values if type(value) is not COLUMN_TYPES[name]] == []
-    assert {name for name, _ in values} == set(COLUMN_TYPES)
+    assert {name for name, _ in values} == set(COLUMN_TYPES) - {"p", "p_holm"}  # which gains alone have
 
 
 def test_parquet_without_pyarrow_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
 from gill_bench.interfaces import OutputKind
-from gill_bench.reporting.table import _why_empty
+from gill_bench.reporting.table import why_empty
 from tests.support.made_up import cell, line, row, seeds, table, usual_rows
 
 
@@ -138,5 +138,5 @@ def test_what_a_model_reads_may_differ_by_what_it_is_asked_for(tmp_path: Path) -
     cards = Cards([tmp_path])
     expected: dict[OutputKind | None, str] = {"images": "impossible", "texts": "not-run", None: "not-run"}
     for asks, why in expected.items():
-        assert _why_empty("unified", "vist", "5-captions-4-images", asks, [], cards) == why
-    assert _why_empty("unified", "vist", "5-captions", "images", [], cards) == "not-run"
+        assert why_empty("unified", "vist", "5-captions-4-images", asks, [], cards) == why
+    assert why_empty("unified", "vist", "5-captions", "images", [], cards) == "not-run"

@@ -116,10 +116,10 @@ def write_page(path: Path, content: PageContent) -> Path:
 
 
 def _figures(folder: PageFolder, tables: Sequence[Table]) -> list[FigureView]:
-    """Draw the tables that are figures too and have a number to draw."""
+    """Draw the tables that are figures too and have a number to draw, gains of context first."""
     views = []
-    for table in tables:
-        drawn = [number for number, column in enumerate(table.columns) if column.x is not None]
+    for table in sorted(tables, key=lambda table: not table.shows_gains):
+        drawn = [number for number, column in enumerate(table.columns) if column.x is not None or column.over]
         if table.figure is not None and any(
             line.cells[number].mean is not None for line in table.lines for number in drawn
         ):
