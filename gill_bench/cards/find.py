@@ -102,7 +102,8 @@ class Cards:
 
     def task(self, name: str) -> TaskCard:
         """The task card of a name or of a path to a TOML file."""
-        return read_card(self._file("task", name), TaskCard)
+        file = self._file("task", name)
+        return read_card(file, TaskCard).model_copy(update={"home": str(file.parent)})
 
     def model(self, name: str) -> ModelCard:
         """The model card of a name or of a path to a TOML file."""

@@ -127,7 +127,7 @@ class MetricSpec(_Strict):
     """A metric of a task.
 
     Attributes:
-        name: The metric's registered name.
+        name: The metric's registered name, or `file.py` or `file.py:Name`, relative to the card.
         weights: The weights of the metric's backbone; None for a metric without a network.
         settings: Settings of the metric; its module checks them.
         mini: Settings that replace those of `settings` when the backbone is a small embedded one.
@@ -166,6 +166,7 @@ class TaskCard(_Strict):
         scoring: Settings of how stored outputs become numbers; changing one generates nothing again.
         metrics: The metrics, in the order in which they are computed.
         mini: The values that differ on the mini world; None if the task cannot run on it.
+        home: The folder of the card's file; set when the card is read, and never written.
     """
 
     kind: Literal["task"] = "task"
@@ -184,6 +185,7 @@ class TaskCard(_Strict):
     scoring: dict[str, Value] = {}
     metrics: tuple[MetricSpec, ...]
     mini: MiniTask | None = None
+    home: str = Field(default="", exclude=True)
 
 
 class MiniModel(_Strict):

@@ -237,10 +237,11 @@ def _problem(task: ResolvedTask, usable: Mapping[str, int]) -> str:
         first = f"; example {task.examples[0].id}: {reason}" if reason else ""
         return f"none of the {len(task.examples)} examples can be asked{first}"
     for spec in card.metrics:
-        if metric(spec.name).kind == "distribution":
+        module = metric(spec.name, card.home)
+        if module.kind == "distribution":
             settings = {**spec.settings, **(spec.mini if task.data == MINI else {}), **card.scoring}
             try:
-                cast(DistributionMetricModule, metric(spec.name)).check_count(max(usable.values()), settings, card.name)
+                cast(DistributionMetricModule, module).check_count(max(usable.values()), settings, card.name)
             except InputError as error:
                 return str(error)
     return ""

@@ -39,7 +39,7 @@ class Patience:
             try:
                 return ask()
             except TryLater as error:
-                seconds = max(error.seconds, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(number, 20)))
+                seconds = max(min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(number, 20)), error.seconds)
                 waited += seconds
                 if waited > LONGEST_WAIT:
                     raise UnavailableError(

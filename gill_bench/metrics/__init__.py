@@ -25,16 +25,24 @@ To add a metric:
 
 A task uses the metric by its name under `[[metrics]]` in its card. A change that gives another value for the same
 outputs must change the signature, for instance by a higher version in it.
+
+A metric of one's own needs none of this: `name = "./my_metric.py:MyMetric"` in the card of a task names a class in a
+file, relative to the card, and `name = "./my_metric.py"` a module. An object of the class has the same members as a
+module, and its constructor needs no arguments. The digest of the file is part of the signature. In rows the metric is
+called `my-metric`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from inspect import isclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 from gill_bench.cards.find import Value
 from gill_bench.cards.registry import registered
+from gill_bench.cards.user_files import from_file, names_a_class
+from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import Score as Score
 
 if TYPE_CHECKING:
@@ -175,10 +183,44 @@ class CorpusMetricModule(MetricModule, Protocol):
         """
 
 
-def metric(name: str) -> MetricModule:
-    """The module of a registered metric: a built-in one, or that of an entry point in the group `gill_bench.metrics`.
+_MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "pairs": ("higher_is_better", "load"),
+    "distribution": ("check_count", "prepared", "load", "compare"),
+    "corpus": ("scores",),
+}
+
+
+def metric(name: str, home: str = "") -> MetricModule:
+    """The module of a metric: a built-in one, that of an entry point in the group `gill_bench.metrics`, or a file's.
+
+    Args:
+        name: The name in the task's card.
+        home: The folder of the card, from which a file is looked for; "" if the card came with a run.
 
     Raises:
-        InputError: There is no such metric, or its module cannot be imported.
+        InputError: There is no such metric, its module cannot be imported, or a file would be run for a run's card.
     """
-    return cast(MetricModule, registered("metric", name, BUILTIN, GROUP))
+    if not names_a_class(name):
+        return cast(MetricModule, registered("metric", name, BUILTIN, GROUP))
+    if not home:  # a run directory may come from anybody, and never runs code
+        raise InputError(
+            f"metric {name!r}: the run does not say where this file is, and files that a run names are not run;"
+            " give the command that made the run again: it scores, too"
+        )
+    return _from_file(name, home)
+
+
+def _from_file(name: str, home: str) -> MetricModule:
+    offered: Any = from_file(name, Path(home), f"metric {name!r}")
+    if isclass(offered):
+        try:
+            offered = offered()
+        except Exception as error:
+            raise InputError(f"metric {name!r}: {offered.__name__}() raised {type(error).__name__}: {error}") from error
+    kind = str(getattr(offered, "kind", None))
+    if kind not in _MEMBERS:
+        raise InputError(f"metric {name!r}: kind = {kind!r}; {did_you_mean(kind, _MEMBERS)}")
+    lacking = [part for part in ("signature", "check", *_MEMBERS[kind]) if not hasattr(offered, part)]
+    if lacking:
+        raise InputError(f"metric {name!r}: it lacks {', '.join(lacking)}; see gill_bench.metrics")
+    return cast(MetricModule, offered)

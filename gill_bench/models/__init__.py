@@ -26,8 +26,9 @@ from pydantic import BaseModel, ValidationError
 
 from gill_bench.cards.find import ModelCard, explain
 from gill_bench.cards.registry import registered
-from gill_bench.errors import InputError, did_you_mean
-from gill_bench.models.class_adapter import GROUP, ClassAdapter, is_adapter, run_file
+from gill_bench.cards.user_files import file_part, from_file, names_a_class
+from gill_bench.errors import InputError
+from gill_bench.models.class_adapter import GROUP, ClassAdapter, is_adapter
 
 BUILTIN = {
     "causal-lm": "gill_bench.models.causal_lm",
@@ -69,15 +70,15 @@ def adapter(card: ModelCard) -> Adapter:
     Raises:
         InputError: No adapter has this name, or the file cannot be run.
     """
-    if adapter_file(card) is not None:
-        return _from_file(card)
+    if names_a_class(card.adapter):
+        where = f"{card.name}: adapter = {card.adapter!r}"
+        return _as_adapter(from_file(card.adapter, Path(card.home), where), card)
     return _as_adapter(registered("adapter", card.adapter, BUILTIN, GROUP), card)
 
 
 def adapter_file(card: ModelCard) -> Path | None:
     """The Python file of an adapter given as `file.py` or `file.py:Name`, relative to the card; None for a name."""
-    file, _, _ = card.adapter.partition(".py")
-    return Path(card.home) / f"{file}.py" if ".py" in card.adapter else None
+    return Path(card.home) / file_part(card.adapter) if names_a_class(card.adapter) else None
 
 
 def setting_names(card: ModelCard) -> tuple[str, ...]:
@@ -123,23 +124,6 @@ def check_settings(card: ModelCard) -> BaseModel:
         return schema.model_validate(dict(card.settings))
     except ValidationError as error:
         raise InputError(f"{card.name}: settings: {explain(error, schema)}") from error
-
-
-def _from_file(card: ModelCard) -> Adapter:
-    """Run a user's own file, and take the adapter or class in it that the card names."""
-    file = adapter_file(card)
-    assert file is not None
-    if not file.is_file():
-        raise InputError(f"{card.name}: adapter = {card.adapter!r}: {file}: no such file")
-    module = run_file(file)
-    _, _, attribute = card.adapter.partition(":")
-    offered = getattr(module, attribute, None) if attribute else module
-    if offered is None:
-        raise InputError(
-            f"{card.name}: adapter = {card.adapter!r}: {file} has no {attribute!r};"
-            f" {did_you_mean(attribute, [name for name in vars(module) if not name.startswith('_')])}"
-        )
-    return _as_adapter(offered, card)
 
 
 def _as_adapter(offered: object, card: ModelCard) -> Adapter:

@@ -13,12 +13,9 @@ component, or each component as an argument of its own name.
 from __future__ import annotations
 
 import inspect
-import re
 import sys
-import traceback
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, get_type_hints
@@ -26,10 +23,11 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from gill_bench.cards.schema import SCHEMA_VERSION, ModelCard
-from gill_bench.errors import GillBenchError, InputError, choose_from_all, did_you_mean, first_line
+from gill_bench.cards.user_files import dashed, explain_exception, run_file
+from gill_bench.cards.user_files import names_a_class as names_a_class
+from gill_bench.errors import GillBenchError, InputError, choose_from_all, did_you_mean
 from gill_bench.interfaces import PROTOCOLS, Capability
 from gill_bench.models.execution_only import EXECUTION_ONLY
-from gill_bench.storage.digests import digest, digest_file
 
 GROUP = "gill_bench.models"
 DEVICE = "device"
@@ -79,15 +77,6 @@ class ClassAdapter:
             ) from error
 
 
-def names_a_class(name: str) -> bool:
-    """Whether a model's name names a Python file, with or without a class.
-
-    >>> names_a_class("./my_model.py:MyModel"), names_a_class("my.python.toml")
-    (True, False)
-    """
-    return re.search(r"\.py(:|$)", name) is not None
-
-
 def card_of_class(name: str) -> ModelCard:
     """Make a card from a class in a file.
 
@@ -111,7 +100,7 @@ def card_of_class(name: str) -> ModelCard:
     if not inspect.isclass(kind):
         what = "no class" if kind is None else f"{type(kind).__name__}, not a class,"
         raise InputError(f"{name}: {what} named {class_name!r} in {path}; {did_you_mean(class_name, classes)}")
-    return _card(kind, _row_name(class_name, name), f"{file.name}:{class_name}", str(file.resolve().parent), name)
+    return _card(kind, dashed(class_name, name), f"{file.name}:{class_name}", str(file.resolve().parent), name)
 
 
 def card_of_entry_point(name: str) -> ModelCard | None:
@@ -132,46 +121,6 @@ def is_adapter(module: object) -> bool:
 def entry_point_names() -> list[str]:
     """The names of all entry points in the group `gill_bench.models`."""
     return [point.name for point in entry_points(group=GROUP)]
-
-
-def run_file(file: Path) -> ModuleType:
-    """Run a user's own file as an import would: once per process, and again only if it changes.
-
-    Raises:
-        InputError: The file raised an exception; names the line.
-    """
-    name = f"gill_bench_adapter_{digest([str(file.resolve()), digest_file(file)])[:8]}_{file.stem}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = module_from_spec(spec)  # pydantic looks annotations up in sys.modules
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as error:
-        del sys.modules[name]
-        if isinstance(error, Exception | SystemExit):
-            raise InputError(f"{file}: cannot be run: {explain_exception(error, file)}") from error
-        raise
-    return module
-
-
-def explain_exception(error: BaseException, file: Path | None) -> str:
-    """Kind and message of an exception, and the last line of a given file in its traceback.
-
-    >>> explain_exception(ValueError("too long"), None)
-    'ValueError: too long'
-    """
-    message = first_line(error)
-    text = type(error).__name__ + ("" if message == type(error).__name__ else f": {message}")
-    if file is None:
-        return text
-    frames = traceback.extract_tb(error.__traceback__)
-    in_file = [frame for frame in frames if Path(frame.filename).resolve() == file]
-    in_file = in_file or [frame for frame in frames if frame.filename == str(file)]
-    line = error.lineno if isinstance(error, SyntaxError) else in_file[-1].lineno if in_file else None
-    return text if line is None else f"line {line}: {text}"
 
 
 def _card(kind: type, name: str, adapter: str, home: str, where: str) -> ModelCard:
@@ -313,21 +262,9 @@ def _field(name: str) -> str:
     return f"setting_{name}"
 
 
-def _row_name(class_name: str, where: str) -> str:
-    """The name of a class in the form of a card's name.
-
-    >>> _row_name("MyModel", ""), _row_name("GILLPlus2", "")
-    ('my-model', 'gill-plus2')
-    """
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", class_name.strip("_")).lower()
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", words):
-        raise InputError(f"{where}: name the class with Latin letters and digits, for files and tables")
-    return words
-
-
 def row_name(class_name: str) -> str:
     """The model name in rows of a class of this name; a name that no class can have is returned unchanged."""
-    return _row_name(class_name, class_name) if class_name.isidentifier() and class_name.isascii() else class_name
+    return dashed(class_name, class_name) if class_name.isidentifier() and class_name.isascii() else class_name
 
 
 def _is_of(kind: type, module: ModuleType) -> bool:

@@ -93,7 +93,7 @@ def open_task(
     """
     for resolved in metrics_of_card(card, metric_weights):
         path = resolved.backbone.path if resolved.backbone else None
-        metric(resolved.spec.name).check(path, resolved.settings, resolved.label)
+        resolved.module.check(path, resolved.settings, resolved.label)
     try:
         task = read_task(
             card, data=data, limit=limit, metric_weights=metric_weights, contexts=contexts, progress=progress
@@ -121,7 +121,7 @@ def read_task(
     """
     loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
     searches = any(output_kind(card, context) == "embeddings" for context in choose_contexts(card, ["all"]))
-    compares = any(metric(spec.name).kind == "distribution" for spec in card.metrics)
+    compares = any(metric(spec.name, card.home).kind == "distribution" for spec in card.metrics)
     task = ResolvedTask(
         card,
         data,

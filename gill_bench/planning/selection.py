@@ -11,17 +11,12 @@ from typing import Any
 
 from gill_bench.cards.find import Cards, ModelCard, TaskCard, Value
 from gill_bench.cards.limits import LARGEST
+from gill_bench.cards.user_files import names_a_class
 from gill_bench.datasets import Context, dataset
 from gill_bench.datasets.controls import LIST, parse_context
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, Capability, OutputKind
-from gill_bench.models.class_adapter import (
-    card_of_class,
-    card_of_entry_point,
-    entry_point_names,
-    names_a_class,
-    row_name,
-)
+from gill_bench.models.class_adapter import card_of_class, card_of_entry_point, entry_point_names, row_name
 from gill_bench.storage.reading import shorten
 
 

@@ -74,12 +74,13 @@ class KeptOutputs:
                 self._stored.add(key)
 
     def remove(self) -> None:
-        """Remove what is stored: the unit has it now."""
-        if self._folder is None or not self._stored:
+        """Remove what is stored, and what an attempt left there unfinished: the unit has it all now."""
+        if self._folder is None or not self._folder.is_dir():
             return
-        for key, single in self._singles():
-            if key in self._stored:
-                remove_folder(single.folder(self._folder))
+        for _, single in self._singles():
+            folder = single.folder(self._folder)
+            if folder.is_dir():
+                remove_folder(folder)
         self._stored.clear()
         with suppress(OSError):  # others are kept there
             self._folder.rmdir()

@@ -48,4 +48,4 @@ def remove_leftovers(stored: StoredCell, metric: ResolvedMetric, seed: int) -> N
 
 
 def _file(stored: StoredCell, metric: ResolvedMetric, seed: int) -> Path:
-    return stored.folder / f"score-{metric.spec.name}-{metric.scores_key}-{seed}.json"
+    return stored.folder / f"score-{metric.short_name}-{metric.scores_key}-{seed}.json"

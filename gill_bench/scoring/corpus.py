@@ -59,7 +59,7 @@ class ScoreCell:
     @property
     def key(self) -> str:
         """The digest of the score file's name."""
-        return digest([self.stored.cell.key, self.metric.spec.name, self.metric.scores_key, self.seed])
+        return digest([self.stored.cell.key, self.metric.short_name, self.metric.scores_key, self.seed])
 
     @property
     def size(self) -> int:

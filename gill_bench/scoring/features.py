@@ -145,7 +145,7 @@ def _features(files: Sequence[Path], network: FeatureExtractor, metric: Resolved
 
 def features_file(folder: Path, metric: ResolvedMetric) -> Path:
     """The file with the features of a unit's pictures."""
-    return folder / f"features-{metric.spec.name}-{metric.key}.npy"
+    return folder / f"features-{metric.short_name}-{metric.key}.npy"
 
 
 def read_unit_features(unit: StoredUnit, metric: ResolvedMetric) -> Features | None:

@@ -86,7 +86,7 @@ class NetworkLoadable:
     @property
     def key(self) -> str:
         """The metric's name and digest."""
-        return f"{self.metric.spec.name}-{self.metric.key}"
+        return f"{self.metric.short_name}-{self.metric.key}"
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from gill_bench.cards.find import Cards, ModelCard
+from gill_bench.cards.user_files import names_a_class
 from gill_bench.cli import main
 from gill_bench.datasets import dataset
 from gill_bench.errors import GillBenchError, InputError
-from gill_bench.models.class_adapter import names_a_class
 from gill_bench.planning.resolve import resolve_model
 from gill_bench.planning.selection import cannot_reason, choose_models, model_card, parse_settings
 

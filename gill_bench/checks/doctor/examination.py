@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gill_bench.cards.find import ModelCard
+from gill_bench.cards.user_files import explain_exception
 from gill_bench.checks.doctor.questions import (
     MAX_NEW_TOKENS,
     FormError,
@@ -26,7 +27,7 @@ from gill_bench.errors import InputError, first_line
 from gill_bench.generation.returned import WrongFormError, WrongValueError
 from gill_bench.generation.waiting import Patience
 from gill_bench.interfaces import PROTOCOLS
-from gill_bench.models.class_adapter import explain_exception, file_of
+from gill_bench.models.class_adapter import file_of
 from gill_bench.planning.resolved import ResolvedModel
 
 PICTURE_TOLERANCE = 2.0

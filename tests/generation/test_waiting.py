@@ -1,0 +1,173 @@
+"""Servers that ask to wait, and models of a user's own that ask them: no answer is asked for twice."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gill_bench.generation import waiting
+from gill_bench.generation.waiting import Patience
+from gill_bench.interfaces import TryLater, UnavailableError
+from tests.support import able
+from tests.support.runs import results, tree
+
+ASKER = """
+from pathlib import Path
+from gill_bench.interfaces import RefusedError, TryLater, UnavailableError
+
+class Asker:
+    execution_only = ("log", "fails", "kind", "at_once")
+
+    def __init__(self, log="", fails=0, kind="", at_once=0):
+        self.log, self.fails, self.kind, self.at_once = Path(log), fails, kind, at_once
+
+    def generate_texts(self, prompts, max_new_tokens, stop=()):
+        with self.log.open("a") as log:
+            log.write("call\\\\n")
+        calls = self.log.read_text().count("call")
+        if self.kind and calls == self.fails:
+            raise {"later": TryLater(0.001), "gone": UnavailableError("gone"), "error": OSError("no"),
+                   "refused": RefusedError("no")}[self.kind]
+        with self.log.open("a") as log:
+            log.writelines(f"paid {prompt.text!r}\\\\n" for prompt in prompts)
+        return [f"{len(prompt.text)} letters" for prompt in prompts]
+""".replace("\\\\", "\\")
+
+
+class Asked:
+    """The model in a folder, and what it was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "asker.py").write_text(ASKER)
+
+    def run(self, name: str, log: str, *settings: str) -> Any:
+        file = self.folder / log
+        given = tuple(f"Asker.{text}" for text in (f"log={file}", *settings))
+        model = f"{self.folder}/asker.py:Asker"
+        return able.run(self.folder / name, "vqav2", models=(model,), limit=12, settings=given, batch_size=4)
+
+    def paid(self, *logs: str) -> list[str]:
+        return sorted(line for log in logs for line in (self.folder / log).read_text().splitlines() if "paid" in line)
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
+    monkeypatch.setattr(waiting, "FIRST_PAUSE", 0.001)
+    return Asked(tmp_path)
+
+
+@pytest.mark.parametrize("at_once", [0, 3])
+def test_what_a_unit_has_is_kept_whatever_a_call_raises(asked: Asked, at_once: int) -> None:
+    assert asked.run("whole", "whole.log", f"at_once={at_once}").complete
+    assert asked.run("later", "later.log", "fails=3", "kind=later", f"at_once={at_once}").complete
+    with pytest.raises(UnavailableError, match="asker: gone"):
+        asked.run("gone", "before.log", "fails=3", "kind=gone", f"at_once={at_once}")
+    kept = list((asked.folder / "gone").rglob("kept/*/unit.json"))
+    assert len(kept) == len(asked.paid("before.log"))
+    assert 2 <= len(kept) <= 8
+    assert asked.run("gone", "after.log", f"at_once={at_once}").complete
+    whole = asked.paid("whole.log")
+    assert len(whole) == 12
+    assert asked.paid("later.log") == asked.paid("before.log", "after.log") == whole
+    assert tree(asked.folder / "later") == tree(asked.folder / "gone") == tree(asked.folder / "whole")
+
+
+@pytest.mark.parametrize("kind", ["error", "refused"])
+def test_examples_that_worked_are_not_asked_again_one_by_one(asked: Asked, kind: str) -> None:
+    outcome = asked.run("run", "log", "fails=2", f"kind={kind}")
+    assert outcome.complete  # the call of four failed, and none of its prompts by itself
+    assert len(asked.paid("log")) == 12
+    asked.run("whole", "whole.log")
+    assert results(asked.folder / "run") == results(asked.folder / "whole")
+    assert asked.paid("log") == asked.paid("whole.log")
+    outcome = asked.run("single", "single.log", "fails=2", f"kind={kind}", "at_once=1")
+    counted = {(row.n_failed, row.n_refused) for row in outcome.results.rows if row.n_expected == 12}
+    assert counted == {(1, 0) if kind == "error" else (0, 1)}
+    assert len(asked.paid("single.log")) == 11
+    assert asked.run("single", "again.log").complete
+    assert len(asked.paid("again.log")) == 1
+    assert results(asked.folder / "single") == results(asked.folder / "whole")
+
+
+def test_what_is_kept_and_damaged_is_asked_again(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UnavailableError):
+        asked.run("run", "before.log", "fails=3", "kind=gone")
+    first, second, *_ = sorted((asked.folder / "run").rglob("kept/*/samples.jsonl"))
+    first.write_text(first.read_text().replace("letters", "numbers"))
+    (second.parent / "unit.json").unlink()
+    assert asked.run("run", "after.log").complete
+    assert f"{first.parent}: what was kept there is damaged" in capsys.readouterr().err
+    assert len(asked.paid("before.log", "after.log")) == 12 + 2
+    assert "numbers" not in "".join(file.read_text() for file in (asked.folder / "run").rglob("samples.jsonl"))
+
+
+def test_it_waits_as_long_as_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waits = [100.0], []
+
+    def sleep(seconds: float) -> None:
+        waits.append(round(seconds, 3))
+        now[0] += seconds
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    errors = iter([TryLater(7), TryLater(), TryLater(0.25), TryLater(-3), TryLater(float("nan"))])
+
+    def ask() -> str:
+        for error in errors:
+            raise error
+        return "an answer"
+
+    assert Patience().call(ask) == "an answer"
+    assert [seconds for seconds in waits if seconds] == [7, 0.2, 0.4, 0.8, 1.6]
+
+
+@pytest.mark.parametrize("seconds", [3601, float("inf"), 0])
+def test_there_is_an_end_to_waiting(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def ask() -> None:
+        raise TryLater(seconds, "answered 429: slow down")
+
+    with pytest.raises(UnavailableError, match=r"answered 429: slow down.*3600 s at most\n.*the same command goes on"):
+        Patience().call(ask)
+    assert now[0] <= 3600
+
+
+def test_what_one_call_is_told_counts_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    patience, told = Patience(), threading.Event()
+    started: list[float] = []
+
+    def first() -> None:
+        if not told.is_set():
+            told.set()
+            raise TryLater(0.2)
+
+    def second() -> None:
+        started.append(time.monotonic())
+
+    before = time.monotonic()
+    thread = threading.Thread(target=patience.call, args=(first,))
+    thread.start()
+    told.wait()
+    while patience._until < before + 0.2:
+        pass
+    patience.call(second)
+    thread.join()
+    assert started[0] >= before + 0.2
+
+
+def test_a_unit_says_who_answered(asked: Asked) -> None:
+    method = "    def answered_by(self):\n        return {'model': 'm'}\n\n"
+    text = ASKER.replace("    def generate_texts", f"{method}    def generate_texts")
+    (asked.folder / "asker.py").write_text(text)
+    asked.run("run", "log")
+    (unit,) = (asked.folder / "run").rglob("unit.json")
+    assert json.loads(unit.read_text())["made"]["answered_by"] == {"model": "m"}
