@@ -53,6 +53,15 @@ def build_prompts(cell: Cell, examples: Sequence[tuple[Example, int]]) -> list[E
     ]
 
 
+def prompt_of(segments: Sequence[str | Picture], size: int) -> Prompt:
+    """A prompt of segments, whose pictures are read and resized to `size` pixels each way; 0 leaves them as they are.
+
+    Raises:
+        GillBenchError: A picture is missing or cannot be read.
+    """
+    return Prompt(tuple(part if isinstance(part, str) else _load(part, size) for part in segments))
+
+
 def _load(picture: Picture, size: int) -> Image.Image:
     if picture.file is None:
         raise GillBenchError(f"picture {picture.id} is not in the data folder")

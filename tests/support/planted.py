@@ -1,0 +1,261 @@
+"""Planted models for the probe: toys without a network, of which it is known what they read.
+
+Each makes its outputs from the parts of the prompt that it reads, by hashing them, so that any change of what is read
+shows; the noise of a picture is made from the sample's own seed, and from `seed`, which tells runs apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gill_bench.interfaces import GeneratedImage, Noise
+from gill_bench.prompt import Prompt
+
+SIDE = 8
+
+
+def number(*parts: object) -> int:
+    """A number that differs for other parts or another order of them."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.tobytes() if isinstance(part, Image.Image) else str(part).encode())
+        digest.update(b"|")
+    return int.from_bytes(digest.digest()[:7], "big")
+
+
+def pattern(*parts: object) -> NDArray[np.float64]:
+    """A picture of random levels, 0 to 255, that its parts decide."""
+    return np.random.default_rng(number(*parts)).integers(0, 256, (SIDE, SIDE, 3)).astype(float)
+
+
+class Planted:
+    """Reads everything in order; a planted model changes `read`, what it makes its outputs of, or how."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.calls = 0
+        self.own = np.random.default_rng([seed, 77])
+
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        """The parts of a prompt that the model reads, each of which shows in its outputs."""
+        return prompt.segments
+
+    def mean(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+        """What the read parts make of a picture."""
+        patterns = [pattern(place, part) for place, part in enumerate(self.read(prompt, noise))]
+        return np.mean(patterns or [np.zeros((SIDE, SIDE, 3))], axis=0)
+
+    def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+        """Half what is read, half noise."""
+        return (self.mean(prompt, noise) + pattern("noise", self.seed, noise)) / 2
+
+    def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
+        self.calls += 1
+        return [
+            [GeneratedImage(Image.fromarray(self.picture(prompt, item.seed).round().clip(0, 255).astype("uint8"))) for item in group]
+            for prompt, group in zip(prompts, noise, strict=True)
+        ]
+
+
+class NoPicture(Planted):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return prompt.texts
+
+
+class LastPicture(Planted):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return (*prompt.texts, *prompt.images[-1:])
+
+
+class FirstPicture(Planted):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return (*prompt.texts, *prompt.images[:1])
+
+
+class SecondPicture(Planted):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return (*prompt.texts, *prompt.images[1:2])
+
+
+class OnlyPictures(Planted):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return prompt.images
+
+
+class Nothing(Planted):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return ()
+
+
+class NoOrderOfPictures(Planted):
+    def mean(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+        pictures = np.mean([pattern(picture) for picture in prompt.images], axis=0)
+        return (pictures + pattern(*prompt.texts)) / 2
+
+
+class FirstWords(Planted):
+    """Reads the first 77 words, and pictures none."""
+
+    words: ClassVar = 77
+
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return (" ".join(prompt.text.split()[: self.words]),)
+
+
+class LastWords(Planted):
+    words: ClassVar = 20
+
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return (" ".join(prompt.text.split()[-self.words :]),)
+
+
+class BagOfWords(Planted):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return (sorted(prompt.text.split()),)
+
+
+class BagOfCaptions(Planted):
+    def mean(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+        return np.mean([pattern(text) for text in (*prompt.texts, *prompt.images)], axis=0)
+
+
+class WithoutFirstCaption(Planted):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return prompt.segments[1:]
+
+
+class Drops(Planted):
+    """Reads everything, but drops picture 2 with a probability, which the noise of the sample decides."""
+
+    probability: ClassVar = 0.9
+
+    def dropped(self, noise: int, picture: int) -> bool:
+        return bool(np.random.default_rng([self.seed, noise]).random() < self.probability)
+
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        kept = list(prompt.segments)
+        for place, picture in ((place, picture) for picture, place in self.droppable(prompt)):
+            if self.dropped(noise, picture):
+                kept[place] = "dropped"
+        return kept
+
+    def droppable(self, prompt: Prompt) -> list[tuple[int, int]]:
+        places = [place for place, part in enumerate(prompt.segments) if not isinstance(part, str)]
+        return list(enumerate(places))[1:2]
+
+
+class DropsByOwn(Drops):
+    """Drops picture 2 by numbers of its own, which no seed decides."""
+
+    def dropped(self, noise: int, picture: int) -> bool:
+        return bool(self.own.random() < self.probability)
+
+
+class DropsByPrompt(Drops):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return super().read(prompt, number(*prompt.segments, noise) % 2**32)
+
+
+class DropsAll(Drops):
+    """Drops all pictures at once."""
+
+    def droppable(self, prompt: Prompt) -> list[tuple[int, int]]:
+        places = [place for place, part in enumerate(prompt.segments) if not isinstance(part, str)]
+        return list(enumerate(places))
+
+
+class DropsHalf(DropsAll):
+    """Drops each picture with probability a half."""
+
+    def dropped(self, noise: int, picture: int) -> bool:
+        return bool(np.random.default_rng([self.seed, noise, picture]).random() < 0.5)
+
+
+class OwnNoise(Planted):
+    """Reads captions, and the last picture; the same call gives another output each time."""
+
+    strength: ClassVar = 30.0
+
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return (*prompt.texts, *prompt.images[-1:])
+
+    def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+        return super().picture(prompt, noise) + self.own.normal(0, self.strength, (SIDE, SIDE, 3))
+
+
+class OwnNoiseOfCalls(OwnNoise):
+    """The outputs of a call are all brighter, or darker, together."""
+
+    def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
+        self.shift = self.own.normal(0, 5)
+        return super().generate_images(prompts, noise)
+
+    def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+        return Planted.picture(self, prompt, noise) + self.shift
+
+
+class OnlyNoise(Planted):
+    def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+        return self.own.integers(0, 256, (SIDE, SIDE, 3)).astype(float)
+
+
+class Batches(Planted):
+    """The noise of a call's pictures comes from one generator, seeded by the first."""
+
+    def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
+        first = noise[0][0].seed
+        counted = iter(range(first, first + 1000))
+        return super().generate_images(prompts, [[Noise(next(counted)) for _ in group] for group in noise])
+
+
+class ReadsNeighbours(Planted):
+    """A prompt's pictures depend on the other prompts of the call."""
+
+    def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
+        everything = tuple(part for prompt in prompts for part in prompt.segments)
+        return super().generate_images([Prompt((*prompt.segments, str(number(*everything)))) for prompt in prompts], noise)
+
+
+class Tiny(Planted):
+    """Picture 3 changes the output by one level of grey."""
+
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        third = prompt.images[2]
+        return [part for part in prompt.segments if part is not third]
+
+    def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+        return super().picture(prompt, noise) * 0.9 + number(prompt.images[2]) % 7
+
+
+class Embeds(Planted):
+    """Embeds prompts in place of painting them."""
+
+    def embed_images(self, images: Sequence[Image.Image]) -> Any:
+        return self._unit([pattern(image) for image in images])
+
+    def embed_prompts(self, prompts: Sequence[Prompt]) -> Any:
+        return self._unit([self.mean(prompt, 0) for prompt in prompts])
+
+    def _unit(self, rows: list[NDArray[np.float64]]) -> Any:
+        vectors = np.stack([row.ravel() - 127 for row in rows])
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+class Writes(Planted):
+    def generate_texts(self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()) -> list[str]:
+        words = "red blue green one two three circle square".split()
+        return [" ".join(words[number(*self.read(prompt, 0)) >> shift & 7] for shift in (0, 3)) for prompt in prompts]
+
+
+class Scores(Planted):
+    def score_texts(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[float]:
+        return [
+            -float(np.mean([number(part, text) % 1000 / 100 for part in enumerate(map(number, self.read(prompt, 0)))]))
+            for prompt, text in zip(prompts, continuations, strict=True)
+        ]
