@@ -69,3 +69,15 @@ def _devices_here(kind: str) -> list[str]:
         if backend is not None and other not in ("cpu", "mps") and callable(available) and available():
             names += [f"{other}:{number}" for number in range(backend.device_count())]
     return names
+
+
+def free_memory(device: str) -> None:
+    """Give memory that nothing uses any more back to a device, as after an error that memory ran out."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    backend = getattr(torch, device.partition(":")[0], None)
+    if backend is not None and hasattr(backend, "empty_cache"):
+        backend.empty_cache()

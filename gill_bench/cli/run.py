@@ -73,7 +73,7 @@ def run(
             min=1,
             max=MOST["batch_size"],
             help="Prompts a model call, each with all its seeds.",
-            show_default="1 for pictures, 16 for anything else",
+            show_default="all of a unit; 16 on a CPU for anything but pictures",
         ),
     ] = None,
     threads: Annotated[

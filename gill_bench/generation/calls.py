@@ -7,14 +7,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple
 
+from gill_bench.devices import free_memory
+from gill_bench.errors import memory_ran_out
 from gill_bench.interfaces import OutputKind
+from gill_bench.progress import say
 from gill_bench.rundir.kept import KeptOutputs
 from gill_bench.rundir.records import Unit
 from gill_bench.rundir.writer import Output
 
-PICTURE_PROMPTS_PER_CALL, PROMPTS_PER_CALL = 1, 16
-"""How many prompts a model is given in one call without `--batch-size`: to generate pictures, each prompt with all its
-seeds; and for any other output."""
+PROMPTS_PER_CALL = 16
+"""How many prompts a model on the CPU is given in one call without `--batch-size`, unless it generates pictures: these
+are made for all prompts of a unit together, with all seeds. On an accelerator a call has all prompts of any unit."""
+
+_fitting: dict[tuple[str, OutputKind], int] = {}
+"""The largest number of prompts for which memory lasted after it had run out, by model and kind of output."""
 
 
 class CallError(Exception):
@@ -63,17 +69,58 @@ def calls_at_once(model: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def ask_in_turn(ask: Ask, unit: Unit, asks: OutputKind, batch_size: int, kept: KeptOutputs) -> None:
+def ask_in_turn(
+    ask: Ask, unit: Unit, kind: tuple[str, OutputKind], batch_size: int, device: str, kept: KeptOutputs
+) -> int:
     """Make the calls for the examples of which an output lacks, in batches, each example with all its seeds.
+
+    If memory runs out, the batch is halved and the call is made again; later units of the process begin with what fits.
+
+    Args:
+        ask: Makes a call.
+        unit: The unit.
+        kind: The model's digest, and the kind of output.
+        batch_size: The most prompts in one call.
+        device: The torch device that the model is on.
+        kept: Outputs that are there already, and to which those of each call are added.
+
+    Returns:
+        The most prompts in one call, whether or not the unit has so many.
 
     Raises:
         CallError: The first call that failed; the outputs of those before are in `kept`.
     """
-    size = batch_size or (PICTURE_PROMPTS_PER_CALL if asks == "images" else PROMPTS_PER_CALL)
     lacking = list(dict.fromkeys(number for number, _ in _lacking(unit, kept)))
-    for first in range(0, len(lacking), size):
-        call = Call(lacking[first:][:size], unit.seeds)
-        _keep(unit, kept, call, ask(call))
+    size = min(batch_size, _fitting.get(kind, batch_size))
+    while lacking:
+        call = Call(lacking[:size], unit.seeds)
+        outputs = _ask_unless_memory_runs_out(ask, call)
+        if outputs is None:
+            size = _fitting[kind] = len(call.numbers) // 2
+            say(f"out of memory with {len(call.numbers)} prompts in one call: from now on there are {size}")
+            free_memory(device)
+        else:
+            _keep(unit, kept, call, outputs)
+            lacking = lacking[size:]
+    return size
+
+
+def _ask_unless_memory_runs_out(ask: Ask, call: Call) -> list[list[Output]] | None:
+    """The outputs of a call; None if memory ran out and the call had several prompts.
+
+    A function of its own, since the memory that an error's traceback holds is free only when the error is gone.
+    """
+    try:
+        return ask(call)
+    except CallError as error:
+        if len(call.numbers) == 1 or not memory_ran_out(error.__cause__):
+            raise
+        return None
+
+
+def usual_batch_size(asks: OutputKind, unit_size: int, device: str) -> int:
+    """The most prompts that a model is given in one call without `--batch-size`."""
+    return unit_size if asks == "images" or device != "cpu" else min(PROMPTS_PER_CALL, unit_size)
 
 
 def ask_at_once(ask: Ask, unit: Unit, threads: int, kept: KeptOutputs, may_fail: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gill_bench.datasets import Example, Picture
-from gill_bench.generation.calls import Call, CallError, ask_at_once, ask_in_turn, calls_at_once
+from gill_bench.generation.calls import Call, CallError, ask_at_once, ask_in_turn, calls_at_once, usual_batch_size
 from gill_bench.generation.prompts import ExamplePrompt, build_prompts
 from gill_bench.generation.returned import (
     ReturnedError,
@@ -37,11 +37,13 @@ class UnitOutputs(NamedTuple):
         outputs: For each example a list with one output per seed.
         details: For each example the facts that are stored with its samples (`gill_bench.rundir.records.Sample`).
         seconds: How long the unit took.
+        batch_size: The most prompts in one call of the model, whether or not the unit has so many.
     """
 
     outputs: list[list[Output]]
     details: list[dict[str, Any]]
     seconds: float
+    batch_size: int
 
 
 def unit_prompts(unit: Unit, cell: Cell) -> list[ExamplePrompt]:
@@ -96,24 +98,26 @@ def generate_unit(
     def ask(call: Call) -> list[list[Output]]:
         return patience.call(lambda: generated(call))
 
+    size = 1
     if is_timed(cell):
         outputs = [[Output(values=values)] for values in patience.call(measured)]
     else:
         if threads:
             ask_at_once(ask, unit, threads, kept, may_fail)
         else:
-            ask_in_turn(ask, unit, cell.asks, batch_size, kept)
+            size = batch_size or usual_batch_size(cell.asks, cell.unit_size, device)
+            size = ask_in_turn(ask, unit, (cell.model_digest, cell.asks), size, device, kept)
         outputs = [[kept[name, seed] for seed in unit.seeds] for name, _ in unit.examples]
     with _model_call(model, cell, len(examples)):
         vectors = [output.vector for by_seed in outputs for output in by_seed if output.vector is not None]
         check_equal_widths([len(vector) for vector in vectors])
     details = [_details(cell, example) for example, _ in examples]
-    return UnitOutputs(outputs, details, round(time.perf_counter() - start, 3))
+    return UnitOutputs(outputs, details, round(time.perf_counter() - start, 3), size)
 
 
 def store_unit(unit: Unit, cell: Cell, outputs: UnitOutputs, run: Path, made: Mapping[str, Any]) -> None:
     """Store the outputs of a unit; `made` says how they were made, and is recorded beside the seconds they took."""
-    made = {**made, "seconds": outputs.seconds}
+    made = {**made, "batch_size": outputs.batch_size, "seconds": outputs.seconds}
     write_unit(unit.folder(cell.folder(run)), unit, outputs.outputs, outputs.details, made)
 
 

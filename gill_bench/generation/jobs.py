@@ -131,7 +131,7 @@ class GenerateUnit:
 
     def _made(self, loaded: Any, device: str) -> dict[str, Any]:
         """The record of how the unit was made (`gill_bench.rundir.records.Commit.made`)."""
-        made: dict[str, Any] = {"device": device, "batch_size": self.batch_size}
+        made: dict[str, Any] = {"device": device}
         if self.after:
             made["after"] = self.after
         answered_by = getattr(loaded, "answered_by", None)

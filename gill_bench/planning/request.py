@@ -34,7 +34,8 @@ class RunRequest:
         settings: Settings of tasks and models, as texts `CARD.KEY=VALUE`.
         device: A torch device, or several of one kind between commas, each with workers of its own; "auto" is the first
             CUDA device, else the CPU. With Ray, which hands out the devices: auto, cpu or cuda.
-        batch_size: Prompts in one call of a model, each with all its seeds; 0 for the usual number of the output kind.
+        batch_size: Prompts in one call of a model, each with all its seeds; 0 for all prompts of a unit, and on the CPU
+            16 for anything but pictures. It is halved when memory runs out.
         threads: CPU threads of each process; 0 for one with embedded weights, else for torch's own choice. The embedded
             networks are so small that more than one thread gains little, and on a busy machine loses much.
         workers: Processes per device that make and score outputs; with Ray the number of all workers. 0 with embedded

@@ -198,8 +198,8 @@ class Commit:
     Attributes:
         unit: The unit; its fields stand beside `files` in the JSON, with its `key`.
         files: SHA-256 by file name.
-        made: How the unit was made: `device`, `batch_size`, `seconds`; `after`, what a call with more prompts raised;
-            `answered_by`, what the server of a served model said of itself.
+        made: How the unit was made: `device`, `batch_size` (the most prompts in one call), `seconds`; `after`, what a
+            call with more prompts raised; `answered_by`, what the server of a served model said of itself.
     """
 
     unit: Unit

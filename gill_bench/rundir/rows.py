@@ -35,6 +35,9 @@ class Row:
         signature: Encoder, preprocessing, protocol and data. Numbers with different signatures never share a column.
         model_signature: How the model was run: adapter, settings, content of its weights. Numbers of a model with
             different ones never share a table.
+        batch_size: The most prompts in one call of the model, as run: a number, or several between commas where units
+            differ; "" if the files do not say. Outputs of different batches differ by rounding, pictures by a grey
+            level or two.
     """
 
     task: str
@@ -55,6 +58,7 @@ class Row:
     n_flagged: int
     signature: str
     model_signature: str
+    batch_size: str = field(default="", kw_only=True)
 
     @property
     def cell_key(self) -> CellKey:

@@ -57,6 +57,7 @@ def rows_of(stored: StoredCell) -> Iterator[Row]:
                 n_flagged=score.flagged,
                 signature=f"{protocol}|{with_fields(metric.signature, score.signature)}",
                 model_signature=model,
+                batch_size=stored.batch_size,
             )
 
 

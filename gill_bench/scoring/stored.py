@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gill_bench.planning.cells import Cell, plan_cell
-from gill_bench.rundir.load_units import read_samples, unit_content
+from gill_bench.rundir.load_units import read_commit, read_samples, unit_content
 from gill_bench.rundir.records import Sample, Unit
 from gill_bench.storage.digests import digest
 from gill_bench.weights.find import file_digest
@@ -77,6 +77,12 @@ class StoredCell:
     def size(self) -> int:
         """The number of stored outputs of the cell."""
         return sum(unit.size for unit in self.units)
+
+    @cached_property
+    def batch_size(self) -> str:
+        """The most prompts in one call while the units were made, as in `Row.batch_size`."""
+        sizes = {read_commit(unit.folder).made.get("batch_size") for unit in self.units}
+        return ", ".join(map(str, sorted(size for size in sizes if isinstance(size, int) and size > 0)))
 
     @cached_property
     def candidates(self) -> StoredCell | None:

@@ -71,9 +71,9 @@ def deep(mode: str) -> Image.Image:
         (
             "images",
             lambda n: None,
-            r"generate_images returned None, expected a list of 1 lists of pictures\nreturn a list",
+            r"generate_images returned None, expected a list of 3 lists of pictures\nreturn a list",
         ),
-        ("images", lambda n: pictures(n + 1), "returned 2 lists of pictures, expected 1"),
+        ("images", lambda n: pictures(n + 1), "returned 4 lists of pictures, expected 3"),
         ("images", partial(pictures, seeds=1), "returned 1 pictures of a prompt, expected 2"),
         ("images", lambda n: [deep("RGB")] * n, "returned Image among its lists of pictures, expected Sequence"),
         (
@@ -198,7 +198,7 @@ def test_batches(plans: dict[str, CellPlan]) -> None:
     assert model.calls == [20, 20, 20, 4]
     model = Returning(pictures)
     answer(plans, "images", model)
-    assert model.calls == [1, 1, 1]
+    assert model.calls == [3]
 
 
 def test_one_width_for_all_batches(plans: dict[str, CellPlan]) -> None:
