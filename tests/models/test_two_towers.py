@@ -76,7 +76,16 @@ def test_mean_with_pictures_and_the_doctor(folder: Path) -> None:
     assert [finding for finding in examine(model, Cards().model("clip")) if not finding.passed] == []
 
 
-def test_an_encoder_of_pictures_alone_is_no_retriever(tmp_path: Path) -> None:
+def test_an_encoder_of_pictures_alone_reads_the_pictures_of_prompts(tmp_path: Path) -> None:
     folder = write_encoder("dinov2", tmp_path / "dinov2")
-    with pytest.raises(InputError, match=r"'dinov2', expected 'clip': .* can be that of a metric"):
+    with pytest.raises(InputError, match=r"'dinov2', expected 'clip': .* needs fusion = 'pictures', .* of a metric"):
         adapter.check({"clip": folder}, Settings())
+    model = adapter.load({"clip": folder}, Settings(fusion="pictures"), "cpu")
+    images = pictures(2)
+    first, second = model.embed_images(images)
+    alone, both = model.embed_prompts([Prompt((images[0],)), Prompt(("a", images[0], "b", images[1]))])
+    assert_close(alone, first, rtol=1e-5, atol=1e-5)
+    assert_close(both, (first + second) / np.linalg.norm(first + second), rtol=1e-5, atol=1e-5)
+    with pytest.raises(InputError, match="prompt 0: has no picture"):
+        model.embed_prompts([Prompt(("a",))])
+    assert [finding for finding in examine(model, Cards().model("dinov2")) if not finding.passed] == []

@@ -1,8 +1,9 @@
 """CLIP by itself, the retrieval baseline of Table 5 (protocol 3.5), and other models of two towers.
 
-The adapter takes any CLIP of transformers with both towers, and any other model with `get_image_features` and
-`get_text_features`, such as SigLIP, SigLIP 2 and AltCLIP. The paper does not say how its row used the pictures of a
-prompt; the row's number is that of captions alone, whatever the table's caption says.
+The adapter takes any CLIP of transformers with both towers; any other model with `get_image_features` and
+`get_text_features`, such as SigLIP, SigLIP 2 and AltCLIP; and, for pictures of prompts alone, encoders such as DINOv2.
+The paper does not say how its row used the pictures of a prompt; the row's number is that of captions alone, whatever
+the table's caption says.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
         check_language_files(folder)
         check_visual_files(folder)
         return
-    if not has_text_tower(folder):
+    if not has_text_tower(folder) and settings.fusion != "pictures":
         raise InputError(
             f"{folder / 'config.json'}: model_type = {read_json(folder / 'config.json').get('model_type')!r}, expected"
             " 'clip': a CLIP with both towers, since the text tower reads the prompts, or another model of two towers;"
-            " an encoder of pictures alone can be that of a metric (docs/models.md)"
+            " an encoder of pictures alone needs fusion = 'pictures', or can be that of a metric (docs/models.md)"
         )
     check_visual_files(folder)
 
@@ -61,8 +62,11 @@ def load(weights: Mapping[str, Path], settings: Settings, device: str) -> Retrie
         from gill_bench.models.clip.retriever import ClipRetriever
 
         return ClipRetriever.load(folder, settings, device)
-    from gill_bench.models.clip.any_towers import TwoTowerRetriever
+    from gill_bench.models.clip.any_towers import PictureRetriever, TwoTowerRetriever
+    from gill_bench.weights.picture_encoder import PictureEncoder
 
+    if not has_text_tower(folder):
+        return PictureRetriever(PictureEncoder.load(folder, settings.dtype, device, "pooled"), settings)
     return TwoTowerRetriever.load(folder, settings, device)
 
 

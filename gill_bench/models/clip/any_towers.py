@@ -1,4 +1,4 @@
-"""Other models of two towers behind the shared model interface: SigLIP, SigLIP 2, AltCLIP and their kind."""
+"""Other encoders behind the shared model interface: SigLIP, AltCLIP and their kind; and those of pictures alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from PIL.Image import new as new_picture
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -25,7 +26,35 @@ _PADDED = ("siglip", "siglip2")  # trained on texts of one length, and without a
 _SANE = 1 << 20  # tokenizers without a limit name a far larger one
 
 
-class TwoTowerRetriever(Retriever):
+class PictureRetriever(Retriever):
+    """An `ImageRetriever` by the features of pictures alone, such as DINOv2's.
+
+    Args:
+        encoder: The encoder of pictures.
+        settings: How a prompt becomes a query; without a text tower, `fusion` must be "pictures".
+        width: Length of the features; None = that of a blank picture's.
+    """
+
+    def __init__(self, encoder: PictureEncoder, settings: Settings, width: int | None = None) -> None:
+        self._encoder = encoder
+        self._network = encoder.network
+        if width is None:
+            width = encoder.encode(encoder.inputs([new_picture("RGB", (64, 64))])).shape[1]
+        super().__init__(settings, width)
+
+    @torch.inference_mode()
+    def _pictures(self, images: Sequence[Image]) -> Tensor:
+        features = [torch.empty(0, self.width, device=self._network.device)]
+        for start in range(0, len(images), BATCH):
+            batch = [rgb_of(image) for image in images[start : start + BATCH]]
+            features.append(self._encoder.encode(self._encoder.inputs(batch)))
+        return normalize(torch.cat(features), dim=-1)
+
+    def _texts(self, texts: Sequence[str]) -> Tensor:
+        return torch.empty(0, self.width)
+
+
+class TwoTowerRetriever(PictureRetriever):
     """An `ImageRetriever` by `get_image_features` and `get_text_features` of any model that has both.
 
     Args:
@@ -41,7 +70,7 @@ class TwoTowerRetriever(Retriever):
         self._options = self._text_options(processor)
         with torch.inference_mode():
             width = self._encoded(["a"]).shape[1]
-        super().__init__(settings, width)
+        super().__init__(encoder, settings, width)
 
     @classmethod
     def load(cls, folder: Path, settings: Settings, device: str) -> TwoTowerRetriever:
@@ -89,14 +118,6 @@ class TwoTowerRetriever(Retriever):
             ):
                 return limit - module.padding_idx - 1
         return limit
-
-    @torch.inference_mode()
-    def _pictures(self, images: Sequence[Image]) -> Tensor:
-        features = [torch.empty(0, self.width, device=self._network.device)]
-        for start in range(0, len(images), BATCH):
-            batch = [rgb_of(image) for image in images[start : start + BATCH]]
-            features.append(self._encoder.encode(self._encoder.inputs(batch)))
-        return normalize(torch.cat(features), dim=-1)
 
     @torch.inference_mode()
     def _texts(self, texts: Sequence[str]) -> Tensor:

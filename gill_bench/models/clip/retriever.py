@@ -51,18 +51,23 @@ class Retriever:
         `Settings.fusion` says whether pictures count.
 
         Raises:
-            InputError: A prompt has no text, with `fusion` = "text".
+            InputError: A prompt has nothing that `fusion` reads: no text with "text", no picture with "pictures".
         """
-        mean = self.settings.fusion == "mean"
+        fusion = self.settings.fusion
+        reads_texts, reads_pictures = fusion != "pictures", fusion != "text"
         for number, prompt in enumerate(prompts):
-            if not prompt.texts and not mean:
+            if not prompt.texts and not reads_pictures:
                 raise InputError(f"prompt {number}: has no text, and fusion = 'text' reads nothing else")
-        texts = iter(self._texts([prompt.text for prompt in prompts if prompt.texts]))
-        pictures = iter(self._pictures([image for prompt in prompts for image in prompt.images] if mean else []))
+            if not prompt.images and not reads_texts:
+                raise InputError(f"prompt {number}: has no picture, and fusion = 'pictures' reads nothing else")
+        texts = iter(self._texts([prompt.text for prompt in prompts if prompt.texts] if reads_texts else []))
+        pictures = iter(
+            self._pictures([image for prompt in prompts for image in prompt.images] if reads_pictures else [])
+        )
         queries = [torch.empty(0, self.width)]
         for prompt in prompts:
-            embeddings = [next(texts)] if prompt.texts else []
-            embeddings += [next(pictures) for _ in prompt.images] if mean else []
+            embeddings = [next(texts)] if prompt.texts and reads_texts else []
+            embeddings += [next(pictures) for _ in prompt.images] if reads_pictures else []
             queries.append(normalize(torch.stack(embeddings).mean(dim=0), dim=0).cpu()[None])
         array: NDArray[np.float32] = torch.cat(queries).numpy()
         return array

@@ -142,6 +142,8 @@ class TextNetwork:
         row = self._tokenizer("abc", add_special_tokens=False)["input_ids"][:3]
         try:
             first, _ = self._forced(together, [row] * 2, "two prompts")
+        except torch.OutOfMemoryError:
+            raise
         except (ValueError, TypeError, LookupError, RuntimeError):
             return False  # a class that takes no padded prompts at all
         [expected] = self._forced(alone, [row], "a prompt")
