@@ -13,6 +13,7 @@ from gill_bench.cli.data import data
 from gill_bench.cli.doctor import doctor
 from gill_bench.cli.list_cards import list_cards
 from gill_bench.cli.mini import mini
+from gill_bench.cli.probe import probe
 from gill_bench.cli.report import ReportCommand, report
 from gill_bench.cli.run import run
 from gill_bench.cli.score import score
@@ -35,6 +36,7 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench score runs/vist           score stored outputs again, generate nothing
   gill-bench verify runs/vist          is every stored output as it was written
   gill-bench doctor MODEL              does an adapter keep its promises
+  gill-bench probe MODEL               which captions, pictures and rounds does a model read
   gill-bench convert-embeddings FILE   the authors' retrieval embeddings as plain files
   gill-bench train                     train GILL on caption-image pairs
 
@@ -81,6 +83,7 @@ app.command("score")(score)
 app.command("verify")(verify)
 app.command("train")(train)
 app.command("doctor")(doctor)
+app.command("probe")(probe)
 app.add_typer(data, name="data")
 app.command("convert-embeddings")(convert_embeddings)
 app.add_typer(mini, name="mini")

@@ -112,16 +112,20 @@ def read_task(
     limit: int = 0,
     metric_weights: str = MINI,
     contexts: Sequence[Context] = (),
+    prompts_alone: bool = False,
     progress: Callable[[str, int], Callable[[int], None]] | None = None,
 ) -> ResolvedTask:
     """Read a task's data as `open_task` does, but accept unreadable pictures and metrics without backbones.
+
+    With `prompts_alone`, neither candidates nor reference pictures are read: enough to ask a model, and not to score.
 
     Raises:
         InputError: The reader refuses the data.
     """
     loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
-    searches = any(output_kind(card, context) == "embeddings" for context in choose_contexts(card, ["all"]))
-    compares = any(metric(spec.name, card.home).kind == "distribution" for spec in card.metrics)
+    asked = () if prompts_alone else choose_contexts(card, ["all"])
+    searches = any(output_kind(card, context) == "embeddings" for context in asked)
+    compares = not prompts_alone and any(metric(spec.name, card.home).kind == "distribution" for spec in card.metrics)
     task = ResolvedTask(
         card,
         data,

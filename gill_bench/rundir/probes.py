@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from gill_bench.rundir.records import CellKey
 
@@ -119,6 +119,11 @@ class ContextProbe:
         if weak:
             said += f", weakly {_positions(weak, len(parts))}"
         return f"{said}, in no order" if len(read) > 1 and self.orders.get(kind) == "not read" else said
+
+
+def probe_json(probe: ContextProbe) -> dict[str, Any]:
+    """A probe as JSON data, with its summary in words under `summary`."""
+    return {**asdict(probe), "summary": probe.in_words()}
 
 
 def _positions(positions: Sequence[int], of: int) -> str:

@@ -34,31 +34,41 @@ def pattern(*parts: object) -> NDArray[np.float64]:
     return np.random.default_rng(number(*parts)).integers(0, 256, (SIDE, SIDE, 3)).astype(float)
 
 
+def mean(patterns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The mean picture, the same for any order."""
+    total: NDArray[np.float64] = np.sum(patterns, axis=0)
+    return total / len(patterns)
+
+
 class Planted:
     """Reads everything in order; a planted model changes `read`, what it makes its outputs of, or how."""
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
-        self.calls = 0
+        self.calls = self.prompts = 0
         self.own = np.random.default_rng([seed, 77])
 
     def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
         """The parts of a prompt that the model reads, each of which shows in its outputs."""
         return prompt.segments
 
-    def mean(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+    def made_of(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
         """What the read parts make of a picture."""
         patterns = [pattern(place, part) for place, part in enumerate(self.read(prompt, noise))]
-        return np.mean(patterns or [np.zeros((SIDE, SIDE, 3))], axis=0)
+        return mean(patterns or [np.zeros((SIDE, SIDE, 3))])
 
     def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
         """Half what is read, half noise."""
-        return (self.mean(prompt, noise) + pattern("noise", self.seed, noise)) / 2
+        return (self.made_of(prompt, noise) + pattern("noise", self.seed, noise)) / 2
 
     def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
         self.calls += 1
+        self.prompts += len(prompts)
         return [
-            [GeneratedImage(Image.fromarray(self.picture(prompt, item.seed).round().clip(0, 255).astype("uint8"))) for item in group]
+            [
+                GeneratedImage(Image.fromarray(self.picture(prompt, item.seed).round().clip(0, 255).astype("uint8")))
+                for item in group
+            ]
             for prompt, group in zip(prompts, noise, strict=True)
         ]
 
@@ -94,8 +104,8 @@ class Nothing(Planted):
 
 
 class NoOrderOfPictures(Planted):
-    def mean(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
-        pictures = np.mean([pattern(picture) for picture in prompt.images], axis=0)
+    def made_of(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+        pictures = mean([pattern(picture) for picture in prompt.images])
         return (pictures + pattern(*prompt.texts)) / 2
 
 
@@ -121,8 +131,8 @@ class BagOfWords(Planted):
 
 
 class BagOfCaptions(Planted):
-    def mean(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
-        return np.mean([pattern(text) for text in (*prompt.texts, *prompt.images)], axis=0)
+    def made_of(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+        return mean([pattern(part) for part in (*prompt.texts, *prompt.images)])
 
 
 class WithoutFirstCaption(Planted):
@@ -219,18 +229,17 @@ class ReadsNeighbours(Planted):
 
     def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
         everything = tuple(part for prompt in prompts for part in prompt.segments)
-        return super().generate_images([Prompt((*prompt.segments, str(number(*everything)))) for prompt in prompts], noise)
+        return super().generate_images(
+            [Prompt((*prompt.segments, str(number(*everything)))) for prompt in prompts], noise
+        )
 
 
 class Tiny(Planted):
-    """Picture 3 changes the output by one level of grey."""
+    """Picture 3 changes the output by a level of grey, any other part all of it."""
 
-    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+    def made_of(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
         third = prompt.images[2]
-        return [part for part in prompt.segments if part is not third]
-
-    def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
-        return super().picture(prompt, noise) * 0.9 + number(prompt.images[2]) % 7
+        return pattern(*(part for part in prompt.segments if part is not third)) + number(third) % 11 / 5
 
 
 class Embeds(Planted):
@@ -240,7 +249,7 @@ class Embeds(Planted):
         return self._unit([pattern(image) for image in images])
 
     def embed_prompts(self, prompts: Sequence[Prompt]) -> Any:
-        return self._unit([self.mean(prompt, 0) for prompt in prompts])
+        return self._unit([self.made_of(prompt, 0) for prompt in prompts])
 
     def _unit(self, rows: list[NDArray[np.float64]]) -> Any:
         vectors = np.stack([row.ravel() - 127 for row in rows])
@@ -249,7 +258,7 @@ class Embeds(Planted):
 
 class Writes(Planted):
     def generate_texts(self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()) -> list[str]:
-        words = "red blue green one two three circle square".split()
+        words = ["red", "blue", "green", "one", "two", "three", "circle", "square"]
         return [" ".join(words[number(*self.read(prompt, 0)) >> shift & 7] for shift in (0, 3)) for prompt in prompts]
 
 
@@ -259,3 +268,25 @@ class Scores(Planted):
             -float(np.mean([number(part, text) % 1000 / 100 for part in enumerate(map(number, self.read(prompt, 0)))]))
             for prompt, text in zip(prompts, continuations, strict=True)
         ]
+
+
+class Raises(Planted):
+    def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
+        if self.calls == 4:
+            raise ValueError("no such head")
+        return super().generate_images(prompts, noise)
+
+
+class BlindEmbeds(Embeds):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return prompt.texts
+
+
+class BlindWrites(Writes):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return prompt.texts
+
+
+class BlindScores(Scores):
+    def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
+        return prompt.texts

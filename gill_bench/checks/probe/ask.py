@@ -9,18 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gill_bench.datasets import Example
-from gill_bench.errors import GillBenchError, command
+from gill_bench.errors import GillBenchError
 from gill_bench.generation.reasons import reason_of
 from gill_bench.generation.returned import (
     ReturnedError,
-    as_agreed,
     decisions_of,
+    name_method_in_errors,
     pictures_of,
     scores_of,
     texts_of,
     vectors_of,
 )
 from gill_bench.interfaces import OutputKind
+from gill_bench.planning.cells import Cell
 from gill_bench.planning.resolved import ResolvedTask
 from gill_bench.prompt import Prompt
 
@@ -63,10 +64,7 @@ class Asker:
 
     Args:
         model: The object that the model's adapter loaded.
-        name: The name of the model's card.
-        adapter: The adapter of the model's card, for messages.
-        task: The task.
-        kind: The kind of output that is asked for.
+        cell: The cell that is probed.
         limit: The greatest number of calls; of pictures also that of prompts.
 
     Attributes:
@@ -75,20 +73,19 @@ class Asker:
         outputs: Outputs of them.
     """
 
-    def __init__(self, model: object, name: str, adapter: str, task: ResolvedTask, kind: OutputKind, limit: int):
-        self.model, self.name, self.adapter, self.task, self.kind = model, name, adapter, task, kind
-        self.limit = limit
+    def __init__(self, model: object, cell: Cell, limit: int) -> None:
+        self._model, self._cell, self._limit = model, cell, limit
         self.calls = self.prompts = self.outputs = 0
 
     @property
     def left(self) -> int:
         """The number of calls that may still be made; a call that paints for several prompts counts as several."""
-        return self.limit - (self.prompts if self.draws else self.calls)
+        return self._limit - (self.prompts if self.draws else self.calls)
 
     @property
     def draws(self) -> bool:
         """Whether outputs are made from noise, so that a prompt has several."""
-        return self.kind == "images"
+        return self._cell.asks == "images"
 
     def ask(self, questions: Sequence[Question]) -> list[list[Answer]]:
         """Ask several prompts in one call.
@@ -105,18 +102,18 @@ class Asker:
             raise OutOfCallsError
         self.calls += 1
         self.prompts += len(questions)
-        method = METHODS[self.kind]
+        cell, method = self._cell, METHODS[self._cell.asks]
         try:
-            with as_agreed(self.model, self.name, self.adapter, method):
-                answers = _ASK[self.kind](self.model, self.task, questions)
+            with name_method_in_errors(self._model, cell.model, str(cell.recipe.get("adapter", "")), method):
+                answers = _ASK[cell.asks](self._model, cell.task, questions)
         except ReturnedError:
             raise
         except Exception as error:
-            reason = reason_of(error, self.model)
+            reason = reason_of(error, self._model)
             where = f" ({reason.where})" if reason.where else ""
             raise GillBenchError(
-                f"{self.name}: {method} raised {reason}{where} in call {self.calls} of the probe, for example"
-                f" {questions[0].example.id}\nsee: {command('doctor', self.name)}; --debug shows the traceback"
+                f"{cell.model}: {method} raised {reason}{where} in call {self.calls} of the probe, for example"
+                f" {questions[0].example.id} of {cell.key.task}/{cell.key.context}; --debug shows the traceback"
             ) from error
         self.outputs += sum(map(len, answers))
         return answers

@@ -141,7 +141,7 @@ class ExactDesign:
         return list(groups.values())
 
     def _next(self) -> tuple[list[Example], tuple[int, ...]]:
-        """The examples and the noise of the next trials, which no trial has had: one example, or several if no noise."""
+        """The examples and the noise of the next trials: one example; of outputs without noise, several."""
         self._round += 1
         if self._asker.draws:
             start = self._first_seed + SEEDS + (self._round - 1) * OUTPUTS
@@ -157,4 +157,3 @@ class ExactDesign:
         self._evidence.examples.update(dict.fromkeys(example.id for example in examples))
         questions = [Question(example, prompt, seeds) for example, prompt in zip(examples, prompts, strict=True)]
         return list(chain.from_iterable(self._asker.ask(questions)))
-

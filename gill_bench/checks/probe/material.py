@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from random import Random
+from itertools import islice, pairwise
 from typing import NamedTuple
 
-from gill_bench.datasets import Context, Example
+import numpy as np
+
+from gill_bench.datasets import Example
 from gill_bench.datasets.parts import Part, in_parts
 from gill_bench.errors import InputError
 from gill_bench.generation.prompts import prompt_of
-from gill_bench.planning.resolved import ResolvedTask
+from gill_bench.planning.cells import Cell
 from gill_bench.prompt import Prompt
 
 READ = 64
@@ -29,8 +31,7 @@ class Material:
     """The examples, in an order that the seed decides, of distinct clusters while there are any left.
 
     Args:
-        task: The task with its data.
-        context: The context that is probed.
+        cell: The cell that is probed: task, model and context.
         seed: Which examples come first, and whose parts replace others.
 
     Attributes:
@@ -40,23 +41,29 @@ class Material:
         InputError: There is no part that a probe could change, or no other cluster to take parts from.
     """
 
-    def __init__(self, task: ResolvedTask, context: Context, seed: int) -> None:
-        self._task, self._context = task, in_parts(context)
-        usable = task.usable(context)
+    def __init__(self, cell: Cell, seed: int) -> None:
+        self._cell, self._context, self._settings = cell, in_parts(cell.context), cell.task.card.prompt
+        self._size = cell.picture_size
+        where = f"{cell.key.task}/{cell.key.context}"
+        usable = [item.example for item in islice(cell.usable.values(), READ)]
         most = max((len(self._parts(example)) for example in usable), default=0)
         if not most:
-            raise InputError(f"{task.card.name}/{context.name}: its prompts have no part that could be changed")
+            raise InputError(f"{where}: its prompts have no part that could be changed")
         if len({example.cluster for example in usable}) < 2:
             raise InputError(
-                f"{task.card.name}/{context.name}: a probe needs examples of two clusters whose pictures are there, to"
+                f"{where}: a probe needs examples of two clusters whose pictures are there, to"
                 f" take parts of one for the other; there are {len(usable)} examples of one"
             )
-        self._usable = usable[:]
-        Random(seed).shuffle(self._usable)
+        self._usable: list[Example] = [
+            usable[number] for number in np.random.default_rng(seed).permutation(len(usable))
+        ]
         whole = [example for example in self._usable if len(self._parts(example)) == most]
         firsts = {example.cluster: example for example in reversed(whole)}
         distinct = [example for example in whole if firsts[example.cluster] is example]
-        self.examples = [*distinct, *(example for example in whole if firsts[example.cluster] is not example)]
+        self.examples: list[Example] = [
+            *distinct,
+            *(example for example in whole if firsts[example.cluster] is not example),
+        ]
         self.sites = self._sites(self._parts(self.examples[0]))
         self._turn = 0
 
@@ -84,7 +91,7 @@ class Material:
         """A prompt without one part; None if nothing is left of it."""
         parts = self._parts(example)
         del parts[self._sites(parts).index(site)]
-        segments = self._context.join(parts, self._task.card.prompt)
+        segments = self._context.join(parts, self._settings)
         return prompt_of(segments, self._size) if any(segments) else None
 
     def blanked(self, example: Example, site: Site) -> Prompt:
@@ -110,17 +117,13 @@ class Material:
         """Parts of one kind that follow one another among those of their kind."""
         kinds = dict.fromkeys(site.kind for site in self.sites)
         groups = [[site for site in self.sites if site.kind == kind] for kind in kinds]
-        return [pair for group in groups for pair in zip(group, group[1:], strict=False)]
-
-    @property
-    def _size(self) -> int:
-        return int(self._task.card.prompt.get("picture_size", 0))
+        return [pair for group in groups for pair in pairwise(group)]
 
     def _parts(self, example: Example) -> list[Part]:
-        return list(self._context.parts(example, self._task.card.prompt))
+        return list(self._context.parts(example, self._settings))
 
     def _prompt(self, parts: Sequence[Part]) -> Prompt:
-        return prompt_of(self._context.join(parts, self._task.card.prompt), self._size)
+        return prompt_of(self._context.join(parts, self._settings), self._size)
 
     def _sites(self, parts: Sequence[Part]) -> list[Site]:
         seen: dict[str, int] = {}
@@ -146,8 +149,8 @@ class Material:
                 if self._content(part) not in own:
                     return part
         raise InputError(
-            f"{self._task.card.name}/{self._context.name}: no example of another cluster has another {site.kind} than"
-            f" {site.kind} {site.position} of example {example.id} ({len(self._usable)} examples were read)"
+            f"{self._cell.key.task}/{self._cell.key.context}: no example of another cluster has a {site.kind} that"
+            f" differs from those of example {example.id}; {len(self._usable)} examples were read"
         )
 
     def _donors(self) -> Iterator[Example]:
@@ -159,4 +162,4 @@ class Material:
         """A value that is equal for parts that no model can tell apart: texts of the same words, equal pictures."""
         if isinstance(part.content, str):
             return " ".join(sorted(part.content.lower().split()))
-        return self._task.checked[part.content.id].sha256
+        return self._cell.task.checked[part.content.id].sha256

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -57,8 +57,6 @@ def _distances(
 ) -> Sequence[float]:
     """The distance of each pair: LPIPS as it is, a similarity as its difference to 1."""
     scorer = metric.load(device)
-    first, second = (
-        [Image.fromarray(np.asarray(group[column])) for group in pictures] for column in (1, 2)
-    )
+    first, second = ([Image.fromarray(np.asarray(group[column])) for group in pictures] for column in (1, 2))
     values = scorer.compare(scorer.features(second), scorer.features(first)).double().cpu().numpy()
     return list(1 - values if metric.pairs.higher_is_better else values)

@@ -2,8 +2,8 @@
 
 Each call asks one prompt several times under the same noise. The untouched prompt is asked in many calls, which tell
 what repeating changes; a part is read if the calls with the part replaced lie further from them than they lie from one
-another (`separation`). What counts is the mean of a call, so that a model whose calls differ as a whole is judged by its
-calls, and not by their outputs as if these were independent.
+another (`separation`). What counts is the mean of a call, so that a model whose calls differ as a whole is judged by
+its calls, and not by their outputs as if these were independent.
 
 A model that drops parts at random has few outputs that come again and again. There an output that the untouched prompt
 never gave, in any of its calls, shows that the replaced part is read, at least sometimes.

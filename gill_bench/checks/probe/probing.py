@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gill_bench.cards.find import TaskCard
 from gill_bench.checks.probe.ask import METHODS, Answer, Asker, OutOfCallsError, Question
 from gill_bench.checks.probe.compare import differs, differs_in_batch
 from gill_bench.checks.probe.evidence import Evidence
@@ -11,8 +12,9 @@ from gill_bench.checks.probe.measures import measured
 from gill_bench.checks.probe.noisy import FEWEST_REPETITIONS, NoisyDesign
 from gill_bench.checks.probe.verdict import order_of, orders_of, parts_of
 from gill_bench.datasets import Context
+from gill_bench.datasets.controls import ControlContext
 from gill_bench.errors import InputError
-from gill_bench.planning.resolved import ResolvedModel, ResolvedTask
+from gill_bench.planning.cells import Cell
 from gill_bench.planning.selection import output_kind
 from gill_bench.rundir.probes import ContextProbe
 
@@ -26,42 +28,34 @@ _SEEDS_OF_A_PROBE = 1000
 
 
 def probe(
-    loaded: object,
-    model: ResolvedModel,
-    task: ResolvedTask,
-    context: Context,
-    *,
-    calls: int = CALLS,
-    seed: int = 0,
-    device: str = "cpu",
+    loaded: object, cell: Cell, *, calls: int = CALLS, seed: int = 0, device: str = "cpu", networks: bool = True
 ) -> ContextProbe:
     """Find out which parts of a context a model reads.
 
     Args:
         loaded: The object that the model's adapter loaded.
-        model: The model.
-        task: The task with its data; a few dozen examples are enough.
-        context: The context.
+        cell: Task, model and context. A few dozen examples are enough.
         calls: The greatest number of calls.
         seed: Another seed takes other noise and other examples.
         device: The torch device of the networks that compare pictures.
+        networks: Whether pictures are compared by LPIPS and similarity too, where the weights of these are there.
 
     Raises:
         InputError: The context cannot be probed, or needs more calls.
         GillBenchError: The model raised an exception, or returned something of another form than its interface says.
     """
-    kind = output_kind(task.card, context)
-    if kind not in METHODS:
-        raise InputError(f"{task.card.name}/{context.name}: what it asks a model for ({kind}) cannot be probed")
-    material = Material(task, context, seed)
+    why_not = cannot_be_probed(cell.task.card, cell.context)
+    if why_not:
+        raise InputError(why_not)
+    material = Material(cell, seed)
     sites = material.sites
     least = _OPENING + max(len(sites) + 1, FEWEST_REPETITIONS + 2)
     if calls < least:
         raise InputError(
-            f"--calls {calls}: a prompt of {task.card.name}/{context.name} has {len(sites)} parts, which takes at least"
-            f" {least} calls"
+            f"--calls {calls}: a prompt of {cell.key.task}/{cell.key.context} has {len(sites)} parts, for which a probe"
+            f" needs at least {least} calls"
         )
-    asker = Asker(loaded, model.card.name, model.card.adapter, task, kind, calls)
+    asker = Asker(loaded, cell, calls)
     evidence = Evidence(sites)
     first_seed = seed * _SEEDS_OF_A_PROBE
     try:
@@ -76,13 +70,13 @@ def probe(
             NoisyDesign(asker, material, evidence, first_seed).run()
     except OutOfCallsError:
         pass  # what was asked first tells most
-    measures, notes = measured(evidence.pictures, task, device)
-    parts = parts_of(evidence, measures, texts=kind == "texts")
+    measures, notes = measured(evidence.pictures, cell.task, device) if networks else ({}, ())
+    parts = parts_of(evidence, measures, texts=cell.asks == "texts")
     orders = orders_of(evidence, parts)
     return ContextProbe(
-        model=model.card.name,
-        task=task.card.name,
-        context=context.name,
+        model=cell.key.model,
+        task=cell.key.task,
+        context=cell.key.context,
         calls=asker.calls,
         parts=tuple(parts),
         order=order_of(orders, parts),
@@ -96,7 +90,17 @@ def probe(
         outputs=asker.outputs,
         examples=tuple(evidence.examples),
         notes=notes,
+        recipe=cell.recipe_digest,
     )
+
+
+def cannot_be_probed(card: TaskCard, context: Context) -> str:
+    """The reason why a probe cannot be made of a context of a task, or ""."""
+    name = f"{card.name}/{context.name}"
+    if isinstance(context, ControlContext):
+        return f"{name}: it is a control context; probe {context.plain.name}"
+    kind = output_kind(card, context)
+    return "" if kind in METHODS else f"{name}: what it asks a model for ({kind}) cannot be probed"
 
 
 def _open(asker: Asker, material: Material, evidence: Evidence, first_seed: int) -> dict[str, list[Answer]]:
@@ -119,7 +123,11 @@ def _open(asker: Asker, material: Material, evidence: Evidence, first_seed: int)
     apart = (seeds[1:2], (seeds[-1], seeds[0])) if asker.draws else (seeds, seeds)
     among = asker.ask([Question(second, prompts[1], apart[0]), Question(first, prompts[0], apart[1])])
     alone = ([other[1]], [plain[-1], plain[0]]) if asker.draws else (other, plain)
-    pairs = [*zip(plain * 2, twice[0], strict=False), *zip(alone[0], among[0]), *zip(alone[1], among[1])]
+    pairs = [
+        *zip(plain * 2, twice[0], strict=False),
+        *zip(alone[0], among[0], strict=True),
+        *zip(alone[1], among[1], strict=True),
+    ]
     if any(differs_in_batch(*pair) for pair in pairs):
         evidence.same_again = not any(map(differs, plain, ask(0, seeds)))
         evidence.batch_dependent = evidence.same_again

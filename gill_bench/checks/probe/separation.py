@@ -66,7 +66,9 @@ def _means(calls: Sequence[Sequence[Answer]]) -> NDArray[np.float64]:
     outputs = [output for call in calls for output in call]
     if any(isinstance(output, str) for output in outputs):
         known = {output: number for number, output in enumerate(dict.fromkeys(map(str, outputs)))}
-        return np.array([np.mean([np.eye(len(known))[known[str(output)]] for output in call], axis=0) for call in calls])
+        return np.array(
+            [np.mean([np.eye(len(known))[known[str(output)]] for output in call], axis=0) for call in calls]
+        )
     shape = np.shape(outputs[0])
     return np.array(
         [np.mean([_ravelled(output, shape) for output in call], axis=0, dtype=np.float64) for call in calls]
