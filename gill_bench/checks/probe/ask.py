@@ -41,7 +41,7 @@ METHODS: Mapping[OutputKind, str] = {
 """The method of each output kind that can be probed."""
 
 
-class Question(NamedTuple):
+class ProbeQuestion(NamedTuple):
     """A prompt, and the noises under which it is asked.
 
     Attributes:
@@ -87,7 +87,7 @@ class Asker:
         """Whether outputs are made from noise, so that a prompt has several."""
         return self._cell.asks == "images"
 
-    def ask(self, questions: Sequence[Question]) -> list[list[Answer]]:
+    def ask(self, questions: Sequence[ProbeQuestion]) -> list[list[Answer]]:
         """Ask several prompts in one call.
 
         Returns:
@@ -119,7 +119,7 @@ class Asker:
         return answers
 
 
-def _images(model: Any, task: ResolvedTask, questions: Sequence[Question]) -> list[list[Answer]]:
+def _images(model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion]) -> list[list[Answer]]:
     noise = [[task.noise(seed, question.example, 0) for seed in question.seeds] for question in questions]
     pictures = pictures_of(
         model.generate_images([question.prompt for question in questions], noise), [len(group) for group in noise]
@@ -127,17 +127,17 @@ def _images(model: Any, task: ResolvedTask, questions: Sequence[Question]) -> li
     return [[np.asarray(picture.image.convert("RGB")) for picture in group] for group in pictures]
 
 
-def _embeddings(model: Any, task: ResolvedTask, questions: Sequence[Question]) -> list[list[Answer]]:
+def _embeddings(model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion]) -> list[list[Answer]]:
     vectors = model.embed_prompts([question.prompt for question in questions])
     return [[vector.astype(np.float64)] for vector in vectors_of(vectors, len(questions), unit_length=True)]
 
 
-def _features(model: Any, task: ResolvedTask, questions: Sequence[Question]) -> list[list[Answer]]:
+def _features(model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion]) -> list[list[Answer]]:
     vectors = model.decision_features([question.prompt for question in questions])
     return [[vector.astype(np.float64)] for vector in vectors_of(vectors, len(questions), unit_length=False)]
 
 
-def _texts(model: Any, task: ResolvedTask, questions: Sequence[Question]) -> list[list[Answer]]:
+def _texts(model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion]) -> list[list[Answer]]:
     settings = task.card.prompt
     stop = [part for part in [str(settings.get("stop", ""))] if part]
     prompts = [question.prompt for question in questions]
@@ -146,7 +146,7 @@ def _texts(model: Any, task: ResolvedTask, questions: Sequence[Question]) -> lis
     ]
 
 
-def _scores(model: Any, task: ResolvedTask, questions: Sequence[Question]) -> list[list[Answer]]:
+def _scores(model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion]) -> list[list[Answer]]:
     options = [question.example.answers[:OPTIONS] for question in questions]
     prompts = [question.prompt for question, texts in zip(questions, options, strict=True) for _ in texts]
     scores = scores_of(model.score_texts(prompts, [text for texts in options for text in texts]), len(prompts))
@@ -154,12 +154,12 @@ def _scores(model: Any, task: ResolvedTask, questions: Sequence[Question]) -> li
     return [[np.array([next(each) for _ in texts])] for texts in options]
 
 
-def _decisions(model: Any, task: ResolvedTask, questions: Sequence[Question]) -> list[list[Answer]]:
+def _decisions(model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion]) -> list[list[Answer]]:
     decisions = decisions_of(model.decide([question.prompt for question in questions]), len(questions))
     return [[np.array([float(decision.probability)])] for decision in decisions]
 
 
-_ASK: Mapping[OutputKind, Callable[[Any, ResolvedTask, Sequence[Question]], list[list[Answer]]]] = {
+_ASK: Mapping[OutputKind, Callable[[Any, ResolvedTask, Sequence[ProbeQuestion]], list[list[Answer]]]] = {
     "images": _images,
     "embeddings": _embeddings,
     "texts": _texts,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from gill_bench.checks.probe.ask import Answer, Asker, Question
+from gill_bench.checks.probe.ask import Answer, Asker, ProbeQuestion
 from gill_bench.checks.probe.compare import spread_of
 from gill_bench.checks.probe.evidence import Change, Evidence, Tally
 from gill_bench.checks.probe.material import Material, Site
@@ -76,7 +76,7 @@ class ExactDesign:
 
     def _ask(self, example: Example, prompt: Prompt) -> list[Answer]:
         self._evidence.examples[example.id] = None
-        return self._asker.ask([Question(example, prompt, self._seeds)])[0]
+        return self._asker.ask([ProbeQuestion(example, prompt, self._seeds)])[0]
 
     def _plain_of(self, example: Example) -> list[Answer]:
         if example.id not in self._plain:
@@ -155,5 +155,5 @@ class ExactDesign:
 
     def _all(self, prompts: list[Prompt], examples: list[Example], seeds: tuple[int, ...]) -> list[Answer]:
         self._evidence.examples.update(dict.fromkeys(example.id for example in examples))
-        questions = [Question(example, prompt, seeds) for example, prompt in zip(examples, prompts, strict=True)]
+        questions = [ProbeQuestion(example, prompt, seeds) for example, prompt in zip(examples, prompts, strict=True)]
         return list(chain.from_iterable(self._asker.ask(questions)))

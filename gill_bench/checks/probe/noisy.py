@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gill_bench.checks.probe.ask import Answer, Asker, OutOfCallsError, Question
+from gill_bench.checks.probe.ask import Answer, Asker, OutOfCallsError, ProbeQuestion
 from gill_bench.checks.probe.compare import differs, mean_distance
 from gill_bench.checks.probe.evidence import Evidence, Tally
 from gill_bench.checks.probe.material import Material, Site
@@ -95,8 +95,10 @@ class NoisyDesign:
 
     def _ask(self, prompt: Prompt) -> Call:
         if self._asker.draws:
-            return self._asker.ask([Question(self._example, prompt, (self._seed,) * OUTPUTS)])[0]
-        return list(chain.from_iterable(self._asker.ask([Question(self._example, prompt, (self._seed,))] * OUTPUTS)))
+            return self._asker.ask([ProbeQuestion(self._example, prompt, (self._seed,) * OUTPUTS)])[0]
+        return list(
+            chain.from_iterable(self._asker.ask([ProbeQuestion(self._example, prompt, (self._seed,))] * OUTPUTS))
+        )
 
     def _try(self, what: object, prompt: Prompt | None) -> None:
         """Ask a changed prompt; `what` is the part, the kind of exchanged parts, or None for all parts."""
@@ -112,7 +114,7 @@ class NoisyDesign:
         evidence = self._evidence
         if self._asker.draws:
             seeds = tuple(range(self._seed + 1, self._seed + 1 + OUTPUTS))
-            others = self._asker.ask([Question(self._example, plain, seeds)])[0]
+            others = self._asker.ask([ProbeQuestion(self._example, plain, seeds)])[0]
         else:
             others = self._ask(self._material.replaced(self._example, evidence.sites))
             evidence.unit_is = "another prompt"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gill_bench.cards.find import TaskCard
-from gill_bench.checks.probe.ask import METHODS, Answer, Asker, OutOfCallsError, Question
+from gill_bench.checks.probe.ask import METHODS, Answer, Asker, OutOfCallsError, ProbeQuestion
 from gill_bench.checks.probe.compare import differs, differs_in_batch
 from gill_bench.checks.probe.evidence import Evidence
 from gill_bench.checks.probe.exact import SEEDS, ExactDesign
@@ -110,7 +110,7 @@ def _open(asker: Asker, material: Material, evidence: Evidence, first_seed: int)
     prompts = material.plain(first), material.plain(second)
 
     def ask(number: int, seeds: tuple[int, ...]) -> list[Answer]:
-        return asker.ask([Question((first, second)[number], prompts[number], seeds)])[0]
+        return asker.ask([ProbeQuestion((first, second)[number], prompts[number], seeds)])[0]
 
     evidence.examples.update({first.id: None, second.id: None})
     plain = ask(0, seeds)
@@ -121,7 +121,7 @@ def _open(asker: Asker, material: Material, evidence: Evidence, first_seed: int)
         return {}
     other = ask(1, seeds)
     apart = (seeds[1:2], (seeds[-1], seeds[0])) if asker.draws else (seeds, seeds)
-    among = asker.ask([Question(second, prompts[1], apart[0]), Question(first, prompts[0], apart[1])])
+    among = asker.ask([ProbeQuestion(second, prompts[1], apart[0]), ProbeQuestion(first, prompts[0], apart[1])])
     alone = ([other[1]], [plain[-1], plain[0]]) if asker.draws else (other, plain)
     pairs = [
         *zip(plain * 2, twice[0], strict=False),
