@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from gill_bench.reporting.own_encoder import own_encoder_notes
 from gill_bench.reporting.structure import LEVEL, Column, Line, Table, TableCell
 from gill_bench.reporting.text import NO_GAIN, gain
 from gill_bench.statistics.bootstrap import FEW_CLUSTERS
@@ -21,7 +22,8 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
         source: The name of the paper, or "".
     """
     if table.shows_gains:
-        return (*_gains(table), *_incomplete(table), *_counts(table), *_signatures(table), *_models(table))
+        how = (*_signatures(table), *own_encoder_notes(table), *_models(table))
+        return (*_gains(table), *_incomplete(table), *_counts(table), *how)
     measured = any(cell.rows for line in table.lines for cell in line.cells)
     return (
         *(_comparability(table) if table.compared else ()),
@@ -31,6 +33,7 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
         *_best(table),
         *_counts(table),
         *_signatures(table),
+        *own_encoder_notes(table),
         *_models(table),
         *(_paper(table, source) if table.compared else ()),
     )
