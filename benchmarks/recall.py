@@ -95,7 +95,7 @@ def search(file: Path, queries: int, way: str) -> None:
         from gill_bench.metrics.functional.ranking import blocks_of, top_k
 
         start = time.perf_counter()
-        places = top_k(wanted, blocks_of(matrix), 5).places
+        places = top_k(wanted, blocks_of(matrix), 5).indices
     else:
         import torch
 

@@ -79,7 +79,7 @@ def step(name: str, source: Path, folder: Path, queries: int) -> None:
         wanted = np.random.default_rng(1).standard_normal((queries, WIDTH), dtype=np.float32)
         start = time.perf_counter()
         near = candidates.nearest(wanted, 3 * queries)
-        found |= {"queries": queries, "first": candidates.path(int(near.places[0, 0]))}
+        found |= {"queries": queries, "first": candidates.path(int(near.indices[0, 0]))}
     found |= {"seconds": round(time.perf_counter() - start, 1), "peak_anonymous_MiB": watch.stop()}
     print(json.dumps({**found, "peak_MiB": status()["VmHWM"]}), flush=True)
 

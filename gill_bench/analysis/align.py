@@ -17,10 +17,10 @@ from gill_bench.rundir.signatures import describe_differences, signature_differe
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Relative to the largest value. float32 networks round differently in other batches or on another machine; differences
-# of up to 2e-6 were seen.
+# The largest difference, relative to the largest value, that counts as rounding. float32 networks round differently in
+# other batches or on another machine; differences of up to 2e-6 were seen.
 ROUNDING = 1e-5
-_SELECTING_FIELDS = {"examples"}  # fields of a signature that say which examples were scored, not how
+_SELECTING_FIELDS = {"examples"}  # fields of a signature that select the scored examples and do not affect their values
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ComparedCell:
 
     @property
     def prompts(self) -> Mapping[str, object]:
-        """By example: the prompt that the model was given, with pictures by their ids."""
+        """By example: the prompt that the model was given; a picture is represented by its id."""
         return self._outputs[1]
 
     @cached_property
@@ -102,15 +102,16 @@ def align_examples(
     by_seed = [side.by_seed for side in values]
     shared = tuple(seed for seed in by_seed[0] if seed in by_seed[1])
     seeds = (shared, shared) if shared else (tuple(by_seed[0]), tuple(by_seed[1]))
-    # Of each side: a dictionary of values by example for each seed; the examples with any value, and with all values.
+    # For each side: `tables` has a dictionary of values by example for each seed, `scored` the examples that have a
+    # value with some seed, `complete` those that have one with every seed.
     tables = [[side[seed] for seed in chosen] for side, chosen in zip(by_seed, seeds, strict=True)]
     scored = [dict.fromkeys(name for column in table for name in column) for table in tables]
     complete = [
         {name for name in names if all(name in column for column in table)}
         for names, table in zip(scored, tables, strict=True)
     ]
-    both = [name for name in scored[0] if name in scored[1]]
-    examples = tuple(name for name in both if name in complete[0] and name in complete[1])
+    common = [name for name in scored[0] if name in scored[1]]
+    examples = tuple(name for name in common if name in complete[0] and name in complete[1])
     arrays = [
         np.array([column[name] for name in examples for column in table], dtype=np.float64).reshape(-1, len(table))
         for table in tables
@@ -129,7 +130,7 @@ def align_examples(
         arrays[1],
         tuple(name for name in scored[0] if name not in scored[1]),
         tuple(name for name in scored[1] if name not in scored[0]),
-        tuple(name for name in both if name not in complete[0] or name not in complete[1]),
+        tuple(name for name in common if name not in complete[0] or name not in complete[1]),
         (
             *([] if same_examples else _notes_on_examples(cells, examples)),
             *_notes_on_seeds(by_seed, shared),
@@ -145,8 +146,8 @@ def _scored_same_examples(cells: tuple[ComparedCell, ComparedCell], values: tupl
         return True
     differences = signature_differences(first, second)
     if all(
-        name in _SELECTING_FIELDS or (name == "data" and _differ_in_split(one, other))
-        for name, one, other in differences
+        field in _SELECTING_FIELDS or (field == "data" and _differ_in_split(first_value, second_value))
+        for field, first_value, second_value in differences
     ):
         return False
     raise InputError(
@@ -172,9 +173,9 @@ def _notes_on_seeds(by_seed: Sequence[Mapping[int, object]], shared: tuple[int, 
         return ["the sides share no seed, so that their noise differs: means over the seeds of each are compared"]
     unmatched = [[seed for seed in side if seed not in shared] for side in by_seed]
     return [
-        f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} of {name} left out: {other} does not have"
+        f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} of {name} left out: {lacking} does not have"
         f" {'them' if len(seeds) > 1 else 'it'}"
-        for name, other, seeds in zip("AB", "BA", unmatched, strict=True)
+        for name, lacking, seeds in zip("AB", "BA", unmatched, strict=True)
         if seeds
     ]
 

@@ -191,10 +191,10 @@ def compare_stored(
 ) -> Comparisons:
     """Do the same as `compare` with readers that are open already, so that no file is read twice."""
     pairs, unmatched = _pair_rows(runs, first, second)
-    known = {name for _, metric in pairs for name in (metric, metric.partition("[")[0])}
+    comparable = {name for _, metric in pairs for name in (metric, metric.partition("[")[0])}
     for name in metrics:
-        if name not in known:
-            raise InputError(f"--metric {name}: not compared; {did_you_mean(name, known)}")
+        if name not in comparable:
+            raise InputError(f"--metric {name}: not compared; {did_you_mean(name, comparable)}")
     cells: dict[tuple[int, CellKey], ComparedCell] = {}
     comparisons: list[Comparison] = []
     left_out: list[LeftOut] = []
@@ -239,10 +239,10 @@ def _pair_rows(
     for (task, model, context), metric in runs[0].rows:
         if first.model and model != first.model:
             continue
-        other = (second.model or model) if sides_name_models else model
-        if ((task, other, context), metric) in runs[1].rows:
-            pairs.append(((CellKey(task, model, context), CellKey(task, other, context)), metric))
-            paired_of_second.add(((task, other, context), metric))
+        opponent = (second.model or model) if sides_name_models else model
+        if ((task, opponent, context), metric) in runs[1].rows:
+            pairs.append(((CellKey(task, model, context), CellKey(task, opponent, context)), metric))
+            paired_of_second.add(((task, opponent, context), metric))
         else:
             unmatched.append(("A", f"{task}/{model}/{context}/{metric}"))
     for key, metric in runs[1].rows:
@@ -366,7 +366,7 @@ def gain_in_run(run: RunReader, better: CellKey, than: CellKey, metric: str) -> 
     Args:
         run: The run that holds both cells.
         better: The cell that is expected to be better.
-        than: The cell that it is compared with; of the same task.
+        than: The cell that `better` is compared with, of the same task.
         metric: Name of the metric, without the brackets of a stand-in.
 
     Returns:
@@ -378,14 +378,14 @@ def gain_in_run(run: RunReader, better: CellKey, than: CellKey, metric: str) -> 
     """
     means, signs = [], []
     for key in (better, than):
-        names = {name.partition("[")[0]: name for other, name in run.rows if other == key}
+        names = {name.partition("[")[0]: name for row_key, name in run.rows if row_key == key}
         if not names:
-            cells = {"/".join(other[1:]) for other, _ in run.rows}
+            cells = {"/".join(row_key[1:]) for row_key, _ in run.rows}
             raise InputError(f"{run.folder}: has no {'/'.join(key[1:])}; {did_you_mean('/'.join(key[1:]), cells)}")
         values = run.values(key, names[metric]) if metric in names else None
         if values is None:
-            known = [name for name in names if run.values(key, names[name]) is not None]
-            raise InputError(f"{key[0]} has no metric {metric!r} of single examples; {did_you_mean(metric, known)}")
+            usable = [name for name in names if run.values(key, names[name]) is not None]
+            raise InputError(f"{key[0]} has no metric {metric!r} of single examples; {did_you_mean(metric, usable)}")
         means.append(values.means())
         signs.append(1.0 if values.higher_is_better else -1.0)
     shared = [name for name in means[0] if name in means[1]]

@@ -1,4 +1,4 @@
-"""Galleries: each stored output beside the prompt, the target, and the tests of models.
+"""Galleries: for each example the prompt, the target and the stored outputs of all models; and tests between models.
 
 Prompts come from the stored samples, which hold the texts and the ids of the pictures that a model was given. The data
 set adds the pictures themselves, reference texts, and the order of the examples.
@@ -41,7 +41,7 @@ from gill_bench.storage.images import load_image
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_MOST_RANKED_TEXTS = 3  # that are listed of an example
+_MOST_RANKED_TEXTS = 3  # the number of best-ranked texts that are listed for an example
 _OUTCOME_WORDS: Mapping[LossReason, str] = {"failed": "failed", "refused": "refused", "not made": "not made yet"}
 _NOT_EXAMPLES = ("candidate ", "reference ")  # how the names of pictures begin among the names of missing examples
 _RIGHT_ANSWER = "gt_index"  # the fact that says which of an example's ranked answers is right
@@ -49,7 +49,7 @@ _RIGHT_ANSWER = "gt_index"  # the fact that says which of an example's ranked an
 
 @dataclass(frozen=True)
 class _Data:
-    """The examples and pictures of a task's data set; empty where the data was not found."""
+    """The examples and pictures of a task's data set; empty if the data was not found."""
 
     examples: Mapping[str, Example]
     pictures: Mapping[str, Picture]
@@ -63,7 +63,7 @@ def galleries(runs: Sequence[RunReader], data: str | None = None) -> Iterator[Ga
     Only one gallery is held in memory at a time.
 
     Args:
-        runs: Scored runs. Where several runs have the same sample, the sample of the first run is shown.
+        runs: Scored runs. If several runs have the same sample, the sample of the first run is shown.
         data: Folder of the data; None looks where the run found it. Pictures that are not found are left out, and the
             gallery's note says so.
     """
@@ -79,7 +79,7 @@ def galleries(runs: Sequence[RunReader], data: str | None = None) -> Iterator[Ga
 
 
 def model_tests(runs: Sequence[RunReader]) -> list[ModelTest]:
-    """Test every pair of models in every metric with values of single examples; Holm over the tests of a task.
+    """Test every pair of models in every metric with values of single examples, with Holm's adjustment in each task.
 
     Pairs that cannot be compared (no example in common, metrics computed in two ways) are left out.
     """
@@ -94,8 +94,8 @@ def model_tests(runs: Sequence[RunReader]) -> list[ModelTest]:
         except InputError:
             continue
         tests += [
-            ModelTest(each.task, each.context, each.metric, each.models, each.difference, each.p, each.p, each.better)
-            for each in comparisons
+            ModelTest(pair.task, pair.context, pair.metric, pair.models, pair.difference, pair.p, pair.p, pair.better)
+            for pair in comparisons
         ]
     adjusted: list[ModelTest] = []
     for task in dict.fromkeys(test.task for test in tests):
@@ -114,12 +114,12 @@ def record_of(run: RunReader) -> RunRecord:
     sessions = read_sessions(run.folder)
     missing = [(item.task, item.example, item.reason) for item in run.results.missing]
     failed = [
-        (item.task, item.model, item.context, name, f"{_OUTCOME_WORDS[item.outcome]}: {_with_place(item)}", item.record)
+        (item.task, item.model, item.context, name, f"{_OUTCOME_WORDS[item.outcome]}: {_reason_of(item)}", item.record)
         for item in run.results.unmade
         if item.reason
         for name in item.examples
     ]
-    # The name of "." is that of the folder for which it stands.
+    # A run given as "." is shown under the name of the current folder.
     return RunRecord(run.folder.name or run.folder.resolve().name, run.spec, sessions, missing, failed)
 
 
@@ -165,13 +165,13 @@ def _gallery(task: str, context: str, cells: Sequence[tuple[RunReader, CellKey]]
             answers = data.examples[example].answers if example in data.examples else ()
             marks = tuple(name for name in ("flagged", "truncated") if getattr(sample, name))
             text = in_words(sample.output, answers)
-            shown = ShownOutput(seed, sample.picture, text, marks, sample.sha256)
-            outputs.setdefault(example, {}).setdefault(key[1], {}).setdefault(seed, shown)
+            output = ShownOutput(seed, sample.picture, text, marks, sample.sha256)
+            outputs.setdefault(example, {}).setdefault(key[1], {}).setdefault(seed, output)
     scores = _scores(cells)
     lost = _lost(cells, outputs)
     # Searches and rules store no samples; their examples are those with values.
     scored = (
-        name for metric in scores for seeds in metric.by_model.values() for each in seeds.values() for name in each
+        name for metric in scores for seeds in metric.by_model.values() for values in seeds.values() for name in values
     )
     names = dict.fromkeys([*records, *scored, *lost])
     order = {name: number for number, name in enumerate(data.examples)}
@@ -194,19 +194,19 @@ def _lost(
         task, model, _ = key
         for item in run.results.unmade:
             if (item.task, item.model, item.context) == key:
-                lost = Lost(_OUTCOME_WORDS[item.outcome], item.seeds, _with_place(item))
+                lost = Lost(_OUTCOME_WORDS[item.outcome], item.seeds, _reason_of(item))
                 for name in item.examples:
                     of_model = lost_of.setdefault(name, {})
                     of_model[model] = (*of_model.get(model, ()), lost)
         for missing in run.results.missing:
             name = missing.example
-            known = model in outputs.get(name, {}) or model in lost_of.get(name, {})
-            if missing.task == task and not known and not name.startswith(_NOT_EXAMPLES):
+            listed = model in outputs.get(name, {}) or model in lost_of.get(name, {})
+            if missing.task == task and not listed and not name.startswith(_NOT_EXAMPLES):
                 lost_of.setdefault(name, {})[model] = (Lost("missing", (), missing.reason),)
     return lost_of
 
 
-def _with_place(item: Unmade) -> str:
+def _reason_of(item: Unmade) -> str:
     return f"{item.reason} at {item.where}" if item.where else item.reason
 
 
@@ -230,7 +230,7 @@ def _gallery_example(
 
 
 def _right_answers(example: Example) -> tuple[str, ...]:
-    """The right texts: all answers of the example, or the single right one where answers are ranked."""
+    """The right texts: all answers of the example, or only the right one if models rank the answers."""
     if _RIGHT_ANSWER not in example.facts:
         return example.answers
     return example.answers[int(example.facts[_RIGHT_ANSWER]) :][:1]
@@ -250,7 +250,7 @@ def _scores(cells: Sequence[tuple[RunReader, CellKey]]) -> list[ExampleScores]:
     by_metric: dict[str, dict[str, dict[int, dict[str, float]]]] = {}
     directions: dict[str, bool] = {}
     for run, key in cells:
-        for metric in (metric for other, metric in run.rows if other == key):
+        for metric in (metric for row_key, metric in run.rows if row_key == key):
             values = run.values(key, metric)
             if values is not None:
                 directions[metric] = values.higher_is_better
@@ -261,7 +261,7 @@ def _scores(cells: Sequence[tuple[RunReader, CellKey]]) -> list[ExampleScores]:
 
 
 def in_words(output: Mapping[str, Any], answers: Sequence[str]) -> str | None:
-    """The stored values of an output as a reader wants them; None if there are none.
+    """The stored values of an output as text for a reader; None if it has no values.
 
     A text stays as it is. Scores of ranked answers become the best answers with their scores.
 
@@ -303,7 +303,7 @@ class SheetExample:
 
 
 def picture_sheet(run: Path, cells: list[Cell], count: int, seed: int = 0) -> list[SheetExample]:
-    """The first examples of which every cell has a picture, one example of each cluster.
+    """The first examples for which every cell has a picture, at most one example of each cluster.
 
     Args:
         run: The run directory.

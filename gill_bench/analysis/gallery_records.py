@@ -1,4 +1,4 @@
-"""Records of what a page shows of a run besides its tables: galleries, tests, provenance.
+"""Records of what a page shows besides the tables of a run: galleries, tests of models, provenance.
 
 `gill_bench.analysis.galleries` makes the records, `gill_bench.reporting.page` draws them. This module reads no file.
 """
@@ -28,7 +28,7 @@ class PictureFile:
 
 @dataclass(frozen=True, slots=True)
 class ShownOutput:
-    """One output of a model: what it made of an example with one seed.
+    """One output of a model, for one example and seed.
 
     Attributes:
         seed: The output's seed.
@@ -50,9 +50,9 @@ class Lost:
     """Seeds with which an example has no output, and the reason.
 
     Attributes:
-        outcome: "failed", "refused", "not made yet", or "missing" where the data lacks a file or a field.
+        outcome: "failed", "refused", "not made yet", or "missing" if the data lacks a file or a field.
         seeds: The seeds without output; () stands for all seeds.
-        reason: The reason in words, with the place in the model's own code; "" if nobody has tried yet.
+        reason: The reason in words, with the file and line of the model's own code; "" if nobody has tried yet.
     """
 
     outcome: str
@@ -70,7 +70,7 @@ class GalleryExample:
         prompt: Texts and pictures that the models were given, in reading order.
         target: The picture that outputs are compared with; None if the task has none.
         answers: Texts that outputs are compared with.
-        facts: Names and values by which metrics group examples.
+        facts: Properties of the example by which metrics group examples, by name.
         outputs: Outputs by model, in the order of their seeds.
         lost: By model, the seeds that have no output.
     """

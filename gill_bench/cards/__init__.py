@@ -1,1 +1,1 @@
-"""Cards: what tasks, models and reports may say, and where their files are found."""
+"""Cards: the fields that tasks, models and reports may have, and the search for their files."""

@@ -1,7 +1,7 @@
-"""The cards: TOML files that describe tasks, models, tables and published numbers, and how they are found.
+"""Finding and reading cards: the TOML files that describe tasks, models, tables and published numbers.
 
-Cards are data. They name code by its registered name and contain no logic. Unknown keys are refused, with the nearest
-known one. Nothing heavy is imported, so that listing and planning answer at once.
+Cards are data. They name code by its registered name and contain no logic. An unknown key is an error that offers the
+nearest known key. Nothing heavy is imported, so that listing and planning answer at once.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ from gill_bench.cards.schema import (
     Value,
 )
 from gill_bench.errors import InputError, choose_from_all, did_you_mean
-from gill_bench.storage.paths import refuse_special
-from gill_bench.storage.reading import has_controls, shorten
+from gill_bench.storage.reading import has_controls, read_text, shorten
 
 __all__ = [
     "Card",
@@ -70,7 +69,9 @@ def builtin_folder() -> Path:
 
 
 class Cards:
-    """All cards that can be named: built in, of `--cards` folders, of GILL_BENCH_CARDS; later ones win by name.
+    """All cards: the built-in ones, then those in folders of GILL_BENCH_CARDS, then those in folders of `--cards`.
+
+    If several cards have the same kind and name, the last one counts.
 
     Args:
         folders: Additional folders. Each holds `tasks`, `baselines` and `reports`, or cards directly.
@@ -116,23 +117,23 @@ class Cards:
         return read_card(self._file("report", name), ReportCard)
 
     def tasks(self) -> list[TaskCard]:
-        """All tasks, by name."""
+        """All task cards, in the order of their names."""
         return [self.task(name) for name in sorted(self.files["task"])]
 
     def models(self) -> list[ModelCard]:
-        """All models, by name."""
+        """All model cards, in the order of their names."""
         return [self.model(name) for name in sorted(self.files["model"])]
 
     def reports(self) -> list[ReportCard]:
-        """All report layouts, by name."""
+        """All report layouts, in the order of their names."""
         return [self.report(name) for name in sorted(self.files["report"])]
 
     def published(self) -> PublishedCard:
-        """The paper's numbers: the last `published.toml` found."""
+        """The paper's numbers, from `published.toml` of the last folder that has one."""
         return read_card(self._published_file(), PublishedCard)
 
     def find(self, name: str) -> tuple[Card, Path]:
-        """The card of any kind with this name, or at this path, and its file."""
+        """The card of any kind with a name, or at a path, and the card's file."""
         if name.endswith(".toml"):
             file = Path(name)
             return self._read(_kind_of(file), name), file
@@ -165,7 +166,7 @@ class Cards:
         return file
 
     def _with_base(self, raw: dict[str, Any], file: Path) -> dict[str, Any]:
-        """A variant's content, completed by that of the model it extends."""
+        """The content of a card file; if it extends a model, with the fields of that model that it does not change."""
         if "extends" not in raw:
             return raw
         name = str(raw["extends"])
@@ -188,10 +189,10 @@ def read_card(file: Path, schema: type[T], raw: dict[str, Any] | None = None) ->
     Args:
         file: The card's file.
         schema: The model of the card's kind.
-        raw: The content of the file; None if it was not read yet.
+        raw: The content of the file; None to read the file.
 
     Raises:
-        InputError: The card is wrong; names the file, the key and what was expected.
+        InputError: The card is wrong; the message names the file, the key and what was expected.
     """
     raw = read_toml(file) if raw is None else raw
     version = raw.get("schema", SCHEMA_VERSION)
@@ -207,18 +208,17 @@ def read_card(file: Path, schema: type[T], raw: dict[str, Any] | None = None) ->
 
 
 def explain(error: ValidationError, schema: type[BaseModel]) -> str:
-    """Turn one of pydantic's complaints into one line that names the key and the nearest known one.
+    """One line that describes one problem of a pydantic error, with the key and the nearest known key.
 
-    An unknown key comes first: it is usually the reason why another one is missing.
+    An unknown key is described first, because it is usually the reason why another key is missing.
     """
     first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
-    where = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = _known_keys(schema, first["loc"][:-1])
-        return f"unknown key {where!r}; {did_you_mean(str(first['loc'][-1]), known)}"
+        return f"unknown key {key!r}; {did_you_mean(str(first['loc'][-1]), _known_keys(schema, first['loc'][:-1]))}"
     if first["type"] == "missing":
-        return f"key {where!r} is missing"
-    return f"{where} = {first.get('input')!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+        return f"key {key!r} is missing"
+    return f"{key} = {first.get('input')!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
 def _known_keys(schema: type[BaseModel], location: Iterable[str | int]) -> list[str]:
@@ -261,14 +261,15 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _with_own_weights(merged: dict[str, Any], base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A variant's content, in which components with other weights than the base's keep nothing of the base's.
+    """A variant's content, in which components that name other weights than the base's take no field from the base.
 
-    Otherwise the base's hub id would be fetched where the variant's folder is missing, and run under its name.
+    Otherwise the base's hub id would be downloaded if the variant's folder is missing, and run under the variant's
+    name.
     """
     old, new = base.get("weights"), changes.get("weights")
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        other = {name: table for name, table in new.items() if _other_weights(old.get(name), table)}
-        merged["weights"] = {**merged["weights"], **other}
+        replaced = {role: table for role, table in new.items() if _other_weights(old.get(role), table)}
+        merged["weights"] = {**merged["weights"], **replaced}
     return merged
 
 
@@ -283,25 +284,21 @@ def _other_weights(base: Any, changes: Any) -> bool:
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """A TOML file's content.
+    """The content of a card's TOML file.
 
     Raises:
-        InputError: The file is absent, unreadable or not TOML; names the position.
+        InputError: The file is absent, unreadable or not TOML (the message has the position), or holds control
+            characters or a number of more than 64 bits.
     """
+    text = read_text(file)
     try:
-        refuse_special(file)
-        text = file.read_text(encoding="utf-8-sig")
         content = tomllib.loads(text)
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: no such card") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"{file}: not valid TOML: {error}") from error
     except ValueError as error:
         raise InputError(f"{file}: {_long_number(text)}has thousands of digits; {_NUMBERS}") from error
     except RecursionError as error:
         raise InputError(f"{file}: nested too deeply to be a card") from error
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from error
     for key, value in _values(content):
         if isinstance(value, str) and has_controls(value):
             raise InputError(f"{file}: {key} = {value[:80]!r} has control characters, which no card needs")
@@ -313,7 +310,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def _values(content: object, key: str = "") -> Iterator[tuple[str, object]]:
-    """Every text and number of a card, keys too, with the key under which it stands."""
+    """Every text and number of a card with its key; names of keys are given too, under "a key"."""
     if isinstance(content, dict):
         for name, value in content.items():
             yield "a key", name
@@ -326,7 +323,7 @@ def _values(content: object, key: str = "") -> Iterator[tuple[str, object]]:
 
 
 def _long_number(text: str) -> str:
-    """Line and key of a number that Python refuses to read for its length, for a message."""
+    """The beginning of a message about a number of too many digits for Python: its line and key."""
     for number, line in enumerate(text.splitlines(), start=1):
         if re.search(r"[0-9_]{4000}", line):
             key, equals, _ = line.partition("=")
@@ -335,7 +332,7 @@ def _long_number(text: str) -> str:
 
 
 def _kind_of(file: Path) -> str:
-    """The kind of a card that lies outside the three folders, told by the key only its kind has."""
+    """The kind of a card outside the three folders, by a key that only cards of that kind have."""
     raw = read_toml(file)
     marks = (("task", "capability"), ("model", "adapter"), ("model", "extends"), ("report", "columns"))
     for kind, mark in marks:
@@ -347,16 +344,16 @@ def _kind_of(file: Path) -> str:
 def override(
     table: Mapping[str, Value], changes: Mapping[str, Value], where: str, known: Iterable[str] | None = None
 ) -> dict[str, Value]:
-    """Return a card's table with some values replaced.
+    """A card's table with some values replaced.
 
     Args:
         table: A table of the card.
         changes: The new values by key.
         where: The beginning of an error message.
-        known: The keys that can be set; None for those of the table.
+        known: The keys that can be set; None for the keys of the table.
 
     Raises:
-        InputError: A key cannot be set; names all that can be.
+        InputError: A key cannot be set; the message has all keys that can be.
     """
     names = sorted(table if known is None else known)
     for key in changes:

@@ -13,17 +13,17 @@ MOST: dict[str, int] = {
     "max_failures": 10**9,
     "parts": 10**6,
 }
-"""The greatest value of each option, far above what anybody has needed: more is a slip of the finger."""
+"""The greatest value of each option, far above any use so far; a greater value is taken for a typing error."""
 LARGEST = 2**63 - 1
 """The greatest whole number of a card or of `--set`, as TOML says: 64 bits with a sign."""
 
 
 def check_count(name: str, value: object) -> None:
-    """Check a number of a call from Python, where 0 stands for the default.
+    """Check a number that a call from Python gives; 0 means the default.
 
     Raises:
         InputError: The value is no whole number, negative, or above `MOST`.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST[name]:
-        shown = repr(value) if not isinstance(value, int) or abs(value) <= LARGEST else "a number of more than 64 bits"
-        raise InputError(f"{name} = {shown}: expected a whole number from 0 to {MOST[name]}")
+        text = repr(value) if not isinstance(value, int) or abs(value) <= LARGEST else "a number of more than 64 bits"
+        raise InputError(f"{name} = {text}: expected a whole number from 0 to {MOST[name]}")

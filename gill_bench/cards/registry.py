@@ -1,4 +1,4 @@
-"""Code by its registered name: built in, or of an entry point of an installed package."""
+"""Finding code by its registered name: a built-in module, or an entry point of an installed package."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from gill_bench.errors import InputError, did_you_mean
 
 
 def registered(kind: str, name: str, builtin: Mapping[str, str], group: str) -> object:
-    """Load what is registered under a name.
+    """The module or object that is registered under a name.
 
     Args:
         kind: The noun for errors, such as "metric".
         name: The name in the card.
         builtin: The built-in modules by name.
-        group: The group of entry points of other packages.
+        group: The group of entry points in which other packages register theirs.
 
     Raises:
-        InputError: Nothing has this name; offers the nearest.
+        InputError: Nothing has this name; the message offers the nearest name.
     """
     if name in builtin:
         return import_module(builtin[name])

@@ -162,8 +162,8 @@ class TaskCard(_Strict):
         contexts: Named lists of contexts. `paper` is the default of `--contexts`.
         variants: The contexts in which `--models all` also runs variants of models (cards with `extends`).
         sampling: Settings of models for this task, such as the guidance scale; a model ignores settings it lacks.
-        prompt: Settings of how an example becomes a prompt; changing one generates outputs again.
-        scoring: Settings of how stored outputs become numbers; changing one generates nothing again.
+        prompt: Settings that decide how an example becomes a prompt; after a change, outputs are generated again.
+        scoring: Settings that decide how stored outputs become numbers; after a change, nothing is generated again.
         metrics: The metrics, in the order in which they are computed.
         mini: The values that differ on the mini world; None if the task cannot run on it.
         home: The folder of the card's file; set when the card is read, and never written.
@@ -199,17 +199,17 @@ Reads = tuple[Literal["text", "image"], ...]
 
 def _check_inputs(value: object) -> object:
     """Check `inputs` of a card: a list of "text" and "image", or a table with such a list for each capability."""
-    for read in value.values() if isinstance(value, dict) else (value,):
-        if not isinstance(read, list | tuple) or not read or not set(map(str, read)) <= {"text", "image"}:
+    for kinds in value.values() if isinstance(value, dict) else (value,):
+        if not isinstance(kinds, list | tuple) or not kinds or not set(map(str, kinds)) <= {"text", "image"}:
             raise ValueError(
                 'expected a list of "text" and "image", or a table with such a list for each capability, as in'
                 ' {"image-generator" = ["text"], "text-generator" = ["text", "image"]}'
             )
     if isinstance(value, dict):
-        known = get_args(Capability)
+        capabilities = get_args(Capability)
         for name in value:
-            if name not in known:
-                raise ValueError(f"{name!r} is no capability; {did_you_mean(str(name), known)}")
+            if name not in capabilities:
+                raise ValueError(f"{name!r} is no capability; {did_you_mean(str(name), capabilities)}")
     return value
 
 
@@ -266,7 +266,7 @@ class ReportRow(_Strict):
     """A row of a table.
 
     Attributes:
-        model: The name of the model's card. A row that only the paper has names a model without a card.
+        model: The name of the model's card. A row whose numbers only the paper has names a model without a card.
         title: The text in the row's first cell.
         context: The context of the row's numbers, where contexts differ by row; "" where columns name them.
         asks: The output kind of that context, unless it is the usual one of the task's capability.
@@ -299,7 +299,7 @@ class ReportColumn(_Strict):
         digits: The number of decimals.
         percent: Whether fractions are printed as percent.
         x: The column's position on the axis of the layout's figure; None if the column is not drawn.
-        series: The curve that the column belongs to, where a model has several in the figure.
+        series: The curve that the column belongs to, if a model has several curves in the figure.
         published: The name of the column in the paper's table; "" where rows name theirs, or the paper has none.
         published_metric: The name of the metric among the published numbers, unless it is `metric`.
     """

@@ -1,7 +1,7 @@
 """Data sets: readers of the official files. A data set knows no model and no metric.
 
 A reader's module has `load(folder, split, options)`, which returns a `Dataset`, and `context(name)`, which parses the
-name of a context and raises `InputError` for one it does not know.
+name of a context and raises `InputError` for an unknown name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Lists of captions and pictures, one pair a line, in both forms in which people have CC3M (protocol 2.1, 3.7).
+"""Lists of captions and pictures, one pair a line, in both forms in which CC3M is distributed (protocol 2.1, 3.7).
 
 Lines are split at the tab and nowhere else (`gill_bench.datasets.tables`). The authors read the file with pandas'
-defaults, where a lone quotation mark swallows lines and a caption "NA" becomes "nan" (protocol 2.1).
+defaults, with which a single quotation mark joins lines and a caption "NA" becomes "nan" (protocol 2.1).
 """
 
 from __future__ import annotations
@@ -15,29 +15,30 @@ from gill_bench.errors import InputError
 
 HEADER = ["caption", "image"]
 URL_HEADER = ["caption", "url"]
-_LABELS = 3  # more fields of a line of CC3M's edition with labels: labels, their ids, confidences
+_LABELS = 3  # additional fields of each line in CC3M's edition with labels: labels, their ids, confidences
 
 
 class CaptionPair(NamedTuple):
-    """One line: a caption, and the file name of its picture, or its URL."""
+    """One line of a list: a caption, and the file name or the URL of its picture."""
 
     caption: str
     image: str
 
 
 def read_pairs(file: Path) -> list[CaptionPair]:
-    """Read a list as the authors' `cc3m_train.tsv`: the header `caption<TAB>image`, then one pair a line.
+    """Read a list like the authors' `cc3m_train.tsv`: the header `caption<TAB>image`, then one pair a line.
 
     Returns:
         All pairs, in the order of the file; repeated pictures stay.
 
     Raises:
-        InputError: Missing, empty, not UTF-8, without the header, or a line is malformed; names file and line.
+        InputError: The file is missing, empty, not UTF-8 or without the header, or a line is malformed; the message has
+            file and line.
     """
     rows = read_table(file)
     if not rows or rows[0] != HEADER:
-        found = "\t".join(rows[0]) if rows else ""
-        raise InputError(f"{file}, line 1: expected the header 'caption<TAB>image', found {found[:80]!r}")
+        line = "\t".join(rows[0]) if rows else ""
+        raise InputError(f"{file}, line 1: expected the header 'caption<TAB>image', found {line[:80]!r}")
     pairs = [_pair(file, number, row, "image") for number, row in enumerate(rows[1:], start=2)]
     if not pairs:
         raise InputError(f"{file}: has no pairs, only the header")
@@ -47,14 +48,14 @@ def read_pairs(file: Path) -> list[CaptionPair]:
 
 
 def read_captioned_urls(file: Path) -> list[CaptionPair]:
-    """Read an official list, such as `Validation_GCC-1.1.0-Validation.tsv`: caption<TAB>URL a line.
+    """Read an official list, such as `Validation_GCC-1.1.0-Validation.tsv`, with caption<TAB>URL in each line.
 
     Returns:
-        Captions with their URLs, in the order of the file. The header `caption<TAB>url`, which people put before it for
-        img2dataset, is passed over, and so are the three fields of labels in CC3M's edition with labels.
+        Captions with their URLs, in the order of the file. The header `caption<TAB>url`, which users add for
+        img2dataset, is skipped, and so are the three fields of labels in CC3M's edition with labels.
 
     Raises:
-        InputError: Missing, empty, not UTF-8, or a line is malformed; names file and line.
+        InputError: The file is missing, empty or not UTF-8, or a line is malformed; the message has file and line.
     """
     rows = read_table(file)
     first = 2 if rows and [field.lower() for field in rows[0]] == URL_HEADER else 1
@@ -71,6 +72,6 @@ def read_captioned_urls(file: Path) -> list[CaptionPair]:
 
 def _pair(file: Path, number: int, fields: list[str], second: str) -> CaptionPair:
     if len(fields) != 2 or not all(field.strip() for field in fields):
-        found = "\t".join(fields)
-        raise InputError(f"{file}, line {number}: expected caption<TAB>{second}, found {found[:80]!r}")
+        line = "\t".join(fields)
+        raise InputError(f"{file}, line {number}: expected caption<TAB>{second}, found {line[:80]!r}")
     return CaptionPair(*fields)

@@ -1,14 +1,15 @@
-"""CC3M: captions from which pictures are generated, and the pictures that they are compared with by FID.
+"""CC3M: captions from which pictures are generated, and the pictures that FID compares them with.
 
-The facts are in protocol 3.7 (paper Tables 3 and 4). Two forms of the data are read, the authors' one if both are
-there:
+The facts are in protocol 3.7 (paper Tables 3 and 4). Two forms of the data are read; if both are there, the authors'
+form is read:
 
-- `cc3m_<split>.tsv` with its header, as GILL is trained on (protocol 2.1). It names the picture of each caption.
-- the official list without a header, `Validation_GCC-1.1.0-Validation.tsv` or `Train_GCC-training.tsv`. It names URLs,
+- `cc3m_<split>.tsv` with a header, the form on which GILL is trained (protocol 2.1). It names the picture of each
+  caption.
+- The official list without a header, `Validation_GCC-1.1.0-Validation.tsv` or `Train_GCC-training.tsv`. It holds URLs,
   many of which are gone. A picture belongs to the row whose URL or caption img2dataset wrote beside it, in a `.json` or
-  `.txt` of the same name. Without these, it is named by the number of its row, counted from 0, in nine digits
-  (`000000012.jpg`), and may lie in a shard's folder (`00001/000010012.jpg`): so img2dataset names them, with its
-  default of 10,000 rows a shard (`gill_bench.datasets.sidecars`).
+  `.txt` of the same name. Without such a file, the picture's name is the number of its row, counted from 0, in nine
+  digits (`000000012.jpg`), and it may lie in a shard's folder (`00001/000010012.jpg`): these are the names that
+  img2dataset gives with its default of 10,000 rows a shard (`gill_bench.datasets.sidecars`).
 """
 
 from __future__ import annotations
@@ -43,41 +44,42 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read the pairs of a split, in the order of the file; an example's id is the number of its row, from 0.
 
     Args:
-        folder: Holds the list, directly or in `datasets/`, and the pictures in `cc3m/validation/` or `cc3m/training/`,
-            or in that folder without `cc3m/`.
+        folder: The folder with the list, directly or in `datasets/`, and the pictures in `cc3m/validation/` or
+            `cc3m/training/`, or in `validation/` or `training/`.
         split: "val" or "train".
-        options: Unused.
+        options: Not used.
 
     Returns:
-        The references are the pictures of all pairs, each once.
+        The data set; its references are the pictures of all pairs, each once.
 
     Raises:
-        InputError: The list is absent or malformed, there are no pictures at all, or nothing says of which rows.
+        InputError: The list is absent or malformed, there are no pictures at all, or it is unknown to which rows the
+            pictures belong.
     """
     file = _find_list(folder, split)
     warnings: tuple[str, ...] = ()
-    places = [folder / "cc3m" / PICTURES[split], folder / PICTURES[split]]
+    folders = [folder / "cc3m" / PICTURES[split], folder / PICTURES[split]]
     if file.name == OFFICIAL[split]:
-        rows = read_captioned_urls(file)
-        captions = [row.caption for row in rows]
-        names = [f"{row:0{DIGITS}d}" for row in range(len(rows))]
-        folders = [*places, *_shards(places)]
-        matched = match_pictures(index_pictures(folders), rows, folders)
-        pictures = {names[row]: picture for row, picture in matched.pictures.items()}
+        pairs = read_captioned_urls(file)
+        captions = [pair.caption for pair in pairs]
+        names = [f"{number:0{DIGITS}d}" for number in range(len(pairs))]
+        with_shards = [*folders, *_shards(folders)]
+        matched = match_pictures(index_pictures(with_shards), pairs, with_shards)
+        pictures = {names[number]: picture for number, picture in matched.pictures.items()}
         warnings = tuple(matched.warnings(file))
         expected = f"{names[0]}.jpg and so on, by the number of the row, directly or in shards such as 00000/"
     else:
         captions, names = map(list, zip(*read_pairs(file), strict=True))
-        pictures = find_pictures(places, names)
+        pictures = find_pictures(folders, names)
         expected = f"{names[0]} and so on, as {file.name} names them"
     if not pictures:
         if warnings:
             raise InputError(f"{folder}: no picture of split {split!r} belongs to a row: {'; '.join(warnings)}")
-        raise no_pictures(folder, split, places, expected)
+        raise no_pictures(folder, split, folders, expected)
     targets = {name: Picture(name, pictures.get(name)) for name in names}
     examples = [
-        Example(str(row), str(row), (Turn(caption),), targets[name])
-        for row, (caption, name) in enumerate(zip(captions, names, strict=True))
+        Example(str(number), str(number), (Turn(caption),), targets[name])
+        for number, (caption, name) in enumerate(zip(captions, names, strict=True))
     ]
     return Dataset(examples, references=tuple(targets.values()), warnings=warnings)
 
@@ -89,12 +91,12 @@ def _find_list(folder: Path, split: str) -> Path:
         raise InputError(f"{folder}: split {split!r} of CC3M; {did_you_mean(split, OFFICIAL)}")
     names = (f"cc3m_{split}.tsv", OFFICIAL[split])
     for name in names:
-        for place in (folder, folder / "datasets"):
-            if (place / name).exists():
-                return place / name
+        for parent in (folder, folder / "datasets"):
+            if (parent / name).exists():
+                return parent / name
     raise InputError(f"{folder}: neither {names[0]} nor {names[1]}; download the list of captions and URLs of CC3M")
 
 
-def _shards(places: list[Path]) -> list[Path]:
-    inside = [folder for place in places if place.is_dir() for folder in place.iterdir()]
-    return sorted(folder for folder in inside if _SHARD.fullmatch(folder.name) and folder.is_dir())
+def _shards(folders: list[Path]) -> list[Path]:
+    inside = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+    return sorted(path for path in inside if _SHARD.fullmatch(path.name) and path.is_dir())

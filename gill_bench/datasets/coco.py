@@ -1,7 +1,7 @@
-"""COCO captions as the official `captions_<split>.json`: images with their captions, for captioning and for FID.
+"""The official `captions_<split>.json` of COCO: images with their captions, for captioning and for FID.
 
-The facts are in protocol 3.8 and 3.10. `images` names the picture files, `annotations` has one caption a record; the
-captions of a picture do not stand together.
+The facts are in protocol 3.8 and 3.10. `images` names the picture files, `annotations` has one caption in each record;
+the captions of a picture do not follow one another.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def read_coco(folder: Path, split: str, *, need_pictures: bool = True) -> list[C
     """Read the images of a split, in the order of `images`.
 
     Args:
-        folder: Holds `annotations/captions_<split>.json` (or the file itself), and the pictures by their `file_name` in
-            `<split>/`, `images/<split>/` or `images/`.
-        split: Such as "val2014" or "val2017".
+        folder: The folder with `annotations/captions_<split>.json` or `captions_<split>.json`, and with the pictures
+            under their `file_name` in `<split>/`, `images/<split>/` or `images/`.
+        split: The split, such as "val2014" or "val2017".
         need_pictures: Whether data without a single picture is an error.
 
     Raises:

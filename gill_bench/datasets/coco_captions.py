@@ -23,12 +23,12 @@ def context(name: str) -> PictureContext:
 
 
 def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
-    """Read the images of a split, in the order of the file, each with all its captions as `answers`, as they stand.
+    """Read the images of a split, in the order of the file, each with all its captions, unchanged, as `answers`.
 
     Args:
         folder: The folder that `gill_bench.datasets.coco.read_coco` describes.
-        split: Such as "val2017".
-        options: Unused.
+        split: The split, such as "val2017".
+        options: Not used.
 
     Raises:
         InputError: The file is absent or malformed, or there are no pictures at all.

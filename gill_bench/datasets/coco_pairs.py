@@ -1,9 +1,9 @@
-"""Captions of COCO from which pictures are generated, and the pictures that they are compared with by FID.
+"""Captions of COCO from which pictures are generated, and the pictures that FID compares them with.
 
-The facts are in protocol 3.8 (paper Table 8). Nothing but the number of captions is published: the sample here is one
-caption each of as many distinct images. With `random.Random(sampling_seed)`, images are drawn first, by one call of
-`sample` over all image ids in ascending order; then, in the order drawn, one caption of each by `choice` over the
-image's caption ids in ascending order. Examples stand in the order drawn, so that a `--limit` is a random part of them.
+The facts are in protocol 3.8 (paper Table 8). Only the number of captions is published. Here the sample is one caption
+each of so many distinct images, drawn with `random.Random(sampling_seed)`: one call of `sample` over all image ids in
+ascending order draws the images; then, in the order drawn, `choice` over an image's caption ids in ascending order
+draws its caption. Examples keep the order drawn, so that `--limit` takes a random part of them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from gill_bench.datasets.contexts import TextContext, context_named
 from gill_bench.datasets.options import Choice, Count
 
 CAPTIONS = Count("captions", 30000)
-"""The number of captions that are drawn; 0 means one of every image."""
+"""The number of captions that are drawn; 0 draws one caption of every image."""
 SAMPLING_SEED = Count("sampling_seed", 0)
 REFERENCES = Choice("references", ("full", "matched"))
-"""The pictures that FID compares with: every picture of the split, or those of the sampled captions."""
+"""The pictures that FID compares with: every picture of the split, or the pictures of the sampled captions."""
 OPTIONS = (CAPTIONS, SAMPLING_SEED, REFERENCES)
 
 
@@ -40,27 +40,27 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
 
     Args:
         folder: The folder that `gill_bench.datasets.coco.read_coco` describes.
-        split: Such as "val2014".
+        split: The split, such as "val2014".
         options: `CAPTIONS`, `SAMPLING_SEED` and `REFERENCES`.
 
     Raises:
         InputError: The file is absent or malformed, there are no pictures at all, or an option is wrong.
     """
-    wanted = CAPTIONS.of(options)
+    count = CAPTIONS.of(options)
     rng = random.Random(SAMPLING_SEED.of(options))  # noqa: S311 (a sample, not a secret)
     references = REFERENCES.of(options)
     images = read_coco(folder, split)
     by_id = {image.id: image for image in images}
-    drawn = rng.sample(sorted(by_id), min(wanted or len(by_id), len(by_id)))
+    drawn = rng.sample(sorted(by_id), min(count or len(by_id), len(by_id)))
     examples = []
     for image in map(by_id.__getitem__, drawn):
         caption = rng.choice(sorted(image.captions))
         examples.append(Example(str(caption.id), str(image.id), (Turn(caption.text.strip()),), image.picture))
     compared = images if references == "full" else [by_id[image] for image in drawn]
-    return Dataset(examples, references=[image.picture for image in compared], warnings=_warnings(wanted, len(by_id)))
+    return Dataset(examples, references=[image.picture for image in compared], warnings=_warnings(count, len(by_id)))
 
 
-def _warnings(wanted: int, there: int) -> tuple[str, ...]:
-    if wanted <= there:
+def _warnings(count: int, images: int) -> tuple[str, ...]:
+    if count <= images:
         return ()
-    return (f"{wanted} captions of distinct images were asked for, but there are {there} images: one of each is taken",)
+    return (f"{count} captions of distinct images were asked for, but there are {images} images: one of each is taken",)

@@ -22,11 +22,11 @@ def find_split_file(folder: Path, split: str, pattern: str, subfolders: Sequence
         folder: The data set's folder.
         split: The split's name.
         pattern: The name of the file, with `{split}` in it.
-        subfolders: The subfolders in which the file may be; the first that has it wins.
+        subfolders: The subfolders in which the file may be; the first that has it counts.
         download: The advice for a folder without a file of any split.
 
     Raises:
-        InputError: There is no such file; names the splits that are there.
+        InputError: There is no such file; the message has the splits whose files are there.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder (given by --data)")
@@ -34,7 +34,7 @@ def find_split_file(folder: Path, split: str, pattern: str, subfolders: Sequence
         raise InputError(f"split {shown(split)}: expected letters, digits, '-', '_' and '.', as in a file's name")
     name = pattern.format(split=split)
     for subfolder in subfolders:
-        if (folder / subfolder / name).exists():  # reading it says whether it is a regular file
+        if (folder / subfolder / name).exists():  # reading checks later whether it is a regular file
             return folder / subfolder / name
     before, after = pattern.split("{split}")
     files = [
@@ -44,13 +44,13 @@ def find_split_file(folder: Path, split: str, pattern: str, subfolders: Sequence
         if file.is_file()
     ]
     splits = {name.removeprefix(before).removesuffix(after) for name in files}
-    there = ", ".join(sorted(filter(_SPLIT.fullmatch, splits)))
-    hint = f"there is {there}: choose with --split" if there else download
+    existing = ", ".join(sorted(filter(_SPLIT.fullmatch, splits)))
+    hint = f"there is {existing}: choose with --split" if existing else download
     raise InputError(f"{folder}: no {Path(subfolders[0]) / name}; {hint}")
 
 
 def read_lines(file: Path) -> list[str]:
-    """Read the lines of a text file: split at line feeds and nowhere else, without the carriage return before one.
+    """The lines of a text file, split at line feeds and nowhere else; a carriage return before a line feed is removed.
 
     Raises:
         InputError: The file cannot be read.
@@ -83,7 +83,7 @@ def integer_of(record: Any, key: str, where: str) -> int:
     """The integer under a key of a record.
 
     Raises:
-        InputError: The record is no object, or has no integer there.
+        InputError: The record is no object, or has no integer under the key.
     """
     value = record.get(key) if isinstance(record, dict) else None
     if isinstance(value, int) and not isinstance(value, bool):
@@ -96,7 +96,7 @@ def text_of(record: Any, key: str, where: str, *, may_be_blank: bool = False) ->
     """The text under a key of a record.
 
     Raises:
-        InputError: The record is no object, has no text there, or one that cannot be written to a file.
+        InputError: The record is no object, or has no text under the key, or a text that cannot be written to a file.
     """
     value = record.get(key) if isinstance(record, dict) else None
     if isinstance(value, str) and (may_be_blank or value.strip()):

@@ -1,7 +1,7 @@
 """The settings in a task card that a data set's module reads, each with its allowed values.
 
-A reader's module lists those of the card's `[data]` options as `OPTIONS`, and those of its `[prompt]` table as
-`PROMPT`; planning checks them (`check_tables`) before anything is read.
+A reader's module lists the settings that it reads from the card's `[data.options]` table as `OPTIONS`, and those that
+it reads from the `[prompt]` table as `PROMPT`; planning checks them (`check_tables`) before anything is read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _Name = TypeVar("_Name", bound=str)
 
 
 class Option(Protocol):
-    """A setting: its key in a table, and its value there."""
+    """A setting: its key, and a function that reads its value from a table."""
 
     @property
     def key(self) -> str:
@@ -27,7 +27,7 @@ class Option(Protocol):
         """The value in a table, or the default.
 
         Raises:
-            InputError: The value is not allowed; says which are.
+            InputError: The value is not allowed; the message has the allowed values.
         """
 
 

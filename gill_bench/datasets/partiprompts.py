@@ -2,9 +2,9 @@
 
 The facts are in protocol 3.11 (paper Table 6, App. C). The lists are `PartiPromptsAllDecisions_Alignment.tsv` and
 `..._Realism.tsv`: five fields a line with tabs between them; prompts hold quotation marks
-(`gill_bench.datasets.tables`). Prompts whose votes give no label are left out. The authors train on the first 600 of
-the others and test on the rest. Since the list goes by challenge, there is also another order:
-`random.Random(1337).shuffle` of the prompts that are kept.
+(`gill_bench.datasets.tables`). Prompts whose votes give no label are left out. Of the labelled prompts, the authors
+train on the first 600 and test on the rest. The list is sorted by challenge, so these two parts differ in kind; the
+order "shuffled" mixes the labelled prompts first, with `random.Random(1337).shuffle`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ HEADER = "Prompt\tCategory\tChallenge\tNote\tDecisions"
 VOTES = Choice("votes", tuple(FILES))
 RULES: tuple[Literal["released", "strict"], ...] = ("released", "strict")
 RULE = Choice("rule", RULES)
-"""How votes become a label: see `gill_bench.datasets.partiprompts_labels`."""
+"""The rule by which votes become a label (`gill_bench.datasets.partiprompts_labels`)."""
 ORDER = Choice("order", ("file", "shuffled"))
 TRAIN = Count("train", 600)
-"""The number of labelled prompts, from the first, that are for training; the others are for testing."""
+"""The number of labelled prompts, from the first, that are for training; all later prompts are for testing."""
 CANDIDATES = Text("candidates", "")
-"""A folder inside the data folder: of pictures, the most similar of which a prompt is compared with, or of folders
-named after models with converted embeddings of such pictures; "" for none."""
+"""A folder inside the data folder, with the pictures that could be retrieved, or with one folder for each model, named
+after it, that holds converted embeddings of such pictures; "" for none."""
 OPTIONS = (VOTES, RULE, ORDER, TRAIN, CANDIDATES)
 _VOTES = ("gen", "ret", "same")
 _SHUFFLING_SEED = 1337
@@ -52,10 +52,10 @@ _CONTEXTS = (
 
 
 def context(name: str) -> TextContext:
-    """Parse the name of a way to decide. The prompt is the same in all; the output kind differs.
+    """The context of a name. A prompt is the same in all contexts; they differ in the output kind.
 
     Raises:
-        InputError: The name is another one.
+        InputError: There is no context of this name.
     """
     return context_named(name, _CONTEXTS)
 
@@ -92,27 +92,28 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     train = TRAIN.of(options)
     candidates = CANDIDATES.of(options)
     file = _find(folder, FILES[votes])
-    kept = [(row, name) for row in _read(file) if (name := label_of(row.votes, rule)) != "same"]
-    if train >= len(kept):
+    labelled = [(row, label) for row in _read(file) if (label := label_of(row.votes, rule)) != "same"]
+    if train >= len(labelled):
         raise InputError(
-            f"{file}: train = {train} leaves none of {len(kept)} labelled prompts to test on; choose fewer"
+            f"{file}: train = {train} leaves none of {len(labelled)} labelled prompts to test on; choose fewer"
         )
     if order == "shuffled":
-        random.Random(_SHUFFLING_SEED).shuffle(kept)  # noqa: S311 (a split, not a secret)
+        # Not scikit-learn's split: stored results depend on exactly which prompts this shuffle puts into each part.
+        random.Random(_SHUFFLING_SEED).shuffle(labelled)  # noqa: S311 (a split, not a secret)
     examples = [
         Example(
             str(row.number),
             str(row.number),
             (Turn(row.prompt),),
             facts={
-                "label": name,
+                "label": label,
                 "votes": ",".join(row.votes),
                 "part": "train" if position < train else "test",
                 "category": row.category,
                 "challenge": row.challenge,
             },
         )
-        for position, (row, name) in enumerate(kept)
+        for position, (row, label) in enumerate(labelled)
     ]
     return Dataset(examples, candidates=_candidates(folder, candidates))
 

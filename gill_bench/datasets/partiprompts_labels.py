@@ -9,15 +9,15 @@ Label = Literal["gen", "ret", "same"]
 
 
 def label_of(votes: Sequence[str], rule: Literal["released", "strict"] = "released") -> Label:
-    """Whether the votes agree on generated ("gen") or retrieved ("ret") pictures; "same" where they do not.
+    """The kind of picture on which the votes agree, "gen" (generated) or "ret" (retrieved); "same" if they disagree.
 
     Args:
-        votes: "gen", "ret" or "same", one for each annotator.
-        rule: "released" asks for four votes, or for three with at most one against, and gives the released labels.
-            "strict" asks for four, as the paper says.
+        votes: For each annotator "gen", "ret" or "same".
+        rule: "released" asks for four equal votes, or three with at most one vote for the other kind; it gives the
+            labels that the authors released. "strict" asks for four equal votes, as the paper says.
 
     Raises:
-        ValueError: There is no vote, or one is none of the three.
+        ValueError: There is no vote, or a vote is none of "gen", "ret" and "same".
 
     >>> label_of(["gen", "gen", "gen", "ret", "same"]), label_of(["gen", "gen", "gen", "ret", "ret"])
     ('gen', 'same')

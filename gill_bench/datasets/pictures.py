@@ -1,4 +1,4 @@
-"""Finding pictures by id in the folders in which people keep them, and checking that they can be read."""
+"""Finding pictures by id in the folders of a data set, and checking that they can be read."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from gill_bench.storage.digests import digest_file
 from gill_bench.storage.images import UnreadablePictureError, read_picture
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-_THREADS = 4  # PIL releases the GIL while it decodes
+_THREADS = 4  # threads that decode pictures; PIL releases the GIL while it decodes
 
 
 def index_pictures(folders: Iterable[Path]) -> dict[str, Path]:
     """Map picture ids (file names without extension) to files.
 
-    An earlier folder wins over a later one, and within a folder the order of `EXTENSIONS` decides, so that the choice
-    never depends on the file system. Folders that do not exist are passed over, and so are hidden files, such as the
-    `._7.jpg` that macOS puts beside `7.jpg`.
+    If several files have the same name, the first folder decides, and within a folder the order of `EXTENSIONS`, so
+    that the choice never depends on the file system. Folders that do not exist are skipped, and so are hidden files,
+    such as the `._7.jpg` that macOS puts beside `7.jpg`.
     """
     best: dict[str, tuple[int, int, Path]] = {}
     for order, folder in enumerate(folders):
@@ -38,9 +38,9 @@ def index_pictures(folders: Iterable[Path]) -> dict[str, Path]:
 
 
 def find_pictures(folders: Iterable[Path], names: Iterable[str]) -> dict[str, Path]:
-    """Map file names, which may have folders in them, to files; the first folder that has a file wins.
+    """Map file names, which may have folders in them, to files; the first folder that has a file of a name counts.
 
-    A file may turn out not to be a regular one when it is read.
+    Whether a file is a regular file is checked later, when it is read.
     """
     existing = [folder for folder in folders if folder.is_dir()]
     files: dict[str, Path] = {}
@@ -57,11 +57,11 @@ def no_pictures(folder: Path, split: str, folders: Iterable[Path], expected: str
     Args:
         folder: The data set's folder.
         split: The split's name.
-        folders: The folders in which pictures were looked for.
-        expected: The names that their files should have.
+        folders: The folders that were searched.
+        expected: The names that the files of pictures should have.
     """
-    shown = ", ".join(f"{looked.relative_to(folder.parent)}/" for looked in folders)
-    return InputError(f"{folder}: no pictures of split {split!r}; looked in {shown}\nexpected {expected}")
+    searched = ", ".join(f"{looked.relative_to(folder.parent)}/" for looked in folders)
+    return InputError(f"{folder}: no pictures of split {split!r}; looked in {searched}\nexpected {expected}")
 
 
 class Checked(NamedTuple):
@@ -80,10 +80,10 @@ def check_pictures(pictures: Iterable[Picture], progress: Callable[[int], None] 
 
     Args:
         pictures: Pictures; repeated ids are read once.
-        progress: Called with the number of pictures done since the last call.
+        progress: A function that is called with the number of pictures checked since its last call.
 
     Returns:
-        By picture id. Nothing decoded is kept.
+        The result for each picture, by picture id. Decoded pictures are not kept in memory.
     """
     distinct = {picture.id: picture for picture in pictures}
     results: dict[str, Checked] = {}
@@ -111,8 +111,7 @@ def _check(picture: Picture) -> Checked:
 def repeated_content(checked: dict[str, Checked]) -> list[list[str]]:
     """Groups of picture ids whose files have the same content.
 
-    Removed Flickr photos can come back as a valid placeholder picture (protocol 3.1), which shows as one content
-    under many ids.
+    For a removed photo, Flickr may send a placeholder picture (protocol 3.1); the same content under many ids shows it.
     """
     groups: dict[str, list[str]] = {}
     for name, (sha256, _) in checked.items():

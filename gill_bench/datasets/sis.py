@@ -1,8 +1,8 @@
-"""Visual Storytelling (VIST), stories of images in sequence, as the official `<split>.story-in-sequence.json` files.
+"""The official `<split>.story-in-sequence.json` of Visual Storytelling (VIST): stories about five photos each.
 
 The facts are in protocol 3.1. `annotations` is a list of one-element lists, one per sentence; five sentences make a
-story. The anonymised, tokenised `text` is what models read. Stories come in the order of their first sentence in the
-file, their sentences by `worker_arranged_photo_order`.
+story. Models read the anonymised, tokenised `text`. Stories are in the order of their first sentence in the file, the
+sentences of a story in the order of `worker_arranged_photo_order`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from gill_bench.errors import InputError
 from gill_bench.storage.reading import read_json
 
 STORIES = Choice("stories", ("all-pictures", "context"))
-"""The stories that count: the same in every context, those with all five pictures; or those with the pictures that the
-context and the target need."""
+"""The stories that count: "all-pictures" takes, in every context, the stories whose five pictures are all there;
+"context" takes those with the pictures that the context and the target need."""
 OPTIONS = (STORIES,)
 PROMPT = (CAPTION_JOIN,)
 _IDS = ("storylet_id", "story_id", "photo_flickr_id")
@@ -41,8 +41,8 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read the stories of a split.
 
     Args:
-        folder: Holds `sis/<split>.story-in-sequence.json` (or the file itself) and the pictures as
-            `<photo_flickr_id>.<ext>` in `images/<split>/`, `images/`, `<split>/` or the folder itself.
+        folder: The folder with `sis/<split>.story-in-sequence.json` or `<split>.story-in-sequence.json`, and with the
+            pictures as `<photo_flickr_id>.<ext>` in `images/<split>/`, `images/`, `<split>/` or the folder itself.
         split: "train", "val" or "test".
         options: `STORIES`.
 
@@ -60,10 +60,10 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         ("sis", "."),
         "download the SIS files of VIST into sis/",
     )
-    places = [folder / "images" / split, folder / "images", folder / split, folder]
-    pictures = index_pictures(places)
+    folders = [folder / "images" / split, folder / "images", folder / split, folder]
+    pictures = index_pictures(folders)
     if not pictures:
-        raise no_pictures(folder, split, places, "<photo_flickr_id>.jpg or another common extension")
+        raise no_pictures(folder, split, folders, "<photo_flickr_id>.jpg or another common extension")
     stories = _read_stories(file, pictures)
     photos = {turn.picture.id: turn.picture for story in stories for turn in story.turns if turn.picture is not None}
     return Dataset(
@@ -90,7 +90,7 @@ def _read_stories(file: Path, pictures: Mapping[str, Path]) -> list[Example]:
         sentences.setdefault(story, []).append((order, text_of(sentence, "text", field), photo))
     if not sentences:
         raise InputError(f"{file}: annotations: the list is empty")
-    photos: dict[str, Picture] = {}  # stories share them, and there are five in each of many thousands
+    photos: dict[str, Picture] = {}  # one object for each photo: many thousands of stories share photos
     for parts in sentences.values():
         for _, _, photo in parts:
             photos.setdefault(photo, Picture(photo, pictures.get(photo)))

@@ -1,7 +1,8 @@
-"""Lists with tabs between their fields: raw, as they are published, or with the quotation marks that pandas writes.
+"""Reading lists with tabs between their fields: raw lists as they are published, and lists that pandas has written.
 
 In a raw list a quotation mark is a character like any other. pandas' `to_csv` puts quotation marks around a field that
-has one, and doubles those in it; or, if told to, around every field. Which of them a file is, all lines tell together.
+contains one, or on request around every field, and doubles the quotation marks in the field. Whether pandas wrote a
+file is decided from all its lines together.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*"')  # a field as pandas quotes it
 
 
 def read_table(file: Path) -> list[list[str]]:
-    """Read the fields of each line, line 1 first; empty lines at the end are none.
+    """The fields of each line, from line 1; empty lines at the end do not count.
 
     Raises:
-        InputError: The file cannot be read, or some of its lines are quoted as by pandas and others cannot be.
+        InputError: The file cannot be read, or only some of its lines can have been written by pandas.
     """
     lines = read_lines(file)
     while lines and not lines[-1]:

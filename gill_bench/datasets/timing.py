@@ -1,4 +1,4 @@
-"""Captions of COCO as prompts for measuring speed (paper App. E.4), one measurement each."""
+"""Captions of COCO as prompts for measuring speed (paper App. E.4); each caption is one measurement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gill_bench.datasets.contexts import TextContext, context_named
 from gill_bench.datasets.options import Count
 
 REPEATS = Count("repeats", 20)
-"""The number of measurements, besides those that warm up."""
+"""The number of measurements, besides the calls that warm up."""
 OPTIONS = (REPEATS,)
 _CONTEXTS = (
     TextContext("text", "text-seconds"),
@@ -22,20 +22,20 @@ _CONTEXTS = (
 
 
 def context(name: str) -> TextContext:
-    """Parse `text` (continue a caption), `picture` (generate it) or `search` (find the most similar candidate).
+    """The context `text` (continue a caption), `picture` (generate a picture of it) or `search` (find a candidate).
 
     Raises:
-        InputError: The name is another one.
+        InputError: There is no context of this name.
     """
     return context_named(name, _CONTEXTS)
 
 
 def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
-    """Read as many captions as measurements are wanted: the first of each picture, in the order of the file.
+    """Read one caption for each measurement: the first caption of each picture, in the order of the file.
 
     Args:
         folder: The folder that `gill_bench.datasets.coco.read_coco` describes; pictures are not needed.
-        split: Such as "val2017".
+        split: The split, such as "val2017".
         options: `REPEATS`.
 
     Raises:

@@ -1,7 +1,7 @@
 """Visual Dialog v1.0, for generating the picture that a dialog is about.
 
-The facts are in protocol 3.2: a prompt is the first n rounds, each "Q: <question>?" and "A: <answer>" on a line of its
-own, without the caption, without a period after answers and without a newline at the end.
+The facts are in protocol 3.2: a prompt is the first n rounds, each with "Q: <question>?" and "A: <answer>" on lines of
+their own, without the caption, without a period after answers and without a newline at the end.
 """
 
 from __future__ import annotations

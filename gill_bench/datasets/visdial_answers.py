@@ -1,8 +1,8 @@
 """Visual Dialog v1.0, for ranking the 100 options that each round has as its answer.
 
-The facts are in protocol 3.6. A prompt is the dialog's picture and the history: the rounds before, each "Q:
-<question>?" and "A: <answer>" on a line of its own, this round's question, and the beginning of its answer. Of round 2:
-"Q: is it day?\\nA: yes\\nQ: is it sunny?\\nA: ", with a space and nothing after it at the end.
+The facts are in protocol 3.6. A prompt is the dialog's picture and the history: the rounds before, each with "Q:
+<question>?" and "A: <answer>" on lines of their own, this round's question, and the beginning of its answer. Example of
+round 2: "Q: is it day?\\nA: yes\\nQ: is it sunny?\\nA: ", which ends with a space.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def context(name: str) -> HistoryContext:
     """The context `history`.
 
     Raises:
-        InputError: Another name.
+        InputError: There is no context of this name.
     """
     return context_named(name, [HistoryContext()])
 
@@ -37,15 +37,17 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
 
     Args:
         folder: The folder that `gill_bench.datasets.visdial_files.read_dialogs` describes; beside the dialogs lies
-            `visdial_1.0_<split>_dense_annotations.json`. Without it there is no relevance, and a warning.
+            `visdial_1.0_<split>_dense_annotations.json`. Without this file, options have no relevance, and the data set
+            has a warning.
         split: "val", or another split in the same format.
         options: Unused.
 
     Returns:
-        An example's id is `<image id>:<round>`, rounds from 1; its cluster the image id; its answers the options, in
-        the order of the file. Facts: `round`, `gt_index` (the true option's position, from 0) and, with dense
-        annotations, on all rounds of a dialog, `dense_round` (the annotated one, as stored) and `relevance` (of its
-        options, a JSON list); on that round itself `dense`, "yes".
+        The data set. An example's id is `<image id>:<round>`, with rounds from 1; its cluster is the image id; its
+        answers are the options, in the order of the file. Its facts are `round` and `gt_index` (the true option's
+        position, from 0). With dense annotations, all rounds of a dialog also have `dense_round` (the number of the
+        annotated round) and `relevance` (a JSON list for the options of that round), and the annotated round has
+        `dense`, "yes".
 
     Raises:
         InputError: A file is absent or malformed, the dense annotations are of other dialogs or in another order, or

@@ -18,7 +18,7 @@ ANSWERS = 100
 
 
 class Round(NamedTuple):
-    """A round: question and answer and, if `read_dialogs` reads them, the 100 options and the true one's position."""
+    """A round: question, answer and, if `read_dialogs` reads them, the 100 options and the true option's position."""
 
     question: str
     answer: str
@@ -27,7 +27,7 @@ class Round(NamedTuple):
 
 
 class Dialog(NamedTuple):
-    """A dialog of ten rounds about a picture."""
+    """A dialog of ten rounds, with the id and the picture of its image."""
 
     image: int
     picture: Picture
@@ -37,13 +37,14 @@ class Dialog(NamedTuple):
 def read_dialogs(folder: Path, split: str, *, options: bool = False) -> list[Dialog]:
     """Read the dialogs of a split, in the order of the file.
 
-    Texts are those of the file's tables, not copies: each of a million options is a reference to one of them.
+    To save memory, each of a million options refers to a text of the file's tables and is not a copy.
 
     Args:
-        folder: Holds `visdial_1.0_<split>.json`, and the pictures as `VisualDialog_<split>2018_<id, 12 digits>.jpg` (or
-            another extension) in `VisualDialog_<split>2018/`, `images/` or the folder itself.
-        split: "val"; any other in the same format.
-        options: Whether to read the options to answer and the position of the true one, which rounds must then have.
+        folder: The folder with `visdial_1.0_<split>.json`, and with the pictures as
+            `VisualDialog_<split>2018_<id, 12 digits>.jpg` (or another extension) in `VisualDialog_<split>2018/`,
+            `images/` or the folder itself.
+        split: "val", or another split in the same format.
+        options: Whether to read the options and the position of the true option, which all rounds must then have.
 
     Raises:
         InputError: The file is absent or malformed, or there are no pictures at all.

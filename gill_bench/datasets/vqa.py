@@ -29,18 +29,18 @@ def context(name: str) -> QuestionContext:
 
 
 def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
-    """Read the questions of a split, in the order of the file, with the annotators' answers in theirs.
+    """Read the questions of a split, in the order of their file, with the annotators' answers in the order of theirs.
 
     Args:
-        folder: Holds `v2_OpenEnded_mscoco_<split>_questions.json`, `v2_mscoco_<split>_annotations.json`, and the
-            pictures as `COCO_<split>_<id, 12 digits>.jpg` or, as in COCO's edition of 2017, `<id, 12 digits>.jpg` (or
-            another extension) in `<split>/`, `images/`, `train2017/`, `val2017/`, or in the folder of COCO beside this
-            one, `../coco/<split>/`.
+        folder: The folder with `v2_OpenEnded_mscoco_<split>_questions.json`, `v2_mscoco_<split>_annotations.json`, and
+            the pictures as `COCO_<split>_<id, 12 digits>.jpg` or, as in COCO's edition of 2017, `<id, 12 digits>.jpg`
+            (or another extension) in `<split>/`, `images/`, `train2017/`, `val2017/`, or in the folder of COCO beside
+            the folder, `../coco/<split>/`.
         split: "val2014" or "train2014".
-        options: Unused.
+        options: Not used.
 
     Returns:
-        Facts of an example: `question_type` and `answer_type`.
+        The data set; the facts of an example are `question_type` and `answer_type`.
 
     Raises:
         InputError: A file is absent, malformed or of another split; a question has no annotation or an annotation no
@@ -87,30 +87,30 @@ def _by_id(file: Path, key: str, split: str) -> dict[int, tuple[str, Any]]:
         where = f"{file}: {key}[{number}]"
         question = integer_of(record, "question_id", where)
         if question in records:
-            raise InputError(f"{where}.question_id: {question} is that of an earlier record; question ids are unique")
+            raise InputError(f"{where}.question_id: {question} is in an earlier record too; question ids are unique")
         records[question] = where, record
     if not records:
         raise InputError(f"{file}: {key}: the list is empty")
     return records
 
 
-def _is_split(said: object, split: str) -> bool:
-    """Whether two names are of one split: some files say "val" or "val2014" where the other is meant."""
-    without = split.rstrip("0123456789")
-    return said in (split, without) or (without == split and str(said).rstrip("0123456789") == split)
+def _is_split(subtype: object, split: str) -> bool:
+    """Whether a file's `data_subtype` names a split; some files have "val" for "val2014", or the other way round."""
+    without_year = split.rstrip("0123456789")
+    return subtype in (split, without_year) or (without_year == split and str(subtype).rstrip("0123456789") == split)
 
 
-def _refuse_unmatched(file: Path, ids: Iterable[int], what: str, other: str) -> None:
+def _refuse_unmatched(file: Path, ids: Iterable[int], noun: str, partner: str) -> None:
     unmatched = sorted(ids)
     if unmatched:
         some = ", ".join(map(str, unmatched[:3])) + (", ..." if len(unmatched) > 3 else "")
         raise InputError(
-            f"{file}: {len(unmatched)} without {other}: question_id {some}; every {what} needs its {other}"
+            f"{file}: {len(unmatched)} without {partner}: question_id {some}; every {noun} needs its {partner}"
         )
 
 
 def _answers(annotation: Any, where: str) -> tuple[str, ...]:
-    """Read the answers; equal records are refused, since the official evaluator would leave all of them out."""
+    """Read the answers. Equal records are an error, because the official evaluator would leave all of them out."""
     seen: set[int] = set()
     answers = []
     for number, answer in enumerate(list_of(annotation, "answers", where)):
@@ -118,10 +118,10 @@ def _answers(annotation: Any, where: str) -> tuple[str, ...]:
         name = integer_of(answer, "answer_id", answer_where)
         if name in seen:
             raise InputError(
-                f"{answer_where}.answer_id: {name} is that of an earlier answer; they are distinct in a question"
+                f"{answer_where}.answer_id: {name} is in an earlier answer too; answer ids of a question are distinct"
             )
         seen.add(name)
-        # Most answers are given thousands of times.
+        # Most answers occur thousands of times, so equal texts are held in memory once.
         answers.append(intern(text_of(answer, "answer", answer_where, may_be_blank=True)))
     if not answers:
         raise InputError(f"{where}.answers: the list is empty")

@@ -1,4 +1,4 @@
-"""The authors' retrieval embeddings, which are pickles whatever their suffix, as plain files (protocol 1.9, 4)."""
+"""Conversion of the authors' retrieval embeddings, which are pickles, into plain files (protocol 1.9, 4)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ class _Content:
     """The content of one file.
 
     Attributes:
+        file: The file.
+        paths: The URL or file name of each embedding.
         parts: Arrays of one type, each of one or several embeddings, in order.
-        width: Numbers in an embedding, p.
+        width: The number of values in an embedding, p.
     """
 
     file: Path
@@ -34,7 +36,7 @@ class _Content:
     width: int
 
     def blocks(self) -> Iterator[NDArray[np.floating]]:
-        """Embeddings (B, p), float32 or float64, some thousands at a time."""
+        """The embeddings (B, p), float32 or float64, some thousands at a time."""
         waiting: list[NDArray[np.floating]] = []
         for part in self.parts:
             rows = part.values.reshape(-1, self.width)
@@ -48,19 +50,19 @@ class _Content:
 
 
 def convert_embeddings(files: Sequence[Path], folder: Path, dtype: Dtype = "float32") -> int:
-    """Convert one or several of the authors' files, concatenated in the order given. Nothing of them is run.
+    """Convert one or several of the authors' files, concatenated in the given order, without running code from them.
 
     Args:
         files: Pickles of `{"paths": [str], "embeddings": ...}`; the embeddings are an array or tensor (n, p) or
-            (n, 1, p), or a list of such and of vectors (p,).
-        folder: Written whole or not at all; must not have content.
-        dtype: Of what is written.
+            (n, 1, p), or a list of such arrays and of vectors (p,).
+        folder: The folder that is written, whole or not at all; it must be empty or not exist.
+        dtype: The type of the numbers that are written.
 
     Returns:
-        How many embeddings there are.
+        The number of embeddings.
 
     Raises:
-        InputError: A file is none of these, holds code, is cut off, or has rows that are zero or not finite; or the
+        InputError: A file is no such pickle, holds code, is cut off, or has rows that are zero or not finite; or the
             folder cannot be written.
     """
     check_new(folder)
@@ -101,14 +103,14 @@ def _read(file: Path) -> _Content:
         raise InputError(f"{file}: 'embeddings' is empty")
     kinds: set[tuple[str, int]] = set()
     count = 0
-    for place, array in enumerate(arrays):
+    for index, array in enumerate(arrays):
         rows, width = _rows(array)
         if not rows:
             kind = f"array {array.values.shape}" if isinstance(array, StoredArray) else type(array).__name__
-            raise InputError(f"{file}: 'embeddings', item {place}: {kind}, expected (p,), (n, p) or (n, 1, p)")
+            raise InputError(f"{file}: 'embeddings', item {index}: {kind}, expected (p,), (n, p) or (n, 1, p)")
         kinds.add((array.dtype, width))
         if len(kinds) > 1:
-            raise InputError(f"{file}: 'embeddings', item {place} is of another type or width than those before it")
+            raise InputError(f"{file}: 'embeddings', item {index} is of another type or width than those before it")
         count += rows
     if count != len(paths):
         raise InputError(f"{file}: {len(paths)} paths, but {count} embeddings; the file is damaged")
@@ -117,7 +119,7 @@ def _read(file: Path) -> _Content:
 
 
 def _rows(array: object) -> tuple[int, int]:
-    """Number and width of an array's embeddings; (0, 0) where it holds none."""
+    """The number and the width of an array's embeddings; (0, 0) if the array holds none."""
     shape = array.values.shape if isinstance(array, StoredArray) and array.dtype else ()
     if len(shape) == 3 and shape[1] == 1:
         shape = (shape[0], shape[2])

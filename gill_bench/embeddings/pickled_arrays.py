@@ -2,9 +2,9 @@
 
 Python's unpickler calls what a file names. The one used here admits a closed list of names (those with which numpy
 writes arrays and torch writes tensors) and puts functions of this module in their place; every other name is refused.
-Before it runs, `pickletools` walks through the file once and refuses instructions that no file of arrays and strings
-has, nesting without end, and references that would take memory without limit. The file is held in memory: it is
-converted once.
+Before it runs, `_walk` reads the file once with `pickletools` and refuses instructions that no file of arrays and
+strings has, nesting without end, and references that would take memory without limit. The whole file is held in memory,
+because it is converted only once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gill_bench.errors import InputError
-from gill_bench.storage.paths import refuse_special
+from gill_bench.storage.reading import read_bytes
 
 _INSTRUCTIONS = {
     *("PROTO", "FRAME", "STOP", "MARK", "POP", "MEMOIZE", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
@@ -31,23 +31,23 @@ _INSTRUCTIONS = {
     *("EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "TUPLE"),
     *("GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD", "BINPERSID"),
 }
-_DEEPEST = 100_000  # values waiting at a time; pickles put down at most 1,000 items before they are taken into a list
+_DEEPEST = 100_000  # values on the unpickler's stack; Python's pickler takes items into a list after at most 1,000
 _STEP = 1 << 24  # bytes between two reports of progress
-_MAGIC, _FORMAT = 0x1950A86A20F9469CFC6C, 1001  # first two values of torch's old format of files
+_MAGIC, _FORMAT = 0x1950A86A20F9469CFC6C, 1001  # the first two values in a file of torch's old format
 _DTYPES = {"BFloat16Storage": "bf16", "HalfStorage": "<f2", "FloatStorage": "<f4", "DoubleStorage": "<f8"}
 _KINDS = ("f2", "f4", "f8")
 
 
 class _RefusedError(Exception):
-    """The file is not one that is read here; the message follows its name."""
+    """A file is refused; the message continues a sentence that begins with the file's name."""
 
 
 class StoredArray:
     """An array of a pickle.
 
     Attributes:
-        dtype: "<f2", "<f4", "<f8", the same with ">", or "bf16", which numpy lacks; "" before its numbers were read.
-        values: The numbers in their shape, read-only; of "bf16" the upper halves of float32 numbers, as "<u2".
+        dtype: "<f2", "<f4" or "<f8", the same with ">", or "bf16", which numpy lacks; "" until the numbers are read.
+        values: The numbers in their shape, read-only; for "bf16" the upper halves of float32 numbers, as "<u2".
     """
 
     __slots__ = ("dtype", "values")
@@ -64,7 +64,7 @@ class StoredArray:
         self.dtype, self.values = filled.dtype, filled.values
 
     def numbers(self) -> NDArray[np.floating]:
-        """The numbers in their shape, float32 of "bf16" and float64 of all others."""
+        """The numbers in their shape: float32 if the dtype is "bf16", else float64."""
         if self.dtype == "bf16":
             return (self.values.astype(np.uint32) << 16).view(np.float32)
         return self.values.astype(np.float64)
@@ -83,7 +83,7 @@ class _Dtype:
 
 
 class _Storage:
-    """The numbers that tensors of torch are views of; before they are read, only how many there must be."""
+    """A storage of torch: the numbers that tensors are views of. `values` is None until the numbers are read."""
 
     __slots__ = ("count", "dtype", "values")
 
@@ -92,7 +92,7 @@ class _Storage:
 
 
 class _Name:
-    """The stand-in of an admitted name: it can be called with what the file gives, and not be altered by it."""
+    """The stand-in of an admitted name: a file can call it, and cannot alter it."""
 
     __slots__ = ("_name", "_rebuild")
     _name: str
@@ -119,17 +119,16 @@ class _Unpickler(pickle.Unpickler):
         self._admitted = admitted
 
     def find_class(self, module: str, name: str) -> object:
-        """The stand-in of a name; the walk through the file has refused all others that it could see."""
         stand_in = self._admitted.get(f"{module}.{name}")
         if stand_in is None:
             raise _RefusedError(
                 f"names {module}.{name}, which is no part of arrays and strings and may be code;\n"
-                "refused, nothing of it was run. Get the file from its authors again, or make it anew"
+                "the file is refused, and nothing of it was run. Get it from its authors again, or make it anew"
             )
         return stand_in
 
     def persistent_load(self, identity: object) -> _Storage:
-        """The storage that torch's identity ("storage", type, key, device, count, view) announces."""
+        """The storage that the tuple ("storage", type, key, device, count, view), written by torch, announces."""
         if self._admitted is not _STORAGES or not isinstance(identity, tuple):
             raise TypeError("an identity where none is expected")
         kind, storage, _, _, count, view = identity
@@ -143,28 +142,23 @@ def read_pickled(file: Path, progress: Callable[[int], object] = lambda count: N
 
     Args:
         file: The pickle; all of it is held in memory.
-        progress: Called now and then with the number of bytes read since its last call.
+        progress: A function that is called now and then with the number of bytes read since its last call.
 
     Returns:
         Dictionaries, lists, tuples, strings, bytes, numbers and `StoredArray`, as the file nests them.
 
     Raises:
-        InputError: The file is cut off, is no pickle, or names anything that is no part of numbers and strings: then
-            the message says what, and nothing was run.
+        InputError: The file is cut off, is no pickle, or names anything that is no part of numbers and strings; the
+            message has the name, and nothing was run.
     """
+    content = read_bytes(file)
     try:
-        refuse_special(file)
-        content = file.read_bytes()
         if content[:6] == b"\x93NUMPY" or content[:2] == b"PK":
             kind = "numpy's own format" if content[:1] == b"\x93" else "a zip file, as torch.save writes"
             raise _RefusedError(f"is {kind}, expected a pickle of a dictionary")
         if content[:1] != b"\x80" or not 3 <= content[1] <= 5:
             raise _RefusedError("is not a pickle of protocol 3, 4 or 5 (cut off, or a web page in its place?)")
         return _unpickle(io.BytesIO(content), _ARRAYS, progress)
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: no such file") from error
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from error
     except _RefusedError as error:
         raise InputError(f"{file}: {error}") from error
     except (LookupError, ValueError, TypeError, AttributeError, pickle.UnpicklingError, struct.error) as error:
@@ -181,16 +175,16 @@ def _unpickle(
 
 
 def _walk(file: io.BytesIO, progress: Callable[[int], object]) -> None:
-    """Refuse a pickle before it is run: an unknown instruction, endless nesting, a memo with gaps, a missing end."""
+    """Refuse a pickle with an unknown instruction, endless nesting, a memo with gaps or a missing end; runs nothing."""
     start, reported = file.tell(), 0
     height, remembered = 0, 0
     marks: list[int] = []
     try:
-        for instruction, argument, place in pickletools.genops(file):
+        for instruction, argument, position in pickletools.genops(file):
             if instruction.name not in _INSTRUCTIONS:
                 code = instruction.code.encode("latin-1")
                 raise _RefusedError(
-                    f"has the instruction {code!r} at byte {place},"
+                    f"has the instruction {code!r} at byte {position},"
                     " which no file of arrays and strings has; nothing of it was run"
                 )
             before, after = instruction.stack_before, instruction.stack_after
@@ -206,9 +200,9 @@ def _walk(file: io.BytesIO, progress: Callable[[int], object]) -> None:
                 if isinstance(argument, int) and argument > remembered:
                     raise ValueError("a memo with gaps")
                 remembered += 1
-            if place is not None and place - start - reported >= _STEP:
-                progress(place - start - reported)
-                reported = place - start
+            if position is not None and position - start - reported >= _STEP:
+                progress(position - start - reported)
+                reported = position - start
     except ValueError as error:
         cut = ("not enough data", "bytes in a", "pickle exhausted", "only", "no newline")
         raise _RefusedError("is cut off") if any(words in str(error) for words in cut) else error from error
@@ -216,7 +210,7 @@ def _walk(file: io.BytesIO, progress: Callable[[int], object]) -> None:
 
 
 def _filled(content: object, dtype: object, shape: object, *, by_column: bool) -> StoredArray:
-    """An array of what numpy knows of it; `TypeError` where that makes no sense."""
+    """The array of numpy's description of it; raises `TypeError` for a description that makes no sense."""
     if not isinstance(content, bytes | bytearray) or not isinstance(dtype, _Dtype):
         raise TypeError("an array without numbers")
     if by_column:
@@ -229,7 +223,7 @@ def _filled(content: object, dtype: object, shape: object, *, by_column: bool) -
 
 
 def _empty_array(kind: object, *_: object) -> StoredArray:
-    """An array that numpy's `_reconstruct` begins, and its state fills."""
+    """The array without numbers that numpy's `_reconstruct` makes; `StoredArray.__setstate__` fills it later."""
     if kind is not _ARRAYS["numpy.ndarray"]:
         raise TypeError("an array of another kind")
     return StoredArray()
@@ -240,7 +234,7 @@ def _array_from_buffer(content: object, dtype: object, shape: object, order: obj
 
 
 def _storage(content: object) -> _Storage:
-    """A storage of torch in its old format: five pickles, a count, the numbers."""
+    """A storage in torch's old format: five pickles, the count of the numbers, the numbers."""
     if not isinstance(content, bytes | bytearray):
         raise TypeError("a storage without content")
     file = io.BytesIO(content)
@@ -250,8 +244,8 @@ def _storage(content: object) -> _Storage:
         raise _RefusedError("has a tensor of an unknown format")
     [count] = struct.unpack("<q", file.read(8))
     dtype = "<u2" if announced.dtype == "bf16" else announced.dtype
-    rest = len(content) - file.tell()
-    if count != announced.count or rest != count * np.dtype(dtype).itemsize:
+    remaining = len(content) - file.tell()
+    if count != announced.count or remaining != count * np.dtype(dtype).itemsize:
         raise _RefusedError("has a tensor whose numbers are not all there")
     return _Storage(announced.dtype, count, np.frombuffer(content, dtype, offset=file.tell()))
 
@@ -278,13 +272,13 @@ def _empty_dictionary(*arguments: object) -> dict[str, object]:
 
 def _count(value: object) -> int:
     if not isinstance(value, int) or value < 0:
-        raise TypeError("a count that is none")
+        raise TypeError("a count that is no whole number, or negative")
     return value
 
 
 def _counts(values: object) -> tuple[int, ...]:
     if not isinstance(values, tuple):
-        raise TypeError("a shape that is none")
+        raise TypeError("a shape that is no tuple")
     return tuple(_count(value) for value in values)
 
 
@@ -307,6 +301,6 @@ _ARRAYS = {
         "torch.storage._load_from_bytes": _storage,
     }.items()
 }
-"""All that a pickle may name, and the stand-in of each name."""
+"""The names that a pickle may use, each with its stand-in."""
 _STORAGES = {f"torch.{name}": _Name(name, None) for name in _DTYPES}
-"""All that the pickles inside a storage of torch may name."""
+"""The names that the pickles inside a storage of torch may use, each with its stand-in."""

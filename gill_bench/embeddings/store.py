@@ -1,7 +1,8 @@
 """Embeddings of candidate pictures in a folder of plain files, read from the disk block by block.
 
-`embeddings.npy` holds L2-normalised rows (float32 or float16), `paths.txt` the URL or file name of each, one a line,
-and `embeddings.json` what they were made from. `gill-bench convert-embeddings` makes a folder of the authors' files.
+`embeddings.npy` holds one L2-normalised embedding in each row (float32 or float16), `paths.txt` the URL or file name of
+each picture, one a line, and `embeddings.json` the files from which the embeddings were made.
+`gill-bench convert-embeddings` makes such a folder from the authors' files.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from gill_bench.storage.reading import read_json
 VERSION = 1
 VECTORS, PATHS, ABOUT = "embeddings.npy", "paths.txt", "embeddings.json"
 Dtype = Literal["float32", "float16"]
-_PART = 1 << 24  # bytes of paths.txt that are looked through at a time
+_PART = 1 << 24  # bytes of paths.txt that are searched for line ends at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Embeddings:
     """Embeddings of N pictures, which stay on the disk.
 
     Attributes:
-        folder: Where they are.
+        folder: The folder that holds them.
         vectors: (N, p), memory-mapped, L2-normalised.
     """
 
@@ -49,16 +50,16 @@ class Embeddings:
 
     @property
     def width(self) -> int:
-        """Of the space, p."""
+        """The number of dimensions of the embeddings, p."""
         return int(self.vectors.shape[1])
 
-    def path(self, place: int) -> str:
-        """URL or file name of a picture, 0 <= place < N."""
-        start = int(self._ends[place - 1]) + 1 if place else 0
-        return bytes(self._text[start : int(self._ends[place])]).decode()
+    def path(self, index: int) -> str:
+        """URL or file name of a picture, 0 <= index < N."""
+        start = int(self._ends[index - 1]) + 1 if index else 0
+        return bytes(self._text[start : int(self._ends[index])]).decode()
 
     def nearest(self, queries: Vectors, k: int) -> Nearest:
-        """The k pictures with the highest cosine to each query (Q, p); exact, and of equal ones the first comes first.
+        """The k pictures with the highest cosine to each query (Q, p), by exact search; ties keep the stored order.
 
         Raises:
             InputError: The queries are of another width.
@@ -66,16 +67,16 @@ class Embeddings:
         if queries.shape[1] != self.width:
             raise InputError(
                 f"{self.folder}: embeddings of width {self.width}, but the model's are of width {queries.shape[1]};"
-                " use those that were made with this model"
+                " use embeddings that were made with this model"
             )
         return top_k(queries, blocks_of(self.vectors), k)
 
 
 def read_embeddings(folder: Path) -> Embeddings:
-    """Open a folder of embeddings; reads only the list of paths.
+    """Open a folder of embeddings; only the list of paths is read.
 
     Raises:
-        InputError: A file is missing, cut off, of another version, or they do not belong together.
+        InputError: A file is missing, cut off or of another version, or the files do not belong together.
     """
     about = read_json(folder / ABOUT)
     if about.get("version") != VERSION:
@@ -109,22 +110,23 @@ def write_embeddings(
     sources: Sequence[dict[str, str]] = (),
     dtype: Dtype = "float32",
 ) -> None:
-    """Write a folder of embeddings, which is whole or not there.
+    """Write a folder of embeddings; a kill leaves the whole folder or none.
 
     Args:
-        folder: Does not exist yet, or is empty.
-        blocks: (B, p) each, of any length; the rows are L2-normalised here, and how long they were is not kept.
-        paths: URL or file name of each of the N rows.
-        sources: What they come from, for the record.
+        folder: The folder; it does not exist yet, or is empty.
+        blocks: Blocks (B, p) of embeddings of any length; this function normalises them and does not store the lengths.
+        paths: URL or file name of each of the N embeddings.
+        sources: Name and SHA-256 of each file that the embeddings come from, for `embeddings.json`.
         dtype: float16 halves the file; cosines are then off by up to about 0.0005.
 
     Raises:
-        InputError: The folder is not empty, a row is zero or not finite, a path has a line break, or numbers differ.
+        InputError: The folder is not empty, an embedding is zero or not finite, a path has a line break, or there are
+            more or fewer paths than embeddings.
     """
     check_new(folder)
-    for place, path in enumerate(paths):
+    for index, path in enumerate(paths):
         if "\n" in path:
-            raise InputError(f"path {place} has a line break: {path[:80]!r}")
+            raise InputError(f"path {index} has a line break: {path[:80]!r}")
     with _temporary(folder) as temporary:
         count, width = _write_vectors(temporary / VECTORS, blocks, paths, np.dtype(dtype))
         with (temporary / PATHS).open("w", encoding="utf-8", newline="\n") as file:
@@ -137,7 +139,7 @@ def check_new(folder: Path) -> None:
     """Check that a folder can be written.
 
     Raises:
-        InputError: It has content already, or there is nothing to put it into.
+        InputError: The folder has content already, or its parent folder does not exist.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; name a folder that does not")
@@ -169,7 +171,7 @@ def _write_vectors(
     if not count:
         raise InputError("there are no embeddings")
     if wrong:
-        named = ", ".join(f"{place} ({paths[place][:80]})" for place in wrong[:3])
+        named = ", ".join(f"{index} ({paths[index][:80]})" for index in wrong[:3])
         raise InputError(f"{len(wrong)} of {count} embeddings are zero or not finite, at rows (from 0) {named}")
     return count, width
 

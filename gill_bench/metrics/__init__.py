@@ -5,28 +5,30 @@ files and no weights. `gill_bench/metrics/backbones/` holds the networks that me
 
 A registered metric is a module that imports nothing heavy at its top and has `signature`, `check` and `kind`:
 
-- kind "pairs" compares each generated picture with its target picture: `higher_is_better`, and `load`, which returns a
-  `gill_bench.metrics.picture.PictureMetric`; `lpips.py` has a network. A metric without a network overrides only
-  `_prepare` and `_compare` of `PictureMetric`. Put the class at the top of a module in `backbones/`, from which `load`
-  imports it: the metric's own module must not import torch, and objects of the class are pickled.
-  `averaged_per_target = True` averages, in the authors' layout, over target pictures instead of examples.
-- kind "distribution" compares all generated pictures with a set of reference pictures: the functions of
+- kind "pairs" compares each generated picture with its target picture. The module also has `higher_is_better`, and
+  `load`, which returns a `gill_bench.metrics.picture.PictureMetric`. The class of that object overrides `_prepare` and
+  `_compare`, and `_embed` if it has a network, as in `lpips.py`. It stands at the top of a module in `backbones/`, from
+  which `load` imports it: the metric's own module must not import torch, and objects of the class are pickled. With
+  `averaged_per_target = True`, scores are averaged, as the authors do, over target pictures instead of examples.
+- kind "distribution" compares all generated pictures with a set of reference pictures. The module has the functions of
   `DistributionMetricModule`; `fid.py` is the example.
-- kind "corpus" scores all outputs of a model in a context together: `scores`; `vqa.py` is a short example.
+- kind "corpus" scores all outputs of a model in a context together. The module has `scores`; `vqa.py` is a short
+  example.
 
 To add a metric:
 
 1. Write `gill_bench/metrics/my_metric.py` as above, with a pydantic model `Settings` that forbids unknown settings. Put
    arithmetic that is useful without a card into `functional/`, with an example in the docstring; a test runs it.
 2. Add a line to `BUILTIN` below. In a package of your own, use the entry point group `gill_bench.metrics` instead.
-3. Write `tests/metrics/test_my_metric.py`, which compares the values with a reference, and add a case to `CASES` in
-   `tests/metrics/test_harness.py`: the harness runs every registered metric through the same tests.
-4. Add a row to `docs/parity.md` with the reference, the budget and the test, and a line to `CHANGELOG.md`.
+3. Write `tests/metrics/test_my_metric.py` with `HARNESS`, one or more `tests.support.metric_cases.Case`: inputs with
+   which `tests/metrics/test_harness.py` runs the tests that hold for every metric. Beside it, compare the values with
+   an independent implementation and add a row to `docs/parity.md`; or say in `NOT_COMPARED` why there is none.
 
-A task uses the metric by its name under `[[metrics]]` in its card. A change that gives another value for the same
-outputs must change the signature, for instance by a higher version in it.
+As after every change, add a line to `CHANGELOG.md`. A task uses the metric by its name under `[[metrics]]` in its card.
+A change that gives another value for the same outputs must change the signature, for instance by a higher version in
+it.
 
-A metric of one's own needs none of this: `name = "./my_metric.py:MyMetric"` in the card of a task names a class in a
+A metric of your own needs none of this: `name = "./my_metric.py:MyMetric"` in the card of a task names a class in a
 file, relative to the card, and `name = "./my_metric.py"` a module. An object of the class has the same members as a
 module, and its constructor needs no arguments. The digest of the file is part of the signature. In rows the metric is
 called `my-metric`.
@@ -72,7 +74,7 @@ class Reference(NamedTuple):
 
     Attributes:
         answers: Reference texts of the example.
-        facts: Names and values that the data set gives of the example, such as `answer_type`.
+        facts: Properties of the example in the data set, such as `answer_type`, by name.
     """
 
     answers: Sequence[str]
@@ -99,7 +101,7 @@ class MetricModule(Protocol):
     kind: Kind
 
     def signature(self, settings: Mapping[str, Value], backbone: str) -> str:
-        """A text that says how the number is made: network, preprocessing, version; computed without loading weights.
+        """A text that says how the number is made (network, preprocessing, version), computed without loading weights.
 
         Args:
             settings: The metric's settings in the card.

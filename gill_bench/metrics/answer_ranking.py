@@ -1,4 +1,4 @@
-"""Ranking of answer options as a task's metric: Recall@k, MRR, mean rank, NDCG (VisDial; protocol 3.6)."""
+"""The metric of answer options ranked by a model: Recall@k, MRR, mean rank and NDCG (VisDial; protocol 3.6)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ _DENSE = ("dense", "yes")
 
 
 class Settings(BaseModel):
-    """Of the card.
+    """The metric's settings in a card.
 
     Attributes:
-        dense_round: "corrected": NDCG is of the annotated round. "fromage_compat": of the round after it, as FROMAGe's
-            script has it; where none follows, the script stops and averages what it has.
+        dense_round: The round whose scores NDCG compares with the relevances of the annotated round: "corrected" takes
+            the annotated round itself, "fromage_compat" the round after it, as FROMAGe's script does. If no round
+            follows, the script leaves the annotated round out.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -35,9 +36,9 @@ class Settings(BaseModel):
 
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
-    """Which round is dense, and how ties count."""
-    own = check_settings(Settings, settings, "answer-ranking")
-    return f"answer-ranking|dense_round:{own.dense_round}|ties:expected"
+    """The round that NDCG takes, and the treatment of ties, in one text."""
+    checked = check_settings(Settings, settings, "answer-ranking")
+    return f"answer-ranking|dense_round:{checked.dense_round}|ties:expected"
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
@@ -52,23 +53,24 @@ def scores(
 
     Args:
         outputs: Log-likelihoods of the options by "<image id>:<round>".
-        references: Rounds in the order of the data. Facts: `gt_index`, and of annotated rounds `dense`, "yes", and
-            `relevance`.
-        settings: As `Settings`.
+        references: The rounds in the order of the data, with the fact `gt_index`; annotated rounds also have the facts
+            `dense` ("yes") and `relevance`.
+        settings: The metric's settings; see `Settings`.
         question: Not used.
     """
-    own = check_settings(Settings, settings, "answer-ranking")
+    checked = check_settings(Settings, settings, "answer-ranking")
     names = list(outputs)
     if not names:
         empty = [Score(name, None, True, 0) for name in [*(f"recall@{k}" for k in _KS), "mrr"]]
-        return [*empty, Score("mean-rank", None, False, 0), *_ndcg(outputs, references, own)]
+        return [*empty, Score("mean-rank", None, False, 0), *_ndcg(outputs, references, checked)]
     table = np.array([outputs[name] for name in names], dtype=np.float64)
-    found = ranks_of_scores(table, np.array([int(references[name].facts["gt_index"]) for name in names]))
-    numbers = [_mean(f"recall@{k}", names, hits_at(found, k), True) for k in _KS]
-    numbers.append(_mean("mrr", names, reciprocal_ranks(found), True))
-    numbers.append(_mean("mean-rank", names, found.better + found.ties / 2 + 1, False))
-    numbers += _ndcg(outputs, references, own)
-    return numbers
+    ranks = ranks_of_scores(table, np.array([int(references[name].facts["gt_index"]) for name in names]))
+    return [
+        *(_mean(f"recall@{k}", names, hits_at(ranks, k), True) for k in _KS),
+        _mean("mrr", names, reciprocal_ranks(ranks), True),
+        _mean("mean-rank", names, ranks.better + ranks.ties / 2 + 1, False),
+        *_ndcg(outputs, references, checked),
+    ]
 
 
 def _mean(metric: str, names: Sequence[str], values: NDArray[np.floating], higher: bool) -> Score:
@@ -77,16 +79,16 @@ def _mean(metric: str, names: Sequence[str], values: NDArray[np.floating], highe
 
 
 def _ndcg(outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Settings) -> list[Score]:
-    """NDCG over the annotated rounds whose scores are there; nothing if no round is annotated."""
+    """NDCG over the annotated rounds that have scores; no score if no round is annotated."""
     order = list(references)
-    dense = [place for place, name in enumerate(order) if references[name].facts.get("dense") == "yes"]
+    dense = [index for index, name in enumerate(order) if references[name].facts.get("dense") == "yes"]
     if not dense:
         return []
-    # Compatible: the round after; after a dialog's last one, the next dialog's first.
+    # FROMAGe's script takes the round after; after the last round of a dialog, the first round of the next dialog.
     step = 1 if settings.dense_round == "fromage_compat" else 0
-    within = [place for place in dense if place + step < len(order)]
+    within = [index for index in dense if index + step < len(order)]
     left_out = len(dense) - len(within)
-    pairs = [(order[place], order[place + step]) for place in within if order[place + step] in outputs]
+    pairs = [(order[index], order[index + step]) for index in within if order[index + step] in outputs]
     if not pairs:
         return [Score("ndcg", None, True, 0, _DENSE, left_out=left_out)]
     relevance = np.array([json.loads(references[name].facts["relevance"]) for name, _ in pairs], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Caption scores as a task's metric: the caption is cut out of a model's text, then scored by `functional.captions`."""
+"""The metric of captions: the caption is cut out of a model's text, and `functional.captions` scores it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from gill_bench.metrics.settings import check_settings
 
 kind = "corpus"
 _NAMES = ("bleu-1", "bleu-2", "bleu-3", "bleu-4", "meteor", "rouge-l", "cider")
-_LEAST = 5  # the authors cut at a period only if its place is beyond this (protocol 2.8)
+_LEAST = 5  # the authors cut a text at its first period only if more characters stand before it (protocol 2.8)
 
 
 class Settings(BaseModel):
-    """Of the card.
+    """The metric's settings in a card.
 
     Attributes:
-        meteor: "1.5" is the jar of the COCO evaluation, "nltk" NLTK's.
-        bleu: "coco" on tokens, "torchmetrics" on captions as they are.
+        meteor: "1.5" runs the jar of the COCO evaluation, "nltk" computes METEOR with NLTK.
+        bleu: "coco" compares tokens, "torchmetrics" compares captions as they are.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -31,50 +31,51 @@ class Settings(BaseModel):
 
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
-    """Tokeniser and variants."""
-    own = check_settings(Settings, settings, "captions")
-    return f"captions|tokens:ptb-3.4.1|meteor:{own.meteor}|bleu:{own.bleu}|cut:first period beyond {_LEAST}"
+    """The tokeniser, the variants of METEOR and BLEU, and the cut of the caption, in one text."""
+    checked = check_settings(Settings, settings, "captions")
+    return f"captions|tokens:ptb-3.4.1|meteor:{checked.meteor}|bleu:{checked.bleu}|cut:first period beyond {_LEAST}"
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
     """Raise `InputError` for settings that cannot work, or if Java or NLTK's data are missing."""
     from gill_bench.metrics.functional.captions import require_java, require_wordnet
 
-    own = check_settings(Settings, settings, "captions")
-    require_java()  # the tokeniser's too
-    if own.meteor == "nltk":
+    checked = check_settings(Settings, settings, "captions")
+    require_java()  # the tokeniser needs Java, whatever computes METEOR
+    if checked.meteor == "nltk":
         require_wordnet()
 
 
 def scores(
     outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Mapping[str, Value], question: Question
 ) -> list[Score]:
-    """BLEU-1 to 4, METEOR, ROUGE-L, CIDEr of the whole set.
+    """BLEU-1 to BLEU-4, METEOR, ROUGE-L and CIDEr of all captions together, and of each caption where defined.
 
     Args:
-        outputs: What the model said, by picture id.
+        outputs: The model's text for each picture, by picture id.
         references: The captions of each picture.
-        settings: As `Settings`.
+        settings: The metric's settings; see `Settings`.
         question: Not used.
     """
-    own = check_settings(Settings, settings, "captions")
+    checked = check_settings(Settings, settings, "captions")
     if not outputs:
         return [Score(name, None, True, 0) for name in _NAMES]
     from gill_bench.metrics.functional.captions import caption_scores
 
-    found = caption_scores(
+    values = caption_scores(
         {name: caption_of(str(text)) for name, text in outputs.items()},
         {name: references[name].answers for name in outputs},
-        meteor=own.meteor,
-        bleu=own.bleu,
+        meteor=checked.meteor,
+        bleu=checked.bleu,
     )
     return [
-        Score(name, value, True, len(outputs), each=found.per_caption.get(name)) for name, value in found.corpus.items()
+        Score(name, value, True, len(outputs), each=values.per_caption.get(name))
+        for name, value in values.corpus.items()
     ]
 
 
 def caption_of(text: str) -> str:
-    """The caption in a text: up to the first period, if that is not among the first characters; without the period.
+    """The caption in a text: the part before the first period, unless the period is among the first six characters.
 
     >>> caption_of(" a dog on a beach. It is")
     'a dog on a beach'
@@ -82,5 +83,5 @@ def caption_of(text: str) -> str:
     'A. B. Smith'
     """
     text = text.strip()
-    place = text.find(".")
-    return text[:place].strip() if place > _LEAST else text
+    period = text.find(".")
+    return text[:period].strip() if period > _LEAST else text

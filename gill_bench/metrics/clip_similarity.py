@@ -1,8 +1,9 @@
-"""CLIP similarity: cosine of CLIP's image embeddings of generated and reference picture (paper Sec. 4.1).
+"""CLIP similarity: the cosine of CLIP's image embeddings of generated and target picture (paper Sec. 4.1).
 
-Follows the authors' script: projected features, although the paper says pooled (protocol 3.1); float32; un-scaled. The
-image processor is transformers' PIL-backed one, whose pixels are those of OpenAI's transform and of transformers 4.
-A card may name another encoder of pictures of transformers, such as SigLIP 2 or, with `features = "pooled"`, DINOv2.
+The metric follows the authors' script: projected features, although the paper says pooled (protocol 3.1); float32; no
+scaling of the cosine. Pictures go through transformers' PIL-backed image processor, whose pixels equal those of
+OpenAI's transform and of transformers 4. A card may name another encoder of pictures of transformers, such as SigLIP 2
+or, with `features = "pooled"`, DINOv2.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
 NAME = "clip-similarity"
 VERSION = 1
-"""Part of the signature; goes up whenever the same pictures would get another value."""
+"""A part of the signature; raised whenever a change gives other values for the same pictures."""
 
 NARROWEST = 256
-"""The narrowest published CLIP vision towers (TinyCLIP) are 256 wide, the embedded one is far below: a random or toy
-encoder shows in the metric's name, whatever its folder is called."""
+"""The smallest width of a vision tower that is accepted as a published CLIP. The narrowest published towers (TinyCLIP)
+are 256 wide and the embedded one is far narrower, so a toy encoder cannot pass for a published one by its name."""
 
 _WANTED = "the CLIP folder, or that of another encoder of pictures"
 
@@ -38,11 +39,11 @@ higher_is_better = True
 
 
 class Settings(BaseModel):
-    """Settings of a card.
+    """The metric's settings in a card.
 
     Attributes:
-        features: "projected" is what the authors' script uses, "pooled" the vision tower's output before projection.
-        dtype: Of the vision tower; the cosine is always taken in float32.
+        features: "projected" are the features of the authors' script, "pooled" the tower's output before projection.
+        dtype: The vision tower's type; the cosine is always computed in float32.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,10 +53,10 @@ class Settings(BaseModel):
 
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
-    """What determines the number.
+    """The encoder and every choice that changes the value, in one text.
 
     Args:
-        settings: Of the card.
+        settings: The metric's settings in the card.
         backbone: Hub id of the encoder, or "mini" for the embedded one.
 
     >>> signature({}, "openai/clip-vit-large-patch14")
@@ -69,18 +70,18 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Check settings and folder.
+    """Check the settings and the folder of the weights.
 
     Raises:
-        InputError: A setting is unknown, the folder does not hold a CLIP with its image processor, or a small stand-in
-            under the name of a published one.
+        InputError: A setting is unknown, the folder does not hold a CLIP with its image processor, or it holds a small
+            stand-in under the name of a published CLIP.
     """
     checked = check_settings(Settings, settings, NAME)
     folder = need_weights(weights, NAME, _WANTED)
     width = encoder_width(folder, NARROWEST)
     if backbone != "mini" and width < NARROWEST:
         raise InputError(
-            f"{folder / 'config.json'}: a vision tower of width {width}, which is none of {backbone};"
+            f"{folder / 'config.json'}: a vision tower of width {width}, too narrow for {backbone};"
             " put the published weights there, or choose the small ones with --metric-weights mini"
         )
     check_image_processor(folder)

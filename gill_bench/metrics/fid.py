@@ -108,7 +108,7 @@ def compare(
     settings: Mapping[str, Value],
     samples: Sequence[Flags],
 ) -> list[Score]:
-    """FID, and mean and standard deviation of KID over its subsets; None for fewer than `min_samples` pictures.
+    """FID, and the mean and standard deviation of KID over subsets; values are None for too few pictures.
 
     If a side has fewer pictures than a subset of KID needs, subsets have the size of that side, and the signature says
     so.

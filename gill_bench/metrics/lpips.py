@@ -1,7 +1,8 @@
-"""LPIPS: learned perceptual distance of generated and reference picture (Zhang et al., CVPR 2018; package lpips 0.1.4).
+"""LPIPS: learned perceptual distance of generated and target picture (Zhang et al., CVPR 2018; package lpips 0.1.4).
 
-As in the authors' script (protocol 3.1): AlexNet, version 0.1, both pictures squashed to 256 x 256 as float tensors,
-bilinear with antialiasing. The wheel of lpips ships the linear layers; the ImageNet trunk is the user's file.
+The metric follows the authors' script (protocol 3.1): AlexNet, version 0.1, both pictures squashed to 256 x 256 as
+float tensors with the antialiased bilinear filter. The lpips package ships the linear layers; the file of the ImageNet
+trunk comes from the user.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 NAME = "lpips"
 VERSION = 1
-"""Part of the signature; goes up whenever the same pictures would get another value."""
+"""A part of the signature; raised whenever a change gives other values for the same pictures."""
 
 MINI_SIZE = 64
-"""Pixels to which the mini backbone squashes pictures, whatever the card says of the real one."""
+"""The side, in pixels, to which the mini backbone squashes pictures, whatever size the card sets for AlexNet."""
 
 _WANTED = "the trunk's file"
 
@@ -37,12 +38,12 @@ averaged_per_target = True  # the authors average over the files of pictures, no
 
 
 class Settings(BaseModel):
-    """Settings of a card.
+    """The metric's settings in a card.
 
     Attributes:
-        net: Trunk; GILL uses AlexNet.
-        version: Of the linear layers.
-        size: Pixels to which pictures are squashed; AlexNet needs 31.
+        net: The trunk; GILL uses AlexNet.
+        version: The version of the linear layers.
+        size: The side, in pixels, to which pictures are squashed; AlexNet needs at least 31.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,10 +54,10 @@ class Settings(BaseModel):
 
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
-    """What determines the number.
+    """The networks and every choice that changes the value, in one text.
 
     Args:
-        settings: Of the card.
+        settings: The metric's settings in the card.
         backbone: Name of the trunk's file, or "mini" for the embedded backbone.
 
     >>> signature({}, "alexnet-owt-7be5be79.pth")
@@ -74,7 +75,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Check settings and weights.
+    """Check the settings and the weights.
 
     Raises:
         InputError: A setting is unknown, the weights are neither a state dict nor a mini backbone, or the mini backbone
@@ -96,10 +97,10 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
 
 
 def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> PictureMetric:
-    """Load trunk and linear layers: real ones from a file, the mini backbone from a folder.
+    """Load AlexNet and the linear layers if `weights` is a file, the mini backbone if it is a folder.
 
     Raises:
-        InputError: The weights are damaged or of another network; names file and key.
+        InputError: The weights are damaged or of another network; the message has the file and the key.
     """
     from gill_bench.metrics.backbones.lpips import load_alex, load_mini
 
@@ -115,8 +116,8 @@ def build_mini(folder: Path, seed: int) -> None:
     """Write the mini backbone: AlexNet's five stages with few channels and random filters.
 
     Args:
-        folder: Is made; gets `config.json` and `model.safetensors`.
-        seed: Same seed, same bytes.
+        folder: The folder that is made, with `config.json` and `model.safetensors`.
+        seed: The seed of the filters; equal seeds give equal bytes.
     """
     from gill_bench.metrics.backbones.lpips import write_mini
 

@@ -29,13 +29,13 @@ _RULES = ("always-retrieve", "always-generate", "random", "human")
 
 
 class Settings(BaseModel):
-    """None: which prompts are scored and how they are split is the data's."""
+    """The metric has no settings: the data set decides which prompts are scored and how they are split."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
-    """Classes, thresholds."""
+    """The classes and the thresholds, in one text."""
     return f"{NAME}|classes:gen,ret|headline:threshold 0.5|thresholds:0(0.01)1"
 
 
@@ -50,14 +50,14 @@ def scores(
     """Macro F1 at threshold 0.5, and its minimum and maximum over thresholds.
 
     Args:
-        outputs: By prompt: the probability of "retrieve" (features, decisions), the largest similarity to a candidate
-            (embeddings), or the name of a rule, the same for all, that needs nothing but the labels (nothing).
-        references: Facts `label`, `part` and `votes`.
-        settings: None.
-        question: With "all-labels" every kept prompt counts, else those of the test part.
+        outputs: By prompt, depending on the output kind: the probability of "retrieve" (features, decisions), the
+            largest similarity to a candidate (embeddings), or the name of a rule that reads only labels (nothing).
+        references: The facts `label`, `part` and `votes` of each prompt.
+        settings: Not used.
+        question: In the context "all-labels" every prompt with a label counts, else only those of the test part.
     """
     where = None if question.context == "all-labels" else _TEST
-    names = [name for name, one in references.items() if where is None or one.facts["part"] == where[1]]
+    names = [name for name, prompt in references.items() if where is None or prompt.facts["part"] == where[1]]
     scored = [name for name in names if name in outputs]
     if not scored:
         return [Score(NAME, None, True, 0, where)]
@@ -66,13 +66,13 @@ def scores(
         return _of_rule(str(outputs[scored[0]]), truth, scored, references, where)
     values = np.array([float(outputs[name]) for name in scored])
     if question.asks == "embeddings":
-        found = sweep(truth, values, similarity_rule)
+        swept = sweep(truth, values, similarity_rule)
     else:
-        found = sweep(truth, np.stack([1 - values, values], axis=1), threshold_rule)
+        swept = sweep(truth, np.stack([1 - values, values], axis=1), threshold_rule)
     return [
-        Score(NAME, found.at_half, True, len(scored), where),
-        Score(f"{NAME}-min", found.minimum, True, len(scored), where),
-        Score(f"{NAME}-max", found.maximum, True, len(scored), where),
+        Score(NAME, swept.at_half, True, len(scored), where),
+        Score(f"{NAME}-min", swept.minimum, True, len(scored), where),
+        Score(f"{NAME}-max", swept.maximum, True, len(scored), where),
     ]
 
 
@@ -88,9 +88,8 @@ def _of_rule(
     elif rule == "human":
         value = human_f1([references[name].facts["votes"].split(",") for name in scored], truth).mean
     elif rule == "random":
-        train = [one.facts["label"] for one in references.values() if one.facts["part"] == "train"] or truth
+        train = [prompt.facts["label"] for prompt in references.values() if prompt.facts["part"] == "train"] or truth
         expected = random_f1(truth, train.count("ret") / len(train))
-        # The expectation over all draws, exact; and the standard deviation of a single draw.
         return [
             Score(NAME, expected.mean, True, len(scored), where),
             Score(f"{NAME}-of-a-draw-sd", expected.std, False, len(scored), where),

@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from gill_bench.errors import GillBenchError
 
-_BATCH = 32  # pictures whose features are computed together: bounds the memory that a network needs
+_BATCH = 32  # pictures whose features are computed together; a bound on the memory that a network needs
 
 
 class PictureMetric(Metric):

@@ -1,7 +1,7 @@
-"""Recall@k of retrieval, from ranks that were found by exact search (paper Table 5; protocol 3.5, 3.6).
+"""Recall@k of retrieval, from ranks that an exact search gave (paper Table 5; protocol 3.5, 3.6).
 
-Where others are exactly as similar as the right one, their order is taken to be random and the expected value is
-counted (`gill_bench.metrics.functional.ranking`). One that is masked is counted as not found.
+If other candidates are exactly as similar as the target, their order counts as random, and the expected value is taken
+(`gill_bench.metrics.functional.ranking`). A target that is masked counts as not retrieved.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ kind = "corpus"
 
 
 class Settings(BaseModel):
-    """Of the card.
+    """The metric's settings in a card.
 
     Attributes:
         at: The values of k, separated by commas.
-        direction: Which way is searched; see `gill_bench.scoring.search`.
-        mask_seen: Pictures that the prompt has shown are not searched.
+        direction: "text-to-image" searches pictures, "image-to-text" texts; see `gill_bench.scoring.search`.
+        mask_seen: Whether pictures of the prompt are excluded from the search.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -39,11 +39,10 @@ class Settings(BaseModel):
 
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
-    """Search, ties and mask."""
-    own = check_settings(Settings, settings, "recall")
-    return (
-        f"recall|direction:{own.direction}|seen:{'masked' if own.mask_seen else 'searched'}|search:exact|ties:expected"
-    )
+    """The direction of the search and the treatment of seen pictures and ties, in one text."""
+    checked = check_settings(Settings, settings, "recall")
+    seen = "masked" if checked.mask_seen else "searched"
+    return f"recall|direction:{checked.direction}|seen:{seen}|search:exact|ties:expected"
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
@@ -54,24 +53,24 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
 def scores(
     outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Mapping[str, Value], question: Question
 ) -> list[Score]:
-    """Recall at each k.
+    """Recall@k for each k of the settings.
 
     Args:
-        outputs: (better, ties, masked) by example id.
+        outputs: By example id, the numbers of better and of equal candidates, and whether the target is masked.
         references: Not used.
-        settings: As `Settings`.
+        settings: The metric's settings; see `Settings`.
         question: Not used.
     """
-    own = check_settings(Settings, settings, "recall")
+    checked = check_settings(Settings, settings, "recall")
     columns = zip(*outputs.values(), strict=True) if outputs else ((), (), ())
     ranks = Ranks(*(np.array(column) for column in columns))
-    prefix = "recall" if own.direction == "text-to-image" else f"recall-{own.direction}"
-    found = []
-    for k in _values_of_k(own):
+    prefix = "recall" if checked.direction == "text-to-image" else f"recall-{checked.direction}"
+    recalls = []
+    for k in _values_of_k(checked):
         hits = hits_at(ranks, k).tolist() if outputs else []
         mean = math.fsum(hits) / len(hits) if hits else None
-        found.append(Score(f"{prefix}@{k}", mean, True, len(hits), each=dict(zip(outputs, hits, strict=True))))
-    return found
+        recalls.append(Score(f"{prefix}@{k}", mean, True, len(hits), each=dict(zip(outputs, hits, strict=True))))
+    return recalls
 
 
 def _values_of_k(settings: Settings) -> list[int]:

@@ -30,9 +30,9 @@ def need_weights(weights: Path | None, metric: str, what: str) -> Path:
     """The path of the weights of a metric that cannot work without them.
 
     Args:
-        weights: The path that was found for the card; None if the card names no weights.
+        weights: The path of the weights that the card names; None if it names none.
         metric: Name of the metric, for the message.
-        what: The expected file or folder, such as "the CLIP folder", for the message.
+        what: The noun for the expected file or folder, such as "the CLIP folder", for the message.
 
     Raises:
         InputError: `weights` is None.

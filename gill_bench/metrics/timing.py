@@ -1,4 +1,4 @@
-"""How long things took: medians and spread of measured seconds (paper App. E.4; protocol 3.12)."""
+"""The metric of speed: medians and spread of measured seconds (paper App. E.4; protocol 3.12)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ kind = "corpus"
 
 
 class Settings(BaseModel):
-    """None: everything is in the prompt's table, since it changes what is measured."""
+    """The metric has no settings: the card's `[prompt]` table has all that changes what is measured."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
-    """What is taken of the measurements."""
+    """The statistics that are taken of the measurements, in one text."""
     return "timing|median|spread:interquartile range"
 
 
@@ -35,26 +35,27 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
 def scores(
     outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Mapping[str, Value], question: Question
 ) -> list[Score]:
-    """Median seconds of a call and their interquartile range; tokens per second where tokens were counted.
+    """Median and interquartile range of the seconds of a call, and of tokens per second if tokens were counted.
 
     Args:
-        outputs: {"seconds": ..., "tokens": ...} by measurement.
+        outputs: Measurements by id: `seconds`, and `tokens` if tokens were counted.
         references: Not used.
-        settings: None.
+        settings: Not used.
         question: Not used.
     """
-    seconds = {name: float(one["seconds"]) for name, one in outputs.items()}
-    rates = {name: one["tokens"] / one["seconds"] for name, one in outputs.items() if "tokens" in one}
-    found = [
+    seconds = {name: float(measured["seconds"]) for name, measured in outputs.items()}
+    counted = {name: measured for name, measured in outputs.items() if "tokens" in measured}
+    rates = {name: measured["tokens"] / measured["seconds"] for name, measured in counted.items()}
+    summary = [
         Score("seconds", _median(list(seconds.values())), False, len(seconds), each=seconds),
         Score("seconds-spread", _spread(list(seconds.values())), False, len(seconds)),
     ]
     if rates:
-        found += [
+        summary += [
             Score("tokens-per-second", _median(list(rates.values())), True, len(rates), each=rates),
             Score("tokens-per-second-spread", _spread(list(rates.values())), False, len(rates)),
         ]
-    return found
+    return summary
 
 
 def _median(values: Sequence[float]) -> float | None:

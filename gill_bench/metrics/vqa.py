@@ -1,4 +1,4 @@
-"""VQA accuracy of a model's answers: cut out of what it said, then as the official evaluator does (protocol 3.9)."""
+"""The metric of answers to questions: the answer is cut out of a model's text and scored as in VQAv2 (protocol 3.9)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _END = re.compile(r"[.,;?!]")
 
 
 class Settings(BaseModel):
-    """Of the card.
+    """The metric's settings in a card.
 
     Attributes:
-        evaluator: The official evaluator since 2021, or before.
-        answer: How an answer is cut out of a text. "sentence": up to the first line break and then up to the first of
-            . , ; ? !, stripped, in lower case. "magma": to as many words as the longest reference answer has, which
-            looks at the references. "verbatim": as it is.
+        evaluator: The state of the official evaluator: "2021" is the newest, "2017" the one before.
+        answer: The rule by which an answer is cut out of a text. "sentence" takes the first line up to the first of
+            . , ; ? !, strips it and makes it lower case. "magma" takes as many words as the longest reference answer
+            has, so it looks at the references. "verbatim" takes the text as it is.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -35,10 +35,10 @@ class Settings(BaseModel):
 
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
-    """Evaluator and what is taken as the answer."""
-    own = check_settings(Settings, settings, "vqa-accuracy")
-    looks = " (looks at the references)" if own.answer == "magma" else ""
-    return f"vqa-accuracy|evaluator:{own.evaluator}|answer:{own.answer}{looks}"
+    """The evaluator and the rule for answers, in one text."""
+    checked = check_settings(Settings, settings, "vqa-accuracy")
+    looks = " (looks at the references)" if checked.answer == "magma" else ""
+    return f"vqa-accuracy|evaluator:{checked.evaluator}|answer:{checked.answer}{looks}"
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
@@ -49,34 +49,32 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
 def scores(
     outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Mapping[str, Value], question: Question
 ) -> list[Score]:
-    """Accuracy, 0 to 1, over all questions, per answer type and per question type.
+    """The mean accuracy, 0 to 1, of all questions, of each answer type and of each question type.
 
     Args:
-        outputs: What the model said, by question id.
-        references: The annotators' answers; facts `answer_type` and `question_type`.
-        settings: As `Settings`.
+        outputs: The model's text for each question, by question id.
+        references: The annotators' answers to each question, with the facts `answer_type` and `question_type`.
+        settings: The metric's settings; see `Settings`.
         question: Not used.
     """
-    own = check_settings(Settings, settings, "vqa-accuracy")
-    each = {
+    checked = check_settings(Settings, settings, "vqa-accuracy")
+    accuracies = {
         name: vqa_accuracy(
-            answer_of(str(text), own.answer, references[name].answers), references[name].answers, own.evaluator
+            answer_of(str(text), checked.answer, references[name].answers), references[name].answers, checked.evaluator
         )
         for name, text in outputs.items()
     }
-    found = [_mean("vqa-accuracy", each, None)]
+    means = [_mean("vqa-accuracy", accuracies, None)]
     for fact in ("answer_type", "question_type"):
-        kinds: dict[str, dict[str, float]] = {one.facts.get(fact, ""): {} for one in references.values()}
-        for name, value in each.items():
-            kinds[references[name].facts.get(fact, "")][name] = value
-        found += [
-            _mean(f"vqa-accuracy/{fact}/{value}", mine, (fact, value)) for value, mine in sorted(kinds.items()) if value
-        ]
-    return found
+        kinds: dict[str, dict[str, float]] = {reference.facts.get(fact, ""): {} for reference in references.values()}
+        for name, accuracy in accuracies.items():
+            kinds[references[name].facts.get(fact, "")][name] = accuracy
+        means += [_mean(f"vqa-accuracy/{fact}/{kind}", kinds[kind], (fact, kind)) for kind in sorted(kinds) if kind]
+    return means
 
 
 def answer_of(text: str, rule: str, references: Sequence[str]) -> str:
-    """What counts as the answer in a text.
+    """The answer in a model's text, by a rule of `Settings.answer`.
 
     >>> answer_of(" Two dogs, I think.\\nQ: and?", "sentence", [])
     'two dogs'

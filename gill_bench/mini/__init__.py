@@ -1,1 +1,1 @@
-"""The embedded default: a small synthetic world, and small checkpoints laid out as the real ones."""
+"""The mini world: small synthetic data sets, and small checkpoints in the layouts of the published ones."""

@@ -1,6 +1,6 @@
 """Byte-level BPE tokenizers for the mini weights, trained and written in the files that OPT and CLIP ship.
 
-Training is a few lines of our own, so that the same words give the same bytes with every version of every library.
+The training is written here, in a few lines, so that equal texts give equal bytes with every version of every library.
 """
 
 from __future__ import annotations
@@ -80,10 +80,10 @@ def write_clip_tokenizer(folder: Path, texts: Sequence[str], merges: int, contex
 
 
 def write_gpt2_tokenizer(folder: Path, texts: Sequence[str], merges: int) -> int:
-    """Write vocabulary and merges as GPT-2's; the last id is `<|endoftext|>`.
+    """Write vocabulary and merges in the files of GPT-2's tokenizer; the last id is `<|endoftext|>`.
 
-    Every entry costs a row of each network that reads with it, so that of all bytes only those of lower-case ASCII are
-    entries: anything else in a text is left out.
+    Each entry of the vocabulary costs a row of weights in each network that uses it. Therefore only the bytes of
+    lower-case ASCII are entries, and the tokenizer leaves out all other characters of a text.
 
     Args:
         folder: A folder that exists.
@@ -103,7 +103,7 @@ def write_gpt2_tokenizer(folder: Path, texts: Sequence[str], merges: int) -> int
 
 
 def learn_merges(words: dict[tuple[str, ...], int], limit: int) -> list[tuple[str, str]]:
-    """Learn merges: the most frequent neighbours first, equals in alphabetical order (Sennrich et al. 2016).
+    """Learn merges: the most frequent pair of neighbours first, ties in alphabetical order (Sennrich et al. 2016).
 
     >>> learn_merges({("a", "b", "c"): 2, ("a", "b"): 1}, 9)
     [('a', 'b'), ('ab', 'c')]
@@ -133,7 +133,7 @@ def _merged(word: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
 
 
 def _words(text: str) -> Iterable[str]:
-    """Words with their leading space, in the characters that stand for their bytes."""
+    """The words of a text, each with its leading space and written in the characters that stand for its bytes."""
     alphabet = _byte_characters()
     for word in re.findall(r" ?\w+| ?[^\s\w]+", text):
         yield "".join(alphabet[byte] for byte in word.encode())
@@ -142,8 +142,8 @@ def _words(text: str) -> Iterable[str]:
 def _byte_characters() -> list[str]:
     """The printable character that stands for each byte in GPT-2's and CLIP's vocabularies, by byte."""
     printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
-    others = count(256)
-    return [chr(byte if byte in printable else next(others)) for byte in range(256)]
+    substitutes = count(256)
+    return [chr(byte if byte in printable else next(substitutes)) for byte in range(256)]
 
 
 def _added(token: str) -> dict[str, object]:

@@ -1,7 +1,6 @@
-"""The embedded data, written once into the cache from the seed, and the folder of the embedded weights.
+"""The embedded data, which is generated from the seed and written into the cache once.
 
-The data folder's name carries a version: raise it with every change of what is written, so that no old folder is ever
-read.
+The data folder's name has a version: raise it with every change of the written data, so that no old folder is read.
 """
 
 from __future__ import annotations

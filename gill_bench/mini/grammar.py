@@ -1,6 +1,6 @@
 """Texts about scenes: descriptions, captions, stories, questions, and the texts that a language model learns from.
 
-The words are few, the ways to put them many. Everything random comes from the `random.Random` that a caller passes.
+The texts have few words and many sentence patterns. All random choices come from the `random.Random` of the caller.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STORY_LENGTH = 5
 
 
 class Alternative(str):
-    """A text that stands for a picture, as the alternative texts of web pages do."""
+    """A text in the place of a picture, like the alternative text of a picture on a web page."""
 
     __slots__ = ()
 
@@ -48,7 +48,7 @@ _MOVES = (
 
 
 def describe(scene: Scene) -> str:
-    """Everything that a picture shows, always in the same words.
+    """The full description of a picture, in fixed words.
 
     >>> describe(Scene("snow", Thing("circle", "red", "large", "top")))
     'a large red circle at the top on snow .'
@@ -58,13 +58,13 @@ def describe(scene: Scene) -> str:
 
 
 def alternative_text(scene: Scene) -> Alternative:
-    """Everything that a picture shows, in few words, as in the alternative text of a picture on a web page."""
+    """The full description of a picture, in few words, as an alternative text."""
     things = " ".join(f"{thing.name} {thing.position}" for thing in scene.things)
     return Alternative(f" {things} {scene.background}")
 
 
 def caption(scene: Scene, rng: random.Random, full: float = 0.6) -> str:
-    """One of many captions, with everything in it with probability `full`, else leaving something open."""
+    """A random caption of a scene: a full description with probability `full`, else one that omits something."""
     if rng.random() < full:
         if scene.other is not None:
             return describe(scene)
@@ -73,7 +73,7 @@ def caption(scene: Scene, rng: random.Random, full: float = 0.6) -> str:
 
 
 def captions(scene: Scene, rng: random.Random, count: int) -> list[str]:
-    """Different captions of one picture; as COCO's five, they mention more or less of it."""
+    """Different captions of one picture; like COCO's five captions, some are full and some omit something."""
     ways = [_fill(way, scene) for way in (*_FULL, *_PARTIAL[:-1])]
     if scene.other is not None:
         ways = [describe(scene), *ways]
@@ -81,16 +81,16 @@ def captions(scene: Scene, rng: random.Random, count: int) -> list[str]:
 
 
 def story(scenes: Sequence[Scene], rng: random.Random) -> list[str]:
-    """A caption for each of the scenes through which one thing moves: the first names it, later ones do not.
+    """A caption for each scene of a story, in which one thing moves; only the first caption names the thing.
 
-    No caption says where it all happens.
+    No caption names the background.
     """
     opening = _fill(rng.choice(_OPENINGS), scenes[0])
     return [opening, *(_fill(rng.choice(_MOVES), scene) for scene in scenes[1:])]
 
 
 def sequence(rng: random.Random, split: str) -> tuple[Scene, ...]:
-    """Five scenes of a split: one thing at five places on one background."""
+    """Five scenes of a split: one thing at five positions on one background."""
     while True:
         thing = (rng.choice(SHAPES), rng.choice(list(COLOURS)), rng.choice(list(SIZES)))
         background = rng.choice(list(BACKGROUNDS))
@@ -103,12 +103,12 @@ def sequence(rng: random.Random, split: str) -> tuple[Scene, ...]:
 def single_scenes(split: str) -> list[Scene]:
     """All scenes of a split with one thing."""
     table = product(BACKGROUNDS, SHAPES, COLOURS, SIZES, POSITIONS)
-    scenes = [Scene(background, Thing(*rest)) for background, *rest in table]
+    scenes = [Scene(background, Thing(*properties)) for background, *properties in table]
     return [scene for scene in scenes if split_of(scene) == split]
 
 
 def double_scene(rng: random.Random, split: str) -> Scene:
-    """A scene of a split with a second thing, of another shape and colour, at least two places away."""
+    """A scene of a split with a second thing, of another shape and colour, at least two positions away."""
     scene = rng.choice(sequence(rng, split))
     x, y = POSITIONS[scene.thing.position]
     distant = [name for name, (left, top) in POSITIONS.items() if max(abs(left - x), abs(top - y)) > 8]
@@ -116,14 +116,12 @@ def double_scene(rng: random.Random, split: str) -> Scene:
         return double_scene(rng, split)
     shape = rng.choice([name for name in SHAPES if name != scene.thing.shape])
     colour = rng.choice([name for name in COLOURS if name != scene.thing.colour])
-    other = Thing(shape, colour, "small", rng.choice(distant))
-    return Scene(scene.background, scene.thing, other)
+    return Scene(scene.background, scene.thing, Thing(shape, colour, "small", rng.choice(distant)))
 
 
 def dialog(scene: Scene, rng: random.Random, rounds: int) -> list[tuple[str, str]]:
     """Different questions about a picture, without question marks, and their answers."""
-    known = list(questions(scene))
-    return rng.sample(known, rounds)
+    return rng.sample(list(questions(scene)), rounds)
 
 
 def questions(scene: Scene) -> Iterator[tuple[str, str]]:
@@ -144,17 +142,17 @@ def questions(scene: Scene) -> Iterator[tuple[str, str]]:
 
 
 def document(rng: random.Random, split: str = "train") -> list[str]:
-    """A text for the language model: captions, stories and dialogs, with alternative text where pictures may stand.
+    """A text for the language model: a story, a caption or a dialog, in which alternative texts stand for pictures.
 
-    Stories come with and without it; at the end stands what the last picture shows, which can be known only from all
-    that came before.
+    Some stories have no alternative texts between their captions. Each story ends with the description of the last
+    picture, which follows from everything before it.
 
     Returns:
-        Segments, to be tokenised each by itself as those of a prompt are, with nothing between them.
+        Segments that are tokenised one by one and then joined, as the segments of a prompt are.
     """
     kind = rng.random()
     if kind < 0.55:
-        return _told(rng, split)
+        return _story_document(rng, split)
     scene = double_scene(rng, split) if rng.random() < 0.2 else rng.choice(sequence(rng, split))
     picture, text = alternative_text(scene), caption(scene, rng)
     if kind < 0.75:
@@ -168,23 +166,21 @@ def document(rng: random.Random, split: str = "train") -> list[str]:
 
 
 def vocabulary_texts(seed: int) -> list[str]:
-    """Texts with every word, from which tokenizers learn their merges."""
+    """Texts that contain every word of the grammar, from which tokenizers learn their merges."""
     rng = random.Random(f"gill-bench mini words {seed}")  # noqa: S311 (a data set, not a secret)
     documents = [document(rng, split) for split in ("train", "val") for _ in range(1500)]
     return [segment for segments in documents for segment in segments]
 
 
-def _told(rng: random.Random, split: str) -> list[str]:
+def _story_document(rng: random.Random, split: str) -> list[str]:
     scenes = sequence(rng, split)
     texts = story(scenes, rng)
     first = 0 if rng.random() < 0.7 else rng.randrange(STORY_LENGTH)
     last = rng.choice([alternative_text(scenes[-1]), describe(scenes[-1])])
     if rng.random() < 0.35:
         return [" ".join(texts[first:]), last]
-    shown = [
-        part for place in range(first, STORY_LENGTH - 1) for part in (texts[place], alternative_text(scenes[place]))
-    ]
-    return [*shown, texts[-1], last]
+    begin = [part for step in range(first, STORY_LENGTH - 1) for part in (texts[step], alternative_text(scenes[step]))]
+    return [*begin, texts[-1], last]
 
 
 def _fill(way: str, scene: Scene) -> str:

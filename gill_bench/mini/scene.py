@@ -1,4 +1,4 @@
-"""Scenes of the mini world: what a 32x32 picture shows, said exactly, and the picture of it."""
+"""Scenes of the mini world: exact descriptions of pictures of 32x32 pixels, and the drawing of these pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 from PIL import Image, ImageDraw
 
 SIDE = 32
-_FINE = 8  # drawn this many times larger, then averaged: soft edges, the same on every machine
+_FINE = 8  # pictures are drawn so many times larger and then averaged: edges are soft, and equal on every machine
 
 SHAPES = ("circle", "square", "triangle", "cross", "diamond", "ring")
 COLOURS = {
@@ -43,7 +43,7 @@ POSITIONS = {
 }
 SIZES = {"small": 4, "large": 7}
 SPLITS = {"train": 0.80, "val": 0.10, "test": 0.10}
-"""Share of the kinds of scenes in each split."""
+"""The share of the kinds of scenes in each split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ class Thing:
 
     @property
     def name(self) -> str:
-        """How captions call it, as in "large red circle"."""
+        """The thing's name in captions, such as "large red circle"."""
         return f"{self.size} {self.colour} {self.shape}"
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A background and one or two things; the second is drawn first."""
+    """A background with one thing or two; captions begin with `thing`, which is drawn over `other`."""
 
     background: str
     thing: Thing
@@ -71,12 +71,12 @@ class Scene:
 
     @property
     def kind(self) -> str:
-        """What stays the same while the thing moves."""
+        """The first thing and the background, which stay the same through a story."""
         return f"{self.thing.name} on {self.background}"
 
     @property
     def things(self) -> tuple[Thing, ...]:
-        """One or two things, the one that captions name first coming first."""
+        """The scene's one or two things, in the order in which captions name them."""
         return (self.thing,) if self.other is None else (self.thing, self.other)
 
     def render(self) -> Image.Image:
@@ -88,27 +88,27 @@ class Scene:
 
 
 def render_background(name: str) -> Image.Image:
-    """A picture without things."""
+    """The picture of a background without things, RGB, 32x32."""
     return _background(name).resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
 def split_of(scene: Scene) -> str:
-    """The split that a scene belongs to, by its kind: so none is in two splits, and a whole story is in one.
+    """The split of a scene, which depends on its kind alone: no kind is in two splits, and no story spans two splits.
 
     >>> split_of(Scene("snow", Thing("circle", "red", "large", "top")))
     'train'
     """
-    share = int.from_bytes(hashlib.sha256(scene.kind.encode()).digest()[:6]) / 2**48
-    for split, part in SPLITS.items():
-        if share < part:
+    position = int.from_bytes(hashlib.sha256(scene.kind.encode()).digest()[:6]) / 2**48
+    for split, share in SPLITS.items():
+        if position < share:
             return split
-        share -= part
+        position -= share
     return "test"
 
 
 @cache
 def _background(name: str) -> Image.Image:
-    """A ground with a texture of its own, so that it can be told by more than its mean colour."""
+    """A background with its own texture, so that backgrounds differ in more than their mean colours."""
     side = SIDE * _FINE
     picture = Image.new("RGB", (side, side), BACKGROUNDS[name])
     draw = ImageDraw.Draw(picture)

@@ -1,4 +1,4 @@
-"""The mini world's data: one folder per data set, in the official formats, everything from a seed."""
+"""Writing the mini world's data from a seed: one folder for each data set, in the official formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEED = 0
 
 
 def write_world(folder: Path, seed: int = SEED, *, train: bool = False) -> None:
-    """Write the whole world into a folder that does not exist yet; it appears only when complete.
+    """Write the whole world into a new folder, which appears only when it is complete.
 
     Args:
         folder: The folder that gets `vist`, `cc3m`, `coco`, `vqav2`, `visdial` and `partiprompts`.
@@ -37,4 +37,4 @@ def write_world(folder: Path, seed: int = SEED, *, train: bool = False) -> None:
     except OSError:
         if not folder.is_dir():
             raise
-        shutil.rmtree(temporary)  # another process wrote the same first
+        shutil.rmtree(temporary)  # another process has written the same folder

@@ -26,7 +26,7 @@ class Spread:
     Attributes:
         mean: The arithmetic mean.
         std: The sample standard deviation (divisor n - 1); None for a single value, which has no spread.
-        n: How many values.
+        n: The number of values.
     """
 
     mean: float
@@ -64,10 +64,10 @@ class Interval:
     """A mean paired difference and its bootstrap interval.
 
     Attributes:
-        mean: Mean over pairs.
-        low: Lower end.
-        high: Upper end.
-        n: Number of pairs.
+        mean: The mean over all pairs.
+        low: The lower end.
+        high: The upper end.
+        n: The number of pairs.
         clusters: Number of clusters: groups of pairs that depend on each other and are resampled together.
     """
 
@@ -79,16 +79,17 @@ class Interval:
 
     @property
     def above_zero(self) -> bool:
-        """Whether the whole interval is above zero."""
+        """Whether the interval excludes zero and negative differences."""
         return self.low > 0
 
 
 FEW_CLUSTERS = 8
-"""With fewer, resampling cannot reach the level: the least mean of five clusters is theirs in 0.03 % of resamples, but
-above the true mean in 3 % of data sets."""
+"""The smallest number of clusters that are resampled. Fewer cannot reach the level: with five clusters, the least value
+occurs alone in 0.03 % of resamples, but in 3 % of data sets even the least value is above the true mean."""
 MANY_CLUSTERS = 2048
-"""With more, clusters are put together at random, which leaves the expected variance as it is; what it adds to an end
-of the interval is about 1.6 % of the half width, as much as 10,000 resamples do."""
+"""The largest number of clusters that are resampled. If there are more, they are joined at random into so many groups:
+the expected variance stays, and an end of the interval moves by about 1.6 % of the half width, as much as it moves with
+another 10,000 resamples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class ClusteredSums:
 
     @classmethod
     def of(cls, values: Values, clusters: Clusters) -> ClusteredSums:
-        """Reduce values.
+        """The sums of values by their clusters.
 
         Raises:
             ValueError: There is no value, a value is not finite, or the lengths differ.
@@ -117,27 +118,27 @@ class ClusteredSums:
             raise ValueError(f"{len(array)} differences, but {len(clusters)} clusters; expected as many, at least one")
         if not np.isfinite(array).all():
             raise ValueError("a difference is not finite")
-        places = cluster_codes(clusters)
-        return cls(np.bincount(places, weights=array).astype(np.float64), np.bincount(places))
+        codes = cluster_codes(clusters)
+        return cls(np.bincount(codes, weights=array).astype(np.float64), np.bincount(codes))
 
     def grouped(self, at_most: int = MANY_CLUSTERS) -> ClusteredSums:
-        """The same with clusters put together at random, always in the same way, if there are more than `at_most`."""
+        """The sums of at most `at_most` clusters: if there are more, they are joined at random, always alike."""
         import numpy as np
 
         if len(self.sums) <= at_most:
             return self
-        places = np.random.default_rng(0).permutation(len(self.sums)) % at_most
-        sizes = np.bincount(places, weights=self.sizes).astype(np.int64)
-        return ClusteredSums(np.bincount(places, weights=self.sums).astype(np.float64), sizes)
+        groups = np.random.default_rng(0).permutation(len(self.sums)) % at_most
+        sizes = np.bincount(groups, weights=self.sizes).astype(np.int64)
+        return ClusteredSums(np.bincount(groups, weights=self.sums).astype(np.float64), sizes)
 
     @property
     def mean(self) -> float:
-        """Mean over all values."""
+        """The mean over all values."""
         return math.fsum(self.sums) / int(self.sizes.sum())
 
     @property
     def standard_error(self) -> float:
-        """Of the mean, over clusters (linearised, as the mean is a ratio where clusters differ in size)."""
+        """The standard error of the mean over clusters, linearised: the mean is a ratio if clusters differ in size."""
         import numpy as np
 
         count = len(self.sums)
@@ -146,7 +147,7 @@ class ClusteredSums:
         )
 
     def resampled_means(self, resamples: int, seed: int) -> NDArray[np.float64]:
-        """Means (resamples,) over as many clusters as there are, drawn with replacement."""
+        """The means (resamples,) of resamples, each of as many clusters as there are, drawn with replacement."""
         import numpy as np
 
         generator = np.random.default_rng(seed)
@@ -162,7 +163,7 @@ class ClusteredSums:
 
 
 def cluster_codes(clusters: Clusters) -> NDArray[np.int64]:
-    """Clusters as whole numbers (N,) from 0 on, in the order of their sorted names."""
+    """The cluster of each value as a whole number (N,) from 0 on, in the order of the sorted cluster names."""
     import numpy as np
 
     names = clusters if isinstance(clusters, np.ndarray) else np.asarray(clusters, dtype=object).astype(str)
@@ -179,24 +180,25 @@ def paired_interval(
     seed: int = 0,
     seed_margin: float = 0.0,
 ) -> Interval:
-    """Interval of a mean paired difference, by resampling whole clusters (cluster bootstrap).
+    """The interval of a mean paired difference, by resampling whole clusters (cluster bootstrap).
 
-    The percentile interval, expanded as Hesterberg (2015) recommends for means: percentiles of few clusters are too
-    narrow, as they know neither the divisor n - 1 nor Student's t. With a thousand clusters it is the plain one. Of
-    fewer than `FEW_CLUSTERS` it is Student's t over clusters.
+    It is the percentile interval, expanded as Hesterberg (2015) recommends for means: with few clusters plain
+    percentiles are too narrow, because they use neither the divisor n - 1 nor Student's t. With a thousand clusters the
+    expansion changes nothing. With fewer than `FEW_CLUSTERS`, the interval is that of Student's t over clusters.
 
     Args:
-        differences: One per pair, such as a story's value of one model minus that of another, each a mean over seeds.
+        differences: One difference per pair, such as one model's value of a story minus another model's, where each
+            value is a mean over seeds.
         clusters: The cluster of each pair, such as the photo sequence that several stories share: names, or numbers.
-        level: Share of intervals that hold the true value.
+        level: The share of such intervals that contain the true value.
         resamples: Number of resamples.
         seed: Seed of the resampling; the same values with the same seed give the same interval.
-        seed_margin: Half width that the choice of seeds adds (`gill_bench.statistics.seed_variance.seed_margin`). It is
-            added to each half of the interval as a root of the sum of squares, as margins of independent parts add up
-            (MOVER, Zou and Donner 2008).
+        seed_margin: The half width that is due to the choice of seeds
+            (`gill_bench.statistics.seed_variance.seed_margin`). Each half of the interval becomes the root of the sum
+            of its square and the margin's, the rule for margins of independent parts (MOVER, Zou and Donner 2008).
 
     Raises:
-        ValueError: Fewer than two clusters, numbers that are not finite, or lengths that differ.
+        ValueError: There are fewer than two clusters, a number is not finite, or the lengths differ.
     """
     import numpy as np
     from scipy.special import ndtr, stdtrit

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVEL = 0.95
-# Half of what a comparison draws: each end is within 4 % of the half width, and a table has many cells.
+# Half as many as a comparison draws, because a table has many cells; each end is exact to 4 % of the half width.
 _RESAMPLES = 5_000
 
 
@@ -26,8 +26,8 @@ class MeanInterval:
     Attributes:
         low: Lower end, in the mean's unit.
         high: Upper end.
-        over: What was resampled: `clusters` of examples (what another draw of the data could give), or `seeds` (what
-            other noise could give on the same data).
+        over: The source of the interval's width: `clusters` of examples (another draw of the data would give other
+            values), or `seeds` (other noise on the same data would).
         n: Number of clusters, or of seeds.
     """
 
@@ -40,7 +40,8 @@ class MeanInterval:
 def interval_over_clusters(values: NDArray[np.float64], clusters: Sequence[str]) -> MeanInterval | None:
     """Interval of the mean by cluster bootstrap, widened for the choice of seeds; None for a single cluster.
 
-    `gill_bench.statistics.bootstrap.paired_interval` and `gill_bench.statistics.seed_variance.seed_margin` say how.
+    The method is that of `gill_bench.statistics.bootstrap.paired_interval`, with the margin for seeds of
+    `gill_bench.statistics.seed_variance.seed_margin`.
 
     Args:
         values: (N, S), the value of each example with each seed.

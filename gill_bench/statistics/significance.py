@@ -1,8 +1,8 @@
 """p-values of paired differences: randomisation, bootstrap, t-test, McNemar; effect size; Holm for several tests.
 
-Samples of one cluster (a photo sequence, an image, a dialog) are not independent, so every procedure treats a cluster
-as one. Seeds are averaged within a sample; what other seeds would give beyond that is for the interval
-(`gill_bench.statistics.seed_variance`).
+Examples of one cluster (a photo sequence, an image, a dialog) are not independent, so every procedure swaps or draws
+whole clusters. Each value is a mean over seeds; how much other seeds would change it is part of the interval
+(`gill_bench.statistics.seed_variance`), not of the p-value.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _AT_ONCE = 1000  # resamples held in memory
 def randomisation_p(differences: Values, clusters: Clusters, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
     """p-value of a mean paired difference by approximate randomisation (two-sided).
 
-    In each of the resamples the two systems are swapped in about half of the clusters: the share of swaps whose mean
-    difference is at least as large, (count + 1) / (resamples + 1), as sacrebleu's `paired-ar` has it (Riezler and
-    Maxwell 2005). All swaps are gone through instead where there are not more than resamples, and p is exact.
+    In each resample the two systems are swapped in about half of the clusters. p is the share of resamples whose mean
+    difference is at least as large as the observed one, (count + 1) / (resamples + 1), as in sacrebleu's `paired-ar`
+    (Riezler and Maxwell 2005). If there are no more possible swaps than resamples, each is tried once, and p is exact.
 
     Args:
         differences: The difference of each pair.
@@ -40,7 +40,7 @@ def randomisation_p(differences: Values, clusters: Clusters, *, resamples: int =
     """
     sums = ClusteredSums.of(differences, clusters).grouped().sums
     observed = abs(float(sums.sum()))
-    # A sum that differs in its last digits alone is the same.
+    # A sum that differs from the observed one in the last digits alone counts as equal.
     least = observed - 1e-9 * max(float(np.abs(sums).sum()), 1e-300)
     if len(sums) < 60 and 2 ** len(sums) <= resamples:
         signs = 1 - 2 * ((np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums))) & 1)
@@ -51,18 +51,18 @@ def randomisation_p(differences: Values, clusters: Clusters, *, resamples: int =
         count = min(_AT_ONCE, resamples - start)
         bits = np.frombuffer(generator.bytes(count * (-(-len(sums) // 8))), dtype=np.uint8).reshape(count, -1)
         swapped = np.unpackbits(bits, axis=1, count=len(sums)).astype(np.float64)
-        # The sum with some clusters swapped is the whole sum less twice theirs.
+        # The sum after a swap is the whole sum minus twice the sum of the swapped clusters.
         extreme += int((np.abs(sums.sum() - 2 * (swapped @ sums)) >= least).sum())
     return (extreme + 1) / (resamples + 1)
 
 
 def bootstrap_p(differences: Values, clusters: Clusters, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
-    """p-value of a mean paired difference by paired bootstrap, as sacrebleu's `paired-bs` has it (Koehn 2004).
+    """p-value of a mean paired difference by paired bootstrap, as in sacrebleu's `paired-bs` (Koehn 2004).
 
-    The share of resamples whose absolute mean is above the mean of all their absolute means by at least the observed
-    one, (count + 1) / (resamples + 1). With a difference that stands out this counts one tail, as Koehn does, and is
-    about half of what `randomisation_p` gives. (sacrebleu counts what is larger, not as large: two equal systems then
-    have the smallest p. Here they have 1.)
+    p is the share of resamples whose absolute mean exceeds the average absolute mean of all resamples by at least the
+    observed absolute mean, (count + 1) / (resamples + 1). For a clear difference this counts one tail, as Koehn does,
+    and p is about half of `randomisation_p`. (sacrebleu asks for more than the observed mean instead of at least as
+    much, which gives two equal systems the smallest p; here they have p = 1.)
 
     Args:
         differences: The difference of each pair.
@@ -75,7 +75,7 @@ def bootstrap_p(differences: Values, clusters: Clusters, *, resamples: int = RES
     """
     data = ClusteredSums.of(differences, clusters).grouped()
     means = np.abs(data.resampled_means(resamples, seed))
-    # A mean that differs in its last digits alone is the same.
+    # A mean that differs from the observed one in the last digits alone counts as equal.
     least = abs(data.mean) - 1e-9 * float(means.max())
     return (int((means - means.mean() >= least).sum()) + 1) / (resamples + 1)
 
@@ -135,7 +135,8 @@ def effect_size(differences: Values, clusters: Clusters) -> float | None:
         clusters: The cluster of each pair.
 
     Returns:
-        None for fewer than two clusters, and where they do not differ but their mean is not zero: it has no bounds.
+        The effect size; None for fewer than two clusters, and if all clusters have the same mean and it is not zero,
+        because the effect size is then infinite.
 
     Raises:
         ValueError: There is no pair, a number is not finite, or the lengths differ.
@@ -148,7 +149,7 @@ def effect_size(differences: Values, clusters: Clusters) -> float | None:
     if len(means) < 2:
         return None
     spread = float(means.std(ddof=1))
-    # Equal numbers have a standard deviation of a few last digits.
+    # The standard deviation of equal numbers may come out as a rounding error above zero.
     if spread <= 1e-12 * float(np.abs(means).max()):
         return 0.0 if not means.any() else None
     return float(means.mean()) / spread
@@ -170,5 +171,5 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def is_binary(values: NDArray[np.float64]) -> bool:
-    """Whether every value is 0 or 1: right or wrong."""
+    """Whether every value is 0 or 1, such as a wrong or right answer."""
     return bool(np.isin(values, (0.0, 1.0)).all())

@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, on a disk or in an object store; what is read is checked."""
+"""Files on a disk or in an object store: each is written whole or not at all, and checked when it is read."""

@@ -1,8 +1,8 @@
 """Files that are either whole or absent: written under a temporary name, flushed to disk, and renamed.
 
-A run's folder may be in an object store, where each file is written in one piece. Its path is a `StorePath`
-(`gill_bench.storage.object_store`), which has the methods of `pathlib.Path` that run folders need. The functions here
-do what differs between a disk and an object store, so that other code need not know which it has.
+A run's folder may be in an object store, where each file is written in one piece. Its path is then a `StorePath`
+(`gill_bench.storage.object_store`), which has the methods of `pathlib.Path` that run folders need. The functions of
+this module do whatever differs between a disk and an object store, so that other code need not tell them apart.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ def folder_of(text: str | Path) -> Path:
     match = PROTOCOL.match(str(text))
     if match is None:
         return Path(text)
-    protocol, rest = match.group(1).lower(), str(text)[match.end() :]
+    protocol, path = match.group(1).lower(), str(text)[match.end() :]
     if protocol in LOCAL_PROTOCOLS:
-        return Path("/", rest)
+        return Path("/", path)
     # The message must not repeat the credentials.
-    if "@" in rest.partition("/")[0] or "?" in rest:
+    if "@" in path.partition("/")[0] or "?" in path:
         raise InputError(
             f"{protocol}://...: a URL with credentials or a query would be written into the run;"
             f" give {protocol}://BUCKET/FOLDER, and credentials by the environment"
         )
-    bucket, _, folder = rest.partition("/")
+    bucket, _, folder = path.partition("/")
     if not bucket or not folder.strip("/"):
-        raise InputError(f"{protocol}://{rest}: expected {protocol}://BUCKET/FOLDER")
+        raise InputError(f"{protocol}://{path}: expected {protocol}://BUCKET/FOLDER")
     store_of(protocol)
-    return cast(Path, StorePath(f"{protocol}:", *rest.split("/")))
+    return cast(Path, StorePath(f"{protocol}:", *path.split("/")))
 
 
 def _in_store(path: Path) -> StorePath:
@@ -101,7 +101,8 @@ def writing(folder: Path, last: str) -> Iterator[Callable[[str, bytes], None]]:
     """Give a function `write(name, content)` that writes new files into a folder.
 
     At the end of the context all files are on disk, and so are the entries of the folder and of its parent. The file
-    called `last` is the commit: it appears after all others, whole or not at all. A kill before that may leave others.
+    called `last` is the commit: it appears after all other files, whole or not at all. A kill before the commit may
+    leave some of the other files.
     """
     if is_remote(folder):
         contents: dict[str, bytes] = {}
@@ -136,7 +137,7 @@ def _flush(files: list[BinaryIO], *folders: Path) -> None:
     """Flush files and folders' entries to disk in parallel, and close the files.
 
     A journaling file system writes concurrent requests in one go, which for the pictures of a unit is many times faster
-    than one after the other.
+    than flushing one file after the other.
     """
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="flush") as threads:
         waiting = [threads.submit(os.fsync, file.fileno()) for file in files]
@@ -171,7 +172,7 @@ def list_now(folder: Path) -> None:
 def was_absent(path: Path) -> bool:
     """Whether a file was not in the object store when its folder was listed (`list_now`); False on a disk.
 
-    True only means that the file is probably not there: ask again before anything depends on it.
+    The answer True may be out of date: ask the store before anything depends on the file's absence.
     """
     return is_remote(path) and listing.was_absent(_in_store(path))
 

@@ -4,8 +4,8 @@ Rules, the same as in the authors' scripts and in PIL: EXIF orientation is ignor
 uint8. Resizing happens before the conversion to RGB, so a palette picture is resized with nearest neighbour
 (protocol 3.1).
 
-Unlike PIL, which cuts at 255 what is above it: of 16-bit grey the high byte is taken, as PIL itself does with 16-bit
-RGB; grey in 32-bit integers or floating point is refused, since no such file says which value is white.
+PIL makes every grey value above 255 white. Here 16-bit grey is reduced to its high byte, as PIL itself does with 16-bit
+RGB, and grey in 32-bit integers or floating point is refused, because no such file says which value is white.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def read_picture(source: Path | BinaryIO, squash: int = 0) -> tuple[Image.Image,
         if isinstance(source, Path):
             refuse_special(source)
         with Image.open(source.open("rb") if is_remote(source) else source, formats=FORMATS) as opened:
-            # PIL only warns of these, and turning its warning into an error is not possible in one thread alone.
+            # PIL only warns of such pictures, and its warning cannot be turned into an error in one thread alone.
             if Image.MAX_IMAGE_PIXELS is not None and opened.width * opened.height > Image.MAX_IMAGE_PIXELS:
                 raise UnreadablePictureError("too many pixels (decompression bomb?)")
             picture, rule = _eight_bits(opened)
@@ -66,7 +66,7 @@ def read_picture(source: Path | BinaryIO, squash: int = 0) -> tuple[Image.Image,
     except UnidentifiedImageError as error:
         raise UnreadablePictureError("not a picture that PIL can read, of the formats in use") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, OSError) and error.strerror is not None:  # the file system's word, not PIL's
+        if isinstance(error, OSError) and error.strerror is not None:  # an error of the file system, not of PIL
             raise UnreadablePictureError(f"cannot be read: {error.strerror}") from error
         if _METADATA in str(error):
             raise UnreadablePictureError(
@@ -87,7 +87,7 @@ def rgb_of(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bits(picture: Image.Image) -> tuple[Image.Image, str]:
-    """A picture whose channels have at most eight bits, and by which rule: "" for one that is left as it is."""
+    """A picture with at most eight bits in each channel, and the rule by which it was changed ("" if it was not)."""
     mode, kind = picture.mode, picture.format
     # PIL reads 16-bit grey as "I", scaled to 0..65535, from PGM files, and before its version 11 from PNG files.
     if not mode.startswith("I;16") and not (mode == "I" and kind in ("PPM", "PNG")):
@@ -102,8 +102,8 @@ def _eight_bits(picture: Image.Image) -> tuple[Image.Image, str]:
     bits, inverted = 16, False
     if kind == "TIFF":
         tags = getattr(picture, "tag_v2", {})
-        bits = int(tags.get(_BITS_PER_SAMPLE, (16,))[0])  # PIL leaves 12 of them unscaled
-        inverted = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO  # PIL inverts those of 8 bits alone
+        bits = int(tags.get(_BITS_PER_SAMPLE, (16,))[0])  # PIL does not scale values of 12 bits to 16
+        inverted = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO  # PIL inverts such pictures only if they have 8 bits
     levels = (np.asarray(picture).astype(np.int32) >> (bits - 8)).clip(0, 255).astype(np.uint8)
     return Image.fromarray(255 - levels if inverted else levels), HIGH_BYTE
 

@@ -32,5 +32,5 @@ def _finite(number: str) -> float:
     return value
 
 
-# Made once: json.loads would make a decoder for each of a run's hundred thousand lines.
+# One decoder for all calls: json.loads would build a new one for each of a run's hundred thousand lines.
 _OUR_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)

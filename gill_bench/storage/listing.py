@@ -111,11 +111,11 @@ class _Listing:
             return content
         due = {}
         start = bisect_left(self._folders, folder) // _TOGETHER * _TOGETHER
-        for other in self._folders[start : start + _TOGETHER] if folder else (folder,):
-            listed = self.file(other, name)
-            other_url = self._root / other / name
-            if listed is not None and listed.version and not self._copies.path(other_url, listed).exists():
-                due[other_url] = listed
+        for neighbour in self._folders[start : start + _TOGETHER] if folder else (folder,):
+            listed = self.file(neighbour, name)
+            neighbour_url = self._root / neighbour / name
+            if listed is not None and listed.version and not self._copies.path(neighbour_url, listed).exists():
+                due[neighbour_url] = listed
         due[url] = file
         try:
             return _fetch(due, self._copies)[url]

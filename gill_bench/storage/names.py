@@ -1,6 +1,6 @@
-"""Names that become parts of paths: one check for those in runs, cards, annotations and listings of weights.
+"""Checks of names that become parts of paths, for runs, cards, annotations and listings of weights.
 
-Whoever wrote the file that a name comes from, the name must stay in the folder that it is joined to.
+A name may come from a file that a stranger wrote, so it must not lead out of the folder that it is joined to.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from pathlib import PurePath, PureWindowsPath
 
 from gill_bench.storage.reading import has_controls
 
-_LONGEST = 255  # bytes; what common file systems take
+_LONGEST = 255  # bytes: the longest name that common file systems accept
 
 
 def name_problem(name: object) -> str:
-    """Why a value cannot be the name of one file or folder, or "".
+    """The reason why a value cannot be the name of one file or folder; "" if it can.
 
     >>> name_problem("vist"), name_problem("../vist")
     ('', "is not the name of one file or folder: no '/', '\\\\' or ':', and not '..'")
@@ -26,7 +26,7 @@ def name_problem(name: object) -> str:
 
 
 def path_problem(path: str) -> str:
-    """Why a text cannot be a path inside a folder, of one or several parts, or "".
+    """The reason why a text cannot be a path, of one or several parts, inside a folder; "" if it can.
 
     >>> path_problem("train2014/1.jpg"), path_problem("/etc/passwd")
     ('', 'leaves the folder that it is in')

@@ -1,4 +1,4 @@
-"""Paths that users give: on this machine or in an object store, regular files or not; and names of temporary files."""
+"""Checks of paths that users give (URLs, special files, text that is not UTF-8), and names of temporary files."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def check_utf8(path: str | Path, option: str) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        shown = os.fsencode(str(path)).decode("ascii", "backslashreplace")
+        escaped = os.fsencode(str(path)).decode("ascii", "backslashreplace")
         raise InputError(
-            f"{option} {shown}: not UTF-8 at character {error.start + 1}; rename the file or folder,"
+            f"{option} {escaped}: not UTF-8 at character {error.start + 1}; rename the file or folder,"
             " or give it by a symbolic link of another name"
         ) from error
 
@@ -87,6 +87,6 @@ def refuse_special(path: Path) -> None:
 def temporary_beside(path: Path) -> Path:
     """A hidden name beside `path`, to write to before renaming; no other thread or process uses the same one.
 
-    What killed processes left is removed with `files.remove_temporary(folder, f".{name}.*.tmp")`.
+    `files.remove_temporary(folder, f".{name}.*.tmp")` removes the temporary files that killed processes left.
     """
     return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")

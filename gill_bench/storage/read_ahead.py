@@ -18,28 +18,28 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 AHEAD = 64
-"""Items that are read before the caller wants them: what bounds memory."""
+"""The most items that are read before the caller needs them; it bounds the memory."""
 
-_PART = 8  # items that a thread reads at a time: handing over one by one takes 4 % of the time of decoding
+_PART = 8  # items that a thread reads at a time: passing items on singly takes 4 % of the time of decoding
 _THREADS = 8  # more do not help one network
 
 
 def read_ahead(read: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Like `map`, with calls that run in threads, at most `AHEAD` items before the caller.
 
-    Results come in the order of the items, and an error is raised in its item's place, after the results before it.
-    When the caller stops, what was not begun is not read. On one processor it is `map` itself.
+    Results come in the order of the items, and an error is raised when its item's turn comes, after all results before
+    it. When the caller stops, items that no thread has begun are not read. With one processor this is `map` itself.
 
     Args:
-        read: Called in any thread; must not change anything that its other calls use.
-        items: Taken in the caller's thread, as they are needed.
+        read: The function; it is called in any thread and must not change anything that its other calls use.
+        items: Its arguments; they are taken from the iterator in the caller's thread, as they are needed.
     """
     threads = min(usable_processors(), _THREADS)
     return map(read, items) if threads == 1 else _in_threads(read, items, threads)
 
 
 def usable_processors() -> int:
-    """Processors that this process may run on, which in a container or a batch job are fewer than the machine has."""
+    """The number of processors that this process may use: in a container or batch job fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -66,7 +66,7 @@ def _in_threads(read: Callable[[T], R], items: Iterable[T], threads: int) -> Ite
 
 
 def _parts(items: Iterator[T]) -> Iterator[list[T]]:
-    """The items, first one by one, so that few are shared out too, and then more at a time."""
+    """The items in parts of growing size: the first parts are small, so that even few items occupy several threads."""
     size = 1
     while part := list(islice(items, size)):
         yield part

@@ -57,32 +57,43 @@ def shorten(text: str, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
-def read_text(file: Path) -> str:
-    """Read a UTF-8 text as it stands, line ends included; a byte order mark is passed over.
+def read_bytes(file: Path) -> bytes:
+    """The content of a file.
 
     Raises:
-        InputError: Missing, unreadable, no regular file, not UTF-8, or a Git LFS pointer.
+        InputError: The file is missing, unreadable, no regular file, or a Git LFS pointer.
     """
     try:
         refuse_special(file)
         content = file.read_bytes()
-        refuse_pointer(file, content)
-        return content.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file") from error
     except NotADirectoryError as error:
         raise InputError(f"{file.parent}: a file, expected a folder with {file.name}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 at byte {error.start}; download it again") from error
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from error
+    refuse_pointer(file, content)
+    return content
+
+
+def read_text(file: Path) -> str:
+    """The UTF-8 text of a file as it stands, line ends included; a byte order mark is skipped.
+
+    Raises:
+        InputError: The file is missing, unreadable, no regular file, not UTF-8, or a Git LFS pointer.
+    """
+    try:
+        return read_bytes(file).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not UTF-8 at byte {error.start}; download it again") from error
 
 
 def read_json_value(file: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        InputError: Unreadable, cut in the middle (with line and column), or an object has a key twice.
+        InputError: The file cannot be read, is cut in the middle (named by line and column), or has an object with a
+            key that occurs twice.
     """
     text = read_text(file)
     try:

@@ -88,7 +88,7 @@ def check_is_file(path: Path) -> None:
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a regular file; raises as `check_is_file`."""
+    """The content of a regular file; raises the errors of `check_is_file`."""
     check_is_file(path)
     return path.read_bytes()
 
@@ -156,7 +156,7 @@ def replace_file(file: Path, content: bytes) -> None:
 
 
 def put_aside(file: Path) -> Path:
-    """Rename what stands in the place of a file to NAME.damaged, or the next free NAME.damaged.2; returns the name."""
+    """Rename a damaged file, or the folder in its place, to NAME.damaged (or NAME.damaged.2, ...); returns the path."""
     number, aside = 1, file.with_name(f"{file.name}{ASIDE}")
     while aside.exists() or (not is_remote(aside) and aside.is_symlink()):
         number += 1
@@ -170,7 +170,7 @@ def put_aside(file: Path) -> Path:
 
 
 def remove_anything(path: Path) -> None:
-    """Remove a file, a link or a folder of this machine with all that is in it; nothing where there is none."""
+    """Remove a file, a link, or a folder with everything in it, from this machine; do nothing if there is none."""
     if path.is_dir() and not path.is_symlink():
         remove_folder(path)
     else:

@@ -24,8 +24,8 @@ class StoreUrl(PurePosixPath):
 
     def __str__(self) -> str:
         """The URL; a relative path, such as `relative_to` returns, is written as a path."""
-        first, *others = self.parts or (".",)
-        return "/".join([f"{first}/" if first.endswith(":") else first, *others])
+        first, *names = self.parts or (".",)
+        return "/".join([f"{first}/" if first.endswith(":") else first, *names])
 
     def __fspath__(self) -> NoReturn:
         """Refuse to be opened by the operating system, which would report a missing file.

@@ -1,1 +1,1 @@
-"""Weights of models and metrics: where they are, whether they are whole, and their digest."""
+"""Weights of models and metrics: finding them, checking that they are whole, and their digest."""

@@ -1,4 +1,4 @@
-"""Checkpoints in the layouts of transformers and diffusers: checks of files, and of what a loader reports."""
+"""Checks of checkpoints in the layouts of transformers and diffusers, before and after a library loads them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def check_network_files(folder: Path, library: Library | None = None) -> None:
 
     Args:
         folder: A folder as `save_pretrained` writes it.
-        library: The library that reads the network; None = either of them.
+        library: The library that reads the network; None = either library.
 
     Raises:
         InputError: Names the file that is missing, empty or cut off, or a file that makes a loader read other weights.
     """
     names = _names(folder)
     libraries = (library,) if library else LIBRARIES
-    sets = [files for each in libraries if (files := network_files(names, each))]
+    sets = [files for name in libraries if (files := network_files(names, name))]
     if not sets:
         raise InputError(f"{folder}: no weights; {_expected(names, *libraries)}")
     for files in sets:
@@ -89,13 +89,13 @@ def check_image_processor(folder: Path) -> None:
     Raises:
         InputError: The folder has none, or the file is damaged.
     """
-    whole, own = folder / "processor_config.json", folder / "preprocessor_config.json"
-    if whole.is_file() and isinstance(read_json(whole).get("image_processor"), dict):
+    joint, separate = folder / "processor_config.json", folder / "preprocessor_config.json"
+    if joint.is_file() and isinstance(read_json(joint).get("image_processor"), dict):
         return
-    if not own.is_file():
-        lacking = ", and its processor_config.json has no 'image_processor'" if whole.is_file() else ""
+    if not separate.is_file():
+        lacking = ", and its processor_config.json has no 'image_processor'" if joint.is_file() else ""
         raise InputError(f"{folder}: has no preprocessor_config.json or processor_config.json{lacking}")
-    read_json(own)
+    read_json(separate)
 
 
 def _names(folder: Path) -> set[str]:
@@ -104,16 +104,14 @@ def _names(folder: Path) -> set[str]:
 
 def _expected(names: Collection[str], *libraries: Library) -> str:
     """The file names that were expected, and weights in the folder whose names no loader reads."""
-    wanted = [f"{STEMS[library]['.safetensors']}.safetensors" for library in libraries]
-    others = sorted(name for name in names if name.endswith((".safetensors", ".bin")))
-    unread = (
-        f"; {', '.join(others[:3])} {'is' if len(others) == 1 else 'are'} read under no such name" if others else ""
-    )
-    return f"expected {' or '.join(wanted)}, a .bin file of that kind, or an index of shards{unread}"
+    expected = [f"{STEMS[library]['.safetensors']}.safetensors" for library in libraries]
+    unread = sorted(name for name in names if name.endswith((".safetensors", ".bin")))
+    note = f"; no loader reads {', '.join(unread[:3])} under {'this name' if len(unread) == 1 else 'these names'}"
+    return f"expected {' or '.join(expected)}, a .bin file of that kind, or an index of shards{note if unread else ''}"
 
 
 def _refuse_other_weights(folder: Path) -> None:
-    """Refuse files that make a loader read other weights than those in the usual files, on some machines or all."""
+    """Refuse files that make a loader, on all machines or on some, read other weights than those in the usual files."""
     adapter = folder / "adapter_config.json"
     if adapter.is_file():
         raise InputError(
@@ -136,7 +134,7 @@ _OTHER_HALF = {
     "CLIPTextModel": ("vision_model.", *_PROJECTIONS),
     "CLIPTextModelWithProjection": ("vision_model.", *_PROJECTIONS),
 }
-"""By class of a tower of CLIP: prefixes of the keys that the files of a whole CLIP hold besides it."""
+"""For each class of a CLIP tower: prefixes of the keys of the rest of CLIP, which may be in the same files."""
 _INTEGERS = ("position_ids", "num_batches_tracked")  # buffers of whole numbers that older versions wrote
 _NO_WEIGHT = ".version"  # end of a key that conversions of OPT from fairseq left behind
 
@@ -170,11 +168,11 @@ def check_complete(report: Mapping[str, Collection[Any]], folder: Path, kind: st
         f"{key!r}, {tuple(shape)} instead of {tuple(expected)}"
         for key, shape, expected in report.get("mismatched_keys", ())
     )
-    other = [key for key in report["unexpected_keys"] if not key.startswith(ignored) and not key.endswith(_NO_WEIGHT)]
+    alien = [key for key in report["unexpected_keys"] if not key.startswith(ignored) and not key.endswith(_NO_WEIGHT)]
     problems = {
         f"weights of {kind} are missing": sorted(map(repr, report["missing_keys"])),
         f"weights of {kind} are of another shape": shapes,
-        f"weights are not of {kind}": sorted(map(repr, other)),
+        f"weights are not of {kind}": sorted(map(repr, alien)),
     }
     for problem, keys in problems.items():
         if keys:
@@ -196,9 +194,9 @@ def check_network_types(network: Any, folder: Path, library: Library) -> None:
     """
     files = network_files(_names(folder), library)
     buffers = {key.rpartition(".")[2] for key, value in network.named_buffers() if not value.is_floating_point()}
-    others = _OTHER_HALF.get(type(network).__name__, ())
+    ignored = _OTHER_HALF.get(type(network).__name__, ())
     for file in [] if files is None else weight_files(folder, files):
-        types = {key: kind for key, kind in tensor_types(file).items() if not key.startswith(others)}
+        types = {key: kind for key, kind in tensor_types(file).items() if not key.startswith(ignored)}
         check_floating(file, types, {*buffers, *_INTEGERS})
 
 

@@ -1,4 +1,4 @@
-"""The embedded weights: small checkpoints in the package, and the note that every table of their numbers carries."""
+"""The embedded weights: small checkpoints in the package, and the note under every table of numbers made with them."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ NOTE_WEIGHTS = (
 
 
 def weights_folder() -> Path:
-    """The folder of the small trained checkpoints, which lie in it under the names that cards give."""
+    """The folder of the small trained checkpoints; a card's `mini` is the name of one of its files or folders."""
     return Path(gill_bench.__file__).parent / "mini" / "weights"

@@ -83,8 +83,8 @@ def find_weights(component: Component, source: str, *, whole: bool = False) -> W
         whole: Whether a user's own code reads the weights, so that every file counts.
 
     Returns:
-        The weights in `source` under the component's folder name, its hub id, or the name that the hub's cache gives
-        it; else those of the hub.
+        The weights in `source` under the component's folder name, its hub id, or the folder name that the hub's cache
+        uses for the id; else the weights from the hub.
 
     Raises:
         InputError: The weights are nowhere (the message says what to download and where to put it), or a pipe, socket
@@ -125,7 +125,7 @@ def _from_hub(component: Component, folder: Path, whole: bool) -> Path:
 
 
 def _snapshot(folder: Path, revision: str) -> Path:
-    """The snapshot of a revision in a folder that has the layout of the hub's cache; any other folder or file itself.
+    """The snapshot of a revision in a folder with the layout of the hub's cache; any other path is returned unchanged.
 
     Raises:
         InputError: The cache lacks the revision; or it has several snapshots, and `refs/main` names none of them.
@@ -177,15 +177,15 @@ def _may_be_read(file: Path) -> bool:
 
 
 def _is_named(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a pattern matches a file as in the hub's client, where the name of a folder matches all files in it."""
+    """Whether a pattern matches a file by the rules of the hub's client: a folder's name matches all files in it."""
     return any(fnmatch(name, f"{pattern}*" if pattern.endswith("/") else pattern) for pattern in patterns)
 
 
 def file_digest(file: Path) -> str:
-    """SHA-256 of a file; that of a large file is remembered in the cache.
+    """SHA-256 of a file; the digest of a large file is remembered in the cache.
 
-    A remembered digest is used while the file's path, device, inode, size and both times are the same. The time of the
-    last change of status cannot be set; it changes when the file is written or another file takes its place.
+    A remembered digest is used while the file's path, device, inode, size and both times are the same. No program can
+    set the time of the last change of status; it changes when the file is written or another file takes its place.
     """
     status = file.stat()
     if status.st_size < _LARGE:

@@ -41,7 +41,7 @@ def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whol
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    allowed, shown = _downloads.get(), f"{name}@{revision}" if revision else name
+    allowed, label = _downloads.get(), f"{name}@{revision}" if revision else name
     refusal: Exception | None = None
     try:
         listed = _listed(name, revision) if allowed else _cached_list(name, revision)
@@ -49,7 +49,7 @@ def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whol
         refusal, listed = error, _cached_list(name, revision)
     try:
         wanted = list(files) or ([] if whole else readable(listed))
-        # Without a list of files, those are left out whose names copies of weights usually have.
+        # Without a list of files, the download leaves out every file whose name copies of weights usually have.
         return Path(
             snapshot_download(
                 name,
@@ -61,10 +61,10 @@ def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whol
         )
     except Exception as error:
         if not allowed:
-            raise InputError(f"{shown}: not in the hub's cache, and a dry run downloads nothing") from error
+            raise InputError(f"{label}: not in the hub's cache, and a dry run downloads nothing") from error
         interrupted = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None
         why = _why(refusal or interrupted or error)
-        raise InputError(f"{shown}: neither in the hub's cache nor to be downloaded: {why}") from error
+        raise InputError(f"{label}: neither in the hub's cache nor to be downloaded: {why}") from error
 
 
 def _listed(name: str, revision: str) -> list[str]:
@@ -92,7 +92,7 @@ def _cached_list(name: str, revision: str) -> list[str]:
 
 
 def _why(error: BaseException) -> str:
-    """The reason why the hub gave no files, and what to do about it."""
+    """The reason why the hub gave no files, and the advice on what to do about it."""
     from huggingface_hub import constants
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 

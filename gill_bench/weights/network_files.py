@@ -1,7 +1,7 @@
 """Which files of a folder the loaders of transformers and diffusers read, decided by the files' names alone.
 
-Names are enough to download only the files that will be read, and to leave out of a digest only files that never are.
-The decision is handed to the loaders (`NetworkFiles.options`), so that they cannot decide otherwise.
+By names alone one can download only the files that will be read, and leave out of a digest only files that never are.
+The loaders get the decision as arguments (`NetworkFiles.options`), so that they cannot choose other files.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def entries(names: Iterable[str]) -> list[str]:
 def readable(names: Iterable[str], listed: Collection[str] = ()) -> list[str]:
     """The files of a component that a loader may read, in their order.
 
-    A copy of weights in another format, framework or precision is left out if the files that are read instead lie
-    beside it. So is a whole pipeline in one file beside `model_index.json`. All other files stay.
+    A copy of weights in another format, framework or precision is left out if the files that a loader prefers lie
+    beside it. A whole pipeline in one file beside `model_index.json` is left out too. All other files stay.
 
     Args:
         names: Paths of all files, relative to the component's folder.
@@ -140,7 +140,7 @@ def _networks(names: Collection[str]) -> dict[Library, NetworkFiles]:
 
 
 def _same_library(name: str, networks: dict[Library, NetworkFiles]) -> list[NetworkFiles]:
-    """The chosen files of the library that uses such names; of both libraries, if neither does."""
+    """The chosen files of the library that gives its files such names; those of both libraries if neither does."""
     for library, stems in STEMS.items():
         if name.startswith(tuple(stems.values())):
             return [networks[library]] if library in networks else []
@@ -148,6 +148,6 @@ def _same_library(name: str, networks: dict[Library, NetworkFiles]) -> list[Netw
 
 
 def _pickles(name: str) -> tuple[str, ...]:
-    """Endings of pickles and of their indices, an index of another precision too."""
+    """Endings of the names of pickles and of their indices, also of an index in the precision that a name has."""
     precision = _OTHER_PRECISION.search(name)
     return _PICKLES if precision is None else (*_PICKLES, f".bin.index.{precision[1]}.json")

@@ -1,4 +1,4 @@
-"""Files of tensors: safetensors, and torch's pickles, from which only plain tensors are ever read."""
+"""Reading and checking files of tensors: safetensors, and torch's pickles, of which only plain data is loaded."""
 
 from __future__ import annotations
 

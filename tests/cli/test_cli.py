@@ -65,7 +65,7 @@ def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "no such folder (given by --data)" in wrong(["run", "vist", "--data", "/nowhere", *out], capsys)
     assert "no such folder (given by --weights)" in wrong(["run", "vist", "--weights", "/nowhere", *out], capsys)
     assert "--device" in wrong(["run", "vist", "--device", "cuda:99", *out], capsys)
-    assert "no such card" in wrong(["run", "./nowhere.toml", *out], capsys)
+    assert "no such file" in wrong(["run", "./nowhere.toml", *out], capsys)
     assert "expected names" in wrong(["run", "vist", "--models", ",", *out], capsys)
     assert "no spec.json" in wrong(["score", str(tmp_path)], capsys)
     assert "cannot write there" in wrong(["run", "vist", "--out", "/proc/nowhere"], capsys)

@@ -82,7 +82,7 @@ def test_several_files_and_float16(tmp_path: Path) -> None:
     about = json.loads((tmp_path / "out" / "embeddings.json").read_text())
     assert [source["name"] for source in about["sources"]] == ["a.pkl", "b.pkl"]
     unit = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
-    assert found.nearest(unit[4:5], 1).places.tolist() == [[4]]
+    assert found.nearest(unit[4:5], 1).indices.tolist() == [[4]]
 
 
 class _Code:
@@ -273,7 +273,7 @@ def test_nearest_are_those_of_the_whole_matrix(tmp_path: Path) -> None:
         order = np.lexsort((np.arange(9000), -row))[:20]
         assert near.scores[number] == pytest.approx(row[order], abs=1e-6)
         for first, second, a, b in zip(
-            near.places[number], near.places[number][1:], near.scores[number], near.scores[number][1:], strict=False
+            near.indices[number], near.indices[number][1:], near.scores[number], near.scores[number][1:], strict=False
         ):
             assert a > b or (a == b and first < second)
     with pytest.raises(InputError, match="of width 6, but the model's are of width 4"):

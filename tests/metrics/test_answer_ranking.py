@@ -14,7 +14,18 @@ from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.answer_ranking import check, scores, signature
+from tests.support.metric_cases import Case
 
+HARNESS = (
+    Case(
+        outputs={"1:1": [-1.0, -2.0, -2.0], "1:2": [-3.0, -1.0, -2.0]},
+        references={
+            "1:1": Reference((), {"gt_index": "1"}),
+            "1:2": Reference((), {"gt_index": "0", "dense": "yes", "relevance": "[0.5, 1.0, 0.0]"}),
+        },
+        asks="scores",
+    ),
+)
 DIALOGS, ROUNDS, OPTIONS = 4, 10, 12
 RNG = np.random.default_rng(0)
 TABLE = RNG.integers(0, 20, (DIALOGS, ROUNDS, OPTIONS)) / 4  # with ties

@@ -10,7 +10,16 @@ from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.caption_scores import caption_of, check, scores, signature
+from tests.support.metric_cases import Case
 
+HARNESS = (
+    Case(
+        outputs={"1": "a dog on a beach", "2": "two squares"},
+        references={"1": Reference(["a dog runs on a beach"], {}), "2": Reference(["two red squares"], {})},
+        asks="texts",
+        program="java",
+    ),
+)
 QUESTION = Question("texts", "caption", 0)
 REFERENCES = {
     "1": Reference(["a dog runs on a beach", "a brown dog on the sand"], {}),

@@ -19,6 +19,9 @@ from gill_bench.errors import InputError
 from gill_bench.metrics import clip_similarity
 from gill_bench.metrics.backbones.clip_pixels import ClipPixels
 from tests.support.backbones import pictures, write_clip
+from tests.support.metric_cases import Case
+
+HARNESS = (Case({}, write_clip, "mini"), Case({"features": "pooled"}, write_clip, "mini"))
 
 BUDGET = 1e-6
 """How far a cosine may be from that of transformers' CLIPModel and PIL-backed processor, one pair a call. Pixels are
@@ -186,7 +189,7 @@ def test_incomplete_weights_are_refused(copy: Path) -> None:
 
 
 def test_a_small_tower_under_the_name_of_a_published_one_is_refused_before_loading(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"a vision tower of width .*, which is none of openai/clip-vit-large-patch14"):
+    with pytest.raises(InputError, match=r"a vision tower of width .*, too narrow for openai/clip-vit-large-patch14"):
         clip_similarity.check(folder, {}, "openai/clip-vit-large-patch14")
 
 

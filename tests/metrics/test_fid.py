@@ -13,7 +13,10 @@ from scipy.linalg import sqrtm
 from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import fid as card
+from tests.support.backbones import write_clip
+from tests.support.metric_cases import Case
 
+HARNESS = (Case({"network": "clip-vision", "min_samples": 3}, write_clip, "mini"),)
 FEW: dict[str, Value] = {"min_samples": 2}
 
 

@@ -1,19 +1,19 @@
 """One harness for every registered metric: properties that hold whatever the metric computes.
 
-A new metric needs an entry in `CASES`; see the recipe in `gill_bench/metrics/__init__.py`.
+The inputs are in `HARNESS` of each metric's test module; see the recipe in `gill_bench/metrics/__init__.py`.
 """
 
 from __future__ import annotations
 
 import copy
+import importlib.util
 import io
 import math
 import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,91 +23,32 @@ import pytest
 import torch
 from PIL import Image
 
-from gill_bench.cards.find import Value
 from gill_bench.errors import GillBenchError, InputError
-from gill_bench.metrics import BUILTIN, Question, Reference, metric
-from gill_bench.metrics.lpips import build_mini
+from gill_bench.metrics import BUILTIN, Question, metric
 from gill_bench.metrics.picture import PictureMetric
 from gill_bench.storage.images import load_image
 from gill_bench.storage.read_ahead import read_ahead
-from tests.support.backbones import pictures, write_alex, write_clip
+from tests.support.backbones import pictures
+from tests.support.metric_cases import Case
 
 
-@dataclass(frozen=True)
-class Case:
-    """A registered metric with the input that the harness gives it.
-
-    Attributes:
-        name: Registered name.
-        settings: Settings of the metric.
-        write_weights: Writes the weights to a path in a new folder and returns the path; None without a network.
-        backbone: The name of the weights in a card.
-        outputs: For a corpus metric, outputs by example id.
-        references: For a corpus metric, references by example id.
-        asks: For a corpus metric, the output kind that was asked for.
-    """
-
-    name: str
-    settings: Mapping[str, Value] = field(default_factory=dict)
-    write_weights: Callable[[Path], Path] | None = None
-    backbone: str = ""
-    outputs: Mapping[str, Any] = field(default_factory=dict)
-    references: Mapping[str, Reference] = field(default_factory=dict)
-    asks: str = ""
+def cases_of_all_metrics() -> dict[str, tuple[str, Case]]:
+    """The cases of every registered metric with the metric's name; the key is the name of the parametrised test."""
+    cases: dict[str, tuple[str, Case]] = {}
+    for name, module in BUILTIN.items():
+        tests = f"tests.metrics.test_{module.rpartition('.')[2]}"
+        listed: tuple[Case, ...] = ()
+        if importlib.util.find_spec(tests) is not None:
+            listed = getattr(importlib.import_module(tests), "HARNESS", ())
+        cases |= {f"{name}-{number}": (name, case) for number, case in enumerate(listed)}
+    return cases
 
 
-def write_lpips_mini(path: Path) -> Path:
-    build_mini(path, 0)
-    return path
-
-
-LABELS = {"1": "gen", "2": "ret", "3": "gen"}
-CASES: dict[str, Case] = {
-    "clip-similarity": Case("clip-similarity", {}, write_clip, "mini"),
-    "clip-similarity pooled": Case("clip-similarity", {"features": "pooled"}, write_clip, "mini"),
-    "lpips": Case("lpips", {"size": 64}, write_alex, "alex.pth"),
-    "lpips[mini]": Case("lpips", {}, write_lpips_mini, "mini"),
-    "fid": Case("fid", {"network": "clip-vision", "min_samples": 3}, write_clip, "mini"),
-    "answer-ranking": Case(
-        "answer-ranking",
-        outputs={"1:1": [-1.0, -2.0, -2.0], "1:2": [-3.0, -1.0, -2.0]},
-        references={
-            "1:1": Reference((), {"gt_index": "1"}),
-            "1:2": Reference((), {"gt_index": "0", "dense": "yes", "relevance": "[0.5, 1.0, 0.0]"}),
-        },
-        asks="scores",
-    ),
-    "captions": Case(
-        "captions",
-        outputs={"1": "a dog on a beach", "2": "two squares"},
-        references={"1": Reference(["a dog runs on a beach"], {}), "2": Reference(["two red squares"], {})},
-        asks="texts",
-    ),
-    "macro-f1": Case(
-        "macro-f1",
-        outputs={"1": 0.2, "2": 0.9, "3": 0.7},
-        references={
-            name: Reference((), {"label": label, "part": "test", "votes": label}) for name, label in LABELS.items()
-        },
-        asks="decisions",
-    ),
-    "recall": Case("recall", outputs={"1": (0, 0, False), "2": (3, 1, False), "3": (9, 0, True)}, asks="embeddings"),
-    "timing": Case("timing", outputs={"1": {"seconds": 2.0}, "2": {"seconds": 3.0}}, asks="nothing"),
-    "vqa-accuracy": Case(
-        "vqa-accuracy",
-        outputs={"1": "Yes.", "2": "two"},
-        references={
-            "1": Reference(["yes"] * 9 + ["no"], {"answer_type": "yes/no"}),
-            "2": Reference(["three"] * 7 + ["two"] * 3, {"answer_type": "number"}),
-        },
-        asks="texts",
-    ),
-}
-"""Input of every registered metric; a metric may have several cases."""
+CASES = cases_of_all_metrics()
 
 
 def cases_of(kind: str) -> list[str]:
-    return [name for name, case in CASES.items() if metric(case.name).kind == kind]
+    return [key for key, (name, _) in CASES.items() if metric(name).kind == kind]
 
 
 BATCHING = 1e-6
@@ -117,9 +58,9 @@ Fresh = Callable[[], PictureMetric]
 
 
 def test_every_registered_metric_has_a_case() -> None:
-    missing = sorted(set(BUILTIN) - {case.name for case in CASES.values()})
+    missing = sorted(set(BUILTIN) - {name for name, _ in CASES.values()})
     assert not missing, (
-        f"no case for the metric {', '.join(missing)}: add one to CASES in tests/metrics/test_harness.py;"
+        f"no case for the metric {', '.join(missing)}: list one as HARNESS in its test module in tests/metrics;"
         " the recipe in gill_bench/metrics/__init__.py says what a new metric needs"
     )
 
@@ -140,73 +81,75 @@ def weights_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Pat
     return weights
 
 
-def needed(case: Case) -> Case:
-    if case.name == "captions" and shutil.which("java") is None:
-        pytest.skip("no Java on PATH")
-    return case
+def chosen(key: str) -> tuple[str, Case]:
+    name, case = CASES[key]
+    if case.program and shutil.which(case.program) is None:
+        pytest.skip(f"no {case.program} on PATH")
+    return name, case
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_settings_are_checked_and_named_in_the_signature(name: str, weights_of: Callable[[Case], Path | None]) -> None:
-    case = needed(CASES[name])
-    module = metric(case.name)
+@pytest.mark.parametrize("key", CASES)
+def test_settings_are_checked_and_named_in_the_signature(key: str, weights_of: Callable[[Case], Path | None]) -> None:
+    name, case = chosen(key)
+    module = metric(name)
     module.check(weights_of(case), case.settings, case.backbone)
     signature = module.signature(case.settings, case.backbone)
-    assert signature.startswith((f"{case.name}|", f"{case.name}[mini]|"))
+    assert signature.startswith((f"{name}|", f"{name}[mini]|"))
     assert "\n" not in signature
-    with pytest.raises(InputError, match=f"{case.name}: settings: "):
+    with pytest.raises(InputError, match=f"{name}: settings: "):
         module.check(weights_of(case), {**case.settings, "no_such_setting": 1}, case.backbone)
 
 
-@pytest.mark.parametrize("name", cases_of("corpus"))
-def test_scores_of_all_outputs_depend_on_no_order_and_change_nothing(name: str) -> None:
-    case = needed(CASES[name])
-    module: Any = metric(case.name)
+@pytest.mark.parametrize("key", cases_of("corpus"))
+def test_scores_of_all_outputs_depend_on_no_order_and_change_nothing(key: str) -> None:
+    name, case = chosen(key)
+    module: Any = metric(name)
     question = Question(case.asks, "context", 0)
-    given = copy.deepcopy((case.outputs, case.references))
+    before = copy.deepcopy((case.outputs, case.references))
     scores = module.scores(case.outputs, case.references, case.settings, question)
-    assert (case.outputs, case.references) == given
+    assert (case.outputs, case.references) == before
     assert len({score.metric for score in scores}) == len(scores) >= 1
     for score in scores:
         assert score.value is not None
         assert math.isfinite(score.value)
         assert 0 < score.scored <= len(case.outputs)
         assert score.each is None or score.each.keys() <= case.outputs.keys()
-        assert score.where is None or score.where[1] in {
-            one.facts.get(score.where[0]) for one in case.references.values()
-        }
+        facts = [reference.facts for reference in case.references.values()]
+        assert score.where is None or score.where[1] in {fact.get(score.where[0]) for fact in facts}
     backwards = module.scores(dict(list(case.outputs.items())[::-1]), case.references, case.settings, question)
-    assert {one.metric: one.value for one in backwards} == pytest.approx({one.metric: one.value for one in scores})
+    assert {score.metric: score.value for score in backwards} == pytest.approx(
+        {score.metric: score.value for score in scores}
+    )
     nothing = module.scores({}, case.references, case.settings, question)
-    assert {(one.value, one.scored) for one in nothing} == {(None, 0)}
-    directions = {one.metric: one.higher_is_better for one in scores}
-    assert all(directions[one.metric] is one.higher_is_better for one in nothing)
+    assert {(score.value, score.scored) for score in nothing} == {(None, 0)}
+    directions = {score.metric: score.higher_is_better for score in scores}
+    assert all(directions[score.metric] is score.higher_is_better for score in nothing)
 
 
-@pytest.mark.parametrize("name", cases_of("distribution"))
-def test_distances_of_sets_depend_on_no_blocks(name: str, weights_of: Callable[[Case], Path | None]) -> None:
-    case = CASES[name]
-    module: Any = metric(case.name)
+@pytest.mark.parametrize("key", cases_of("distribution"))
+def test_distances_of_sets_depend_on_no_blocks(key: str, weights_of: Callable[[Case], Path | None]) -> None:
+    name, case = chosen(key)
+    module: Any = metric(name)
     network = module.load(weights_of(case), case.settings, "cpu")
     generated, reference = network(pictures(8)), network(pictures(9, seed=1))
     assert generated.shape == (8, network.dim)
     samples = [SimpleNamespace(flagged=number < 2, truncated=number < 3) for number in range(8)]
     whole = module.compare([generated], [reference], case.settings, samples)
     parts = module.compare([generated[:3], generated[3:]], [reference[:1], reference[1:]], case.settings, samples)
-    assert [one.metric for one in parts] == [one.metric for one in whole]
-    assert [one.value for one in parts] == pytest.approx([one.value for one in whole], rel=1e-9)
-    assert {(one.scored, one.flagged, one.truncated) for one in whole} == {(8, 2, 3)}
+    assert [score.metric for score in parts] == [score.metric for score in whole]
+    assert [score.value for score in parts] == pytest.approx([score.value for score in whole], rel=1e-9)
+    assert {(score.scored, score.flagged, score.truncated) for score in whole} == {(8, 2, 3)}
     too_few = module.compare([generated[:2]], [reference], case.settings, samples[:2])
-    assert [(one.metric, one.value) for one in too_few] == [(one.metric, None) for one in whole]
+    assert [(score.metric, score.value) for score in too_few] == [(score.metric, None) for score in whole]
 
 
 @pytest.fixture(params=cases_of("pairs"))
 def fresh(request: pytest.FixtureRequest, weights_of: Callable[[Case], Path | None]) -> Fresh:
-    case = CASES[request.param]
+    name, case = chosen(request.param)
     weights = weights_of(case)
 
     def load() -> PictureMetric:
-        module: Any = metric(case.name)
+        module: Any = metric(name)
         module.check(weights, case.settings, case.backbone)
         loaded: PictureMetric = module.load(weights, case.settings, "cpu")
         assert loaded.name == module.signature(case.settings, case.backbone).partition("|")[0]
@@ -369,7 +312,7 @@ def test_values_that_are_not_finite_raise(fresh: Fresh, bad: float) -> None:
     assert scorer.per_sample().shape == (0,)
 
 
-@pytest.mark.parametrize("name", sorted({CASES[name].name for name in cases_of("pairs") if CASES[name].write_weights}))
+@pytest.mark.parametrize("name", sorted({CASES[key][0] for key in cases_of("pairs") if CASES[key][1].write_weights}))
 def test_signature_names_the_stand_in(name: str) -> None:
     real, mini = (metric(name).signature({}, label) for label in ("published", "mini"))
     assert mini.startswith(f"{name}[mini]|")

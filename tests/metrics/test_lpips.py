@@ -11,6 +11,15 @@ from gill_bench.errors import InputError
 from gill_bench.metrics import lpips
 from gill_bench.metrics.picture import PictureMetric
 from tests.support.backbones import alex_state, lpips_of_the_package, pictures, squash, write_alex
+from tests.support.metric_cases import Case
+
+
+def write_mini(folder: Path) -> Path:
+    lpips.build_mini(folder, 0)
+    return folder
+
+
+HARNESS = (Case({"size": 64}, write_alex, "alex.pth"), Case({}, write_mini, "mini"))
 
 BUDGET = 5e-7
 """How far a distance may be from that of lpips.LPIPS with the same weights, one pair a call. The operations are the

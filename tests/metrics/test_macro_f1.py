@@ -10,7 +10,18 @@ from sklearn.metrics import f1_score
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.macro_f1 import NAME, check, scores
+from tests.support.metric_cases import Case
 
+HARNESS = (
+    Case(
+        outputs={"1": 0.2, "2": 0.9, "3": 0.7},
+        references={
+            name: Reference((), {"label": label, "part": "test", "votes": label})
+            for name, label in (("1", "gen"), ("2", "ret"), ("3", "gen"))
+        },
+        asks="decisions",
+    ),
+)
 LABELS = ["ret", "gen", "ret", "gen", "gen", "ret", "gen", "gen"]
 PARTS = ["train"] * 3 + ["test"] * 5
 REFERENCES = {

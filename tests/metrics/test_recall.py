@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Score, recall
+from tests.support.metric_cases import Case
 
+HARNESS = (Case(outputs={"1": (0, 0, False), "2": (3, 1, False), "3": (9, 0, True)}, asks="embeddings"),)
 QUESTION = Question("embeddings", "10-rounds", 0)
 
 

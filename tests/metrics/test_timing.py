@@ -9,6 +9,10 @@ import pytest
 
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Score, timing
+from tests.support.metric_cases import Case
+
+HARNESS = (Case(outputs={"1": {"seconds": 2.0}, "2": {"seconds": 3.0}}, asks="nothing"),)
+NOT_COMPARED = "the values are seconds of this machine"
 
 
 def scores(outputs: dict[str, dict[str, Any]]) -> dict[str, Score]:

@@ -7,7 +7,18 @@ import pytest
 from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score, vqa
+from tests.support.metric_cases import Case
 
+HARNESS = (
+    Case(
+        outputs={"1": "Yes.", "2": "two"},
+        references={
+            "1": Reference(["yes"] * 9 + ["no"], {"answer_type": "yes/no"}),
+            "2": Reference(["three"] * 7 + ["two"] * 3, {"answer_type": "number"}),
+        },
+        asks="texts",
+    ),
+)
 QUESTION = Question("texts", "question", 0)
 
 

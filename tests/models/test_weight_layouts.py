@@ -270,7 +270,7 @@ def test_names_that_no_loader_reads_are_said(network: Network) -> None:
     with pytest.raises(InputError) as raised:
         check_network_files(network.folder, network.library)
     assert f"expected {network.safe}.safetensors" in str(raised.value)
-    assert f"{network.safe}.non_ema.safetensors is read under no such name" in str(raised.value)
+    assert f"no loader reads {network.safe}.non_ema.safetensors under this name" in str(raised.value)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".bin"])

@@ -1,1 +1,1 @@
-"""Networks of metrics, and how pictures are prepared for them."""
+"""Networks of metrics, and the preparation of pictures for them."""

@@ -1,4 +1,4 @@
-"""The vision tower behind `clip_similarity`."""
+"""The CLIP vision tower of the metric `clip-similarity`, and the cosine of its features."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class ClipSimilarity(PictureMetric):
     """Cosine of two pictures' CLIP features, -1..1.
 
     Args:
-        tower: Vision tower, with projection for "projected" features.
-        processor: Turns pictures into the tower's input.
-        features: Which output of the tower is compared.
+        tower: The vision tower; with projection for "projected" features.
+        processor: The image processor that turns pictures into the tower's input.
+        features: The output of the tower that is compared.
+        name: "clip-similarity", or "clip-similarity[mini]".
     """
 
     higher_is_better = True
@@ -67,7 +68,7 @@ def load_clip(
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
             if config.model_type == "clip":
-                # A whole CLIP states the width of its embeddings once, above both towers.
+                # The configuration of a whole CLIP states the embeddings' width once, and not for each tower.
                 config.vision_config.projection_dim = config.projection_dim
                 config = config.vision_config
             tower, report = network.from_pretrained(
@@ -76,7 +77,7 @@ def load_clip(
                 dtype=getattr(torch, dtype),
                 local_files_only=True,
                 output_loading_info=True,
-                ignore_mismatched_sizes=True,  # which `check_complete` names
+                ignore_mismatched_sizes=True,  # `check_complete` reports them
                 **files,
             )
             processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)

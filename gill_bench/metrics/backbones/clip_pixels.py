@@ -1,8 +1,8 @@
-"""What a CLIP is shown of a picture: the values of transformers' PIL-backed image processor, bit for bit, sooner.
+"""A picture as input of CLIP: the same values as those of transformers' PIL-backed image processor, computed faster.
 
 The processor takes a picture from PIL to numpy and back and normalises in float64, which takes longer than the resizing
-and, for pictures of 256 pixels, as long as reading a PNG. Here PIL resizes, and a table that the processor itself has
-filled normalises: it does so level by level and channel by channel.
+and, for pictures of 256 pixels, as long as reading a PNG. Here PIL resizes, and normalisation is a look-up in a table
+that the processor itself has filled: one value for each level (0..255) of each channel.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from gill_bench.storage.long_pictures import crop_side, shortened
 
 
 class ClipPixels:
-    """Turns a picture into the network's input, as a processor does.
+    """A function that turns a picture into the network's input, as an image processor does.
 
     Args:
-        processor: Resizes the short side, then crops; one that does anything else is called itself.
+        processor: The image processor. If it does anything else than resize the short side and crop, it is called.
     """
 
     def __init__(self, processor: CLIPImageProcessorPil) -> None:
@@ -28,8 +28,8 @@ class ClipPixels:
         if self._short_side:
             self._crop = (int(processor.crop_size["height"]), int(processor.crop_size["width"]))
             levels = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2))
-            kept = processor(images=[levels], do_resize=False, do_center_crop=False, return_tensors="np")
-            self._normalised = np.ascontiguousarray(kept["pixel_values"][0][:, 0], dtype=np.float32)
+            output = processor(images=[levels], do_resize=False, do_center_crop=False, return_tensors="np")
+            self._normalised = np.ascontiguousarray(output["pixel_values"][0][:, 0], dtype=np.float32)
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
         """Pixels (3, H, W), float32, of an RGB picture."""
@@ -44,6 +44,6 @@ class ClipPixels:
         levels = resized[top : top + height, left : left + width]
         pixels = np.empty((3, height, width), dtype=np.float32)
         for channel in range(3):
-            # No level is outside the table; "clip" only spares numpy a check that needs a copy.
+            # Every level is in the table; mode "clip" only spares numpy a check for which it would copy the array.
             np.take(self._normalised[channel], levels[..., channel], out=pixels[channel], mode="clip")
         return torch.from_numpy(pixels)

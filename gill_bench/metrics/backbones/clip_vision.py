@@ -1,4 +1,4 @@
-"""Features of a CLIP vision tower, for the embedded mini world and wherever Inception's classes do not fit."""
+"""Features of a CLIP vision tower for FID and KID, if Inception's classes do not fit the pictures (the mini world)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from gill_bench.weights.picture_encoder import CLIPS, PictureEncoder
 
 
 class ClipVision:
-    """Features as the tower returns them, not normalised (as clean-fid's `clip_vit_b_32`).
+    """Features as the tower returns them, without normalisation (like clean-fid's `clip_vit_b_32`).
 
-    Preprocessing is the tower's own: short side to its size (PIL bicubic), central crop.
+    Preprocessing is the tower's own: the short side is resized to its size (PIL bicubic), then the centre is cut out.
 
     Attributes:
         name: "clip-vision-projected" or "clip-vision-pooled".
@@ -40,11 +40,11 @@ class ClipVision:
         """Features (N, dim)."""
         tower = self._clip.tower
         processor = self._clip.processor
-        shown = [shortened(image, processor) for image in images]
-        pixels: torch.Tensor = processor(images=shown, return_tensors="pt")["pixel_values"]
+        middles = [shortened(image, processor) for image in images]
+        pixels: torch.Tensor = processor(images=middles, return_tensors="pt")["pixel_values"]
         output = getattr(tower(pixels.to(tower.device, tower.dtype)), self._clip.output)
-        found: NDArray[np.float32] = output.float().cpu().numpy()
-        return found
+        features: NDArray[np.float32] = output.float().cpu().numpy()
+        return features
 
 
 def load_clip_vision(
@@ -53,10 +53,10 @@ def load_clip_vision(
     """Load the vision tower of a folder with a whole CLIP or a vision tower, or any other encoder of pictures.
 
     Args:
-        folder: With the image processor's configuration.
+        folder: The folder of the weights and of the image processor's configuration.
         features: "projected" is the image embedding, "pooled" the tower's `pooler_output` before projection.
-        dtype: Of the tower; features are float32 whatever it is.
-        device: Of the tower.
+        dtype: The tower's type; features are float32 in any case.
+        device: The tower's device.
 
     Raises:
         InputError: The weights are damaged or incomplete.

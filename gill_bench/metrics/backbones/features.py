@@ -1,4 +1,4 @@
-"""What a feature network of FID and KID is."""
+"""The protocol of the feature networks of FID and KID."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from PIL import Image
 
 
 class FeatureExtractor(Protocol):
-    """Turns pictures into features.
+    """A network that turns pictures into features.
 
     Attributes:
-        name: For signatures: network, mode, and which of its outputs.
-        dim: Length of a feature vector.
+        name: The network, its mode and the output that is taken, in one text for signatures.
+        dim: The length of a feature vector.
     """
 
     @property
@@ -24,4 +24,4 @@ class FeatureExtractor(Protocol):
     def dim(self) -> int: ...  # noqa: D102
 
     def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Features (N, dim) of one batch of N >= 1 RGB pictures, of any sizes, in order."""
+        """Features (N, dim) of one batch of N >= 1 RGB pictures of any sizes, in the order of the pictures."""

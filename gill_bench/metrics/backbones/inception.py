@@ -1,9 +1,9 @@
-"""Inception-v3 of FID (`inception-2015-12-05`), through clean-fid's networks and resizers, in its three modes.
+"""FID's Inception-v3 (`inception-2015-12-05`), with the networks and resizers of clean-fid, in clean-fid's three modes.
 
-The modes differ in how a picture reaches 299 x 299: "legacy_pytorch" is torch's bilinear without antialiasing (what
-pytorch-fid computes), "legacy_tensorflow" resizes inside the network (the original FID), "clean" is PIL's bicubic per
-channel in float. clean-fid downloads its weights unchecked and unpickles them; here they come from a file that the
-caller names, read with `weights_only=True` or as TorchScript.
+The modes differ in how a picture becomes 299 x 299 pixels: "legacy_pytorch" uses torch's bilinear filter without
+antialiasing (as pytorch-fid), "legacy_tensorflow" resizes inside the network (the original FID), "clean" uses PIL's
+bicubic filter for each channel in float. clean-fid downloads the weights unchecked and unpickles them; here they come
+from a file that the caller names, read with `weights_only=True` or as TorchScript.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Mode = Literal["legacy_pytorch", "legacy_tensorflow", "clean"]
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """Where a mode's weights come from.
+    """The source of a mode's weights.
 
     Attributes:
-        file: Name of the file.
-        url: Its source.
-        size: For people; that of its 23.9 million float32 parameters.
+        file: The name of the file.
+        url: The address from which it can be downloaded.
+        size: The size for people: 23.9 million parameters in float32.
     """
 
     file: str
@@ -56,7 +56,7 @@ WEIGHTS: Mapping[Mode, WeightsFile] = {
     "legacy_tensorflow": _SCRIPT,
     "clean": _SCRIPT,
 }
-"""The file that each mode needs; they are the same parameters in two formats, and not interchangeable."""
+"""The file that each mode needs. Both files hold the same parameters, in two formats; a mode reads one format only."""
 
 _Network = Callable[[torch.Tensor], torch.Tensor]
 
@@ -66,7 +66,7 @@ class Inception:
 
     Attributes:
         name: "inception-v3-" and the mode.
-        dim: 2048.
+        dim: The length of a feature vector, 2048.
     """
 
     dim = 2048
@@ -80,14 +80,14 @@ class Inception:
 
     @torch.inference_mode()
     def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Features (N, 2048)."""
+        """Features (N, 2048) of N RGB pictures."""
         pixels = [self._pixels(image) for image in images]
         features = np.empty((len(images), self.dim), dtype=np.float32)
-        # The network that resizes inside is given pictures as they are, and one batch has one size.
+        # The network that resizes inside gets pictures in their own sizes, and a batch holds pictures of one size.
         for shape in dict.fromkeys(value.shape for value in pixels):
-            places = [place for place, value in enumerate(pixels) if value.shape == shape]
-            batch = torch.stack([pixels[place] for place in places]).to(self._device)
-            features[places] = self._network(batch).float().cpu().numpy()
+            same_size = [index for index, value in enumerate(pixels) if value.shape == shape]
+            batch = torch.stack([pixels[index] for index in same_size]).to(self._device)
+            features[same_size] = self._network(batch).float().cpu().numpy()
         return features
 
     def _pixels(self, image: Image.Image) -> torch.Tensor:
@@ -104,11 +104,11 @@ def load_inception(weights: Path, mode: Mode = "legacy_pytorch", device: str = "
 
     Args:
         weights: The file of `WEIGHTS[mode]`, or the folder in which it lies.
-        mode: As clean-fid names them.
-        device: Of the network.
+        mode: One of clean-fid's modes.
+        device: The network's device.
 
     Raises:
-        InputError: No such mode; the file is missing, damaged, or of another network.
+        InputError: There is no such mode; or the file is missing, damaged, or of another network.
     """
     if mode not in get_args(Mode):
         raise InputError(f"no mode {mode!r} of Inception; {did_you_mean(mode, get_args(Mode))}")
@@ -124,23 +124,23 @@ def load_inception(weights: Path, mode: Mode = "legacy_pytorch", device: str = "
 
 
 def check_inception(weights: Path, mode: Mode) -> Path:
-    """The file of a mode's weights, without reading it.
+    """The path of the file of a mode's weights; the file is not read.
 
     Args:
         weights: The file, or the folder in which it lies.
-        mode: As clean-fid names them.
+        mode: One of clean-fid's modes.
 
     Raises:
-        InputError: It is not there; says what to download and where to put it.
+        InputError: The file does not exist; the message says what to download and where to put it.
     """
-    wanted = WEIGHTS[mode]
-    file = weights / wanted.file if weights.is_dir() or not weights.suffix else weights
+    source = WEIGHTS[mode]
+    file = weights / source.file if weights.is_dir() or not weights.suffix else weights
     if not file.is_file():
         raise InputError(
             f"{file}: no such file; it holds the Inception of {mode}\n"
-            f"download {wanted.url} ({wanted.size}) to {file.parent / wanted.file}"
+            f"download {source.url} ({source.size}) to {file.parent / source.file}"
         )
-    if wanted is _SCRIPT and file.name != _SCRIPT.file:  # clean-fid opens it by this name
+    if source is _SCRIPT and file.name != _SCRIPT.file:  # clean-fid opens the file by this name
         raise InputError(f"{file}: the TorchScript of {mode} is expected under the name {_SCRIPT.file}; rename it")
     refuse_pointer(file)
     return file
@@ -151,8 +151,8 @@ def _from_state_dict(file: Path, device: str) -> _Network:
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError("not a state dict, a mapping of names to tensors")
     check_floating(file, {key: value.dtype for key, value in state.items()}, ("num_batches_tracked",))
-    # clean-fid's constructor fetches the weights itself and has no other way in. It also draws initial values, which
-    # must not move the generator that others draw from.
+    # clean-fid's constructor downloads the weights itself and takes no others, so its download function is replaced. It
+    # also draws initial values, which must not change the state of torch's global generator.
     with (
         mock.patch.object(inception_pytorch, "load_state_dict_from_url", return_value=state),
         warnings.catch_warnings(action="ignore", category=UserWarning),
@@ -162,8 +162,8 @@ def _from_state_dict(file: Path, device: str) -> _Network:
     network = network.eval().to(device)
 
     def features(pixels: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = network(pixels / 255)[0].flatten(1)
-        return found
+        flat: torch.Tensor = network(pixels / 255)[0].flatten(1)
+        return flat
 
     return features
 

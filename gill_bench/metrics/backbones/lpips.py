@@ -1,7 +1,8 @@
 """LPIPS, composed from the parts of the lpips package so that features of a picture are computed once.
 
-The value is that of `lpips.LPIPS.forward`. Its class is not used whole: it builds the trunk through torchvision with
-deprecated arguments, draws 61 million random numbers from the global generator, and computes both sides every time.
+The value is that of `lpips.LPIPS.forward`. The class `lpips.LPIPS` is not used whole: it builds the trunk through
+torchvision with deprecated arguments, draws 61 million random numbers from the global generator, and computes the
+features of both pictures in every call.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from gill_bench.weights.tensor_files import check_floating, read_tensor_file
 
 _ALEX = (64, 192, 384, 256, 256)
 _MINI = (8, 16, 24, 16, 16)
-# AlexNet's convolutions: index in torchvision's `features`, kernel, stride, padding, and whether pooling comes before.
+# AlexNet's convolutions: index in torchvision's `features`, kernel, stride, padding, and whether a pooling precedes.
 _STAGES = ((0, 11, 4, 2, False), (3, 5, 1, 2, True), (6, 3, 1, 1, True), (8, 3, 1, 1, False), (10, 3, 1, 1, False))
 _CLASSIFIER = {f"classifier.{index}.{kind}" for index in (1, 4, 6) for kind in ("weight", "bias")}
 
 
 class Trunk(nn.Module):
-    """The convolutions of AlexNet in five stages, as `lpips` cuts them; keys as torchvision names them."""
+    """The convolutions of AlexNet in the five stages of lpips; the weights have torchvision's keys."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         self.features = nn.ModuleDict()
         before = 3
         for (index, kernel, stride, padding, _), after in zip(_STAGES, channels, strict=True):
-            # On the meta device nothing is drawn from the global generator; every weight is loaded.
+            # The meta device draws no initial values from the global generator; every weight is loaded afterwards.
             self.features[str(index)] = nn.Conv2d(
                 before, after, kernel_size=kernel, stride=stride, padding=padding, device="meta"
             )
@@ -58,9 +59,9 @@ class Lpips(PictureMetric):
     """LPIPS distance of two pictures, 0 for equal ones.
 
     Args:
-        trunk: Whose activations are compared.
-        linear: One non-negative weight per channel and stage, each (1, C, 1, 1).
-        size: Pixels to which pictures are squashed.
+        trunk: The network whose activations are compared.
+        linear: For each stage one non-negative weight per channel, (1, C, 1, 1).
+        size: The side, in pixels, to which pictures are squashed.
         name: "lpips", or "lpips[mini]".
     """
 
@@ -87,8 +88,8 @@ class Lpips(PictureMetric):
 
     def _compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
         distance = torch.zeros((), device=generated[0].device)
-        for one, other, weight in zip(generated, reference, self.linear, strict=True):
-            distance = distance + lpips.spatial_average(nn.functional.conv2d((one - other) ** 2, weight))
+        for features, target, weight in zip(generated, reference, self.linear, strict=True):
+            distance = distance + lpips.spatial_average(nn.functional.conv2d((features - target) ** 2, weight))
         return distance.flatten()
 
 
@@ -96,7 +97,7 @@ def load_alex(file: Path, version: str, size: int, name: str) -> Lpips:
     """Load a trunk from torchvision's state dict, and the linear layers from the wheel of lpips.
 
     Raises:
-        InputError: Not a state dict of AlexNet; names file and key.
+        InputError: The file holds no state dict of AlexNet; the message has the file and the key.
     """
     state = read_tensor_file(file)
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
@@ -111,7 +112,7 @@ def load_mini(folder: Path, size: int, name: str) -> Lpips:
     """Load the mini backbone.
 
     Raises:
-        InputError: The file is damaged or not one of `write_mini`.
+        InputError: The file is damaged, or `write_mini` did not write it.
     """
     file = folder / "model.safetensors"
     state = read_tensor_file(file)
@@ -124,11 +125,11 @@ def load_mini(folder: Path, size: int, name: str) -> Lpips:
 
 
 def write_mini(folder: Path, seed: int, config: Mapping[str, object]) -> None:
-    """Write a random mini backbone; same seed, same bytes."""
+    """Write a random mini backbone; equal seeds give equal bytes."""
     generator = torch.Generator().manual_seed(seed)
     state: dict[str, torch.Tensor] = {}
     for name, empty in sorted(Trunk(_MINI).state_dict().items()):
-        # He's initialisation keeps the activations' scale; without biases, so that no channel is always on.
+        # He's initialisation keeps the scale of activations. Biases are zero, so that no channel is always active.
         scale = (2 / empty[0].numel()) ** 0.5 if empty.ndim == 4 else 0.0
         state[name] = scale * torch.randn(empty.shape, generator=generator)
     for stage, width in enumerate(_MINI):
@@ -144,9 +145,9 @@ def _fill(trunk: Trunk, state: Mapping[str, torch.Tensor], file: Path) -> Trunk:
     for key in [*sorted(expected.keys() - state.keys()), *sorted(state.keys() - expected.keys())]:
         problem = "is missing" if key in expected else "is not of this network"
         raise InputError(f"{file}: key {key!r} {problem}; expected AlexNet's state dict of torchvision")
-    for key, wanted in expected.items():
-        if state[key].shape != wanted.shape:
-            raise InputError(f"{file}: key {key!r} has shape {tuple(state[key].shape)}, expected {tuple(wanted.shape)}")
+    for key, empty in expected.items():
+        if state[key].shape != empty.shape:
+            raise InputError(f"{file}: key {key!r} has shape {tuple(state[key].shape)}, expected {tuple(empty.shape)}")
     check_floating(file, {key: value.dtype for key, value in state.items()})
     trunk.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     return trunk

@@ -1,4 +1,4 @@
-"""Features of picture files, read ahead while the network works, in order, with bounded memory."""
+"""Features of picture files: threads read the next files while the network works, and memory is bounded."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from gill_bench.storage.images import UnreadablePictureError, load_image
 from gill_bench.storage.read_ahead import read_ahead
 
 BATCH = 32
-"""Pictures in one call of a network. It is no setting: sums over another batch differ in their last digits."""
+"""The number of pictures in one call of a network. It is not a setting, because in another batch size the sums inside
+a network round differently, and features differ in their last digits."""
 
 
 def features_of(
     files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare = as_stored
 ) -> NDArray[np.float32]:
-    """Features (N, d) of N picture files in their order, for a KID, or for a KID and statistics.
+    """Features (N, d) of N picture files, in the order of the files.
 
     Args:
-        files: At least one.
-        extractor: Of the features.
-        prepare: Applied to each RGB picture before the network (`gill_bench.metrics.backbones.prepare`).
+        files: The files, at least one.
+        extractor: The feature network.
+        prepare: The preparation of each RGB picture (`gill_bench.metrics.backbones.prepare`).
 
     Raises:
-        InputError: No files; or a file cannot be read, which it names.
-        GillBenchError: Features are not finite; names the file.
+        InputError: There is no file, or a file cannot be read.
+        GillBenchError: The features of a file are not finite.
     """
     return np.concatenate(list(_batches(files, extractor, prepare)))
 
@@ -43,7 +44,7 @@ def statistics_of(
 ) -> FeatureStatistics:
     """Statistics of the features of picture files, without keeping the features.
 
-    Args and errors are those of `features_of`.
+    Arguments and errors are those of `features_of`.
     """
     return FeatureStatistics.stream(_batches(files, extractor, prepare))
 

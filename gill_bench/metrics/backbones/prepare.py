@@ -1,7 +1,8 @@
-"""How a stored picture becomes what a feature network is shown, in modes whose names belong into a signature.
+"""Preparations of stored pictures for a feature network; each has a name, which stands in the metric's signature.
 
-Resizing filters, crops and file formats each move FID by as much as models differ (Parmar et al. 2022), so the mode of
-each side is named. All resizing is PIL's bicubic, which is antialiased, on RGB uint8 (protocol 3.7, 3.8).
+Resizing filters, crops and file formats each move FID by as much as models differ (Parmar et al. 2022), so a signature
+names the preparation of generated and of reference pictures. All resizing uses PIL's bicubic filter, which is
+antialiased, on RGB uint8 (protocol 3.7, 3.8).
 """
 
 from __future__ import annotations
@@ -14,25 +15,25 @@ from gill_bench.errors import InputError, did_you_mean
 from gill_bench.storage.long_pictures import is_large, resize_part
 
 SIZE = 256
-"""Pixels of the prepared pictures' sides; FID of COCO is reported at 256 x 256."""
+"""The side of a prepared picture in pixels; FID of COCO is reported at 256 x 256."""
 
 Prepare = Callable[[Image.Image], Image.Image]
 
 
 def as_stored(image: Image.Image) -> Image.Image:
-    """The picture itself."""
+    """The picture, unchanged."""
     return image
 
 
 def squash(image: Image.Image) -> Image.Image:
-    """256 x 256 without keeping the aspect: generated pictures, which are square."""
+    """Resize to 256 x 256 without keeping the aspect, for generated pictures, which are square."""
     return image.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
 
 
 def crop_then_resize(image: Image.Image) -> Image.Image:
-    """The central square of the short side, then 256 x 256: real pictures of COCO.
+    """Cut out the central square of the short side and resize it to 256 x 256, for real pictures of COCO.
 
-    An odd pixel is left over at the right or the lower edge.
+    If the long side is longer by an odd number of pixels, the right or lower edge loses one pixel more.
     """
     width, height = image.size
     side = min(width, height)
@@ -41,7 +42,7 @@ def crop_then_resize(image: Image.Image) -> Image.Image:
 
 
 def resize_then_crop(image: Image.Image) -> Image.Image:
-    """The short side to 256, then the central 256 x 256: real pictures of CC3M, rounded as torchvision does."""
+    """Resize the short side to 256 and cut out the central 256 x 256, rounding as torchvision, for pictures of CC3M."""
     width, height = image.size
     side = min(width, height)
     width, height = SIZE * width // side, SIZE * height // side
@@ -61,7 +62,7 @@ MODES: dict[str, Prepare] = {
 
 
 def preparation(mode: str) -> Prepare:
-    """The preparation of a name in `MODES`: RGB picture in, RGB picture out.
+    """The preparation of that name in `MODES`, a function from RGB pictures to RGB pictures.
 
     Raises:
         InputError: There is no such mode.

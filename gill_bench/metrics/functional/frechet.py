@@ -1,8 +1,9 @@
-"""Fréchet distance of two sets of features, and the statistics it needs, streamed and merged (FID: Heusel et al. 2017).
+"""Fréchet distance of two sets of features, and the statistics from which it is computed (FID: Heusel et al. 2017).
 
-Statistics keep the features themselves as long as there are no more of them than dimensions, and from then on count,
-mean and scatter matrix in float64 (merged as Chan et al. 1983, which cancels nothing). So a distance of few samples is
-computed from the features, where the usual product of covariances loses half of the digits and goes below zero.
+Statistics keep the features themselves as long as there are no more samples than dimensions. With more samples they
+keep count, mean and scatter matrix in float64, merged by the formula of Chan et al. (1983), which does not cancel
+digits. A distance of few samples is therefore computed from the features; the usual product of covariances would lose
+half of the digits and fall below zero.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class FeatureStatistics:
         for batch in batches:
             held.append(batch)
             rows += len(batch)
-            # A merge takes time with d squared, however few rows are merged, so it waits for d rows.
+            # The time of a merge grows with d squared, however few rows are merged, so d rows are collected first.
             if rows >= batch.shape[1]:
                 total, held, rows = added(), [], 0
         if held:
@@ -119,7 +120,7 @@ class FeatureStatistics:
             return triangle, bool(pivots.min() > _WELL_CONDITIONED * pivots.max())
         except scipy.linalg.LinAlgError:  # constant or dependent dimensions
             values, vectors = scipy.linalg.eigh(covariance)
-            # A square root would turn the rounding error of a zero eigenvalue into half of the digits.
+            # The square root of a zero eigenvalue's rounding error would be wrong in half of the digits.
             real = values > len(values) * np.finfo(np.float64).eps * values[-1]
             return np.sqrt(values[real])[:, None] * vectors.T[real], False
 
@@ -135,11 +136,11 @@ class FeatureStatistics:
         return FeatureStatistics(self.n, self.mean, None, self._scatter())
 
 
-def frechet_distance(one: FeatureStatistics, other: FeatureStatistics) -> float:
+def frechet_distance(first: FeatureStatistics, second: FeatureStatistics) -> float:
     """The Fréchet distance: squared distance of the means, plus tr(C1) + tr(C2) - 2 tr((C1 C2)^(1/2)).
 
-    With C = F' F, the last trace is the sum of the singular values of F1 F2' (no matrix square root is taken). For two
-    well-conditioned triangles it is the faster sum of the square roots of eigenvalues.
+    With C = F' F, the last trace is the sum of the singular values of F1 F2', so no matrix square root is needed. If
+    both F are well-conditioned triangles, it is computed faster as a sum of the square roots of eigenvalues.
 
     Raises:
         InputError: A side has fewer than two samples.
@@ -149,17 +150,18 @@ def frechet_distance(one: FeatureStatistics, other: FeatureStatistics) -> float:
     >>> frechet_distance(FeatureStatistics.of(features), FeatureStatistics.of(features + 1))
     2.0
     """
-    if min(one.n, other.n) < 2:
-        raise InputError(f"a Fréchet distance needs at least two samples on each side, there are {one.n} and {other.n}")
-    if one.mean.shape != other.mean.shape:
-        raise ValueError(f"{len(one.mean)} and {len(other.mean)} dimensions")
-    (first, first_good), (second, second_good) = one.factor(), other.factor()
-    if first_good and second_good:
-        product = second @ first.T
+    if min(first.n, second.n) < 2:
+        counts = f"{first.n} and {second.n}"
+        raise InputError(f"a Fréchet distance needs at least two samples on each side, there are {counts}")
+    if first.mean.shape != second.mean.shape:
+        raise ValueError(f"{len(first.mean)} and {len(second.mean)} dimensions")
+    (factor1, is_good1), (factor2, is_good2) = first.factor(), second.factor()
+    if is_good1 and is_good2:
+        product = factor2 @ factor1.T
         root = float(np.sqrt(np.clip(scipy.linalg.eigvalsh(product.T @ product), 0, None)).sum())
     else:
-        root = float(scipy.linalg.svdvals(first @ second.T).sum())
-    variances = one.total_variance + other.total_variance
-    difference = one.mean - other.mean
-    # Rounding can leave a difference of two nearly equal sums below zero; nothing else can.
+        root = float(scipy.linalg.svdvals(factor1 @ factor2.T).sum())
+    variances = first.total_variance + second.total_variance
+    difference = first.mean - second.mean
+    # The difference of the traces is never negative; rounding can make it so if both are nearly equal.
     return float(difference @ difference) + max(variances - 2 * root, 0.0)

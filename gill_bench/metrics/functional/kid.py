@@ -1,8 +1,8 @@
 """Kernel distance of two sets of features (KID: Binkowski et al. 2018).
 
-Squared maximum mean discrepancy, unbiased, with the kernel (x'y / d + 1)^3. The defaults, 100 subsets of 1,000, the
-generator and the order of its draws are those of torch-fidelity 0.4.0, so that features in the same order
-give the same value, but computed in float64. An unbiased estimate may be slightly below zero.
+KID is the unbiased estimate of the squared maximum mean discrepancy with the kernel (x'y / d + 1)^3. The defaults (100
+subsets of 1,000), the random generator and the order of its draws are those of torch-fidelity 0.4.0, so that features
+in the same order give the same value, here computed in float64. An unbiased estimate may be slightly below zero.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SEED = 2020
 
 @dataclass(frozen=True, slots=True)
 class KernelDistance:
-    """KID and how much it differs between subsets.
+    """KID, and its standard deviation over subsets.
 
     Attributes:
         mean: Mean over subsets, which is the value of KID.
@@ -35,8 +35,8 @@ class KernelDistance:
 
 
 def kernel_distance(
-    one: NDArray[np.floating],
-    other: NDArray[np.floating],
+    first: NDArray[np.floating],
+    second: NDArray[np.floating],
     *,
     subsets: int = SUBSETS,
     subset_size: int = SUBSET_SIZE,
@@ -45,12 +45,12 @@ def kernel_distance(
     """KID of two sets of features.
 
     Args:
-        one: Features of the first set, (n, d), n of at least 2.
-        other: Features of the second set, (m, d), m of at least 2.
-        subsets: Number of subsets that are drawn.
-        subset_size: Samples drawn from each side without replacement; at most the size of the smaller side, as in
-            clean-fid.
-        seed: Seed of the draws.
+        first: Features of the first set, (n, d), n of at least 2.
+        second: Features of the second set, (m, d), m of at least 2.
+        subsets: The number of subsets that are drawn.
+        subset_size: The number of samples drawn from each side without replacement; at most the size of the smaller
+            side, as in clean-fid.
+        seed: The seed of the draws.
 
     Raises:
         InputError: A side has fewer than two samples, or a feature is not finite.
@@ -59,29 +59,29 @@ def kernel_distance(
     >>> kernel_distance(np.array([[0.0], [1.0]]), np.array([[2.0], [1.0]]))
     KernelDistance(mean=9.5, std=0.0, subset_size=2)
     """
-    _check(one, other)
-    size = min(subset_size, len(one), len(other))
-    # The frozen generator of NumPy: its stream never changes, and torch-fidelity and clean-fid draw from it.
+    _check(first, second)
+    size = min(subset_size, len(first), len(second))
+    # NumPy's legacy generator, whose stream never changes; torch-fidelity and clean-fid draw from it too.
     generator = np.random.RandomState(seed)
     values = np.empty(subsets)
     for number in range(subsets):
-        first = one[generator.choice(len(one), size, replace=False)]
-        second = other[generator.choice(len(other), size, replace=False)]
-        # One product of all with all is symmetric, which BLAS computes in half the time of three products.
-        kernel = _kernel(both := np.concatenate([first, second]).astype(np.float64), both)
+        drawn = [side[generator.choice(len(side), size, replace=False)] for side in (first, second)]
+        # The product of both sides together with itself is symmetric: BLAS needs half the time of three products.
+        samples = np.concatenate(drawn).astype(np.float64)
+        kernel = _kernel(samples, samples)
         within = sum(block.sum() - np.trace(block) for block in (kernel[:size, :size], kernel[size:, size:]))
         values[number] = within / (size * (size - 1)) - 2 * kernel[:size, size:].mean()
     return KernelDistance(float(values.mean()), float(values.std()), size)
 
 
-def _check(one: NDArray[np.floating], other: NDArray[np.floating]) -> None:
-    if one.ndim != 2 or other.ndim != 2 or one.shape[1] != other.shape[1]:
-        raise ValueError(f"features of shapes {one.shape} and {other.shape}, expected (n, d) and (m, d)")
-    if min(len(one), len(other)) < 2:
+def _check(first: NDArray[np.floating], second: NDArray[np.floating]) -> None:
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        raise ValueError(f"features of shapes {first.shape} and {second.shape}, expected (n, d) and (m, d)")
+    if min(len(first), len(second)) < 2:
         raise InputError(
-            f"a kernel distance needs at least two samples on each side, there are {len(one)} and {len(other)}"
+            f"a kernel distance needs at least two samples on each side, there are {len(first)} and {len(second)}"
         )
-    for features in (one, other):
+    for features in (first, second):
         if not np.isfinite(features).all():
             row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
             raise InputError(f"features of sample {row} are not finite")

@@ -1,7 +1,7 @@
-"""Normalised discounted cumulative gain of ranked options, as the Visual Dialog challenge cuts it (protocol 3.6).
+"""Normalised discounted cumulative gain (NDCG) of ranked options, with the cut-off of the Visual Dialog challenge.
 
-scikit-learn's `ndcg_score` differs in the last digits, takes one k for all rows, and needs a thousand times as long for
-rows with different k; the tests compare the two.
+The cut-off k differs by row (protocol 3.6). scikit-learn's `ndcg_score` takes one k for all rows, would need a thousand
+times as long for rows with different k, and differs in the last digits; the tests compare the two.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Exact ranks and nearest candidates among millions of embeddings, block by block (Recall@k, paper Table 5; MRR).
+"""Exact ranks among millions of candidate embeddings, and Recall@k and MRR computed from ranks (paper Table 5).
 
 `gill_bench.embeddings.search` defines the scores, and says why no result depends on blocks, order or machine.
 
-Candidates with the same score count as being in random order, and the expectation over that order is reported. The
-best or the worst order would mislead most for models that cannot tell candidates apart.
+Candidates with equal scores count as being in random order, and values are expectations over that order. Taking the
+best or the worst order instead would mislead most for models that cannot tell candidates apart.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from gill_bench.embeddings.search import (
     BLOCK,
     Blocks,
+    Indices,
     Nearest,
-    Places,
     Vectors,
     as_float32,
     blocks_of,
@@ -49,19 +49,19 @@ class Ranks:
     """Ranks of the targets of N queries among the candidates.
 
     Attributes:
-        better: (N,), how many other candidates have a strictly higher score.
-        ties: (N,), how many other candidates have the same score.
-        target_excluded: (N,), whether the target was itself excluded, and counts as never ranked.
+        better: (N,), the number of other candidates with a strictly higher score.
+        ties: (N,), the number of other candidates with the same score.
+        target_excluded: (N,), whether the target itself was excluded; it then counts as never ranked.
     """
 
-    better: Places
-    ties: Places
+    better: Indices
+    ties: Indices
     target_excluded: NDArray[np.bool_]
 
 
 def ranks(
     queries: Vectors,
-    targets: Places,
+    targets: Indices,
     blocks: Callable[[], Blocks],
     excluded: Sequence[Sequence[int]] = (),
 ) -> Ranks:
@@ -87,40 +87,41 @@ def ranks(
     queries = as_float32(queries, None)
     if targets.shape != queries.shape[:1] or (len(excluded) and len(excluded) != len(queries)):
         raise ValueError(f"{len(queries)} queries, {targets.shape} targets and {len(excluded)} rows of exclusions")
-    places = targets.astype(np.int64)
+    targets = targets.astype(np.int64)
     target_excluded = np.zeros(len(queries), bool)
-    rows, out = [np.arange(len(queries))], [places]  # pairs that are counted like all others, and taken off again
-    for number, row in enumerate(excluded):
-        others = set(row)
-        target_excluded[number] = int(places[number]) in others
-        others.discard(int(places[number]))
+    # The first pass over all candidates also counts targets and excluded candidates; these pairs are taken off again.
+    rows, uncounted = [np.arange(len(queries))], [targets]
+    for number, candidates in enumerate(excluded):
+        others = set(candidates)
+        target_excluded[number] = int(targets[number]) in others
+        others.discard(int(targets[number]))
         rows.append(np.full(len(others), number))
-        out.append(np.array(sorted(others), np.int64))
-    pairs = _Pairs(np.concatenate(rows), np.concatenate(out))
+        uncounted.append(np.array(sorted(others), np.int64))
+    pairs = _Pairs(np.concatenate(rows), np.concatenate(uncounted))
     vectors = np.empty_like(queries)
-    count = _gather(blocks(), queries.shape[1], _Pairs(np.arange(len(queries)), places), vectors)
+    count = _gather(blocks(), queries.shape[1], _Pairs(np.arange(len(queries)), targets), vectors)
     pairs.check(count)
-    own = pair_scores(queries, vectors)
-    if not np.isfinite(own).all():
-        raise GillBenchError(f"the score of query {int(np.flatnonzero(~np.isfinite(own))[0])} is not finite")
+    target_scores = pair_scores(queries, vectors)
+    if not np.isfinite(target_scores).all():
+        raise GillBenchError(f"the score of query {int(np.flatnonzero(~np.isfinite(target_scores))[0])} is not finite")
     better, ties = np.zeros((2, len(queries)), np.int64)
     end = 0
     for start, block in tiles(blocks(), queries.shape[1]):
         end = start + len(block)
         for part, scores, margin in products(queries, block, start):
-            upper, lower = own[part] + margin, own[part] - margin
+            upper, lower = target_scores[part] + margin, target_scores[part] - margin
             above = scores > upper[:, None]
             better[part] += np.count_nonzero(above, axis=1)
             for near, column in chosen_pairs((scores >= lower[:, None]) & ~above):
-                _compare(queries, own, near + part.start, block[column], (better, ties), 1)
+                _compare(queries, target_scores, near + part.start, block[column], (better, ties), 1)
         near, column = pairs.within(start, end)
-        _compare(queries, own, near, block[column - start], (better, ties), -1)
+        _compare(queries, target_scores, near, block[column - start], (better, ties), -1)
     if end != count:
         raise GillBenchError(f"the second pass over the candidates gave {end} of them, the first {count}")
     return Ranks(better, ties, target_excluded)
 
 
-def ranks_of_scores(scores: NDArray[np.floating], targets: Places) -> Ranks:
+def ranks_of_scores(scores: NDArray[np.floating], targets: Indices) -> Ranks:
     """Rank each row's target among the M scores of the row.
 
     Args:
@@ -132,8 +133,8 @@ def ranks_of_scores(scores: NDArray[np.floating], targets: Places) -> Ranks:
         InputError: A target is not a column.
         ValueError: Shapes are wrong.
 
-    >>> found = ranks_of_scores(np.array([[0.1, 0.5, 0.5], [0.3, 0.2, 0.1]]), np.array([1, 1]))
-    >>> found.better.tolist(), found.ties.tolist()
+    >>> ranked = ranks_of_scores(np.array([[0.1, 0.5, 0.5], [0.3, 0.2, 0.1]]), np.array([1, 1]))
+    >>> ranked.better.tolist(), ranked.ties.tolist()
     ([0, 1], [1, 0])
     """
     if scores.ndim != 2 or targets.shape != scores.shape[:1]:
@@ -141,9 +142,9 @@ def ranks_of_scores(scores: NDArray[np.floating], targets: Places) -> Ranks:
     if not np.isfinite(scores).all():
         raise GillBenchError(f"scores of row {int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])} are not finite")
     _Pairs(np.arange(len(targets)), targets.astype(np.int64)).check(scores.shape[1])
-    own = np.take_along_axis(scores, targets[:, None], axis=1)
-    ties = np.count_nonzero(scores == own, axis=1) - 1
-    return Ranks(np.count_nonzero(scores > own, axis=1), ties, np.zeros(len(scores), bool))
+    target_scores = np.take_along_axis(scores, targets[:, None], axis=1)
+    ties = np.count_nonzero(scores == target_scores, axis=1) - 1
+    return Ranks(np.count_nonzero(scores > target_scores, axis=1), ties, np.zeros(len(scores), bool))
 
 
 def hits_at(ranked: Ranks, k: int) -> NDArray[np.float64]:
@@ -180,42 +181,47 @@ def reciprocal_ranks(ranked: Ranks) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """Pairs of a query and a candidate's place, in the order of the places."""
+    """Pairs of a query and a candidate, both by index, in the order of the candidates."""
 
-    queries: Places
-    places: Places
+    queries: Indices
+    candidates: Indices
 
     def __post_init__(self) -> None:
-        order = np.argsort(self.places, kind="stable")
+        order = np.argsort(self.candidates, kind="stable")
         object.__setattr__(self, "queries", self.queries[order])
-        object.__setattr__(self, "places", self.places[order])
+        object.__setattr__(self, "candidates", self.candidates[order])
 
-    def within(self, start: int, end: int) -> tuple[Places, Places]:
-        """Queries and places of the pairs with start <= place < end."""
-        part = slice(*np.searchsorted(self.places, (start, end)).tolist())
-        return self.queries[part], self.places[part]
+    def within(self, start: int, end: int) -> tuple[Indices, Indices]:
+        """Queries and candidates of the pairs with start <= candidate < end."""
+        part = slice(*np.searchsorted(self.candidates, (start, end)).tolist())
+        return self.queries[part], self.candidates[part]
 
     def check(self, count: int) -> None:
-        """Raise `InputError` for a place that is not among so many candidates."""
+        """Raise `InputError` for a candidate whose index is not below `count`."""
         for end in (0, -1):
-            if len(self.places) and not 0 <= self.places[end] < count:
-                raise InputError(f"query {self.queries[end]}: no candidate {self.places[end]}, there are {count}")
+            if len(self.candidates) and not 0 <= self.candidates[end] < count:
+                raise InputError(f"query {self.queries[end]}: no candidate {self.candidates[end]}, there are {count}")
 
 
 def _compare(
-    queries: Vectors, own: Vectors, near: Places, candidates: Vectors, counts: tuple[Places, Places], sign: int
+    queries: Vectors,
+    target_scores: Vectors,
+    near: Indices,
+    candidates: Vectors,
+    counts: tuple[Indices, Indices],
+    sign: int,
 ) -> None:
-    """Add pairs of queries and candidates to the counts (better, ties), or take them off."""
+    """Add pairs of the queries `near` and candidates to the counts (better, ties), or with sign -1 take them off."""
     if not len(near):
         return
     scores = pair_scores(queries[near], candidates)
     better, ties = counts
-    better += sign * np.bincount(near[scores > own[near]], minlength=len(own))
-    ties += sign * np.bincount(near[scores == own[near]], minlength=len(own))
+    better += sign * np.bincount(near[scores > target_scores[near]], minlength=len(queries))
+    ties += sign * np.bincount(near[scores == target_scores[near]], minlength=len(queries))
 
 
 def _gather(blocks: Blocks, width: int, pairs: _Pairs, out: Vectors) -> int:
-    """Copy the candidate of each pair to the row of its query in `out`; returns how many candidates there are."""
+    """Copy the candidate of each pair to the row of its query in `out`; returns the number of candidates."""
     end = 0
     for start, block in tiles(blocks, width):
         end = start + len(block)

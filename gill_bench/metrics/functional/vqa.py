@@ -1,8 +1,8 @@
 """VQA accuracy with the deliberate and the accidental rules of the official evaluator (protocol 3.9).
 
-The rules are those of the public evaluation code in its newest state ("2021") and in the state before ("2017"), found
-case by case. Rules that look odd are kept, because the published numbers were made with them. The evaluator itself is
-Python 2 and not a package.
+The rules are those of the public evaluation code in its newest state ("2021") and in the state before it ("2017"),
+collected case by case. Rules that look odd are kept, because the published numbers were made with them. The evaluator
+itself is not called: it is written in Python 2, and is no package.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ _WORDS = _NUMBERS | _contractions()  # no word is in both, and none becomes one 
 def vqa_accuracy(prediction: str, references: Sequence[str], evaluator: Evaluator = "2021") -> float:
     """Accuracy of one answer, 0 to 1.
 
-    For each reference the prediction is compared with all other references, of which three must agree; the accuracy is
-    the mean over references. If m of ten references agree, it is 0, 0.3, 0.6, 0.9, and 1 from m = 4 on.
+    Each reference in turn is left out, and the prediction is right to the degree that three of the other references
+    agree with it; the accuracy is the mean. With ten references, of which m agree, it is 0, 0.3, 0.6 and 0.9 for m = 0
+    to 3, and 1 from m = 4 on.
 
     Args:
         prediction: The model's answer.
@@ -107,7 +108,7 @@ def accuracy_of_matches(matches: int, references: int = 10) -> float:
     >>> [accuracy_of_matches(m) for m in range(6)]
     [0.0, 0.3, 0.6, 0.9, 1.0, 1.0]
     """
-    # A reference that agrees has one other agreeing reference less. Whole numbers are added, so that 0.9 is 0.9.
+    # For a reference that agrees, one agreeing reference less remains. Whole numbers are added, so that 0.9 is exact.
     thirds = matches * min(3, matches - 1) + (references - matches) * min(3, matches) if matches else 0
     return thirds / (3 * references)
 
@@ -138,6 +139,6 @@ def _punctuation(text: str) -> str:
 
 
 def _words(text: str) -> str:
-    # Letter by letter, as in Python 2: a capital sigma at the end of a word becomes the ordinary small sigma.
+    # Lower case is made letter by letter, as in Python 2: a capital sigma at the end of a word becomes a plain sigma.
     lower = text.lower() if text.isascii() else "".join(map(str.lower, text))
     return " ".join([_WORDS.get(word, word) for word in lower.split() if word not in _ARTICLES])

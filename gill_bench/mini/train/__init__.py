@@ -1,1 +1,1 @@
-"""Training of the embedded weights from the seed, in stages that resume; see docs/mini.md."""
+"""Training of the embedded weights from a seed, in stages that resume after an interruption; see docs/mini.md."""

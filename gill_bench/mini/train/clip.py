@@ -1,4 +1,4 @@
-"""CLIP-mini: both towers from nothing, by matching pictures and captions. Text encoder of SD-mini, eye of GILL-mini."""
+"""Training of CLIP-mini, whose text tower is SD-mini's text encoder, and whose vision tower is GILL-mini's."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from gill_bench.mini.scene import SIDE
 from gill_bench.mini.train.loop import Stage, TrainingWork
 from gill_bench.mini.train.pool import caption_ids, pool, several_captions
 
-CONTEXT = 24  # tokens of the text encoder: every caption fits, a story of five does not
+CONTEXT = 24  # tokens that the text encoder reads: every caption fits, the five captions of a story do not
 WIDTH, PROJECTION, MERGES = 128, 64, 2000
 PATCH = 8
-_MEAN = (0.48145466, 0.4578275, 0.40821073)  # of OpenAI's CLIP (protocol 1.3)
+_MEAN = (0.48145466, 0.4578275, 0.40821073)  # mean and standard deviation of OpenAI's CLIP (protocol 1.3)
 _STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class ClipStage(Stage):
-    """Contrastive training (Radford et al. 2021), both directions averaged."""
+    """Contrastive training of CLIP-mini (Radford et al. 2021), with the mean of the losses of both directions."""
 
     name = "clip-mini"
     steps = 3000
@@ -44,7 +44,7 @@ class ClipStage(Stage):
         self.ids = several_captions(self.tokenizer, self.pool.scenes, work.seed, self.ways, CONTEXT, full=0.75)
 
     def build(self) -> nn.Module:
-        """`CLIPModel`."""
+        """A new `CLIPModel`."""
         from transformers import CLIPConfig, CLIPModel
 
         common = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_attention_heads": 4}
@@ -70,21 +70,21 @@ class ClipStage(Stage):
             projection_dim=PROJECTION,
         )
         model = CLIPModel(configuration)
-        model.set_attn_implementation("eager")  # on CPUs, the fused one is slow in bfloat16
+        model.set_attn_implementation("eager")  # fused attention is slow in bfloat16 on CPUs
         return model
 
     def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
-        """Of one batch."""
-        places = self.pool.pick(self.batch)
+        """The contrastive loss of one batch."""
+        picked = self.pool.pick(self.batch)
         ways = torch.randint(self.ways, (self.batch,))
-        output: Any = model(input_ids=self.ids[places, ways], pixel_values=normalised(self.pool.pixels[places]))
+        output: Any = model(input_ids=self.ids[picked, ways], pixel_values=normalised(self.pool.pixels[picked]))
         logits = output.logits_per_image.float()
         labels = torch.arange(self.batch)
         return {"contrast": (cross_entropy(logits, labels) + cross_entropy(logits.T, labels)) / 2}
 
     @torch.no_grad()
     def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
-        """Write with tokenizer and image processor; retrieval among 256 unseen scenes by their full descriptions."""
+        """Write model, tokenizer and image processor; measure retrieval of 256 unseen scenes by full descriptions."""
         from transformers import CLIPImageProcessorPil
 
         model.save_pretrained(folder)  # type: ignore[operator]
@@ -92,10 +92,10 @@ class ClipStage(Stage):
         size = {"shortest_edge": SIDE}
         CLIPImageProcessorPil(size=size, crop_size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
         unseen = pool("val", self.work.seed)
-        places = torch.randperm(len(unseen.scenes))[:256]
-        scenes = [unseen.scenes[place] for place in places.tolist()]
+        picked = torch.randperm(len(unseen.scenes))[:256]
+        scenes = [unseen.scenes[index] for index in picked.tolist()]
         ids = caption_ids(self.tokenizer, [describe(scene) for scene in scenes], CONTEXT)
-        output: Any = model(input_ids=ids, pixel_values=normalised(unseen.pixels[places]))
+        output: Any = model(input_ids=ids, pixel_values=normalised(unseen.pixels[picked]))
         hits = output.logits_per_image.argmax(1) == torch.arange(len(scenes))
         vectors = normalize(output.image_embeds, dim=-1)
         similarity = (vectors @ vectors.T)[~torch.eye(len(scenes), dtype=torch.bool)]
@@ -105,13 +105,13 @@ class ClipStage(Stage):
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """CLIP's tokenizer from its files."""
+    """The tokenizer in a CLIP folder."""
     from transformers import CLIPTokenizer
 
     return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def normalised(pixels: Tensor) -> Tensor:
-    """CLIP's input from pictures that have its size already, as its processor gives it."""
+    """CLIP's input from pictures of CLIP's size, 0..255: the same values as its image processor gives."""
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (_MEAN, _STD))
     return (pixels.float() / 255 - mean) / std

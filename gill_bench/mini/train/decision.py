@@ -1,6 +1,6 @@
-"""The decision model of GILL-mini: a linear layer on the state at [IMG0] (protocol 3.11).
+"""Training of GILL-mini's decision model: a linear layer on the state at [IMG0] (protocol 3.11).
 
-Trained on the first two thirds of the labelled prompts of the mini PartiPrompts, the share that the paper trains on.
+It is trained on the first two thirds of the labelled prompts of the mini PartiPrompts, the same share as in the paper.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from gill_bench.prompt import Prompt
 
 NAME = "decision"
 _LABELS = ("gen", "ret")
-_SAID = ("generate", "retrieve")
+_DECISIONS = ("generate", "retrieve")
 
 
 def train_decision_model(work: TrainingWork) -> bool:
-    """Write the decision model beside the weights of GILL-mini; what is held out is the accuracy on the last third."""
-    done = work.folder / NAME
-    if done.is_dir():
+    """Train and write the decision model, and measure its accuracy on the last third of the prompts."""
+    folder = work.folder / NAME
+    if folder.is_dir():
         return True
     import torch
 
@@ -48,15 +48,15 @@ def train_decision_model(work: TrainingWork) -> bool:
     count = 2 * len(prompts) // 3
     model = train_decision(features[:count], np.array(labels[:count]))
     held_out = [item.label for item in model(torch.from_numpy(features[count:]))]
-    right = np.mean([said == _SAID[label] for said, label in zip(held_out, labels[count:], strict=True)])
-    done.mkdir()
-    save_decision(model, done)
-    (done / "measured.json").write_text(json.dumps({"accuracy": float(right)}) + "\n", encoding="utf-8")
-    return (done / FILE).is_file()
+    right = [decision == _DECISIONS[label] for decision, label in zip(held_out, labels[count:], strict=True)]
+    folder.mkdir()
+    save_decision(model, folder)
+    (folder / "measured.json").write_text(json.dumps({"accuracy": float(np.mean(right))}) + "\n", encoding="utf-8")
+    return (folder / FILE).is_file()
 
 
 def read_labelled(file: Path) -> tuple[list[str], list[int]]:
-    """Prompts that have a label, and the place of each label in ("gen", "ret")."""
+    """The prompts of a file that have a label, and their labels: 0 for "gen", 1 for "ret"."""
     with file.open(encoding="utf-8") as opened:
         rows = [row for row in csv.DictReader(opened, delimiter="\t") if row["Decision"] in _LABELS]
     return [row["Prompt"] for row in rows], [_LABELS.index(row["Decision"]) for row in rows]

@@ -1,8 +1,8 @@
-"""GLIDE-mini: both networks of `gill_bench.models.glide`, on pixels, from single captions.
+"""Training of GLIDE-mini: both networks of `gill_bench.models.glide`, on pixels, from single captions.
 
-Both predict the noise, as the real ones; their errors are weighed as if they predicted v, since a small network that
-only predicts the noise learns the ground of a picture last (see `unet`). The variance is learnt as by Nichol and
-Dhariwal (2021), but between the steps that are sampled, not between neighbours of the thousand.
+Both networks predict the noise, like GLIDE's. Their errors are weighted as if they predicted v, because otherwise small
+networks learn the background of a picture last (`gill_bench.mini.train.unet` says why). The variance is learnt as by
+Nichol and Dhariwal (2021), but for steps between sampled timesteps, not between neighbours among the 1000 timesteps.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from typing import cast
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, normalize
+from torch.nn.functional import avg_pool2d, interpolate
 
 from gill_bench.mini.bpe import write_gpt2_tokenizer
 from gill_bench.mini.grammar import caption, describe
 from gill_bench.mini.scene import SIDE, Scene
-from gill_bench.mini.train.clip import normalised
 from gill_bench.mini.train.loop import Stage, TrainingWork
 from gill_bench.mini.train.pool import pixels_of, pool
-from gill_bench.mini.train.unet import load_clip
+from gill_bench.mini.train.unet import clip_features, load_clip, similarities
 from gill_bench.mini.train.vae import scaled
 from gill_bench.models.glide.network import COLOURS, Network
 from gill_bench.models.glide.sampling import PictureNoise, Sampler, eight_bits, sample_base
@@ -31,20 +30,20 @@ from gill_bench.models.glide.schedule import TRAINED, linear, spaced, squared_co
 from gill_bench.models.glide.sizes import GlideSizes, NetworkSizes, TextSizes
 from gill_bench.models.glide.tokenizer import GlideTokenizer
 
-CONTEXT, MERGES = 24, 2000  # as CLIP-mini's text tower: any caption fits, a story of five does not
-STEPS, UPSAMPLE_STEPS, GUIDANCE = 25, 10, 3.0  # with which it is measured
-_WAYS = 4  # captions of a picture
-_UNGUIDED = 0.15  # of the captions are replaced by none, for classifier-free guidance
-_LEAST_SIGNAL = 0.01  # below it, the weight of an error grows no more
-_VARIANCE = 0.01  # weight of the variance's loss: little, so that it does not disturb the prediction
+CONTEXT, MERGES = 24, 2000  # as for CLIP-mini's text tower: any caption fits, the five captions of a story do not
+STEPS, UPSAMPLE_STEPS, GUIDANCE = 25, 10, 3.0  # the sampling with which the networks are measured
+_WAYS = 4  # captions of each picture
+_UNGUIDED = 0.15  # the share of captions that are masked, for classifier-free guidance
+_LEAST_SIGNAL = 0.01  # the signal below which the weight of an error stays constant
+_VARIANCE = 0.01  # the weight of the variance's loss: small, so that it does not disturb the prediction
 _STRIDE = TRAINED // STEPS
-_SMALL_NOISE = 0.1  # standard deviation at most of the noise in small pictures, which the base network makes imperfect
-_SLOW_NOISE = 0.5  # standard deviation at most of the slow field that is added to the upsampler's noise
+_SMALL_NOISE = 0.1  # the largest deviation of the noise in small pictures, which stands for the base network's errors
+_SLOW_NOISE = 0.5  # the largest standard deviation of the slowly varying field in the upsampler's noise
 _VOCABULARY_TEXTS = 6000
 
 
 class GlideStage(Stage):
-    """What both networks have in common."""
+    """The training that both networks share."""
 
     file: str
     upsampler: bool
@@ -65,7 +64,7 @@ class GlideStage(Stage):
         self.signals = torch.tensor(linear() if self.upsampler else squared_cosine(), dtype=torch.float64)
 
     def build(self) -> nn.Module:
-        """The network; what is added to a block's input begins as nothing, as in the original."""
+        """A new network whose residual branches begin with zero outputs, as in the original."""
         part = self.sizes.upsampler if self.upsampler else self.sizes.base
         model = Network(part, self.sizes.text, upsampler=self.upsampler)
         for name, module in model.named_modules():
@@ -74,37 +73,41 @@ class GlideStage(Stage):
         return model
 
     def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
-        """Of one batch; in float32, which is faster for networks as narrow as these."""
+        """The losses of one batch, computed in float32, which is faster than bfloat16 for such narrow networks."""
         with torch.autocast("cpu", enabled=False):
             return self._loss(cast("Network", model))
 
     def _loss(self, network: Network) -> dict[str, Tensor]:
-        places = torch.randint(len(self.pixels), (self.batch,))
+        picked = torch.randint(len(self.pixels), (self.batch,))
         ways = torch.randint(_WAYS, (self.batch,))
         guided = torch.rand(self.batch, 1) >= _UNGUIDED
-        condition = network.condition(self.ids[places, ways], self.mask[places, ways] & guided)
-        clean, small = self.pictures(self.pixels[places])
+        condition = network.condition(self.ids[picked, ways], self.mask[picked, ways] & guided)
+        clean, small = self.pictures(self.pixels[picked])
         times = torch.randint(TRAINED, (self.batch,))
         noise = torch.randn_like(clean) + self.disturbance(len(clean))
         signal = self.signals[times].view(-1, 1, 1, 1)
         noisy = (signal.sqrt() * clean + (1 - signal).sqrt() * noise).float()
-        predicted, place = network(noisy, times, condition, small).chunk(2, dim=1)
+        predicted, spread = network(noisy, times, condition, small).chunk(2, dim=1)
         error = (predicted - noise).square()
         losses = {"noise": (error / signal.clamp(min=_LEAST_SIGNAL)).mean().float()}
-        if not self.upsampler:  # DDIM adds no noise
-            losses["variance"] = _VARIANCE * variance_loss(self.signals, times, error.detach(), place)
+        if not self.upsampler:  # the upsampler is sampled by DDIM, which needs no variance
+            losses["variance"] = _VARIANCE * variance_loss(self.signals, times, error.detach(), spread)
         return losses
 
     def pictures(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What the network learns to make of pictures (N, 3, 32, 32), and from which small pictures."""
+        """The pictures that the network learns to generate, and small pictures that it reads, if any.
+
+        Args:
+            pixels: Pictures (N, 3, 32, 32) in -1..1.
+        """
         raise NotImplementedError
 
     def disturbance(self, count: int) -> Tensor:
-        """What is added to the noise, of a shape that broadcasts with N pictures."""
+        """A tensor that is added to the noise of `count` pictures; its shape broadcasts with theirs."""
         return torch.zeros(count, 1, 1, 1)
 
     def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
-        """Write the state dict, and how similar pictures of full validation captions are to the true ones."""
+        """Write the state dict, and the similarity of generated pictures to the true ones (see `measure`)."""
         network = cast("Network", model)
         save_file(network.state_dict(), folder / self.file)
         measured = self.measure(network)
@@ -113,31 +116,25 @@ class GlideStage(Stage):
 
     @torch.no_grad()
     def measure(self, network: Network, count: int = 64) -> dict[str, float]:
-        """CLIP-mini similarity of generated pictures to the true ones of the same and of other scenes."""
+        """CLIP-mini similarity of generated pictures to the true pictures of the same and of other unseen scenes."""
         rng = random.Random(f"gill-bench mini unseen {self.work.seed}")  # noqa: S311 (a data set, not a secret)
         scenes = rng.sample(pool("val", self.work.seed, doubles=0).scenes, count)
         true = scaled(pixels_of(scenes))
-        made, true = self.generated(network, scenes), self.comparable(true)
+        generated, true = self.generated(network, scenes), self.comparable(true)
         clip = load_clip(self.work.finished("clip-mini"))
-        ids = torch.zeros(1, 1, dtype=torch.long)
-        one, other = (
-            normalize(clip(pixel_values=normalised((x + 1) * 127.5), input_ids=ids).image_embeds) for x in (made, true)
-        )
-        similarity = one @ other.T
-        others = similarity[~torch.eye(count, dtype=torch.bool)]
-        return {"similarity": float(similarity.diagonal().mean()), "similarity to others": float(others.mean())}
+        return similarities(*(clip_features(clip, (pixels + 1) * 127.5) for pixels in (generated, true)))
 
     def generated(self, network: Network, scenes: list[Scene]) -> Tensor:
-        """Pictures (N, 3, H, W) in -1..1 of the full descriptions of scenes."""
+        """Pictures (N, 3, H, W) in -1..1, generated from the full descriptions of scenes."""
         raise NotImplementedError
 
     def comparable(self, true: Tensor) -> Tensor:
-        """True pictures (N, 3, 32, 32) as good as this network's could be."""
+        """True pictures (N, 3, 32, 32), reduced to the details that this network can generate."""
         return true
 
 
 class BaseStage(GlideStage):
-    """From text to 16 pixels."""
+    """Training of the base network, which generates pictures of 16x16 pixels from text."""
 
     name = "glide-base"
     file = "base.safetensors"
@@ -145,20 +142,20 @@ class BaseStage(GlideStage):
     upsampler = False
 
     def pictures(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Pictures of half the size."""
+        """Pictures of half the size; the base network reads no small pictures."""
         return avg_pool2d(pixels, 2), None
 
     def generated(self, network: Network, scenes: list[Scene]) -> Tensor:
-        """Its pictures, enlarged."""
+        """Pictures of the base network, enlarged."""
         return enlarged(sample_small(network, self.words, [describe(scene) for scene in scenes], self.work.seed))
 
     def comparable(self, true: Tensor) -> Tensor:
-        """Reduced and enlarged again."""
+        """The true pictures, reduced to 16x16 pixels and enlarged again."""
         return enlarged(avg_pool2d(true, 2))
 
 
 class UpsampleStage(GlideStage):
-    """From 16 to 32 pixels."""
+    """Training of the upsampler, which enlarges pictures of 16x16 pixels to 32x32."""
 
     name = "glide-upsample"
     file = "upsample.safetensors"
@@ -167,21 +164,22 @@ class UpsampleStage(GlideStage):
     upsampler = True
 
     def pictures(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The pictures; with noise in the small ones."""
+        """The pictures themselves, and small pictures of half the size with noise."""
         small = avg_pool2d(pixels, 2)
-        spread = _SMALL_NOISE * torch.rand(len(small), 1, 1, 1)
-        return pixels, eight_bits((small + spread * torch.randn_like(small)).clamp(-1, 1))
+        deviation = _SMALL_NOISE * torch.rand(len(small), 1, 1, 1)
+        return pixels, eight_bits((small + deviation * torch.randn_like(small)).clamp(-1, 1))
 
     def disturbance(self, count: int) -> Tensor:
-        """A field that changes slowly over the picture, as errors of earlier steps are.
+        """A field that varies slowly over the picture, like the errors of earlier sampling steps.
 
-        DDIM never lets go of the ground colour with which it began, unless the network trusts the small picture more.
+        Without it in training, DDIM keeps the mean colour of its initial noise; with it, the network learns to take the
+        background's colour from the small picture.
         """
         field = torch.randn(count, COLOURS, 3, 3) * _SLOW_NOISE * torch.rand(count, 1, 1, 1)
         return interpolate(field, size=(SIDE, SIDE), mode="bilinear", align_corners=True)
 
     def generated(self, network: Network, scenes: list[Scene]) -> Tensor:
-        """Pictures of both networks."""
+        """Pictures of both networks, the base network and then the upsampler."""
         base = Network(self.sizes.base, self.sizes.text, upsampler=False)
         base.load_state_dict(load_file(self.work.finished(BaseStage.name) / BaseStage.file))
         sampler = Sampler(base.eval(), network, GUIDANCE, STEPS, UPSAMPLE_STEPS)
@@ -193,7 +191,7 @@ class UpsampleStage(GlideStage):
 
 
 def sizes(vocabulary: int) -> GlideSizes:
-    """Of GLIDE-mini."""
+    """The sizes of both networks of GLIDE-mini, with so many entries in the vocabulary."""
     return GlideSizes(
         text=TextSizes(vocabulary=vocabulary, context=CONTEXT, width=24, layers=1, heads=2),
         base=NetworkSizes(
@@ -226,15 +224,15 @@ def write_words(folder: Path, seed: int) -> int:
     return write_gpt2_tokenizer(folder, texts, MERGES)
 
 
-def variance_loss(signals: Tensor, times: Tensor, square: Tensor, place: Tensor) -> Tensor:
-    """Divergence, in nats per number, of a sampling step from the true one, with the prediction's error given.
+def variance_loss(signals: Tensor, times: Tensor, square: Tensor, spread: Tensor) -> Tensor:
+    """The mean divergence, in nats per number, of sampling steps from the true ones, given the errors of the noise.
 
     Args:
-        signals: (1000,) float64, of all timesteps.
-        times: (N,), where the step begins; where it would end before the first timestep, nothing counts: the sampler
-            adds no noise in its last step.
-        square: (N, 3, H, W), squared error of the predicted noise.
-        place: (N, 3, H, W), of the log-variance between its smallest (-1) and largest (1).
+        signals: (1000,) float64, the share of the signal's variance at each timestep.
+        times: (N,), the timestep at which a step begins. A step that would end before the first timestep counts 0,
+            because the sampler adds no noise in its last step.
+        square: (N, 3, H, W), the squared error of the predicted noise.
+        spread: (N, 3, H, W), the predicted position of the log-variance between its smallest (-1) and largest (1).
     """
     counted = (times >= _STRIDE).view(-1, 1, 1, 1)
     begin = times.clamp(min=_STRIDE)
@@ -242,22 +240,22 @@ def variance_loss(signals: Tensor, times: Tensor, square: Tensor, place: Tensor)
     beta = 1 - signal / after
     true = (beta * (1 - after) / (1 - signal)).clamp(min=1e-20)
     mean = beta.square() * after / (1 - signal) / signal * square
-    share = (place + 1) / 2
+    share = (spread + 1) / 2
     log_variance = share * beta.log() + (1 - share) * true.log()
     divergence = 0.5 * (log_variance - true.log() - 1 + (true + mean) * torch.exp(-log_variance))
     return torch.where(counted, divergence, 0).mean().float()
 
 
 def sample_small(network: Network, words: GlideTokenizer, texts: list[str], seed: int) -> Tensor:
-    """Pictures (N, 3, 16, 16) of the base network."""
+    """Pictures (N, 3, 16, 16) in -1..1 that the base network generates from N texts."""
     side = network.sizes.resolution
     drawn = torch.randn(len(texts), STEPS, COLOURS, side, side, generator=torch.Generator().manual_seed(seed))
     noise = PictureNoise(drawn[:, 0], drawn[:, 1:], drawn[:, :0])
-    kept = steps(squared_cosine(), spaced(STEPS))
+    schedule = steps(squared_cosine(), spaced(STEPS))
     condition = network.condition(*words(texts)[:2])
-    return sample_base(network, condition, network.unconditional(), noise, kept, GUIDANCE)
+    return sample_base(network, condition, network.unconditional(), noise, schedule, GUIDANCE)
 
 
 def enlarged(small: Tensor) -> Tensor:
-    """Pictures of twice the size."""
+    """The pictures enlarged to twice the size, bilinearly."""
     return interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -1,6 +1,6 @@
-"""GILL-mini, its variants and FROMAGe-mini, by the trainer of `gill_bench.training`, on caption pairs and on stories.
+"""Training of GILL-mini, its variants and FROMAGe-mini with `gill_bench.training`, on caption pairs and on stories.
 
-Departures from the paper's recipe: half of each batch are stories (captions, with or without the pictures between
+The recipe departs from the paper's: half of each batch are stories (captions, with or without the pictures between
 them), whose target is the full description of the last picture; the learning rate falls earlier; sizes are small.
 """
 
@@ -28,17 +28,17 @@ _DATA = "training-data"
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One GILL, or one FROMAGe, which is a GILL with one token and without a generation head.
+    """One GILL that is trained, or one FROMAGe, which is a GILL with one token and without a generation head.
 
     Attributes:
-        name: Of the stage and of the folder.
-        mapper: Generation head (Table 3).
-        num_tokens: [IMG] tokens, r (Table 4).
-        visual_tokens: Input embeddings of a picture, k.
-        steps: Optimizer steps.
-        retrieval: Without it, generation only.
-        generation: Without it, a FROMAGe: the generation head keeps its first values, and is not shipped.
-        shipped: Whether it is among the embedded weights, which may not grow larger.
+        name: The name of the stage and of its folder.
+        mapper: The kind of the generation head (Table 3).
+        num_tokens: The number of [IMG] tokens, r (Table 4).
+        visual_tokens: The number of input embeddings of a picture, k.
+        steps: The number of optimizer steps.
+        retrieval: Whether the retrieval head is trained.
+        generation: Whether the generation head is trained. If not, the variant is a FROMAGe, and is shipped without it.
+        shipped: Whether the variant is among the embedded weights, whose size is limited.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Variant:
 
 VARIANTS = (
     Variant("gill-mini", steps=1500),
-    Variant("gill-mini-r8", shipped=False),  # gill-mini with the variants' budget, for a fair comparison
+    Variant("gill-mini-r8", shipped=False),  # gill-mini with as few steps as the other variants of r, for comparison
     Variant("gill-mini-linear", mapper="linear", steps=1500),
     Variant("gill-mini-mlp", mapper="mlp", steps=1500),
     Variant("gill-mini-encoder", mapper="encoder"),
@@ -67,7 +67,7 @@ VARIANTS = (
 
 
 def train_heads(variant: Variant, work: TrainingWork) -> bool:
-    """Train one variant; it resumes by itself. Its folder appears when it is finished."""
+    """Train one variant, or resume its training; its folder appears when it is finished."""
     folder = work.folder / variant.name
     if folder.is_dir():
         return True
@@ -77,8 +77,8 @@ def train_heads(variant: Variant, work: TrainingWork) -> bool:
     from gill_bench.training import train
 
     trained = work.folder / ".states" / variant.name
-    # Twice as fast on CPUs: matrix products in bfloat16, and attention without the fused kernel, which is slow in it.
-    # No cache: it lives as long as the context, so that every step would see the first weights.
+    # Matrix products in bfloat16, and attention without the fused kernel, which is slow in bfloat16, are twice as fast
+    # on CPUs. autocast must not cache weights: its cache lives as long as the context, so steps would see old weights.
     with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
         result = train(configuration(variant, work, trained))
     temporary = work.folder / f".{variant.name}.tmp"
@@ -89,7 +89,7 @@ def train_heads(variant: Variant, work: TrainingWork) -> bool:
 
 
 def configuration(variant: Variant, work: TrainingWork, out: Path) -> TrainConfig:
-    """What the trainer is asked to do."""
+    """The trainer's configuration for one variant."""
     data = training_data(work)
     clip = work.finished("clip-mini")
     epoch = variant.steps // 6
@@ -100,7 +100,7 @@ def configuration(variant: Variant, work: TrainingWork, out: Path) -> TrainConfi
         out=out,
         llm_name="../opt-mini",
         visual_encoder_name="../clip-mini",
-        text_encoder=clip,  # its text tower is that of SD-mini
+        text_encoder=clip,  # CLIP-mini's text tower is SD-mini's text encoder
         mapper=variant.mapper,
         num_tokens=variant.num_tokens,
         n_visual_tokens=variant.visual_tokens,
@@ -131,7 +131,7 @@ def configuration(variant: Variant, work: TrainingWork, out: Path) -> TrainConfi
 
 
 def training_data(work: TrainingWork) -> Path:
-    """The folder of pairs and stories, written once."""
+    """The folder of caption pairs and stories, which is written at the first call."""
     folder = work.folder / _DATA
     if folder.is_dir():
         return folder
@@ -144,38 +144,37 @@ def training_data(work: TrainingWork) -> Path:
 
 
 def write_stories(folder: Path, seed: int, count: int) -> None:
-    """Write `stories.jsonl` and the pictures in it, of training scenes alone.
+    """Write `stories.jsonl` with stories of training scenes, and the pictures of these scenes.
 
     Args:
-        folder: Exists.
-        seed: Of the stories.
-        count: How many.
+        folder: A folder that exists.
+        seed: The seed of the stories.
+        count: The number of stories.
     """
-    scenes = single_scenes("train")
-    places = {scene: place for place, scene in enumerate(scenes)}
+    numbers = {scene: number for number, scene in enumerate(single_scenes("train"))}
     (folder / "scenes").mkdir()
-    for scene, place in places.items():
-        write_picture(scene, folder / "scenes" / f"{place}.png")
+    for scene, number in numbers.items():
+        write_picture(scene, folder / "scenes" / f"{number}.png")
     rng = random.Random(f"gill-bench mini packed stories {seed}")  # noqa: S311 (a data set, not a secret)
     lines = []
     for _ in range(count):
-        told = sequence(rng, "train")
+        scenes = sequence(rng, "train")
         record = {
-            "segments": _segments(rng, told, places),
-            "target_caption": describe(told[-1]),
-            "target": f"targets/{places[told[-1]]}.npy",
+            "segments": _segments(rng, scenes, numbers),
+            "target_caption": describe(scenes[-1]),
+            "target": f"targets/{numbers[scenes[-1]]}.npy",
         }
         lines.append(json.dumps(record))
     write_atomic(folder / "stories.jsonl", ("\n".join(lines) + "\n").encode())
 
 
-def _segments(rng: random.Random, scenes: tuple[Scene, ...], places: dict[Scene, int]) -> list[str | dict[str, str]]:
-    """The prompt of one story: all captions or the last of them, two thirds of the time with the pictures between."""
+def _segments(rng: random.Random, scenes: tuple[Scene, ...], numbers: dict[Scene, int]) -> list[str | dict[str, str]]:
+    """The prompt of one story: all captions or only the last ones, in two of three cases with the pictures between."""
     texts = story(scenes, rng)
     first = 0 if rng.random() < 0.75 else rng.randrange(1, STORY_LENGTH)
     if rng.random() < 0.34:
         return [" ".join(texts[first:])]
     segments: list[str | dict[str, str]] = []
     for text, scene in zip(texts[first:-1], scenes[first:-1], strict=True):
-        segments += [text, {"image": f"scenes/{places[scene]}.png"}]
+        segments += [text, {"image": f"scenes/{numbers[scene]}.png"}]
     return [*segments, texts[-1]]

@@ -1,7 +1,8 @@
-"""One training loop for all stages: resumable, every step's randomness from (seed, stage, step) alone.
+"""The training loop that all stages share; it resumes after an interruption.
 
-A kill at any moment costs at most the steps since the last save. Matrix products run in bfloat16 (autocast), which is
-several times faster on CPUs that know it; weights and optimizer stay float32.
+A kill at any moment costs at most the steps since the last save. The randomness of a step comes from (seed, stage,
+step) alone. Matrix products run in bfloat16 (autocast), which is several times faster on CPUs with bfloat16
+instructions; weights and optimizer stay float32.
 """
 
 from __future__ import annotations
@@ -30,21 +31,22 @@ _STEPS_BETWEEN_LINES = 100
 
 @dataclass(frozen=True, slots=True)
 class TrainingWork:
-    """Where the stages write, and the seed.
+    """The working folder of a training, and its seed.
 
     Attributes:
-        folder: One folder per finished part, as they are shipped but in float32; hidden folders hold states.
-        seed: Of everything.
+        folder: The folder in which each finished stage has a folder, in the shipped layout but in float32; hidden
+            folders hold the states of unfinished stages.
+        seed: The seed of everything random.
     """
 
     folder: Path
     seed: int = 0
 
     def finished(self, name: str) -> Path:
-        """The folder of a part that another stage has finished.
+        """The folder that a finished stage has written.
 
         Raises:
-            InputError: It has not.
+            InputError: The stage is not finished.
         """
         folder = self.folder / name
         if not folder.is_dir():
@@ -53,13 +55,13 @@ class TrainingWork:
 
 
 class Stage(ABC):
-    """One model in training.
+    """The training of one model.
 
     Attributes:
-        name: Of the stage, and of the folder that it writes.
-        steps: Optimizer steps in all.
-        rate: Highest learning rate; warms up over 5 % of the steps and falls to nothing in a half cosine.
-        averaged: Decay of the moving average of the weights that is written in the end; 0 = the last weights.
+        name: The name of the stage, and of the folder that it writes.
+        steps: The number of optimizer steps.
+        rate: The highest learning rate; the rate rises over 5 % of the steps and falls to 0 in a half cosine.
+        averaged: The decay of the moving average of the weights, which is written in the end; 0 = the last weights.
     """
 
     name: str
@@ -69,19 +71,24 @@ class Stage(ABC):
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """The model, with its first weights; the global generator has been seeded."""
+        """A new model; torch's global generator, from which initial weights come, is seeded before the call."""
 
     @abstractmethod
     def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
-        """Losses of one batch by name; their sum is minimised. torch's global generator has been seeded too."""
+        """The losses of one batch by name, whose sum is minimised.
+
+        Args:
+            model: The model that `build` returned.
+            rng: Seeded for the step, like torch's global generator.
+        """
 
     @abstractmethod
     def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
-        """Write the model into a folder and measure how good it is on the validation split."""
+        """Write the model into a folder; returns measures of its quality on the validation split by name."""
 
 
 def seed_of(*parts: object) -> int:
-    """A seed from a description, the same on every machine.
+    """A seed that is derived from a description; it is the same on every machine.
 
     >>> seed_of("vae", 0) == seed_of("vae", 0) != seed_of("vae", 1)
     True
@@ -90,15 +97,15 @@ def seed_of(*parts: object) -> int:
 
 
 def train(stage: Stage, work: TrainingWork, seconds: float = math.inf) -> bool:
-    """Train a stage, from where it was left.
+    """Train a stage, or resume its training.
 
     Args:
-        stage: What is trained.
-        work: Where.
-        seconds: Stop after this time, saving the state.
+        stage: The stage.
+        work: The working folder, and the seed.
+        seconds: The time after which the state is saved and the training stops.
 
     Returns:
-        Whether it is finished. A finished stage is not trained again.
+        Whether the stage is finished. A finished stage is not trained again.
     """
     folder, file = work.folder / stage.name, work.folder / ".states" / f"{stage.name}.pt"
     if folder.is_dir():
@@ -154,7 +161,7 @@ def train(stage: Stage, work: TrainingWork, seconds: float = math.inf) -> bool:
 
 
 def rate_at(step: int, steps: int) -> float:
-    """Share of the highest learning rate: linear warm-up over 5 % of the steps, then a half cosine."""
+    """The share of the highest learning rate at a step: a linear rise over 5 % of the steps, then a half cosine."""
     warm = max(1, steps // 20)
     if step < warm:
         return (step + 1) / warm

@@ -1,4 +1,4 @@
-"""OPT-mini: a causal language model on the texts of the world, with a byte-level BPE."""
+"""Training of OPT-mini, a causal language model with a byte-level BPE, on texts of the mini world."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
 
 WIDTH, LAYERS, HEADS, POSITIONS, MERGES = 128, 4, 4, 512, 2000
 _PAD = 1
-_SPARE_ROWS = 7  # as OPT-6.7b: 50265 tokens and 50272 rows, so that [IMG0..5] fall into rows that exist (protocol 1.2)
+_SPARE_ROWS = 7  # rows without a token, as OPT-6.7b has them (50272 - 50265); [IMG0..6] use them (protocol 1.2)
 
 
 class OptStage(Stage):
-    """Next-token prediction."""
+    """Training of the language model by next-token prediction."""
 
     name = "opt-mini"
     steps = 2500
@@ -38,7 +38,7 @@ class OptStage(Stage):
         self.tokens = load_tokens(self.folder, 8)
 
     def build(self) -> nn.Module:
-        """`OPTForCausalLM`."""
+        """A new `OPTForCausalLM`."""
         from transformers import OPTConfig, OPTForCausalLM
 
         configuration = OPTConfig(
@@ -56,11 +56,11 @@ class OptStage(Stage):
             dropout=0.0,
         )
         model = OPTForCausalLM(configuration)
-        model.set_attn_implementation("eager")  # on CPUs, the fused one is slow in bfloat16
+        model.set_attn_implementation("eager")  # fused attention is slow in bfloat16 on CPUs
         return model
 
     def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
-        """Of one batch of new documents."""
+        """The loss of one batch of new documents."""
         ids = pad_sequence(
             [torch.tensor(encode(self.tokens, document(rng))) for _ in range(self.batch)],
             batch_first=True,
@@ -70,32 +70,35 @@ class OptStage(Stage):
 
     @torch.no_grad()
     def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
-        """Write with its tokenizer; how often it says each word of the last picture right, by what it has read."""
+        """Write model and tokenizer; measure `recall` after captions alone, and with alternative texts between them."""
         model.save_pretrained(folder)  # type: ignore[operator]
         write_opt_tokenizer(folder, vocabulary_texts(self.work.seed), MERGES)
         measured = {
             f"{name}, {word}": value
-            for name, shown in (("captions", False), ("captions and pictures", True))
-            for word, value in self.recall(model, shown).items()
+            for name, with_pictures in (("captions", False), ("captions and pictures", True))
+            for word, value in self.recall(model, with_pictures).items()
         }
         (folder / "measured.json").write_text(json.dumps(measured) + "\n", encoding="utf-8")
         return measured
 
     @torch.no_grad()
-    def recall(self, model: nn.Module, shown: bool, count: int = 200) -> dict[str, float]:
-        """Share of validation stories whose last picture is described right (colour and shape; position; background).
+    def recall(self, model: nn.Module, with_pictures: bool, count: int = 200) -> dict[str, float]:
+        """The share of validation stories for which the model describes parts of the last picture rightly.
 
         Args:
-            model: Language model.
-            shown: Whether alternative texts stand where the pictures stood.
-            count: Stories.
+            model: The language model.
+            with_pictures: Whether the prompt has an alternative text for each earlier picture.
+            count: The number of stories.
+
+        Returns:
+            The shares for "thing" (colour and shape), "position" and "background".
         """
         rng = random.Random(f"gill-bench mini recall {self.work.seed}")  # noqa: S311 (a data set, not a secret)
         hits: dict[str, list[float]] = {"thing": [], "position": [], "background": []}
         for _ in range(count):
             scenes = sequence(rng, "val")
             texts = story(scenes, rng)
-            if shown:
+            if with_pictures:
                 parts = [p for text, scene in zip(texts, scenes, strict=True) for p in (text, alternative_text(scene))]
                 before = parts[:-1]
             else:
@@ -111,7 +114,7 @@ class OptStage(Stage):
 
 
 def encode(tokens: LanguageTokens, segments: Sequence[str]) -> list[int]:
-    """Ids of segments as those of an interleaved prompt: BOS before the first that is no picture (protocol 1.11)."""
+    """The ids of a prompt's segments, with BOS before the first segment that stands for no picture (protocol 1.11)."""
     ids: list[int] = []
     begun = False
     for segment in segments:

@@ -1,4 +1,4 @@
-"""Pictures of the world as one tensor, drawn once and then picked from."""
+"""Pools of scenes whose pictures are drawn once, as one tensor, from which batches are picked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 DOUBLES = {"train": 1500, "val": 200, "test": 200}
-"""Scenes with two things beside all those with one."""
+"""The number of scenes with two things in the pool of each split, which also has all scenes with one thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ScenePool:
     pixels: Tensor
 
     def pick(self, count: int) -> Tensor:
-        """Places of `count` pictures, drawn with torch's global generator."""
+        """Indices (count,) of random scenes, drawn with torch's global generator."""
         return torch.randint(len(self.scenes), (count,))
 
 
@@ -47,13 +47,13 @@ def pool(split: str, seed: int, doubles: int | None = None) -> ScenePool:
 
 
 def pixels_of(scenes: Sequence[Scene]) -> Tensor:
-    """Pictures (N, 3, 32, 32), 0..255."""
+    """The pictures of N scenes as a tensor (N, 3, 32, 32), 0..255."""
     arrays = np.stack([np.asarray(scene.render()) for scene in scenes])
     return torch.from_numpy(arrays).permute(0, 3, 1, 2).contiguous()
 
 
 def caption_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], length: int) -> Tensor:
-    """Ids (N, length) of texts, padded and cut on the right."""
+    """The ids (N, length) of N texts, padded or cut on the right."""
     ids: Tensor = tokenizer(list(texts), padding="max_length", truncation=True, max_length=length, return_tensors="pt")[
         "input_ids"
     ]

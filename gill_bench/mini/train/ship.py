@@ -1,4 +1,4 @@
-"""From finished stages to the shipped folder: everything in float16 safetensors, laid out as the real checkpoints."""
+"""Writing the embedded weights from finished stages: float16 safetensors in the published checkpoints' layouts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gill_bench.models.interleaved.model_args import FILE as ARGUMENTS_FILE
 from gill_bench.weights.find import MARK
 
 LIMIT = 25_000_000
-"""Bytes of all weights together."""
+"""The most bytes that all embedded weights may have together."""
 _CHECKPOINT = "pretrained_ckpt.safetensors"
 _MEASURED = "measured.json"
 _GEN = ".gen_text_hidden_fcs."
@@ -42,7 +42,7 @@ _FROMAGE_ARGUMENTS = (
 
 
 def ship(work: TrainingWork, folder: Path) -> dict[str, int]:
-    """Write what is finished into a folder that does not exist yet.
+    """Write the weights of all finished stages into a new folder.
 
     Args:
         work: The folder with the finished stages; variants of GILL, FROMAGe and GLIDE may be missing.
@@ -53,7 +53,7 @@ def ship(work: TrainingWork, folder: Path) -> dict[str, int]:
         The number of bytes of each part.
 
     Raises:
-        InputError: A part is missing, or all are too large together.
+        InputError: A part is missing, or the parts together are larger than `LIMIT`.
     """
     from gill_bench.metrics.lpips import build_mini
     from gill_bench.weights.checkpoints import quiet_loading
@@ -87,7 +87,7 @@ def ship(work: TrainingWork, folder: Path) -> dict[str, int]:
 
 
 def ship_stage(work: TrainingWork) -> bool:
-    """The last stage: the folder `weights` beside the parts."""
+    """The last stage, which writes the folder `weights` beside the folders of the other stages."""
     if not (work.folder / "weights").is_dir():
         ship(work, work.folder / "weights")
     return True
@@ -107,7 +107,7 @@ def _pipeline(source: Path, folder: Path) -> None:
         source, local_files_only=True, safety_checker=None, requires_safety_checker=False
     )
     pipeline.to(torch.float16).save_pretrained(folder)
-    # What the pipeline writes names the folder it was read from; the files as trained stay.
+    # Diffusers writes the folder of origin into tokenizer and configurations; files without it are written instead.
     shutil.rmtree(folder / "tokenizer")
     shutil.copytree(source / "tokenizer", folder / "tokenizer")
     for file in (*folder.glob("*/config.json"), folder / "model_index.json"):
@@ -124,11 +124,11 @@ def _heads(source: Path, folder: Path) -> None:
 
 
 def _fromage(source: Path, folder: Path) -> None:
-    """A GILL with one token and no trained generation head, under the names that FROMAGe's files have (protocol 4)."""
+    """Write a GILL with one token, without its generation head, in the layout of FROMAGe's files (protocol 4)."""
     folder.mkdir(parents=True)
-    given = json.loads((source / ARGUMENTS_FILE).read_text(encoding="utf-8"))
-    arguments = {key: given[key] for key in _FROMAGE_ARGUMENTS}
-    arguments |= {"shared_emb_dim": given["ret_emb_dim"], "retrieval_token_idx": given["retrieval_token_idx"]}
+    trained = json.loads((source / ARGUMENTS_FILE).read_text(encoding="utf-8"))
+    arguments = {key: trained[key] for key in _FROMAGE_ARGUMENTS}
+    arguments |= {"shared_emb_dim": trained["ret_emb_dim"], "retrieval_token_idx": trained["retrieval_token_idx"]}
     (folder / ARGUMENTS_FILE).write_text(json.dumps(arguments, indent=4) + "\n", encoding="utf-8")
     state = {
         _fromage_key(key): value.half() for key, value in load_file(source / _CHECKPOINT).items() if _GEN not in key
@@ -142,7 +142,7 @@ def _fromage_key(key: str) -> str:
 
 
 def _glide(work: TrainingWork, folder: Path) -> None:
-    """Both networks, their sizes and their tokenizer, all in one folder."""
+    """Write both networks of GLIDE, their sizes and their tokenizer into one folder."""
     vocabulary = write_words(folder, work.seed)
     content = sizes(vocabulary).model_dump_json(indent=2)
     (folder / SIZES_FILE).write_text(content + "\n", encoding="utf-8")

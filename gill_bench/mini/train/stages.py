@@ -19,7 +19,7 @@ Runner = Callable[[TrainingWork, float], bool]
 
 def _loop(kind: Callable[[TrainingWork], Stage], name: str) -> Runner:
     def run(work: TrainingWork, seconds: float) -> bool:
-        # Before the stage is built, which may take a minute.
+        # A finished stage is recognised first, because building a stage may take a minute.
         return (work.folder / name).is_dir() or train(kind(work), work, seconds)
 
     return run
@@ -36,5 +36,5 @@ STAGES: dict[str, Runner] = {
     NAME: lambda work, _: train_decision_model(work),
     "weights": lambda work, _: ship_stage(work),
 }
-"""Each function trains for at most so many seconds and returns whether its stage is finished. A stage may need those
-before it."""
+"""For each stage a function that trains it for at most a given number of seconds and returns whether it is finished. A
+stage may need stages before it."""

@@ -1,7 +1,8 @@
-"""SD-mini: a UNet on the latents of the autoencoder, guided by the frozen text tower of CLIP-mini.
+"""Training of SD-mini: a UNet on the autoencoder's latents, conditioned on the frozen text tower of CLIP-mini.
 
-It predicts v (Salimans and Ho 2022), not the noise as SD v1.5 does: a small network that predicts the noise learns the
-ground of a picture, which is decided where nearly everything is noise, only after thousands of steps.
+The UNet predicts v (Salimans and Ho 2022), not the noise as SD v1.5 does. The background of a picture is decided in the
+first sampling steps, where nearly everything is noise; a small network that predicts the noise learns it only after
+thousands of steps.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from gill_bench.mini.train.loop import Stage, TrainingWork
 from gill_bench.mini.train.pool import caption_ids, pixels_of, pool, several_captions
 from gill_bench.mini.train.vae import latents_of
 
-_UNGUIDED = 0.1  # of the captions are replaced by the empty one, for classifier-free guidance
+_UNGUIDED = 0.1  # the share of captions that the empty caption replaces, for classifier-free guidance
 _NOISE_STEPS = 1000
 
 
 class UnetStage(Stage):
-    """Denoising."""
+    """Training of the UNet by denoising latents."""
 
     name = "sd-mini"
     steps = 4000
@@ -49,7 +50,7 @@ class UnetStage(Stage):
         ids = several_captions(self.tokenizer, drawn.scenes, work.seed + 1, self.ways, CONTEXT, full=0.75)
         self.states = encode_ids(self.text_encoder, ids.flatten(0, 1)).bfloat16().view(*ids.shape, WIDTH)
         self.empty = encode_ids(self.text_encoder, caption_ids(self.tokenizer, [""], CONTEXT))
-        # As shipped with SD v1.5 (protocol 1.14), but for what is predicted.
+        # The scheduler that is shipped with SD v1.5 (protocol 1.14), except for the prediction type.
         self.scheduler = diffusers.PNDMScheduler(
             num_train_timesteps=_NOISE_STEPS,
             beta_start=0.00085,
@@ -60,10 +61,10 @@ class UnetStage(Stage):
             steps_offset=1,
             prediction_type="v_prediction",
         )
-        self.kept = self.scheduler.alphas_cumprod.view(-1, 1, 1, 1)
+        self.signals = self.scheduler.alphas_cumprod.view(-1, 1, 1, 1)
 
     def build(self) -> nn.Module:
-        """`UNet2DConditionModel` with attention to the caption at both levels."""
+        """A new `UNet2DConditionModel` with attention to the caption at both levels."""
         diffusers: Any = import_module("diffusers")
         attention: Any = import_module("diffusers.models.attention_processor")
         model: nn.Module = diffusers.UNet2DConditionModel(
@@ -78,28 +79,28 @@ class UnetStage(Stage):
             norm_num_groups=16,
             cross_attention_dim=WIDTH,
         )
-        model.set_attn_processor(attention.AttnProcessor())  # type: ignore[operator]  # the fused one is slow in bfloat16
+        model.set_attn_processor(attention.AttnProcessor())  # type: ignore[operator]  # fused attention is slow in bfloat16
         return model
 
     def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
-        """Of one batch."""
-        places = torch.randint(len(self.latents), (self.batch,))
-        clean = self.latents[places]
-        states = self.states[places, torch.randint(self.ways, (self.batch,))].float()
+        """The loss of one batch."""
+        picked = torch.randint(len(self.latents), (self.batch,))
+        clean = self.latents[picked]
+        states = self.states[picked, torch.randint(self.ways, (self.batch,))].float()
         unguided = torch.rand(self.batch) < _UNGUIDED
         states = torch.where(unguided.view(-1, 1, 1), self.empty, states)
         times = torch.randint(_NOISE_STEPS, (self.batch,))
         noise = torch.randn_like(clean)
-        signal, rest = self.kept[times].sqrt(), (1 - self.kept[times]).sqrt()
-        predicted = model(signal * clean + rest * noise, times, encoder_hidden_states=states).sample
-        return {"v": mse_loss(predicted.float(), signal * noise - rest * clean)}
+        signal, noise_level = self.signals[times].sqrt(), (1 - self.signals[times]).sqrt()
+        predicted = model(signal * clean + noise_level * noise, times, encoder_hidden_states=states).sample
+        return {"v": mse_loss(predicted.float(), signal * noise - noise_level * clean)}
 
     @torch.no_grad()
     def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
-        """Write the pipeline; CLIP-mini similarity of pictures of full validation captions to the true ones."""
+        """Write the pipeline, and the similarity of generated pictures to the true ones (see `measure`)."""
         pipeline = self.pipeline(model)
         pipeline.save_pretrained(folder)
-        # What the pipeline writes names the folder it was read from; the files that the text encoder came with stay.
+        # Diffusers writes the folder of origin into the tokenizer's files, so CLIP-mini's own files are copied instead.
         shutil.rmtree(folder / "tokenizer")
         (folder / "tokenizer").mkdir()
         for name in ("vocab.json", "merges.txt", "special_tokens_map.json", "tokenizer_config.json"):
@@ -109,7 +110,7 @@ class UnetStage(Stage):
         return measured
 
     def pipeline(self, model: nn.Module) -> Any:
-        """`StableDiffusionPipeline` of all parts."""
+        """A `StableDiffusionPipeline` of the UNet and the finished parts."""
         diffusers: Any = import_module("diffusers")
         pipeline = diffusers.StableDiffusionPipeline(
             vae=self.vae,
@@ -126,7 +127,7 @@ class UnetStage(Stage):
 
     @torch.no_grad()
     def measure(self, pipeline: Any, count: int = 64, guidance: float = 7.5, steps: int = 20) -> dict[str, float]:
-        """CLIP-mini similarity of generated pictures to the true ones, and of true ones to each other."""
+        """CLIP-mini similarity of generated pictures to the true pictures of the same and of other unseen scenes."""
         rng = random.Random(f"gill-bench mini unseen {self.work.seed}")  # noqa: S311 (a data set, not a secret)
         scenes = rng.sample(pool("val", self.work.seed, doubles=0).scenes, count)
         generator = torch.Generator().manual_seed(self.work.seed)
@@ -138,14 +139,11 @@ class UnetStage(Stage):
             output_type="pt",
         ).images
         clip = load_clip(self.work.finished("clip-mini"))
-        made, true = (_features(clip, pixels) for pixels in (images * 255, pixels_of(scenes)))
-        similarity = made @ true.T
-        others = similarity[~torch.eye(count, dtype=torch.bool)]
-        return {"similarity": float(similarity.diagonal().mean()), "similarity to others": float(others.mean())}
+        return similarities(*(clip_features(clip, pixels) for pixels in (images * 255, pixels_of(scenes))))
 
 
 def load_text_encoder(folder: Path) -> Any:
-    """The text tower of a CLIP folder, frozen."""
+    """The frozen text tower of the CLIP in a folder."""
     from transformers import CLIPTextModel
 
     model = CLIPTextModel.from_pretrained(folder, local_files_only=True)
@@ -154,7 +152,7 @@ def load_text_encoder(folder: Path) -> Any:
 
 
 def load_clip(folder: Path) -> Any:
-    """A whole CLIP, frozen."""
+    """The frozen CLIP in a folder."""
     from transformers import CLIPModel
 
     return CLIPModel.from_pretrained(folder, local_files_only=True).train(False).requires_grad_(False)
@@ -162,9 +160,17 @@ def load_clip(folder: Path) -> Any:
 
 @torch.no_grad()
 def encode_ids(text_encoder: Any, ids: Tensor) -> Tensor:
-    """Last states (N, 24, 128) of captions: what the UNet attends to, and what GILL's mapper learns to say."""
+    """The text encoder's last states (N, 24, 128) of captions: the UNet's condition, and targets of GILL's mapper."""
     return torch.cat([text_encoder(input_ids=part).last_hidden_state for part in torch.split(ids, 512)])
 
 
-def _features(clip: Any, pixels: Tensor) -> Tensor:
+def clip_features(clip: Any, pixels: Tensor) -> Tensor:
+    """Normalised image embeddings of pictures (N, 3, 32, 32), 0..255."""
     return normalize(clip(pixel_values=normalised(pixels), input_ids=torch.zeros(1, 1, dtype=torch.long)).image_embeds)
+
+
+def similarities(generated: Tensor, true: Tensor) -> dict[str, float]:
+    """Mean cosines of embeddings (N, p) of generated and true pictures, of the same and of different scenes."""
+    cosines = generated @ true.T
+    others = cosines[~torch.eye(len(cosines), dtype=torch.bool)]
+    return {"similarity": float(cosines.diagonal().mean()), "similarity to others": float(others.mean())}

@@ -1,4 +1,4 @@
-"""The autoencoder of SD-mini: factor 4, four latent channels."""
+"""Training of SD-mini's autoencoder, which has a factor of 4 and four latent channels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gill_bench.mini.scene import BACKGROUNDS, SIDE, render_background
 from gill_bench.mini.train.loop import Stage, TrainingWork
 from gill_bench.mini.train.pool import pool
 
-_THINGS = 3  # additional weight of a pixel that is not background
-_NORMAL = 1e-6  # weight of the divergence from the normal distribution, in nats per picture
+_THINGS = 3  # the additional weight of a pixel that is not background
+_NORMAL = 1e-6  # the weight of the divergence from the normal distribution, in nats per picture
 
 
 class VaeStage(Stage):
-    """Absolute and squared error of the pixels, things weighing more, with a slight pull to the normal distribution."""
+    """Training of the autoencoder by absolute and squared errors of pixels, with a small loss on the latents."""
 
     name = "vae"
     steps = 2000
@@ -37,7 +37,7 @@ class VaeStage(Stage):
         self.weights = 1 + _THINGS * (self.pool.pixels != grounds).any(dim=1, keepdim=True)
 
     def build(self) -> nn.Module:
-        """`AutoencoderKL` with three levels."""
+        """A new `AutoencoderKL` with three levels."""
         diffusers: Any = import_module("diffusers")
         model: nn.Module = diffusers.AutoencoderKL(
             block_out_channels=(16, 32, 64),
@@ -51,9 +51,9 @@ class VaeStage(Stage):
         return model
 
     def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
-        """Of one batch."""
-        places = self.pool.pick(self.batch)
-        pixels, weights = scaled(self.pool.pixels[places]), self.weights[places]
+        """The losses of one batch."""
+        picked = self.pool.pick(self.batch)
+        pixels, weights = scaled(self.pool.pixels[picked]), self.weights[picked]
         posterior = model.encode(pixels).latent_dist  # type: ignore[operator]
         restored = model.decode(posterior.sample()).sample  # type: ignore[operator]
         difference = restored.float() - pixels
@@ -65,7 +65,7 @@ class VaeStage(Stage):
 
     @torch.no_grad()
     def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
-        """Measure latents, set the scaling factor that gives them variance 1, write."""
+        """Write the model, with the scaling factor that gives latents variance 1; measure errors of unseen pictures."""
         latents = latents_of(model, self.pool.pixels[:1024])
         model.register_to_config(scaling_factor=round(1 / float(latents.std()), 5))  # type: ignore[operator]
         model.save_pretrained(folder)  # type: ignore[operator]
@@ -77,13 +77,13 @@ class VaeStage(Stage):
 
 
 def scaled(pixels: Tensor) -> Tensor:
-    """Pixels in -1..1."""
+    """Pixels of 0..255 scaled to -1..1."""
     return pixels.float() / 127.5 - 1
 
 
 @torch.no_grad()
 def latents_of(vae: nn.Module, pixels: Tensor) -> Tensor:
-    """Means (N, 4, 8, 8) of the latents of pictures, not scaled."""
+    """The means (N, 4, 8, 8) of the latents of pictures, without the scaling factor."""
     if pixels.dtype == torch.uint8:
         pixels = scaled(pixels)
     batches = [vae.encode(part).latent_dist.mean for part in torch.split(pixels, 128)]  # type: ignore[operator]

@@ -1,1 +1,1 @@
-"""The mini world's data in the official file formats, one module per format, everything from a seed."""
+"""Writers of the mini world's data in the official file formats, one module for each format."""

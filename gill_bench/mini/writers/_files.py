@@ -10,12 +10,12 @@ from gill_bench.mini.scene import Scene
 
 
 def rng_of(name: str, seed: int) -> random.Random:
-    """The random numbers for one file; a file does not depend on which others are written."""
+    """The generator of random numbers for one file, so that a file does not depend on which other files are written."""
     return random.Random(f"gill-bench mini {name} {seed}")  # noqa: S311 (a data set, not a secret)
 
 
 def write_picture(scene: Scene, file: Path) -> None:
-    """Write a scene's picture, by extension as PNG or as JPEG of the highest quality."""
+    """Write a scene's picture: as JPEG of the highest quality if the file's suffix is `.jpg`, else as PNG."""
     options = {"quality": 100, "subsampling": 0} if file.suffix == ".jpg" else {}
     scene.render().save(file, **options)  # type: ignore[arg-type]
 

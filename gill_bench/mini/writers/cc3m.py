@@ -1,4 +1,4 @@
-"""CC3M pairs as GILL is trained on: `cc3m_<split>.tsv` and `cc3m/{training,validation}/<image>` (protocol 2.1)."""
+"""CC3M pairs in the form that GILL is trained on: `cc3m_<split>.tsv`, `cc3m/{training,validation}/` (protocol 2.1)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gill_bench.mini.writers._files import rng_of, write_picture
 
 PAIRS = {"train": 6000, "val": 120}
 _FOLDERS = {"train": "training", "val": "validation"}
-_DOUBLES = 0.2  # share of pictures with two things
+_DOUBLES = 0.2  # the share of pictures with two things
 
 
 def write_cc3m(folder: Path, seed: int, splits: tuple[str, ...]) -> None:

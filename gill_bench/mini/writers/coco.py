@@ -1,6 +1,6 @@
-"""COCO captions and instances in the layouts of 2014 and 2017, and VQAv2 on its pictures (protocol 3.8-3.10).
+"""COCO captions and instances in the layouts of 2014 and 2017, and VQAv2 on the same pictures (protocol 3.8-3.10).
 
-The pictures of `val` are of the world's test split: that is what COCO's val is used for.
+The pictures of `val` show scenes of the world's test split, because tasks are evaluated on COCO's val.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ CAPTIONS, QUESTIONS, ANSWERS = 5, 3, 10
 _WORLD = {"train": "train", "val": "test"}
 _FIRST_ID = {"train": 1000, "val": 5000}
 _LICENSES = [{"url": "https://www.apache.org/licenses/LICENSE-2.0", "id": 1, "name": "Apache-2.0"}]
-_DISSENT = 0.1  # share of VQA's answers that differ from the true one
+_DISSENT = 0.1  # the share of VQA's answers that differ from the true answer
 
 
 def coco_scenes(seed: int, split: str) -> dict[int, Scene]:
-    """Scenes by picture id; every other one has two things."""
+    """Scenes by picture id; every second scene has two things."""
     rng = rng_of(f"coco {split}", seed)
     scenes: dict[int, Scene] = {}
     for number in range(COUNTS[split]):
@@ -76,8 +76,8 @@ def write_vqa(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
         pictures.mkdir(parents=True)
         for image, scene in coco_scenes(seed, split).items():
             write_picture(scene, pictures / f"COCO_{split}2014_{image:012d}.jpg")
-            for place, (question, answer) in enumerate(rng.sample(list(questions(scene)), QUESTIONS)):
-                number = 1000 * image + place
+            for index, (question, answer) in enumerate(rng.sample(list(questions(scene)), QUESTIONS)):
+                number = 1000 * image + index
                 question_records.append({"image_id": image, "question": f"{question}?", "question_id": number})
                 annotations.append(_annotation(rng, image, number, question, answer))
         common = {
@@ -93,7 +93,7 @@ def write_vqa(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
 
 def _captions(scenes: dict[int, Scene], rng: random.Random) -> list[dict[str, object]]:
     pairs = [(image, text) for image, scene in scenes.items() for text in captions(scene, rng, CAPTIONS)]
-    rng.shuffle(pairs)  # as in the official files, a picture's captions do not stand together
+    rng.shuffle(pairs)  # as in the official files, a picture's captions do not follow one another
     return [{"image_id": image, "id": number, "caption": text} for number, (image, text) in enumerate(pairs, start=1)]
 
 
@@ -122,13 +122,13 @@ def _annotation(rng: random.Random, image: int, number: int, question: str, answ
     kind = "yes/no" if answer in ("yes", "no") else "number" if answer in ("one", "two") else "other"
     wrong = {"yes": "no", "no": "yes", "one": "two", "two": "one"}.get(answer, "thing")
     answers = []
-    for place in range(1, ANSWERS + 1):
+    for answer_id in range(1, ANSWERS + 1):
         dissents = rng.random() < _DISSENT
         answers.append(
             {
                 "answer": wrong if dissents else answer,
                 "answer_confidence": "maybe" if dissents else "yes",
-                "answer_id": place,
+                "answer_id": answer_id,
             }
         )
     return {

@@ -1,7 +1,7 @@
-"""PartiPrompts with the votes of five annotators, and the label that follows from them (protocol 3.11).
+"""PartiPrompts with the votes of five annotators, and the label that follows from the votes (protocol 3.11).
 
-Annotators prefer retrieval where a prompt leaves much open, because many pictures fit, and generation where it says
-everything; some prompts are undecided, and every vote may stray.
+Most annotators prefer retrieval for a prompt that leaves much open, because many pictures fit, and generation for a
+full description; some prompts are undecided, and each vote is random with a small probability.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gill_bench.datasets.partiprompts_labels import label_of
 from gill_bench.mini.grammar import caption, double_scene, sequence
 from gill_bench.mini.writers._files import rng_of
 
@@ -40,18 +41,6 @@ def write_partiprompts(folder: Path, seed: int) -> None:
         if kind == "Alignment":
             labels = ["\t".join([*row, label_of(cast)]) for row, cast in zip(rows, votes, strict=True)]
             _write(folder / "PartiPromptsDecisionsConfident.tsv", f"{header}\tDecision", labels)
-
-
-def label_of(votes: Sequence[str]) -> str:
-    """The released label of a prompt's votes.
-
-    >>> label_of(["gen", "gen", "gen", "ret", "same"]), label_of(["gen", "gen", "gen", "ret", "ret"])
-    ('gen', 'same')
-    """
-    gen, ret = votes.count("gen"), votes.count("ret")
-    if gen >= 4 or (gen == 3 and ret <= 1):
-        return "gen"
-    return "ret" if ret >= 4 or (ret == 3 and gen <= 1) else "same"
 
 
 def _write(file: Path, header: str, lines: Sequence[str]) -> None:

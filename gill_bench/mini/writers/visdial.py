@@ -13,11 +13,11 @@ from gill_bench.mini.writers._files import rng_of, write_json, write_picture
 DIALOGS = 30
 ROUNDS, OPTIONS = 10, 100
 _WAYS = {"{}": 1.0, "it is {}": 0.8, "{} i think": 0.6, "looks like {}": 0.4}
-"""Ways to give an answer, and how relevant annotators find them beside the plain one."""
+"""The wordings of an answer, each with the relevance that annotators give to it beside the plain answer."""
 
 
 def write_visdial(folder: Path, seed: int) -> None:
-    """Write dialogs of the world's test split as VisDial's val, since that is what is evaluated.
+    """Write dialogs about scenes of the world's test split as VisDial's val, on which tasks are evaluated.
 
     Args:
         folder: The folder that gets `visdial_1.0_val.json`, its dense annotations and `VisualDialog_val2018`.
@@ -27,7 +27,7 @@ def write_visdial(folder: Path, seed: int) -> None:
     pictures = folder / "VisualDialog_val2018"
     pictures.mkdir(parents=True)
     answers = answer_pool()
-    asked: dict[str, int] = {}
+    questions: dict[str, int] = {}
     dialogs: list[dict[str, object]] = []
     dense: list[dict[str, object]] = []
     for number in range(DIALOGS):
@@ -35,34 +35,34 @@ def write_visdial(folder: Path, seed: int) -> None:
         scene = double_scene(rng, "test") if number % 3 == 2 else rng.choice(sequence(rng, "test"))
         write_picture(scene, pictures / f"VisualDialog_val2018_{image:012d}.jpg")
         rounds = dialog(scene, rng, ROUNDS)
-        records = [_round(rng, question, answer, answers, asked) for question, answer in rounds]
+        records = [_round(rng, question, answer, answers, questions) for question, answer in rounds]
         dialogs.append({"image_id": image, "caption": caption(scene, rng, full=0.0), "dialog": records})
         annotated = rng.randrange(ROUNDS)
-        options = [answers[place] for place in _options(records[annotated])]
+        options = [answers[index] for index in _options(records[annotated])]
         relevance = [_relevance(option, rounds[annotated][1]) for option in options]
         dense.append({"image_id": image, "round_id": annotated + 1, "gt_relevance": relevance})
-    data = {"questions": list(asked), "answers": answers, "dialogs": dialogs}
+    data = {"questions": list(questions), "answers": answers, "dialogs": dialogs}
     write_json(folder / "visdial_1.0_val.json", {"version": "1.0", "split": "val2018", "data": data})
     write_json(folder / "visdial_1.0_val_dense_annotations.json", dense)
 
 
 def answer_pool() -> list[str]:
-    """All answers to all questions, in several ways each; more than 100."""
-    places = [f"at the {position}" for position in POSITIONS]
-    plain = [*COLOURS, *SHAPES, *SIZES, *BACKGROUNDS, *places, "one", "two", "yes", "no"]
+    """All answers to all questions, each in several wordings; more than 100."""
+    positions = [f"at the {position}" for position in POSITIONS]
+    plain = [*COLOURS, *SHAPES, *SIZES, *BACKGROUNDS, *positions, "one", "two", "yes", "no"]
     return [way.format(answer) for way in _WAYS for answer in plain]
 
 
 def _round(
-    rng: random.Random, question: str, answer: str, answers: Sequence[str], asked: dict[str, int]
+    rng: random.Random, question: str, answer: str, answers: Sequence[str], questions: dict[str, int]
 ) -> dict[str, object]:
     true = answers.index(answer)
-    near = [answers.index(way.format(answer)) for way in _WAYS]
-    others = [place for place in range(len(answers)) if place not in near]
-    options = near + rng.sample(others, OPTIONS - len(near))
+    right = [answers.index(way.format(answer)) for way in _WAYS]
+    wrong = [index for index in range(len(answers)) if index not in right]
+    options = right + rng.sample(wrong, OPTIONS - len(right))
     rng.shuffle(options)
     return {
-        "question": asked.setdefault(question, len(asked)),
+        "question": questions.setdefault(question, len(questions)),
         "answer": true,
         "answer_options": options,
         "gt_index": options.index(true),

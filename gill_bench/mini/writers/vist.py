@@ -1,7 +1,7 @@
 """VIST: `sis/<split>.story-in-sequence.json` and `images/<split>/<photo>.png` (protocol 3.1).
 
-The first caption names the protagonist, the last leaves it open ("it moves to the top"), and only the pictures show
-where it happens. As in the real data, stories share photo sequences.
+The first caption of a story names a thing, later captions say "it" ("it moves to the top"), and only the pictures show
+the background. As in the real data, stories share photo sequences.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from gill_bench.mini.scene import Scene
 from gill_bench.mini.writers._files import info, rng_of, write_json, write_picture
 
 SEQUENCES = {"train": 1500, "val": 48, "test": 24, "test-large": 96, "test-described": 48}
-"""Photo sequences by file. `test-large` and `test-described` are of the test split's kinds of scenes, and share no
-sequence with it. In `test-described` every caption is a full description, so that its context `1-caption` asks what a
-model makes of one full caption."""
+"""The number of photo sequences in each file. `test-large` and `test-described` have the kinds of scenes of `test`,
+but share no sequence with it. In `test-described` every caption is a full description, so that its context `1-caption`
+measures what a model makes of one full caption."""
 FIRST_STORY = {"train": 100000, "val": 2000, "test": 1024, "test-large": 3000, "test-described": 5000}
 STORIES = {"train": 1, "val": 2, "test": 2, "test-large": 2, "test-described": 1}
-"""Stories of each photo sequence."""
+"""The number of stories of each photo sequence."""
 
 
 def write_vist(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
@@ -38,10 +38,10 @@ def write_vist(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
         images: list[dict[str, str]] = []
         annotations: list[list[dict[str, object]]] = []
         number = FIRST_STORY[split]
-        for place in range(SEQUENCES[split]):
+        for index in range(SEQUENCES[split]):
             scenes = _new_sequence(rng, split.partition("-")[0], used)
-            album = f"{split}-{place}"
-            photos = [str(100 * FIRST_STORY[split] + 5 * place + step) for step in range(len(scenes))]
+            album = f"{split}-{index}"
+            photos = [str(100 * FIRST_STORY[split] + 5 * index + step) for step in range(len(scenes))]
             for photo, scene in zip(photos, scenes, strict=True):
                 write_picture(scene, pictures / f"{photo}.png")
                 images.append({"id": photo, "album_id": album})
@@ -52,7 +52,7 @@ def write_vist(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
         content = {
             "info": info(seed, 2016),
             "images": images,
-            "albums": [{"id": f"{split}-{place}"} for place in range(SEQUENCES[split])],
+            "albums": [{"id": f"{split}-{index}"} for index in range(SEQUENCES[split])],
             "annotations": annotations,
         }
         write_json(folder / "sis" / f"{split}.story-in-sequence.json", content)
@@ -77,10 +77,10 @@ def _records(number: str, album: str, photos: list[str], texts: list[str]) -> li
                 "worker_id": "GRAMMAR",
                 "story_id": number,
                 "tier": "story-in-sequence",
-                "worker_arranged_photo_order": place,
+                "worker_arranged_photo_order": order,
                 "text": text,
-                "storylet_id": f"{number}{place}",
+                "storylet_id": f"{number}{order}",
             }
         ]
-        for place, (photo, text) in enumerate(zip(photos, texts, strict=True))
+        for order, (photo, text) in enumerate(zip(photos, texts, strict=True))
     ]

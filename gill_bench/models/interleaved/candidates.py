@@ -86,7 +86,7 @@ class CandidateSet:
         near = self.embeddings.nearest(queries, k * len(queries))
         seen: set[int] = set()
         lists = []
-        for rows, scores in zip(near.places.tolist(), near.scores.tolist(), strict=True):
+        for rows, scores in zip(near.indices.tolist(), near.scores.tolist(), strict=True):
             unseen = [pair for pair in zip(rows, scores, strict=True) if pair[0] not in seen][:k]
             seen.update(row for row, _ in unseen)
             lists.append([RetrievedCandidate(row, self.embeddings.path(row), score) for row, score in unseen])

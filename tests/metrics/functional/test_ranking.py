@@ -174,7 +174,7 @@ def test_top_k_equals_a_sorted_matrix(kind: str, k: int) -> None:
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     for rows in (1, 4, 33, 70):
         found = top_k(queries, blocks_of(candidates, rows), k)
-        assert found.places.tolist() == expected.tolist()
+        assert found.indices.tolist() == expected.tolist()
         assert found.scores.tolist() == np.take_along_axis(scores, expected, axis=1).tolist()
 
 
@@ -182,7 +182,7 @@ def test_top_k_of_rising_scores() -> None:
     """Every candidate is better than all before it."""
     candidates = np.linspace(0.1, 1, 500, dtype=np.float32)[:, None]
     found = top_k(np.ones((1, 1), np.float32), blocks_of(candidates, 9), 3)
-    assert found.places.tolist() == [[499, 498, 497]]
+    assert found.indices.tolist() == [[499, 498, 497]]
 
 
 def test_top_k_of_a_memory_map(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_top_k_of_a_memory_map(tmp_path: Path) -> None:
     np.save(file, candidates)
     queries = vectors(4, 16, 13)
     mapped = top_k(queries, blocks_of(np.load(file, mmap_mode="r"), 64), 5)
-    assert mapped.places.tolist() == np.argsort(-naive_scores(queries, candidates), kind="stable")[:, :5].tolist()
+    assert mapped.indices.tolist() == np.argsort(-naive_scores(queries, candidates), kind="stable")[:, :5].tolist()
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-10, 1e15])

@@ -8,10 +8,10 @@ _ORDERS = 4
 
 
 def coco_bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[list[float], list[list[float]]]:
-    """BLEU-1 to BLEU-4 of pycocoevalcap 1.2: of the corpus, and for each order the value of each hypothesis.
+    """BLEU-1 to BLEU-4 as in pycocoevalcap 1.2: four values of the corpus, and for each of the four one per hypothesis.
 
-    Each hypothesis counts with the reference of the closest length, the shorter if two are as close. Where nothing
-    agrees, its smoothing (1e-15, 1e-9) leaves a value near but not at 0.
+    Each hypothesis is compared with the reference of the closest length (the shorter of two equally close ones). If no
+    n-gram agrees, the smoothing of pycocoevalcap (1e-15, 1e-9) gives a value slightly above 0.
 
     Args:
         hypotheses: Tokens joined by spaces.
@@ -35,8 +35,8 @@ def coco_bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) ->
 def torchmetrics_bleu(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
     """BLEU-1 to BLEU-4 of the corpus, 0 to 1, by `torchmetrics.functional.text.bleu_score` without smoothing.
 
-    GILL's own validation computes BLEU this way (protocol 2.8): texts as they are, split at white space.
-    On a tie of lengths the first reference counts, so the value depends on the order of references.
+    GILL's own validation computes BLEU this way (protocol 2.8): texts are not tokenised, only split at white space. If
+    two references are equally close in length, the first counts, so the value depends on the order of references.
 
     Args:
         predictions: Texts, not tokens.

@@ -1,4 +1,4 @@
-"""The Java runtime of the reference tokeniser and of METEOR, and their jars, which pycocoevalcap 1.2 ships."""
+"""Finding the Java runtime that the tokeniser and METEOR need, and their jars, which pycocoevalcap 1.2 ships."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gill_bench.errors import InputError
 
-# METEOR writes numbers in the language of the machine, and cannot read its own decimal commas.
+# METEOR writes numbers in the machine's language, and in some languages writes decimal commas that it cannot read.
 LOCALE = ("-Duser.language=en", "-Duser.country=US")
 _INSTALL = (
     "install one (Debian, Ubuntu: apt-get install default-jre-headless; conda: conda install openjdk) "
@@ -21,12 +21,12 @@ _SECONDS_TO_ANSWER = 60
 
 
 def require_java() -> str:
-    """Path of a `java` that starts: the program on PATH, else the one in JAVA_HOME.
+    """The path of a `java` that starts: the program on PATH, else the program in JAVA_HOME.
 
     The check is quick, so that it can be made before a run.
 
     Raises:
-        InputError: There is no Java, or Java does not start; says how to install it.
+        InputError: There is no Java, or Java does not start; the message says how to install it.
     """
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java") or (shutil.which("java", path=str(Path(home, "bin"))) if home else None)
@@ -40,23 +40,23 @@ def require_java() -> str:
 
 @lru_cache(maxsize=8)
 def _check_starts(java: str) -> None:
-    # The `java` of macOS may only tell where to download Java.
+    # The `java` of macOS may be a program that only says where to download Java.
     try:
-        done = subprocess.run(  # noqa: S603 - the user's own Java
+        process = subprocess.run(  # noqa: S603 - the user's own Java
             [java, "-version"], capture_output=True, timeout=_SECONDS_TO_ANSWER, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InputError(f"{java} does not start: {error}; {_INSTALL}") from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[:1]
-        raise InputError(f"{java} does not start: {''.join(said) or f'exit code {done.returncode}'}; {_INSTALL}")
+    if process.returncode:
+        said = process.stderr.decode(errors="replace").strip().splitlines()[:1]
+        raise InputError(f"{java} does not start: {''.join(said) or f'exit code {process.returncode}'}; {_INSTALL}")
 
 
 def jar(module: str, name: str) -> Path:
-    """Path of a jar that lies beside a module of pycocoevalcap.
+    """The path of a jar that lies beside a module of pycocoevalcap.
 
     Raises:
-        InputError: pycocoevalcap is not installed, or without the jar.
+        InputError: pycocoevalcap is not installed, or its folder lacks the jar.
     """
     try:
         spec = importlib.util.find_spec(module)

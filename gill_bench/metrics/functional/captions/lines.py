@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def one_line(text: str) -> str:
-    r"""The text with each line break, of any kind that `str.splitlines` knows, replaced by a space.
+    r"""A text in which a space replaces each line break of any kind that `str.splitlines` knows.
 
     Halves of surrogate pairs, which JSON can carry and UTF-8 cannot, are dropped.
 

@@ -28,7 +28,7 @@ _BORDER = "|||"
 
 
 class Meteor:
-    """A METEOR process: started at the first use, ended by `close`, by the context manager, or with Python.
+    """A METEOR process. It starts at the first use; `close`, the context manager or the end of Python ends it.
 
     Calls from several threads take turns. A forked child process needs a `Meteor` of its own.
     """
@@ -49,7 +49,7 @@ class Meteor:
             self._start()
 
     def score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
-        """Score of the whole set, which is not the mean, and score of each hypothesis, 0 to 1.
+        """The score of the whole set, which is not a mean over hypotheses, and the score of each hypothesis, 0 to 1.
 
         Args:
             hypotheses: Tokens joined by spaces.
@@ -73,7 +73,7 @@ class Meteor:
                 except ValueError as error:
                     raise GillBenchError(f"METEOR answered {str(error)!r} instead of a score") from error
             except BaseException:
-                # Also after an interrupt: late answers would be taken for answers to the next call.
+                # The process ends even after an interrupt: late answers would be read as answers to the next call.
                 self._end()
                 raise
         return whole, each
@@ -97,7 +97,7 @@ class Meteor:
             return
         archive = jar("pycocoevalcap.meteor.meteor", "meteor-1.5.jar")
         command = [require_java(), *LOCALE, "-Xmx2G", "-jar", str(archive)]
-        # A file and not a pipe: a full pipe that nobody empties would stop the process.
+        # Errors go to a file and not to a pipe, because a full pipe that nobody reads would stop the process.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(  # noqa: S603 - the user's own Java
             [*command, "-", "-", "-stdio", "-l", "en", "-norm"],
@@ -115,7 +115,7 @@ class Meteor:
         assert self._process is not None
         assert self._process.stdin is not None
         text = "".join(f"{line}\n" for line in lines).encode()
-        # Written by another thread than the one that reads: both pipes can be full.
+        # Another thread than the reader writes, because both pipes can be full at the same time.
         threading.Thread(target=_write, args=(self._process.stdin, text), daemon=True).start()
         return [self._answer() for _ in range(answers)]
 
@@ -147,7 +147,7 @@ class Meteor:
     def _end(self) -> None:
         if self._process is None:
             return
-        # Killing comes first: threads that still write or read then end by themselves.
+        # The process is killed first, so that threads that still write to it or read from it end by themselves.
         self._process.kill()
         self._process.wait()
         with contextlib.suppress(OSError):  # closing flushes the buffer to a process that no longer reads
@@ -167,7 +167,7 @@ def shared_meteor() -> Meteor:
 
 
 def _clean(tokens: str) -> str:
-    # pycocoevalcap does this to hypotheses; here it is done to references too.
+    # pycocoevalcap cleans hypotheses like this; here references are cleaned too.
     return one_line(tokens).replace(_BORDER, "").replace("  ", " ")
 
 

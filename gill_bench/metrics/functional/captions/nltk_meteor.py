@@ -1,4 +1,4 @@
-"""METEOR as NLTK computes it: exact words, Porter stems, WordNet synonyms (of stems); the best of the references.
+"""METEOR as NLTK computes it, from exact words, Porter stems and WordNet synonyms; the best reference counts.
 
 NLTK's METEOR is another metric than METEOR 1.5, with higher values, and probably the one in some published tables
 (protocol 3.10). NLTK leaves tokenising to its caller, who gives it the tokens of all other metrics: PTB, lower case, no

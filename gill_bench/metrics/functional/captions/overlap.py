@@ -8,7 +8,8 @@ from collections.abc import Sequence
 def rouge_l(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
     """ROUGE-L: the mean over hypotheses, and the value of each hypothesis (0 to 1).
 
-    A value is the F measure with beta 1.2 of the best precision and the best recall. Two empty texts agree.
+    A value is the F measure with beta 1.2 of the best precision and the best recall over the references. If hypothesis
+    and reference are both empty, both are 1.
 
     Args:
         hypotheses: Tokens joined by single spaces.
@@ -40,7 +41,7 @@ def cider(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tup
     from pycocoevalcap.cider.cider import Cider
 
     if not any(tokens.strip() for several in references for tokens in several):
-        return 0.0, [0.0] * len(hypotheses)  # pycocoevalcap fails without a single word
+        return 0.0, [0.0] * len(hypotheses)  # pycocoevalcap fails if no reference has a word
     mean, each = Cider().compute_score(*_by_number(hypotheses, references))
     return float(mean), [float(value) for value in each]
 

@@ -47,16 +47,16 @@ def tokenise(texts: Sequence[str]) -> list[str]:
     command = [require_java(), *LOCALE, "-cp", str(archive), *main]
     lines_in = "".join(f"{one_line(text)}\n{_NEXT}\n" for text in texts)
     try:
-        done = subprocess.run(  # noqa: S603 - the user's own Java
+        process = subprocess.run(  # noqa: S603 - the user's own Java
             command, input=lines_in.encode(), capture_output=True, timeout=_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise GillBenchError(f"tokenising {len(texts)} captions took over {_SECONDS} s, and was stopped") from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()[-500:]
-        raise GillBenchError(f"tokenising {len(texts)} captions failed, exit code {done.returncode}: {said}")
-    # Not splitlines: a token may contain a separator of another kind.
-    lines = [line.rstrip("\r") for line in done.stdout.decode().split("\n")]
+    if process.returncode:
+        said = process.stderr.decode(errors="replace").strip()[-500:]
+        raise GillBenchError(f"tokenising {len(texts)} captions failed, exit code {process.returncode}: {said}")
+    # `splitlines` would be wrong: a token may contain a line separator of another kind.
+    lines = [line.rstrip("\r") for line in process.stdout.decode().split("\n")]
     captions, between = lines[0 : 2 * len(texts) : 2], lines[1 : 2 * len(texts) : 2]
     if lines[2 * len(texts) :] != [""] or between != [_NEXT_TOKENS] * len(texts):
         raise GillBenchError(
@@ -66,7 +66,7 @@ def tokenise(texts: Sequence[str]) -> list[str]:
 
 
 class TokenCache:
-    """Tokens of texts that occur again, such as references, which all models share; kept by the text itself."""
+    """A cache of the tokens of texts that occur again, such as references, which all models share."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, str] = {}

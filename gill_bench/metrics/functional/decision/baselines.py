@@ -1,4 +1,4 @@
-"""Baselines that decide without looking at the prompt: constant, and random (paper Table 6; protocol 3.11)."""
+"""Baselines that decide without reading the prompt: constant and random decisions (paper Table 6; protocol 3.11)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gill_bench.metrics.functional.decision.f1 import Labels, macro_f1
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Mean and standard deviation of a random value, both exact.
+    """Expectation and standard deviation of a random value, both exact.
 
     Attributes:
         mean: The expectation.
-        std: The standard deviation of a single draw.
+        std: The standard deviation of the value of a single draw.
     """
 
     mean: float
@@ -35,14 +35,14 @@ def constant_f1(truth: Labels, label: Literal["gen", "ret"]) -> float:
 
 
 def random_f1(truth: Labels, p_ret: float) -> Expected:
-    """Macro F1 of random decisions, "ret" with probability `p_ret`: expectation and standard deviation over all draws.
+    """Expectation and standard deviation, over all draws, of macro F1 of decisions that are "ret" at random.
 
     The sums run over the two binomial counts on which macro F1 depends; nothing is simulated. The paper's 0.451 is the
     value of one draw.
 
     Args:
         truth: N labels, each "gen" or "ret".
-        p_ret: The share of "ret" among the training prompts for the paper's "random"; 0.5 for a coin.
+        p_ret: The probability of "ret". In the paper's "random" it is the share of "ret" among the training prompts.
 
     Raises:
         ValueError: `p_ret` is not a probability, there is no label, or a label has another name.
@@ -67,14 +67,14 @@ def random_f1(truth: Labels, p_ret: float) -> Expected:
 
 
 def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    """`part / whole`, 0 where `whole` is 0 (and then `part` is too)."""
+    """`part / whole`, and 0 if `whole` is 0, because `part` is 0 then."""
     return np.asarray(part / np.maximum(whole, 1), np.float64)
 
 
 def _binomial(n: int, p: float) -> NDArray[np.float64]:
-    """Probabilities (n + 1,) of the number of successes.
+    """The probabilities (n + 1,) of 0 to n successes.
 
-    Written here because scipy's `binom.pmf` differs in the last digits: these are sums of positive terms only.
+    They are computed here because scipy's `binom.pmf` is less exact in the last digits.
     """
     distribution = np.ones(1)
     for _ in range(n):

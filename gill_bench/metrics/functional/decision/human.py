@@ -15,7 +15,8 @@ class HumanF1:
 
     Attributes:
         mean: Mean over the annotators that have a value.
-        per_annotator: Value of each annotator, in the order of the votes; None for one who never voted "gen" or "ret".
+        per_annotator: The value of each annotator in the order of the votes; None for an annotator without a vote "gen"
+            or "ret".
         n: Number of prompts with a label.
     """
 
