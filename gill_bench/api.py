@@ -114,10 +114,10 @@ class Run:
         names = (task, model, context)
         stored = self._stored()
         for number, (kind, name) in enumerate(zip(("task", "model", "context"), names, strict=True)):
-            known = {cell[number] for cell, _ in stored.rows}
-            if name and name not in known:
-                raise InputError(f"{self.folder}: has no {kind} {name!r}; {did_you_mean(name, known)}")
-        cells = [cell for cell, _ in stored.rows if all(w in ("", p) for w, p in zip(names, cell, strict=True))]
+            stored_names = {cell[number] for cell, _ in stored.rows}
+            if name and name not in stored_names:
+                raise InputError(f"{self.folder}: has no {kind} {name!r}; {did_you_mean(name, stored_names)}")
+        cells = [cell for cell, _ in stored.rows if all(a in ("", b) for a, b in zip(names, cell, strict=True))]
         rows = [row for cell in dict.fromkeys(cells) for row in self._rows(stored, cell, pictures)]
         if not pictures:
             return pd.DataFrame(rows)
@@ -166,7 +166,7 @@ class Run:
         return RunReader.open(self.folder)
 
     def _rows(self, stored: RunReader, cell: CellKey, pictures: bool) -> Iterator[dict[str, Any]]:
-        metrics = {metric: stored.values(cell, metric) for other, metric in stored.rows if other == cell}
+        metrics = {metric: stored.values(cell, metric) for key, metric in stored.rows if key == cell}
         for sample in stored.samples(cell):
             example, seed = sample.key
             file = sample.picture
@@ -196,7 +196,7 @@ def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
             seeds, limit, data, weights, settings, workers, ...
 
     Raises:
-        InputError: A wrong name, option, card, data or checkpoint; found before any weights are loaded.
+        InputError: A name, option, card, data set or checkpoint is wrong; found before any weights are loaded.
     """
     from gill_bench.evaluate import execute
     from gill_bench.planning.plan import make_plan
@@ -219,15 +219,15 @@ def load_run(folder: Path | str) -> Run:
 
 
 def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
-    """Is the second better than the first? One row per metric (`gill_bench.analysis.compare.Comparison`).
+    """Compare two runs, or two models: one row per metric (`gill_bench.analysis.compare.Comparison`).
 
     Args:
         first: A run directory, or one of its models as "RUN:MODEL".
         second: The run, or model, that is compared with the first.
 
     Returns:
-        The table. Its `attrs["left_out"]` lists what could not be compared, and why; `attrs["lone"]` lists what only
-        one of the two has.
+        The table. Its `attrs["left_out"]` lists metrics that could not be compared, and why; `attrs["lone"]` lists rows
+        that only one of the two has.
     """
     import pandas as pd
 
@@ -235,14 +235,15 @@ def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
     from gill_bench.analysis.compare import compare as compare_sides
 
     rows = []
-    found = compare_sides(Side.parse(str(first)), Side.parse(str(second)))
-    for one in found:
-        row = asdict(one)
-        row |= {"better": one.better, **{f"difference_{k}": v for k, v in row.pop("difference").items()}}
+    comparisons = compare_sides(Side.parse(str(first)), Side.parse(str(second)))
+    for comparison in comparisons:
+        row = asdict(comparison)
+        row |= {"better": comparison.better, **{f"difference_{k}": v for k, v in row.pop("difference").items()}}
         rows.append(row)
-    # Of nothing but None pandas would make objects.
+    # Otherwise pandas gives columns with nothing but None the type object.
     frame = pd.DataFrame(rows).astype({"p_mcnemar": float, "effect_size": float, "better": "boolean"})
-    frame.attrs.update(left_out=[asdict(one) for one in found.left_out], lone=list(found.unmatched))
+    left_out = [asdict(metric) for metric in comparisons.left_out]
+    frame.attrs.update(left_out=left_out, lone=list(comparisons.unmatched))
     return frame
 
 

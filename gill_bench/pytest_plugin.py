@@ -4,9 +4,10 @@
         run = gill_bench.run("vist", models=["./my_model.py:MyModel"], limit=8, seeds=2)
         gill_bench.check(run, tolerance=0.01)
 
-Golden files lie beside the tests, `goldens/<test file>/<test>.json`. One that is missing is written, and the test
-fails, so that nothing is ever accepted unseen. `--gill-bench-update` writes them all anew. Those that no test used are
-named at the end. Nothing heavy is imported until a test asks for something. See docs/regression.md.
+Golden files lie beside the tests, as `goldens/<test file>/<test>.json`. If a golden file is missing, it is written and
+the test fails, so that no numbers are accepted unseen. `--gill-bench-update` writes all golden files anew. Golden files
+that no test used are named at the end. Nothing heavy is imported before a test runs or loads an evaluation.
+docs/regression.md has more.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ _OUTPUT = "gill_bench_goldens"
 
 @dataclass
 class _Goldens:
-    """The golden files that a test session knows of.
+    """The golden files of a test session.
 
     Attributes:
-        used: Golden files that a test read or wrote, or would have.
+        used: Golden files that a test read or wrote, or would read if it ran.
         folders: The `goldens` folders beside collected tests.
         modules: The subfolders, in `folders`, of collected test files.
         some: Whether only some tests were selected.
@@ -54,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin with no golden files."""
+    """Begin a session with an empty record of golden files."""
     config.stash[_STATE] = _Goldens()
 
 
@@ -112,8 +113,8 @@ class Evaluations:
         Args:
             run: The run, or its folder.
             golden: The name of the golden file, for tests that check several runs; by default the test's name.
-            tolerance: A loss up to this number is none; or numbers by metric, such as `{"fid": 1.0, "": 0.01}`, with ""
-                for all others.
+            tolerance: The largest loss that is accepted; or such numbers by metric, such as `{"fid": 1.0, "": 0.01}`,
+                where "" stands for all other metrics.
 
         Returns:
             A verdict per golden number.
@@ -141,13 +142,13 @@ class Evaluations:
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Note that only some tests are run, so that no golden file can be called unused."""
+    """Record that only some tests run, so that no golden file is called unused."""
     for item in items:
         item.config.stash[_STATE].some = True
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Note the folders where golden files may be, and the golden files that are named after tests."""
+    """Record the folders where golden files may be, and the golden files that are named after tests."""
     state = session.config.stash[_STATE]
     for item in session.items:
         folder = _folder(item.path)
@@ -158,7 +159,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Under xdist, hand the notes to the process that reports."""
+    """Under xdist, send the record to the process that reports."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         state = session.config.stash[_STATE]
@@ -167,7 +168,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """Collect the notes of a worker of xdist; a worker that crashed has none, so that no file can be called unused."""
+    """Collect the record of a worker of xdist; if a worker crashed and has none, no golden file is called unused."""
     state = node.config.stash[_STATE]
     used, folders, modules, some = getattr(node, "workeroutput", {}).get(_OUTPUT, ((), (), (), True))
     state.used.update(used)

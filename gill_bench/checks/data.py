@@ -1,4 +1,4 @@
-"""The data check: which of a task's files and pictures are there, missing or broken, and how many examples are usable.
+"""The data check of a task: it lists missing and broken files and pictures, and counts the usable examples.
 
 The check reads the data alone; it loads no model and no metric's backbone.
 """
@@ -216,12 +216,12 @@ def _searches(task: ResolvedTask, context: Context) -> bool:
 
 
 def _has_converted(task: ResolvedTask) -> bool:
-    """Whether the folder of candidates holds embeddings alone; the reader refuses an empty folder."""
+    """Whether the folder of candidates holds embeddings and no pictures; the reader refuses an empty folder."""
     return bool(task.card.data.options.get("candidates")) and not task.candidates
 
 
 def _without_candidates(task: ResolvedTask, usable: Mapping[str, int]) -> Iterator[str]:
-    """A warning if contexts search and the card names no candidates: users choose them, so that no data is missing."""
+    """A warning if contexts search and the card names no candidates, which is no missing data: users choose them."""
     names = [name for name in usable if _searches(task, task.context(name))]
     if names and not task.candidates and not _has_converted(task):
         how = f": --set {task.card.name}.candidates=FOLDER" if "candidates" in task.card.data.options else ""
@@ -229,7 +229,7 @@ def _without_candidates(task: ResolvedTask, usable: Mapping[str, int]) -> Iterat
 
 
 def _problem(task: ResolvedTask, usable: Mapping[str, int]) -> str:
-    """The reason why a run would refuse the data as a whole, or ""."""
+    """The reason why a run would refuse all of the data; "" if it would not."""
     card = task.card
     if not any(usable.values()):
         context = choose_contexts(card, ["all"])[0]

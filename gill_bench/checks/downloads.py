@@ -25,14 +25,14 @@ class Needed:
     """One file, or folder of pictures, that a task needs.
 
     Attributes:
-        what: A description for people.
+        what: A description of the file or folder, for people.
         url: The address to download it from.
         size: The size of the download, for people.
         pictures: Whether it is a folder of pictures, not a file.
         expected: The path where it belongs.
-        path: The path where it is; None if it is nowhere.
+        path: The path where the file or folder is; None if it does not exist.
         lacking: The number of pictures that the data names and the folder lacks.
-        hint: A sentence about what lies there instead and what to do with it, or "".
+        hint: A sentence about a nearby file that seems to be the download, and what to do with it; or "".
     """
 
     what: str
@@ -79,7 +79,7 @@ def find_downloads(card: TaskCard, data: str, usual_split: str) -> list[Needed]:
 
 
 def _expected_folder(card: TaskCard, data: str) -> Path:
-    """The task's folder, which may have to be made: `--data` names it, or the folder that holds all data sets."""
+    """The folder where the task's data belongs: the folder of `--data`, or a folder in it if it holds all data sets."""
     folder, top = data_folder(card, data), Path(data)
     if data == MINI or folder != top or top.resolve().name == card.data.folder:
         return folder
@@ -124,8 +124,8 @@ def _hint(needed: Needed, root: Path) -> str:
         if file.name == archive != needed.expected.name:
             return f"{file} has to be unpacked"
     if needed.pictures:
-        shown = ", ".join(f"{folder}/" for folder in folders[:3]) + (", ..." if len(folders) > 3 else "")
-        return f"pictures are in {shown}: of another split, or in the wrong place" if folders else ""
+        nearby = ", ".join(f"{folder}/" for folder in folders[:3]) + (", ..." if len(folders) > 3 else "")
+        return f"pictures are in {nearby}: of another split, or in the wrong place" if folders else ""
     moved = [file for file in files if file.name == needed.expected.name]
     if moved:
         return f"{moved[0]} has the right name: move it to that place"

@@ -24,15 +24,15 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0 done, 1 failed, 2 wrong usage or input, 3 regression found, 4 incomplete, 130 interrupted.
     """
-    own = arguments is None  # this program is the whole process
-    words = list(sys.argv[1:] if own else arguments or ())
+    whole_process = arguments is None
+    words = list(sys.argv[1:] if whole_process else arguments or ())
     debug = "--debug" in words or os.environ.get("GILL_BENCH_DEBUG") == "1"
     words = [word for word in words if word != "--debug"] or ["--help"]
-    if not own:
-        return _run(words, debug, own)
+    if not whole_process:
+        return _run(words, debug, whole_process)
     streams.prepare()
     _end_at_the_second_interruption(words)
-    code = _run(words, debug, own)
+    code = _run(words, debug, whole_process)
     unprinted = streams.settle()
     if unprinted and code == 0:
         say(f"error: stdout: cannot be written: {unprinted}")
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
-def _run(words: list[str], debug: bool, own: bool) -> int:
+def _run(words: list[str], debug: bool, whole_process: bool) -> int:
     """Run a command; an error becomes its message and its exit code."""
     try:
         for word in words:
@@ -50,7 +50,7 @@ def _run(words: list[str], debug: bool, own: bool) -> int:
         with debugging(debug):
             code = app(words, prog_name="gill-bench", standalone_mode=False)
     except KeyboardInterrupt:
-        return _interrupted(words, own)
+        return _interrupted(words, whole_process)
     except SystemExit as ended:  # the parser of options ends so when nobody reads its help any more
         return ended.code if isinstance(ended.code, int) else 1
     except GillBenchError as error:
@@ -60,20 +60,20 @@ def _run(words: list[str], debug: bool, own: bool) -> int:
         return error.exit_code
     except Exception as error:
         if type(error).__name__ == "Abort":  # older versions of typer
-            return _interrupted(words, own)
+            return _interrupted(words, whole_process)
         if debug and not hasattr(error, "format_message"):  # the option parser's message says all
             say("".join(traceback.format_exception(error)).rstrip())
         message, code = explain(error)
         say(f"error: {message}")
         return code
     if code == _INTERRUPTED:  # typer's code for an interruption
-        return _interrupted(words, own)
+        return _interrupted(words, whole_process)
     return code if isinstance(code, int) else 0
 
 
-def _interrupted(words: list[str], own: bool) -> int:
+def _interrupted(words: list[str], whole_process: bool) -> int:
     """Say how to resume."""
-    if own:
+    if whole_process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a further Ctrl-C would cut the message
     say(_how_to_resume(words).rstrip("\n"))
     return _INTERRUPTED
@@ -91,7 +91,7 @@ def _end_at_the_second_interruption(words: list[str]) -> None:
         threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     def first(number: int, frame: FrameType | None) -> None:
-        if in_hook:  # an exception raised in this hook would be lost too
+        if in_hook:  # an exception that is raised in this hook would be lost too
             again()
             return
         signal.signal(signal.SIGINT, second)

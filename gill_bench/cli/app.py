@@ -54,8 +54,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(given: bool) -> None:
+    if given:
         from gill_bench import __version__
 
         typer.echo(f"gill-bench {__version__}")

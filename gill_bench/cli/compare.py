@@ -51,7 +51,7 @@ def _content(comparisons: Comparisons) -> dict[str, object]:
     return {
         "comparisons": [{**asdict(comparison), "better": comparison.better} for comparison in comparisons],
         "left_out": [asdict(left) for left in comparisons.left_out],
-        "lone": [{"side": side, "what": what} for side, what in comparisons.unmatched],
+        "lone": [{"side": side, "what": name} for side, name in comparisons.unmatched],
     }
 
 
@@ -62,38 +62,38 @@ def _lines(comparisons: Comparisons) -> Iterator[str]:
         values = " -> ".join("-" if mean is None else f"{mean:.4f}" for mean in left.means)
         yield f"not compared: {left.task} {left.context} {left.metric}, {_models(left.models)}: {values}: {left.reason}"
     for side in "AB":
-        unmatched = [what for owner, what in comparisons.unmatched if owner == side]
+        unmatched = [name for owner, name in comparisons.unmatched if owner == side]
         if unmatched:
             yield f"only in {side}: {_some(unmatched)}"
 
 
-def _comparison(one: Comparison) -> Iterator[str]:
-    d = one.difference
-    effect = f", d_z {one.effect_size:+.2f}" if one.effect_size is not None else ""
-    mcnemar = f", McNemar p {one.p_mcnemar:.3g}" if one.p_mcnemar is not None else ""
-    verdict = {True: "better", False: "WORSE", None: "no difference that stands out"}[one.better]
-    if one.better is not None and one.p_holm > 0.05:
+def _comparison(each: Comparison) -> Iterator[str]:
+    d = each.difference
+    effect = f", d_z {each.effect_size:+.2f}" if each.effect_size is not None else ""
+    mcnemar = f", McNemar p {each.p_mcnemar:.3g}" if each.p_mcnemar is not None else ""
+    verdict = {True: "better", False: "WORSE", None: "no difference that stands out"}[each.better]
+    if each.better is not None and each.p_holm > 0.05:
         verdict += ", though not among so many comparisons"
     yield (
-        f"{one.task} {one.context} {one.metric}, {_models(one.models)}: {one.means[0]:.4f} -> {one.means[1]:.4f},"
-        f" {d.mean:+.4f} [{d.low:+.4f}, {d.high:+.4f}]{effect}, p {one.p:.3g} (Holm {one.p_holm:.3g}){mcnemar}:"
+        f"{each.task} {each.context} {each.metric}, {_models(each.models)}: {each.means[0]:.4f} -> {each.means[1]:.4f},"
+        f" {d.mean:+.4f} [{d.low:+.4f}, {d.high:+.4f}]{effect}, p {each.p:.3g} (Holm {each.p_holm:.3g}){mcnemar}:"
         f" {verdict}"
     )
-    seeds = f", seeds {', '.join(map(str, one.seeds))}" if len(one.seeds) > 1 else ""
+    seeds = f", seeds {', '.join(map(str, each.seeds))}" if len(each.seeds) > 1 else ""
     yield (
-        f"    {d.n} examples in {d.clusters} clusters{seeds}: B better in {one.wins}, worse in {one.losses}, equal in"
-        f" {one.ties}"
+        f"    {d.n} examples in {d.clusters} clusters{seeds}: B better in {each.wins}, worse in {each.losses}, equal in"
+        f" {each.ties}"
     )
-    for change in one.changes:
+    for change in each.changes:
         yield f"    {change.example}: {change.first:.4f} -> {change.second:.4f}; {change.files[0]} {change.files[1]}"
-    for what, names in (
-        ("only in A", one.only_first),
-        ("only in B", one.only_second),
-        ("not with every seed", one.incomplete),
+    for label, names in (
+        ("only in A", each.only_first),
+        ("only in B", each.only_second),
+        ("not with every seed", each.incomplete),
     ):
         if names:
-            yield f"    {what}: {len(names)} examples ({_some(names)}), not compared"
-    for note in one.notes:
+            yield f"    {label}: {len(names)} examples ({_some(names)}), not compared"
+    for note in each.notes:
         yield f"    note: {note}"
 
 

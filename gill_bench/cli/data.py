@@ -71,7 +71,7 @@ def check(
     values = parse_settings(settings or (), [card.name for card in chosen])
     if folder == MINI:
         say("embedded data (mini): a small synthetic world; what to download of the real data is said with --data DIR")
-    taken = []
+    data_checks = []
     for card in chosen:
         if every and folder == MINI and card.mini is None:
             say(f"{card.name}: left out: its card has no mini data")
@@ -80,25 +80,25 @@ def check(
             data_check = check_data(
                 card, data=folder, split=split, settings=values.get(card.name, {}), progress=progress
             )
-        taken.append(data_check)
+        data_checks.append(data_check)
         if not json_:
             emit("\n".join(_lines(data_check)))
     if json_:
-        emit(to_json({"tasks": [data_check.as_json() for data_check in taken]}, indent=1))
-    if not taken:
+        emit(to_json({"tasks": [data_check.as_json() for data_check in data_checks]}, indent=1))
+    if not data_checks:
         raise InputError("none of the tasks has mini data; name a folder: --data DIR")
-    _conclude(taken, every)
+    _conclude(data_checks, every)
     return 0
 
 
-def _conclude(taken: Sequence[DataCheck], every: bool) -> None:
-    """End with the code that a script can use; of all tasks, it is enough that one can run."""
+def _conclude(data_checks: Sequence[DataCheck], every: bool) -> None:
+    """Raise the error whose exit code tells a script the result; with TASK all, one task that can run is enough."""
     from gill_bench.errors import IncompleteError, InputError
 
-    unusable = [data_check.task for data_check in taken if data_check.state == "unusable"]
-    if unusable and (not every or len(unusable) == len(taken)):
+    unusable = [data_check.task for data_check in data_checks if data_check.state == "unusable"]
+    if unusable and (not every or len(unusable) == len(data_checks)):
         raise InputError(f"{', '.join(unusable)}: cannot run with this data")
-    lacking = [data_check.task for data_check in taken if data_check.state != "complete"]
+    lacking = [data_check.task for data_check in data_checks if data_check.state != "complete"]
     if lacking:
         raise IncompleteError(f"{', '.join(lacking)}: not everything is there")
 
@@ -128,17 +128,17 @@ def _lines(data_check: DataCheck) -> Iterator[str]:
         yield from (_line("", line) for line in more)
 
 
-def _download_lines(one: Needed) -> Iterator[str]:
-    slash = "/" if one.pictures else ""
-    if one.state == "there":
-        yield _line("there", f"{one.what}: {one.path}{slash}")
+def _download_lines(download: Needed) -> Iterator[str]:
+    slash = "/" if download.pictures else ""
+    if download.state == "there":
+        yield _line("there", f"{download.what}: {download.path}{slash}")
         return
-    lacking = f": {one.lacking} of them are missing" if one.lacking else ""
-    yield _line(one.state, f"{one.what}{lacking}")
-    yield _line("", f"from {one.url}" + (f" ({one.size})" if one.size else ""))
-    yield _line("", f"to   {one.path or one.expected}{slash}")
-    if one.hint:
-        yield _line("", one.hint)
+    lacking = f": {download.lacking} of them are missing" if download.lacking else ""
+    yield _line(download.state, f"{download.what}{lacking}")
+    yield _line("", f"from {download.url}" + (f" ({download.size})" if download.size else ""))
+    yield _line("", f"to   {download.path or download.expected}{slash}")
+    if download.hint:
+        yield _line("", download.hint)
 
 
 def _picture_lines(name: str, count: PictureCount) -> Iterator[str]:
@@ -151,13 +151,13 @@ def _picture_lines(name: str, count: PictureCount) -> Iterator[str]:
         yield _line("", f"{len(count.missing)} missing: {_some(count.missing)}")
     if count.broken:
         yield _line("", f"{len(count.broken)} broken:")
-        yield from (_line("", f"  {one.file}: {one.reason}") for one in count.broken[:_SHOWN])
+        yield from (_line("", f"  {picture.file}: {picture.reason}") for picture in count.broken[:_SHOWN])
         if len(count.broken) > _SHOWN:
             yield _line("", f"  and {len(count.broken) - _SHOWN} more, which --json lists")
 
 
 def _usable_text(usable: Mapping[str, int], examples: int) -> str:
-    """Counts, each with the contexts that have it; one number where all contexts agree."""
+    """The numbers of usable examples, each with the contexts that have this number."""
     by_count: dict[int, list[str]] = {}
     for context, count in usable.items():
         by_count.setdefault(count, []).append(context)

@@ -9,7 +9,7 @@ import typer
 
 from gill_bench.cli.streams import emit
 
-# (better, than, metric): what the paper finds on real data, in terms of the mini world's run.
+# (better, than, metric): the paper's findings on real data, in models and contexts of a run on the mini world.
 _EXPECTED = (
     (("gill", "5-captions"), ("gill", "1-caption"), "clip-similarity"),
     (("gill", "5-captions-4-images"), ("gill", "5-captions"), "clip-similarity"),
@@ -24,7 +24,7 @@ def findings(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run of vist on the mini world.")],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Does the run show the paper's findings? Paired differences over stories, 95 % intervals, as measured.
+    """Check whether a run shows the paper's findings, by paired differences over stories with 95 % intervals.
 
     Seeds are averaged within a story; stories of one photo sequence are resampled together (cluster bootstrap).
 
@@ -48,7 +48,7 @@ def findings(
     if not contrasts:
         raise InputError(f"{run}: has none of the models and contexts that the findings are about")
     if json_:
-        rows = [
+        records = [
             {
                 "better": "/".join(better),
                 "than": "/".join(than),
@@ -62,7 +62,7 @@ def findings(
             }
             for better, than, metric, gain in contrasts
         ]
-        emit(to_json(rows, indent=1))
+        emit(to_json(records, indent=1))
         return 0
     for better, than, metric, gain in contrasts:
         verdict = "holds" if gain.above_zero else "does not show"

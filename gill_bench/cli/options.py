@@ -58,8 +58,8 @@ def listed(texts: Iterable[str]) -> tuple[str, ...]:
 def _names(texts: Iterable[str]) -> list[str]:
     from gill_bench.errors import InputError
 
-    given = list(texts)
-    names = [name.strip() for text in given for name in text.split(",") if name.strip()]
+    lists = list(texts)
+    names = [name.strip() for text in lists for name in text.split(",") if name.strip()]
     if not names:
-        raise InputError(f"{' '.join(given)!r}: expected names separated by commas")
+        raise InputError(f"{' '.join(lists)!r}: expected names separated by commas")
     return names

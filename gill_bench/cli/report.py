@@ -140,12 +140,12 @@ def report(
         return
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     text = render(tables, chosen, width=shutil.get_terminal_size((120, 24)).columns, color=color)
-    # Bytes, since the arrows do not exist in every encoding that a redirected stdout may have.
+    # UTF-8 bytes, because a redirected stdout may have an encoding without the arrows of the tables.
     emit(text.encode(), nl=False)
 
 
 def _format(format: str | None, json: bool, out: Path | None) -> str:
-    """The format that was asked for, or that the name of the file stands for."""
+    """The format that an option names, or that the suffix of the file of `--out` stands for."""
     from gill_bench.errors import InputError, did_you_mean
     from gill_bench.reporting import FILE_FORMATS, SUFFIXES
 
@@ -160,7 +160,7 @@ def _format(format: str | None, json: bool, out: Path | None) -> str:
 
 
 def _draw(runs: list[Path], file: Path, count: int, data: str | None) -> None:
-    """Draw the grid of one run."""
+    """Draw the grid of one run's pictures (`--pictures`)."""
     import io
 
     from gill_bench.analysis.galleries import picture_sheet
@@ -174,24 +174,23 @@ def _draw(runs: list[Path], file: Path, count: int, data: str | None) -> None:
     if not file.parent.is_dir():
         raise InputError(f"--pictures {file}: the folder {file.parent} does not exist; create it first")
     cells = cells_of(runs[0], data)
-    shown = picture_sheet(runs[0], [cell for cell in cells if cell.task is cells[0].task], count)
-    if not shown:
-        raise InputError(f"{runs[0]}: no example has been done by every model and context yet")
-    turns = len(shown[0].turns)
+    examples = picture_sheet(runs[0], [cell for cell in cells if cell.task is cells[0].task], count)
+    if not examples:
+        raise InputError(f"{runs[0]}: no example has a picture from every model in every context yet")
     headings = [
-        *(f"context {place + 1}" for place in range(turns - 1)),
+        *(f"context {turn}" for turn in range(1, len(examples[0].turns))),
         "truth",
-        *(f"{model} {context}" for model, context in shown[0].outputs),
+        *(f"{model} {context}" for model, context in examples[0].outputs),
     ]
     rows = [
         GridRow(
             [
-                *((picture, text) for text, picture in one.turns[:-1]),
-                (one.target, one.turns[-1][0]),
-                *((picture, "") for picture in one.outputs.values()),
+                *((picture, text) for text, picture in example.turns[:-1]),
+                (example.target, example.turns[-1][0]),
+                *((picture, "") for picture in example.outputs.values()),
             ]
         )
-        for one in shown
+        for example in examples
     ]
     buffer = io.BytesIO()
     draw_grid(headings, rows).save(buffer, "PNG")

@@ -256,15 +256,15 @@ def _say_outcome(outcome: Outcome, request: RunRequest) -> None:
             " a smaller --batch-size may avoid it"
         )
     if outcome.left:
-        done = f"{len(outcome.failures)} of its examples failed" if outcome.failures else "done"
+        state = f"{len(outcome.failures)} of its examples failed" if outcome.failures else "done"
         say(
-            f"part {request.shard[0]} of {request.shard[1]}: {done}; {outcome.left} outputs of the whole run are left."
+            f"part {request.shard[0]} of {request.shard[1]}: {state}; {outcome.left} outputs of the whole run are left."
             f" The part that makes the last one scores; or, at the end: {command('score', out)}"
         )
         return
     missing = outcome.results.missing
     if missing:
-        shown = "; ".join(f"{item.example}: {item.reason}" for item in missing[:3])
+        some = "; ".join(f"{item.example}: {item.reason}" for item in missing[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        say(f"{len(missing)} examples could not be asked ({shown}{more}); all are listed in {out / 'results.json'}")
+        say(f"{len(missing)} examples could not be asked ({some}{more}); all are listed in {out / 'results.json'}")
     say(f"results: {out / 'results.json'}; tables: {command('report', out)}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +19,7 @@ def show(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the checked card as JSON.")] = False,
 ) -> int:
-    """Print a card, whole, after checking it.
+    """Print a card after checking it; of a variant, with all fields that it takes from the model it extends.
 
     \b
     Examples:
@@ -32,6 +34,20 @@ def show(
     card, file = Cards(cards or ()).find(name)
     if json_:
         emit(to_json(card.model_dump(mode="json", by_alias=True), indent=1))
+    elif extends := getattr(card, "extends", ""):
+        emit(f"# {file.name} extends {extends}: this is the whole card, with the fields that it takes from {extends}.")
+        emit("\n".join(_toml(card.model_dump(mode="json", by_alias=True, exclude_unset=True))))
     else:
         emit(file.read_text(encoding="utf-8"), nl=False)
     return 0
+
+
+def _toml(table: Mapping[str, Any], name: str = "") -> Iterator[str]:
+    """The lines of a table of a card. Python has no TOML writer; cards hold only texts, numbers, lists and tables."""
+    values = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    if name and (values or not table):
+        yield f"\n[{name}]"
+    yield from (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
+    for key, value in table.items():
+        if key not in values:
+            yield from _toml(value, f"{name}.{key}".removeprefix("."))

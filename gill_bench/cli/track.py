@@ -42,8 +42,8 @@ def track(
     folder = folder_of(run)
     stored = RunReader.open(folder)
     trackers = [open_tracker(target) for target in to]  # a missing package is an error before anything is written
-    shown = {table.name: render([table], "markdown") for table in tables_for([folder], Cards())}
+    tables = {table.name: render([table], "markdown") for table in tables_for([folder], Cards())}
     for target, tracker in zip(to, trackers, strict=True):
         label = name or (folder if folder.name else Path(folder).resolve()).name
-        say(f"{target.partition('=')[0]}: {track(stored, tracker, label, shown, pictures)}")
+        say(f"{target.partition('=')[0]}: {track(stored, tracker, label, tables, pictures)}")
     return 0

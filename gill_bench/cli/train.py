@@ -71,12 +71,12 @@ def train(
         --mapper-width 64 --ret-emb-dim 32 --batch-size 24 \\
         --steps 3000 --steps-per-epoch 500 --warmup-steps 100
     """
-    given: dict[str, Any] = dict(locals())
+    settings: dict[str, Any] = dict(locals())
     for name in ("generation_only", "visual_tokens", "threads", "json_"):
-        del given[name]
-    given["n_visual_tokens"] = visual_tokens
+        del settings[name]
+    settings["n_visual_tokens"] = visual_tokens
     if generation_only:
-        given["ret_loss_scale"] = 0.0
+        settings["ret_loss_scale"] = 0.0
     from pydantic import ValidationError
 
     from gill_bench.cards.find import explain
@@ -88,7 +88,7 @@ def train(
     refuse_url(data, "--data")
     refuse_url(out, "--out")
     try:
-        config = TrainConfig.model_validate(given)
+        config = TrainConfig.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ") if not first["loc"] else explain(error, TrainConfig)

@@ -44,23 +44,24 @@ class Settings(BaseModel):
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
     """The network, the preparation of both sides and the estimators, in one text."""
-    own = check_settings(Settings, settings, "fid")
-    network = f"inception-v3-{own.mode}" if own.network == "inception" else "clip-vision-projected"
-    return f"fid|network:{network}|of:{backbone}|generated:{own.generated}|real:{own.real}|covariance:n-1|kid:100x1000"
+    checked = check_settings(Settings, settings, "fid")
+    network = f"inception-v3-{checked.mode}" if checked.network == "inception" else "clip-vision-projected"
+    sides = f"generated:{checked.generated}|real:{checked.real}"
+    return f"fid|network:{network}|of:{backbone}|{sides}|covariance:n-1|kid:100x1000"
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
     """Raise `InputError` for settings or files that cannot work."""
     from gill_bench.metrics.backbones.prepare import preparation
 
-    own = check_settings(Settings, settings, "fid")
+    checked = check_settings(Settings, settings, "fid")
     folder = need_weights(weights, "fid", "the folder of the feature network")
-    preparation(own.generated)
-    preparation(own.real)
-    if own.network == "inception":
+    preparation(checked.generated)
+    preparation(checked.real)
+    if checked.network == "inception":
         from gill_bench.metrics.backbones.inception import check_inception
 
-        check_inception(folder, own.mode)
+        check_inception(folder, checked.mode)
 
 
 def check_count(count: int, settings: Mapping[str, Value], task: str) -> None:
@@ -81,8 +82,8 @@ def check_count(count: int, settings: Mapping[str, Value], task: str) -> None:
 
 def prepared(settings: Mapping[str, Value], side: str) -> str:
     """Name of the preparation of the pictures of a side, which is "generated" or "reference"."""
-    own = check_settings(Settings, settings, "fid")
-    return own.generated if side == "generated" else own.real
+    checked = check_settings(Settings, settings, "fid")
+    return checked.generated if side == "generated" else checked.real
 
 
 def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> FeatureExtractor:
@@ -91,12 +92,12 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Fe
     Raises:
         InputError: The weights are missing, damaged or of another network.
     """
-    own = check_settings(Settings, settings, "fid")
+    checked = check_settings(Settings, settings, "fid")
     folder = need_weights(weights, "fid", "the folder of the feature network")
-    if own.network == "inception":
+    if checked.network == "inception":
         from gill_bench.metrics.backbones.inception import load_inception
 
-        return load_inception(folder, own.mode, device)
+        return load_inception(folder, checked.mode, device)
     from gill_bench.metrics.backbones.clip_vision import load_clip_vision
 
     return load_clip_vision(folder, device=device)
@@ -124,10 +125,10 @@ def compare(
     from gill_bench.metrics.functional.frechet import FeatureStatistics, frechet_distance
     from gill_bench.metrics.functional.kid import SUBSET_SIZE, SUBSETS, kernel_distance
 
-    count, others = sum(map(len, generated)), sum(map(len, reference))
+    count, references = sum(map(len, generated)), sum(map(len, reference))
     values: dict[str, float | None] = dict.fromkeys(("fid", "kid", "kid-over-subsets-sd"))
     subsets = ""  # number and size of KID's subsets, if a side has fewer pictures than a whole subset
-    if count >= check_settings(Settings, settings, "fid").min_samples and others >= 2:
+    if count >= check_settings(Settings, settings, "fid").min_samples and references >= 2:
         kid = kernel_distance(np.concatenate(generated), np.concatenate(reference))
         values = {
             "fid": frechet_distance(FeatureStatistics.stream(generated), FeatureStatistics.stream(reference)),

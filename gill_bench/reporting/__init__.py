@@ -100,9 +100,9 @@ def render(tables: Table | Sequence[Table], format: str, *, width: int = 120, co
     from gill_bench.reporting.structure import Table
 
     several = [tables] if isinstance(tables, Table) else list(tables)
-    for known in TEXT_FORMATS:
-        if known.name == format:
-            return known.render(several, Screen(width, color))
+    for text_format in TEXT_FORMATS:
+        if text_format.name == format:
+            return text_format.render(several, Screen(width, color))
     raise InputError(f"no format named {format!r}; {did_you_mean(format, FORMATS)}")
 
 
@@ -117,9 +117,9 @@ def render_file(tables: Sequence[Table], format: str) -> bytes:
         InputError: There is no such format, pyarrow is missing for Parquet, or the format draws a figure and not
             exactly one of the tables is a figure too.
     """
-    for known in BINARY_FORMATS:
-        if known.name == format:
-            return known.render(tables, Screen())
+    for binary_format in BINARY_FORMATS:
+        if binary_format.name == format:
+            return binary_format.render(tables, Screen())
     if format not in FORMATS:
         raise InputError(f"no format named {format!r}; {did_you_mean(format, FILE_FORMATS)}")
     return render(tables, format).encode()

@@ -1,4 +1,4 @@
-"""Chooses the tables of a report: the named ones, or all that show something that no table before them shows."""
+"""Chooses the tables of a report: the named tables, or all tables that show something that no earlier table shows."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Chosen(NamedTuple):
 
     Attributes:
         layout: The table's layout.
-        elsewhere: Models that are not added below the layout's own, since another table of the report lists the same
-            numbers of theirs: Table 1 is not followed by the rows of Tables 3 and 4.
+        elsewhere: Models that are not added below the layout's own, because another table of the report lists the same
+            numbers for them: Table 1 is not followed by the rows of Tables 3 and 4.
     """
 
     layout: ReportCard
@@ -61,20 +61,20 @@ def choose_layouts(cards: Cards, rows: Sequence[Row], names: Sequence[str] | Non
             if not _shown(layout, rows).columns:
                 raise InputError(f"{layout.name}: shows nothing of the results, which have {describe(rows)}")
         return [Chosen(layout) for layout in layouts]
-    kept: list[tuple[ReportCard, _Shown]] = []
+    chosen: list[tuple[ReportCard, _Shown]] = []
     unasked = [layout for layout in cards.reports() if not layout.on_request]
     offered = (layout for layout in unasked if not layout.shows_gains)
     for layout in sorted(offered, key=lambda card: not card.name.startswith("table-")):
         shown = _shown(layout, rows)
-        if shown.columns and not any(_adds_nothing(shown, other) for _, other in kept):
-            kept.append((layout, shown))
-    tasks = {task for _, shown in kept for task, _, _ in shown.columns}
+        if shown.columns and not any(_adds_nothing(shown, earlier) for _, earlier in chosen):
+            chosen.append((layout, shown))
+    tasks = {task for _, shown in chosen for task, _, _ in shown.columns}
     plain = [plain_layout(task, rows) for task in sorted({row.task for row in rows} - tasks)]
-    listed = {cell for _, shown in kept for cell in shown.listed}
+    listed = {cell for _, shown in chosen for cell in shown.listed}
     return [
         *(
             Chosen(layout, frozenset(cell[3] for cell in (shown.cells - shown.listed) & listed))
-            for layout, shown in kept
+            for layout, shown in chosen
         ),
         *map(Chosen, plain),
         *(Chosen(controls_layout(task, rows)) for task in sorted(_with_controls(rows) & tasks)),
@@ -104,8 +104,8 @@ def _shown(layout: ReportCard, rows: Sequence[Row]) -> _Shown:
     return _Shown(frozenset(cells), frozenset(cell for cell in cells if cell[3] in listed))
 
 
-def _adds_nothing(shown: _Shown, other: _Shown) -> bool:
-    """Whether another table has all of a layout's numbers, or all of its columns while it compares nothing."""
-    if shown.listed and shown.listed <= other.listed:
+def _adds_nothing(shown: _Shown, earlier: _Shown) -> bool:
+    """Whether an earlier table has a layout's listed numbers, or its columns if it lists fewer than two models."""
+    if shown.listed and shown.listed <= earlier.listed:
         return True
-    return len({cell[3] for cell in shown.listed}) < 2 and shown.columns <= other.columns
+    return len({cell[3] for cell in shown.listed}) < 2 and shown.columns <= earlier.columns

@@ -19,14 +19,13 @@ def merge_results(runs: Sequence[tuple[str, Results]]) -> Results:
     Raises:
         InputError: Two runs have the same task, model, context, seed and metric with different content.
     """
-    kept: dict[tuple[str, str, str, int, str], tuple[str, Row]] = {}
+    merged: dict[tuple[str, str, str, int, str], tuple[str, Row]] = {}
     for run, results in runs:
         for row in results.rows:
-            key = (row.task, row.model, row.context, row.seed, row.metric)
-            first, other = kept.setdefault(key, (run, row))
-            if other != row:
-                raise InputError(_clash(first, other, run, row))
-    rows = tuple(sorted((row for _, row in kept.values()), key=_order))
+            first_run, first_row = merged.setdefault(_order(row), (run, row))
+            if first_row != row:
+                raise InputError(_clash(first_run, first_row, run, row))
+    rows = tuple(sorted((row for _, row in merged.values()), key=_order))
     missing = dict.fromkeys(item for _, results in runs for item in results.missing)
     notes = dict.fromkeys(note for _, results in runs for note in results.notes)
     unmade = dict.fromkeys(item for _, results in runs for item in results.unmade)

@@ -33,15 +33,15 @@ class Paper:
         if listed is None:
             return None
         units = {("fraction", True): ("percent", 2), ("percent", False): ("fraction", -2)}
-        unit, places = units.get((listed.unit, column.percent), (listed.unit, 0))
-        std = None if listed.std is None else shifted(listed.std, places)
-        return Published(shifted(listed.value, places), std, unit, listed.source, listed.note)
+        unit, digits = units.get((listed.unit, column.percent), (listed.unit, 0))
+        std = None if listed.std is None else shifted(listed.std, digits)
+        return Published(shifted(listed.value, digits), std, unit, listed.source, listed.note)
 
     def directions(self) -> list[bool | None]:
         """For each column, the paper's `higher_is_better` of its metric; None if the paper has no number."""
         directions = []
         for column in self._card.columns:
             numbers = (self.find(row, column) for row in self._card.rows)
-            known = (number.higher_is_better for number in numbers if number)
-            directions.append(next((direction for direction in known if direction is not None), None))
+            stated = (number.higher_is_better for number in numbers if number)
+            directions.append(next((direction for direction in stated if direction is not None), None))
         return directions

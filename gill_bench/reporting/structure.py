@@ -19,13 +19,13 @@ LEVEL = 0.05
 Status = Literal["measured", "unscored", "undefined", "impossible", "not-run"]
 
 
-def shifted(value: float, places: int) -> float:
-    """A number with its decimal point moved to the right, without gaining digits.
+def shifted(value: float, digits: int) -> float:
+    """A number with its decimal point moved to the right by `digits`, without gaining digits.
 
     >>> shifted(0.29, 2), 0.29 * 100
     (29.0, 28.999999999999996)
     """
-    return float(Decimal(repr(value)).scaleb(places)) if places else value
+    return float(Decimal(repr(value)).scaleb(digits)) if digits else value
 
 
 def in_unit(value: float, percent: bool) -> float:

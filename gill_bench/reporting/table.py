@@ -168,25 +168,25 @@ def gaps_of(rows: Sequence[Row], all_seeds: set[int]) -> tuple[str, ...]:
 def why_empty(
     name: str, task: str, context: str, asks: OutputKind | None, rows: Sequence[Row], cards: Cards
 ) -> Literal["undefined", "impossible", "not-run"]:
-    """Why a cell is empty: the model's card rules it out, the run has no such number, or the model was not run."""
+    """The reason for an empty cell: the model's card rules it out, the run lacks it, or the model did not run."""
     models_run = {row.model for row in rows if (row.task, row.context) == (task, context)}
     if name in models_run:
         return "undefined"
     model = card_of_model(name, cards)
     if model is None:
         return "not-run"
-    needed = CAPABILITY_OF[asks] if asks else None
-    usable = [capability for capability in model.capabilities if needed in (None, capability)]
+    capability_needed = CAPABILITY_OF[asks] if asks else None
+    usable = [capability for capability in model.capabilities if capability_needed in (None, capability)]
     if (
         plain_name(context).endswith(("-image", "-images"))
         and "@no-" not in context
         and not any("image" in model.reads(capability) for capability in usable)
     ):
         return "impossible"
-    others = [card for card in (card_of_model(other, cards) for other in models_run) if card is not None]
+    cards_run = [card for card in (card_of_model(model_run, cards) for model_run in models_run) if card is not None]
     # If a model without the capability was run, the context asks for something else than the layout says.
-    certain = needed is not None and all(needed in other.capabilities for other in others)
-    return "impossible" if certain and needed not in model.capabilities else "not-run"
+    certain = capability_needed is not None and all(capability_needed in card.capabilities for card in cards_run)
+    return "impossible" if certain and capability_needed not in model.capabilities else "not-run"
 
 
 def _mark_best(columns: Sequence[Column], lines: Sequence[Line]) -> tuple[Line, ...]:

@@ -126,11 +126,11 @@ def axes_of(card: ReportCard) -> Axes | None:
 
 
 def _headed_like_its_group(column: Column, columns: Sequence[Column]) -> Column:
-    """The column; if its metric's direction is unknown, with its group's, when all columns of the group agree."""
-    known = {other.higher_is_better for other in columns if other.group == column.group} - {None}
-    if not column.group or column.higher_is_better is not None or len(known) != 1:
+    """The column; if its metric's direction is unknown, it gets its group's, when all columns of the group agree."""
+    directions = {member.higher_is_better for member in columns if member.group == column.group} - {None}
+    if not column.group or column.higher_is_better is not None or len(directions) != 1:
         return column
-    return replace(column, higher_is_better=known.pop())
+    return replace(column, higher_is_better=directions.pop())
 
 
 def check_models(name: str, rows: Sequence[Row]) -> None:
@@ -141,11 +141,11 @@ def check_models(name: str, rows: Sequence[Row]) -> None:
     """
     first: dict[tuple[str, str], Row] = {}
     for row in rows:
-        other = first.setdefault((row.task, row.model), row)
-        if other.model_signature != row.model_signature:
-            differences = describe_differences(other.model_signature, row.model_signature)
+        earlier = first.setdefault((row.task, row.model), row)
+        if earlier.model_signature != row.model_signature:
+            differences = describe_differences(earlier.model_signature, row.model_signature)
             raise InputError(
-                f"{name}: {row.model} was run in two ways ({other.context} and {row.context}): {differences};"
+                f"{name}: {row.model} was run in two ways ({earlier.context} and {row.context}): {differences};"
                 " run it the same way, or report the runs separately"
             )
 

@@ -16,17 +16,17 @@ from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.progress import bar
 from gill_bench.storage.images import UnreadablePictureError, load_image
 from gill_bench.storage.paths import refuse_special
-from gill_bench.training.rows import TrainingRow
+from gill_bench.training.sequences import TrainingSequence
 
-_CACHED_AT_ONCE = 64  # pictures
+_CACHED_AT_ONCE = 64  # pictures whose features `Source.keep` computes together
 
 
 @dataclass(frozen=True, slots=True)
-class StoryRows:
+class StorySequences:
     """The two training sequences of a story; both begin with the same pictures."""
 
-    captioning: TrainingRow
-    generation: TrainingRow
+    captioning: TrainingSequence
+    generation: TrainingSequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +44,25 @@ class Batch:
     captions: list[list[int]]
     pictures: Tensor
     targets: Tensor
-    stories: list[StoryRows]
+    stories: list[StorySequences]
     story_pictures: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A training example as files and ids: a pair, which has a caption, or a story, which has rows.
+    """A training example as files and ids: a pair, which has a caption, or a story, which has training sequences.
 
     Attributes:
         pictures: Files of the pictures, in order.
         target: File of the text encoder's vectors.
         caption: Ids of a pair's caption, as `caption_ids` gives them; None for stories.
-        rows: Training sequences of a story; None for pairs.
+        sequences: Training sequences of a story; None for pairs.
     """
 
     pictures: tuple[Path, ...]
     target: Path
     caption: list[int] | None = None
-    rows: StoryRows | None = None
+    sequences: StorySequences | None = None
 
 
 class Source:
@@ -117,14 +117,14 @@ class Source:
 
     def batch(self, items: Sequence[Item]) -> Batch:
         """Put a batch together; pairs come before stories."""
-        pairs = [item for item in items if item.rows is None]
-        stories = [item for item in items if item.rows is not None]
+        pairs = [item for item in items if item.sequences is None]
+        stories = [item for item in items if item.sequences is not None]
         story_pictures = [self.picture(file) for item in stories for file in item.pictures]
         return Batch(
             captions=[item.caption for item in pairs if item.caption is not None],
             pictures=torch.stack([self.picture(item.pictures[0]) for item in pairs]),
             targets=torch.stack([self.target(item.target).float() for item in (*pairs, *stories)]),
-            stories=[item.rows for item in stories if item.rows is not None],
+            stories=[item.sequences for item in stories if item.sequences is not None],
             story_pictures=torch.stack(story_pictures) if story_pictures else torch.empty(0, 0),
         )
 

@@ -82,12 +82,12 @@ def read_inputs(config: TrainConfig, *, targets_follow: bool = False) -> Inputs:
     val = _pair_files(config.data, "val") if pairs_file(config.data, "val").exists() else []
     val = val[: config.validation_limit]
     stories = read_stories(config.stories) if config.stories is not None else []
-    kept = [_existing(items, config.missing, targets_follow) for items in (train, val)]
+    complete = [_existing(items, config.missing, targets_follow) for items in (train, val)]
     kept_stories = _existing(stories, config.missing, targets_follow)
-    left_out = len(train) + len(val) + len(stories) - sum(map(len, kept)) - len(kept_stories)
-    if not kept[0] or (stories and not kept_stories):
+    left_out = len(train) + len(val) + len(stories) - sum(map(len, complete)) - len(kept_stories)
+    if not complete[0] or (stories and not kept_stories):
         raise InputError(f"{config.data}: no example has all its files; expected pictures and targets beside the lists")
-    return Inputs(kept[0], kept[1], kept_stories, left_out)
+    return Inputs(complete[0], complete[1], kept_stories, left_out)
 
 
 def pairs_file(data: Path, split: str) -> Path:
@@ -103,7 +103,7 @@ def read_stories(file: Path) -> list[Story]:
     A segment is a text or `{"image": FILE}`; files are relative to the folder of this file.
 
     Raises:
-        InputError: The file is missing or malformed; names file and line.
+        InputError: The file is missing or malformed; the message has file and line.
     """
     try:
         refuse_special(file)
@@ -129,15 +129,15 @@ def _story(file: Path, number: int, line: str) -> Story:
         raise InputError(f"{where}: segments = {segments!r}, expected a list of texts and pictures")
     if not isinstance(caption, str) or not caption.strip() or not isinstance(target, str):
         raise InputError(f"{where}: target_caption and target must be a text and a file name")
-    read: list[str | Path] = []
+    parts: list[str | Path] = []
     for segment in segments:
         if isinstance(segment, str):
-            read.append(segment)
+            parts.append(segment)
         elif isinstance(segment, dict) and segment.keys() == {"image"} and isinstance(segment["image"], str):
-            read.append(file.parent / segment["image"])
+            parts.append(file.parent / segment["image"])
         else:
             raise InputError(f"{where}: segment {segment!r}, expected a text or {{'image': file}}")
-    return Story(tuple(read), caption, file.parent / target)
+    return Story(tuple(parts), caption, file.parent / target)
 
 
 def _pair_files(data: Path, split: str) -> list[PairFiles]:
@@ -150,15 +150,15 @@ _Example = TypeVar("_Example", PairFiles, Story)
 
 
 def _existing(items: Sequence[_Example], missing: str, targets_follow: bool) -> list[_Example]:
-    """The examples that have all their files."""
-    kept: list[_Example] = []
+    """The examples all of whose files exist."""
+    complete: list[_Example] = []
     item: _Example
     for item in items:
         files: tuple[Path, ...] = item.pictures if targets_follow else (*item.pictures, item.target)
         absent: Path | None = next((file for file in files if not file.is_file()), None)
         if absent is None:
-            kept.append(item)
+            complete.append(item)
         elif missing == "error":
             advice = " (--text-encoder DIR writes targets)" if absent == item.target else ""
             raise InputError(f"{absent}: no such file{advice}; --missing skip leaves such examples out and counts them")
-    return kept
+    return complete

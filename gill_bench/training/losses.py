@@ -16,12 +16,12 @@ def contrastive(texts: Tensor, images: Tensor, logit_scale: Tensor, *, sum_direc
         logit_scale: Logarithm of the factor on the cosine.
         sum_directions: Whether to add the two directions instead of averaging them, as the paper says.
     """
-    left = gathered(normalize(texts, dim=-1))
-    right = gathered(logit_scale.exp() * normalize(images, dim=-1))
-    scores = (right @ left.T).float()
-    own = torch.arange(len(scores), device=scores.device)
-    both = cross_entropy(scores, own) + cross_entropy(scores.T, own)
-    return both if sum_directions else both / 2
+    text_vectors = gathered(normalize(texts, dim=-1))
+    image_vectors = gathered(logit_scale.exp() * normalize(images, dim=-1))
+    scores = (image_vectors @ text_vectors.T).float()
+    labels = torch.arange(len(scores), device=scores.device)
+    total = cross_entropy(scores, labels) + cross_entropy(scores.T, labels)
+    return total if sum_directions else total / 2
 
 
 def conditioning_distance(vectors: Tensor, targets: Tensor, *, squared: bool = False) -> Tensor:

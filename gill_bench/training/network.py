@@ -19,7 +19,7 @@ from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.training.batches import Batch
 from gill_bench.training.config import Mapper, Objective
 from gill_bench.training.losses import conditioning_distance, contrastive
-from gill_bench.training.rows import PICTURE, Builder, TrainingRow
+from gill_bench.training.sequences import PICTURE, Builder, TrainingSequence
 
 INITIAL_LOGIT_SCALE = math.log(1 / 0.07)  # protocol 1.1
 Pass = Literal["captioning", "retrieval", "generation"]
@@ -98,24 +98,24 @@ class TrainingNetwork(nn.Module):
         story_features = self.features(batch.story_pictures) if len(batch.story_pictures) else features[:0]
         losses: dict[str, Tensor] = {}
         if self.scales.captioning:
-            rows = self.builder.captioning(batch.captions, packed["captioning"])
+            pairs = self.builder.captioning(batch.captions, packed["captioning"])
             stories = [story.captioning for story in batch.stories]
-            read = self.read([rows, stories], torch.cat([features, story_features]))
-            losses["captioning"] = self.scales.captioning * read.cross_entropy
+            output = self.read([pairs, stories], torch.cat([features, story_features]))
+            losses["captioning"] = self.scales.captioning * output.cross_entropy
         if self.scales.retrieval:
-            read = self.read([self.builder.image_tokens(batch.captions, packed["retrieval"])], None)
-            texts, images = self.heads.embed_states(read.states), self.heads.embed_features(features.to(self.dtype))
-            pair = contrastive(texts, images, self.heads.logit_scale, sum_directions=self.as_in_paper)
-            losses["retrieval_tokens"] = self.scales.retrieval * read.cross_entropy / 2
-            losses["contrastive"] = self.scales.retrieval * pair
+            output = self.read([self.builder.image_tokens(batch.captions, packed["retrieval"])], None)
+            texts, images = self.heads.embed_states(output.states), self.heads.embed_features(features.to(self.dtype))
+            loss = contrastive(texts, images, self.heads.logit_scale, sum_directions=self.as_in_paper)
+            losses["retrieval_tokens"] = self.scales.retrieval * output.cross_entropy / 2
+            losses["contrastive"] = self.scales.retrieval * loss
         if self.scales.generation:
-            rows = self.builder.image_tokens(batch.captions, packed["generation"])
+            pairs = self.builder.image_tokens(batch.captions, packed["generation"])
             stories = [story.generation for story in batch.stories]
-            read = self.read([rows, stories], story_features)
+            output = self.read([pairs, stories], story_features)
             distance = conditioning_distance(
-                self.heads.condition(read.states), self.to_device(batch.targets), squared=self.as_in_paper
+                self.heads.condition(output.states), self.to_device(batch.targets), squared=self.as_in_paper
             )
-            losses["generation_tokens"] = self.scales.generation * read.cross_entropy / 2
+            losses["generation_tokens"] = self.scales.generation * output.cross_entropy / 2
             losses["generation"] = self.scales.generation * distance
         return losses
 
@@ -126,7 +126,7 @@ class TrainingNetwork(nn.Module):
             return self.vision.features_of(pictures).clone()
         return self.to_device(pictures)
 
-    def read(self, groups: Sequence[Sequence[TrainingRow]], features: Tensor | None) -> Read:
+    def read(self, groups: Sequence[Sequence[TrainingSequence]], features: Tensor | None) -> Read:
         """Run the language model over training sequences.
 
         Args:
@@ -134,24 +134,27 @@ class TrainingNetwork(nn.Module):
             features: Features (M, d) of the M pictures in all sequences, in order.
         """
         states: list[Tensor] = []
-        left = features
-        for rows in groups:
-            if rows:
-                count = sum(row.ids.count(PICTURE) for row in rows) // self.heads.sizes.n_visual_tokens
-                own, left = (left[:count], left[count:]) if left is not None else (None, None)
-                states += self.language.states(self._embed(rows, own))
+        used = 0
+        for group in groups:
+            if group:
+                count = sum(each.ids.count(PICTURE) for each in group) // self.heads.sizes.n_visual_tokens
+                group_features = features[used : used + count] if features is not None else None
+                states += self.language.states(self._embed(group, group_features))
+                used += count
         flat = torch.cat(states)
-        every = [row for rows in groups for row in rows]
-        targets = torch.tensor([label for row in every for label in (*row.labels[1:], IGNORED)], device=flat.device)
-        wanted = targets != IGNORED
-        # Logits are computed only where there is a label: they are the largest tensor of a step.
-        logits = self._logits(flat[wanted]).float()
-        loss = cross_entropy(logits, targets[wanted])
-        accuracy = (logits.argmax(dim=-1) == targets[wanted]).float().mean()
+        sequences = [each for group in groups for each in group]
+        targets = torch.tensor(
+            [label for each in sequences for label in (*each.labels[1:], IGNORED)], device=flat.device
+        )
+        labelled = targets != IGNORED
+        # Logits are computed only for positions with a label, because they are the largest tensor of a step.
+        logits = self._logits(flat[labelled]).float()
+        loss = cross_entropy(logits, targets[labelled])
+        accuracy = (logits.argmax(dim=-1) == targets[labelled]).float().mean()
         positions, begin = [], 0
-        for row in every:
-            positions += [begin + start for start in row.starts]
-            begin += len(row.ids)
+        for each in sequences:
+            positions += [begin + start for start in each.starts]
+            begin += len(each.ids)
         span = torch.arange(self.heads.sizes.num_tokens, device=flat.device)
         index = torch.tensor(positions, dtype=torch.long, device=flat.device)[:, None] + span
         return Read(loss, accuracy, flat[index].to(self.dtype))
@@ -172,15 +175,15 @@ class TrainingNetwork(nn.Module):
         """Move a tensor to the language model's device."""
         return values.to(self.language.device)
 
-    def _embed(self, rows: Sequence[TrainingRow], features: Tensor | None) -> list[Tensor]:
-        ids = self.to_device(torch.tensor([token for row in rows for token in row.ids]))
+    def _embed(self, sequences: Sequence[TrainingSequence], features: Tensor | None) -> list[Tensor]:
+        ids = self.to_device(torch.tensor([token for each in sequences for token in each.ids]))
         embeddings = self.language.embed(ids.clamp(min=0))
-        own = ids >= self._first
-        embeddings[own] = self.heads.input_embeddings(ids[own] - self._first).to(embeddings.dtype)
+        trained = ids >= self._first
+        embeddings[trained] = self.heads.input_embeddings(ids[trained] - self._first).to(embeddings.dtype)
         if features is not None and len(features):
             tokens = self.heads.visual_tokens(features.to(self.dtype)).to(embeddings.dtype)
             embeddings[ids == PICTURE] = tokens.flatten(0, 1)
-        return list(torch.split(embeddings, [len(row.ids) for row in rows]))
+        return list(torch.split(embeddings, [len(each.ids) for each in sequences]))
 
     def _logits(self, states: Tensor) -> Tensor:
         table = self.heads.input_embeddings.weight.to(states.dtype)

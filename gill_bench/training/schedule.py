@@ -1,4 +1,4 @@
-"""Learning rate and data order, both pure functions of the step, so that resuming needs no stored state of them."""
+"""Learning rate and data order as pure functions of the step, so that resuming needs no stored state for them."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ class ExampleOrder:
     steps_per_epoch: int
 
     def indices(self, step: int, rank: int, processes: int) -> list[int]:
-        """Numbers of the examples that one process takes in a step: its share of the batch."""
+        """The indices of the examples that one process takes in a step: its share of the batch."""
         epoch, within = divmod(step, self.steps_per_epoch)
         share = self.batch // processes
         begin = within * self.batch + rank * share
-        taken: list[int] = []
-        while len(taken) < share:
-            number, first = divmod(begin + len(taken), self.examples)
+        indices: list[int] = []
+        while len(indices) < share:
+            number, first = divmod(begin + len(indices), self.examples)
             permutation = _permutation(seed_of(self.seed, self.name, epoch, number), self.examples)
-            taken += permutation[first : first + share - len(taken)].tolist()
-        return taken
+            indices += permutation[first : first + share - len(indices)].tolist()
+        return indices
 
 
 @lru_cache(maxsize=4)

@@ -21,12 +21,12 @@ from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
 from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.progress import say
 from gill_bench.storage.digests import digest_file
-from gill_bench.training.batches import Item, Source, StoryRows, read_target
+from gill_bench.training.batches import Item, Source, StorySequences, read_target
 from gill_bench.training.config import TrainConfig
 from gill_bench.training.inputs import Inputs, PairFiles, Story, pairs_file, read_inputs
 from gill_bench.training.network import Scales, TrainingNetwork, initial_image_embeddings, new_heads
-from gill_bench.training.rows import Builder, caption_ids, story_rows
 from gill_bench.training.schedule import ExampleOrder, seed_of
+from gill_bench.training.sequences import Builder, caption_ids, story_sequences
 from gill_bench.training.targets import write_targets
 
 if TYPE_CHECKING:
@@ -172,16 +172,16 @@ def _device(accelerator: Accelerator) -> str:
 
 
 def _share(config: TrainConfig, processes: int) -> int:
-    """Number of stories in a step over all processes; each process has an even number of stories and of pairs."""
+    """The number of stories in a step over all processes; each process has an even number of stories and of pairs."""
     if config.batch_size % (2 * processes):
         raise InputError(f"batch_size = {config.batch_size}, expected an even number for each of {processes} processes")
-    own = config.batch_size // processes
+    examples = config.batch_size // processes
     if not config.story_share:
         return 0
-    stories = max(2, 2 * round(config.story_share * own / 2))
-    if stories >= own:
+    stories = max(2, 2 * round(config.story_share * examples / 2))
+    if stories >= examples:
         raise InputError(
-            f"story_share = {config.story_share} leaves no pairs of the {own} examples of a process; lower it"
+            f"story_share = {config.story_share} leaves no pairs of the {examples} examples of a process; lower it"
         )
     return stories * processes
 
@@ -242,10 +242,10 @@ def _freeze_unused(heads: GillHeads, config: TrainConfig) -> None:
 
 
 def _story_item(story: Story, tokens: LanguageTokens, builder: Builder, language: LanguageModel) -> Item:
-    captioning, generation = story_rows(tokens, builder, story.segments, story.caption)
+    captioning, generation = story_sequences(tokens, builder, story.segments, story.caption)
     longest = max(len(captioning.ids), len(generation.ids))
     language.require_room(longest, f"the story with target {story.target}")
-    return Item(story.pictures, story.target, rows=StoryRows(captioning, generation))
+    return Item(story.pictures, story.target, sequences=StorySequences(captioning, generation))
 
 
 def _identity(config: TrainConfig, precision: str, processes: int) -> dict[str, Any]:

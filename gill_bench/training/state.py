@@ -53,7 +53,7 @@ def load_state(out: Path, identity: dict[str, Any]) -> TrainingState:
     """Load the state in a training's folder; without one, a state at step 0.
 
     Raises:
-        InputError: The state is damaged, or is that of another training; names the setting that differs.
+        InputError: The state is damaged, or belongs to another training; the message has the setting that differs.
     """
     file = out / STATE_FILE
     if not file.is_file():
@@ -128,8 +128,8 @@ class Log:
         self._file = out / LOG_FILE
         if self._file.is_file():
             lines = self._file.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _step(line) <= step]
-            write_atomic(self._file, "".join(f"{line}\n" for line in kept).encode())
+            saved = [line for line in lines if _step(line) <= step]
+            write_atomic(self._file, "".join(f"{line}\n" for line in saved).encode())
 
     def write(self, record: Mapping[str, object]) -> None:
         """Append a record, which has a `step`."""
@@ -141,7 +141,7 @@ def _step(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
-        return float("inf")  # the line that was being written when the process was killed
+        return float("inf")  # half a line, which the process was writing when it was killed
 
 
 def _name(model: Path | str, checkpoint: Path) -> str:

@@ -17,7 +17,7 @@ from gill_bench.progress import bar
 from gill_bench.storage.paths import temporary_beside
 from gill_bench.weights.tensor_files import LOADING_ERRORS
 
-BATCH = 128  # captions in one pass, as in the authors' code
+BATCH = 128  # captions in one pass of the text encoder, as in the authors' code
 
 
 def write_targets(captions: Mapping[Path, str], folder: Path, device: str = "cpu") -> int:
@@ -39,8 +39,8 @@ def write_targets(captions: Mapping[Path, str], folder: Path, device: str = "cpu
     """
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    wanted = [(file, caption) for file, caption in captions.items() if not file.is_file()]
-    if not wanted:
+    missing = [(file, caption) for file, caption in captions.items() if not file.is_file()]
+    if not missing:
         return 0
     inner = (folder / "text_encoder").is_dir()
     try:
@@ -51,19 +51,19 @@ def write_targets(captions: Mapping[Path, str], folder: Path, device: str = "cpu
     dtype = torch.float32 if device == "cpu" else torch.float16
     encoder = load_network(CLIPTextModel, folder / "text_encoder" if inner else folder, dtype, device)
     length = int(encoder.config.max_position_embeddings)
-    for parent in {file.parent for file, _ in wanted}:
+    for parent in {file.parent for file, _ in missing}:
         parent.mkdir(parents=True, exist_ok=True)
-    with bar("targets", len(wanted), "captions") as step:
-        for begin in range(0, len(wanted), BATCH):
-            part = wanted[begin : begin + BATCH]
+    with bar("targets", len(missing), "captions") as step:
+        for begin in range(0, len(missing), BATCH):
+            part = missing[begin : begin + BATCH]
             ids = tokenize(tokenizer, [caption for _, caption in part], "right", length).ids
             with torch.inference_mode():
-                # The pipeline calls the encoder without a mask over the padding, too.
+                # No mask covers the padding, because Stable Diffusion's pipeline calls the encoder without one.
                 states = encoder(ids.to(device)).last_hidden_state.cpu().numpy()
             for (file, _), values in zip(part, states, strict=True):
                 _write(file, values)
             step(len(part))
-    return len(wanted)
+    return len(missing)
 
 
 def _write(file: Path, values: np.ndarray[tuple[int, ...], np.dtype[np.floating]]) -> None:

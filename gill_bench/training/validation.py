@@ -17,7 +17,7 @@ from gill_bench.training.network import TrainingNetwork
 
 PREFIX = "A picture of"
 NEW_TOKENS = 32
-_ROWS = 1024  # queries ranked at once
+_ROWS = 1024  # queries that are ranked at once
 SELECTION = "text_to_image_r1"
 """The number by which the best checkpoint is chosen, the authors' `top1_caption`."""
 
@@ -70,8 +70,8 @@ def own_ranks(queries: Tensor, keys: Tensor) -> Tensor:
     for begin in range(0, len(queries), _ROWS):
         scores = queries[begin : begin + _ROWS] @ keys.T
         rows = torch.arange(len(scores))
-        own = scores[rows, rows + begin]
-        ranks.append((scores > own[:, None]).sum(dim=1))
+        target_scores = scores[rows, rows + begin]
+        ranks.append((scores > target_scores[:, None]).sum(dim=1))
     return torch.cat(ranks)
 
 
@@ -83,17 +83,17 @@ def bleu(captions: Iterable[tuple[str, str, str]]) -> dict[str, float]:
     """
     from torchmetrics.functional.text import bleu_score
 
-    rows = list(captions)
+    triples = list(captions)
     references: dict[str, list[str]] = {}
-    for picture, _, reference in rows:
+    for picture, _, reference in triples:
         references.setdefault(picture, []).append(reference)
-    texts = [text for _, text, _ in rows]
-    pooled = [references[picture] for picture, _, _ in rows]
+    texts = [text for _, text, _ in triples]
+    pooled = [references[picture] for picture, _, _ in triples]
     return {f"bleu_{n}": float(bleu_score(texts, pooled, n_gram=n)) for n in (1, 2, 3, 4)}
 
 
 def cut_caption(text: str) -> str:
-    """Cut a generated caption at its first period, unless that comes within the first six characters.
+    """Cut a generated caption at its first period, unless the period is among the first six characters.
 
     >>> cut_caption("a red dog. it runs")
     'a red dog'

@@ -112,6 +112,19 @@ def test_everything_that_is_listed_can_be_shown(tmp_path: Path) -> None:
         assert name == "published" or f"\n  {name} " in listed.stdout, name
 
 
+def test_a_variant_is_shown_with_the_fields_of_the_model_it_extends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for card in Cards().models():
+        assert main(["show", card.name]) == 0
+        shown = capsys.readouterr().out
+        assert shown.startswith(f"# {card.name}.toml extends {card.extends}") is bool(card.extends)
+        if card.extends:  # what is shown is a card that says the same
+            (tmp_path / f"{card.name}.toml").write_text(shown.replace(f'extends = "{card.extends}"\n', ""))
+            again = Cards().model(str(tmp_path / f"{card.name}.toml"))
+            assert again.model_dump(exclude={"extends"}) == card.model_dump(exclude={"extends"})
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_card_is_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", name]) == 0

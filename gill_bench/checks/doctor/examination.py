@@ -1,4 +1,4 @@
-"""The examination: each method answers its samples together, again, one by one, in another order, and a long prompt."""
+"""The examination: each method answers samples together, twice, one by one and in another order, and a long prompt."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ from gill_bench.planning.resolved import ResolvedModel
 PICTURE_TOLERANCE = 2.0
 """The mean absolute difference of two pictures, in levels of 255, that rounding in another batch may make."""
 NUMBER_TOLERANCE = 0.02
-"""The difference of two numbers or vectors that rounding may make: its length, divided by the vector's if above 1."""
+"""The difference of two numbers or vectors that rounding may make: its length, divided by the vector's if that is above
+1."""
 
 
 class Finding(NamedTuple):
@@ -121,7 +122,7 @@ class _Examination:
         yield Finding(question.method, "arguments", not self.arguments_changed, detail)
 
     def check(self, name: str, do: Callable[[], str]) -> Finding:
-        """Do a check, which returns what there is to know or raises, and say what it came to."""
+        """Run a check; its result, or the error that it raises, becomes the finding."""
         try:
             return Finding(self.question.method, name, True, do())
         except FormError as error:
@@ -163,8 +164,8 @@ class _Examination:
         return self.question.read(self.call(*self.question.arguments(samples)), samples)
 
     def call(self, *arguments: Any) -> Any:
-        """Call the method, and note what it changed."""
-        arguments = deepcopy(arguments)  # a call must not meet the changes of the call before it
+        """Call the method, and record which parts of the process's state, or of its arguments, it changed."""
+        arguments = deepcopy(arguments)  # a call must not see changes that an earlier call made to arguments
         state, before = ProcessState.now(), fingerprint(arguments)
         try:
             return self.patience.call(lambda: getattr(self.model, self.question.method)(*arguments))
@@ -179,7 +180,7 @@ class _Examination:
         return [tuple(chain.from_iterable(answers)) for answers in parts]
 
     def long_prompt(self) -> str:
-        """Ask for a long prompt: an answer is right, and so is an error that says what is wrong with the prompt."""
+        """Ask for a long prompt; the model passes with an answer, or with an error that says what is wrong with it."""
         try:
             returned = self.call(*self.question.arguments([self.question.long]))
         except (InputError, ValueError) as error:

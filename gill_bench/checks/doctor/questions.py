@@ -25,7 +25,7 @@ MAX_NEW_TOKENS = 8
 
 
 class FormError(Exception):
-    """An answer that a run would take, though it is not as the interface says: what was expected, what was found."""
+    """A model's answer has another form than the interface says: what was expected, and what was found."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _read_vectors(returned: Any, samples: Sequence[Any], *, unit_length: bool) -
 
 
 def _list(returned: Any) -> Any:
-    """A list as it is: a run also takes other sequences, but the interface says a list."""
+    """The returned value, if it is a list: a run also accepts other sequences, but the interface says a list."""
     if isinstance(returned, Sequence) and not isinstance(returned, list | str):
         raise FormError(f"expected a list, found {type(returned).__name__}")
     return returned

@@ -53,7 +53,7 @@ they'd've we'd've who'd've wouldn't've you'd've hadn't've
 def _contractions() -> dict[str, str]:
     table = {word.replace("'", ""): word for word in _SINGLE.split()}
     for word in _DOUBLE.split():
-        first, second = (place for place, letter in enumerate(word) if letter == "'")
+        first, second = (position for position, letter in enumerate(word) if letter == "'")
         table[word[:first] + word[first + 1 :]] = word
         table[word[:second] + word[second + 1 :]] = word
     table |= {"yall'll": "y'all'll", "y'allll": "y'all'll"}

@@ -13,10 +13,10 @@ globalThis.gillBench = (name, value) => {
 
 function load(name) {
   if (kept.has(name)) {
-    const found = kept.get(name);
+    const promise = kept.get(name);
     kept.delete(name); // what is used stays longest
-    kept.set(name, found);
-    return found;
+    kept.set(name, promise);
+    return promise;
   }
   const promise = new Promise((resolve, reject) => {
     waiting.set(name, { resolve });
@@ -37,15 +37,15 @@ function load(name) {
 }
 
 function el(tag, options = {}, ...children) {
-  const made = document.createElement(tag);
+  const element = document.createElement(tag);
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined || value === null || value === false) continue;
-    if (key === 'on') for (const [event, act] of Object.entries(value)) made.addEventListener(event, act);
-    else if (key in made && typeof value !== 'string') made[key] = value;
-    else made.setAttribute(key === 'className' ? 'class' : key, value === true ? '' : value);
+    if (key === 'on') for (const [event, act] of Object.entries(value)) element.addEventListener(event, act);
+    else if (key in element && typeof value !== 'string') element[key] = value;
+    else element.setAttribute(key === 'className' ? 'class' : key, value === true ? '' : value);
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
-  return made;
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
 }
 
 // A number with four decimals; small numbers have three digits, large numbers two decimals.
@@ -65,14 +65,14 @@ function testLine(test, model, titles) {
   const sign = turned ? -1 : 1;
   const [low, high] = turned ? [-test.high, -test.low] : [test.low, test.high];
   const better = test.better === null ? null : turned ? !test.better : test.better;
-  const name = (one) => (Object.hasOwn(titles, one) ? titles[one] : one);
+  const name = (id) => (Object.hasOwn(titles, id) ? titles[id] : id);
   // The difference and both ends have the same number of decimals, with at least three digits of the largest.
   const largest = Math.max(Math.abs(test.mean), Math.abs(low), Math.abs(high));
   const decimals = largest > 0 ? Math.min(12, Math.max(4, 2 - Math.floor(Math.log10(largest)))) : 4;
-  const told = (value) => (value < 0 ? '−' : '+') + Math.abs(value).toFixed(decimals);
+  const withSign = (value) => (value < 0 ? '−' : '+') + Math.abs(value).toFixed(decimals);
   return {
     title: `${name(first)} − ${name(second)}`,
-    difference: `${told(sign * test.mean)} [${told(low)}, ${told(high)}]`,
+    difference: `${withSign(sign * test.mean)} [${withSign(low)}, ${withSign(high)}]`,
     p: `${chance(test.p)} (${chance(test.holm)})`,
     n: `${test.n} examples in ${test.clusters} clusters`,
     verdict: better === null ? 'no difference that stands out' : better ? 'better' : 'worse',
@@ -199,7 +199,7 @@ class Gallery {
 
   async start() {
     const { parts } = this;
-    fill(parts.context, this.manifest.contexts.map((one) => [one.name, one.name]));
+    fill(parts.context, this.manifest.contexts.map((context) => [context.name, context.name]));
     fill(parts.sort, SORTS);
     fill(parts.show, SHOWS);
     parts.controls.addEventListener('submit', (event) => event.preventDefault());
@@ -217,49 +217,49 @@ class Gallery {
 
   // The address holds every choice, so that a table's number can link to its samples and a view can be passed on.
   async arrive() {
-    const asked = new URLSearchParams(location.hash.slice(1));
+    const fragment = new URLSearchParams(location.hash.slice(1));
     const { parts, state } = this;
-    choose(parts.context, asked.get('context'));
-    if (!(await this.enter(asked))) return;
-    choose(parts.sort, asked.get('sort') ?? 'order');
-    choose(parts.show, asked.get('show') ?? 'all');
-    parts.query.value = asked.get('q') ?? '';
-    state.page = Math.max(0, Number.parseInt(asked.get('page') ?? '1', 10) - 1 || 0);
+    choose(parts.context, fragment.get('context'));
+    if (!(await this.enter(fragment))) return;
+    choose(parts.sort, fragment.get('sort') ?? 'order');
+    choose(parts.show, fragment.get('show') ?? 'all');
+    parts.query.value = fragment.get('q') ?? '';
+    state.page = Math.max(0, Number.parseInt(fragment.get('page') ?? '1', 10) - 1 || 0);
     await this.draw();
   }
 
   // Fill the choices with the context's models, metrics, seeds and facts; false if the reader chose another meanwhile.
-  async enter(asked = new URLSearchParams(this.hash?.slice(1) ?? '')) {
+  async enter(fragment = new URLSearchParams(this.hash?.slice(1) ?? '')) {
     const { parts, state } = this;
-    const context = this.manifest.contexts.find((one) => one.name === parts.context.value);
+    const context = this.manifest.contexts.find((entry) => entry.name === parts.context.value);
     const index = await load(context.index);
     if (parts.context.value !== context.name) return false;
     [this.context, this.index] = [context, index];
     const { models, metrics, seeds } = context;
-    fill(parts.metric, metrics.map((one) => [one.name, one.name]));
+    fill(parts.metric, metrics.map((metric) => [metric.name, metric.name]));
     parts.metric.parentElement.hidden = !metrics.length;
-    choose(parts.metric, asked.get('metric'));
+    choose(parts.metric, fragment.get('metric'));
     for (const side of ['a', 'b']) {
-      fill(parts[side], models.map((one) => [one, this.title(one)]));
+      fill(parts[side], models.map((model) => [model, this.title(model)]));
       parts[side].parentElement.hidden = models.length < 2 && (side === 'b' || !metrics.length);
-      choose(parts[side], asked.get(side));
+      choose(parts[side], fragment.get(side));
     }
-    if (!asked.get('b') || parts.a.value === parts.b.value) {
-      choose(parts.b, models.find((one) => one !== parts.a.value));
+    if (!fragment.get('b') || parts.a.value === parts.b.value) {
+      choose(parts.b, models.find((model) => model !== parts.a.value));
     }
-    state.without = new Set((asked.get('without') ?? '').split(',').filter((one) => models.includes(one)));
-    state.off = new Set((asked.get('off') ?? '').split(',').filter((one) => seeds.map(String).includes(one)));
-    chips(parts.models, models.map((one) => [one, this.title(one)]), state.without, () => this.changed());
-    chips(parts.seeds, seeds.map((one) => [`${one}`, `${one}`]), state.off, () => this.changed());
+    state.without = new Set((fragment.get('without') ?? '').split(',').filter((model) => models.includes(model)));
+    state.off = new Set((fragment.get('off') ?? '').split(',').filter((seed) => seeds.map(String).includes(seed)));
+    chips(parts.models, models.map((model) => [model, this.title(model)]), state.without, () => this.changed());
+    chips(parts.seeds, seeds.map((seed) => [`${seed}`, `${seed}`]), state.off, () => this.changed());
     parts.models.hidden = models.length < 2;
     parts.seeds.hidden = seeds.length < 2;
     this.choosers = Object.entries(this.index.facts).map(([name, { values }]) => {
       const select = el('select', { 'data-fact': name, on: { change: () => this.changed() } });
       fill(select, [['', 'any'], ...values.map((value) => [value, value])]);
-      for (const fact of asked.getAll('fact')) if (fact.startsWith(`${name}:`)) choose(select, fact.slice(name.length + 1));
+      for (const fact of fragment.getAll('fact')) if (fact.startsWith(`${name}:`)) choose(select, fact.slice(name.length + 1));
       return select;
     });
-    parts.facts.replaceChildren(...this.choosers.map((one) => el('label', {}, `${one.dataset.fact} `, one)));
+    parts.facts.replaceChildren(...this.choosers.map((select) => el('label', {}, `${select.dataset.fact} `, select)));
     parts.note.textContent = this.context.note;
     parts.note.hidden = !this.context.note;
     return true;
@@ -268,7 +268,7 @@ class Gallery {
   // The outputs that an example lacks, for the models and seeds that are shown.
   lost(item) {
     return Object.entries(item.lost ?? {}).filter(([model]) => !this.state.without.has(model))
-      .flatMap(([, each]) => each.filter((one) => this.shows(one)));
+      .flatMap(([, losses]) => losses.filter((loss) => this.shows(loss)));
   }
 
   shows(lost) { return !lost.seeds.length || lost.seeds.some((seed) => !this.state.off.has(`${seed}`)); }
@@ -283,16 +283,16 @@ class Gallery {
 
   remember() {
     const { parts, state } = this;
-    const kept = new URLSearchParams({ context: parts.context.value });
-    for (const id of ['metric', 'a', 'b']) if (parts[id].value) kept.set(id, parts[id].value);
-    if (parts.sort.value !== 'order') kept.set('sort', parts.sort.value);
-    if (parts.show.value !== 'all') kept.set('show', parts.show.value);
-    if (parts.query.value) kept.set('q', parts.query.value);
-    if (state.without.size) kept.set('without', [...state.without].join(','));
-    if (state.off.size) kept.set('off', [...state.off].join(','));
-    for (const one of this.choosers) if (one.value) kept.append('fact', `${one.dataset.fact}:${one.value}`);
-    if (state.page) kept.set('page', `${state.page + 1}`);
-    this.hash = `#${kept}`;
+    const fragment = new URLSearchParams({ context: parts.context.value });
+    for (const id of ['metric', 'a', 'b']) if (parts[id].value) fragment.set(id, parts[id].value);
+    if (parts.sort.value !== 'order') fragment.set('sort', parts.sort.value);
+    if (parts.show.value !== 'all') fragment.set('show', parts.show.value);
+    if (parts.query.value) fragment.set('q', parts.query.value);
+    if (state.without.size) fragment.set('without', [...state.without].join(','));
+    if (state.off.size) fragment.set('off', [...state.off].join(','));
+    for (const select of this.choosers) if (select.value) fragment.append('fact', `${select.dataset.fact}:${select.value}`);
+    if (state.page) fragment.set('page', `${state.page + 1}`);
+    this.hash = `#${fragment}`;
     try {
       if (location.hash !== this.hash) history.replaceState(null, '', this.hash);
     } catch {
@@ -303,14 +303,14 @@ class Gallery {
   // Each example's mean over the seeds that are shown; NaN if one of these seeds has no value.
   means(model) {
     const seeds = Object.entries(this.values?.[model] ?? {}).filter(([seed]) => !this.state.off.has(seed));
-    const found = new Float64Array(this.index.ids.length).fill(Number.NaN);
-    if (!seeds.length) return found;
-    for (let at = 0; at < found.length; at += 1) {
+    const means = new Float64Array(this.index.ids.length).fill(Number.NaN);
+    if (!seeds.length) return means;
+    for (let at = 0; at < means.length; at += 1) {
       let sum = 0;
-      for (const [, each] of seeds) sum += each[at] ?? Number.NaN;
-      found[at] = sum / seeds.length;
+      for (const [, values] of seeds) sum += values[at] ?? Number.NaN;
+      means[at] = sum / seeds.length;
     }
-    return found;
+    return means;
   }
 
   async draw() {
@@ -318,7 +318,7 @@ class Gallery {
     const { parts, state } = this;
     this.remember();
     try {
-      this.metric = this.context.metrics.find((one) => one.name === parts.metric.value) ?? null;
+      this.metric = this.context.metrics.find((metric) => metric.name === parts.metric.value) ?? null;
       const values = this.metric ? await load(this.metric.values) : null;
       if (token !== this.token) return;
       this.values = values;
@@ -330,10 +330,10 @@ class Gallery {
       }
       this.drawDuel();
       let chosen = this.index.ids.map((_, at) => at);
-      for (const one of this.choosers) {
-        const { values: names, at } = this.index.facts[one.dataset.fact];
-        const wanted = names.indexOf(one.value);
-        if (wanted >= 0) chosen = chosen.filter((place) => at[place] === wanted);
+      for (const select of this.choosers) {
+        const { values: names, at } = this.index.facts[select.dataset.fact];
+        const value = names.indexOf(select.value);
+        if (value >= 0) chosen = chosen.filter((index) => at[index] === value);
       }
       const sign = this.metric?.higher ? 1 : -1;
       const show = parts.show.value;
@@ -347,24 +347,24 @@ class Gallery {
         parts.status.textContent = 'Searching';
         const items = await this.items(chosen);
         if (token !== this.token) return;
-        chosen = chosen.filter((at, place) => (!words || matches(items[place], this.index.ids[at], words))
-          && (!ofItems || ofItems(items[place])));
+        chosen = chosen.filter((at, index) => (!words || matches(items[index], this.index.ids[at], words))
+          && (!ofItems || ofItems(items[index])));
       }
       chosen = sorted(chosen, parts.sort.value, a, b, sign);
       const pages = Math.max(1, Math.ceil(chosen.length / PAGE));
       state.page = Math.min(state.page, pages - 1);
       this.remember();
-      const places = chosen.slice(state.page * PAGE, (state.page + 1) * PAGE);
-      const items = await this.items(places);
-      const articles = await Promise.all(items.map((item, at) => this.article(item, places[at], a, b)));
+      const visible = chosen.slice(state.page * PAGE, (state.page + 1) * PAGE);
+      const items = await this.items(visible);
+      const articles = await Promise.all(items.map((item, at) => this.article(item, visible[at], a, b)));
       if (token !== this.token) return;
       parts.list.replaceChildren(...articles);
       this.drawPager(pages);
       const from = state.page * PAGE + 1;
-      parts.status.textContent = (places.length
-        ? `${from}–${state.page * PAGE + places.length} of ${chosen.length} examples` : 'None of the examples')
+      parts.status.textContent = (visible.length
+        ? `${from}–${state.page * PAGE + visible.length} of ${chosen.length} examples` : 'None of the examples')
         + (chosen.length < this.index.ids.length ? ` (of ${this.index.ids.length})` : '')
-        + (places.length ? `, ${parts.sort.selectedOptions[0].textContent}.` : ' is like this.');
+        + (visible.length ? `, ${parts.sort.selectedOptions[0].textContent}.` : ' is like this.');
       this.at = 0;
       const [first] = this.shots();
       if (first) {
@@ -376,13 +376,13 @@ class Gallery {
     }
   }
 
-  async items(places) {
+  async items(indices) {
     const size = this.index.block;
     const blocks = new Map();
-    await Promise.all([...new Set(places.map((at) => Math.floor(at / size)))].map(async (block) => {
+    await Promise.all([...new Set(indices.map((at) => Math.floor(at / size)))].map(async (block) => {
       blocks.set(block, await load(this.index.blocks[block]));
     }));
-    return places.map((at) => blocks.get(Math.floor(at / size))[at % size]);
+    return indices.map((at) => blocks.get(Math.floor(at / size))[at % size]);
   }
 
   async picture(packs, size, number) {
@@ -394,7 +394,7 @@ class Gallery {
     const { parts } = this;
     parts.duel.hidden = !this.pair;
     if (!this.pair) return;
-    const [one, other] = [parts.a.value, parts.b.value];
+    const [first, second] = [parts.a.value, parts.b.value];
     const sign = this.metric.higher ? 1 : -1;
     let [wins, ties, losses, sum] = [0, 0, 0, 0];
     for (let at = 0; at < this.index.ids.length; at += 1) {
@@ -407,16 +407,16 @@ class Gallery {
     }
     const n = wins + ties + losses;
     const share = (className, count) => {
-      const made = el('i', { className });
-      made.style.setProperty('--n', count);
-      return made;
+      const bar = el('i', { className });
+      bar.style.setProperty('--n', count);
+      return bar;
     };
-    const test = this.context.tests.find((each) => each.metric === this.metric.name
-      && each.models.includes(one) && each.models.includes(other));
-    const line = test && testLine(test, one, this.titles);
+    const test = this.context.tests.find((test) => test.metric === this.metric.name
+      && test.models.includes(first) && test.models.includes(second));
+    const line = test && testLine(test, first, this.titles);
     refill(parts.duel,
-      el('div', { className: 'names' }, el('span', {}, `A ${this.title(one)} wins ${wins}`),
-        el('span', {}, `B ${this.title(other)} wins ${losses}`)),
+      el('div', { className: 'names' }, el('span', {}, `A ${this.title(first)} wins ${wins}`),
+        el('span', {}, `B ${this.title(second)} wins ${losses}`)),
       el('div', { className: 'shares', role: 'img', 'aria-label': `A wins ${wins}, ties ${ties}, B wins ${losses}` },
         share('a', wins), share('t', ties), share('b', losses)),
       el('p', {}, n ? `${n} examples that both have, ${ties} ties. ${this.metric.name}`
@@ -443,16 +443,16 @@ class Gallery {
   async article(item, at, a, b) {
     const id = this.index.ids[at];
     const { photos, photosPack } = this.manifest;
-    const photo = async (found, alt) => {
-      const source = await this.picture(photos, photosPack, found.at);
-      return source ? image(source, alt) : el('div', { className: 'hole' }, `picture ${found.id}`);
+    const photo = async (picture, alt) => {
+      const source = await this.picture(photos, photosPack, picture.at);
+      return source ? image(source, alt) : el('div', { className: 'hole' }, `picture ${picture.id}`);
     };
-    let place = 0;
+    let number = 0;
     const prompt = await Promise.all(item.prompt.map(async (part) => el('li', {}, typeof part === 'string'
-      ? el('p', {}, part) : await photo(part, `Picture ${place += 1} of the prompt`))));
+      ? el('p', {}, part) : await photo(part, `Picture ${number += 1} of the prompt`))));
     const target = item.target ? await photo(item.target, 'The target') : null;
-    const made = this.context.models.filter((model) => !this.state.without.has(model));
-    const rows = await Promise.all(made.map((model) => this.row(model, item, at, id)));
+    const models = this.context.models.filter((model) => !this.state.without.has(model));
+    const rows = await Promise.all(models.map((model) => this.row(model, item, at, id)));
     const head = [el('h2', {}, id)];
     if (item.cluster !== id) head.push(el('span', {}, `cluster ${item.cluster}`));
     for (const [name, value] of Object.entries(item.facts)) head.push(el('span', {}, `${name} ${value}`));
@@ -470,34 +470,34 @@ class Gallery {
   }
 
   async row(model, item, at, id) {
-    const outputs = (item.out[model] ?? []).filter((one) => !this.state.off.has(`${one.seed}`));
+    const outputs = (item.out[model] ?? []).filter((output) => !this.state.off.has(`${output.seed}`));
     const side = this.context.models.length < 2 ? null
       : { [this.parts.b.value]: 'b', [this.parts.a.value]: 'a' }[model];
-    const own = this.values?.[model] ?? {};
+    const values = this.values?.[model] ?? {};
     const several = this.context.seeds.length > 1;
-    const valueOf = (seed) => own[seed]?.[at] ?? null;
-    const mean = this.values ? this.means1(own, at) : Number.NaN;
-    const shots = await Promise.all(outputs.map(async (one) => {
-      const value = valueOf(one.seed);
-      const told = [several ? `seed ${one.seed}` : '', value === null ? '' : digits(value), ...(one.marks ?? [])].filter(Boolean);
-      if (one.at === undefined && !one.gone) {
+    const valueOf = (seed) => values[seed]?.[at] ?? null;
+    const mean = this.values ? this.means1(values, at) : Number.NaN;
+    const shots = await Promise.all(outputs.map(async (output) => {
+      const value = valueOf(output.seed);
+      const details = [several ? `seed ${output.seed}` : '', value === null ? '' : digits(value), ...(output.marks ?? [])].filter(Boolean);
+      if (output.at === undefined && !output.gone) {
         return el('div', { className: 'words' },
-          one.text === undefined ? null : el('p', {}, one.text.trim() || '(no words)'),
-          el('span', {}, told.join(' · ') || (one.text === undefined ? 'kept as numbers that say nothing to a reader' : '')));
+          output.text === undefined ? null : el('p', {}, output.text.trim() || '(no words)'),
+          el('span', {}, details.join(' · ') || (output.text === undefined ? 'kept as numbers that say nothing to a reader' : '')));
       }
-      const source = await this.picture(this.index.packs, this.index.pack, one.at);
-      const alt = `${this.title(model)}, example ${id}, ${told.join(', ')}`;
-      if (!source) return el('div', { className: 'shot' }, el('div', { className: 'hole' }, 'no picture'), el('span', {}, told.join(' · ')));
+      const source = await this.picture(this.index.packs, this.index.pack, output.at);
+      const alt = `${this.title(model)}, example ${id}, ${details.join(', ')}`;
+      if (!source) return el('div', { className: 'shot' }, el('div', { className: 'hole' }, 'no picture'), el('span', {}, details.join(' · ')));
       const shot = el('button', { type: 'button', className: 'shot', tabIndex: -1 }, image(source, alt),
-        el('span', { 'aria-hidden': 'true' }, told.join(' · ')));
+        el('span', { 'aria-hidden': 'true' }, details.join(' · ')));
       shot.addEventListener('click', () => this.open(shot));
-      shot.shown = { one, model, item, id, source, told, alt };
+      shot.shown = { output, model, item, id, source, details, alt };
       return shot;
     }));
-    const lacks = (item.lost?.[model] ?? []).filter((one) => this.shows(one));
-    shots.push(...lacks.map((one) => el('div', { className: 'words lost' },
-      el('p', {}, el('b', {}, one.outcome), one.reason ? `: ${one.reason}` : ''),
-      several && one.seeds.length ? el('span', {}, `seed${one.seeds.length > 1 ? 's' : ''} ${one.seeds.join(', ')}`) : null)));
+    const lacks = (item.lost?.[model] ?? []).filter((loss) => this.shows(loss));
+    shots.push(...lacks.map((loss) => el('div', { className: 'words lost' },
+      el('p', {}, el('b', {}, loss.outcome), loss.reason ? `: ${loss.reason}` : ''),
+      several && loss.seeds.length ? el('span', {}, `seed${loss.seeds.length > 1 ? 's' : ''} ${loss.seeds.join(', ')}`) : null)));
     return el('div', { className: 'row' },
       el('div', { className: 'who' }, el('b', { className: side ? `badge ${side}` : null },
         side ? `${side.toUpperCase()} ` : '', this.title(model)),
@@ -506,9 +506,9 @@ class Gallery {
         : [el('div', { className: 'words' }, el('span', {}, 'no output is stored'))])));
   }
 
-  means1(own, at) {
-    const values = Object.entries(own).filter(([seed]) => !this.state.off.has(seed)).map(([, each]) => each[at]);
-    return values.length ? values.reduce((sum, one) => sum + (one ?? Number.NaN), 0) / values.length : Number.NaN;
+  means1(values, at) {
+    const shown = Object.entries(values).filter(([seed]) => !this.state.off.has(seed)).map(([, bySeed]) => bySeed[at]);
+    return shown.length ? shown.reduce((sum, value) => sum + (value ?? Number.NaN), 0) / shown.length : Number.NaN;
   }
 
   // ------------------------------------------------------------ keyboard, and the picture on its own
@@ -527,7 +527,7 @@ class Gallery {
       if (!at || shots[at - 1].parentElement !== shot.parentElement) rows.push([]);
       rows.at(-1).push(at);
     }
-    const row = rows.findIndex((one) => one.includes(from));
+    const row = rows.findIndex((line) => line.includes(from));
     const next = rows[row + (key === 'ArrowDown' ? 1 : -1)];
     return next ? next[Math.min(rows[row].indexOf(from), next.length - 1)] : from;
   }
@@ -550,15 +550,15 @@ class Gallery {
   async open(shot) {
     const { viewer } = this.parts;
     const shots = this.shots();
-    for (const one of shots) one.tabIndex = -1;
+    for (const button of shots) button.tabIndex = -1;
     shot.tabIndex = 0;
     this.at = shots.indexOf(shot);
-    const { one, model, item, id, source, told, alt } = shot.shown;
+    const { output, model, item, id, source, details, alt } = shot.shown;
     const { photos, photosPack } = this.manifest;
     const target = item.target ? await this.picture(photos, photosPack, item.target.at) : null;
     viewer.replaceChildren(
       el('div', { className: 'pair' },
-        el('figure', {}, image(one.full ?? source, alt), el('figcaption', {}, el('strong', {}, this.title(model)), ` ${told.join(' · ')}`)),
+        el('figure', {}, image(output.full ?? source, alt), el('figcaption', {}, el('strong', {}, this.title(model)), ` ${details.join(' · ')}`)),
         target ? el('figure', {}, image(target, 'The target'), el('figcaption', {}, el('strong', {}, 'Target'))) : null),
       el('div', { className: 'foot' }, el('span', {}, `Example ${id}, ${this.context.name}. ${this.at + 1} of ${shots.length} on this page; arrow keys go on, Escape closes.`),
         el('button', { type: 'button', className: 'quiet', autofocus: true, on: { click: () => viewer.close() } }, 'Close')));
@@ -590,15 +590,15 @@ function answers(texts) {
 const apart = (x, y) => (Math.abs(x - y) < 1e-9 ? 0 : x - y);
 
 // Leave out children that are null or false, for which replaceChildren would write the word null.
-function refill(place, ...children) {
-  place.replaceChildren(...children.filter((child) => child !== null && child !== undefined && child !== false));
+function refill(parent, ...children) {
+  parent.replaceChildren(...children.filter((child) => child !== null && child !== undefined && child !== false));
 }
 
 function image(source, alt) {
-  const made = el('img', { alt, decoding: 'async', loading: 'lazy' });
-  made.addEventListener('load', () => made.classList.toggle('pixels', made.naturalWidth <= 96));
-  made.src = source;
-  return made;
+  const element = el('img', { alt, decoding: 'async', loading: 'lazy' });
+  element.addEventListener('load', () => element.classList.toggle('pixels', element.naturalWidth <= 96));
+  element.src = source;
+  return element;
 }
 
 function fill(select, options) {
@@ -606,7 +606,7 @@ function fill(select, options) {
 }
 
 function choose(select, value) {
-  if (value !== null && [...select.options].some((one) => one.value === value)) select.value = value;
+  if (value !== null && [...select.options].some((option) => option.value === value)) select.value = value;
 }
 
 function chips(fieldset, options, off, changed) {
@@ -619,15 +619,15 @@ function chips(fieldset, options, off, changed) {
 
 function matches(item, id, words) {
   const texts = [id, ...item.prompt.map((part) => (typeof part === 'string' ? part : part.id)), item.target?.id ?? '',
-    ...item.answers, ...Object.values(item.out).flat().map((one) => one.text ?? ''),
-    ...Object.values(item.lost ?? {}).flat().map((one) => `${one.outcome} ${one.reason}`)];
+    ...item.answers, ...Object.values(item.out).flat().map((output) => output.text ?? ''),
+    ...Object.values(item.lost ?? {}).flat().map((loss) => `${loss.outcome} ${loss.reason}`)];
   const all = texts.join('\n').toLowerCase();
   return words.split(/\s+/).every((word) => all.includes(word));
 }
 
-const isMarked = (item) => Object.values(item.out).flat().some((one) => one.marks);
+const isMarked = (item) => Object.values(item.out).flat().some((output) => output.marks);
 
-function sorted(places, how, a, b, sign) {
+function sorted(indices, how, a, b, sign) {
   const keys = {
     'a-best': (at) => -sign * a[at], 'a-worst': (at) => sign * a[at],
     'b-best': (at) => -sign * b[at], 'b-worst': (at) => sign * b[at],
@@ -635,20 +635,20 @@ function sorted(places, how, a, b, sign) {
     differ: (at) => -Math.abs(apart(a[at], b[at])),
   };
   const key = keys[how];
-  if (!key) return places;
+  if (!key) return indices;
   // Examples without a value come last, in the order of the data.
-  return places.map((at) => [key(at), at])
+  return indices.map((at) => [key(at), at])
     .sort(([x, at], [y, to]) => (Number.isNaN(x) - Number.isNaN(y)) || (Number.isNaN(x) ? at - to : x - y || at - to))
     .map(([, at]) => at);
 }
 
 addEventListener('beforeprint', () => {
-  for (const one of document.querySelectorAll('details.fold:not(.copy)')) one.open = true;
+  for (const details of document.querySelectorAll('details.fold:not(.copy)')) details.open = true;
 });
 
 const { page, name } = document.body.dataset;
 const started = page === 'report' ? startReport(name) : load(name).then((manifest) => new Gallery(manifest).start());
 started.catch((error) => {
-  const place = document.getElementById('status') ?? document.querySelector('.top');
-  place.append(el('p', { className: 'warning' }, error.message));
+  const parent = document.getElementById('status') ?? document.querySelector('.top');
+  parent.append(el('p', { className: 'warning' }, error.message));
 });

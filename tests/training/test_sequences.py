@@ -13,7 +13,7 @@ from gill_bench.models.interleaved.prompt_encoder import PromptEncoder
 from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
 from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.prompt import Prompt
-from gill_bench.training.rows import PICTURE, Builder, caption_ids, padded_labels, story_rows
+from gill_bench.training.sequences import PICTURE, Builder, caption_ids, padded_labels, story_sequences
 
 IMG = list(range(60, 68))
 FIRST = [2, 10, 11, 12, *IMG]
@@ -33,10 +33,10 @@ def test_captioning_alone() -> None:
 
 
 def test_captioning_packed() -> None:
-    rows = BUILDER.captioning([FIRST, SECOND], packed=True)
-    labels = padded_labels(rows, 2 * (T + 4) - 1)
+    sequences = BUILDER.captioning([FIRST, SECOND], packed=True)
+    labels = padded_labels(sequences, 2 * (T + 4) - 1)
     assert spelled(labels) == ["_"] * 4 + [2, 10, 11, 12] + ["_"] * 4 + [10, 11, 12, 13, 14, 15] + ["_"] * 29
-    assert rows[0].ids == [PICTURE] * 4 + [2, 10, 11, 12] + [PICTURE] * 4 + [10, 11, 12, 13, 14, 15]
+    assert sequences[0].ids == [PICTURE] * 4 + [2, 10, 11, 12] + [PICTURE] * 4 + [10, 11, 12, 13, 14, 15]
 
 
 def test_image_tokens_alone() -> None:
@@ -47,30 +47,33 @@ def test_image_tokens_alone() -> None:
 
 
 def test_image_tokens_packed_label_the_first_caption_only() -> None:
-    rows = BUILDER.image_tokens([FIRST, SECOND], packed=True)
-    assert spelled(padded_labels(rows, 2 * T - 1)) == [2, 10, 11, 12, 60] + ["_"] * 34
-    assert rows[0].ids == FIRST + SECOND[1:]
-    assert [rows[0].ids[start : start + 8] for start in rows[0].starts] == [IMG, IMG]
-    assert rows[0].starts[1] == 7 + len(FIRST) - 1
+    sequences = BUILDER.image_tokens([FIRST, SECOND], packed=True)
+    assert spelled(padded_labels(sequences, 2 * T - 1)) == [2, 10, 11, 12, 60] + ["_"] * 34
+    assert sequences[0].ids == FIRST + SECOND[1:]
+    assert [sequences[0].ids[start : start + 8] for start in sequences[0].starts] == [IMG, IMG]
+    assert sequences[0].starts[1] == 7 + len(FIRST) - 1
 
 
 def test_the_paper_labels_the_first_image_token_alone() -> None:
-    rows = Builder(tuple(IMG), 4, first_only=True).image_tokens([FIRST, SECOND], packed=True)
-    assert [(position, label) for position, label in enumerate(rows[0].labels) if label != -100] == [(4, 60), (18, 60)]
+    sequences = Builder(tuple(IMG), 4, first_only=True).image_tokens([FIRST, SECOND], packed=True)
+    assert [(position, label) for position, label in enumerate(sequences[0].labels) if label != -100] == [
+        (4, 60),
+        (18, 60),
+    ]
 
 
 def test_one_image_token() -> None:
-    rows = Builder((60,), 4).image_tokens([[2, 10, 60]], packed=False)
-    assert rows[0].labels == [2, 10, 60]
+    sequences = Builder((60,), 4).image_tokens([[2, 10, 60]], packed=False)
+    assert sequences[0].labels == [2, 10, 60]
 
 
 def test_a_prefix_has_no_labels() -> None:
-    [row] = BUILDER.captioning([FIRST], packed=False, prefix=[7, 8])
-    assert row.ids == [PICTURE] * 4 + [7, 8, 2, 10, 11, 12]
-    assert row.labels == [-100] * 6 + [2, 10, 11, 12]
-    [row] = BUILDER.image_tokens([FIRST], packed=False, prefix=[7, 8])
-    assert row.labels[:7] == [-100, -100, 2, 10, 11, 12, 60]
-    assert row.ids[row.starts[0]] == 60
+    [sequence] = BUILDER.captioning([FIRST], packed=False, prefix=[7, 8])
+    assert sequence.ids == [PICTURE] * 4 + [7, 8, 2, 10, 11, 12]
+    assert sequence.labels == [-100] * 6 + [2, 10, 11, 12]
+    [sequence] = BUILDER.image_tokens([FIRST], packed=False, prefix=[7, 8])
+    assert sequence.labels[:7] == [-100, -100, 2, 10, 11, 12, 60]
+    assert sequence.ids[sequence.starts[0]] == 60
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +97,7 @@ def test_stories_stand_as_the_adapter_reads_prompts(world: Path, tokens: Languag
 
     picture = Image.new("RGB", (32, 32))
     segments = (picture, "a red circle", picture, " it moves")
-    captioning, generation = story_rows(tokens, Builder(tuple(tokens.image_ids), 2), segments, " gone")
+    captioning, generation = story_sequences(tokens, Builder(tuple(tokens.image_ids), 2), segments, " gone")
     heads = GillHeads(GillSizes(96, 64, 8, 2, 8, 8, 77))
     table = torch.zeros(8, 96)
     language = LanguageModel.load(world / "weights" / "opt-mini", torch.float32, "cpu", tokens.size, table)

@@ -1,7 +1,7 @@
-"""Training sequences, called rows: the order of their ids, the labels to predict, and packing (protocol 2.2-2.4).
+"""Training sequences: the order of their ids, the labels to predict, and packing (protocol 2.2-2.4).
 
-Padding after a caption, and in packed sequences the cut-off tails, are left out: attention is causal and they have no
-label, so they would change nothing.
+Padding after a caption, and the cut-off ends of packed sequences, are left out: attention is causal and they have no
+labels, so they would change nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PICTURE = -1  # the id at each position of a picture's embeddings
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingRow:
+class TrainingSequence:
     """One training sequence.
 
     Attributes:
@@ -48,8 +48,10 @@ class Builder:
     visual_tokens: int
     first_only: bool = False
 
-    def captioning(self, captions: Sequence[list[int]], packed: bool, prefix: Sequence[int] = ()) -> list[TrainingRow]:
-        """Sequences of a picture and its caption, without [IMG] tokens; BOS is to be predicted too.
+    def captioning(
+        self, captions: Sequence[list[int]], packed: bool, prefix: Sequence[int] = ()
+    ) -> list[TrainingSequence]:
+        """Sequences of a picture and its caption, without [IMG] tokens; BOS has a label too.
 
         Args:
             captions: Ids of captions, as `caption_ids` gives them.
@@ -60,16 +62,16 @@ class Builder:
         nothing = [IGNORED] * len(picture)
         texts = [_until(ids, self.image_ids) for ids in captions]
         if not packed:
-            return [TrainingRow(picture + text, nothing + text) for text in texts]
+            return [TrainingSequence(picture + text, nothing + text) for text in texts]
         pairs = zip(texts[::2], texts[1::2], strict=True)
         return [
-            TrainingRow(picture + first + picture + second[1:], nothing + first + nothing + second[1:])
+            TrainingSequence(picture + first + picture + second[1:], nothing + first + nothing + second[1:])
             for first, second in pairs
         ]
 
     def image_tokens(
         self, captions: Sequence[list[int]], packed: bool, prefix: Sequence[int] = ()
-    ) -> list[TrainingRow]:
+    ) -> list[TrainingSequence]:
         """Sequences of a caption and the [IMG] tokens, without pictures.
 
         Labels end before the first [IMG1]; in a packed sequence this comes after the first caption, so that the second
@@ -89,11 +91,11 @@ class Builder:
             sequences = [list(ids) for ids in captions]
             starts = [[begin + len(ids) - r] for ids in captions]
         return [
-            TrainingRow([*prefix, *ids], [IGNORED] * begin + self._labels(ids), begins)
+            TrainingSequence([*prefix, *ids], [IGNORED] * begin + self._labels(ids), begins)
             for ids, begins in zip(sequences, starts, strict=True)
         ]
 
-    def story(self, segments: Sequence[list[int] | None], caption: Sequence[int]) -> TrainingRow:
+    def story(self, segments: Sequence[list[int] | None], caption: Sequence[int]) -> TrainingSequence:
         """The sequence of an interleaved prompt and its target's caption; only the caption is to be predicted.
 
         Args:
@@ -101,13 +103,13 @@ class Builder:
             caption: Ids of the caption, without BOS.
         """
         ids = self._flat(segments)
-        return TrainingRow([*ids, *caption], [IGNORED] * len(ids) + list(caption))
+        return TrainingSequence([*ids, *caption], [IGNORED] * len(ids) + list(caption))
 
-    def story_image_tokens(self, segments: Sequence[list[int] | None]) -> TrainingRow:
+    def story_image_tokens(self, segments: Sequence[list[int] | None]) -> TrainingSequence:
         """The sequence of an interleaved prompt and the [IMG] tokens, of which only the first is to be predicted."""
         ids = self._flat(segments)
-        rest = [IGNORED] * (len(self.image_ids) - 1)
-        return TrainingRow([*ids, *self.image_ids], [IGNORED] * len(ids) + [self.image_ids[0], *rest], [len(ids)])
+        labels = [IGNORED] * len(ids) + [self.image_ids[0]] + [IGNORED] * (len(self.image_ids) - 1)
+        return TrainingSequence([*ids, *self.image_ids], labels, [len(ids)])
 
     def _flat(self, segments: Sequence[list[int] | None]) -> list[int]:
         picture = [PICTURE] * self.visual_tokens
@@ -116,22 +118,22 @@ class Builder:
     def _labels(self, ids: list[int]) -> list[int]:
         if self.first_only:
             return [token if token == self.image_ids[0] else IGNORED for token in ids]
-        kept = _until(ids, self.image_ids[1:])
-        return kept + [IGNORED] * (len(ids) - len(kept))
+        labels = _until(ids, self.image_ids[1:])
+        return labels + [IGNORED] * (len(ids) - len(labels))
 
 
 def caption_ids(tokens: LanguageTokens, caption: str, max_len: int) -> list[int]:
     """Ids of BOS, caption and [IMG] tokens: at most `max_len`; a long caption loses its end, never the [IMG] tokens.
 
-    The authors cut the whole at `max_len` and write the [IMG] tokens over the last ids, which is the same (protocol
-    2.2).
+    The authors cut the whole at `max_len` and write the [IMG] tokens over the last ids, which gives the same ids
+    (protocol 2.2).
     """
     return [tokens.bos, *tokens.encode(caption)][: max_len - len(tokens.image_ids)] + tokens.image_ids
 
 
-def story_rows(
+def story_sequences(
     tokens: LanguageTokens, builder: Builder, segments: Sequence[object], caption: str
-) -> tuple[TrainingRow, TrainingRow]:
+) -> tuple[TrainingSequence, TrainingSequence]:
     """The captioning and the generation sequence of a story, put together as the adapter puts a prompt together.
 
     Args:
@@ -144,14 +146,14 @@ def story_rows(
     return builder.story(ids, tokens.encode(caption)), builder.story_image_tokens(ids)
 
 
-def padded_labels(rows: Sequence[TrainingRow], length: int) -> Tensor:
+def padded_labels(sequences: Sequence[TrainingSequence], length: int) -> Tensor:
     """Labels (N, length) in the layout of a language model's loss, padded with -100.
 
     Args:
-        rows: N training sequences.
+        sequences: N training sequences.
         length: Length of the padded labels; in the authors' code T, or 2T - 1 in packed passes.
     """
-    return torch.tensor([row.labels + [IGNORED] * (length - len(row.labels)) for row in rows])
+    return torch.tensor([each.labels + [IGNORED] * (length - len(each.labels)) for each in sequences])
 
 
 def _until(ids: Sequence[int], stops: Collection[int]) -> list[int]:
