@@ -106,7 +106,7 @@ class ControlContext:
         if self.change == "shuffled":
             for kind in dict.fromkeys(part.kind for part in parts):
                 own = [part for part in parts if part.kind == kind]
-                parts = _with(parts, kind, [own[place] for place in shuffled(example.id, own)])
+                parts = _with(parts, kind, [own[position] for position in shuffled(example.id, own)])
             return parts
         assert example.donor is not None
         return _with(
@@ -181,16 +181,18 @@ def shuffled(name: str, parts: Sequence[Part]) -> list[int]:
     same = list(range(len(parts)))
     if len({part.content for part in parts}) < 2:
         return same
-    orders = (sorted(same, key=lambda place: _lot(attempt, parts[place].kind, place, name)) for attempt in count())
+    orders = (
+        sorted(same, key=lambda position: _lot(attempt, parts[position].kind, position, name)) for attempt in count()
+    )
     return next(
         order
         for order in orders
-        if any(parts[place].content != part.content for place, part in zip(order, parts, strict=True))
+        if any(parts[position].content != part.content for position, part in zip(order, parts, strict=True))
     )
 
 
-def _lot(attempt: int, kind: str, place: int, name: str) -> bytes:
-    return hashlib.sha256(f"{_DOMAIN}/{attempt}/{kind}/{place}/{name}".encode()).digest()
+def _lot(attempt: int, kind: str, position: int, name: str) -> bytes:
+    return hashlib.sha256(f"{_DOMAIN}/{attempt}/{kind}/{position}/{name}".encode()).digest()
 
 
 def _distinct(parts: Sequence[Part], kind: PartKind) -> int:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gill_bench.datasets.partiprompts_labels import label_of
 from gill_bench.datasets.sis import load
 from gill_bench.mini.grammar import (
     Alternative,
@@ -30,7 +31,6 @@ from gill_bench.mini.grammar import (
 )
 from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES, Scene, Thing, split_of
 from gill_bench.mini.world import write_world
-from gill_bench.mini.writers.partiprompts import label_of
 from tests.support.mini import digests
 
 things = st.builds(
