@@ -87,7 +87,7 @@ def _by_id(file: Path, key: str, split: str) -> dict[int, tuple[str, Any]]:
         where = f"{file}: {key}[{number}]"
         question = integer_of(record, "question_id", where)
         if question in records:
-            raise InputError(f"{where}.question_id: {question} is in an earlier record too; question ids are unique")
+            raise InputError(f"{where}.question_id: {question} is the id of an earlier record; question ids are unique")
         records[question] = where, record
     if not records:
         raise InputError(f"{file}: {key}: the list is empty")
@@ -118,7 +118,7 @@ def _answers(annotation: Any, where: str) -> tuple[str, ...]:
         name = integer_of(answer, "answer_id", answer_where)
         if name in seen:
             raise InputError(
-                f"{answer_where}.answer_id: {name} is in an earlier answer too; answer ids of a question are distinct"
+                f"{answer_where}.answer_id: {name} is the id of an earlier answer; a question has distinct answer ids"
             )
         seen.add(name)
         # Most answers occur thousands of times, so equal texts are held in memory once.

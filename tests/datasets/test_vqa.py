@@ -124,12 +124,12 @@ WRONG: dict[str, tuple[str, Callable[[dict[str, Any]], object], str]] = {
     "a question's id twice": (
         QUESTIONS,
         lambda c: c["questions"][1].update(question_id=70),
-        r"questions\[1\].question_id: 70 is that of an earlier record",
+        r"questions\[1\].question_id: 70 is the id of an earlier record",
     ),
     "an annotation's id twice": (
         ANNOTATIONS,
         lambda c: c["annotations"].append(c["annotations"][0]),
-        r"annotations\[3\].question_id: 420 is that of an earlier record",
+        r"annotations\[3\].question_id: 420 is the id of an earlier record",
     ),
     "an id that is text": (
         QUESTIONS,
@@ -159,7 +159,7 @@ WRONG: dict[str, tuple[str, Callable[[dict[str, Any]], object], str]] = {
     "an answer's id twice": (
         ANNOTATIONS,
         lambda c: c["annotations"][1]["answers"][4].update(answer_id=2),
-        r"annotations\[1\].answers\[4\].answer_id: 2 is that of an earlier answer",
+        r"annotations\[1\].answers\[4\].answer_id: 2 is the id of an earlier answer",
     ),
     "an answer that is a number": (
         ANNOTATIONS,

@@ -199,7 +199,7 @@ class TextNetwork:
         return value.to(self._model.device, self._model.dtype if value.is_floating_point() else None)
 
     def _decode(self, ids: Sequence[int]) -> str:
-        end = next((place for place, token in enumerate(ids) if token in self.ends), len(ids))
+        end = next((position for position, token in enumerate(ids) if token in self.ends), len(ids))
         return str(self._tokenizer.decode(ids[:end], skip_special_tokens=True))
 
 
