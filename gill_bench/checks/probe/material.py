@@ -108,9 +108,9 @@ class Material:
         parts, sites = self._parts(example), self.sites
         differ = False
         for first, second in pairs:
-            one, other = sites.index(first), sites.index(second)
-            differ |= self._content(parts[one]) != self._content(parts[other])
-            parts[one], parts[other] = parts[other], parts[one]
+            begin, end = sites.index(first), sites.index(second)
+            differ |= self._content(parts[begin]) != self._content(parts[end])
+            parts[begin], parts[end] = parts[end], parts[begin]
         return self._prompt(parts) if differ else None
 
     def neighbours(self) -> list[tuple[Site, Site]]:
