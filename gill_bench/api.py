@@ -193,7 +193,9 @@ def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
         tasks: Names of tasks or paths of cards.
         out: The run directory; None for `runs/<tasks>`.
         options: Other attributes of `gill_bench.planning.request.RunRequest`, with its defaults: models, contexts,
-            seeds, limit, data, weights, settings, workers, ...
+            seeds, limit, data, weights, settings, workers, ... `models` may hold names, classes and objects
+            (`models=[MyModel, MyModel(side=8)]`), or be a dict with the names that rows are to have
+            (`models={"mine": model}`); classes and objects run in this process.
 
     Raises:
         InputError: A name, option, card, data set or checkpoint is wrong; found before any weights are loaded.

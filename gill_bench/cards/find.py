@@ -110,7 +110,7 @@ class Cards:
         """The model card of a name or of a path to a TOML file."""
         file = self._file("model", name)
         raw = self._with_base(read_toml(file), file)
-        return read_card(file, ModelCard, raw).model_copy(update={"home": str(file.parent)})
+        return read_card(file, ModelCard, raw).model_copy(update={"home": str(file.parent), "given": None})
 
     def report(self, name: str) -> ReportCard:
         """The report layout of a name or of a path to a TOML file."""

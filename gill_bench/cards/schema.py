@@ -231,6 +231,7 @@ class ModelCard(_Strict):
         settings: Sampling and precision; the adapter checks them before any weights are loaded.
         mini: The settings that differ with the embedded weights.
         home: The folder of the card's file; set when the card is read, and never written.
+        given: The class or object, for a model that is given from Python; never read or written.
     """
 
     kind: Literal["model"] = "model"
@@ -246,6 +247,7 @@ class ModelCard(_Strict):
     settings: dict[str, Value] = {}
     mini: MiniModel = MiniModel()
     home: str = Field(default="", exclude=True)
+    given: Any = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _every_capability_has_inputs(self) -> Self:

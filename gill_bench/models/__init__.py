@@ -29,6 +29,8 @@ from gill_bench.cards.registry import registered
 from gill_bench.cards.user_files import file_part, from_file, names_a_class
 from gill_bench.errors import InputError
 from gill_bench.models.class_adapter import GROUP, ClassAdapter, is_adapter
+from gill_bench.models.given_model import GivenAdapter, code_digest
+from gill_bench.storage.digests import digest_file
 
 BUILTIN = {
     "causal-lm": "gill_bench.models.causal_lm",
@@ -70,15 +72,24 @@ def adapter(card: ModelCard) -> Adapter:
     Raises:
         InputError: No adapter has this name, or the file cannot be run.
     """
+    if card.given is not None:
+        given = ClassAdapter(card.given, card.adapter) if isclass(card.given) else GivenAdapter(card.given, card.name)
+        return cast(Adapter, given)
     if names_a_class(card.adapter):
         where = f"{card.name}: adapter = {card.adapter!r}"
         return _as_adapter(from_file(card.adapter, Path(card.home), where), card)
     return _as_adapter(registered("adapter", card.adapter, BUILTIN, GROUP), card)
 
 
-def adapter_file(card: ModelCard) -> Path | None:
-    """The Python file of an adapter given as `file.py` or `file.py:Name`, relative to the card; None for a name."""
-    return Path(card.home) / file_part(card.adapter) if names_a_class(card.adapter) else None
+def digest_of_code(card: ModelCard) -> str:
+    """The SHA-256 of a user's own code: of the file that the adapter names, or of a given class; "" for other adapters.
+
+    Raises:
+        InputError: The source of a given class is not known.
+    """
+    if card.given is not None:
+        return code_digest(card)
+    return digest_file(Path(card.home) / file_part(card.adapter)) if names_a_class(card.adapter) else ""
 
 
 def setting_names(card: ModelCard) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ class ClassAdapter:
         self._kind, self._where = kind, where
         self._paths = _arguments_for_weights(kind, where, components)
         self.defaults = dict(_settings_of(kind, where, self._paths))
-        self.Settings = _schema(kind, self.defaults, _execution_only_of(kind, where, self.defaults))
+        self.Settings = schema_of(kind, self.defaults, execution_only_of(kind, where, self.defaults))
 
     def check(self, weights: Mapping[str, Path], settings: BaseModel) -> None:
         """Accept everything: errors show when the class is constructed."""
@@ -100,7 +100,7 @@ def card_of_class(name: str) -> ModelCard:
     if not inspect.isclass(kind):
         what = "no class" if kind is None else f"{type(kind).__name__}, not a class,"
         raise InputError(f"{name}: {what} named {class_name!r} in {path}; {did_you_mean(class_name, classes)}")
-    return _card(kind, dashed(class_name, name), f"{file.name}:{class_name}", str(file.resolve().parent), name)
+    return card_of(kind, dashed(class_name, name), f"{file.name}:{class_name}", str(file.resolve().parent), name)
 
 
 def card_of_entry_point(name: str) -> ModelCard | None:
@@ -110,7 +110,7 @@ def card_of_entry_point(name: str) -> ModelCard | None:
         InputError: The class is no model, or the entry point cannot be imported.
     """
     kind = _entry_point(name)
-    return _card(kind, name, name, "", name) if inspect.isclass(kind) and not is_adapter(kind) else None
+    return card_of(kind, name, name, "", name) if inspect.isclass(kind) and not is_adapter(kind) else None
 
 
 def is_adapter(module: object) -> bool:
@@ -123,8 +123,28 @@ def entry_point_names() -> list[str]:
     return [point.name for point in entry_points(group=GROUP)]
 
 
-def _card(kind: type, name: str, adapter: str, home: str, where: str) -> ModelCard:
-    capabilities = _capabilities(kind, where)
+def card_of(
+    kind: type,
+    name: str,
+    adapter: str,
+    home: str,
+    where: str,
+    settings: Mapping[str, bool | int | float | str] | None = None,
+) -> ModelCard:
+    """Make a card from a class.
+
+    Args:
+        kind: The class.
+        name: The model's name in rows.
+        adapter: The name of the adapter, as cards have it.
+        home: The folder that the adapter's file is in; "" if it has none.
+        where: The beginning of errors.
+        settings: The settings; None for the defaults of the constructor.
+
+    Raises:
+        InputError: The class is no model.
+    """
+    capabilities = capabilities_of(kind, where)
     try:
         return ModelCard(
             schema=SCHEMA_VERSION,
@@ -133,7 +153,7 @@ def _card(kind: type, name: str, adapter: str, home: str, where: str) -> ModelCa
             adapter=adapter,
             capabilities=capabilities,
             inputs=_inputs_of(kind, capabilities, where),
-            settings=ClassAdapter(kind, where).defaults,
+            settings=dict(ClassAdapter(kind, where).defaults if settings is None else settings),
             home=home,
         )
     except ValidationError as error:
@@ -142,7 +162,7 @@ def _card(kind: type, name: str, adapter: str, home: str, where: str) -> ModelCa
         raise InputError(f"{where}: {key}{first['msg'].lower()}") from error
 
 
-def _capabilities(kind: type, where: str) -> tuple[Capability, ...]:
+def capabilities_of(kind: type, where: str) -> tuple[Capability, ...]:
     """The capabilities of a class; a class that has only some methods of a capability is an error."""
     capabilities: list[Capability] = []
     all_methods = {name: _methods(protocol) for name, protocol in PROTOCOLS.items()}
@@ -229,7 +249,7 @@ def _settings_of(kind: type, where: str, paths: Collection[str]) -> Iterator[tup
             yield name, parameter.default
 
 
-def _execution_only_of(kind: type, where: str, settings: Collection[str]) -> Collection[str]:
+def execution_only_of(kind: type, where: str, settings: Collection[str]) -> Collection[str]:
     """The settings that a class names in `execution_only`."""
     names = getattr(kind, "execution_only", ())
     if isinstance(names, str) or not isinstance(names, Collection):
@@ -240,7 +260,7 @@ def _execution_only_of(kind: type, where: str, settings: Collection[str]) -> Col
     return names
 
 
-def _schema(kind: type, defaults: Mapping[str, object], execution_only: Collection[str]) -> type[BaseModel]:
+def schema_of(kind: type, defaults: Mapping[str, object], execution_only: Collection[str] = ()) -> type[BaseModel]:
     """The schema of the settings, with the constructor's annotations as types, or else the types of the defaults."""
     try:
         hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc]

@@ -10,7 +10,7 @@ from pathlib import Path
 from gill_bench.cards.find import Cards, ModelCard, TaskCard, Value
 from gill_bench.datasets import Context
 from gill_bench.devices import device_is_here, use_threads
-from gill_bench.engines.options import ExecutionOptions, engine_module
+from gill_bench.engines.options import DEFAULT_ENGINE, ExecutionOptions, engine_module
 from gill_bench.errors import InputError, command
 from gill_bench.models import asks_a_server, wants_original_pictures
 from gill_bench.planning.candidates import CandidateContext
@@ -309,11 +309,21 @@ def execution_options(request: RunRequest) -> ExecutionOptions:
         raise InputError(f"--address {request.address}: it is that of a Ray cluster; use it with --engine ray")
     small = request.weights == MINI
     threads = request.threads or (1 if small else 0)
+    devices = engine.choose_devices(request.device, request.address, threads)
+    workers = request.workers or (engine.workers_for_small_models(request.device) if small else 0)
+    given = [model.name for model in request.models if isinstance(model, ModelCard)]
+    if given:  # a class of a script, and an object with all that it holds, are in this process alone
+        if request.engine != DEFAULT_ENGINE or request.workers > 1 or len(devices) > 1:
+            raise InputError(
+                f"models: {given[0]} is an object or class of this process, which no other worker has\n"
+                "run it here (workers=1, one device, the engine 'local'), or name its file: './my_model.py:MyModel'"
+            )
+        workers = 1
     return ExecutionOptions(
-        devices=engine.choose_devices(request.device, request.address, threads),
+        devices=devices,
         engine=request.engine,
         address=request.address,
-        workers=request.workers or (engine.workers_for_small_models(request.device) if small else 0),
+        workers=workers,
         threads=use_threads(threads),
         max_failures=request.max_failures,
         locks=request.locks,

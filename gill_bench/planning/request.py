@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from gill_bench.cards.limits import MOST, check_count
+from gill_bench.cards.schema import ModelCard
 from gill_bench.engines.options import DEFAULT_ENGINE, MAX_FAILURES
 from gill_bench.errors import InputError, did_you_mean
+from gill_bench.models.given_model import card_of_given
 from gill_bench.storage.files import folder_of
 from gill_bench.weights.find import MINI
 
-_LISTS = ("models", "contexts", "settings", "card_folders")
+_LISTS = ("contexts", "settings", "card_folders")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class RunRequest:
         tasks: Names of tasks or paths of task cards; ("all",) for all tasks.
         out: The run directory.
         models: Names of models or paths of model cards; ("all",) for every model with a capability that a task needs.
+            A card is one of a class or object that was given from Python (`gill_bench.models.given_model`).
         contexts: Names of contexts, or of lists of them on the card; () for `paper`, and with all tasks for all lists.
         seeds: The number of seeds: 0, 1, ... seeds - 1; 0 for the number on each task's card.
         limit: At most so many usable examples of each task, from the start of the data; 0 for all.
@@ -51,7 +54,7 @@ class RunRequest:
 
     tasks: tuple[str, ...]
     out: Path
-    models: tuple[str, ...] = ("all",)
+    models: tuple[str | ModelCard, ...] = ("all",)
     contexts: tuple[str, ...] = ()
     seeds: int = 0
     limit: int = 0
@@ -89,6 +92,7 @@ class RunRequest:
             tasks: Names of tasks or paths of task cards.
             out: The run directory, as a path or a URL; None for `runs/<tasks>`.
             options: Any other attribute of a request. A list may stand for a tuple, a single name for a list of one.
+                Models may also be classes or objects, in a list, or in a dict by the names that rows are to have.
 
         Raises:
             InputError: An option that a request does not have.
@@ -98,6 +102,8 @@ class RunRequest:
             if name not in known:
                 raise InputError(f"run(): no option {name!r}; {did_you_mean(name, known)}")
         folder = folder_of(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks)
+        if "models" in options:
+            options["models"] = _models(options["models"])
         values: dict[str, Any] = {
             name: _listed(value) if name in _LISTS else tuple(value) if isinstance(value, list) else value
             for name, value in options.items()
@@ -112,3 +118,17 @@ def _listed(value: str | Path | Sequence[Any]) -> tuple[Any, ...]:
     (('gill',), ('gill', 'clip'))
     """
     return (value,) if isinstance(value, str | Path) else tuple(dict.fromkeys(value))
+
+
+def _models(value: Any) -> tuple[str | ModelCard, ...]:
+    """Models as a request holds them: names as they are, classes and objects as cards."""
+    if isinstance(value, Mapping):
+        for name, model in value.items():
+            if isinstance(model, str | Path):
+                raise InputError(f"models: {name!r}: {str(model)!r}: expected a class or an object; names go in a list")
+        return tuple(card_of_given(model, name) for name, model in value.items())
+    several = isinstance(value, Sequence | Set) and not isinstance(value, str)
+    return tuple(
+        str(model) if isinstance(model, str | Path) else model if isinstance(model, ModelCard) else card_of_given(model)
+        for model in (value if several else [value])
+    )

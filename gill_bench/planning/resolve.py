@@ -13,13 +13,13 @@ from gill_bench.datasets.options import check_tables
 from gill_bench.datasets.pictures import Checked, check_pictures, repeated_content
 from gill_bench.errors import InputError, choose_from_all
 from gill_bench.metrics import metric
-from gill_bench.models import BUILTIN, adapter, adapter_file, check_settings, setting_names, unused_settings
+from gill_bench.models import BUILTIN, adapter, check_settings, digest_of_code, setting_names, unused_settings
 from gill_bench.planning.candidates import as_examples
 from gill_bench.planning.metrics import metrics_of_card
 from gill_bench.planning.resolved import ResolvedModel, ResolvedTask, data_folder
 from gill_bench.planning.selection import choose_contexts, output_kind
 from gill_bench.planning.settings import UNREADABLE, check_settings_of_task
-from gill_bench.storage.digests import digest, digest_file
+from gill_bench.storage.digests import digest
 from gill_bench.weights.find import MINI, find_weights
 
 
@@ -200,9 +200,8 @@ def resolve_model(
             raise InputError(f"--set {card.name}.{key}: {idle[key]}; leave it out")
     resolved = resolved.model_copy(update={"settings": {key: table[key] for key in table if key not in idle}})
     digests = {name: component.digest() for name, component in components.items()}
-    file = adapter_file(resolved)
-    if file is not None:
-        code = digest_file(file)  # a user's own code changes what comes out, as weights do
+    code = digest_of_code(resolved)
+    if code:  # a user's own code changes what comes out, as weights do
         digests["adapter"] = digest([code, digests["adapter"]]) if "adapter" in digests else code
     return ResolvedModel(resolved, components, digests, idle)
 

@@ -56,21 +56,35 @@ def choose_contexts(card: TaskCard, names: Sequence[str]) -> list[Context]:
     return list(chosen.values())
 
 
-def choose_models(cards: Cards, names: Sequence[str], tasks: Sequence[TaskCard]) -> list[ModelCard]:
-    """The named models, or all models; variants are among all models only if some task has contexts for them."""
+def choose_models(cards: Cards, models: Sequence[str | ModelCard], tasks: Sequence[TaskCard]) -> list[ModelCard]:
+    """The named models, or all models; variants are among all models only if some task has contexts for them.
+
+    Args:
+        cards: Where names are looked up.
+        models: Names, or cards of models that were given from Python.
+        tasks: The tasks of the command.
+
+    Raises:
+        InputError: A name is unknown, or two models have the same name.
+    """
+    names = [model for model in models if isinstance(model, str)]
+    shown = [model if isinstance(model, str) else model.name for model in models]
     for word in ("all", "none"):
-        if word in names and set(names) != {word}:
-            others = [name for name in names if name != word]
-            raise InputError(f"--models {','.join(names)}: {word!r} stands alone; leave it out, or {', '.join(others)}")
-    if set(names) == {"none"}:
+        if word in names and set(shown) != {word}:
+            others = [name for name in shown if name != word]
+            raise InputError(f"--models {','.join(shown)}: {word!r} stands alone; leave it out, or {', '.join(others)}")
+    if set(shown) == {"none"}:
         return []
-    if set(names) == {"all"}:
+    if set(shown) == {"all"}:
         variants = any(task.variants for task in tasks)
         return [card for card in cards.models() if variants or not card.extends]
     chosen = [model_card(cards, name) for name in dict.fromkeys(names)]
+    chosen += [model for model in models if isinstance(model, ModelCard)]
     for card in chosen:
         if sum(other.name == card.name for other in chosen) > 1:
             raise InputError(f"two models are called {card.name!r}, by which rows tell them apart; rename one")
+        if card.given is not None and card.name in cards.files["model"]:
+            raise InputError(f"models: {card.name!r} is another model's name already; give it one: {{'NAME': model}}")
     return chosen
 
 
