@@ -28,6 +28,7 @@ TEXT = {
     "head_dim": 8,
     "max_position_embeddings": 2048,
 }
+_BART = {"layers": 1, "attention_heads": 2, "ffn_dim": 32}
 VISION = {
     "hidden_size": 16,
     "intermediate_size": 32,
@@ -305,6 +306,47 @@ def _kosmos2() -> tuple[Any, Any]:
     return hf.Kosmos2ForConditionalGeneration(config), processor
 
 
+def _janus() -> tuple[Any, Any]:
+    made = tokenizer(image_token="<image_placeholder>", boi_token="<begin_of_image>", eoi_token="<end_of_image>")
+    small = {"num_res_blocks": 1, "projection_dim": 16, "image_token_embed_dim": 16, "num_patches": 4}
+    vision = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": SIDE, "patch_size": 14}
+    config = hf.JanusConfig(
+        text_config=hf.LlamaConfig(**TEXT, **token_ids(made)),
+        vision_config={**vision, "mlp_ratio": 2.0, "projection_dim": 16},
+        vq_config={"embed_dim": 4, "num_embeddings": 8, "base_channels": 32, "channel_multiplier": [1, 1], **small},
+        image_token_id=made.image_token_id,
+    )
+    images = hf.JanusImageProcessor(size={"height": SIDE, "width": SIDE}, min_size=14)
+    placeholder = chat("<image_placeholder>")
+    processor = hf.JanusProcessor(images, made, chat_template=placeholder, num_image_tokens=4)
+    return hf.JanusForConditionalGeneration(config), processor
+
+
+def _florence2() -> tuple[Any, Any]:
+    made = tokenizer(image_token="<image>")
+    layers = {f"{side}_{what}": value for side in ("encoder", "decoder") for what, value in _BART.items()}
+    vision = {"embed_dim": [8, 16], "depths": [1, 1], "patch_size": [7, 3], "patch_stride": [4, 2], "num_heads": [2, 2]}
+    config = hf.Florence2Config(
+        text_config=hf.BartConfig(
+            **layers, **token_ids(made), d_model=16, max_position_embeddings=512, decoder_start_token_id=2
+        ),
+        vision_config={
+            **vision,
+            "patch_padding": [3, 1],
+            "patch_prenorm": [False, True],
+            "num_groups": [2, 2],
+            "window_size": 4,
+            "projection_dim": 16,
+            "max_position_embeddings": 8,
+            "max_temporal_embeddings": 4,
+        },
+        image_token_id=made.image_token_id,
+    )
+    images = _square()
+    images.image_seq_length = 17
+    return hf.Florence2ForConditionalGeneration(config), hf.Florence2Processor(images, made)
+
+
 BUILDERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "llava": _llava,
     "llava-onevision": _llava_onevision,
@@ -318,6 +360,8 @@ BUILDERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "git": _git,
     "blip": _blip,
     "kosmos-2": _kosmos2,
+    "janus": _janus,
+    "florence-2": _florence2,
 }
 
 

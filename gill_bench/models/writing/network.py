@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    GenerationConfig,
+    GenerationMixin,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from gill_bench.errors import InputError
 from gill_bench.models.interleaved.decoding import cut
@@ -154,10 +162,15 @@ class TextNetwork:
         """The log-likelihoods of N continuations of N prompts."""
         longest = max(map(len, rows))
         prepared = self._prepared(inputs, longest, where)
-        force = _Force(rows, self.ends[0] if self.ends else int(self._tokenizer.pad_token_id or 0))
-        self._model.generate(**prepared, max_new_tokens=longest, logits_processor=LogitsProcessorList([force]))
-        sums: list[float] = force.sums.tolist()
-        return sums
+        end = self.ends[0] if self.ends else int(self._tokenizer.pad_token_id or 0)
+        # Janus's own `generate` leaves processors of logits out where it writes text.
+        for generate in (self._model.generate, partial(GenerationMixin.generate, self._model)):
+            force = _Force(rows, end)
+            generate(**prepared, max_new_tokens=longest, logits_processor=LogitsProcessorList([force]))
+            if force.steps == longest:
+                sums: list[float] = force.sums.tolist()
+                return sums
+        raise InputError(f"{type(self._model).__name__} takes no given tokens: it has no log-likelihoods of texts")
 
     def _prepared(self, inputs: Mapping[str, Any], new: int, where: str) -> dict[str, Any]:
         """The inputs on the model's device, without those that its class does not take, and without an end token."""
@@ -226,12 +239,12 @@ class _Force(LogitsProcessor):
     """Forces given tokens, and sums their log-probabilities; a row that has no more tokens goes on with `end`."""
 
     def __init__(self, rows: Sequence[Sequence[int]], end: int) -> None:
-        self._rows, self._end, self._step = rows, end, 0
+        self._rows, self._end, self.steps = rows, end, 0
         self.sums = torch.zeros(len(rows), dtype=torch.float64)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Logits (N, vocabulary) that leave each row only its next token."""
-        step, self._step = self._step, self._step + 1
+        step, self.steps = self.steps, self.steps + 1
         tokens = torch.tensor([row[step] if step < len(row) else self._end for row in self._rows])
         counted = torch.tensor([step < len(row) for row in self._rows])
         logs = scores.float().log_softmax(dim=-1).cpu().gather(1, tokens[:, None])[:, 0].double()
