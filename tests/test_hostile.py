@@ -119,7 +119,7 @@ def test_nothing_here_unpacks_archives_or_runs_code_of_weights() -> None:
                 ast.keyword: lambda n: n.arg,
                 ast.alias: lambda n: n.name,
             }.get(type(node))
-            if names is not None and names(node) in forbidden and not (_is_method_eval(node) or _refuses_code(node)):
+            if names is not None and names(node) in forbidden and not _is_method_eval(node):
                 found.add(f"{file.relative_to(ROOT)}: {names(node)}")
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "load":
                 owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
@@ -128,11 +128,6 @@ def test_nothing_here_unpacks_archives_or_runs_code_of_weights() -> None:
                 assert owner != "torch" or given.get("weights_only") is True, file
                 assert owner != "np" or given.get("allow_pickle") is False, file
     assert found == set()
-
-
-def _refuses_code(node: ast.AST) -> bool:
-    """`trust_remote_code=False`, without which loaders of transformers ask on the terminal."""
-    return isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant) and node.value.value is False
 
 
 def _is_method_eval(node: ast.AST) -> bool:

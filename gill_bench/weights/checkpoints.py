@@ -13,6 +13,10 @@ from gill_bench.storage.reading import read_json
 from gill_bench.weights.network_files import LIBRARIES, STEMS, Library, NetworkFiles, entries, network_files
 from gill_bench.weights.tensor_files import check_floating, check_safetensors, check_torch_file, tensor_types
 
+LOCAL_ONLY: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""Arguments of `from_pretrained` with which transformers reads local files and runs no code that lies beside them. Left
+to itself, it asks on the terminal whether it may."""
+
 
 def check_network_files(folder: Path, library: Library | None = None) -> None:
     """Check that the files from which a network will be read exist and are whole, all shards included.

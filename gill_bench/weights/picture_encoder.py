@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from gill_bench.errors import InputError, first_line
 from gill_bench.storage.long_pictures import shortened
 from gill_bench.storage.reading import read_json
-from gill_bench.weights.checkpoints import check_complete, check_network_types, loader_options, quiet_loading
+from gill_bench.weights.checkpoints import (
+    LOCAL_ONLY,
+    check_complete,
+    check_network_types,
+    loader_options,
+    quiet_loading,
+)
 from gill_bench.weights.tensor_files import LOADING_ERRORS
 
 if TYPE_CHECKING:
@@ -68,16 +74,15 @@ class PictureEncoder:
         network_class: Any = AutoModel
         processor_class: Any = AutoImageProcessor
         files = loader_options(folder, "transformers")
-        local = {"local_files_only": True, "trust_remote_code": False}
         try:
             with quiet_loading("transformers"):
-                processor = processor_class.from_pretrained(folder, backend="pil", **local)
+                processor = processor_class.from_pretrained(folder, backend="pil", **LOCAL_ONLY)
                 network, report = network_class.from_pretrained(
                     folder,
                     dtype=getattr(torch, dtype),
                     output_loading_info=True,
                     ignore_mismatched_sizes=True,  # which `check_complete` names
-                    **local,
+                    **LOCAL_ONLY,
                     **files,
                 )
         except LOADING_ERRORS as error:

@@ -16,6 +16,7 @@ from gill_bench.models.clip.retriever import Retriever
 from gill_bench.models.clip.settings import Settings
 from gill_bench.models.literal import literal
 from gill_bench.storage.images import rgb_of
+from gill_bench.weights.checkpoints import LOCAL_ONLY
 from gill_bench.weights.picture_encoder import PictureEncoder
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class TwoTowerRetriever(PictureRetriever):
             raise InputError(f"{folder}: {type(encoder.network).__name__} has no text tower, which reads the prompts")
         kind: Any = AutoProcessor
         try:
-            processor = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            processor = kind.from_pretrained(folder, **LOCAL_ONLY)
         except Exception as error:
             # The tokenizers library raises bare Exception for damaged files.
             raise InputError(f"{folder}: its processor cannot be loaded: {first_line(error)}") from error

@@ -15,7 +15,7 @@ from gill_bench.models.precision import resolve_dtype
 from gill_bench.models.writing.control import continuation_ids
 from gill_bench.models.writing.network import BATCH, TextNetwork
 from gill_bench.prompt import Prompt
-from gill_bench.weights.checkpoints import quiet_loading
+from gill_bench.weights.checkpoints import LOCAL_ONLY, quiet_loading
 
 
 class VisionLanguageModel:
@@ -131,7 +131,7 @@ def load_processor(folder: Path) -> Any:
     kind: Any = AutoProcessor
     try:
         with quiet_loading("transformers"):
-            processor = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            processor = kind.from_pretrained(folder, **LOCAL_ONLY)
     except Exception as error:
         # The tokenizers library raises bare Exception for damaged files.
         raise InputError(f"{folder}: its processor cannot be loaded: {first_line(error)}") from error

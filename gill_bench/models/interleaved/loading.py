@@ -10,7 +10,13 @@ from torch import nn
 
 from gill_bench.errors import InputError, first_line
 from gill_bench.models.sharing import shared
-from gill_bench.weights.checkpoints import check_complete, check_network_types, loader_options, quiet_loading
+from gill_bench.weights.checkpoints import (
+    LOCAL_ONLY,
+    check_complete,
+    check_network_types,
+    loader_options,
+    quiet_loading,
+)
 from gill_bench.weights.tensor_files import LOADING_ERRORS
 
 
@@ -39,10 +45,9 @@ def load_network(kind: Any, folder: Path, dtype: torch.dtype, device: str) -> An
             network, report = kind.from_pretrained(
                 folder,
                 dtype=dtype,
-                local_files_only=True,
-                trust_remote_code=False,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
+                **LOCAL_ONLY,
                 **files,
             )
     except LOADING_ERRORS as error:

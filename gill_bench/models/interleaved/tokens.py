@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from gill_bench.errors import InputError, first_line
 from gill_bench.models.literal import literal
 from gill_bench.storage.reading import read_json
+from gill_bench.weights.checkpoints import LOCAL_ONLY
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -120,9 +121,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **LOCAL_ONLY)
     except Exception as error:
         # The tokenizers library raises bare Exception for damaged files.
         raise InputError(f"{folder}: its tokenizer cannot be loaded: {first_line(error)}") from error
