@@ -113,6 +113,8 @@ def make_plan(request: RunRequest, *, dry: bool = False) -> Plan:
     settings = parse_settings(request.settings, names)
     make_run_folder(request.out, locks=request.locks, keep=not dry)
     options = execution_options(request)
+    if not request.workers and model_cards and all(map(_asks_a_server, model_cards)):
+        options = replace(options, workers=1)  # a server's limits count for all requests together
     planner = _Planner(request, options.devices[0], settings)
     with without_downloads() if dry else nullcontext():
         cells = [cell for card in task_cards for cell in planner.cells(card, model_cards)]
@@ -185,18 +187,12 @@ class _Planner:
                 if model.extends and self.request.models == ALL and context.name not in card.variants:
                     continue
                 reason = cannot_reason(model, card, context)
-                if not reason and self.request.models == ALL and self._asks_a_server(model):
+                if not reason and self.request.models == ALL and _asks_a_server(model):
                     reason = f"{model.name} asks a server; name it: --models {model.name}"
                 if not reason:
                     yield context, model
                 elif self.request.models != ALL or capability_of(card, context) in model.capabilities:
                     self.cannot.append((card.name, model.name, context.name, reason))
-
-    def _asks_a_server(self, model: ModelCard) -> bool:
-        try:
-            return asks_a_server(model)
-        except InputError:  # an adapter that cannot be loaded is left out with its own reason
-            return False
 
     def _resolve(self, task: TaskCard, card: ModelCard) -> ResolvedModel | InputError:
         """A model with a task's sampling settings; if it is one of all models, the error that keeps it out."""
@@ -270,6 +266,13 @@ class _Planner:
             self._leave_out(_with_check(error, task.card, self.request), *cell.key)
             return None
         return cell
+
+
+def _asks_a_server(model: ModelCard) -> bool:
+    try:
+        return asks_a_server(model)
+    except InputError:  # an adapter that cannot be loaded is an error, or left out, by itself
+        return False
 
 
 def _with_check(error: InputError, card: TaskCard, request: RunRequest) -> InputError:

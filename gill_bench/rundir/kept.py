@@ -25,6 +25,7 @@ from gill_bench.rundir.load_units import (
 from gill_bench.rundir.records import VECTORS, Unit
 from gill_bench.rundir.writer import Output, write_unit
 from gill_bench.storage.files import remove_folder
+from gill_bench.storage.paths import is_remote
 
 KEPT = "kept"
 
@@ -82,8 +83,9 @@ class KeptOutputs:
             if folder.is_dir():
                 remove_folder(folder)
         self._stored.clear()
-        with suppress(OSError):  # others are kept there
-            self._folder.rmdir()
+        if not is_remote(self._folder):
+            with suppress(OSError):  # others are kept there
+                self._folder.rmdir()
 
     def _singles(self) -> Iterator[tuple[tuple[str, int], Unit]]:
         for example in self._unit.examples:

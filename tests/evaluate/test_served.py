@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gill_bench.cards.find import builtin_folder
+from gill_bench.cli import main
 from gill_bench.evaluate import Outcome
 from gill_bench.generation import waiting
 from gill_bench.interfaces import UnavailableError
@@ -203,6 +204,19 @@ def test_all_models_does_not_mean_a_server(tmp_path: Path) -> None:
             assert reasons == {"served-chat asks a server; name it: --models served-chat"}
     assert not server.requests
     assert not server.paths
+
+
+@pytest.mark.parametrize("model", [IMAGE, CHAT])
+def test_the_doctor_finds_nothing_wrong(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_server(faults={0: WAIT, 3: BROKEN}) as server:
+        words = [word for text in settings(server, model) for word in ("--set", text)]
+        assert main(["doctor", model, "--device", "cpu", *words]) == 0, capsys.readouterr().out
+
+
+def test_served_models_have_one_worker_unless_the_user_wants_more(tmp_path: Path) -> None:
+    for models, workers, expected in (((CHAT,), 0, 1), ((CHAT,), 2, 2)):
+        request = RunRequest(("vqav2",), tmp_path, models=models, device="cpu", workers=workers)
+        assert make_plan(request, dry=True).options.workers == expected
 
 
 @pytest.mark.parametrize("status", [401, 404])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gill_bench.cards.find import Cards
+from gill_bench.cards.find import Cards, builtin_folder
 from gill_bench.errors import InputError
 from gill_bench.planning.plan import make_plan
 from gill_bench.planning.resolve import resolve_model
@@ -113,3 +114,13 @@ def test_names_that_are_no_settings(given: str, message: str, tmp_path: Path) ->
     file.write_text(CLASS.replace('("at_once", "url")', given))
     with pytest.raises(InputError, match=message):
         model_card(Cards(), f"{file}:Asker")
+
+
+def test_the_class_of_the_document_is_a_model(tmp_path: Path) -> None:
+    document = (builtin_folder() / "docs" / "served-models.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
+    (tmp_path / "server.py").write_text(code)
+    card = model_card(Cards(), f"{tmp_path}/server.py:MyServer")
+    assert card.capabilities == ("text-generator",)
+    assert resolve_model(card, weights="mini", settings={}).execution_only == {"at_once", "url"}
+    assert len(code.split("class ")[1].strip().splitlines()) < 20
