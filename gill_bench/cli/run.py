@@ -104,6 +104,12 @@ def run(
     max_failures: Annotated[
         int, typer.Option(min=0, max=MOST["max_failures"], help="More failed examples than these stop the run.")
     ] = 10,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe", help="Also find out which parts of each context are read (60 calls a cell), and keep it."
+        ),
+    ] = False,
     cards: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
     ] = None,
@@ -125,6 +131,7 @@ def run(
       gill-bench run vist --data vist --weights weights --shard 3/16
       gill-bench run vist --data vist --weights weights --engine ray --address auto
     """
+    from gill_bench.checks.probe import probe_run
     from gill_bench.errors import IncompleteError
     from gill_bench.planning.plan import make_plan
     from gill_bench.planning.request import RunRequest
@@ -170,6 +177,8 @@ def run(
     from gill_bench.evaluate import execute
 
     outcome = execute(plan)
+    if probe and request.shard[0] == 1:
+        probe_run(plan)
     if json_ and not outcome.left:
         emit(results_text(request.out), nl=False)
     _say_outcome(outcome, request)

@@ -32,6 +32,7 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
         *_incomplete(table),
         *_best(table),
         *_counts(table),
+        *_unread(table),
         *_signatures(table),
         *own_encoder_notes(table),
         *_models(table),
@@ -203,6 +204,12 @@ def _best(table: Table) -> tuple[str, ...]:
     return (f"No best is marked where the numbers of examples differ: {', '.join(unmarked)}.",) if unmarked else ()
 
 
+def _unread(table: Table) -> tuple[str, ...]:
+    """A sentence that says which parts of their contexts models read, for cells whose context is not read in full."""
+    cells = [(line, column, cell.reads) for line, column, cell in _cells(table) if cell.reads]
+    return (f"Context not read in full, as the probe found: {_listed(table, cells)}.",) if cells else ()
+
+
 def _counts(table: Table) -> tuple[str, ...]:
     """Sentences about missing, truncated and flagged samples; samples that failed are named under "Incomplete"."""
     kinds: tuple[tuple[str, Callable[[TableCell], int], Callable[[TableCell], int]], ...] = (
@@ -329,6 +336,7 @@ def figure_notes(table: Table, left_out: tuple[str, ...] = ()) -> tuple[str, ...
         f"{points}. {_scored(table)}",
         *_over(table, drawn, "Band, the 95 % interval of the mean", "No band"),
         *_incomplete(table),
+        *_unread(table),
         *(("Hollow: what the paper prints.",) if published else ()),
         *((f"Not drawn, since each has a single point: {len(left_out)} ({'; '.join(left_out)}).",) if left_out else ()),
     )

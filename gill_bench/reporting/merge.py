@@ -29,7 +29,8 @@ def merge_results(runs: Sequence[tuple[str, Results]]) -> Results:
     missing = dict.fromkeys(item for _, results in runs for item in results.missing)
     notes = dict.fromkeys(note for _, results in runs for note in results.notes)
     unmade = dict.fromkeys(item for _, results in runs for item in results.unmade)
-    return Results(rows, tuple(missing), tuple(notes), tuple(unmade))
+    probes = {probe.cell_key: probe for _, results in runs for probe in results.probes}
+    return Results(rows, tuple(missing), tuple(notes), tuple(unmade), tuple(probes.values()))
 
 
 def _order(row: Row) -> tuple[str, str, str, int, str]:

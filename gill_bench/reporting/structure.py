@@ -71,6 +71,7 @@ class TableCell:
         p: The p-value of a gain; None for other numbers.
         p_holm: The same, adjusted for the number of gains in the table (Holm).
         pairs: The number of examples that a gain was computed from.
+        reads: Which parts of its context the model reads, if a probe found that it does not read all; else "".
         comparable: Whether the number may be compared with the paper: it was made without stand-in backbones, with all
             of the data, and without a warning about the run.
     """
@@ -88,6 +89,7 @@ class TableCell:
     p: float | None = None
     p_holm: float | None = None
     pairs: int = 0
+    reads: str = ""
 
     @property
     def stands_out(self) -> bool:

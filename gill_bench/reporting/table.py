@@ -16,6 +16,7 @@ from gill_bench.reporting.paper import Paper
 from gill_bench.reporting.structure import Column, Line, Table, TableCell, in_unit
 from gill_bench.reporting.table_columns import axes_of, build_columns, check_models
 from gill_bench.reporting.text import number
+from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.rows import Counts, Results, Row
 from gill_bench.statistics.bootstrap import spread
 from gill_bench.statistics.mean_interval import MeanInterval
@@ -57,6 +58,7 @@ def build_table(
     for row in (row for rows in rows_of for row in rows):
         seeds.setdefault(_seeds_shared_by(row, cards), set()).add(row.seed)
 
+    unread = {probe.cell_key: probe.in_words() for probe in results.probes if not probe.in_full}
     lines = []
     listed = {row.model for row in card.rows}
     for spec in _line_specs(card, rows_of, cards, elsewhere):
@@ -73,7 +75,9 @@ def build_table(
                 cell = TableCell(why_empty(spec.model, layout.task, context, asks, results.rows, cards))
             whole = all(row.n_expected == row.n_available for row in cell_rows)
             comparable = whole and not column.variant and not results.notes
-            cells.append(replace(cell, asks=asks, published=paper.number(spec, layout), comparable=comparable))
+            probed = unread.get(CellKey(layout.task, spec.model, context or ""), "") if cell_rows else ""
+            number = paper.number(spec, layout)
+            cells.append(replace(cell, asks=asks, published=number, comparable=comparable, reads=probed))
         was_run = any(cell.rows for cell in cells)
         if was_run or any(cell.published for cell in cells):
             added = spec.model not in listed

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from gill_bench.errors import InputError, command
 from gill_bench.interfaces import Score
 from gill_bench.rundir.folders import not_a_run
+from gill_bench.rundir.probes import PROBES, ContextProbe, ProbedPart
 from gill_bench.rundir.records import (
     ENVIRONMENT,
     RESULTS,
@@ -208,6 +209,37 @@ def read_features(file: Path) -> tuple[NDArray[np.float32], str]:
     return features, content[-rest:-_DIGEST].hex()
 
 
+def read_probes(run: Path) -> tuple[ContextProbe, ...]:
+    """Read `probes.json`; no probes if the file is not there.
+
+    Raises:
+        DamagedFileError: The file is not as it was written.
+    """
+    file = run / PROBES
+    mend = "delete it, and probe again with: gill-bench run ... --probe"
+    try:
+        raw = read_sealed(file, mend)
+        return tuple(_probe(probe) for probe in raw["probes"])
+    except FileNotFoundError:
+        return ()
+    except _WRONG as error:
+        raise damaged(file, error, mend) from error
+
+
+def _probe(raw: Mapping[str, Any]) -> ContextProbe:
+    parts = tuple(ProbedPart(**part) for part in raw["parts"])
+    lists = {name: tuple(raw[name]) for name in ("examples", "notes")}
+    return ContextProbe(**{**raw, **lists, "parts": parts})
+
+
+def _valid_probes(run: Path) -> tuple[ContextProbe, ...]:
+    """The probes of cells whose recipe has not changed since."""
+    probes = read_probes(run)
+    spec = read_spec(run) if probes else Spec()
+    recipes = {cell.cell_key: cell.recipe_digest for cell in spec.cells}
+    return tuple(probe for probe in probes if recipes.get(probe.cell_key) == probe.recipe)
+
+
 def read_results(file: Path) -> Results:
     """Read `results.json`.
 
@@ -225,7 +257,8 @@ def read_results(file: Path) -> Results:
             )
         rows = tuple(_row(number, row) for number, row in enumerate(raw["rows"]))
         missing = tuple(Missing(**item) for item in raw["missing"])
-        return Results(rows, missing, tuple(raw["notes"]), tuple(map(_unmade, raw.get("unmade", ()))))
+        unmade = tuple(map(_unmade, raw.get("unmade", ())))
+        return Results(rows, missing, tuple(raw["notes"]), unmade, _valid_probes(file.parent))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _not_scored(file.parent) from error
     except ValueError as error:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from gill_bench.rundir.records import CellKey
 
+PROBES = "probes.json"
 Verdict = Literal["read", "weakly read", "not read"]
 Order = Literal["read", "not read", "not applicable"]
 
@@ -50,7 +51,7 @@ class ProbedPart:
 
 @dataclass(frozen=True, slots=True)
 class ContextProbe:
-    """The content of a cell's `probe.json`, and what `gill-bench probe --json` prints.
+    """The probe of a cell: an entry of `probes` in `probes.json`, and what `gill-bench probe --json` prints.
 
     Attributes:
         model: Name of the model card.
@@ -70,7 +71,7 @@ class ContextProbe:
         outputs: Outputs of all calls.
         examples: The examples, by id.
         notes: Sentences about what could not be measured.
-        recipe: Digest of the cell's recipe; "" if the probe is not that of a run.
+        recipe: Digest of the cell's recipe, without which a probe in a run does not count.
     """
 
     model: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gill_bench.rundir.probes import ContextProbe
 from gill_bench.rundir.records import CellKey, LossReason
 
 
@@ -127,12 +128,14 @@ class Results:
         missing: Examples that were left out since their data is missing, sorted by task, in the order of the data.
         notes: Sentences that every table must show, such as that the weights are small and random.
         unmade: Examples without an output, with the reason; empty in files of older versions.
+        probes: What the cells' models read of their contexts, from `probes.json`; not in the file.
     """
 
     rows: tuple[Row, ...]
     missing: tuple[Missing, ...] = ()
     notes: tuple[str, ...] = ()
     unmade: tuple[Unmade, ...] = ()
+    probes: tuple[ContextProbe, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gill_bench.progress import say
 from gill_bench.rundir.load import raw_sessions, read_spec
 from gill_bench.rundir.load_units import is_whole
+from gill_bench.rundir.probes import PROBES, ContextProbe
 from gill_bench.rundir.records import (
     COMMIT,
     ENVIRONMENT,
@@ -256,6 +257,13 @@ def write_results(run: Path, results: Results) -> None:
         "unmade": [asdict(item) for item in results.unmade],
     }
     write_sealed(run / RESULTS, value, indent=1)
+
+
+def write_probes(run: Path, probes: Iterable[ContextProbe]) -> None:
+    """Write `probes.json`, sealed."""
+    ordered = sorted(probes, key=lambda probe: probe.cell_key)
+    value = {"schema_version": SCHEMA_VERSION, "probes": [asdict(probe) for probe in ordered]}
+    write_sealed(run / PROBES, value, indent=1)
 
 
 def _png(picture: Image) -> bytes:

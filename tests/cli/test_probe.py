@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gill_bench.cli import main
+from gill_bench.rundir.load import read_probes, read_results
 from tests.conftest import ROOT
 
 PLANTED = str(ROOT / "tests/support/planted.py")
@@ -70,3 +71,30 @@ def test_what_cannot_be_probed_is_an_error(
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_run_probe_keeps_it_and_reports_mark_the_cell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    model = f"{PLANTED}:NoPicture"
+    command = ["run", "vist", "--models", model, "--limit", "6", "--seeds", "1", "--out", str(run), "--workers", "1"]
+    command += ["--contexts", "1-caption,5-captions-4-images"]
+    assert main([*command, "--probe"]) == 0
+    said = capsys.readouterr().err
+    assert "probe: at most 120 calls of the models, 60 for each of 2 cells" in said
+    assert "vist/no-picture/5-captions-4-images: reads captions 1 to 5 of 5; pictures none" in said
+    results = read_results(run / "results.json")
+    assert [(probe.context, probe.in_full) for probe in results.probes] == [
+        ("1-caption", True),
+        ("5-captions-4-images", False),
+    ]
+    sentence = "Context not read in full, as the probe found: reads captions 1 to 5 of 5; pictures none"
+    for format in ("terminal", "markdown", "html"):
+        assert main(["report", str(run), "--format", format]) == 0
+        assert sentence in " ".join(capsys.readouterr().out.split())
+
+    assert main([*command, "--probe"]) == 0  # what is stored is not asked again
+    assert "calls of the models" not in capsys.readouterr().err
+
+    assert main([*command, "--set", "NoPicture.seed=5"]) == 0  # the probe is of another model than the numbers now
+    assert read_results(run / "results.json").probes == ()
+    assert len(read_probes(run)) == 2

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from gill_bench.rundir import records, rows
+from gill_bench.rundir import probes, records, rows
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "run-directory.md"
 
@@ -64,6 +64,11 @@ FILES = (
         (records.FailureRecord, records.Reason),
     ),
     FileKind(
+        "probes.json",
+        "By `run --probe`, after each probe: all of them, sorted by task, model and context. Sealed.",
+        (probes.ContextProbe, probes.ProbedPart),
+    ),
+    FileKind(
         "results.json",
         "After scoring, by `run` and `score`. Sealed.",
         (rows.Results, rows.Row, rows.Missing, rows.Unmade),
@@ -75,7 +80,8 @@ def document() -> str:
     """The text of the document."""
     parts = [
         "# The run directory, file by file",
-        "Made from `gill_bench/rundir/records.py` and `rows.py` by `tests/support/run_directory.py`: change these.\n"
+        "Made from `gill_bench/rundir/records.py`, `rows.py` and `probes.py` by\n"
+        "`tests/support/run_directory.py`: change these.\n"
         "A sealed file is a JSON object with its own SHA-256 under `sha256`. [design/runs.md](design/runs.md) says\n"
         "what is promised.",
     ]

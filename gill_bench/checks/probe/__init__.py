@@ -10,6 +10,16 @@ into words. docs/context.md explains it.
 from __future__ import annotations
 
 from gill_bench.checks.probe.choose import choose_task, longest, probe_cells, usable_contexts
+from gill_bench.checks.probe.of_run import probe_run
 from gill_bench.checks.probe.probing import CALLS, cannot_be_probed, probe
 
-__all__ = ["CALLS", "cannot_be_probed", "choose_task", "longest", "probe", "probe_cells", "usable_contexts"]
+__all__ = [
+    "CALLS",
+    "cannot_be_probed",
+    "choose_task",
+    "longest",
+    "probe",
+    "probe_cells",
+    "probe_run",
+    "usable_contexts",
+]
