@@ -36,7 +36,7 @@ def doctor(
       gill-bench doctor stable-diffusion --set stable-diffusion.scheduler=ddim --json
     """
     from gill_bench.cards.find import Cards
-    from gill_bench.checks.doctor import Finding, examine, load_examined
+    from gill_bench.checks.doctor import Finding, examine, examine_context, load_examined
     from gill_bench.devices import choose_device
     from gill_bench.planning.resolve import resolve_model
     from gill_bench.planning.selection import model_card, parse_settings
@@ -46,7 +46,8 @@ def doctor(
     from gill_bench.weights.find import MINI
 
     refuse_url(weights, "--weights")
-    card = model_card(Cards(cards or ()), model)
+    all_cards = Cards(cards or ())
+    card = model_card(all_cards, model)
     changes = parse_settings(settings or (), [card.name]).get(card.name, {})
     resolved = resolve_model(card, weights=weights, settings=changes)
     torch_device = choose_device(device, 1 if weights == MINI else 0)
@@ -63,10 +64,19 @@ def doctor(
     note(first)
     for finding in examine(loaded, card):
         note(finding)
+    answers = all(finding.passed for finding in findings if finding.check in ("method", "form"))
+    remark = (
+        examine_context(loaded, card, all_cards, weights=weights, settings=changes, device=torch_device)
+        if answers
+        else None
+    )
+    if remark is not None and not json_:
+        emit(f"note  {remark.task}/{remark.context}: {remark.words} ({remark.calls} calls)")
     failed = sum(not finding.passed for finding in findings)
     if json_:
         checks = [finding._asdict() for finding in findings]
-        emit(to_json({"model": card.name, "device": torch_device, "passed": not failed, "checks": checks}, indent=1))
+        value = {"model": card.name, "device": torch_device, "passed": not failed, "checks": checks}
+        emit(to_json({**value, "context": remark._asdict() if remark is not None else None}, indent=1))
     say(
         f"{card.name}: {failed} of {len(findings)} checks failed"
         if failed

@@ -484,6 +484,9 @@ def test_what_the_command_prints(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["doctor", model, "--json", "--device", "cpu"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["model"], found["passed"], len(found["checks"])) == ("grey", False, 9)
+    assert (found["context"]["task"], found["context"]["context"]) == ("vist", "5-captions-4-images")
+    assert found["context"]["words"].startswith("reads captions none; pictures none")
+    assert found["context"]["calls"] <= 20
     assert {one["check"] for one in found["checks"] if not one["passed"]} == {"global state", "another seed"}
 
 

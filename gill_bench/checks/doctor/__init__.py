@@ -6,6 +6,7 @@ on their batch, or on what another model left behind.
 
 from __future__ import annotations
 
+from gill_bench.checks.doctor.context import examine_context
 from gill_bench.checks.doctor.examination import Finding, examine, load_examined
 
-__all__ = ["Finding", "examine", "load_examined"]
+__all__ = ["Finding", "examine", "examine_context", "load_examined"]
