@@ -54,13 +54,13 @@ def main() -> None:
     calls, loading = Clock(), Clock()
     load_model, load_metric = ResolvedModel.load, ResolvedMetric.load
 
-    def model(asked: ResolvedModel, device: str) -> object:
-        loaded: Any = loading.timed(load_model)(asked, device)
+    def model(resolved: ResolvedModel, device: str) -> object:
+        loaded: Any = loading.timed(load_model)(resolved, device)
         loaded.generate_images = calls.timed(loaded.generate_images)
         return loaded
 
-    def metric(asked: ResolvedMetric, device: str) -> PictureMetric:
-        loaded: Any = loading.timed(load_metric)(asked, device)
+    def metric(resolved: ResolvedMetric, device: str) -> PictureMetric:
+        loaded: Any = loading.timed(load_metric)(resolved, device)
         loaded.prepare, loaded.embed = calls.timed(loaded.prepare), calls.timed(loaded.embed)
         loaded.compare = calls.timed(loaded.compare)
         return loaded  # type: ignore[no-any-return]
@@ -69,17 +69,18 @@ def main() -> None:
     setattr(ResolvedMetric, "load", metric)  # noqa: B010
     out = Path(tempfile.mkdtemp(prefix="gill-bench-overhead-"))
     try:
-        ask = RunRequest(
+        request = RunRequest(
             tasks=("vist",),
             out=out / "run",
             models=tuple(options.models.split(",")),
             seeds=options.seeds,
             limit=options.stories,
             device="cpu",
+            workers=1,
         )
-        make_plan(ask)  # imports and the embedded files, which are no part of a run
+        make_plan(request)  # imports and the embedded files, which are no part of a run
         start = time.perf_counter()
-        rows = execute(make_plan(ask)).results.rows
+        rows = execute(make_plan(request)).results.rows
         whole = time.perf_counter() - start - loading.seconds
     finally:
         shutil.rmtree(out)

@@ -77,7 +77,7 @@ def throughput(folder: Path, engine: str, workers: int) -> dict[str, Any]:
     if engine == "local":
         how = {"device": ",".join(["cpu"] * workers)}
     plan = make_plan(replace(ask_for(folder, folder / f"sleep-{engine}-{workers}", stories), **how))
-    setattr(running, "_finish", lambda *rest: Results(()))  # noqa: B010
+    setattr(running, "_finish", lambda *rest, **options: Results(()))  # noqa: B010
     running.execute(plan)
     units = sorted(file.stat().st_mtime for file in plan.request.out.rglob("unit.json"))
     first = units[workers - 1]  # the last to begin has answered, if none was twice as fast
@@ -98,7 +98,7 @@ def overhead(folder: Path, place: Path) -> dict[str, Any]:
     from gill_bench.planning.plan import make_plan
     from gill_bench.rundir.rows import Results
 
-    setattr(running, "_finish", lambda *rest: Results(()))  # noqa: B010
+    setattr(running, "_finish", lambda *rest, **options: Results(()))  # noqa: B010
     spent: list[float] = []
     reply = Worker.reply
 
