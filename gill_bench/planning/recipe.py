@@ -13,6 +13,7 @@ from typing import Any
 
 from gill_bench.datasets import Context
 from gill_bench.interfaces import ASKED_BY_DEFAULT
+from gill_bench.models import adapter
 from gill_bench.planning.cells import PICTURE_SIZE
 from gill_bench.planning.resolved import ResolvedModel, ResolvedTask
 from gill_bench.planning.selection import output_kind
@@ -56,11 +57,20 @@ def recipe(
         fields["prompt"] = {key: value for key, value in prompt.items() if key == PICTURE_SIZE}
     if asks != ASKED_BY_DEFAULT[task.card.capability]:
         fields["asks"] = asks
-    if "auto" in settings.values():
-        fields["auto_on"] = device.partition(":")[0]
+    kind = device.partition(":")[0]
+    # A card may leave a setting out whose default is "auto". On a CPU that has always been no part of a recipe.
+    if "auto" in settings.values() or (kind != "cpu" and _leaves_out_auto(model)):
+        fields["auto_on"] = kind
     if timed:
         fields["measured_on"] = device_name(device)
     return fields
+
+
+def _leaves_out_auto(model: ResolvedModel) -> bool:
+    fields = adapter(model.card).Settings.model_fields
+    return any(
+        field.default == "auto" and (field.alias or name) not in model.card.settings for name, field in fields.items()
+    )
 
 
 def device_name(device: str) -> str:
