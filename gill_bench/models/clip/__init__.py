@@ -45,7 +45,8 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
         raise InputError(
             f"{folder / 'config.json'}: model_type = {read_json(folder / 'config.json').get('model_type')!r}, expected"
             " 'clip': a CLIP with both towers, since the text tower reads the prompts, or another model of two towers;"
-            " an encoder of pictures alone needs fusion = 'pictures', or can be that of a metric (docs/models.md)"
+            " an encoder of pictures alone needs fusion = 'pictures', or can be that of a metric"
+            " (docs/vision-language-models.md)"
         )
     check_visual_files(folder)
 
