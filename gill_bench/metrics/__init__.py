@@ -63,6 +63,7 @@ BUILTIN = {
     "lpips": "gill_bench.metrics.lpips",
     "macro-f1": "gill_bench.metrics.macro_f1",
     "recall": "gill_bench.metrics.recall",
+    "second-similarity": "gill_bench.metrics.second_similarity",
     "timing": "gill_bench.metrics.timing",
     "vqa-accuracy": "gill_bench.metrics.vqa",
 }

@@ -14,7 +14,7 @@ from gill_bench.interfaces import ASKED_BY_DEFAULT
 from gill_bench.reporting.caption import notes_of
 from gill_bench.reporting.structure import Column, Line, Table, TableCell, in_unit
 from gill_bench.reporting.table import card_of_model, check_finite, gaps_of, why_empty
-from gill_bench.reporting.table_columns import axes_of, build_columns, check_models
+from gill_bench.reporting.table_columns import axes_of, base_name, build_columns, check_models
 from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.records import CellKey
 from gill_bench.rundir.rows import Results, Row
@@ -26,7 +26,7 @@ def build_gains_table(card: ReportCard, results: Results, cards: Cards, run_fold
     """Lay out the gains of one context over another as a report card says.
 
     Every model with a gain in the table has a line: those that the layout lists first, then the others by name. Columns
-    of tasks that the results do not have are left out.
+    of tasks and metrics that the results do not have are left out.
 
     Args:
         card: The layout, all of whose columns have an `over`.
@@ -37,8 +37,9 @@ def build_gains_table(card: ReportCard, results: Results, cards: Cards, run_fold
     Raises:
         InputError: Numbers that are not comparable would share a column, or a run directory is damaged.
     """
-    tasks = {row.task for row in results.rows}
-    layout = card.model_copy(update={"columns": tuple(column for column in card.columns if column.task in tasks)})
+    known = {(row.task, metric) for row in results.rows for metric in (row.metric, base_name(row.metric))}
+    present = tuple(column for column in card.columns if (column.task, column.metric) in known)
+    layout = card.model_copy(update={"columns": present})
     columns, rows_of = build_columns(layout, results.rows, [None] * len(layout.columns))
     check_finite([row for rows in rows_of for row in rows])
     check_models(card.name, [row for rows in rows_of for row in rows])
