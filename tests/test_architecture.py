@@ -155,8 +155,6 @@ def test_helpers_of_tests_are_in_no_test_module_and_slow_modules_are_there() -> 
 
 
 EMPTY_NAMES = frozenset(["found", "place", "places", "lone", "mine", "one", "made", "asked", "told", "here", "far"])
-NOT_YET_RENAMED = frozenset(["generation", "planning", "rundir"])
-"""Parts of the package that may still have local variables with these names; the set may only shrink."""
 
 
 def test_local_variables_have_the_noun_of_the_thing() -> None:
@@ -171,6 +169,6 @@ def test_local_variables_have_the_noun_of_the_thing() -> None:
                 label = node.id
             else:
                 continue
-            if label in EMPTY_NAMES and name.split(".")[0] not in NOT_YET_RENAMED:
+            if label in EMPTY_NAMES:
                 wrong.append(f"{name}, line {node.lineno}: {label}")
     assert wrong == []

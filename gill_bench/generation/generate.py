@@ -115,10 +115,10 @@ def generate_unit(
     return UnitOutputs(outputs, details, round(time.perf_counter() - start, 3), size)
 
 
-def store_unit(unit: Unit, cell: Cell, outputs: UnitOutputs, run: Path, made: Mapping[str, Any]) -> None:
-    """Store the outputs of a unit; `made` says how they were made, and is recorded beside the seconds they took."""
-    made = {**made, "batch_size": outputs.batch_size, "seconds": outputs.seconds}
-    write_unit(unit.folder(cell.folder(run)), unit, outputs.outputs, outputs.details, made)
+def store_unit(unit: Unit, cell: Cell, outputs: UnitOutputs, run: Path, record: Mapping[str, Any]) -> None:
+    """Store the outputs of a unit; `record` says how they were made, and the batch and the seconds are added to it."""
+    record = {**record, "batch_size": outputs.batch_size, "seconds": outputs.seconds}
+    write_unit(unit.folder(cell.folder(run)), unit, outputs.outputs, outputs.details, record)
 
 
 def is_timed(cell: Cell) -> bool:

@@ -122,20 +122,20 @@ class GenerateUnit:
             kept.save()
             raise
         else:
-            made = self._made(loaded, device)
-            return Unwritten(lambda: self._store(outputs, run, made, kept))
+            record = self._record(loaded, device)
+            return Unwritten(lambda: self._store(outputs, run, record, kept))
         reason = reason_of(cause, loaded)
         if len(self.unit.examples) > 1:
             return self._one_by_one(loaded, run, device, may_fail, reason, prompts)
         return JobResult(tuple(self._write_failures(run, reason)))
 
-    def _made(self, loaded: Any, device: str) -> dict[str, Any]:
+    def _record(self, loaded: Any, device: str) -> dict[str, Any]:
         """The record of how the unit was made (`gill_bench.rundir.records.Commit.made`)."""
-        made: dict[str, Any] = {"device": device}
+        record: dict[str, Any] = {"device": device}
         if self.after:
-            made["after"] = self.after
+            record["after"] = self.after
         answered_by = getattr(loaded, "answered_by", None)
-        return {**made, "answered_by": dict(answered_by())} if callable(answered_by) else made
+        return {**record, "answered_by": dict(answered_by())} if callable(answered_by) else record
 
     def _settle(
         self, loaded: Any, run: Path, device: str, causes: Mapping[str, BaseException], kept: KeptOutputs
@@ -175,8 +175,8 @@ class GenerateUnit:
         failures = lost._write_failures(run, Reason("failed", "", next(iter(reasons.values()))))
         return replace(result, failures=(*(failure for failure in result.failures if failure.record), *failures))
 
-    def _store(self, outputs: UnitOutputs, run: Path, made: Mapping[str, Any], kept: KeptOutputs) -> JobResult:
-        store_unit(self.unit, self.cell, outputs, run, made)
+    def _store(self, outputs: UnitOutputs, run: Path, record: Mapping[str, Any], kept: KeptOutputs) -> JobResult:
+        store_unit(self.unit, self.cell, outputs, run, record)
         kept.remove()
         return JobResult()
 

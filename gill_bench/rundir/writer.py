@@ -133,7 +133,7 @@ def write_unit(
     unit: Unit,
     outputs: Sequence[Sequence[Output]],
     details: Sequence[Mapping[str, Any]],
-    made: Mapping[str, Any],
+    record: Mapping[str, Any],
 ) -> None:
     """Write a unit: pictures, vectors and samples first, `unit.json` last.
 
@@ -143,7 +143,7 @@ def write_unit(
         unit: The unit.
         outputs: For each example a list with one output per seed.
         details: For each example the facts that stand with its samples (cluster, target, prompt).
-        made: How the unit was made (device, batch size, seconds); it is not part of the unit's key.
+        record: How the unit was made (device, batch size, seconds); it is not part of the unit's key.
     """
     forget_list(folder)
     if is_remote(folder):
@@ -191,7 +191,7 @@ def write_unit(
             "examples": unit.examples,
             "seeds": unit.seeds,
             "files": files,
-            "made": dict(made),
+            "made": dict(record),
         }
         write(COMMIT, (to_json(commit, indent=1) + "\n").encode())
 
