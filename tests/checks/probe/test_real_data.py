@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,27 +42,14 @@ class CutByTokens(planted.Planted):
 @pytest.fixture(scope="module")
 def folders(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The stories with their photos, and the dialogs with made-up pictures, of which no context shows any."""
-    from gill_bench.datasets.visdial_files import read_dialogs
-
     dialogs = tmp_path_factory.mktemp("visdial")
-    for file in (real_data / "visdial").glob("*.json"):
-        (dialogs / file.name).symlink_to(file)
+    file = dialogs / "visdial_1.0_val.json"
+    file.symlink_to(real_data / "visdial" / file.name)
     (dialogs / "images").mkdir()
-    first = dialogs / "images" / "VisualDialog_val2018_000000000000.png"
-    Image.new("RGB", (2, 2)).save(first)
-    for number, dialog in enumerate(_dialogs(read_dialogs, dialogs)):
-        picture = np.full((2, 2, 3), number, np.uint8)
-        Image.fromarray(picture).save(dialogs / "images" / f"{dialog.picture.id}.png")
+    for number, dialog in enumerate(json.loads(file.read_text(encoding="utf-8"))["data"]["dialogs"]):
+        picture = Image.fromarray(np.full((2, 2, 3), number, np.uint8))
+        picture.save(dialogs / "images" / f"VisualDialog_val2018_{dialog['image_id']:012d}.png")
     return {"vist": real_data / "vist", "visdial": dialogs}
-
-
-def _dialogs(read_dialogs: Callable[..., Any], folder: Path) -> Any:
-    import json
-
-    file = next(folder.glob("visdial_1.0_val.json"))
-    image = json.loads(file.read_text())["data"]["dialogs"][0]["image_id"]
-    Image.new("RGB", (2, 2)).save(folder / "images" / f"VisualDialog_val2018_{image:012d}.png")
-    return read_dialogs(folder, "val")
 
 
 @pytest.mark.parametrize(
