@@ -123,8 +123,8 @@ def read_task(
         InputError: The reader refuses the data.
     """
     loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
-    asked = () if prompts_alone else choose_contexts(card, ["all"])
-    searches = any(output_kind(card, context) == "embeddings" for context in asked)
+    contexts = () if prompts_alone else choose_contexts(card, ["all"])
+    searches = any(output_kind(card, context) == "embeddings" for context in contexts)
     compares = not prompts_alone and any(metric(spec.name, card.home).kind == "distribution" for spec in card.metrics)
     task = ResolvedTask(
         card,
