@@ -62,7 +62,7 @@ def doctor(
             emit(f"{line}: {finding.detail}" if finding.detail else line)
 
     note(first)
-    for finding in examine(loaded, card):
+    for finding in examine(loaded, card, resolved.described):
         note(finding)
     answers = all(finding.passed for finding in findings if finding.check in ("method", "form"))
     remark = (

@@ -8,6 +8,7 @@ An adapter module is light to import and has
 - optionally `notes(settings)`: sentences that every table of the model must say;
 - optionally `ASKS_A_SERVER = True`: its models ask a server, which a run with all models does not do by itself;
 - optionally `unused(weights)`: settings that change nothing with these weights, each with the reason;
+- optionally `describe(weights, settings)`: what is known of the model before it is loaded (`Described`);
 - optionally `ORIGINAL_PICTURES = True`: its models get the pictures of prompts as they are, and not squashed to the
   `picture_size` of a task's card, unless the user sets that (references of metrics keep the task's size);
 - `load(weights, settings, device)`: returns the model, which implements protocols of `gill_bench.interfaces`.
@@ -29,12 +30,14 @@ from gill_bench.cards.registry import registered
 from gill_bench.cards.user_files import file_part, from_file, names_a_class
 from gill_bench.errors import InputError
 from gill_bench.models.class_adapter import GROUP, ClassAdapter, is_adapter
+from gill_bench.models.described import Described
 from gill_bench.models.given_model import GivenAdapter, code_digest
 from gill_bench.storage.digests import digest_file
 
 BUILTIN = {
     "causal-lm": "gill_bench.models.causal_lm",
     "clip": "gill_bench.models.clip",
+    "diffusers": "gill_bench.models.any_pipeline",
     "fromage": "gill_bench.models.fromage",
     "gill": "gill_bench.models.gill",
     "glide": "gill_bench.models.glide",
@@ -117,6 +120,15 @@ def notes_of(card: ModelCard) -> list[str]:
 def asks_a_server(card: ModelCard) -> bool:
     """Whether a model asks a server, so that it runs only when it is named."""
     return bool(getattr(adapter(card), "ASKS_A_SERVER", False))
+
+
+def described(card: ModelCard, weights: Mapping[str, Path], settings: BaseModel) -> Described:
+    """What the adapter's `describe` says of a model; for an adapter without it, the card's settings alone."""
+    describe = getattr(adapter(card), "describe", None)
+    if describe is None:
+        return Described(card.settings)
+    known: Described = describe(weights, settings)
+    return known
 
 
 def wants_original_pictures(card: ModelCard) -> bool:

@@ -13,6 +13,7 @@ from gill_bench.devices import device_is_here, use_threads
 from gill_bench.engines.options import DEFAULT_ENGINE, ExecutionOptions, engine_module
 from gill_bench.errors import InputError, command
 from gill_bench.models import asks_a_server, wants_original_pictures
+from gill_bench.models.described import prompt_kind
 from gill_bench.planning.candidates import CandidateContext
 from gill_bench.planning.cells import PICTURE_SIZE, Cell, CellPlan, plan_cell
 from gill_bench.planning.metrics import metrics_of
@@ -165,6 +166,9 @@ class _Planner:
             if isinstance(loadable, InputError):
                 self.cannot.append((card.name, model.name, context.name, str(loadable).splitlines()[0]))
                 continue
+            if reason := loadable.described.cannot.get(prompt_kind(context.inputs)):
+                self.cannot.append((card.name, model.name, context.name, reason))
+                continue
             cell = self._cell(task, loadable, context, searched)
             if cell is None:
                 continue
@@ -233,7 +237,7 @@ class _Planner:
         self, task: ResolvedTask, model: ResolvedModel, context: Context, searched: Mapping[str, Cell]
     ) -> Cell | None:
         seeds = tuple(range(self.request.seeds or task.card.seeds))
-        notes = (*task.notes(), *model.notes())
+        notes = (*task.notes(), *model.notes(prompt_kind(context.inputs)))
         sized = PICTURE_SIZE in self.settings.get(task.card.name, {})
         original = wants_original_pictures(model.card) and not sized
 

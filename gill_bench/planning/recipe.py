@@ -57,6 +57,8 @@ def recipe(
         fields["prompt"] = {key: value for key, value in prompt.items() if key == PICTURE_SIZE}
     if asks != ASKED_BY_DEFAULT[task.card.capability]:
         fields["asks"] = asks
+    if model.described.facts:
+        fields["facts"] = dict(model.described.facts)
     kind = device.partition(":")[0]
     # A card may leave a setting out whose default is "auto". On a CPU that has always been no part of a recipe.
     if "auto" in settings.values() or (kind != "cpu" and _leaves_out_auto(model)):

@@ -13,7 +13,15 @@ from gill_bench.datasets.options import check_tables
 from gill_bench.datasets.pictures import Checked, check_pictures, repeated_content
 from gill_bench.errors import InputError, choose_from_all
 from gill_bench.metrics import metric
-from gill_bench.models import BUILTIN, adapter, check_settings, digest_of_code, setting_names, unused_settings
+from gill_bench.models import (
+    BUILTIN,
+    adapter,
+    check_settings,
+    described,
+    digest_of_code,
+    setting_names,
+    unused_settings,
+)
 from gill_bench.planning.candidates import as_examples
 from gill_bench.planning.metrics import metrics_of_card
 from gill_bench.planning.resolved import ResolvedModel, ResolvedTask, data_folder
@@ -184,10 +192,10 @@ def resolve_model(
     Raises:
         InputError: Weights are not found, or settings or files do not fit.
     """
-    known = setting_names(card)
-    table = override(dict(card.settings), card.mini.settings if weights == MINI else {}, card.name, known)
+    names = setting_names(card)
+    table = override(dict(card.settings), card.mini.settings if weights == MINI else {}, card.name, names)
     table |= {key: value for key, value in (sampling or {}).items() if key in table}
-    table = override(table, settings, f"--set {card.name}", known)
+    table = override(table, settings, f"--set {card.name}", names)
     resolved = card.model_copy(update={"settings": table})
     checked = check_settings(resolved)  # before anything is downloaded
     from_user = card.adapter not in BUILTIN
@@ -199,11 +207,13 @@ def resolve_model(
         if key in idle:
             raise InputError(f"--set {card.name}.{key}: {idle[key]}; leave it out")
     resolved = resolved.model_copy(update={"settings": {key: table[key] for key in table if key not in idle}})
+    known = described(resolved, paths, check_settings(resolved))
+    resolved = resolved.model_copy(update={"settings": dict(known.settings)})
     digests = {name: component.digest() for name, component in components.items()}
     code = digest_of_code(resolved)
     if code:  # a user's own code changes what comes out, as weights do
         digests["adapter"] = digest([code, digests["adapter"]]) if "adapter" in digests else code
-    return ResolvedModel(resolved, components, digests, idle)
+    return ResolvedModel(resolved, components, digests, idle, known)
 
 
 def _of_kind(name: str, old: Value, new: Value) -> Value:

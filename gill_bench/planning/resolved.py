@@ -15,6 +15,7 @@ from gill_bench.datasets.pictures import Checked
 from gill_bench.interfaces import Noise
 from gill_bench.mini.embedded import NOTE_DATA, WORLD_VERSION, world_folder
 from gill_bench.models import adapter, check_settings, notes_of
+from gill_bench.models.described import Described, PromptKind
 from gill_bench.models.execution_only import execution_only
 from gill_bench.planning.candidates import CANDIDATES, CandidateContext
 from gill_bench.planning.noise import example_noise, shared_noise
@@ -163,12 +164,14 @@ class ResolvedModel:
         weights: Where the weights of each component are, by the component's name.
         digests: The SHA-256 of each component's files, by its name; "adapter" for a user's own code.
         idle: Settings that do nothing with these weights, and why; `card` is without them.
+        described: What the adapter knows of the model; `card` has its settings.
     """
 
     card: ModelCard
     weights: Mapping[str, Weights]
     digests: Mapping[str, str]
     idle: Mapping[str, str] = field(default_factory=dict)
+    described: Described = field(default_factory=lambda: Described({}))
 
     def load(self, device: str) -> object:
         """Load the model on a device."""
@@ -181,10 +184,10 @@ class ResolvedModel:
         """The names of settings that change nothing that comes out."""
         return execution_only(adapter(self.card).Settings)
 
-    def notes(self) -> list[str]:
-        """Sentences that every table of this model must say."""
+    def notes(self, kind: PromptKind = "text") -> list[str]:
+        """Sentences that every table of this model must say, with prompts of a kind."""
         stand_ins = any(weights.stand_in for weights in self.weights.values())
-        own = (*self.idle.values(), *notes_of(self.card))
+        own = [*self.idle.values(), *notes_of(self.card), *filter(None, [self.described.notes.get(kind)])]
         return [*([NOTE_WEIGHTS] if stand_ins else []), *(f"{self.card.title}: {sentence}" for sentence in own)]
 
 

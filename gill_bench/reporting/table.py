@@ -11,6 +11,7 @@ from gill_bench.cards.find import Cards, ModelCard, PublishedCard, ReportCard, R
 from gill_bench.datasets.controls import plain_name
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, OutputKind
+from gill_bench.models.described import NEEDS_PICTURE
 from gill_bench.reporting.caption import notes_of
 from gill_bench.reporting.paper import Paper
 from gill_bench.reporting.structure import Column, Line, Table, TableCell, in_unit
@@ -181,11 +182,11 @@ def why_empty(
         return "not-run"
     capability_needed = CAPABILITY_OF[asks] if asks else None
     usable = [capability for capability in model.capabilities if capability_needed in (None, capability)]
-    if (
-        plain_name(context).endswith(("-image", "-images"))
-        and "@no-" not in context
-        and not any("image" in model.reads(capability) for capability in usable)
-    ):
+    own = {part for row in rows if row.model == name for part in row.model_signature.split("|")}
+    pictures = plain_name(context).endswith(("-image", "-images")) and "@no-" not in context
+    if NEEDS_PICTURE in own and not pictures:
+        return "impossible"
+    if pictures and not any("image" in model.reads(capability) for capability in usable):
         return "impossible"
     cards_run = [card for card in (card_of_model(model_run, cards) for model_run in models_run) if card is not None]
     # If a model without the capability was run, the context asks for something else than the layout says.

@@ -160,6 +160,7 @@ def model_signature(cell: Cell) -> str:
     """The text that says how the model was run, from the cell's recipe; it is the same for every context."""
     recipe = cell.recipe
     fields: dict[str, object] = {"adapter": recipe["adapter"], **dict(sorted(recipe["settings"].items()))}
+    fields |= dict(sorted(recipe.get("facts", {}).items()))
     fields |= {name: recipe[name] for name in ("auto_on", "measured_on") if name in recipe}
     if cell.picture_size != cell.task.card.prompt.get(PICTURE_SIZE, 0):
         # Only the model's prompts have pictures of this size; references have the size in the protocol's signature.

@@ -18,19 +18,20 @@ LOCAL_ONLY: dict[str, Any] = {"local_files_only": True, "trust_remote_code": Fal
 to itself, it asks on the terminal whether it may."""
 
 
-def check_network_files(folder: Path, library: Library | None = None) -> None:
+def check_network_files(folder: Path, library: Library | None = None, variant: str = "") -> None:
     """Check that the files from which a network will be read exist and are whole, all shards included.
 
     Args:
         folder: A folder as `save_pretrained` writes it.
         library: The library that reads the network; None = either library.
+        variant: The precision in names of files that comes first; "" for plain names.
 
     Raises:
         InputError: Names the file that is missing, empty or cut off, or a file that makes a loader read other weights.
     """
     names = _names(folder)
     libraries = (library,) if library else LIBRARIES
-    sets = [files for name in libraries if (files := network_files(names, name))]
+    sets = [files for name in libraries if (files := network_files(names, name, variant))]
     if not sets:
         raise InputError(f"{folder}: no weights; {_expected(names, *libraries)}")
     for files in sets:
@@ -44,14 +45,14 @@ def check_network_files(folder: Path, library: Library | None = None) -> None:
     _refuse_other_weights(folder)
 
 
-def loader_options(folder: Path, library: Library) -> dict[str, Any]:
+def loader_options(folder: Path, library: Library, variant: str = "") -> dict[str, Any]:
     """Arguments of `from_pretrained` that make it read the files that `network_files` chooses in a folder.
 
     Raises:
         InputError: The folder has no such files, or a file in it makes a loader read other weights.
     """
     names = _names(folder)
-    files = network_files(names, library)
+    files = network_files(names, library, variant)
     if files is None:
         raise InputError(f"{folder}: no weights; {_expected(names, library)}")
     _refuse_other_weights(folder)
@@ -185,18 +186,19 @@ def check_complete(report: Mapping[str, Collection[Any]], folder: Path, kind: st
             )
 
 
-def check_network_types(network: Any, folder: Path, library: Library) -> None:
+def check_network_types(network: Any, folder: Path, library: Library, variant: str = "") -> None:
     """Check that the files of a network hold floating-point numbers wherever the network does.
 
     Args:
         network: The network, as loaded from the files.
         folder: Folder of the files.
         library: The library that read the network.
+        variant: The precision in names of files that came first; "" for plain names.
 
     Raises:
         InputError: Names the file, and the key of a tensor of another type.
     """
-    files = network_files(_names(folder), library)
+    files = network_files(_names(folder), library, variant)
     buffers = {key.rpartition(".")[2] for key, value in network.named_buffers() if not value.is_floating_point()}
     ignored = _OTHER_HALF.get(type(network).__name__, ())
     for file in [] if files is None else weight_files(folder, files):

@@ -56,26 +56,27 @@ class NetworkFiles(NamedTuple):
         return {"use_safetensors": self.suffix == ".safetensors", **variant}
 
 
-def network_files(names: Collection[str], library: Library) -> NetworkFiles | None:
+def network_files(names: Collection[str], library: Library, variant: str = "") -> NetworkFiles | None:
     """The files that a library reads a network from, or None if there are none.
 
     Args:
         names: Names of the files in one folder.
         library: The library that reads the network; each has names of its own.
+        variant: The precision in names that comes first; "" for plain names.
 
     >>> network_files({"model.safetensors", "pytorch_model.bin"}, "transformers").entry
     'model.safetensors'
     >>> network_files({"model.fp16.safetensors", "pytorch_model.bin"}, "transformers").entry
     'pytorch_model.bin'
     """
-    for variant in ("", *VARIANTS):
-        infix = f".{variant}" if variant else ""
+    for precision in dict.fromkeys((variant, "", *VARIANTS)):
+        infix = f".{precision}" if precision else ""
         for suffix, stem in STEMS[library].items():
             whole, index = f"{stem}{infix}{suffix}", f"{stem}{suffix}.index{infix}.json"
             # transformers prefers a file with all weights to the shards that an index lists, diffusers the shards.
             for entry in (whole, index) if library == "transformers" else (index, whole):
                 if entry in names:
-                    return NetworkFiles(entry, suffix, variant)
+                    return NetworkFiles(entry, suffix, precision)
     return None
 
 

@@ -28,6 +28,7 @@ from gill_bench.generation.returned import WrongFormError, WrongValueError
 from gill_bench.generation.waiting import Patience
 from gill_bench.interfaces import PROTOCOLS
 from gill_bench.models.class_adapter import file_of
+from gill_bench.models.described import Described
 from gill_bench.planning.resolved import ResolvedModel
 
 PICTURE_TOLERANCE = 2.0
@@ -66,19 +67,21 @@ def load_examined(model: ResolvedModel, device: str) -> tuple[object, Finding]:
     return loaded, Finding("loading", "global state", not changed, _changed(changed))
 
 
-def examine(model: object, card: ModelCard) -> Iterator[Finding]:
+def examine(model: object, card: ModelCard, known: Described | None = None) -> Iterator[Finding]:
     """Examine a loaded model.
 
     Args:
         model: The object that the model's adapter loaded.
         card: The model's card, which claims its capabilities and inputs.
+        known: What the model's adapter knows of it; a model that cannot be asked without a picture is not.
 
     Raises:
         InputError: The card claims no capability that has methods to ask.
     """
     if not set(card.capabilities) & set(PROTOCOLS):
         raise InputError(f"{card.name}: {', '.join(card.capabilities)}: there is nothing to ask such a model")
-    for question in questions(card.capabilities, card.reads):
+    always = known is not None and bool(known.cannot.get("text"))
+    for question in questions(card.capabilities, card.reads, all_with_pictures=always):
         if not callable(getattr(model, question.method, None)):
             detail = f"expected it for the capability {question.capability!r}, found none"
             yield Finding(question.method, "method", False, detail)

@@ -54,24 +54,29 @@ class ModelQuestion:
 
 
 def questions(
-    capabilities: Collection[Capability], reads: Callable[[Capability], Collection[str]]
+    capabilities: Collection[Capability],
+    reads: Callable[[Capability], Collection[str]],
+    *,
+    all_with_pictures: bool = False,
 ) -> list[ModelQuestion]:
     """The questions for a model with these capabilities.
 
     Args:
         capabilities: The capabilities that the model's card claims.
         reads: Tells for a capability whether the model's prompts may hold texts, pictures or both.
+        all_with_pictures: Whether every prompt has a picture, since the model cannot be asked without.
     """
     return [
         question
         for capability in PROTOCOLS
         if capability in capabilities
-        for question in _questions_of(capability, reads(capability))
+        for question in _questions_of(capability, reads(capability), all_with_pictures)
     ]
 
 
-def _questions_of(capability: Capability, inputs: Collection[str]) -> list[ModelQuestion]:
-    short, long = prompts(inputs), long_prompt()
+def _questions_of(capability: Capability, inputs: Collection[str], all_with_pictures: bool) -> list[ModelQuestion]:
+    short = prompts(inputs, all_with_pictures=all_with_pictures)
+    long = long_prompt(with_picture=all_with_pictures)
     pairs = list(zip(short, noises(), strict=True))
     scored = list(zip(short, CONTINUATIONS, strict=True))
 

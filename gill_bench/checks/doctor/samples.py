@@ -23,19 +23,21 @@ def pictures() -> list[Image.Image]:
     return [_picture(number, size) for number, size in enumerate(_SIZES)]
 
 
-def prompts(inputs: Collection[str]) -> list[Prompt]:
-    """Three prompts; with pictures between and after their texts if `inputs` has "image"."""
+def prompts(inputs: Collection[str], *, all_with_pictures: bool = False) -> list[Prompt]:
+    """Three prompts; with pictures between and after the texts of some, or of all, if `inputs` has "image"."""
     first, second, third = pictures()
     texts = ("a large red circle is at the top .", "the next day it moved to the left .", "what colour is it ?")
     if "image" not in inputs:
         return [Prompt(texts[:1]), Prompt(texts), Prompt(texts[2:])]
-    return [Prompt(texts[:1]), Prompt((texts[0], first, texts[1], second, texts[2])), Prompt((texts[2], third))]
+    alone = Prompt((texts[0], second)) if all_with_pictures else Prompt(texts[:1])
+    return [alone, Prompt((texts[0], first, texts[1], second, texts[2])), Prompt((texts[2], third))]
 
 
-def long_prompt() -> Prompt:
-    """300 words, more than many text encoders read."""
+def long_prompt(*, with_picture: bool = False) -> Prompt:
+    """300 words, more than many text encoders read; after a picture, if a model needs one."""
     words = ["the", "small", "blue", "square", "is", "at", "the", "left", "and", "then", "goes", "up", "."]
-    return Prompt((" ".join((words * LONG_WORDS)[:LONG_WORDS]),))
+    text = " ".join((words * LONG_WORDS)[:LONG_WORDS])
+    return Prompt((pictures()[0], text) if with_picture else (text,))
 
 
 def noises() -> list[list[Noise]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ TEXT_TO_IMAGE = (
     "StableDiffusionPipeline",
     "StableDiffusionXLPipeline",
 )
+_NO_NETWORK = re.compile("Tokenizer|Processor|Scheduler|FeatureExtractor|Guidance")
 TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3", "tokenizer_4")
 SAFETY = ("safety_checker", "feature_extractor")
 _CONFIGS = {
@@ -84,11 +86,26 @@ def check_pipeline_folder(path: Path, *, safety_checker: bool) -> dict[str, Any]
             f"{path / 'model_index.json'}: {name} is not a text-to-image pipeline that is known here; "
             f"{did_you_mean(name, TEXT_TO_IMAGE)}"
         )
-    for part, (library, _) in parts(index).items():
+    check_parts(path, index, safety_checker=safety_checker)
+    return index
+
+
+def check_parts(path: Path, index: Mapping[str, Any], *, safety_checker: bool = True, variant: str = "") -> None:
+    """Check that all parts that an index lists are there and whole.
+
+    Args:
+        path: The folder.
+        index: The content of its `model_index.json`.
+        safety_checker: Whether the safety checker will be loaded; it may be absent, but must not be damaged.
+        variant: Precision in the names of the files that will be read; "" for plain names.
+
+    Raises:
+        InputError: Names the file or folder that is missing, empty or cut off.
+    """
+    for part, (library, kind) in parts(index).items():
         if part in SAFETY and (not safety_checker or not (path / part).is_dir()):
             continue
-        _check_part(path / part, library)
-    return index
+        _check_part(path / part, library, kind, variant)
 
 
 def ignores_guidance(kind: str, transformer: Mapping[str, Any]) -> bool:
@@ -101,21 +118,29 @@ def ignores_guidance(kind: str, transformer: Mapping[str, Any]) -> bool:
     return kind == "FluxPipeline" and not transformer.get("guidance_embeds", False)
 
 
-def _check_part(folder: Path, library: str) -> None:
+def is_network(kind: str) -> bool:
+    """Whether a class of this name is a network, and no tokenizer, scheduler or the like."""
+    return _NO_NETWORK.search(kind) is None
+
+
+def _check_part(folder: Path, library: str, kind_name: str, variant: str) -> None:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder, but model_index.json lists it")
     kind = folder.name.rstrip("_0123456789")
+    network = kind not in _CONFIGS and is_network(kind_name)
     configs = [folder / name for name in _CONFIGS.get(kind, ("config.json",))]
-    present = [file for file in configs if file.is_file()]
+    present = [file for file in (configs if network or kind in _CONFIGS else folder.glob("*.json")) if file.is_file()]
+    if not present and not network and kind_name.startswith("ByT5"):  # its tokens are the bytes
+        return
     if not present:
-        raise InputError(f"{folder}: no {configs[0].name}")
+        raise InputError(f"{folder}: no {configs[0].name if network or kind in _CONFIGS else 'JSON file'}")
     for file in present:
         if file.stat().st_size == 0:
             raise InputError(f"{file}: empty file")
     missing = [name for name in ("vocab.json", "merges.txt") if not (folder / name).is_file()]
     if kind == "tokenizer" and len(missing) == 1 and not (folder / "tokenizer.json").is_file():
         raise InputError(f"{folder}: no {missing[0]}, without which its other files are no tokenizer")
-    if kind in _CONFIGS:
+    if not network:
         return
     # A class of one of diffusers' pipelines, such as the safety checker, may be built on either library.
-    check_network_files(folder, next((name for name in LIBRARIES if name == library), None))
+    check_network_files(folder, next((name for name in LIBRARIES if name == library), None), variant)

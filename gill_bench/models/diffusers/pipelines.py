@@ -8,7 +8,7 @@ belongs to a picture rather than to its position in a batch.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import chain
@@ -75,17 +75,46 @@ def load_pipeline(
     Raises:
         InputError: A part is missing, damaged, incomplete or of another model; names folder or file.
     """
+    index = read_index(path)
+    without = {"safety_checker"} if "safety_checker" in index and not safety_checker else set()
+    if safety_checker and ("safety_checker" not in index or not (path / "safety_checker").is_dir()):
+        _log.warning("%s has no safety checker: no picture will be flagged", path.name)
+    pipeline = open_pipeline(path, dtype=dtype, device=device, without=without)
+    for name in TOKENIZERS:
+        if getattr(pipeline, name, None) is not None:
+            literal(getattr(pipeline, name))
+    set_scheduler(pipeline, scheduler)
+    if torch.device(device).type != "cpu" and hasattr(pipeline.vae, "enable_slicing"):
+        # Decoding a batch of 512 x 512 pictures at once needs more memory than all of the denoising.
+        pipeline.vae.enable_slicing()
+    placed: Pipeline = pipeline.to(device)
+    return placed
+
+
+def open_pipeline(
+    path: Path, *, dtype: torch.dtype, device: str, without: Collection[str] = (), variant: str = "", share: bool = True
+) -> Any:
+    """Load a pipeline of any class from a local folder in diffusers' layout.
+
+    Args:
+        path: Folder with `model_index.json`.
+        dtype: Precision of all networks, whatever the files hold.
+        device: The torch device of the networks, if they are shared; else they are on the CPU.
+        without: Parts that are not loaded.
+        variant: Precision in the names of the files that are read; "" for plain names.
+        share: Whether the networks may be those of another model, whose weights nobody changes.
+
+    Raises:
+        InputError: A part is missing, damaged, incomplete or of another model; names folder or file.
+    """
     import diffusers
 
     index = read_index(path)
     absent: dict[str, None] = {name: None for name in SAFETY if name in index and not (path / name).is_dir()}
     # Parts that the folder says it is without, such as the T5 of many copies of Stable Diffusion 3.
-    without = [name for name, value in read_json(path / "model_index.json").items() if value == [None, None]]
-    absent |= dict.fromkeys(name for name in without if name not in SAFETY)
-    if "safety_checker" in index and not safety_checker:
-        absent["safety_checker"] = None
-    if safety_checker and ("safety_checker" not in index or "safety_checker" in absent):
-        _log.warning("%s has no safety checker: no picture will be flagged", path.name)
+    empty = [name for name, value in read_json(path / "model_index.json").items() if value == [None, None]]
+    absent |= dict.fromkeys(name for name in empty if name not in SAFETY)
+    absent |= dict.fromkeys(name for name in without if name in index)
     options: dict[str, Any] = dict(absent)
     if "safety_checker" in absent:
         # Else the pipeline prints five lines of warning about the caller's choice.
@@ -93,23 +122,15 @@ def load_pipeline(
     with quiet_loading():
         for name, (library, kind) in parts(index).items():
             if name not in absent:
-                options.update(_load_network(path / name, name, library, kind, dtype, device))
+                options.update(_load_network(path / name, name, library, kind, dtype, device if share else "", variant))
         try:
             # local_files_only, and no trust_remote_code: nothing but this folder is read, and no code from it.
             pipeline = getattr(diffusers, index["_class_name"]).from_pretrained(path, local_files_only=True, **options)
         except LOADING_ERRORS as error:
             raise InputError(f"{path}: cannot be loaded as a pipeline: {first_line(error)}") from error
     _check_vocabulary(pipeline, path)
-    for name in TOKENIZERS:
-        if getattr(pipeline, name, None) is not None:
-            literal(getattr(pipeline, name))
-    set_scheduler(pipeline, scheduler)
     pipeline.set_progress_bar_config(disable=True)
-    if torch.device(device).type != "cpu" and hasattr(pipeline.vae, "enable_slicing"):
-        # Decoding a batch of 512 x 512 pictures at once needs more memory than all of the denoising.
-        pipeline.vae.enable_slicing()
-    placed: Pipeline = pipeline.to(device)
-    return placed
+    return pipeline
 
 
 def set_scheduler(pipeline: Pipeline, name: SchedulerName) -> None:
@@ -224,17 +245,21 @@ def _check_vocabulary(pipeline: Any, path: Path) -> None:
         suffix = name.removeprefix("tokenizer")
         tokenizer = getattr(pipeline, name, None)
         rows = getattr(getattr(getattr(pipeline, f"text_encoder{suffix}", None), "config", None), "vocab_size", None)
-        if tokenizer is not None and isinstance(rows, int) and tokenizer.vocab_size > rows:
+        tokens = getattr(tokenizer, "vocab_size", None)  # which a processor lacks
+        if isinstance(tokens, int) and isinstance(rows, int) and tokens > rows:
             raise InputError(
-                f"{path / f'tokenizer{suffix}'}: {tokenizer.vocab_size} tokens, but text_encoder{suffix} has {rows}"
+                f"{path / f'tokenizer{suffix}'}: {tokens} tokens, but text_encoder{suffix} has {rows}"
                 " embeddings: the files are of different models"
             )
 
 
 def _load_network(
-    folder: Path, name: str, library: str, kind: str, dtype: torch.dtype, device: str
+    folder: Path, name: str, library: str, kind: str, dtype: torch.dtype, device: str, variant: str
 ) -> dict[str, torch.nn.Module]:
-    """The network of one part by its name, shared with other pipelines; empty for a tokenizer, scheduler and so on."""
+    """The network of one part by its name; empty for a tokenizer, scheduler and so on.
+
+    It is shared with other pipelines on a device; with `device` "" it is the pipeline's own.
+    """
     origin = library if library in ("diffusers", "transformers") else f"diffusers.pipelines.{library}"
     try:
         network = getattr(import_module(origin), kind)
@@ -242,13 +267,17 @@ def _load_network(
             return {}
     except LOADING_ERRORS as error:
         raise InputError(f"{folder}: cannot be loaded as {kind}: {first_line(error)}") from error
-    return {name: shared(network, folder, dtype, device, lambda: _read_network(network, folder, library, dtype))}
+
+    def read() -> torch.nn.Module:
+        return _read_network(network, folder, library, dtype, variant)
+
+    return {name: shared(network, folder, dtype, device, read) if device else read().eval().requires_grad_(False)}
 
 
-def _read_network(network: Any, folder: Path, library: str, dtype: torch.dtype) -> torch.nn.Module:
+def _read_network(network: Any, folder: Path, library: str, dtype: torch.dtype, variant: str = "") -> torch.nn.Module:
     """Load a network; any key that is missing, additional or of another shape is an error."""
     owner: Library = "transformers" if issubclass(network, PreTrainedModel) else "diffusers"
-    files = loader_options(folder, owner)
+    files = loader_options(folder, owner, variant)
     try:
         # diffusers' own error names a weight of another shape; transformers' does not, but `check_complete` does.
         options = (
@@ -260,7 +289,7 @@ def _read_network(network: Any, folder: Path, library: str, dtype: torch.dtype) 
     except LOADING_ERRORS as error:
         raise InputError(f"{folder}: cannot be loaded as {network.__name__}: {first_line(error)}") from error
     check_complete(report, folder, network.__name__)
-    check_network_types(loaded, folder, owner)
+    check_network_types(loaded, folder, owner, variant)
     read: torch.nn.Module = loaded
     return read
 
