@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -204,14 +204,31 @@ class _Planner:
         if key not in self._resolved:
             settings = self.settings.get(card.name, {})
             try:
-                self._resolved[key] = resolve_model(
-                    card, weights=self.request.weights, settings=settings, sampling=task.sampling
-                )
+                with self._one_of_all(card):
+                    self._resolved[key] = resolve_model(
+                        card, weights=self.request.weights, settings=settings, sampling=task.sampling
+                    )
             except InputError as error:
                 if self.request.models != ALL or card.name in self.settings:
                     raise
                 self._resolved[key] = error
         return self._resolved[key]
+
+    @contextmanager
+    def _one_of_all(self, card: ModelCard) -> Iterator[None]:
+        """Resolve a model without fetching what nobody named: some of all models have a hundred gigabytes.
+
+        Raises:
+            InputError: The model is one of all, runs are on embedded weights, and it has none.
+        """
+        embedded = all(component.mini for component in card.weights.values())
+        if self.request.models != ALL or card.name in self.settings or embedded:
+            yield
+        elif self.request.weights == MINI:  # the same words for each model, so that a plan has one line for all
+            raise InputError("no embedded weights; give a folder with --weights DIR")
+        else:
+            with without_downloads():
+                yield
 
     def _open(self, card: TaskCard, contexts: Sequence[Context]) -> ResolvedTask:
         with bars("pictures") as progress:

@@ -61,7 +61,9 @@ def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whol
         )
     except Exception as error:
         if not allowed:
-            raise InputError(f"{label}: not in the hub's cache, and a dry run downloads nothing") from error
+            raise InputError(
+                f"{label}: not in the hub's cache, and nothing is downloaded for a dry run or an unnamed model"
+            ) from error
         interrupted = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None
         why = _why(refusal or interrupted or error)
         raise InputError(f"{label}: neither in the hub's cache nor to be downloaded: {why}") from error

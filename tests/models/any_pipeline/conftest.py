@@ -1,0 +1,43 @@
+"""Tiny pipelines of many classes, each written once per module, and loaded to paint 32 x 32 pixels in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gill_bench.models import any_pipeline
+from gill_bench.models.any_pipeline import Settings
+from gill_bench.models.described import Described
+from tests.support import tiny_prompt_pipelines, tiny_text_to_image
+
+WRITERS = {**tiny_text_to_image.WRITERS, **tiny_prompt_pipelines.WRITERS}
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Write the tiny pipeline of a class, once."""
+
+    @cache
+    def write(kind: str) -> Path:
+        torch.manual_seed(0)
+        return WRITERS[kind](tmp_path_factory.mktemp("tiny") / kind)
+
+    return write
+
+
+def describe(path: Path, **settings: Any) -> Described:
+    """Check a card's settings for a folder, and complete them."""
+    chosen = Settings.model_validate({"num_inference_steps": 1, **settings})
+    any_pipeline.check({"pipeline": path}, chosen)
+    return any_pipeline.describe({"pipeline": path}, chosen)
+
+
+def load(path: Path, **settings: Any) -> Any:
+    """Load the pipeline of a folder as a run does, with settings that are complete."""
+    known = describe(path, **settings)
+    return any_pipeline.load({"pipeline": path}, Settings.model_validate(dict(known.settings)), "cpu")
