@@ -349,7 +349,6 @@ def write_chroma(folder: Path) -> Path:
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "QwenImagePipeline": write_qwen_image,
     "QwenImageEditPlusPipeline": lambda folder: write_qwen_image(folder, "QwenImageEditPlusPipeline"),
-    "QwenImageEditPipeline": lambda folder: write_qwen_image(folder, "QwenImageEditPipeline"),
     "Flux2KleinPipeline": write_flux2_klein,
     "ZImagePipeline": write_z_image,
     "FluxKontextPipeline": write_kontext,

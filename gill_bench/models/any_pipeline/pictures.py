@@ -31,6 +31,8 @@ _ARGUMENTS = ("images", "input_images", "image")
 _IP_ADAPTER = "ip_adapter_image"
 _OTHER_NEEDS = ("mask_image", "mask", "control_image")
 _SEPARATOR = " "
+_LEAST_SIDE = 64
+"""Pixels; `check_image_input` of FLUX.2 in diffusers 0.42 refuses pictures with a shorter side."""
 _TAGS = re.compile(r"<(?=\|?image_?\d*\|?>)|<(?=/?img>)")
 """The beginning of what some pipeline takes for the place of a picture."""
 
@@ -107,7 +109,7 @@ class PictureReader:
         if not prompt.images and self.needs_picture:
             raise InputError("a prompt holds no picture, but this pipeline cannot be called without one")
         segments = self._reduced(prompt)
-        pictures = [segment for segment in segments if not isinstance(segment, str)]
+        pictures = [large_enough(segment) for segment in segments if not isinstance(segment, str)]
         numbers = count(1)
         named = self.style in ("in-place", "list") or "<|image" in self.name
         words = [
@@ -167,6 +169,14 @@ def picture_reader(pipeline: PipelineClass, style: Style | None, *, ip_adapter: 
     if (chosen == "in-place") != (known.style == "in-place") and chosen in ("in-place", "list"):
         raise InputError(f"images = {chosen!r}: {pipeline.name} reads no pictures in this way; use {known.style!r}")
     return PictureReader(chosen, argument if chosen != "none" else "", known.name, known.nested, needs)
+
+
+def large_enough(picture: Image.Image) -> Image.Image:
+    """A picture, enlarged if a side has less than 64 pixels, below which some pipelines refuse it."""
+    side = min(picture.size)
+    if side >= _LEAST_SIDE:
+        return picture
+    return picture.resize((-(-picture.width * _LEAST_SIDE // side), -(-picture.height * _LEAST_SIDE // side)))
 
 
 def strip(pictures: list[Image.Image]) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ from gill_bench.models.described import Described
 from tests.support import tiny_prompt_pipelines, tiny_text_to_image
 
 WRITERS = {**tiny_text_to_image.WRITERS, **tiny_prompt_pipelines.WRITERS}
+
+
+@pytest.fixture(autouse=True)
+def _small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Qwen-Image-Edit-Plus scales pictures of prompts to a megapixel, which takes a tiny encoder seconds each."""
+    edit_plus = import_module("diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus")
+    for name in ("VAE_IMAGE_SIZE", "CONDITION_IMAGE_SIZE"):
+        monkeypatch.setattr(edit_plus, name, 64 * 64)
 
 
 @pytest.fixture(scope="session")

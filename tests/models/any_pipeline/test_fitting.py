@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.models.any_pipeline.test_reading import paint
 from tests.support.tiny_pipelines import edit_json
 from tests.support.tiny_prompt_pipelines import write_flux2_klein
 from tests.support.tiny_text_to_image import write_flux
+
+diffusers: Any = import_module("diffusers")
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +101,6 @@ def test_guidance_by_a_negative_prompt_does_something(folder: Callable[[str], Pa
 
 
 def test_precision_is_that_of_the_files(folder: Callable[[str], Path], tmp_path: Path) -> None:
-    import diffusers
-
     for name, on_cpu in (("bfloat16", torch.bfloat16), ("float16", torch.float32)):
         pipeline = diffusers.ChromaPipeline.from_pretrained(folder("ChromaPipeline"), torch_dtype=getattr(torch, name))
         pipeline.save_pretrained(tmp_path / name)
@@ -110,8 +111,6 @@ def test_precision_is_that_of_the_files(folder: Callable[[str], Path], tmp_path:
 
 
 def test_files_of_a_variant_are_read(folder: Callable[[str], Path], tmp_path: Path) -> None:
-    import diffusers
-
     copy = Path(shutil.copytree(folder("ChromaPipeline"), tmp_path / "both"))
     pipeline = diffusers.ChromaPipeline.from_pretrained(copy)
     with torch.no_grad():
@@ -153,4 +152,4 @@ def test_a_lora_needs_its_library_and_one_file(folder: Callable[[str], Path], tm
     with pytest.raises(InputError, match=r"found a.safetensors, b.safetensors; name the file itself"):
         any_pipeline.check(weights, Settings())
     with pytest.raises(InputError, match="takes no LoRA"):
-        any_pipeline.check({**weights, "pipeline": folder("Kandinsky3Pipeline")}, Settings())
+        any_pipeline.check({**weights, "pipeline": folder("PixArtSigmaPipeline")}, Settings())

@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from gill_bench.errors import InputError
-from gill_bench.models.any_pipeline.pictures import PictureReader, picture_reader, strip, without_tags
+from gill_bench.models.any_pipeline.pictures import PictureReader, large_enough, picture_reader, strip, without_tags
 from gill_bench.models.any_pipeline.pipeline_class import PipelineClass
 from gill_bench.prompt import Prompt
 from tests.models.any_pipeline.conftest import describe, load
 from tests.models.any_pipeline.test_reading import paint
 
 RED, BLUE, GREEN = (
-    Image.new("RGB", size, colour) for size, colour in (((64, 48), "red"), ((32, 64), "blue"), ((64, 64), "green"))
+    Image.new("RGB", size, colour) for size, colour in (((96, 72), "red"), ((64, 128), "blue"), ((64, 64), "green"))
 )
 PROMPT = Prompt(("a dog", RED, "runs <image1>", BLUE, "on"))
 
@@ -121,8 +121,13 @@ def test_an_ip_adapter_gets_all_pictures() -> None:
 
 def test_a_strip_has_all_pictures_at_the_height_of_the_lowest() -> None:
     whole = strip([RED, BLUE])
-    assert whole.size == (64 + 24, 48)
-    assert [whole.getpixel((x, 24)) for x in (10, 80)] == [(255, 0, 0), (0, 0, 255)]
+    assert whole.size == (96 + 36, 72)
+    assert [whole.getpixel((x, 36)) for x in (10, 120)] == [(255, 0, 0), (0, 0, 255)]
+
+
+def test_small_pictures_are_enlarged() -> None:
+    assert large_enough(Image.new("RGB", (32, 48))).size == (64, 96)
+    assert large_enough(RED) is RED
 
 
 def test_what_stands_for_a_picture_in_the_data_is_broken_up() -> None:

@@ -31,7 +31,6 @@ WORDS_READ = {
     "OmniGenPipeline": None,
     "PixArtAlphaPipeline": 119,
     "PixArtSigmaPipeline": 299,
-    "QwenImageEditPipeline": None,
     "QwenImageEditPlusPipeline": None,
     "QwenImagePipeline": 418,
     "SanaPipeline": 299,
