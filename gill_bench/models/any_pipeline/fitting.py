@@ -8,6 +8,7 @@ from typing import Any
 from gill_bench.errors import InputError
 from gill_bench.models.any_pipeline.pipeline_class import NO_DEFAULT, PipelineClass
 from gill_bench.models.any_pipeline.settings import Settings
+from gill_bench.models.any_pipeline.sizes import default_size
 from gill_bench.storage.reading import read_json
 
 ARGUMENTS = (
@@ -20,6 +21,7 @@ ARGUMENTS = (
     "max_sequence_length",
 )
 """The settings that are arguments of a pipeline's call."""
+_MULTIPLE = 8
 _READS_ALL = ("QwenImageEditPipeline", "QwenImageEditPlusPipeline", "QwenImageLayeredPipeline")
 """Classes that check `max_sequence_length` and then read prompts of any length."""
 
@@ -61,6 +63,9 @@ def _problems(pipeline: PipelineClass, settings: Settings) -> Iterator[str]:
             yield f"{name} = {value!r}: {pipeline.name} takes no {name}; leave it out{hint}"
         elif reason := _does_nothing(name, pipeline):
             yield f"{name} = {value!r} would do nothing: {reason}"
+    for name, side in (("height", settings.height), ("width", settings.width)):
+        if side is not None and side % _MULTIPLE and side != default_size(pipeline).get(name):
+            yield f"{name} = {side}: expected a multiple of {_MULTIPLE}; many pipelines need one of 16 or 32"
     yield from _guidance_problems(pipeline, settings)
     yield from _scheduler_problems(pipeline, settings)
 
@@ -123,11 +128,13 @@ def _guidance_problems(pipeline: PipelineClass, settings: Settings) -> Iterator[
 def _scheduler_problems(pipeline: PipelineClass, settings: Settings) -> Iterator[str]:
     file = pipeline.path / "scheduler" / "scheduler_config.json"
     shipped = read_json(file) if file.is_file() else {}
-    if settings.scheduler != "default" and str(shipped.get("_class_name", "")).startswith("FlowMatch"):
+    flow_matching = str(shipped.get("_class_name", "")).startswith("FlowMatch")
+    if settings.scheduler != "default" and flow_matching:
         yield (
             f"scheduler = {settings.scheduler!r} cannot replace the {shipped['_class_name']} of these weights;"
             " use scheduler = 'default'"
         )
     trained, steps = shipped.get("num_train_timesteps"), settings.num_inference_steps
-    if isinstance(trained, int) and steps is not None and steps > trained:
+    # With flow matching, the number says how times are scaled: OmniGen has 1 and takes 50 steps.
+    if isinstance(trained, int) and steps is not None and steps > trained and not flow_matching:
         yield f"num_inference_steps = {steps}, but the scheduler knows {trained} steps"

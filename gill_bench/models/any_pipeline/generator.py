@@ -126,6 +126,7 @@ class PipelineGenerator:
         pictures = output[0]
         picture = pictures[0]
         if isinstance(picture, np.ndarray):
+            picture = picture.reshape(picture.shape[-3:])  # some classes give a film of one picture
             if not bool(np.isfinite(picture).all()):
                 # As a picture it would be black, and black pictures score well with some metrics.
                 raise GillBenchError(

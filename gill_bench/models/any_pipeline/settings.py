@@ -42,8 +42,8 @@ class Settings(BaseModel):
     guidance_scale: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     true_cfg_scale: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     negative_prompt: str | None = None
-    height: int | None = Field(default=None, gt=0, multiple_of=8)
-    width: int | None = Field(default=None, gt=0, multiple_of=8)
+    height: int | None = Field(default=None, gt=0)
+    width: int | None = Field(default=None, gt=0)
     max_sequence_length: int | None = Field(default=None, gt=0)
     variant: Literal["", "fp32", "fp16", "bf16"] = ""
     images: Style | None = None

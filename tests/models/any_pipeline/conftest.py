@@ -8,12 +8,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from gill_bench.interfaces import Noise
 from gill_bench.models import any_pipeline
 from gill_bench.models.any_pipeline import Settings
 from gill_bench.models.described import Described
+from gill_bench.prompt import Prompt
 from tests.support import tiny_prompt_pipelines, tiny_text_to_image
 
 WRITERS = {**tiny_text_to_image.WRITERS, **tiny_prompt_pipelines.WRITERS}
@@ -50,3 +53,9 @@ def load(path: Path, **settings: Any) -> Any:
     """Load the pipeline of a folder as a run does, with settings that are complete."""
     known = describe(path, **settings)
     return any_pipeline.load({"pipeline": path}, Settings.model_validate(dict(known.settings)), "cpu")
+
+
+def paint(model: Any, *segments: Any, seed: int = 1) -> tuple[bytes, bool]:
+    """The pixels of a picture, and whether it says that its prompt was cut."""
+    (picture,) = model.generate_images([Prompt(segments)], [[Noise(seed)]])[0]
+    return np.asarray(picture.image).tobytes(), picture.truncated

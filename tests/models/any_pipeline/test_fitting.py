@@ -15,8 +15,7 @@ from pydantic import ValidationError
 from gill_bench.errors import InputError
 from gill_bench.models import any_pipeline
 from gill_bench.models.any_pipeline import Settings
-from tests.models.any_pipeline.conftest import describe, load
-from tests.models.any_pipeline.test_reading import paint
+from tests.models.any_pipeline.conftest import describe, load, paint
 from tests.support.tiny_pipelines import edit_json
 from tests.support.tiny_prompt_pipelines import write_flux2_klein
 from tests.support.tiny_text_to_image import write_flux
@@ -45,6 +44,7 @@ def schnell(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("FluxPipeline", {"scheduler": "ddim"}, "cannot replace the FlowMatchEulerDiscreteScheduler"),
         ("StableDiffusionPipeline", {"num_inference_steps": 1001}, "knows 1000 steps"),
         ("StableDiffusionPipeline", {"variant": "fp16"}, "no file has .fp16 in its name"),
+        ("FluxPipeline", {"height": 100}, "expected a multiple of 8"),
         ("LatentConsistencyModelPipeline", {"negative_prompt": "grey"}, "takes no negative_prompt"),
     ],
 )
@@ -66,7 +66,7 @@ def test_guidance_that_weights_cannot_use_is_refused(schnell: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"height": 100}, {"num_inference_steps": 0}, {"offload": "gpu"}, {"steps": 3}, {"variant": "int8"}]
+    "wrong", [{"height": 0}, {"num_inference_steps": 0}, {"offload": "gpu"}, {"steps": 3}, {"variant": "int8"}]
 )
 def test_settings_are_bounded(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
@@ -89,6 +89,10 @@ def test_rows_show_the_defaults_of_the_pipeline(kind: str, own: dict[str, Any], 
     assert {name: known.settings.get(name) for name in own} == own
     assert known.facts["class"] == kind
     assert "true_cfg_scale" not in known.settings  # without a negative prompt it does nothing
+
+
+def test_a_scheduler_of_flow_matching_takes_more_steps_than_it_was_trained_with(folder: Callable[[str], Path]) -> None:
+    assert describe(folder("OmniGenPipeline"), num_inference_steps=50).settings["num_inference_steps"] == 50
 
 
 def test_guidance_by_a_negative_prompt_does_something(folder: Callable[[str], Path]) -> None:

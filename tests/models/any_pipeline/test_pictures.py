@@ -13,8 +13,7 @@ from gill_bench.errors import InputError
 from gill_bench.models.any_pipeline.pictures import PictureReader, large_enough, picture_reader, strip, without_tags
 from gill_bench.models.any_pipeline.pipeline_class import PipelineClass
 from gill_bench.prompt import Prompt
-from tests.models.any_pipeline.conftest import describe, load
-from tests.models.any_pipeline.test_reading import paint
+from tests.models.any_pipeline.conftest import describe, load, paint
 
 RED, BLUE, GREEN = (
     Image.new("RGB", size, colour) for size, colour in (((96, 72), "red"), ((64, 128), "blue"), ((64, 64), "green"))

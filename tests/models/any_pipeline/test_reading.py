@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from PIL import Image
 
 from gill_bench.interfaces import Noise
 from gill_bench.prompt import Prompt
-from tests.models.any_pipeline.conftest import WRITERS, describe, load
+from tests.models.any_pipeline.conftest import WRITERS, describe, load, paint
 from tests.support.tiny_pipelines import LENGTH
 
 # Words of one token, of which all are read: what the pipelines cut at, less the tokens of templates. None = everything.
@@ -45,11 +44,6 @@ PICTURE = Image.new("RGB", (64, 48), "red")
 def size_of(kind: str) -> dict[str, int]:
     """The smallest size that suits a tiny pipeline, whose published relatives paint far larger pictures."""
     return {} if kind == "StableDiffusionPipeline" else {"height": 32, "width": 32}
-
-
-def paint(model: Any, *segments: Any, seed: int = 1) -> tuple[bytes, bool]:
-    (picture,) = model.generate_images([Prompt(segments)], [[Noise(seed)]])[0]
-    return np.asarray(picture.image).tobytes(), picture.truncated
 
 
 def test_every_writer_is_tried() -> None:
