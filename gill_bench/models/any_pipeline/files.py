@@ -95,8 +95,8 @@ def ip_adapter_files(path: Path) -> tuple[Path, Path | None]:
         [] if path.is_file() else _weights_in(path) + _weights_in(path / "models") + _weights_in(path / "sdxl_models")
     )
     file = _only_file(path, "IP-Adapter", [path] if path.is_file() else inside)
-    places = (file.parent / "image_encoder", path / "image_encoder", path / "models" / "image_encoder")
-    return file, next((place for place in places if (place / "config.json").is_file()), None)
+    folders = (file.parent / "image_encoder", path / "image_encoder", path / "models" / "image_encoder")
+    return file, next((folder for folder in folders if (folder / "config.json").is_file()), None)
 
 
 def _weights_in(folder: Path) -> list[Path]:

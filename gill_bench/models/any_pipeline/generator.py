@@ -94,7 +94,7 @@ class PipelineGenerator:
         return [replace(self._picture(output), truncated=cut) for output in (first, *others)]
 
     def _is_cut(self, prompt: Prompt, noise: Noise, readings: Readings) -> bool:
-        texts = [place for place, segment in enumerate(prompt.segments) if isinstance(segment, str) and segment.strip()]
+        texts = [index for index, segment in enumerate(prompt.segments) if isinstance(segment, str) and segment.strip()]
         if not texts:
             return False
         last = texts[-1]
@@ -133,14 +133,14 @@ class PipelineGenerator:
                     "a picture is not finite: the weights are damaged, or the precision is too narrow (dtype)"
                 )
             picture = Image.fromarray((picture * 255).round().astype(np.uint8))
-        asked = (self.arguments.get("width"), self.arguments.get("height"))
-        if None not in asked and picture.size != asked and not self._said_size:
+        given_size = (self.arguments.get("width"), self.arguments.get("height"))
+        if None not in given_size and picture.size != given_size and not self._said_size:
             self._said_size = True
             _log.warning(
                 "%s paints %d x %d pixels instead of %d x %d; set width and height to a size that it paints",
                 type(self.pipeline).__name__,
                 *picture.size,
-                *asked,
+                *given_size,
             )
         return GeneratedImage(picture.convert("RGB"), bool(flags and flags[0]))
 

@@ -128,10 +128,10 @@ class PictureReader:
         segments: list[Segment] = list(prompt.segments)
         if self.style not in ("last", "strip") or not prompt.images:
             return segments
-        last = max(place for place, segment in enumerate(segments) if not isinstance(segment, str))
+        last = max(index for index, segment in enumerate(segments) if not isinstance(segment, str))
         if self.style == "strip":
             segments[last] = strip(list(prompt.images))
-        return [segment for place, segment in enumerate(segments) if isinstance(segment, str) or place == last]
+        return [segment for index, segment in enumerate(segments) if isinstance(segment, str) or index == last]
 
     def _given(self, pictures: list[Image.Image]) -> Any:
         if self.style == "ip-adapter" or self.nested:
