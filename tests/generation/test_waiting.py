@@ -56,6 +56,11 @@ class Asked:
         return sorted(line for log in logs for line in (self.folder / log).read_text().splitlines() if "paid" in line)
 
 
+def numbers(out: Path) -> list[dict[str, Any]]:
+    """The rows of a run, but for how many prompts its calls had."""
+    return [{name: value for name, value in row.items() if name != "batch_size"} for row in results(out)["rows"]]
+
+
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     monkeypatch.setattr(waiting, "FIRST_PAUSE", 0.001)
@@ -84,7 +89,7 @@ def test_examples_that_worked_are_not_asked_again_one_by_one(asked: Asked, kind:
     assert outcome.complete  # the call of four failed, and none of its prompts by itself
     assert len(asked.paid("log")) == 12
     asked.run("whole", "whole.log")
-    assert results(asked.folder / "run") == results(asked.folder / "whole")
+    assert numbers(asked.folder / "run") == numbers(asked.folder / "whole")
     assert asked.paid("log") == asked.paid("whole.log")
     outcome = asked.run("single", "single.log", "fails=2", f"kind={kind}", "at_once=1")
     counted = {(row.n_failed, row.n_refused) for row in outcome.results.rows if row.n_expected == 12}
@@ -92,7 +97,7 @@ def test_examples_that_worked_are_not_asked_again_one_by_one(asked: Asked, kind:
     assert len(asked.paid("single.log")) == 11
     assert asked.run("single", "again.log").complete
     assert len(asked.paid("again.log")) == 1
-    assert results(asked.folder / "single") == results(asked.folder / "whole")
+    assert numbers(asked.folder / "single") == numbers(asked.folder / "whole")
 
 
 def test_what_is_kept_and_damaged_is_asked_again(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
