@@ -1,11 +1,11 @@
-# The two commands of the README, demo and test: both set up .venv first; a second call is quick.
+# The commands of the README, demo, test and test-all: all set up .venv first; a second call is quick.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(name) 2>/dev/null),$(name))))
 VENV := .venv
 BIN := $(VENV)/bin
 # Known-good torch versions; empty where a machine wants others: make demo CONSTRAINTS=
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: demo test test-lowest test-newest setup lint clean
+.PHONY: demo test test-all test-lowest test-newest setup lint clean
 
 # Environments that people have: the lowest versions that pyproject.toml admits, and the newest, from a wheel, with no
 # extras. torch is that of constraints.txt in both, as older ones come with gigabytes; `make test-lowest CONSTRAINTS=`
@@ -30,7 +30,11 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+# The slow tests besides: kills at every turn, training, Ray, the paper's findings on the embedded world.
+test-all: test
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 test-lowest: $(LOWEST)/.installed
 	rm -rf $(LOWEST)/run

@@ -13,41 +13,12 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BUDGET_MINUTES = 20
-"""The time that all tests together may take on two cores. Nothing asserts it; the end of a run reminds of it."""
-SLOW = frozenset(
-    f"tests/{name}.py"
-    for name in (
-        "checks/test_doctor",
-        "engines/test_ray",
-        "engines/test_run_in_processes",
-        "evaluate/test_faults",
-        "evaluate/test_kinds",
-        "evaluate/test_outputs",
-        "evaluate/test_real_models",
-        "evaluate/test_served",
-        "mini/test_findings",
-        "mini/test_training",
-        "models/diffusers/test_pipelines",
-        "rundir/test_run_in_object_store",
-        "test_hostile",
-        "test_pytest_plugin",
-        "training/test_distributed",
-        "training/test_launch",
-        "training/test_trainer",
-    )
-)
-"""Modules whose tests start processes, train or run whole evaluations; they get the marker `slow`."""
+BUDGET_MINUTES = 16
+"""Minutes of work that `make test` may take, all workers together: eight minutes of two cores. Nothing asserts it; the
+end of a run reminds of it."""
 
 # A shell starts what it puts in the background with interrupts ignored, and what tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of slow modules."""
-    for item in items:
-        if item.path.is_relative_to(ROOT) and item.path.relative_to(ROOT).as_posix() in SLOW:
-            item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -55,7 +26,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = (report for group in terminalreporter.stats.values() for report in group)
     seconds = sum(getattr(report, "duration", 0.0) for report in reports)
     terminalreporter.write_line(
-        f"tests: {seconds / 60:.1f} minutes of work; budget of the suite: {BUDGET_MINUTES} minutes on two cores"
+        f"tests: {seconds / 60:.1f} minutes of work, all workers together; make test may take {BUDGET_MINUTES}"
     )
 
 

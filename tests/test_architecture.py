@@ -10,7 +10,7 @@ from collections import defaultdict
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from tests.conftest import ROOT, SLOW
+from tests.conftest import ROOT
 
 PACKAGE = ROOT / "gill_bench"
 FLOORS: tuple[frozenset[str], ...] = tuple(
@@ -143,7 +143,7 @@ def test_only_rundir_opens_files_of_a_run() -> None:
     assert wrong == []
 
 
-def test_helpers_of_tests_are_in_no_test_module_and_slow_modules_are_there() -> None:
+def test_helpers_of_tests_are_in_no_test_module() -> None:
     wrong = [
         f"{file.relative_to(ROOT)} imports {node.module}"
         for file in sorted((ROOT / "tests").rglob("*.py"))
@@ -151,7 +151,6 @@ def test_helpers_of_tests_are_in_no_test_module_and_slow_modules_are_there() -> 
         if isinstance(node, ast.ImportFrom) and node.module and node.module.rpartition(".")[2].startswith("test_")
     ]
     assert wrong == []
-    assert [name for name in sorted(SLOW) if not (ROOT / name).is_file()] == []
 
 
 EMPTY_NAMES = frozenset(["found", "place", "places", "lone", "mine", "one", "made", "asked", "told", "here", "far"])

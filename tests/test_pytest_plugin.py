@@ -77,7 +77,7 @@ def stale(pytester: pytest.Pytester, *arguments: str) -> set[str]:
     return {Path(line).name for line in lines if line.endswith(".json")}
 
 
-@pytest.mark.parametrize("processes", [(), ("-n", "2")])
+@pytest.mark.parametrize("processes", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)])
 def test_goldens_that_no_test_uses_are_named(pytester: pytest.Pytester, processes: tuple[str, ...]) -> None:
     tests = pytester.path / "tests"
     for module in ("test_here", "test_gone", "test_other"):

@@ -17,7 +17,14 @@ from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.rows import Results
 
 STORIES, SEEDS, RERUNS = 16, 1, 5
-NOISE = 0.3  # of the standard deviation of each of the mapper's weights
+NOISE = 1.0  # of the standard deviation of each of the mapper's weights
+# The copy of the embedded weights is sampled as they are, not as GILL's.
+MINI_SETTINGS = (
+    "gill.squash_size=32",
+    "gill.num_inference_steps=10",
+    "gill.guidance_scale=1.5",
+    "gill.safety_checker=false",
+)
 NAMES = {
     "gill-mini": "gill_opt",
     "opt-mini": "opt-6.7b",
@@ -37,6 +44,7 @@ def evaluate(out: Path, seeds: int, weights: str = "mini") -> RunReader:
         limit=STORIES,
         weights=weights,
         metric_weights="mini",
+        settings=MINI_SETTINGS,
         device="cpu",
     )
     execute(make_plan(ask))

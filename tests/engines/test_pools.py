@@ -14,7 +14,9 @@ from tests.conftest import ROOT
 from tests.engines.pools import IN_THIS_PROCESS, POOLS
 
 
-@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize(
+    "pool", [pytest.param(name, marks=[pytest.mark.slow] if name == "ray" else []) for name in POOLS]
+)
 def test_a_pool_keeps_the_contract(pool: str, tmp_path: Path) -> None:
     """In a process of its own, since this one has no sockets, and workers must find nothing of the test runner."""
     words = [sys.executable, "-m", "tests.engines.pools", pool, str(tmp_path)]

@@ -21,6 +21,7 @@ from tests.conftest import ROOT
 from tests.support.runs import ask
 
 
+@pytest.mark.slow
 def test_a_node_that_dies_costs_nothing_and_the_bytes_are_those_of_a_local_run() -> None:
     """In processes of their own: sockets are blocked in this one."""
     tasks = ("visdial-answers", "visdial-retrieval")

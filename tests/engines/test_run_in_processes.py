@@ -39,12 +39,13 @@ def until(true: Callable[[], bool]) -> None:
 def test_several_processes_give_the_same_bytes(tmp_path: Path) -> None:
     def both(out: Path, device: str) -> dict[str, bytes]:
         tasks = ("visdial-retrieval", "vqav2", "visdial-answers", "vist")
-        assert run_able(out, *tasks, limit=60, device=device, contexts=("all",)).complete
+        assert run_able(out, *tasks, limit=12, device=device, contexts=("all",)).complete
         return tree(out)
 
     assert both(tmp_path / "one", "cpu") == both(tmp_path / "two", "cpu,cpu")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_nothing(
     tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_killed_worker_costs_nothing(
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
 def test_an_example_that_kills_its_workers_is_given_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +85,7 @@ def test_a_model_that_cannot_be_loaded_stops_the_run(tmp_path: Path, monkeypatch
         run(tmp_path / "run", device="cpu,cpu")
 
 
+@pytest.mark.slow
 def test_failures_are_counted_over_all_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOISY_FAIL_ON", " ")
     with pytest.raises(GillBenchError, match=r"\d examples failed, more than --max-failures 3, the last with Runtime"):
@@ -96,7 +99,7 @@ def test_what_is_timed_has_one_worker(tmp_path: Path) -> None:
     assert {file.parts[-5] for file in out.rglob("unit.json")} == {"visdial-retrieval", "speed"}
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_a_run_that_is_stopped_leaves_no_worker(tmp_path: Path, how: signal.Signals) -> None:
     out = tmp_path / "run"
     words = [*map(str, command(out)), "--devices", "cpu,cpu"]

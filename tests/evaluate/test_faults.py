@@ -26,7 +26,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("after", [1, 7])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 7])
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, whole: Path, after: int) -> None:
     out = tmp_path / "run"
     process = start(*command(out), NOISY_PAUSE="0.05")
@@ -53,6 +53,7 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, whole: Path) -> N
     assert tree(out) == tree(whole)
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work_and_agree(tmp_path: Path, whole: Path) -> None:
     out = tmp_path / "run"
     processes = [start(*command(out), NOISY_PAUSE="0.05") for _ in range(2)]
@@ -63,6 +64,7 @@ def test_two_processes_share_the_work_and_agree(tmp_path: Path, whole: Path) -> 
     assert tree(out) == tree(whole)
 
 
+@pytest.mark.slow
 def test_two_commands_at_once_on_one_folder_keep_what_each_asked(tmp_path: Path) -> None:
     """Spec, results and environment are written by both."""
     contexts = ("1-caption", "5-captions")
@@ -75,6 +77,7 @@ def test_two_commands_at_once_on_one_folder_keep_what_each_asked(tmp_path: Path)
     assert len(json.loads((tmp_path / "run" / "env.json").read_text())["sessions"]) == 2
 
 
+@pytest.mark.slow
 def test_random_kills(tmp_path: Path) -> None:
     """The short form of benchmarks/kills.py."""
     tally = kill_and_resume(
@@ -85,6 +88,7 @@ def test_random_kills(tmp_path: Path) -> None:
     assert tally.identical, (tally.differing, tally.failed)
 
 
+@pytest.mark.slow
 def test_a_terminated_run_resumes_to_the_same_bytes(tmp_path: Path, whole: Path) -> None:
     """As batch systems end jobs."""
     out = tmp_path / "run"
@@ -113,11 +117,11 @@ def scoring(out: Path) -> None:
     ("until", "pause", "seeds", "more"),
     [
         (generating, "0.1", "2", ()),
-        (generating, "0.1", "6", ("--workers", "2")),
-        (scoring, "0", "6", ("--workers", "1")),
+        pytest.param(generating, "0.1", "6", ("--workers", "2"), marks=pytest.mark.slow),
+        pytest.param(scoring, "0", "6", ("--workers", "1"), marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("between", [0.0, 0.02])
+@pytest.mark.parametrize("between", [pytest.param(0.0, marks=pytest.mark.slow), 0.02])
 def test_ctrl_c_twice(
     tmp_path: Path, until: Callable[[Path], None], pause: str, seeds: str, more: tuple[str, ...], between: float
 ) -> None:

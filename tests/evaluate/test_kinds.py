@@ -41,6 +41,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, cards: tuple[Path, ...]) -> 
     return out
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_middle_of_each_kind_resumes_to_the_same_bytes(
     tmp_path: Path, whole: Path, cards: tuple[Path, ...]
 ) -> None:

@@ -62,7 +62,7 @@ def test_seeds_stories_and_contexts_give_different_pictures(whole: Path) -> None
     assert len(distinct) > 0.8 * len(samples(whole))
 
 
-@pytest.mark.parametrize("batch_size", [2, 8])
+@pytest.mark.parametrize("batch_size", [pytest.param(2, marks=pytest.mark.slow), 8])
 def test_batches_agree(tmp_path: Path, whole: Path, batch_size: int) -> None:
     real(tmp_path / "run", batch_size=batch_size)
     one, other = samples(whole), samples(tmp_path / "run")
@@ -73,6 +73,7 @@ def test_batches_agree(tmp_path: Path, whole: Path, batch_size: int) -> None:
         assert difference.mean() < 0.05, name
 
 
+@pytest.mark.slow
 def test_a_killed_run_of_the_real_adapters_resumes_to_the_same_bytes(tmp_path: Path, whole: Path) -> None:
     out = tmp_path / "run"
     words: list[str | Path] = ["run", "vist", "--models", ",".join(MODELS), "--out", out]

@@ -31,6 +31,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, s
     return {(one["better"], one["than"], one["metric"]): one for one in json.loads(printed[-1])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expected", REFERENCE["findings"], ids=lambda one: f"{one['better']} over {one['than']}")
 def test_a_finding_shows_as_it_was_measured(
     findings: dict[tuple[str, str, str], dict[str, float]], expected: dict[str, str | float]

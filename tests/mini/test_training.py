@@ -108,6 +108,7 @@ def small_pool(split: str, seed: int, doubles: int | None = None) -> ScenePool:
     return ScenePool(scenes, pixels_of(scenes))
 
 
+@pytest.mark.slow
 def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (vae, clip, unet, glide):
         monkeypatch.setattr(module, "pool", small_pool)

@@ -133,6 +133,7 @@ def test_the_command_line_takes_urls(
     assert "noisy" in page.read_text()
 
 
+@pytest.mark.slow
 def test_resumed_after_a_kill(server: dict[str, str], tmp_path: Path) -> None:
     killed, undisturbed = folder_of(f"s3://{BUCKET}/runs/killed"), tmp_path / "run"
     run(undisturbed, limit=16)

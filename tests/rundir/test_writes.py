@@ -54,9 +54,12 @@ def error_of(call: Callable[[], object]) -> str:
     return ""
 
 
-def moments(work: Work, changes: int, first: int) -> range:
-    """Some of them; with a step of 1 they are all, which takes minutes."""
-    return range(first, changes + 1, 4 if work is one_picture else 23)
+OFTEN = pytest.mark.parametrize("often", [pytest.param(4, marks=pytest.mark.slow), 1])
+"""One in sixteen moments of a small run, or one in four; with all of them it takes an hour."""
+
+
+def moments(work: Work, changes: int, first: int, often: int) -> range:
+    return range(first, changes + 1, (16 if work is one_picture else 92) // often)
 
 
 def differing(out: Path, expected: dict[str, bytes]) -> list[str]:
@@ -65,24 +68,26 @@ def differing(out: Path, expected: dict[str, bytes]) -> list[str]:
     return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
 
 
+@OFTEN
 def test_a_kill_before_any_change_loses_nothing(
-    work: Work, whole: tuple[dict[str, bytes], int], tmp_path: Path
+    work: Work, whole: tuple[dict[str, bytes], int], tmp_path: Path, often: int
 ) -> None:
     expected, changes = whole
     assert changes > 30
-    for change in moments(work, changes, 1):
+    for change in moments(work, changes, 1, often):
         out = tmp_path / str(change)
         assert killed_before(change, out, lambda out=out: work(out)), change  # type: ignore[misc]
         assert work(out).complete, change
         assert differing(out, expected) == [], change
 
 
+@OFTEN
 def test_a_full_disk_at_any_change_loses_nothing(
-    work: Work, whole: tuple[dict[str, bytes], int], tmp_path: Path
+    work: Work, whole: tuple[dict[str, bytes], int], tmp_path: Path, often: int
 ) -> None:
     expected, changes = whole
     seen = 0
-    for change in moments(work, changes, 2):
+    for change in moments(work, changes, 2, often):
         out = tmp_path / str(change)
         left, refused = change, False
 
@@ -100,7 +105,7 @@ def test_a_full_disk_at_any_change_loses_nothing(
         seen += refused
         assert work(out).complete, change
         assert differing(out, expected) == [], change
-    assert seen >= len(moments(work, changes, 2)) - 2
+    assert seen >= len(moments(work, changes, 2, often)) - 2
 
 
 def test_a_finished_run_in_a_folder_that_cannot_be_written_is_refused_and_can_be_read(

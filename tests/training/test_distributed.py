@@ -16,6 +16,7 @@ from gill_bench.training import train
 from tests.training.conftest import Configure, free_port, write_pairs
 
 
+@pytest.mark.slow
 @pytest.mark.enable_socket
 def test_two_processes_train_as_one(configure: Configure, world: Path, tmp_path: Path) -> None:
     """Without packing and with captions of one length, means over halves are means over the whole batch.

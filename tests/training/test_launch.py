@@ -14,6 +14,7 @@ from tests.conftest import ROOT
 from tests.training.conftest import free_port
 
 
+@pytest.mark.slow
 @pytest.mark.enable_socket
 def test_the_documented_command_trains_on_two_processes(world: Path, tmp_path: Path) -> None:
     shown = "accelerate launch --num_processes 2 -m gill_bench train"

@@ -138,6 +138,7 @@ def test_interrupted_and_resumed_gives_the_same_weights(
     assert same(whole.last, again.last)
 
 
+@pytest.mark.slow
 def test_a_killed_process_resumes(configure: Configure, tmp_path: Path) -> None:
     """The command line, killed for real once a state is there."""
     config = configure(tmp_path / "killed", steps=40, save_every=2)

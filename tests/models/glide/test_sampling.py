@@ -32,7 +32,7 @@ def run(sampler: Sampler, noise: PictureNoise, texts: list[list[int]] = TEXTS) -
 @pytest.mark.parametrize(
     ("scale", "guidance", "base_steps", "upsample_steps", "temperature", "tolerance"),
     [
-        (0.1, 3.0, 100, "fast27", 0.997, 1e-5),
+        pytest.param(0.1, 3.0, 100, "fast27", 0.997, 1e-5, marks=pytest.mark.slow),
         # Where a step divides by little signal, float32 keeps no more of single pixels.
         (1.0, 3.0, 8, "fast27", 0.997, 1e-3),
         (1.0, 1.0, 5, 4, 1.0, 1e-3),
