@@ -1,0 +1,455 @@
+"""GILL at full size on a machine with a GPU: what is checked there, and how fast it is. One table, and JSON.
+
+    python benchmarks/gpu.py [--device cuda] [--dtypes bfloat16,float16] [--out gpu.json] [--tiny]
+
+Nothing is downloaded: OPT-6.7B, CLIP-L/14 and Stable Diffusion v1.5 are built on the device from their sizes, with
+random weights; the tokenizers and the stories are the embedded ones. So speed and memory are real, and pictures are
+noise. Takes under eight minutes on a data-centre GPU; `--tiny` takes small sizes and shows on a CPU that it runs.
+
+Checks, for each precision: a small GILL agrees with its float32 copy on the CPU; the same seed gives the same picture
+twice, and (as far as is printed) in a larger batch; nothing is NaN. Measures: seconds a picture by batch, tokens a
+second of GILL and of its OPT alone, the whole run over the bare calls (aim: 1.05), the share of generating in which no
+call is under way, peak memory, the search in 2.7 million candidates, and two processes on one device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from gill_bench.embeddings.search import blocks_of, top_k
+from gill_bench.interfaces import Noise
+from gill_bench.models.gill.model import Gill
+from gill_bench.models.gill.network import GillHeads, GillSizes
+from gill_bench.models.gill.parts import Parts
+from gill_bench.models.gill.settings import Settings
+from gill_bench.models.interleaved.language import LanguageModel
+from gill_bench.models.interleaved.loading import freeze
+from gill_bench.models.interleaved.tokens import load_tokens
+from gill_bench.models.interleaved.vision import VisualEncoder
+from gill_bench.prompt import Prompt
+from gill_bench.weights.embedded import weights_folder
+
+T = TypeVar("T")
+IMAGE_TOKENS, VISUAL_TOKENS, RETRIEVAL_WIDTH = 8, 4, 256
+RELATIVE_ERROR = {"float32": 1e-3, "float16": 0.02, "bfloat16": 0.1}
+"""Largest relative error of conditioning and embeddings, beside float32 on a CPU."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of all networks, and how much is measured.
+
+    Attributes:
+        llm, vision, unet, vae, text: Arguments of the configurations.
+        side: Pictures that CLIP reads, in pixels.
+        steps: Steps of the sampler.
+        batches: Pictures a call.
+        new_tokens: Tokens that texts are continued by.
+        candidates: Pictures that are searched.
+        stories: Stories of the run, five pictures each.
+    """
+
+    llm: dict[str, Any]
+    vision: dict[str, Any]
+    unet: dict[str, Any]
+    vae: dict[str, Any]
+    text: dict[str, Any]
+    side: int
+    steps: int
+    batches: tuple[int, ...]
+    new_tokens: int
+    candidates: int
+    stories: int
+
+
+FULL = Sizes(
+    llm={
+        "vocab_size": 50272, "hidden_size": 4096, "word_embed_proj_dim": 4096, "ffn_dim": 16384,
+        "num_hidden_layers": 32, "num_attention_heads": 32,
+    },
+    vision={
+        "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
+        "image_size": 224, "patch_size": 14,
+    },
+    unet={"sample_size": 64, "block_out_channels": (320, 640, 1280, 1280), "cross_attention_dim": 768,
+          "attention_head_dim": 8},
+    vae={
+        "block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "sample_size": 512,
+        "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4,
+    },
+    text={
+        "vocab_size": 49408, "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+        "num_attention_heads": 12, "projection_dim": 768,
+    },
+    side=224, steps=50, batches=(1, 5, 10, 20, 40), new_tokens=64, candidates=2_700_000, stories=8,
+)  # fmt: skip
+TINY = Sizes(
+    llm={
+        "vocab_size": 1024, "hidden_size": 32, "word_embed_proj_dim": 32, "ffn_dim": 64,
+        "num_hidden_layers": 2, "num_attention_heads": 4,
+    },
+    vision={
+        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "image_size": 32, "patch_size": 8,
+    },
+    unet={
+        "sample_size": 8, "block_out_channels": (16, 32), "cross_attention_dim": 48, "attention_head_dim": 4,
+        "layers_per_block": 1, "norm_num_groups": 8,
+        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+    },
+    vae={
+        "block_out_channels": (8, 8), "layers_per_block": 1, "sample_size": 16, "norm_num_groups": 4,
+        "down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2,
+    },
+    text={
+        "vocab_size": 2048, "hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 1,
+        "num_attention_heads": 4, "projection_dim": 48,
+    },
+    side=32, steps=2, batches=(1, 2), new_tokens=4, candidates=5_000, stories=2,
+)  # fmt: skip
+
+
+def build(sizes: Sizes, dtype: torch.dtype, device: str, made_on: str | None = None) -> tuple[Gill, Any]:
+    """A GILL with random weights, and its OPT.
+
+    Args:
+        sizes: Sizes of the networks.
+        dtype: Precision of all of them.
+        device: Where they work.
+        made_on: Where the weights are drawn; None = on the device and in the precision, without a larger copy anywhere.
+    """
+    from transformers import (
+        CLIPImageProcessorPil,
+        CLIPTextConfig,
+        CLIPTextModel,
+        CLIPTokenizer,
+        CLIPVisionConfig,
+        CLIPVisionModel,
+        OPTConfig,
+        OPTForCausalLM,
+    )
+
+    diffusers: Any = import_module("diffusers")
+    folder = weights_folder()
+    tokens = load_tokens(folder / "opt-mini", IMAGE_TOKENS)
+    width = sizes.unet["cross_attention_dim"]
+    shape = GillSizes(
+        sizes.llm["hidden_size"], sizes.vision["hidden_size"], IMAGE_TOKENS, VISUAL_TOKENS, RETRIEVAL_WIDTH, width
+    )
+    torch.manual_seed(0)
+    with _defaults(torch.float32 if made_on else dtype, made_on or device):
+        opt = OPTForCausalLM(OPTConfig(**sizes.llm, max_position_embeddings=2048, dropout=0.0))
+        vision = CLIPVisionModel(CLIPVisionConfig(**sizes.vision))
+        heads = GillHeads(shape)
+        for parameter in (heads.logit_scale, *(p for n, p in heads.named_parameters() if n.endswith("query_embs"))):
+            nn.init.normal_(parameter, std=0.02)
+        unet = diffusers.UNet2DConditionModel(in_channels=4, out_channels=4, **sizes.unet)
+        vae = diffusers.AutoencoderKL(in_channels=3, out_channels=3, latent_channels=4, **sizes.vae)
+        text = CLIPTextModel(CLIPTextConfig(**sizes.text, bos_token_id=0, eos_token_id=1, pad_token_id=1))
+    for network in (opt, vision, heads, unet, vae, text):
+        freeze(network.to(device, dtype))
+    pipeline = diffusers.StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text,
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "sd-mini" / "tokenizer"),
+        unet=unet,
+        scheduler=diffusers.PNDMScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    if torch.device(device).type != "cpu":
+        vae.enable_slicing()
+    processor = CLIPImageProcessorPil(
+        size={"shortest_edge": sizes.side}, crop_size={"height": sizes.side, "width": sizes.side}
+    )
+    language = LanguageModel(opt, tokens.size, heads.input_embeddings.weight)
+    encoder = VisualEncoder(vision, processor, sizes.side)
+    settings = Settings(num_inference_steps=sizes.steps, squash_size=sizes.side)
+    return Gill(Parts(tokens, language, encoder, heads, 77, None, pipeline), settings), opt
+
+
+@contextmanager
+def _defaults(dtype: torch.dtype, device: str) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def prompts_of(count: int) -> list[Prompt]:
+    """Prompts of five captions and four pictures, as in the paper's Table 1."""
+    rng = np.random.default_rng(0)
+    prompts = []
+    for number in range(count):
+        parts: list[str | Image.Image] = []
+        for turn in range(4):
+            parts += [f"a large red circle is at the left , {number} {turn} .", Image.fromarray(_noise(rng))]
+        prompts.append(Prompt((*parts, "it moves to the middle .")))
+    return prompts
+
+
+def _noise(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)
+
+
+def seconds(call: Callable[[], object], device: str, rounds: int = 1) -> float:
+    """Seconds a call, after one that is not counted; the device has finished."""
+    call()
+    synchronize(device)
+    start = time.perf_counter()
+    for _ in range(rounds):
+        call()
+    synchronize(device)
+    return (time.perf_counter() - start) / rounds
+
+
+def synchronize(device: str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
+
+
+def agreement(dtype: torch.dtype, device: str) -> dict[str, float]:
+    """Relative errors of a small GILL beside its copy in float32 on the CPU."""
+    expected, _ = build(TINY, torch.float32, "cpu", made_on="cpu")
+    other, _ = build(TINY, dtype, device, made_on="cpu")
+    prompts = prompts_of(3)
+    pictures = [part for part in prompts[0].segments if isinstance(part, Image.Image)]
+    calls: dict[str, Callable[[Gill], Any]] = {
+        "conditioning": lambda gill: gill.conditioning(prompts).float().cpu().numpy(),
+        "prompt embeddings": lambda gill: gill.embed_prompts(prompts),
+        "picture embeddings": lambda gill: gill.embed_images(pictures),
+    }
+    errors = {}
+    for name, call in calls.items():
+        right, ours = call(expected), call(other)
+        errors[name] = float(np.linalg.norm(ours - right) / np.linalg.norm(right))
+    return errors
+
+
+def repeated(gill: Gill, batch: int) -> dict[str, int]:
+    """Largest differences in grey levels: of the same prompt and seed twice, and among others in a batch."""
+    prompts, noise = prompts_of(batch), [[Noise(7 + number)] for number in range(batch)]
+
+    def last(start: int) -> np.ndarray:
+        return np.asarray(gill.generate_images(prompts[start:], noise[start:])[-1][0].image, dtype=np.int16)
+
+    first = last(batch - 1)
+    return {
+        "twice": int(abs(first - last(batch - 1)).max()),
+        f"in a batch of {batch}": int(abs(first - last(0)).max()),
+    }
+
+
+def pictures_by_batch(gill: Gill, sizes: Sizes, device: str) -> dict[str, float]:
+    """Seconds a picture, with so many pictures of one prompt in a call."""
+    [prompt] = prompts_of(1)
+    return {
+        str(batch): seconds(lambda n=batch: gill.generate_images([prompt], [list(map(Noise, range(n)))]), device)
+        / batch  # type: ignore[misc]
+        for batch in sizes.batches
+    }
+
+
+def tokens_a_second(gill: Gill, opt: Any, sizes: Sizes, device: str) -> dict[str, float]:
+    """Tokens of greedy texts a second: through GILL, and by transformers with the OPT alone."""
+    count, new = 8, sizes.new_tokens
+    prompts = [Prompt((f"a large red circle is at the left , {number} .",)) for number in range(count)]
+    ids = torch.full((count, 16), 7, device=device)
+    options = {"max_new_tokens": new, "min_new_tokens": new, "do_sample": False, "pad_token_id": 1}
+    ours = seconds(lambda: gill.generate_texts(prompts, new), device)
+    bare = seconds(lambda: opt.generate(ids, attention_mask=torch.ones_like(ids), **options), device)
+    return {"gill": count * new / ours, "opt": count * new / bare}
+
+
+def whole_run(gill: Gill, sizes: Sizes, device: str, out: Path) -> dict[str, float]:
+    """A run of `gill-bench run vist` with this model: its seconds over those of the model's and the metrics' calls."""
+    from gill_bench.evaluate import execute
+    from gill_bench.planning.metrics import ResolvedMetric
+    from gill_bench.planning.plan import make_plan
+    from gill_bench.planning.request import RunRequest
+    from gill_bench.planning.resolved import ResolvedModel
+
+    calls: list[tuple[float, float]] = []
+
+    def timed(call: Callable[..., T]) -> Callable[..., T]:
+        def wrapped(*arguments: Any, **options: Any) -> T:
+            synchronize(device)
+            start = time.perf_counter()
+            try:
+                return call(*arguments, **options)
+            finally:
+                synchronize(device)
+                calls.append((start, time.perf_counter()))
+
+        return wrapped
+
+    loading: list[float] = []
+    load_model, load_metric = ResolvedModel.load, ResolvedMetric.load
+
+    def metric(asked: ResolvedMetric, where: str) -> Any:
+        start = time.perf_counter()
+        loaded: Any = load_metric(asked, where)
+        loading.append(time.perf_counter() - start)
+        for name in ("prepare", "embed", "compare"):
+            setattr(loaded, name, timed(getattr(loaded, name)))
+        return loaded
+
+    generate = gill.generate_images
+    request = RunRequest(
+        tasks=("vist",), out=out, models=("gill",), contexts=("5-captions-4-images",), seeds=5, limit=sizes.stories,
+        device=device, workers=1,
+    )  # fmt: skip
+    setattr(gill, "generate_images", timed(generate))  # noqa: B010
+    setattr(ResolvedModel, "load", lambda *_: gill)  # noqa: B010
+    setattr(ResolvedMetric, "load", metric)  # noqa: B010
+    try:
+        plan = make_plan(request)
+        start = time.perf_counter()
+        execute(plan)
+        whole = time.perf_counter() - start - sum(loading)
+    finally:
+        setattr(ResolvedModel, "load", load_model)  # noqa: B010
+        setattr(ResolvedMetric, "load", load_metric)  # noqa: B010
+        setattr(gill, "generate_images", generate)  # noqa: B010
+    pictures = calls[: -(-sizes.stories // plan.cells[0].cell.unit_size)] or calls
+    generating = pictures[-1][1] - pictures[0][0]
+    return {
+        "whole over calls": whole / sum(end - begin for begin, end in calls),
+        "idle share of generating": 1 - sum(end - begin for begin, end in pictures) / generating,
+    }
+
+
+def search(sizes: Sizes, device: str) -> float:
+    """Seconds in which the five nearest of the candidates are found for 64 queries."""
+    with torch.device(device):
+        vectors = nn.functional.normalize(torch.randn(sizes.candidates, RETRIEVAL_WIDTH, dtype=torch.float16))
+    candidates = vectors.cpu().numpy()
+    start = time.perf_counter()
+    top_k(candidates[:64].astype(np.float32), blocks_of(candidates), 5)
+    return time.perf_counter() - start
+
+
+def child(sizes: Sizes, dtype: torch.dtype, device: str) -> None:
+    """One of two processes: says when it is ready, waits for a line, and says how many pictures a second it made."""
+    gill, _ = build(sizes, dtype, device)
+    batch = min(5, max(sizes.batches))
+    [prompt] = prompts_of(1)
+
+    def call() -> object:
+        return gill.generate_images([prompt], [list(map(Noise, range(batch)))])
+
+    call()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(batch / seconds(call, device, rounds=2), flush=True)
+
+
+def two_processes(options: argparse.Namespace, dtype: str) -> float | str:
+    """Pictures a second of two processes on one device, together; or the reason why there are none."""
+    words = [sys.executable, __file__, "--child", "--dtypes", dtype, "--device", options.device]
+    words += ["--tiny"] if options.tiny else []
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    both = [subprocess.Popen(words, text=True, **pipes) for _ in range(2)]
+    ready = [process.stdout.readline() for process in both if process.stdout]
+    outputs = [process.communicate("go\n" if all(ready) else None) for process in both]
+    if any(process.returncode for process in both):
+        return next((said.strip().splitlines() or ["ended"])[-1] for _, said in outputs if said)
+    return sum(float(out) for out, _ in outputs)
+
+
+def measure(options: argparse.Namespace, sizes: Sizes, dtype: str) -> dict[str, Any]:
+    """Everything that is checked and measured in one precision."""
+    device, kind = options.device, getattr(torch, dtype)
+    errors = agreement(kind, device)
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    gill, opt = build(sizes, kind, device)
+    line: dict[str, Any] = {
+        "relative error": errors,
+        "grey levels": repeated(gill, min(5, max(sizes.batches))),
+        "seconds a picture": pictures_by_batch(gill, sizes, device),
+        "tokens a second": tokens_a_second(gill, opt, sizes, device),
+    }
+    with tempfile.TemporaryDirectory(prefix="gill-bench-gpu-") as folder:
+        line["run"] = whole_run(gill, sizes, device, Path(folder) / "run")
+    if torch.device(device).type == "cuda":
+        line["peak memory in GiB"] = torch.cuda.max_memory_allocated() / 2**30
+    line["nothing is NaN"] = bool(np.isfinite(list(errors.values())).all())  # a picture that is not finite is an error
+    del gill, opt
+    if torch.device(device).type == "cuda":
+        torch.cuda.empty_cache()
+    line["pictures a second of two processes"] = two_processes(options, dtype)
+    return line
+
+
+def rows(content: dict[str, Any], above: str = "") -> Iterator[tuple[str, object]]:
+    """The lines of a table of nested results."""
+    for name, value in content.items():
+        label = f"{above}{name}"
+        if isinstance(value, dict):
+            yield from rows(value, f"{label}: ")
+        else:
+            yield label, f"{value:.4g}" if isinstance(value, float) else value
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--dtypes", default="bfloat16,float16")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--tiny", action="store_true", help="small sizes, for a CPU")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(words)
+    sizes = TINY if options.tiny else FULL
+    dtypes = options.dtypes.split(",")
+    if options.child:
+        child(sizes, getattr(torch, dtypes[0]), options.device)
+        return 0
+    name = torch.cuda.get_device_name() if torch.device(options.device).type == "cuda" else options.device
+    content: dict[str, Any] = {"device": name, "torch": torch.__version__, "size": "tiny" if options.tiny else "full"}
+    content |= {dtype: measure(options, sizes, dtype) for dtype in dtypes}
+    content["search"] = {f"seconds for {sizes.candidates} candidates": search(sizes, options.device)}
+    for label, value in rows(content):
+        print(f"{label:58} {value}")
+    if options.out:
+        options.out.write_text(json.dumps(content, indent=1))
+    wrong = [
+        f"{dtype}: {what} differs by {error:.2g} from float32 on a CPU"
+        for dtype in dtypes
+        for what, error in content[dtype]["relative error"].items()
+        if not error < RELATIVE_ERROR[dtype]
+    ]
+    wrong += [
+        f"{dtype}: the same seed gives another picture" for dtype in dtypes if content[dtype]["grey levels"]["twice"]
+    ]
+    for line in wrong:
+        print(f"wrong: {line}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
