@@ -19,7 +19,7 @@ from tests.support.tiny_pipelines import LENGTH
 WORDS_READ = {
     "AuraFlowPipeline": 256,
     "ChromaPipeline": 511,
-    "CogView4Pipeline": 1023,
+    "CogView4Pipeline": 1021,
     "Flux2KleinPipeline": 504,
     "FluxKontextPipeline": 511,
     "FluxPipeline": 511,
