@@ -32,9 +32,10 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-# The slow tests besides: kills at every turn, training, Ray, the paper's findings on the embedded world.
+# The slow tests besides: kills at every turn, training, Ray, the paper's findings on the embedded world. Whole files
+# go to a worker, so that what several tests share is made once.
 test-all: test
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 test-lowest: $(LOWEST)/.installed
 	rm -rf $(LOWEST)/run
