@@ -198,8 +198,9 @@ def resolve_model(
     table = override(table, settings, f"--set {card.name}", names)
     resolved = card.model_copy(update={"settings": table})
     checked = check_settings(resolved)  # before anything is downloaded
-    from_user = card.adapter not in BUILTIN
-    components = {name: find_weights(component, weights, whole=from_user) for name, component in card.weights.items()}
+    # With a variant, files count that are otherwise copies which nobody reads.
+    every_file = card.adapter not in BUILTIN or bool(table.get("variant"))
+    components = {name: find_weights(component, weights, whole=every_file) for name, component in card.weights.items()}
     paths = {name: component.path for name, component in components.items()}
     adapter(resolved).check(paths, checked)
     idle = unused_settings(resolved, paths)
