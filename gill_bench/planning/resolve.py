@@ -131,8 +131,8 @@ def read_task(
         InputError: The reader refuses the data.
     """
     loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
-    contexts = () if prompts_alone else choose_contexts(card, ["all"])
-    searches = any(output_kind(card, context) == "embeddings" for context in contexts)
+    all_contexts = () if prompts_alone else choose_contexts(card, ["all"])
+    searches = any(output_kind(card, context) == "embeddings" for context in all_contexts)
     compares = not prompts_alone and any(metric(spec.name, card.home).kind == "distribution" for spec in card.metrics)
     task = ResolvedTask(
         card,

@@ -166,7 +166,7 @@ def write_unit(
             files[name] = hashlib.sha256(content).hexdigest()
 
         pictures = [output.image for results in outputs for output in results if output.image is not None]
-        encoded = read_ahead(_png, pictures)
+        encoded = iter(list(read_ahead(_png, pictures)))  # all at once, so that no thread is left if writing fails
         for number, ((example, _), results, detail) in enumerate(zip(unit.examples, outputs, details, strict=True)):
             for seed, output in zip(unit.seeds, results, strict=True):
                 sample: dict[str, Any] = {"example": example, "seed": seed}

@@ -89,7 +89,7 @@ def test_without_its_data_a_run_is_shown_without_the_datas_pictures(
     moved = shutil.copytree(done, tmp_path / "far" / "away" / "run")
     gallery = made(moved)["5-captions-4-images"]
     assert "The data was not found" in gallery.note
-    assert "say where: --data DIR" in capsys.readouterr().err
+    assert "name its folder: --data DIR" in capsys.readouterr().err
     one = gallery.examples[0]
     assert [part.file for part in one.prompt if not isinstance(part, str)] == [None] * 4
     assert one.outputs["noisy"][0].picture is not None

@@ -24,6 +24,7 @@ from gill_bench.checks.doctor.state import ProcessState
 from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.interfaces import PROTOCOLS, Decision, GeneratedImage
+from gill_bench.models import asks_a_server
 from gill_bench.prompt import Prompt
 from tests.conftest import ROOT
 
@@ -367,6 +368,7 @@ BUILTIN = [
     if set(card.capabilities) & set(PROTOCOLS)
     and not card.extends
     and all(component.mini for component in card.weights.values())
+    and not asks_a_server(card)  # tests/evaluate/test_served.py has a server for these
 ]
 
 

@@ -338,7 +338,7 @@ def test_scoring_with_data_that_moved(tmp_path: Path, vist: Path) -> None:
     run(tmp_path / "run", data=str(vist), contexts=("1-caption",))
     before = results(tmp_path / "run")
     vist.rename(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="say where: --data DIR"):
+    with pytest.raises(InputError, match="name its folder: --data DIR"):
         score(tmp_path / "run", "cpu")
     score(tmp_path / "run", "cpu", data=str(tmp_path / "elsewhere"))
     assert results(tmp_path / "run") == before

@@ -12,6 +12,7 @@ from tests.support.backbones import write_clip
 from tests.support.metric_cases import Case
 from tests.support.runs import CARDS, run
 
+NOT_COMPARED = "its values are those of clip-similarity, which is compared"
 HARNESS = (Case({}, write_clip, "mini"),)
 
 ENTRY = """

@@ -161,7 +161,7 @@ def test_all_models_leave_out_what_has_no_weights_and_named_ones_do_not(tmp_path
     folders = (CARDS, tmp_path / "cards")
     plan = make_plan(ask(tmp_path / "run", "vqav2", models=("all",), card_folders=folders))
     assert "vqav2/able/question" in cells(plan)
-    assert "nowhere-net: there are no embedded weights" in reasons(plan)["vqav2/lacking/question"]
+    assert "no embedded weights; give a folder" in reasons(plan)["vqav2/lacking/question"]
     for tasks in (("vqav2",), ("all",)):  # with all tasks it is not the task that is at fault
         with pytest.raises(InputError, match="nowhere-net: there are no embedded weights"):
             make_plan(ask(tmp_path / "run", *tasks, models=("able", "lacking"), card_folders=folders))

@@ -220,7 +220,9 @@ def test_a_damaged_spec_is_named_by_all_and_renewed_by_run(
         assert "run the same command again" in text, command
         assert "Traceback" not in text, command
     assert small(out).complete
-    assert "the old one is spec.json.damaged; other commands on this folder: run them again" in capsys.readouterr().err
+    assert (
+        "the old one is spec.json.damaged; run the other commands on this folder again too" in capsys.readouterr().err
+    )
     put_aside = out / "spec.json.damaged"
     shutil.rmtree(put_aside) if put_aside.is_dir() and not put_aside.is_symlink() else put_aside.unlink()
     shutil.rmtree(out / "page", ignore_errors=True)
