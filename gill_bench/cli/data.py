@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gill_bench.cli.options import Split
 from gill_bench.cli.streams import emit
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def check(
             "--data", metavar="DIR|mini", help="Folder of the official files, which may be empty, or the mini world."
         ),
     ] = "mini",
-    split: Annotated[str | None, typer.Option(help="Another split than the task's.")] = None,
+    split: Split = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="TASK.KEY=VALUE", help="A setting of a task's card; repeatable."),

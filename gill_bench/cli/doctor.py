@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.options import WeightsFolder
 from gill_bench.cli.streams import emit
 
 
@@ -15,9 +16,7 @@ def doctor(
         str,
         typer.Argument(metavar="MODEL", help="A model by name, a card's path, or a class: ./my_model.py:MyModel."),
     ],
-    weights: Annotated[
-        str, typer.Option(metavar="DIR|mini", help="Folder that holds the weights' folders, or the embedded ones.")
-    ] = "mini",
+    weights: WeightsFolder = "mini",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="MODEL.KEY=VALUE", help="A setting of the model; repeatable.")
     ] = None,

@@ -19,6 +19,11 @@ Device = Annotated[
         show_default="auto",
     ),
 ]
+Data = Annotated[str, typer.Option(metavar="DIR|mini", help="Folder of the official files, or the mini world.")]
+Split = Annotated[str | None, typer.Option(help="Another split than the task's.")]
+WeightsFolder = Annotated[
+    str, typer.Option(metavar="DIR|mini", help="Folder that holds the weights' folders, or the embedded ones.")
+]
 Engine = Annotated[
     str, typer.Option(metavar="|".join(ENGINES), help="Where it runs: on this machine, or on a Ray cluster.")
 ]

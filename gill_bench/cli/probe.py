@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gill_bench.cards.limits import MOST
-from gill_bench.cli.options import listed
+from gill_bench.cli.options import Data, Split, WeightsFolder, listed
 from gill_bench.cli.streams import emit
 
 
@@ -31,13 +31,9 @@ def probe(
         int, typer.Option(min=1, max=MOST["limit"], help="At most so many calls of the model for each context.")
     ] = 60,
     seed: Annotated[int, typer.Option(min=0, max=10**6, help="Another seed: other noise, other examples.")] = 0,
-    data: Annotated[
-        str, typer.Option(metavar="DIR|mini", help="Folder of the official files, or the mini world.")
-    ] = "mini",
-    split: Annotated[str | None, typer.Option(help="Another split than the task's.")] = None,
-    weights: Annotated[
-        str, typer.Option(metavar="DIR|mini", help="Folder that holds the weights' folders, or the embedded ones.")
-    ] = "mini",
+    data: Data = "mini",
+    split: Split = None,
+    weights: WeightsFolder = "mini",
     metric_weights: Annotated[
         str | None,
         typer.Option(metavar="DIR|mini", help="The same for LPIPS and similarity.", show_default="as --weights"),

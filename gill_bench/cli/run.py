@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gill_bench.cards.limits import MOST
-from gill_bench.cli.options import Address, Device, Engine, NoLocks, device_names, listed
+from gill_bench.cli.options import (
+    Address,
+    Data,
+    Device,
+    Engine,
+    NoLocks,
+    Split,
+    WeightsFolder,
+    device_names,
+    listed,
+)
 from gill_bench.cli.streams import emit
 from gill_bench.engines.options import DEFAULT_ENGINE
 
@@ -48,13 +58,9 @@ def run(
             min=1, max=MOST["limit"], help="At most so many examples that can be asked, from the start of the data."
         ),
     ] = None,
-    data: Annotated[
-        str, typer.Option(metavar="DIR|mini", help="Folder of the official files, or the mini world.")
-    ] = "mini",
-    split: Annotated[str | None, typer.Option(help="Another split than the task's.")] = None,
-    weights: Annotated[
-        str, typer.Option(metavar="DIR|mini", help="Folder that holds the weights' folders, or the embedded ones.")
-    ] = "mini",
+    data: Data = "mini",
+    split: Split = None,
+    weights: WeightsFolder = "mini",
     metric_weights: Annotated[
         str | None,
         typer.Option(metavar="DIR|mini", help="The same for the metrics' backbones.", show_default="as --weights"),

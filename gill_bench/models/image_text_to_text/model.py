@@ -86,20 +86,9 @@ class VisionLanguageModel:
             InputError: A prompt with its continuation is longer than the model reads, or has pictures that it cannot
                 read.
         """
-        if len(prompts) != len(continuations):
-            raise ValueError(f"{len(prompts)} prompts and {len(continuations)} continuations")
-        groups: dict[int, list[int]] = {}
-        for number, prompt in enumerate(prompts):
-            groups.setdefault(id(prompt), []).append(number)
-        scores: dict[int, float] = {}
-        for numbers in groups.values():
-            inputs = self._encoded([prompts[numbers[0]]])
-            rows = [
-                continuation_ids(self.processor.tokenizer, self.inputs.control.broken(continuations[number]))
-                for number in numbers
-            ]
-            scores |= zip(numbers, self.network.log_likelihoods(inputs, rows, f"prompt {numbers[0]}"), strict=True)
-        return [scores[number] for number in range(len(prompts))]
+        texts = [self.inputs.control.broken(text) for text in continuations]
+        rows = [continuation_ids(self.processor.tokenizer, text) for text in texts]
+        return self.network.score(prompts, rows, self._encoded)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """The number of tokens of each text, for tokens per second."""

@@ -8,7 +8,7 @@ forced: the score is the one that decoding itself would see, for decoders and fo
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from transformers import (
 from gill_bench.errors import InputError
 from gill_bench.models.interleaved.decoding import cut
 from gill_bench.models.interleaved.loading import shared_network
+from gill_bench.prompt import Prompt
 
 BATCH = 8  # sequences in one pass
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
@@ -114,6 +115,37 @@ class TextNetwork:
             **prepared, max_new_tokens=max_new_tokens, stopping_criteria=StoppingCriteriaList([watch]), **self._options
         )
         return [cut(self._decode(row), stop) for row in ids[:, watch.start :].tolist()]
+
+    def score(
+        self,
+        prompts: Sequence[Prompt],
+        rows: Sequence[Sequence[int]],
+        encode: Callable[[Sequence[Prompt]], Mapping[str, Any]],
+    ) -> list[float]:
+        """Sums of the log-probabilities (nats) of one continuation for each prompt, from its token ids.
+
+        A prompt that is given several times as the same object is encoded once.
+
+        Args:
+            prompts: N prompts.
+            rows: The ids of N continuations.
+            encode: Makes the class's inputs from prompts.
+
+        Raises:
+            InputError: A prompt with its continuation is longer than the model reads.
+            ValueError: There are not as many continuations as prompts.
+        """
+        if len(prompts) != len(rows):
+            raise ValueError(f"{len(prompts)} prompts and {len(rows)} continuations")
+        groups: dict[int, list[int]] = {}
+        for number, prompt in enumerate(prompts):
+            groups.setdefault(id(prompt), []).append(number)
+        scores: dict[int, float] = {}
+        for numbers in groups.values():
+            inputs = encode([prompts[numbers[0]]])
+            continuations = [rows[number] for number in numbers]
+            scores |= zip(numbers, self.log_likelihoods(inputs, continuations, f"prompt {numbers[0]}"), strict=True)
+        return [scores[number] for number in range(len(prompts))]
 
     @torch.inference_mode()
     def log_likelihoods(self, inputs: Mapping[str, Any], rows: Sequence[Sequence[int]], where: str) -> list[float]:
