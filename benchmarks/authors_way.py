@@ -3,9 +3,9 @@
     python benchmarks/authors_way.py [--stories 8] [--seeds 5]
 
 The authors' scripts go through stories, contexts and seeds one at a time: each picture of each prompt is read, the
-prompt is encoded, one picture is generated and saved, and all of it is done again for the next seed. A run encodes a
-prompt once for all seeds, and generates a unit in one call. Both use GILL with the embedded weights, one thread and one
-process, and make the same pictures up to rounding, which is checked. Aim: 3.5 times.
+prompt is encoded, one picture is generated and saved, and all these steps are repeated for the next seed. A run encodes
+a prompt once for all seeds, and generates a unit in one call. Both use GILL with the embedded weights, one thread and
+one process, and make the same pictures up to rounding, which is checked. Aim: 3.5 times.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Caption scores of two sets of captions in one process, ours against pycocoevalcap's own order of calls.
+"""Caption scores of two sets of captions in one process, gill-bench against pycocoevalcap's own order of calls.
 
     python benchmarks/captions.py [FOLDER] [--captions 1000] [--rounds 3]
 
 FOLDER holds `coco/annotations/captions_val2017.json` (default: GILL_BENCH_TEST_DATA). The first caption of each picture
-is scored against the others (1,000 pictures: 4,024 references or so). The second set, of another model, has the same
-references; ours has its METEOR process and the references' tokens by then. Both do the same scores, checked here. Aim:
-from the second set on at least 4 times as fast, by the medians of the rounds, which are interleaved.
+is scored against the picture's other captions (1,000 pictures have about 4,024 references). The second set stands for
+another model and has the same references; by then gill-bench has started METEOR's process and split the references into
+tokens. The benchmark checks that both compute the same scores. Aim: from the second set on, gill-bench is at least 4
+times as fast, by the medians of the interleaved rounds.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def real_captions(folder: Path, number: int) -> tuple[Captions, References]:
 
 
 def of_another_model(captions: Captions, round_: int) -> Captions:
-    """Captions that were not seen before: each has lost a word."""
+    """Return captions that were not scored before: each lacks a word of the original."""
     shorter = {}
     for id_, caption in captions.items():
         words = caption.split()
@@ -51,7 +52,7 @@ def of_another_model(captions: Captions, round_: int) -> Captions:
 
 
 def theirs(captions: Captions, references: References) -> dict[str, float]:
-    """As `COCOEvalCap.evaluate`, without SPICE."""
+    """Compute the scores in the order of `COCOEvalCap.evaluate`, without SPICE."""
     with contextlib.redirect_stdout(None):
         tokenizer = PTBTokenizer()
         gts = tokenizer.tokenize({id_: [{"caption": text} for text in texts] for id_, texts in references.items()})

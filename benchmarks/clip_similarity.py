@@ -2,10 +2,11 @@
 
     python -m benchmarks.clip_similarity [--pairs 40] [--sizes 256,512] [--batches 1,5,32] [--threads 1]
 
-The weights are the same on both sides: a tower so small that what is measured is everything else (reading, resizing,
-calls), since a real one takes the same time either way. The peer uses transformers' PIL-backed image processor, which
-has our values, and transformers 5's default, which rounds pixels otherwise. Aims: with the same processor no slower at
-any size, and five seeds against the same references at least 1.8 times as fast.
+Both sides use the same weights. The vision tower is so small that reading, resizing and calls take nearly all the
+time; a tower of real size would take the same time on both sides. The published way is measured with transformers'
+PIL-backed image processor, which gives the same values as gill-bench, and with the default processor of transformers 5,
+which rounds pixels differently. Aims: with the same processor no slower at any size, and five seeds against the same
+references at least 1.8 times as fast.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tests.support.backbones import write_clip
 
 
 def published(model: Any, processor: Any) -> Pair:
-    """Two calls of the processor and the network and a cosine, as in the authors' script."""
+    """Score a pair as the authors' script does: the processor and the network called twice, then a cosine."""
 
     @torch.no_grad()
     def pair(generated: Picture, reference: Picture) -> float:

@@ -1,12 +1,13 @@
-"""From two folders of pictures to their Fréchet distance, beside the packages that users have.
+"""Time from two folders of pictures to their Fréchet distance, compared with the packages that users have.
 
     python benchmarks/fid.py [--pictures 500] [--rounds 3]
 
-500 + 500 PNGs of 256 x 256, batches of 32, no worker processes, and one feature network that costs next to nothing for
-all (means of 4 x 4 fields), so that what is timed is reading, resizing and handing over. "decode only" reads every
-picture with PIL and does nothing else; it is the floor of one thread. Each round times all of them in turn; rates are
-the best of the rounds, per second and per second of processor time, which other work on the machine disturbs less.
-Aims: at least 0.95 of the floor with one thread, and ahead of every package.
+The inputs are 500 + 500 PNGs of 256 x 256 pixels, in batches of 32, without worker processes. All packages use one
+feature network that costs next to nothing (means of 4 x 4 fields), so the time is that of reading, resizing and passing
+on the pictures. "decode only" reads every picture with PIL and does nothing else; no single thread can be faster. Each
+round times all packages in turn; rates are the best of the rounds, per second and per second of processor time, which
+other work on the machine disturbs less. Aims: at least 0.95 of "decode only" with one thread, and faster than every
+package.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ STEP = 16  # between the pixels that are looked at, so that the network's own ti
 
 
 def fields(pixels: torch.Tensor) -> torch.Tensor:
-    """Features (N, 48) of pixels (N, 3, H, W)."""
+    """Return the features (N, 48) of pixels (N, 3, H, W)."""
     return pooled(pixels[:, :, ::STEP, ::STEP])
 
 
@@ -79,7 +80,7 @@ class FidelityFields(FeatureExtractorBase):  # type: ignore[misc]
 
 
 class ModuleFields(nn.Module):
-    """The network for pytorch-fid and torchmetrics."""
+    """The network as a torch module, for torchmetrics."""
 
     num_features = DIM
 
@@ -88,7 +89,7 @@ class ModuleFields(nn.Module):
 
 
 class PytorchFidFields(ModuleFields):
-    """Whose output is a list of maps."""
+    """The network for pytorch-fid, which expects a list of feature maps."""
 
     def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:  # type: ignore[override]
         return [fields(pixels)[:, :, None, None]]
@@ -149,7 +150,7 @@ def with_torchmetrics(folders: Sequence[Path]) -> float:
 
 
 def write(folder: Path, count: int, seed: int) -> None:
-    """Coarse colours with fine noise: PNGs of some 145 kB, as of photographs."""
+    """Write PNGs of coarse colours with fine noise, of about 145 kB each, as photographs have."""
     folder.mkdir()
     rng = np.random.default_rng(seed)
     for number in range(count):

@@ -1,11 +1,11 @@
-"""Fréchet distance of features of 2,048 dimensions, statistics included, beside the packages that users have.
+"""Fréchet distance of features of 2,048 dimensions, statistics included, compared with the packages that users have.
 
     python benchmarks/frechet.py [--rounds 1] [--dimensions 2048] [--packages gill_bench,scipy_sqrtm,...]
 
-One thread. Each round times all of them in turn on the same features, more samples than dimensions and fewer, in
-seconds of processor time. Aims: with more samples at least 4 times scipy's sqrtm, with fewer at least 100 times, exact
-to 1e-9, and no negative distance. Errors are against the analytic answer for a set and its double; the distance of a
-set to itself is 0.
+Each round times all packages in turn in one thread, in seconds of processor time, on the same features: once with more
+samples than dimensions and once with fewer. Aims: at least 4 times as fast as scipy's sqrtm with more samples and at
+least 100 times with fewer, exact to 1e-9, and no negative distance. Errors are measured from the analytic distance of a
+set and its double; the distance of a set to itself is 0.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
-"""GILL at full size on a machine with a GPU: what is checked there, and how fast it is. One table, and JSON.
+"""Check GILL at full size on a machine with a GPU and measure its speed; prints one table and writes JSON.
 
     python -m benchmarks.gpu [--device cuda] [--dtypes bfloat16,float16] [--out gpu.json] [--tiny]
 
 Nothing is downloaded: OPT-6.7B, CLIP-L/14 and Stable Diffusion v1.5 are built on the device from their sizes, with
 random weights; the tokenizers and the stories are the embedded ones. So speed and memory are real, and pictures are
-noise. Takes under eight minutes on a data-centre GPU; `--tiny` takes small sizes and shows on a CPU that it runs.
+noise. The benchmark takes under eight minutes on a data-centre GPU; `--tiny` builds small networks, to try the
+benchmark on a CPU.
 
 Checks, for each precision: a small GILL agrees with its float32 copy on the CPU; the same seed gives the same picture
-twice, and (as far as is printed) in a larger batch; nothing is NaN. Measures: seconds a picture by batch, tokens a
-second of GILL and of its OPT alone, the whole run over the bare calls (aim: 1.05), the share of generating in which no
-call is under way, peak memory, the search in 2.7 million candidates, and two processes on one device.
+twice; the difference to the same picture in a larger batch is printed; nothing is NaN. Measures: seconds a picture by
+batch, tokens a second of GILL and of its OPT alone, the whole run over the bare calls (aim: 1.05), the share of
+generating in which no call is under way, peak memory, the search in 2.7 million candidates, and two processes on one
+device.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ RELATIVE_ERROR = {"float32": 1e-3, "float16": 0.02, "bfloat16": 0.1}
 
 
 def seconds(call: Callable[[], object], device: str, rounds: int = 1) -> float:
-    """Seconds a call, after one that is not counted; the device has finished."""
+    """Return the seconds per call, after one call that is not counted; waits until the device has finished."""
     call()
     synchronize(device)
     start = time.perf_counter()
@@ -58,7 +60,7 @@ def synchronize(device: str) -> None:
 
 
 def agreement(dtype: torch.dtype, device: str) -> dict[str, float]:
-    """Relative errors of a small GILL beside its copy in float32 on the CPU."""
+    """Return the relative errors of a small GILL against its copy in float32 on the CPU."""
     expected, _ = build(TINY, torch.float32, "cpu", made_on="cpu")
     other, _ = build(TINY, dtype, device, made_on="cpu")
     prompts = prompts_of(3)
@@ -76,7 +78,7 @@ def agreement(dtype: torch.dtype, device: str) -> dict[str, float]:
 
 
 def repeated(gill: Gill, batch: int) -> dict[str, int]:
-    """Largest differences in grey levels: of the same prompt and seed twice, and among others in a batch."""
+    """Return the largest differences in grey levels of a picture made twice, and made alone and within a batch."""
     prompts, noise = prompts_of(batch), [[Noise(7 + number)] for number in range(batch)]
 
     def last(start: int) -> np.ndarray:
@@ -90,7 +92,7 @@ def repeated(gill: Gill, batch: int) -> dict[str, int]:
 
 
 def pictures_by_batch(gill: Gill, sizes: Sizes, device: str) -> dict[str, float]:
-    """Seconds a picture, with so many pictures of one prompt in a call."""
+    """Return the seconds per picture for each number of pictures of one prompt in a call."""
     [prompt] = prompts_of(1)
 
     def seconds_a_picture(batch: int) -> float:
@@ -100,7 +102,7 @@ def pictures_by_batch(gill: Gill, sizes: Sizes, device: str) -> dict[str, float]
 
 
 def tokens_a_second(gill: Gill, opt: Any, sizes: Sizes, device: str) -> dict[str, float]:
-    """Tokens of greedy texts a second: through GILL, and by transformers with the OPT alone."""
+    """Return the tokens per second of greedy texts, from GILL and from its OPT alone in transformers."""
     count, new = 8, sizes.new_tokens
     prompts = [Prompt((f"a large red circle is at the left , {number} .",)) for number in range(count)]
     ids = torch.full((count, 16), 7, device=device)
@@ -111,7 +113,7 @@ def tokens_a_second(gill: Gill, opt: Any, sizes: Sizes, device: str) -> dict[str
 
 
 def whole_run(gill: Gill, sizes: Sizes, device: str, out: Path) -> dict[str, float]:
-    """A run of `gill-bench run vist` with this model: its seconds over those of the model's and the metrics' calls."""
+    """Run `gill-bench run vist` with this model and divide its time by that of the model's and metrics' calls."""
     from gill_bench.evaluate import execute
     from gill_bench.planning.metrics import ResolvedMetric
     from gill_bench.planning.plan import make_plan
@@ -169,7 +171,7 @@ def whole_run(gill: Gill, sizes: Sizes, device: str, out: Path) -> dict[str, flo
 
 
 def search(sizes: Sizes, device: str) -> float:
-    """Seconds in which the five nearest of the candidates are found for 64 queries."""
+    """Return the seconds that finding the five nearest candidates of 64 queries takes."""
     with torch.device(device):
         vectors = nn.functional.normalize(torch.randn(sizes.candidates, RETRIEVAL_WIDTH, dtype=torch.float16))
     candidates = vectors.cpu().numpy()
@@ -179,7 +181,7 @@ def search(sizes: Sizes, device: str) -> float:
 
 
 def child(sizes: Sizes, dtype: torch.dtype, device: str) -> None:
-    """One of two processes: says when it is ready, waits for a line, and says how many pictures a second it made."""
+    """Be one of two processes: print when ready, wait for a line, and print the pictures generated per second."""
     gill, _ = build(sizes, dtype, device)
     batch = min(5, max(sizes.batches))
     [prompt] = prompts_of(1)
@@ -194,7 +196,7 @@ def child(sizes: Sizes, dtype: torch.dtype, device: str) -> None:
 
 
 def two_processes(options: argparse.Namespace, dtype: str) -> float | str:
-    """Pictures a second of two processes on one device, together; or the reason why there are none."""
+    """Return the pictures per second of two processes together on one device, or the reason why they failed."""
     words = [sys.executable, "-m", "benchmarks.gpu", "--child", "--dtypes", dtype, "--device", options.device]
     words += ["--tiny"] if options.tiny else []
     pipes: dict[str, Any] = {
@@ -212,7 +214,7 @@ def two_processes(options: argparse.Namespace, dtype: str) -> float | str:
 
 
 def measure(options: argparse.Namespace, sizes: Sizes, dtype: str) -> dict[str, Any]:
-    """Everything that is checked and measured in one precision."""
+    """Return all checks and measurements in one precision."""
     device, kind = options.device, getattr(torch, dtype)
     errors = agreement(kind, device)
     if torch.device(device).type == "cuda":
@@ -237,7 +239,7 @@ def measure(options: argparse.Namespace, sizes: Sizes, dtype: str) -> dict[str, 
 
 
 def rows(content: dict[str, Any], above: str = "") -> Iterator[tuple[str, object]]:
-    """The lines of a table of nested results."""
+    """Return the lines of a table that shows nested results."""
     for name, value in content.items():
         label = f"{above}{name}"
         if isinstance(value, dict):

@@ -1,14 +1,14 @@
-"""Kills a run at random moments and resumes it, again and again: what comes out must never differ.
+"""Kill a run at random moments and resume it, again and again: the finished run must always be the same.
 
     python benchmarks/kills.py [--kills 100] [--seed 0] [--limit 16] [--out DIR] [-- --workers 2 ...]
 
-One run is left alone: it gives the bytes, and the time within which kills fall. Then another is begun, killed (-9) at a
-random moment and begun again with the same command, until it ends by itself; then the next, until there were enough
-kills. Each kill takes the first process alone, or its whole group, as when a machine goes down. What stands behind `--`
-goes to `gill-bench run` as it is, such as `--engine ray`. A finished run must hold the same files with the same bytes,
-but for env.json, where it ran, and `made` in unit.json, how long it took; exit code 1 where one does not. Files whose
-name begins with a dot are no part of it: a kill may leave one that was being written. With --out, the same command goes
-on where it was stopped.
+One run is not killed: it gives the expected bytes, and the time within which the kills fall. Then another run is
+started, killed (-9) at a random moment and started again with the same command until it ends by itself; more runs
+follow until there were enough kills. Each kill ends the first process alone, or its whole group, as when a machine goes
+down. Arguments after `--`, such as `--engine ray`, are passed to `gill-bench run` unchanged. A finished run must hold
+the same files with the same bytes, except env.json, which describes the machine, and `made` in unit.json, which holds
+durations; otherwise the exit code is 1. Files whose name begins with a dot do not count, since a kill may leave one
+that was being written. With --out, the same command continues where it was stopped.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ Phase = Literal["starting", "generating", "scoring"]
 
 @dataclass
 class Tally:
-    """What happened.
+    """The counts of kills, finished runs and differences.
 
     Attributes:
-        kills: By what the run was doing.
-        runs: That ended by themselves, each after some kills.
-        differing: Files that were not as in the run that was left alone, by run.
-        failed: Exit codes other than 0 of runs that ended by themselves, with what they said last.
+        kills: Number of kills by the phase in which the run was.
+        runs: Number of runs that ended by themselves, each after some kills.
+        differing: Names of the files that differ from the run that was not killed, by run.
+        failed: Exit codes other than 0 of runs that ended by themselves, with their last output.
     """
 
     kills: Counter[Phase] = field(default_factory=Counter)
@@ -72,7 +72,7 @@ class Tally:
 
     @property
     def identical(self) -> bool:
-        """Whether every finished run was as the one that was left alone."""
+        """True if every finished run has the same files as the run that was not killed."""
         return not self.differing and not self.failed
 
 
@@ -97,14 +97,14 @@ def main() -> int:
 
 
 def kill_and_resume(folder: Path, kills: int, seed: int, arguments: list[str], log: bool = True) -> Tally:
-    """Kill and resume until there were so many kills and the last run has ended by itself.
+    """Kill and resume runs until there were `kills` kills and the last run has ended by itself.
 
     Args:
-        folder: Runs are written there; what an earlier call of the same kind left is gone on with.
-        kills: How many, in all.
-        seed: Of the moments.
-        arguments: More for `gill-bench run`.
-        log: Whether each kill is told on stderr.
+        folder: Folder of the runs; runs that an earlier call left in this folder are continued.
+        kills: Number of kills in all.
+        seed: Seed of the random moments.
+        arguments: Further arguments of `gill-bench run`.
+        log: True = report each kill on stderr.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model = folder / "sleeper.py"
@@ -137,7 +137,7 @@ def kill_and_resume(folder: Path, kills: int, seed: int, arguments: list[str], l
 
 
 def content_of(run: Path) -> dict[str, bytes]:
-    """Every file of a run whose bytes are promised."""
+    """Return every file of a run whose bytes are promised."""
     found = {}
     for file in sorted(run.rglob("*")):
         if file.is_file() and file.name != "env.json" and not file.name.startswith("."):
@@ -149,19 +149,19 @@ def content_of(run: Path) -> dict[str, bytes]:
 
 
 def different(expected: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
-    """Names of files that are missing, additional or not the same."""
+    """Return the names of files that are missing, additional or different."""
     return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
 
 
 def phase_of(run: Path) -> Phase:
-    """What a run was doing, as far as its files tell."""
+    """Return the phase in which a run was, judged by its files."""
     if next(run.glob("units/*/*/*/*/score-*.json"), None):
         return "scoring"
     return "generating" if next(run.glob("units/*/*/*/*"), None) else "starting"
 
 
 def _left_alone(folder: Path, base: list[str]) -> tuple[dict[str, bytes], float]:
-    """The bytes of a run that nothing happens to, and the seconds that it takes."""
+    """Return the bytes of a run that is not killed, and the seconds that it takes."""
     out, clock = folder / "whole", folder / "seconds.json"
     if not clock.exists():
         start = time.monotonic()
@@ -173,12 +173,12 @@ def _left_alone(folder: Path, base: list[str]) -> tuple[dict[str, bytes], float]
 
 
 def _moment(rng: random.Random, seconds: float) -> tuple[float, bool]:
-    """When to kill, and whether the whole group."""
+    """Return the seconds until the next kill, and True if the whole group is to be killed."""
     return rng.uniform(0, seconds), rng.random() < 0.5
 
 
 def _run(words: list[str], moment: float, group: bool) -> tuple[int, str]:
-    """Run a command, kill it after so many seconds, and return its exit code and the last that it said."""
+    """Run a command, kill it after `moment` seconds, and return its exit code and its last output."""
     command = [sys.executable, "-m", "gill_bench", *words]
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.lpips_distance [--pairs 40] [--sizes 256,512] [--batches 1,5,32] [--threads 1]
 
-AlexNet in its real size with random weights, the same on both sides; pictures are squashed to 256 x 256 as float
+Both sides use the same AlexNet of real size with random weights; pictures are squashed to 256 x 256 as float
 tensors. Aims: no slower at any size; five seeds against the same references at least 1.6 times as fast.
 """
 

@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py [--stories 100,1000,4000]
 
-Each run is a process of its own. The stories of the mini world are repeated under new ids; the model is one that costs
-nothing (tests/cards), so that what grows would be the harness: plan, units, scores, rows. Aim: within 10 %.
+Each run is a process of its own. The stories of the mini world are repeated under new ids; the model costs nothing
+(tests/cards), so any growth comes from the harness: plan, units, scores, rows. Aim: peaks within 10 % of each other.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def write_stories(folder: Path, count: int) -> None:
 
 
 def one(folder: Path) -> None:
-    """Run in this process and print what it took."""
+    """Run in this process and print its peak memory."""
     from gill_bench.evaluate import execute
     from gill_bench.planning.plan import make_plan
     from gill_bench.planning.request import RunRequest

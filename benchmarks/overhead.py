@@ -1,9 +1,9 @@
-"""What the harness itself costs: time of a whole run over the time of the bare model calls in it.
+"""Cost of the harness itself: time of a whole run divided by the time of the bare model calls in the run.
 
     python benchmarks/overhead.py [--stories 32] [--seeds 5] [--models gill,stable-diffusion]
 
-Both figures are of one run, so that they share the machine's speed: every call of an adapter and of a metric's backbone
-is timed where it happens, with the batches that the run uses, and the whole run is timed around them, from the plan to
+Both times are taken in one run, so that they share the machine's speed: every call of an adapter and of a metric's
+backbone is timed on its own, with the batches that the run uses, and the whole run is timed from the plan to
 results.json. Loading libraries and weights is left out of both. Aim: a ratio of at most 1.15.
 """
 

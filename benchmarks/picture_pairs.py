@@ -1,4 +1,4 @@
-"""What the benchmarks of picture metrics share: folders of PNGs, the ways to score them, interleaved timing."""
+"""Shared by the benchmarks of picture metrics: folders of PNGs, ways to score pairs, interleaved timing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def arguments(description: str | None) -> argparse.Namespace:
 
 
 def write_pictures(folder: Path, count: int, size: int, seed: int) -> list[Path]:
-    """PNGs of coarse shapes with noise, which take about as many bytes and as long to decode as photos do."""
+    """Write PNGs of coarse shapes with noise, which have about the size and decoding time of photos."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True)
     files = []
@@ -48,12 +48,12 @@ def write_pictures(folder: Path, count: int, size: int, seed: int) -> list[Path]
 
 
 def opened(picture: Picture) -> Image.Image:
-    """A picture that is given, or the picture of a file."""
+    """Return a picture as it is, or open the picture of a path."""
     return load_image(picture) if isinstance(picture, Path) else picture
 
 
 def in_turn(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequence[Picture], batch: int) -> Way:
-    """Pairs in batches: read, prepare, embed, one after the other."""
+    """Score pairs in batches: read, prepare and embed them one after the other."""
 
     def way() -> list[float]:
         found: list[float] = []
@@ -68,7 +68,7 @@ def in_turn(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequ
 
 
 def ahead(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequence[Picture], batch: int) -> Way:
-    """The same, read and prepared in threads while the network works."""
+    """Score pairs in batches: read and prepare them in threads while the network works."""
     starts = range(0, len(generated), batch)
     order = [one for start in starts for side in (generated, reference) for one in side[start : start + batch]]
 
@@ -85,7 +85,7 @@ def ahead(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequen
 
 
 def five_seeds(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequence[Picture], threads: bool) -> Way:
-    """As a run is scored: an example's five pictures in one call, its reference in another, once."""
+    """Score as a run does: an example's five pictures in one call, its reference once in another call."""
     groups = [[*generated[5 * place : 5 * place + 5], one] for place, one in enumerate(reference)]
 
     def way() -> list[float]:
@@ -104,10 +104,10 @@ def five_seeds(scorer: PictureMetric, generated: Sequence[Picture], reference: S
 
 
 def measure(ways: Mapping[str, Way], rounds: int, exact: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Seconds of each way's fastest round, and how many times as fast as the first way it is.
+    """Return the seconds of each way's fastest round, and its speed relative to the first way.
 
-    The ways take turns, so that all share whatever else the machine does. All values are compared with those of the
-    first way; those named in `exact` must be within 1e-6.
+    The ways take turns, so that other work on the machine slows all of them alike. All values are compared with
+    those of the first way; the ways named in `exact` must be within 1e-6.
     """
     wall = dict.fromkeys(ways, float("inf"))
     cpu = dict.fromkeys(ways, float("inf"))
@@ -137,9 +137,9 @@ def run(options: argparse.Namespace, folder: Path, scorer: PictureMetric, publis
     """Measure everything and print it as one JSON object.
 
     Args:
-        options: Of `arguments`.
-        folder: For pictures.
-        scorer: The metric.
+        options: Parsed options of `arguments`.
+        folder: Folder into which the pictures are written.
+        scorer: The metric to measure.
         published: Ways to score one pair; the first has exactly the metric's values.
     """
     torch.set_num_threads(options.threads)

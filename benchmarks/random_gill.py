@@ -29,16 +29,16 @@ IMAGE_TOKENS, VISUAL_TOKENS, RETRIEVAL_WIDTH = 8, 4, 256
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of all networks, and how much is measured.
+    """Sizes of all networks, and the amounts that `benchmarks/gpu.py` measures.
 
     Attributes:
-        llm, vision, unet, vae, text: Arguments of the configurations.
-        side: Pictures that CLIP reads, in pixels.
-        steps: Steps of the sampler.
-        batches: Pictures a call.
-        new_tokens: Tokens that texts are continued by.
-        candidates: Pictures that are searched.
-        stories: Stories of the run, five pictures each.
+        llm, vision, unet, vae, text: Arguments of the networks' configuration classes.
+        side: Width and height of the pictures that CLIP reads, in pixels.
+        steps: Number of the sampler's steps.
+        batches: Numbers of pictures per call.
+        new_tokens: Number of tokens that each text is continued by.
+        candidates: Number of candidate pictures of the search.
+        stories: Number of the run's stories, five pictures each.
     """
 
     llm: dict[str, Any]
@@ -103,13 +103,13 @@ TINY = Sizes(
 
 
 def build(sizes: Sizes, dtype: torch.dtype, device: str, made_on: str | None = None) -> tuple[Gill, Any]:
-    """A GILL with random weights, and its OPT.
+    """Build a GILL with random weights, and return it with its OPT.
 
     Args:
         sizes: Sizes of the networks.
         dtype: Precision of all of them.
-        device: Where they work.
-        made_on: Where the weights are drawn; None = on the device and in the precision, without a larger copy anywhere.
+        device: Device on which the networks run.
+        made_on: Device that draws the weights; None = `device`, in `dtype`, without a larger copy elsewhere.
     """
     from transformers import (
         CLIPImageProcessorPil,
@@ -178,7 +178,7 @@ def _defaults(dtype: torch.dtype, device: str) -> Iterator[None]:
 
 
 def prompts_of(count: int) -> list[Prompt]:
-    """Prompts of five captions and four pictures, as in the paper's Table 1."""
+    """Return prompts of five captions and four pictures, as in the paper's Table 1."""
     rng = np.random.default_rng(0)
     prompts = []
     for number in range(count):

@@ -1,9 +1,10 @@
-"""A run on a Ray cluster of two nodes on this machine, with a node killed while it works, against a local run.
+"""Compare a run on a Ray cluster of two nodes on this machine, whose nodes are killed, with a local run.
 
     python benchmarks/ray_nodes.py [vist ...] [--kills 2] [--limit 16] [--seeds 2] [--pause 0.2]
 
 Each kill ends a node that has a worker, as a power failure would, and a new node joins. The run must end complete, and
-every file whose bytes are promised must be that of a local run. Prints one line of JSON; ends with 1 if they differ.
+every file whose bytes are promised must equal that of a local run. The benchmark prints one line of JSON and ends with
+1 if a file differs.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SMALL: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 100 
 
 
 def tree(run: Path) -> dict[str, bytes]:
-    """Every file of a run whose bytes are promised."""
+    """Return every file of a run whose bytes are promised."""
     return {
         file.relative_to(run).as_posix(): file.read_bytes()
         for file in sorted(run.rglob("*"))
@@ -34,7 +35,7 @@ def tree(run: Path) -> dict[str, bytes]:
 
 
 def command(out: Path, options: argparse.Namespace, *more: str) -> list[str]:
-    """The command of a run of the model that costs nothing."""
+    """Return the command that runs the model that costs nothing."""
     return [
         *(sys.executable, "-m", "gill_bench", "run", *options.tasks, "--models", "able", "--cards", str(CARDS)),
         *("--limit", str(options.limit), "--seeds", str(options.seeds), "--device", "cpu", "--threads", "1", "--json"),
@@ -43,12 +44,12 @@ def command(out: Path, options: argparse.Namespace, *more: str) -> list[str]:
 
 
 def units(run: Path) -> int:
-    """Committed units."""
+    """Return the committed units."""
     return len(list(run.glob("units/*/*/*/*/unit.json")))
 
 
 def wait_for(run: Path, count: int, process: subprocess.Popen[str]) -> None:
-    """Wait until so many units are committed, or the process has ended."""
+    """Wait until `count` units are committed, or the process has ended."""
     while units(run) < count and process.poll() is None:
         time.sleep(0.05)
 

@@ -1,10 +1,11 @@
-"""Recall@k and nearest candidates: speed beside torch and torchmetrics in the same rounds, and peak memory at scale.
+"""Recall@k and nearest candidates: speed against torch and torchmetrics in interleaved rounds, peak memory at scale.
 
     python benchmarks/recall.py [--rounds 5] [--candidates 2700000]
 
 Ranks: 2,000 queries, 2,000 candidates of 256 dimensions, matrix products included. torch.topk and torchmetrics get the
-same scores, and torchmetrics gets them shifted above zero, without which it is wrong. Search: the five nearest of
-2.7 million candidates in a float16 memory map, in a process of its own, beside torch on the whole matrix in float32.
+same scores; for torchmetrics they are shifted above zero, since it is wrong for scores of 0 or less. Search: the five
+nearest of 2.7 million candidates in a float16 memory map, in a process of its own, compared with torch on the whole
+matrix in float32.
 Aims: ranks as fast as the topk loop within a factor of 2, the search within 4 GB.
 """
 
@@ -88,7 +89,7 @@ def compare(rounds: int) -> None:
 
 
 def search(file: Path, queries: int, way: str) -> None:
-    """One search in this process; prints its time and peak memory."""
+    """Search once in this process, and print the time and peak memory."""
     matrix = np.load(file, mmap_mode="r")
     wanted = unit(queries, 2)
     if way == "gill-bench":

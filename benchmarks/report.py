@@ -1,9 +1,10 @@
-"""What a report of a large run costs: tables alone, the page, the page again, against reading the run's files once.
+"""Cost of a report of a large run: tables alone, the page, the page again, against reading the run's files once.
 
     python benchmarks/report.py [--examples 10000] [--seeds 5] [--models 2] [--side 48] [--keep DIR]
 
 The run is made up: pictures of noise and shapes of side x side pixels, two metrics, units of 16 stories. Each step runs
-in a process of its own, so that its peak memory is its own. Aims: 100,000 samples in under 10 s and 1 GB.
+in a process of its own, so that its peak memory does not include that of other steps. Aims: 100,000 samples in under 10
+s and 1 GB.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def measure(step: str, run: Path) -> dict[str, float]:
 
 
 def read_all(run: Path) -> None:
-    """The bare limit of a page: every file of the run read once."""
+    """Read every file of the run once, the least that a page has to do."""
     stored = RunReader.open(run)
     for cell in stored.spec.cells:
         for unit in run.joinpath(*cell.cell_key.path.parts).iterdir():
@@ -136,7 +137,7 @@ def make_run(out: Path, examples: int, seeds: int, models: int, side: int) -> No
 
 
 def pictures(draw: np.random.Generator, side: int) -> Iterator[bytes]:
-    """Pictures of about 2.5 kB at 48 pixels, as small diffusion models make them."""
+    """Return pictures of about 2.5 kB at 48 pixels, as small diffusion models generate them."""
     while True:
         base = draw.integers(0, 255, (6, 6, 3), dtype=np.uint8)
         picture = Image.fromarray(base).resize((side, side), Image.Resampling.BICUBIC)

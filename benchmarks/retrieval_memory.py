@@ -3,8 +3,9 @@
     python benchmarks/retrieval_memory.py [--candidates 2700000] [--form array|arrays|tensors]
 
 A pickle as large as the published file (2.7 million x 256, float32, with URLs) is written, converted by
-`convert-embeddings` and searched with 1 and with 3 queries, each in a process of its own. Needs three times the file on
-the disk. `peak_anonymous` is memory of the process alone; `peak` counts mapped pages too, which the system takes back.
+`convert-embeddings` and searched with 1 and with 3 queries, each in a process of its own. The disk needs room for three
+times the file. `peak_anonymous` is memory of the process alone; `peak` also counts mapped pages, which the system takes
+back when memory is short.
 Aim: the search within 4 GB.
 """
 
@@ -26,7 +27,7 @@ WIDTH = 256
 
 
 def write_pickle(file: Path, count: int, form: str) -> None:
-    """What the authors' script writes: one array, or a list of arrays, or of bfloat16 tensors."""
+    """Write a pickle as the authors' script does: one array, or a list of arrays, or of bfloat16 tensors."""
     rows = np.random.default_rng(0).standard_normal((count, WIDTH), dtype=np.float32)
     embeddings: object = rows
     if form == "arrays":
@@ -46,7 +47,7 @@ def status() -> dict[str, int]:
 
 
 class Watch:
-    """Samples the anonymous memory, of which the system keeps no peak."""
+    """A thread that samples the anonymous memory, of which the system keeps no peak."""
 
     def __init__(self) -> None:
         self.peak = 0

@@ -1,12 +1,14 @@
-"""What the harness costs as runs grow: workers, overhead, memory, resume, scoring. One table, about fifteen minutes.
+"""Cost of the harness as runs grow: workers, overhead, memory, resume, scoring. One table, in about fifteen minutes.
 
     python benchmarks/scale.py [--folder DIR] [--only throughput,overhead,growth] [--samples 1000,100000]
 
-The model costs nothing or sleeps (tests/cards), so what is measured is the harness and the metrics' small networks.
-Every line is measured in processes of its own and kept in DIR/scale.json: the same command again does what is missing.
+The model costs nothing or sleeps (tests/cards), so the time is that of the harness and the metrics' small networks.
+Every line of the table is measured in processes of its own and kept in DIR/scale.json: the same command again measures
+the missing lines.
 
-- throughput: one and two workers, local and Ray, on a model that sleeps half a second a prompt; from the first answer
-  of the last worker on, so without starting processes. Aims: 1.8 times; the engine's own share of the time under 5 %.
+- throughput: one and two workers, local and Ray, on a model that sleeps half a second a prompt; the time
+counts from the first output of the last worker, so it does not include the start of processes. Aims: 1.8 times; the
+engine's own share of the time under 5 %.
 - overhead: milliseconds a sample of a model that costs nothing, from an empty run directory to the last unit, on disk
   and in memory (/dev/shm, where flushing costs nothing). Aim: 1 ms.
 - growth: peak memory, scoring and resume against the number of samples. Aims: memory within 10 %; from the start of a
@@ -37,7 +39,7 @@ MEMORY = Path("/dev/shm")
 
 
 def ask_for(folder: Path, out: Path, stories: int) -> Any:
-    """One model, one context, five seeds, so many stories."""
+    """Return a request for one model, one context, five seeds and a number of stories."""
     from gill_bench.planning.request import RunRequest
 
     return RunRequest(
@@ -55,7 +57,7 @@ def ask_for(folder: Path, out: Path, stories: int) -> Any:
 
 
 def world(folder: Path, stories: int) -> Path:
-    """The mini world's VIST with its stories repeated under new ids."""
+    """Write the mini world's VIST, with its stories repeated under new ids."""
     from benchmarks.memory import write_stories
 
     data = folder / f"vist-{stories}"
@@ -66,7 +68,7 @@ def world(folder: Path, stories: int) -> Path:
 
 
 def throughput(folder: Path, engine: str, workers: int) -> dict[str, Any]:
-    """Samples a second of workers that are all at work, and what is not the model's sleep."""
+    """Return the samples per second while all workers are busy, and the time beyond the model's sleep."""
     from gill_bench import evaluate as running
     from gill_bench.planning.plan import make_plan
     from gill_bench.rundir.rows import Results
@@ -92,7 +94,7 @@ def throughput(folder: Path, engine: str, workers: int) -> dict[str, Any]:
 
 
 def overhead(folder: Path, place: Path) -> dict[str, Any]:
-    """Milliseconds a sample, and how many of them are waiting for the disk."""
+    """Return the milliseconds per sample, and the part of them that waits for the disk."""
     from gill_bench import evaluate as running
     from gill_bench.engines.worker import Worker
     from gill_bench.planning.plan import make_plan
@@ -124,7 +126,7 @@ def overhead(folder: Path, place: Path) -> dict[str, Any]:
 
 
 def growth(folder: Path, samples: int) -> dict[str, Any]:
-    """A whole run of so many samples: time to make and to score them, and peak memory."""
+    """Measure a whole run: seconds of generating and of scoring its samples, and peak memory."""
     from gill_bench import evaluate as running
     from gill_bench.planning.plan import make_plan
 
@@ -151,7 +153,7 @@ def growth(folder: Path, samples: int) -> dict[str, Any]:
 
 
 def resume(folder: Path, samples: int) -> dict[str, Any]:
-    """From an imported library to the first call of the model, with so many samples done and one unit missing."""
+    """Measure a resumed run with one missing unit: seconds from the imported library to the first model call."""
     from gill_bench import evaluate as running
     from gill_bench.generation import jobs as generating
     from gill_bench.planning.plan import make_plan
@@ -188,7 +190,7 @@ def _peak() -> int:
 
 
 def measures(sizes: list[int]) -> dict[str, Callable[[Path], dict[str, Any]]]:
-    """Every line of the table by its name."""
+    """Return the measurement of each line of the table, by name."""
     found: dict[str, Callable[[Path], dict[str, Any]]] = {}
     for engine in ("local", "ray"):
         for workers in (1, 2):
@@ -202,7 +204,7 @@ def measures(sizes: list[int]) -> dict[str, Callable[[Path], dict[str, Any]]]:
 
 
 def table(found: dict[str, dict[str, Any]]) -> str:
-    """What was measured, with the ratios that count."""
+    """Return the table of the results, with the ratios that have aims."""
     lines = [f"{name:24} " + "  ".join(f"{key} {value}" for key, value in line.items()) for name, line in found.items()]
     for engine in ("local", "ray"):
         pair = [found.get(f"throughput {engine} {workers}") for workers in (1, 2)]

@@ -1,4 +1,4 @@
-"""How soon the light commands and a dry run answer, as a ratio to an empty Python process in the same round.
+"""Time of the light commands and of a dry run, as a ratio to an empty Python process in the same round.
 
     python benchmarks/startup.py [--rounds 9]
 
@@ -26,7 +26,7 @@ COMMANDS = {
 
 
 def processor_seconds() -> float:
-    """Of all processes that were waited for."""
+    """Return the processor time of all child processes that were waited for."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

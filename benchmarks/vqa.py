@@ -1,9 +1,9 @@
-"""VQA accuracy of as many answers as VQAv2 has, twice: with answers that repeat as real ones do, and with none twice.
+"""VQA accuracy of as many answers as VQAv2 has: once with answers that repeat as real ones do, once with none repeated.
 
     python benchmarks/vqa.py [--questions 200000]
 
-What repeats is normalised once, so the second case is the worst there is: eleven texts a question that were never seen
-before. Aim: either of them under 10 s.
+A text that repeats is normalised once, so the second case is the slowest possible: each question has eleven texts that
+were not seen before. Aim: each case in under 10 s.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Question = tuple[str, list[str]]
 
 
 def answers_that_repeat(number: int, generator: random.Random) -> Iterator[Question]:
-    """Each question has three plausible answers, of a vocabulary of 30,000 whose frequencies fall as 1 / rank."""
+    """Return answers: three plausible ones per question, from 30,000 words with frequencies that fall as 1 / rank."""
     words = ["yes", "no", "2", "white", *(generator.choice(SHAPES).format(f"word{rank}") for rank in range(4, 30_000))]
     weights = list(accumulate(1 / (rank + 1) for rank in range(len(words))))
     for _ in range(number):
