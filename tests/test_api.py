@@ -55,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> gill_bench.Run:
 
 
 def html_of(shown: Any) -> str:
-    """What a notebook shows."""
+    """The HTML that a notebook shows."""
     html: str = shown._repr_html_()
     return html
 

@@ -1,4 +1,4 @@
-"""What docs/cluster.md shows is run as it is printed, with a small run in the place of the large one."""
+"""The commands of docs/cluster.md work as printed, with a small run in place of the large one."""
 
 from __future__ import annotations
 

@@ -606,7 +606,7 @@ def secret(tmp_path: Path) -> Path:
 
 
 def shows(page: Path, file: Path) -> bool:
-    """Whether a page holds a picture as it is."""
+    """True if a page holds the bytes of a picture."""
     uri = base64.b64encode(file.read_bytes()).decode()
     return any(uri in script.read_text() for script in page.rglob("*.js"))
 

@@ -1,4 +1,4 @@
-"""What pyproject.toml declares is what the package imports; `make test-lowest` and `make test-newest` install it."""
+"""pyproject.toml declares the packages that the code imports; `make test-lowest` and `make test-newest` install it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/paper-notes.md says is printed, is printed. Blocks marked slow are not run; see the document."""
+"""The blocks of docs/paper-notes.md print the output that the document shows; blocks marked slow are not run."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ NOTES = notes()
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """One Python session, in a folder with the blocks' `data`."""
+    """A Python session in a folder that holds the blocks' `data`."""
     folder = tmp_path_factory.mktemp("notes")
     (folder / "data").mkdir()
     names: dict[str, Any] = {}

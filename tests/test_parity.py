@@ -1,4 +1,4 @@
-"""docs/parity.md says what the tests hold: every test exists, every budget is theirs, every metric has a row."""
+"""docs/parity.md agrees with the tests: every test exists and holds its budget, every metric has a row."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Row:
 
     @property
     def bound(self) -> str:
-        """What stands in backticks in the budget's cell."""
+        """The text in backticks in the budget's cell."""
         [found] = re.findall(r"`([^`]+)`", self.budget)
         return str(found)
 
@@ -100,7 +100,7 @@ def test_rows_are_whole() -> None:
 
 
 def test_measured_differences_are_within_their_budgets() -> None:
-    """Where both are plain numbers."""
+    """Compare rows whose budget and measured difference are plain numbers."""
     number = re.compile(r"\d(?:\.\d)?e-\d+|\d+\.\d+")
     compared = 0
     for row in ROWS:

@@ -103,7 +103,7 @@ def blocks() -> dict[str, str]:
 
 
 def test_the_documented_repository(pytester: pytest.Pytester) -> None:
-    """It works as documented, and a model whose colours became too strong is caught."""
+    """The example works as documented, and its test fails for a model whose colours became too strong."""
     files = blocks()
     assert set(files) == {"my_model.py", "tests/test_quality.py"}
     for name, content in files.items():

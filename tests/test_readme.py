@@ -1,4 +1,4 @@
-"""What the README shows works as printed."""
+"""The commands of the README work as printed."""
 
 from __future__ import annotations
 

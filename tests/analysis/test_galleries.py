@@ -1,4 +1,4 @@
-"""What pages are told of runs."""
+"""The entries that a page shows of runs."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_the_command_refuses_what_it_cannot_do(done: Path, tmp_path: Path, capsy
 
 
 def test_what_has_no_output_keeps_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vist: Path) -> None:
-    """One story whose picture is missing, one on which the model fails, one that nobody asked yet."""
+    """A story lacks its picture, on another the model fails, and a third was not generated yet."""
     story = json.loads((vist / "sis" / "test.story-in-sequence.json").read_text())
     (vist / "images" / "test" / f"{story['images'][2]['id']}.png").unlink()  # of the first two stories
     texts: dict[str, list[str]] = {}

@@ -121,7 +121,7 @@ def _unit(keys: Sequence[bytes]) -> NDArray[np.float32]:
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Nothing can be wrong."""
+    """Accept all settings and weights."""
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> Noisy:

@@ -20,7 +20,7 @@ NAMES = sorted(file.stem for file in FILES)
 
 @pytest.fixture(autouse=True)
 def asked_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether each call of the hub's client was for the cache alone; and no model may load."""
+    """Record for each call of the hub's client if it may only read the cache; loading a model is an error."""
     calls: list[bool] = []
 
     def answer(name: str, *, local_files_only: bool, **_: Any) -> str:

@@ -68,7 +68,7 @@ def load(reader: Reader, folder: Path) -> Dataset:
 
 
 def checked(reader: Reader, data: Dataset) -> None:
-    """What holds of every data set, whatever it was read from."""
+    """Check the properties that every data set has, whatever its files are."""
     ids = [example.id for example in data.examples]
     assert ids
     assert len(set(ids)) == len(ids)

@@ -148,7 +148,7 @@ def test_a_cluster_that_places_no_worker_is_given_up_with_a_word(
 
 
 def test_a_cluster_without_nodes_is_given_up_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when Ray's agent was killed, which takes its node with it."""
+    """A cluster has no node left after Ray's agent was killed, since its node dies with the agent."""
     pool = waiting_pool(monkeypatch, tmp_path, alive=False, patience=1000)
     with pytest.raises(GillBenchError, match=r"^Ray: no node of the cluster is alive any more"):
         pool.wait()

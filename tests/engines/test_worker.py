@@ -1,4 +1,4 @@
-"""What a worker does side by side: it reads ahead, does one job, and writes the outputs of the job before."""
+"""A worker overlaps its work: it reads ahead, does a job, and writes the outputs of the job before."""
 
 from __future__ import annotations
 

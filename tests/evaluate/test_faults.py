@@ -90,7 +90,7 @@ def test_random_kills(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_terminated_run_resumes_to_the_same_bytes(tmp_path: Path, whole: Path) -> None:
-    """As batch systems end jobs."""
+    """Batch systems end jobs by SIGTERM."""
     out = tmp_path / "run"
     process = start(*command(out), NOISY_PAUSE="0.05")
     wait_for_units(out, 2)

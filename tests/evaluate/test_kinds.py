@@ -178,7 +178,7 @@ def test_one_failing_question_and_one_failing_story(
 
 
 def picture_of(task: str, limit: int) -> str:
-    """What to plant so that the model fails on a candidate."""
+    """The hash of a candidate picture; planted in the model, it makes the model fail on this candidate."""
     plan = make_plan(ask(cache_folder() / "unused", task, limit=limit))
     (cell,) = (planned.cell for planned in plan.cells if planned.cell.asks == "candidates")
     example = next(iter(cell.usable.values()))[0]

@@ -1,4 +1,4 @@
-"""What a model may return, and what is said of anything else."""
+"""Outputs that a model may return, and the errors for all others."""
 
 from __future__ import annotations
 

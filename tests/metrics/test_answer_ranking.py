@@ -82,7 +82,7 @@ def test_answer_ranking_against_loops(compat: bool) -> None:
 
 
 def test_a_part_of_a_dialog_has_its_annotated_round() -> None:
-    """As with `--limit`, or where another round failed."""
+    """A dialog is incomplete with `--limit`, or when another of its rounds failed."""
     some = dict(list(REFERENCES.items())[:17])
     outputs = {name: OUTPUTS[name] for name in some if name not in ("0:3", "1:5")}
     mine = found(outputs, some)

@@ -109,7 +109,7 @@ def test_a_class_of_a_file_scores_texts(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_run_directory_runs_no_code(tmp_path: Path) -> None:
-    """Neither the file that its spec names, nor one that a stranger put into it."""
+    """Neither the file that spec.json names is run, nor a file that a stranger put into the run directory."""
     card = card_of(tmp_path / "cards", "vqav2", "./my_metric.py:WordCount", LEAST)
     out = tmp_path / "run"
     able.run(out, str(card), limit=2)

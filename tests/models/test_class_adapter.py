@@ -417,7 +417,7 @@ def test_weights_that_nothing_takes_are_refused_before_they_are_looked_for(
 
 
 def test_weights_called_adapter_are_part_of_the_recipe(file: Path) -> None:
-    """As those of a LoRA are; the class's file is digested under that name, too."""
+    """The weights count like those of a LoRA, although the class's file is digested under the name "adapter", too."""
 
     card = with_weights(file, "Weighty", "adapter")
 

@@ -66,7 +66,7 @@ def close(actual: np.ndarray, expected: torch.Tensor) -> None:
 
 @torch.no_grad()
 def text_vector(folder: Path, model: Any, text: str) -> torch.Tensor:
-    """One text, without padding; of a long one the first 75 tokens between begin and end."""
+    """Encode a text without padding; a long text is cut to its first 75 tokens between begin and end."""
     tokenizer: Any = CLIPTokenizer.from_pretrained(folder)
     begin, *content, end = tokenizer(text).input_ids
     ids = torch.tensor([[begin, *content[:75], end]])

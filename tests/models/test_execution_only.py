@@ -62,7 +62,7 @@ at_once = 2
 
 @pytest.fixture(params=["class", "adapter"])
 def model(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The same model as a class, and behind an adapter module."""
+    """The reference to a model that is given as a class, and to the same model behind an adapter module."""
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "asker.py").write_text(CLASS)
     (tmp_path / "adapter.py").write_text(ADAPTER)

@@ -26,7 +26,7 @@ PROMPT = Prompt(("a large red circle is at the top .",))
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_from_other_tests() -> Iterator[None]:
-    """Each test begins and ends with no living network, so that none is shared that it did not load."""
+    """Each test begins and ends without living networks, so that it shares only networks that it loaded."""
     sharing._networks.clear()
     yield
     gc.collect()

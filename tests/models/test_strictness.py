@@ -212,7 +212,7 @@ def test_a_tokenizer_without_a_newline(weights: Callable[[str], Path]) -> None:
 
 
 def test_a_whole_clip_serves_as_a_vision_tower(weights: Callable[[str], Path]) -> None:
-    """What is of its other tower is not additional, and marks that hold no weight are not either."""
+    """Weights of CLIP's text tower and entries without weights do not count as unexpected."""
     folder = weights("gill")
     file = folder / "opt-6.7b" / "model.safetensors"
     save_file({**load_file(file), "model.decoder.version": torch.ones(1)}, file, metadata={"format": "pt"})

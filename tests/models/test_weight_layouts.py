@@ -40,7 +40,7 @@ class Network(NamedTuple):
     pickled: str
 
     def load(self, folder: Path | None = None) -> dict[str, Tensor]:
-        """Its weights, as loaded from this folder or another one."""
+        """Load the weights from the network's folder, or from `folder`."""
         folder = folder or self.folder
         check_network_files(folder, self.library)
         if self.library == "diffusers":
@@ -153,7 +153,7 @@ def beside_copies(it: Network) -> None:
 
 
 def linked(it: Network) -> None:
-    """As in the hub's cache: each file is a link to a blob."""
+    """Make each file a link to a blob, as in the hub's cache."""
     blobs = it.folder.parent / "blobs"
     blobs.mkdir()
     for number, file in enumerate(sorted(it.folder.iterdir())):

@@ -1,4 +1,4 @@
-"""What counts of an example: all that a model is given for it."""
+"""The digest of an example covers all that a model is given for the example."""
 
 from __future__ import annotations
 

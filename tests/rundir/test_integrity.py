@@ -1,4 +1,4 @@
-"""What is kept of a run counts only for what it was made of, and one flipped bit of a file of a run is found."""
+"""Stored files count only for the inputs that they were made of, and one flipped bit of a run's file is found."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(server: dict[str, str]) -> Path:
-    """The same in a bucket; not to be changed."""
+    """The same run in a bucket, which tests must not change."""
     out = folder_of(f"s3://{BUCKET}/runs/whole")
     run(out)
     return out

@@ -1,4 +1,4 @@
-"""Where two signatures differ is said by field, wherever numbers are refused."""
+"""Messages that refuse numbers name the fields in which two signatures differ."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def not_finite(file: Path) -> None:
 
 def other_counts(count: int) -> Callable[[Path], None]:
     def damage(file: Path) -> None:
-        """And sealed again: as written by something that counts wrongly."""
+        """Change the counts and seal the file again, like a program that counts wrongly."""
         content = json.loads(file.read_text())
         del content["sha256"]
         for row in content["rows"]:

@@ -46,7 +46,7 @@ def whole(work: Work, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[st
 
 
 def error_of(call: Callable[[], object]) -> str:
-    """What it raises, or ""."""
+    """The message of the error that the call raises, or an empty text."""
     try:
         call()
     except (OSError, GillBenchError) as error:
@@ -55,7 +55,7 @@ def error_of(call: Callable[[], object]) -> str:
 
 
 OFTEN = pytest.mark.parametrize("often", [pytest.param(4, marks=pytest.mark.slow), 1])
-"""One in sixteen moments of a small run, or one in four; with all of them it takes an hour."""
+"""Test one in sixteen moments of a small run, or one in four; testing all moments takes an hour."""
 
 
 def moments(work: Work, changes: int, first: int, often: int) -> range:

@@ -37,7 +37,7 @@ def test_many_pairs_agree_with_scipy() -> None:
 
 
 def test_the_bootstrap_p_is_sacrebleus() -> None:
-    """Its statistic is the absolute difference less the mean of the absolute differences of the resamples."""
+    """Sacrebleu's statistic is the absolute difference less the mean of the resamples' absolute differences."""
     values = np.random.default_rng(4).normal(0.2, 1, 60)
     ours = bootstrap_p(list(values), own(60), resamples=4000, seed=5)
     draws = np.random.default_rng(9).integers(0, 60, size=(20_000, 60))

@@ -72,7 +72,7 @@ def png(array: np.ndarray, colour: int, bits: int = 16) -> bytes:
 
 
 def write_sixteen(folder: Path) -> dict[str, Path]:
-    """The same grey ramp in each of the ways in which files have 16 bits a channel."""
+    """Write the same grey ramp in every format that has 16 bits per channel."""
     files = {
         name: folder / name for name in ("grey.png", "la.png", "rgb.png", "grey.tif", "big.tif", "grey.pgm", "grey.jp2")
     }

@@ -28,7 +28,7 @@ def run(out: Path, *tasks: str, **changes: Any) -> Outcome:
 
 
 def records(out: Path, task: str, context: str, model: str = "able") -> dict[str, dict[str, Any]]:
-    """What samples.jsonl says, by example, with the vector if there is one."""
+    """The records of samples.jsonl by example, with the vector if a unit has vectors."""
     found: dict[str, dict[str, Any]] = {}
     for file in sorted((out / "units" / task / model / context).glob("*/samples.jsonl")):
         vectors: Sequence[Any] | NDArray[np.float32] = ()

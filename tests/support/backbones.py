@@ -50,7 +50,7 @@ def alex_state(seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 def write_alex(file: Path, seed: int = 0) -> Path:
-    """The same as a file."""
+    """Write the state of `alex_state` into a file."""
     torch.save(alex_state(seed), file)
     return file
 

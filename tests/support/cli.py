@@ -29,7 +29,7 @@ def start(*arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
 
 
 def running(group: int) -> bool:
-    """Whether any process of a group is left."""
+    """True while any process of a group is alive."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

@@ -42,16 +42,16 @@ CUT = "cut"
 
 @dataclass
 class FakeServer:
-    """What the server was asked, what it answered, and what it is to do.
+    """A stand-in for a model server: its behaviour, and a record of requests and replies.
 
     Attributes:
-        url: Its address.
-        faults: What happens to a request, by the number of the request; the others are answered.
+        url: Address of the server.
+        faults: Faults by the number of the request that they happen to; all other requests are answered.
         refuses: Prompts with this text are declined.
         delay: Seconds that an answer takes.
         die_after: After so many answers the server takes no more connections; None if it lives.
-        check: Looks at each request first; a reply that it returns is given.
-        requests: Every request for an answer: its path and fields, in order.
+        check: Function that sees each request first; if it returns a reply, the server sends that reply.
+        requests: Path and fields of every request for an answer, in order.
         answered: How often each request was answered with a picture or text, by its fields.
         most_at_once: The most requests that were under way at the same time.
         paths: The paths of all GET requests.

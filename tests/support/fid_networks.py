@@ -72,7 +72,7 @@ def inception_state(seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 class Layers(nn.Module):
-    """What the TorchScript network is made of: pictures in -1..1 to 2048 features."""
+    """The layers of the TorchScript network: pictures in -1..1 to 2048 features."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the tests of the mini world share."""
+"""Helpers for tests of the mini world."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Planted:
         return prompt.segments
 
     def made_of(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
-        """What the read parts make of a picture."""
+        """The picture that follows from the parts that the model reads."""
         patterns = [pattern(place, part) for place, part in enumerate(self.read(prompt, noise))]
         return mean(patterns or [np.zeros((SIDE, SIDE, 3))])
 

@@ -66,7 +66,7 @@ def counted_requests(patch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 
 
 def _address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
-    """What the server says when it is ready, at most a minute later; it chooses a free port itself."""
+    """The address that the server prints when ready, within a minute; it chooses a free port itself."""
     for _ in range(600):
         log.seek(0)
         said = log.read().decode(errors="replace")

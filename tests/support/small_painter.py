@@ -17,6 +17,6 @@ class SmallPainter:
         self.side = side
 
     def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> list[list[Image.Image]]:
-        """One picture per prompt and noise."""
+        """Generate a picture per prompt and noise."""
         colours = [[(sample.seed % 256, sample.seed // 256 % 256, 128) for sample in samples] for samples in noise]
         return [[Image.new("RGB", (self.side, self.side), colour) for colour in row] for row in colours]

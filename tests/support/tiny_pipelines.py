@@ -157,7 +157,7 @@ def edit_json(file: Path, **changes: object) -> None:
 
 
 def counted(function: Any, calls: list[Any]) -> Any:
-    """The same function, which also notes its first argument."""
+    """Wrap a function, so that its first argument is appended to `calls`."""
 
     def call(*arguments: Any, **options: Any) -> Any:
         calls.append(arguments[0] if arguments else None)

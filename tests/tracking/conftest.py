@@ -1,4 +1,4 @@
-"""One small run for all trackers."""
+"""A small run that the tests of all trackers share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training step against a plain reference: losses, gradients, and what the precision does."""
+"""A training step against a plain reference: losses, gradients, and the effect of the precision."""
 
 from __future__ import annotations
 

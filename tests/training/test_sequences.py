@@ -23,7 +23,7 @@ BUILDER = Builder(tuple(IMG), visual_tokens=4)
 
 
 def spelled(labels: torch.Tensor) -> list[int | str]:
-    """As the protocol writes them."""
+    """The labels as the protocol writes them: "_" where a token has no label."""
     return ["_" if label == -100 else int(label) for label in labels[0]]
 
 

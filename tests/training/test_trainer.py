@@ -85,7 +85,7 @@ def test_training_learns_and_validates(configure: Configure, tmp_path: Path) -> 
 def test_the_first_step_changes_nothing_but_the_norm_of_the_image_embeddings(
     configure: Configure, tmp_path: Path
 ) -> None:
-    """Its learning rate is exactly 0 (protocol 2.5)."""
+    """The learning rate of the first step is exactly 0 (protocol 2.5)."""
     one = tensors(train(configure(tmp_path / "one", steps=1)).last)
     two = tensors(train(configure(tmp_path / "two", steps=1, data=configure(tmp_path).data, warmup_steps=5)).last)
     assert all(torch.equal(value, two[key]) for key, value in one.items())

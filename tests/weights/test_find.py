@@ -278,7 +278,7 @@ def test_the_digest_of_ordinary_folders_stays(tmp_path: Path) -> None:
 
 
 def test_a_repository_in_the_layout_of_the_hubs_cache(tmp_path: Path) -> None:
-    """It gives the digest of a plain copy; a folder that links to it does too."""
+    """The repository has the digest of a plain copy, and so has a folder that links to the repository."""
     plain = write(tmp_path / "plain", config__json=b"{}", model__safetensors=b"weights")
     repository = write(tmp_path / "weights" / "models--me--network", refs___main=b"b" * 40)
     snapshot = repository / "snapshots" / ("b" * 40)
@@ -302,7 +302,7 @@ def test_a_repository_in_the_layout_of_the_hubs_cache(tmp_path: Path) -> None:
 
 
 def test_names_of_a_card_may_be_folders(cached: Path, tmp_path: Path) -> None:
-    """As for the hub's client, which fetches all that is in them."""
+    """The names of a card may be folders, as for the hub's client, which fetches all files in such a folder."""
     (tmp_path / "weights").mkdir()
     write(cached, part___model__safetensors=b"old")
     weights = find_weights(Component(id="me/words", folder="words", files=("part/",)), str(tmp_path / "weights"))
@@ -348,7 +348,7 @@ def test_a_large_file_is_read_once(large: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_digest_of_a_file_that_was_just_written_is_not_remembered(
     large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its next change might get the same time."""
+    """A file that was just written might change again within the same time stamp."""
     monkeypatch.setattr("gill_bench.weights.find._SETTLED", 10**18)
     file_digest(large)
     assert not list(cache_folder().rglob("*.json"))

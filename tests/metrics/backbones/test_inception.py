@@ -52,7 +52,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def shown(mode: Mode, files: list[Path]) -> list[torch.Tensor]:
-    """What the network is given, picture by picture."""
+    """The network's input for each picture."""
     seen: list[torch.Tensor] = []
 
     def network(batch: torch.Tensor) -> torch.Tensor:

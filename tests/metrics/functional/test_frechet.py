@@ -177,7 +177,7 @@ SIZES = st.integers(2, 60)
 @settings(max_examples=60, deadline=None)
 @given(n=SIZES, m=SIZES, d=st.integers(1, 40), rank=st.integers(0, 40), seed=st.integers(0, 99))
 def test_symmetry_sign_translation_and_scale(n: int, m: int, d: int, rank: int, seed: int) -> None:
-    """Of any rank, down to features that are all the same."""
+    """Features have any rank, down to features that are all the same."""
     rng = np.random.default_rng(seed)
     basis = rng.normal(size=(min(rank, d), d))
     x, y = (rng.normal(size=(count, len(basis))) @ basis + rng.normal() for count in (n, m))

@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", params=["vis1", "vis4", "plain"])
 def name(request: pytest.FixtureRequest) -> str:
-    """Both released variants, and one without projection of text."""
+    """The names of both released variants, and of a variant without projection of text."""
     return str(request.param)
 
 
@@ -47,7 +47,7 @@ def reference(folder: Path, name: str) -> Reference:
 
 @pytest.fixture(scope="session")
 def prompts() -> list[Prompt]:
-    """Of many lengths, with pictures of many sizes at the beginning, in the middle, at the end, and side by side."""
+    """Prompts of many lengths, with pictures of many sizes at the start, in the middle, at the end and side by side."""
     red = Scene("snow", Thing("circle", "red", "large", "top")).render()
     blue = Scene("night", Thing("square", "blue", "small", "left")).render().resize((50, 20))
     grey = Image.new("L", (7, 90), 77)

@@ -57,7 +57,7 @@ def reference(folder: Path) -> Reference:
 
 @pytest.fixture(scope="session")
 def prompts() -> list[Prompt]:
-    """Of many lengths, with pictures of many sizes at the beginning, in the middle, at the end, and side by side."""
+    """Prompts of many lengths, with pictures of many sizes at the start, in the middle, at the end and side by side."""
     red = Scene("snow", Thing("circle", "red", "large", "top")).render()
     blue = Scene("night", Thing("square", "blue", "small", "left")).render().resize((50, 20))
     grey = Image.new("L", (7, 90), 77)

@@ -24,7 +24,7 @@ def close(actual: object, expected: object) -> None:
 
 
 class Mapper(nn.Module):
-    """As the authors build it; PyTorch's own class with its own defaults."""
+    """The mapper as the authors build it, from PyTorch's transformer class with its defaults."""
 
     def __init__(self, e: int, hidden: int, width: int, outputs: int) -> None:
         super().__init__()

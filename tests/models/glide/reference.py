@@ -53,7 +53,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def read_text(state: State, ids: Sequence[int], length: int, heads: int) -> tuple[Tensor, Tensor]:
-    """One text, unpadded: the vector added to the time embedding, and (length, width) for attention."""
+    """Read one text without padding: the vector added to the time embedding, and (length, width) for attention."""
     rows = [
         state["token_embedding.weight"][ids[place]] + state["positional_embedding"][place]
         if place < len(ids)
@@ -108,15 +108,15 @@ def attention(part: State, x: Tensor, text: Tensor, groups: int, head_width: int
 
 
 class Reference:
-    """One network.
+    """A network of GLIDE in float64, written from its description.
 
     Args:
-        state: Of the package's network or of a file.
-        length: Text context.
-        text_heads: Of the text transformer.
-        groups: Of group norms.
-        head_width: Of attention in the UNet.
-        residual_blocks: Per level on the way down.
+        state: State dict of the package's network or of a file.
+        length: Number of text tokens.
+        text_heads: Attention heads of the text transformer.
+        groups: Number of groups of each group norm.
+        head_width: Width of an attention head in the UNet.
+        residual_blocks: Residual blocks per level on the way down.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Reference:
         self.groups, self.head_width, self.residual_blocks = groups, head_width, residual_blocks
 
     def __call__(self, x: Tensor, timestep: int, ids: Sequence[int], small: Tensor | None = None) -> Tensor:
-        """One sample: x (1, 3, R, R), the text's unpadded ids, and (1, 3, r, r) for the upsampler."""
+        """Return the output for x (1, 3, R, R), the text's unpadded ids, and (1, 3, r, r) for the upsampler."""
         state = self.state
         if small is not None:
             large = interpolate(small, x.shape[2:], mode="bilinear", align_corners=False)
@@ -222,7 +222,7 @@ def sample(
     guidance: float,
     temperature: float,
 ) -> Tensor:
-    """One picture; noise is (1, 3, r, r), (steps - 1, 1, 3, r, r) and (1, 3, R, R), all float64."""
+    """Generate one picture; noise is (1, 3, r, r), (steps - 1, 1, 3, r, r) and (1, 3, R, R), all float64."""
     process = Respaced(cosine_betas(), kept)
     x, step_noise, large = noise
     for done, index in enumerate(reversed(range(len(kept)))):

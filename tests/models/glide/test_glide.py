@@ -73,7 +73,7 @@ def test_shared_noise_goes_on_where_the_last_picture_ended(folder: Path) -> None
 
 
 def test_the_order_of_noise_is_that_of_single_draws(folder: Path) -> None:
-    """What the docstring promises: the same numbers as drawing one tensor after the other."""
+    """The noise has the same numbers as drawing one tensor after the other, as the docstring promises."""
     drawn = load(folder).draw([Noise(5)])
     generator = torch.Generator().manual_seed(5)
     assert torch.equal(drawn.base[0], torch.randn(3, 8, 8, generator=generator))

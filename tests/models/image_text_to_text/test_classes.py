@@ -90,7 +90,7 @@ class Plain:
 
 
 def merged(prompt: Prompt) -> Prompt:
-    """The same prompt, with neighbouring texts joined."""
+    """Return the prompt with neighbouring texts joined."""
     return Prompt(("one", prompt.segments[1], "two three", *prompt.segments[4:]))
 
 

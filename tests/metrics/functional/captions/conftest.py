@@ -41,7 +41,7 @@ def reference_tokens(captions: Mapping[str, Sequence[str]]) -> dict[str, list[st
 def reference_scores(
     predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], meteor: Any
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """As `COCOEvalCap.evaluate`, without SPICE: of the corpus, and by metric and id."""
+    """The scores of `COCOEvalCap.evaluate` without SPICE: those of the corpus, and each caption's by metric and id."""
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge

@@ -1,4 +1,4 @@
-"""One text a line, whatever the text."""
+"""Any text is written as a single line."""
 
 from __future__ import annotations
 

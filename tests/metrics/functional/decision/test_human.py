@@ -54,7 +54,7 @@ def test_released_split(kept: list[tuple[list[str], str]]) -> None:
 
 
 def test_published_human_performance(votes: list[list[str]]) -> None:
-    """All rows are handed in; those without a label are left out."""
+    """The function gets all rows, and leaves out rows without a label."""
     found = human_f1(votes, [label_of(row) for row in votes])
     assert found.mean == pytest.approx(0.8510681024099351, abs=2e-16)
     assert found.per_annotator == pytest.approx((0.8438, 0.8689, 0.8406, 0.8482, 0.8538), abs=5e-5)
