@@ -1,4 +1,4 @@
-"""The house of docs/design/house.md: no part imports one on its own floor or above, and there are no circles.
+"""The layers of docs/design/house.md: no part imports a part on its own floor or above, and no imports form a circle.
 
 Each test lists everything that breaks its rule.
 """

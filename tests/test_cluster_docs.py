@@ -27,7 +27,7 @@ def block(text: str) -> str:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> dict[str, str]:
-    """An environment in which `gill-bench` is ours on a small task; `pip` and `ray` only say what they were given."""
+    """An environment in which `gill-bench` runs a small task, and `pip` and `ray` only print their arguments."""
     folder = tmp_path / "bin"
     folder.mkdir()
     scripts = {

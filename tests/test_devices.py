@@ -1,4 +1,4 @@
-"""Devices by name: what is not there is refused in a line that says what is."""
+"""Devices by name: a missing device is refused in a line that names the existing ones."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block, its marks ("slow", "needs=...", "within=..."), and what it is said to print."""
+    """A fenced block, its marks ("slow", "needs=...", "within=..."), and the output that the document shows."""
 
     language: str
     marks: dict[str, str]
@@ -104,7 +104,7 @@ SLICES = {
 
 
 def missing(tool: str) -> str | None:
-    """Why a tool that a block needs is not there."""
+    """The reason why a tool that a block needs is missing, or None."""
     if tool == "java":
         return None if shutil.which("java") else "no Java on PATH"
     if tool == "clip-bpe":

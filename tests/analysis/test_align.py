@@ -1,4 +1,4 @@
-"""Which values of two cells are compared, with made-up runs."""
+"""Alignment of the values of two cells for a comparison, with made-up runs."""
 
 from __future__ import annotations
 

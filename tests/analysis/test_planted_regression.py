@@ -52,7 +52,7 @@ def evaluate(out: Path, seeds: int, weights: str = "mini") -> RunReader:
 
 
 def with_seeds(run: RunReader, first: int) -> RunReader:
-    """A run as if it had been asked for some of its seeds alone."""
+    """The run as if only some of its seeds had been requested."""
     kept = tuple(row for row in run.results.rows if first <= row.seed < first + SEEDS)
     return RunReader(run.folder, Results(kept), run.spec)
 

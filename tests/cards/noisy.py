@@ -1,4 +1,4 @@
-"""A model that costs nothing: whatever it is asked for is made of hashes of the prompt, the noise and the setting.
+"""A model that costs nothing: its outputs are made of hashes of the prompt, the noise and the setting.
 
 It is what a user's own adapter looks like, and lets the tests run the harness without a network's forward pass. What
 goes wrong in it is planted by environment variables: `NOISY_PAUSE` (seconds a call), `NOISY_FAIL_ON` (a text in a

@@ -156,7 +156,7 @@ def test_wrong_usage(vist: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_run_without_its_data_ends_with_the_command_that_says_where_it_is(
     tmp_path: Path, vist: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever is wrong with the data; a shell can read the command as it stands."""
+    """A shell can read the printed command unchanged, whatever is wrong with the data."""
     deep = tmp_path / "my data" / "vist" / "download"
     deep.mkdir(parents=True)
     shutil.copy(vist / "sis" / "test.story-in-sequence.json", deep)

@@ -53,7 +53,7 @@ class Named:
 
 
 class Scripted:
-    """A pool whose slots answer as they are told to, each its oldest request first.
+    """A pool whose slots reply when the test says so, each to its oldest request first.
 
     Attributes:
         given: (slot, tool, job, wait) in the order of giving.

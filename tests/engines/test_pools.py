@@ -18,7 +18,7 @@ from tests.engines.pools import IN_THIS_PROCESS, POOLS
     "pool", [pytest.param(name, marks=[pytest.mark.slow] if name == "ray" else []) for name in POOLS]
 )
 def test_a_pool_keeps_the_contract(pool: str, tmp_path: Path) -> None:
-    """In a process of its own, since this one has no sockets, and workers must find nothing of the test runner."""
+    """The test runs in a process of its own: this process has no sockets, and workers must not see the test runner."""
     words = [sys.executable, "-m", "tests.engines.pools", pool, str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0, done.stderr[-4000:]

@@ -65,7 +65,7 @@ def main(run: Path) -> None:
 
 
 def test_an_idle_worker_ends_by_itself_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    """In a process of its own, at whose end multiprocessing would warn of semaphores that were left."""
+    """The test runs in a process of its own, at whose end multiprocessing warns of semaphores that were left behind."""
     code = (
         "import sys; from pathlib import Path; from tests.engines.test_processes import main; main(Path(sys.argv[1]))"
     )

@@ -23,7 +23,7 @@ from tests.support.runs import ask
 
 @pytest.mark.slow
 def test_a_node_that_dies_costs_nothing_and_the_bytes_are_those_of_a_local_run() -> None:
-    """In processes of their own: sockets are blocked in this one."""
+    """The runs are processes of their own, since sockets are blocked in this process."""
     tasks = ("visdial-answers", "visdial-retrieval")
     done = subprocess.run(
         [sys.executable, ROOT / "benchmarks" / "ray_nodes.py", *tasks, "--kills", "1", "--limit", "40"],

@@ -208,7 +208,7 @@ def test_requests_that_cannot_be_read_end_the_worker_with_their_error(worker: Wo
 
 
 def alive_at_each(worker: Worker, *networks: Network) -> list[set[str]]:
-    """Which networks are there while a job with each network is done, where nothing but the worker collects."""
+    """The networks in memory during a job with each network, when only the worker collects garbage."""
     alive: list[set[str]] = []
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""Runs of control contexts: paired with the plain ones, the same whatever else is asked, and on disk like any other."""
+"""Runs of control contexts: paired with plain contexts, independent of other requested contexts, and stored alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many prompts a model is given in one call, and what happens if its memory runs out."""
+"""Number of prompts in a call of a model, and the handling of calls for which memory runs out."""
 
 from __future__ import annotations
 

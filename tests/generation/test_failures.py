@@ -52,7 +52,7 @@ LINE = MODEL.splitlines().index('            {}[os.environ.get("MOODY_KEY", "unk
 
 @pytest.fixture
 def moody(tmp_path: Path) -> str:
-    """A model of one's own that fails and refuses when it is told to."""
+    """A user's model that fails and refuses when the test says so."""
     (tmp_path / "moody.py").write_text(MODEL)
     return f"{tmp_path / 'moody.py'}:Moody"
 
@@ -75,7 +75,7 @@ def counts(outcome: Outcome, context: str = "5-captions") -> set[tuple[int, ...]
 def test_a_stopped_run_is_not_a_failed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The run stops at too many failures in the middle; what nobody asked is not made yet."""
+    """The run stops at too many failures in the middle, and counts the remaining outputs as not generated yet."""
     names, texts = zip(*stories(tmp_path / "planned").items(), strict=True)
     out = tmp_path / "run"
     monkeypatch.setenv("NOISY_FAIL_ON", texts[3])
@@ -175,7 +175,7 @@ def test_debug_shows_the_models_own_traceback_and_no_other_exit_code(
 def test_a_record_of_something_else_does_not_count(
     tmp_path: Path, moody: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Another caption, another setting, a damaged record: nobody tried what is asked now."""
+    """With another caption, another setting or a damaged record, the recorded failure does not count."""
     out = tmp_path / "run"
     monkeypatch.setenv("MOODY_FAILS", next(iter(stories(tmp_path / "planned").values())))
     run(out, models=(moody,), contexts=("5-captions",))

@@ -29,7 +29,7 @@ def vectors(count: int, vector: Any = UNIT) -> Any:
 
 
 class Returning:
-    """Returns for N inputs what a function of N says, whatever it is asked."""
+    """A model that returns the result of a function of N for N inputs of any kind."""
 
     def __init__(self, answer: Callable[[int], Any]) -> None:
         self.answer = answer

@@ -1,4 +1,4 @@
-"""Servers that ask to wait, and models of a user's own that ask them: no answer is asked for twice."""
+"""Servers that ask clients to wait, and users' models that call such servers: no answer is requested twice."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Asker:
 
 
 class Asked:
-    """The model in a folder, and what it was asked."""
+    """The model's folder, and the requests that the model got."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

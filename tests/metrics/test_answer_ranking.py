@@ -138,7 +138,7 @@ def test_settings() -> None:
 
 
 def test_real_dense_annotations(real_data: Path) -> None:
-    """Scored by their own relevances, annotated rounds are perfect; those of another round are not."""
+    """Annotated rounds have a perfect NDCG by their own relevances, and not by the relevances of another round."""
     folder = real_data / "visdial"
     annotated = json.loads((folder / "visdial_1.0_val_dense_annotations.json").read_text(encoding="utf-8"))
     dialogs = json.loads((folder / "visdial_1.0_val.json").read_text(encoding="utf-8"))["data"]["dialogs"]

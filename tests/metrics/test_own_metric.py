@@ -77,7 +77,7 @@ class Falls:
 
 
 def card_of(folder: Path, task: str, name: str, settings: str = "") -> Path:
-    """The card of a task with one metric, of a file beside it."""
+    """The card of a task with one metric, which a file beside the card defines."""
     folder.mkdir(exist_ok=True)
     (folder / "my_metric.py").write_text(METRIC)
     text = (builtin_folder() / "tasks" / f"{task}.toml").read_text()

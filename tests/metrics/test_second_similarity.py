@@ -1,4 +1,4 @@
-"""A second encoder's similarity stands beside that of the first."""
+"""A second encoder's similarity is reported beside the first encoder's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VQA accuracy of what models said: the answer in a text, and means over kinds of questions."""
+"""VQA accuracy of models' texts: the answer in a text, and means over kinds of questions."""
 
 from __future__ import annotations
 

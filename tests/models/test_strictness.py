@@ -63,7 +63,7 @@ def weights(tmp_path: Path, mini_weights: Path) -> Callable[[str], Path]:
 
 
 def refusal(model: str, folder: Path) -> str:
-    """Why a model does not load; one to three lines."""
+    """The message that says why a model does not load, of one to three lines."""
     settings: dict[str, Any] = {"safety_checker": False} if model in ("gill", "stable-diffusion") else {}
     with pytest.raises(InputError) as raised:
         resolve_model(Cards().model(model), weights=str(folder), settings=settings).load("cpu")
@@ -105,7 +105,7 @@ OWN_FORMATS = [(model, name) for model, name in FILES if name.startswith(("gill_
 def test_whole_numbers_in_the_place_of_weights(
     model: str, name: str, suffix: str, weights: Callable[[str], Path]
 ) -> None:
-    """In the formats of GILL, FROMAGe and GLIDE; those of transformers and diffusers: `test_weight_layouts.py`."""
+    """The formats of GILL, FROMAGe and GLIDE; `test_weight_layouts.py` tests those of transformers and diffusers."""
     file = weights(model) / f"{name}.safetensors"
     state = load_file(file)
     key = matrix(state)

@@ -1,4 +1,4 @@
-"""Plans: which cells there are, what is left out and why, what is refused, and with which settings models are run."""
+"""Plans: their cells, the examples left out and why, requests that are refused, and the settings of models."""
 
 from __future__ import annotations
 

@@ -28,6 +28,6 @@ class Blind(LastPicture):
 
 
 class TextOnly(Blind):
-    """Does the same, and says that it reads no pictures."""
+    """The same model, which declares that it reads no pictures."""
 
     inputs = ("text",)

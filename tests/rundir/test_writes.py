@@ -92,7 +92,7 @@ def test_a_full_disk_at_any_change_loses_nothing(
         left, refused = change, False
 
         def full(kind: str, path: str) -> None:
-            """From here on nothing can be written; names can be changed and removed."""
+            """From the chosen change on, fail all writes as a full disk does; renaming and removing still work."""
             nonlocal left, refused
             left -= 1
             if left <= 0 and kind in ("open", "fsync", "os.mkdir"):

@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""A file is written completely or does not exist."""
 
 from __future__ import annotations
 

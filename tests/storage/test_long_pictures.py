@@ -1,4 +1,4 @@
-"""Very long pictures are seen as others, in bounded memory."""
+"""Very long pictures are read like other pictures, in bounded memory."""
 
 from __future__ import annotations
 

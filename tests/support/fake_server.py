@@ -1,4 +1,4 @@
-"""A server on this machine that speaks OpenAI's interface as badly as it is told to.
+"""A server on this machine that speaks OpenAI's interface, with the faults that a test sets.
 
 Answers depend on the prompt alone, as those of a model do: a picture of the seed and of the prompt's digest, a text of
 the digest. Faults come from a script: `faults[n]` is what happens to the n-th request that asks for an answer.
@@ -74,7 +74,7 @@ class FakeServer:
 
     @property
     def paid(self) -> int:
-        """How many pictures and texts were given away."""
+        """The number of pictures and texts that the server sent."""
         return self.answered.total()
 
 
@@ -160,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _form(kind: str, content: bytes) -> dict[str, Any]:
-    """The fields of a form; {} for other content. A file stands as the digest of its pixels, in order."""
+    """The fields of a form, with files as digests of their pixels, in order; {} for other content."""
     if not kind.startswith("multipart/form-data"):
         return {}
     message = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + content)
@@ -182,7 +182,7 @@ def _form(kind: str, content: bytes) -> dict[str, Any]:
 
 @contextmanager
 def fake_server(**state: Any) -> Iterator[FakeServer]:
-    """A server while the context lasts; see `FakeServer` for what it can be told."""
+    """A server that runs while the context lasts; `FakeServer` lists its settings."""
     served = FakeServer(**state)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": served}))
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""How far our numbers may be from those of other packages on the same features, and why; relative (docs/parity.md)."""
+"""Allowed relative differences from other packages' numbers on the same features, and why (docs/parity.md)."""
 
 from __future__ import annotations
 

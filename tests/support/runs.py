@@ -145,7 +145,7 @@ def command(out: Path) -> list[str | Path]:
 
 
 def wait_for_units(out: Path, count: int) -> None:
-    """Wait until so many units are committed, at most two minutes."""
+    """Wait at most two minutes until a number of units is committed."""
     for _ in range(1200):
         if len(list(out.glob("units/*/*/*/*/unit.json"))) >= count:
             return

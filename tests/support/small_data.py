@@ -22,7 +22,7 @@ def edit(file: Path, change: Callable[[Any], object]) -> None:
 
 
 def linked(real: Path, folder: Path, pictures: Iterable[str]) -> Path:
-    """A folder with links to all that is in a real one, and with empty picture files beside them."""
+    """A folder with links to all files of a real folder, and with empty picture files besides."""
     folder.mkdir(exist_ok=True)
     for path in real.iterdir():
         (folder / path.name).symlink_to(path)
@@ -38,7 +38,7 @@ def touch(folder: Path, names: Iterable[str]) -> None:
 
 
 def write_coco(folder: Path) -> Path:
-    """Three images, of which one is not there, with two captions each that do not stand together."""
+    """Three images, one of them without a file, with two captions each, which are not neighbours in the list."""
     ids = (42, 7, 300)
     images = [{"id": image, "file_name": f"COCO_val2014_{image:012d}.jpg", "height": 1, "width": 1} for image in ids]
     told = [

@@ -56,7 +56,7 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def count_changes(folder: Path, work: Callable[[], object]) -> int:
-    """How many changes some work makes in a folder."""
+    """The number of changes that a function makes in a folder."""
     count = 0
 
     def each(kind: str, path: str) -> None:

@@ -140,7 +140,7 @@ def test_interrupted_and_resumed_gives_the_same_weights(
 
 @pytest.mark.slow
 def test_a_killed_process_resumes(configure: Configure, tmp_path: Path) -> None:
-    """The command line, killed for real once a state is there."""
+    """The command is killed by a signal once it has written a state."""
     config = configure(tmp_path / "killed", steps=40, save_every=2)
     options = [
         *("--data", config.data, "--llm", config.llm, "--visual-encoder", config.visual_encoder, "--out", config.out),

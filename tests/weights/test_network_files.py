@@ -1,4 +1,4 @@
-"""Which of a repository's files are read, on the listings of published ones."""
+"""Selection of the files to read from a repository, on the listings of published repositories."""
 
 from __future__ import annotations
 

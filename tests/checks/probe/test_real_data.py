@@ -1,4 +1,4 @@
-"""On real stories and dialogs the probe names the parts that fall behind a text encoder's limit, as its tokens say."""
+"""On real stories and dialogs the probe names the parts whose tokens fall beyond a text encoder's limit."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_parts_behind_the_limit_are_those_that_the_tokenizer_counts(
 
 
 def _inside(result: ContextProbe, cell: Cell, tokenizer: Any, truncation: str) -> list[float]:
-    """For each part the share of the probe's examples in which the limit leaves any token of the part."""
+    """For each part, the share of the probe's examples in which the limit leaves any token of the part."""
     kept = LIMIT - 2
     inside = np.zeros((len(result.examples), len(result.parts)))
     parts_of = in_parts(cell.context)

@@ -151,7 +151,7 @@ def test_a_constant_model_is_as_good_as_chance() -> None:
 
 
 def test_against_torchmetrics() -> None:
-    """With positive scores, which torchmetrics needs, and without ties."""
+    """Scores are positive, as torchmetrics needs, and have no ties."""
     scores = np.random.default_rng(8).random((30, 40))
     targets = np.random.default_rng(9).integers(0, 40, 30)
     found = ranks_of_scores(scores, targets)
@@ -196,7 +196,7 @@ def test_top_k_of_a_memory_map(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-10, 1e15])
 def test_scores_far_from_one(scale: float) -> None:
-    """Among them scores below the smallest normal float32."""
+    """The scores include values below the smallest normal float32."""
     queries, candidates = vectors(6, 5, 14) * np.float32(scale), vectors(30, 5, 15)
     candidates[::2] *= np.float32(1e-9)
     targets = np.arange(6)

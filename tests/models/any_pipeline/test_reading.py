@@ -1,4 +1,4 @@
-"""Pipelines of many classes: a prompt that is cut is said to be cut, seeds differ, and nothing depends on a batch."""
+"""Pipelines of many classes: cut prompts are reported as cut, seeds differ, and outputs do not depend on the batch."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_keys_of_a_compiled_model(edit: Edit, gill: Gill, prefix: str) -> None:
 
 
 def test_tensors_with_and_without_a_wrapper(edit: Edit) -> None:
-    """Which of the two was meant, nobody knows."""
+    """A tensor stored both with and without a wrapper's prefix is an error, since nothing says which is right."""
     weights = edit(lambda state: {"state_dict": {**state, f"_orig_mod.{Table}": state[Table] + 1}})
     refused(weights, "pretrained_ckpt.pth.tar", "has tensors twice, with and without 'module.' or '_orig_mod.'")
 

@@ -76,7 +76,7 @@ class Plain:
 
     @torch.no_grad()
     def score(self, prompt: Prompt, continuation: str) -> float:
-        """By hand: one pass over the ids of the prompt and, after them, those of the continuation."""
+        """Compute the score by hand: one pass over the ids of the prompt followed by the ids of the continuation."""
         inputs = dict(self.inputs(prompt))
         ids = self.processor.tokenizer(continuation, add_special_tokens=False)["input_ids"]
         length = inputs["input_ids"].shape[1]

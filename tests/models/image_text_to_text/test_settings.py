@@ -1,4 +1,4 @@
-"""How prompts are put to a vision-language model: templates, control tokens, sizes, and what is refused."""
+"""Prompts of a vision-language model: templates, control tokens, sizes, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A served model by itself: what it sends, what it makes of answers, and its errors for those of servers."""
+"""A served model by itself: its requests, its outputs for a server's replies, and its errors for a server's errors."""
 
 from __future__ import annotations
 

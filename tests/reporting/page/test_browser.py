@@ -1,4 +1,4 @@
-"""The page in a real browser, opened from disk as a reader does; skipped where there is none."""
+"""The page in a real browser, opened from disk as a reader does; skipped on machines without a browser."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def tab(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with 30 examples, and one with hostile texts beside it; not to be changed."""
+    """A page with 30 examples and a page with hostile texts, which tests must not change."""
     folder = tmp_path_factory.mktemp("page")
     write_page(folder / "page", content(folder, gallery(folder, count=30)))
     write_page(folder / "hostile", content(folder, texts=HOSTILE))

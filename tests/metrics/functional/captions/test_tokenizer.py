@@ -1,4 +1,4 @@
-"""The PTB tokeniser: equal to pycocoevalcap's, aligned whatever comes, independent of what stands beside a caption."""
+"""The PTB tokeniser: equal to pycocoevalcap's, aligned for any text, independent of the neighbouring captions."""
 
 from __future__ import annotations
 
