@@ -482,7 +482,7 @@ def test_captions_are_text_in_the_page(
             assert words.encode() not in file.read_bytes(), (file, words)
 
 
-# What models return, and what files of numbers hold.
+# Hostile outputs of models and hostile files of numbers.
 
 
 class Strange:

@@ -233,7 +233,7 @@ def test_the_controls_of_real_stories_and_dialogs_build_and_share_no_photo(real_
             assert example.donor.cluster != example.cluster
             assert {p.id for p in example.pictures}.isdisjoint(p.id for p in example.donor.pictures)
         if task == "vist":
-            # What is shown, by the content of the files: no photo is that of the story under another name.
+            # Compare shown pictures by the content of their files: no photo is the story's own under another name.
             context = parse_context(reader, "5-captions-4-images@foreign-images")
             for example in examples:
                 own = {p.file.read_bytes() for p in example.pictures if p.file}

@@ -288,7 +288,7 @@ def test_a_candidate_that_appears_is_searched(tmp_path: Path, vist: Path, monkey
     assert on_vist(out, vist).complete
     stamps = {file: file.stat().st_mtime_ns for file in out.rglob("unit.json")}
     removed.write_bytes(content)
-    forbid(monkeypatch)  # no prompt is asked again
+    forbid(monkeypatch)  # no prompt reaches the model again
     found = on_vist(out, vist)
     assert all(file.stat().st_mtime_ns == stamp for file, stamp in stamps.items())
     assert len(list(out.rglob("unit.json"))) == len(stamps) + 1

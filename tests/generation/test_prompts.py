@@ -65,6 +65,6 @@ def test_a_model_that_asks_for_original_pictures_gets_them_unless_the_user_sets_
     assert sizes(planned) == {(size, size)}
     assert ("picture_size" in model_signature(planned)) == (said is not None)
     assert (said or "") in model_signature(planned)
-    # What outputs are compared with is the same for every model.
+    # The references of the outputs are the same for every model.
     assert {metric.picture_size for metric in metrics_of(planned.task)} == {24 if size == 24 else 224}
     assert f"picture_size:{24 if size == 24 else 224}|" in protocol_signature(planned)

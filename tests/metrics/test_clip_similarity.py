@@ -72,7 +72,7 @@ PROCESSORS: dict[str, dict[str, Any]] = {
         "image_std": [1.0, 2.0, 3.0],
     },
     "not normalised": {"do_normalize": False},
-    # What only the processor itself can do.
+    # Settings that only the processor itself supports.
     "squashes": {"size": {"height": 30, "width": 50}, "crop_size": {"height": 30, "width": 30}},
     "pads": {"size": {"shortest_edge": 20}, "crop_size": {"height": 32, "width": 32}},
     "does not crop": {"do_center_crop": False},

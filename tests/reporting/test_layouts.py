@@ -21,12 +21,12 @@ from gill_bench.rundir.rows import Results
 from tests.support.made_up import row
 
 LAYOUTS = Cards().reports()
-# Quoted by the paper from elsewhere; its GLIDE of Table 8 is a larger model than that of the card.
+# The paper quotes these rows from other papers; its GLIDE of Table 8 is a larger model than the card's.
 OF_THE_PAPER_ALONE = {
     "table-7": {"frozen", "magma"},
     "table-8": {"glide-large", "make-a-scene", "dall-e-2", "lafite2", "imagen", "parti", "re-imagen"},
 }
-# What metrics that name their numbers by what they are given need to name them all.
+# Made-up outputs for metrics whose names of numbers depend on the outputs: they lead to all names.
 OUTPUTS: dict[str, dict[str, Any]] = {
     "macro-f1": {"a": 0.3, "b": 0.7},
     "timing": {"a": {"seconds": 1.0, "tokens": 3}},

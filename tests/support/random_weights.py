@@ -150,7 +150,7 @@ def build_sd(folder: Path, seed: int = SEED) -> None:
         requires_safety_checker=False,
     )
     pipeline.save_pretrained(folder)
-    # What the pipeline writes names the folder it was read from; the files as shipped stay.
+    # Files that the pipeline writes name the folder that it was read from, so the shipped files stay.
     shutil.rmtree(tokenizer_folder)
     tokenizer_folder.mkdir()
     write_clip_tokenizer(tokenizer_folder, _texts(), merges=400, context=CONTEXT)
@@ -160,9 +160,9 @@ def build_gill(folder: Path, rows: int, seed: int = SEED) -> None:
     """Write GILL's own files: `model_args.json`, the 137 trained tensors and the decision model (protocol 1.6-1.8).
 
     Args:
-        folder: Where to.
+        folder: Folder into which the weights are written.
         rows: Rows of the language model's embedding table; the ids of [IMG0..7] follow from it.
-        seed: Of the values.
+        seed: Seed of the random values.
     """
     import torch
 

@@ -24,7 +24,7 @@ from tests.support.fid_budgets import NETWORK_PIXELS
 from tests.support.fid_networks import inception_state, write_pictures, write_script
 
 MODES: tuple[Mode, ...] = ("legacy_pytorch", "legacy_tensorflow", "clean")
-# What clean-fid's and our own use of deprecated parts of torch and torchvision says.
+# Warnings about deprecated parts of torch and torchvision that clean-fid and gill-bench use.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 

@@ -96,7 +96,7 @@ def test_symmetry_and_order(n: int, d: int, seed: int) -> None:
 def test_fixed_seed_and_unbiasedness() -> None:
     assert kernel_distance(X, Y, subsets=3, subset_size=50) == kernel_distance(X, Y, subsets=3, subset_size=50)
     assert kernel_distance(X, Y, subsets=3, subset_size=50, seed=1) != kernel_distance(X, Y, subsets=3, subset_size=50)
-    # Of one distribution the expectation is 0, so that some estimates lie below.
+    # For two samples of one distribution the expectation is 0, so that some estimates are negative.
     pairs = [(features(50, seed=seed), features(50, seed=seed + 1000)) for seed in range(60)]
     values = [kernel_distance(x, y, subsets=1).mean for x, y in pairs]
     assert min(values) < 0 < max(values)

@@ -39,7 +39,7 @@ def test_capabilities(fromage: Fromage) -> None:
 def test_ret_is_the_last_token_and_pad_is_eos(folder: Path, fromage: Fromage) -> None:
     vocabulary = len(json.loads((folder / "opt-mini" / "vocab.json").read_text()))
     config = json.loads((folder / "opt-mini" / "config.json").read_text())
-    # As in OPT-6.7b: 50265 tokens, <|image|>, [RET] = 50266; the table shrinks from 50272 rows to 50267.
+    # The sizes of OPT-6.7b: 50265 tokens, <|image|>, [RET] = 50266; the table shrinks from 50272 rows to 50267.
     assert fromage.tokens.image_ids == [vocabulary + 1]
     table = fromage.language.embed(range(vocabulary + 2))
     assert fromage.language.logits(table).shape == (vocabulary + 2, vocabulary + 2)

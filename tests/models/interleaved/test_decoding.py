@@ -55,7 +55,7 @@ def test_answers_end_at_the_first_newline_but_not_at_a_leading_one(gill: Gill) -
     ids = [red, line, *img, red]
     generation = assemble(Decoded(ids, torch.arange(10.0)[:, None]), tokens, 1)
     assert (generation.texts, len(generation.states)) == ((tokens.decode([red]),), 0)
-    # What follows a leading newline stays, later newlines included; the last picture was never read whole.
+    # Text after a leading newline stays, later newlines included; the last picture was never read whole.
     ids = [line, red, *img, red, *img]
     generation = assemble(Decoded(ids, torch.arange(18.0)[:, None]), tokens, 2)
     assert generation.texts == (tokens.decode([red]), tokens.decode([red]))

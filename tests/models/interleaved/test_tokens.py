@@ -20,7 +20,7 @@ def test_additions_come_last_in_order(folder: Path, gill: Gill) -> None:
     vocabulary = len(json.loads((folder / "opt-mini" / "vocab.json").read_text()))
     rows = json.loads((folder / "opt-mini" / "config.json").read_text())["vocab_size"]
     assert gill.tokens.image_ids == list(range(vocabulary + 1, vocabulary + 9))
-    # As in OPT-6.7b: six of the tokens fall into rows that exist, two do not.
+    # As with OPT-6.7b, six of the tokens fall into rows that exist, two do not.
     assert [token < rows for token in gill.tokens.image_ids] == [True] * 6 + [False] * 2
     assert gill.tokens.bos == 2
     assert gill.tokens.decode([2, *gill.tokens.image_ids, 1]) == "".join(gill.tokens.names)

@@ -98,7 +98,7 @@ def test_the_order_of_ids_changes_nothing_whatever_the_texts() -> None:
     # "?" is nothing either: two empty texts are the same to ROUGE-L, as in the original, and to nothing else.
     assert [round(scores.per_caption[name]["n0"], 12) for name in NAMES] == [0] * 7
     assert [round(scores.per_caption[name]["n1"], 12) for name in NAMES] == [0, 0, 0, 0, 0, 1, 0]
-    # What the n-th caption scores is its own, in the presence of all that used to shift it.
+    # The n-th caption keeps its own score, although other captions hold all that used to shift scores.
     alone = {"n3": predictions["n3"]}, {"n3": references["n3"]}
     for name in ("bleu-1", "meteor", "rouge-l"):
         assert caption_scores(*alone).per_caption[name]["n3"] == scores.per_caption[name]["n3"]

@@ -9,7 +9,7 @@ import pytest
 
 from gill_bench.metrics.functional.decision import constant_f1, macro_f1, random_f1
 
-# Of protocol 3.11: gen, ret, always ret, always gen.
+# Numbers of protocol 3.11: gen, ret, always ret, always gen.
 SPLITS = [
     (592, 319, 0.2593, 0.3939),
     (391, 209, 0.2583, 0.3946),
