@@ -105,7 +105,7 @@ def search(file: Path, queries: int, way: str) -> None:
         whole = torch.from_numpy(matrix.astype(np.float32))
         places = (torch.from_numpy(wanted) @ whole.T).topk(5, dim=1).indices.numpy()
     seconds = time.perf_counter() - start
-    # The peak of this program alone, since `ru_maxrss` starts from the parent process's memory. Pages of the mapped file
+    # The peak of this program alone, since `ru_maxrss` starts from the parent's memory. Pages of the mapped file
     # are part of the peak, although the system may take them back.
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     found = {
