@@ -34,7 +34,7 @@ LAYERS = {
 }
 
 
-def _byte_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
+def byte_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Byte-level tokens, and each word of WORDS with a space before it as one token."""
     from tokenizers.pre_tokenizers import ByteLevel
 
@@ -53,7 +53,7 @@ def _byte_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
 
 def qwen_tokenizer() -> Any:
     """A tokenizer of Qwen with its control tokens and a chat template."""
-    vocabulary, merges = _byte_vocabulary()
+    vocabulary, merges = byte_vocabulary()
     words = hf.Qwen2Tokenizer(vocab=vocabulary, merges=merges, model_max_length=4096)
     words.add_special_tokens({"additional_special_tokens": [*CONTROL[1:], VIDEO]})
     words.chat_template = CHAT
@@ -154,11 +154,10 @@ def _qwen3(words: Any, kind: str, **options: Any) -> Any:
     return getattr(hf, kind)(hf.Qwen3Config(vocab_size=len(words), **{**LAYERS, "head_dim": 8, **options}))
 
 
-def write_flux2_klein(folder: Path, *, distilled: bool = False) -> Path:
-    """FLUX.2 klein, whose text encoder is a Qwen 3 of which three layers are read."""
-    words = qwen_tokenizer()
-    pipeline = diffusers.Flux2KleinPipeline(
-        transformer=diffusers.Flux2Transformer2DModel(
+def flux2_parts(*, guidance: bool = False) -> dict[str, Any]:
+    """The parts of a FLUX.2 that do not read the prompt; its text encoder has three layers of 16 numbers a token."""
+    return {
+        "transformer": diffusers.Flux2Transformer2DModel(
             patch_size=1,
             in_channels=16,
             num_layers=1,
@@ -168,10 +167,10 @@ def write_flux2_klein(folder: Path, *, distilled: bool = False) -> Path:
             joint_attention_dim=48,
             timestep_guidance_channels=16,
             axes_dims_rope=(4, 4, 4, 4),
-            guidance_embeds=False,
+            guidance_embeds=guidance,
         ),
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-        vae=diffusers.AutoencoderKLFlux2(
+        "scheduler": diffusers.FlowMatchEulerDiscreteScheduler(),
+        "vae": diffusers.AutoencoderKLFlux2(
             block_out_channels=(4,) * 4,
             norm_num_groups=2,
             latent_channels=4,
@@ -179,6 +178,14 @@ def write_flux2_klein(folder: Path, *, distilled: bool = False) -> Path:
             up_block_types=("UpDecoderBlock2D",) * 4,
             layers_per_block=1,
         ),
+    }
+
+
+def write_flux2_klein(folder: Path, kind: str = "Flux2KleinPipeline", *, distilled: bool = False) -> Path:
+    """FLUX.2 klein, whose text encoder is a Qwen 3 of which three layers are read."""
+    words = qwen_tokenizer()
+    pipeline = getattr(diffusers, kind)(
+        **flux2_parts(),
         text_encoder=_qwen3(words, "Qwen3ForCausalLM", num_hidden_layers=27),
         tokenizer=words,
         is_distilled=distilled,

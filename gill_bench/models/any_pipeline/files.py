@@ -66,7 +66,8 @@ def text_limits(path: Path, defaults: Mapping[str, Any]) -> str:
     limits = []
     for part, (_, kind) in parts(read_index(path)).items():
         file = path / part / "tokenizer_config.json"
-        if "Tokenizer" not in kind or not file.is_file():
+        # FLUX.2's part `tokenizer` is a processor.
+        if not ("Tokenizer" in kind or part.startswith("tokenizer")) or not file.is_file():
             continue
         own = read_json(file).get("model_max_length")
         known = [own] if isinstance(own, int | float) and own < _NO_LIMIT else []

@@ -49,7 +49,7 @@ def resolved_arguments(pipeline: PipelineClass, settings: Settings) -> dict[str,
             del values[name]
     if settings.true_cfg_scale is None and not _has_negative(pipeline, settings):
         values.pop("true_cfg_scale", None)  # without a negative prompt it does nothing
-    return values
+    return values | _own_steps(pipeline)
 
 
 def _problems(pipeline: PipelineClass, settings: Settings) -> Iterator[str]:
@@ -66,6 +66,12 @@ def _problems(pipeline: PipelineClass, settings: Settings) -> Iterator[str]:
     for name, side in (("height", settings.height), ("width", settings.width)):
         if side is not None and side % _MULTIPLE and side != default_size(pipeline).get(name):
             yield f"{name} = {side}: expected a multiple of {_MULTIPLE}; many pipelines need one of 16 or 32"
+    own = _own_steps(pipeline).get("num_inference_steps")
+    if own and settings.num_inference_steps not in (None, own):
+        yield (
+            f"num_inference_steps = {settings.num_inference_steps} would do nothing: the index of these weights fixes"
+            f" {own} steps (sample_sigmas); leave it out"
+        )
     yield from _guidance_problems(pipeline, settings)
     yield from _scheduler_problems(pipeline, settings)
 
@@ -93,6 +99,14 @@ def _does_nothing(name: str, pipeline: PipelineClass) -> str:
         )
         return f"the transformer of these weights has no guidance embedding, by which {pipeline.name} uses it{other}"
     return ""
+
+
+def _own_steps(pipeline: PipelineClass) -> dict[str, int]:
+    """The number of steps that the index of some weights fixes, such as those of Qwen-Image 2.1; empty if none does."""
+    sigmas = pipeline.index.get("sample_sigmas")
+    if isinstance(sigmas, list) and sigmas and "config.sample_sigmas" in pipeline.source:
+        return {"num_inference_steps": len(sigmas)}
+    return {}
 
 
 def _has_negative(pipeline: PipelineClass, settings: Settings) -> bool:

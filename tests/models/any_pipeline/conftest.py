@@ -17,17 +17,21 @@ from gill_bench.models import any_pipeline
 from gill_bench.models.any_pipeline import Settings
 from gill_bench.models.described import Described
 from gill_bench.prompt import Prompt
-from tests.support import tiny_prompt_pipelines, tiny_text_to_image
+from tests.support import tiny_picture_pipelines, tiny_prompt_pipelines, tiny_text_to_image
 
 WRITERS = {**tiny_text_to_image.WRITERS, **tiny_prompt_pipelines.WRITERS}
 
 
 @pytest.fixture(autouse=True)
 def _small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Qwen-Image-Edit-Plus scales pictures of prompts to a megapixel, which takes a tiny encoder seconds each."""
+    """Some pipelines scale pictures of prompts to a megapixel, which takes a tiny encoder seconds each."""
     edit_plus = import_module("diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus")
     for name in ("VAE_IMAGE_SIZE", "CONDITION_IMAGE_SIZE"):
         monkeypatch.setattr(edit_plus, name, 64 * 64)
+    qwen_image_21 = import_module("diffusers.pipelines.qwenimage21.pipeline_qwenimage21")
+    monkeypatch.setattr(qwen_image_21, "calculate_dimensions", lambda *_: (64, 64, None))
+    joy_image = import_module("diffusers.pipelines.joyimage.image_processor")
+    monkeypatch.setitem(joy_image.BUCKETS, 1024, [(64, 64)])
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     @cache
     def write(kind: str) -> Path:
         torch.manual_seed(0)
-        return WRITERS[kind](tmp_path_factory.mktemp("tiny") / kind)
+        return (WRITERS | tiny_picture_pipelines.WRITERS)[kind](tmp_path_factory.mktemp("tiny") / kind)
 
     return write
 
