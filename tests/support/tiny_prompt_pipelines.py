@@ -353,6 +353,68 @@ def write_chroma(folder: Path) -> Path:
     return _save(pipeline, folder)
 
 
+def write_ernie(folder: Path) -> Path:
+    """ERNIE-Image, with the language model that rewrites prompts in the published pipeline."""
+    words = qwen_tokenizer()
+    words.model_max_length = 64
+    language = {"vocab_size": len(words), **LAYERS, "head_dim": 8}
+    text = hf.Mistral3Config(
+        text_config=hf.Ministral3Config(**language),
+        vision_config=hf.PixtralVisionConfig(
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            image_size=32,
+            patch_size=8,
+        ),
+        image_token_index=words.convert_tokens_to_ids(CONTROL[5]),
+    )
+    pipeline = diffusers.ErnieImagePipeline(
+        transformer=diffusers.ErnieImageTransformer2DModel(
+            hidden_size=32,
+            num_attention_heads=2,
+            num_layers=1,
+            ffn_hidden_size=16,
+            in_channels=16,
+            out_channels=16,
+            text_in_dim=16,
+            rope_axes_dim=(8, 4, 4),
+        ),
+        vae=flux2_parts()["vae"],
+        text_encoder=hf.Mistral3Model(text),
+        tokenizer=words,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+        pe=hf.Ministral3ForCausalLM(hf.Ministral3Config(**language)),
+        pe_tokenizer=words,
+    )
+    return _save(pipeline, folder)
+
+
+def write_ip_adapter(folder: Path, pipeline: Path) -> Path:
+    """An IP-Adapter for the UNet of a tiny pipeline, with its picture encoder in a folder beside it."""
+    from safetensors.torch import save_file
+
+    unet = diffusers.UNet2DConditionModel.from_pretrained(pipeline / "unet")
+    width = unet.config.cross_attention_dim
+    layers = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = hf.CLIPVisionConfig(**layers, image_size=16, patch_size=8, projection_dim=8)
+    hf.CLIPVisionModelWithProjection(config).save_pretrained(folder / "image_encoder")
+    tensors = {
+        "image_proj.proj.weight": torch.randn(4 * width, 8),
+        "image_proj.proj.bias": torch.zeros(4 * width),
+        "image_proj.norm.weight": torch.ones(width),
+        "image_proj.norm.bias": torch.zeros(width),
+    }
+    attentions = [name.removesuffix(".processor") for name in unet.attn_processors if ".attn2." in name]
+    for index, name in enumerate(attentions):
+        shape = unet.get_submodule(name).to_k.weight.shape
+        for letter in "kv":
+            tensors[f"ip_adapter.{2 * index + 1}.to_{letter}_ip.weight"] = torch.randn(shape)
+    save_file(tensors, folder / "ip-adapter.safetensors")
+    return folder
+
+
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "QwenImagePipeline": write_qwen_image,
     "QwenImageEditPlusPipeline": lambda folder: write_qwen_image(folder, "QwenImageEditPlusPipeline"),
@@ -363,4 +425,5 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "Lumina2Pipeline": write_lumina2,
     "CogView4Pipeline": write_cogview4,
     "ChromaPipeline": write_chroma,
+    "ErnieImagePipeline": write_ernie,
 }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gill_bench.errors import InputError
 from gill_bench.interfaces import ImageGenerator
-from gill_bench.models.any_pipeline.files import check_variant, files_dtype, ip_adapter_files, text_limits
+from gill_bench.models.any_pipeline.files import check_variant, files_dtype, text_limits
 from gill_bench.models.any_pipeline.settings import Settings
 from gill_bench.models.described import Described
 from gill_bench.models.diffusers.folder import check_parts
@@ -47,18 +47,18 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
     if set(weights) - _OPTIONAL != {"pipeline"}:
         raise InputError(f"weights: expected 'pipeline', and perhaps 'lora' and 'ip_adapter'; got {sorted(weights)}")
     from gill_bench.models.any_pipeline.fitting import check_settings_fit
-    from gill_bench.models.any_pipeline.loading import check_lora
+    from gill_bench.models.any_pipeline.loading import check_ip_adapter, check_lora
     from gill_bench.models.any_pipeline.pipeline_class import pipeline_class
 
     pipeline = pipeline_class(weights["pipeline"])
     check_variant(pipeline.path, settings.variant)
     check_parts(pipeline.path, pipeline.index, variant=settings.variant)
+    _reader(pipeline, weights, settings)
     if "lora" in weights:
         check_lora(pipeline.kind, weights["lora"])
     if "ip_adapter" in weights:
-        ip_adapter_files(weights["ip_adapter"])
+        check_ip_adapter(pipeline, weights["ip_adapter"])
     check_settings_fit(pipeline, settings)
-    _reader(pipeline, weights, settings)
 
 
 def describe(weights: Mapping[str, Path], settings: Settings) -> Described:
@@ -105,7 +105,8 @@ def load(weights: Mapping[str, Path], settings: Settings, device: str) -> ImageG
     loaded = load_with_settings(weights, settings, device)
     generator = PipelineGenerator(loaded, reader, values | _fixed(pipeline, values))
     pictures = [Image.new("RGB", (256, 256), "grey")] if reader.argument else []
-    generator.try_out(Prompt(("a picture", *pictures)))
+    hint = "" if reader.needs_picture or not pictures else "; images = 'none' gives it text alone"
+    generator.try_out(Prompt(("a picture", *pictures)), hint)
     return generator
 
 

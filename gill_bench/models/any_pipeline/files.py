@@ -15,6 +15,8 @@ from gill_bench.weights.network_files import LIBRARIES, network_files
 from gill_bench.weights.tensor_files import tensor_types
 
 _NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float32"}
+REWRITERS = ("pe", "pe_tokenizer", "prompt_enhancer_head")
+"""Parts that rewrite a prompt before it is read. They stay unloaded, as prompts are never rewritten."""
 _NO_LIMIT = 100_000
 """Tokens from which on a tokenizer's `model_max_length` means that it has no limit."""
 
@@ -67,7 +69,8 @@ def text_limits(path: Path, defaults: Mapping[str, Any]) -> str:
     for part, (_, kind) in parts(read_index(path)).items():
         file = path / part / "tokenizer_config.json"
         # FLUX.2's part `tokenizer` is a processor.
-        if not ("Tokenizer" in kind or part.startswith("tokenizer")) or not file.is_file():
+        reads = "Tokenizer" in kind or part.startswith("tokenizer")
+        if not reads or part in REWRITERS or not file.is_file():
             continue
         own = read_json(file).get("model_max_length")
         known = [own] if isinstance(own, int | float) and own < _NO_LIMIT else []

@@ -63,8 +63,12 @@ class PipelineGenerator:
             raise ValueError(f"{len(prompts)} prompts, but {len(noise)} sequences of noise")
         return [self._pictures(*pair) for pair in zip(prompts, noise, strict=True)]
 
-    def try_out(self, prompt: Prompt) -> None:
+    def try_out(self, prompt: Prompt, hint: str = "") -> None:
         """Run the pipeline up to its first prediction, to see that it takes its arguments and heeds them.
+
+        Args:
+            prompt: The prompt to try.
+            hint: The end of the message about an error that the pipeline raises.
 
         Raises:
             InputError: It raises an error, or warns that it ignores a setting or paints another size.
@@ -76,7 +80,7 @@ class PipelineGenerator:
             except Exception as error:
                 raise InputError(
                     f"{type(self.pipeline).__name__} cannot be called with {_listed(self.arguments)}:"
-                    f" {type(error).__name__}: {first_line(error)}"
+                    f" {type(error).__name__}: {first_line(error)}{hint}"
                 ) from error
         for warning in warnings:
             names = warning.lower().replace(" ", "_")

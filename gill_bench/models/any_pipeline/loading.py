@@ -10,14 +10,13 @@ from typing import Any
 import torch
 
 from gill_bench.errors import InputError, first_line
-from gill_bench.models.any_pipeline.files import files_dtype, ip_adapter_files, lora_file
+from gill_bench.models.any_pipeline.files import REWRITERS, files_dtype, ip_adapter_files, lora_file
+from gill_bench.models.any_pipeline.pipeline_class import PipelineClass
 from gill_bench.models.any_pipeline.settings import Settings
+from gill_bench.models.diffusers.folder import parts
 from gill_bench.models.diffusers.pipelines import open_pipeline, set_scheduler
-from gill_bench.weights.checkpoints import quiet_loading
+from gill_bench.weights.checkpoints import check_complete, check_network_files, quiet_loading
 from gill_bench.weights.tensor_files import LOADING_ERRORS
-
-REWRITERS = ("pe", "pe_tokenizer", "prompt_enhancer_head")
-"""Parts that rewrite a prompt before it is read. They stay unloaded, as prompts are never rewritten."""
 
 
 def load_with_settings(weights: Mapping[str, Path], settings: Settings, device: str) -> Any:
@@ -80,6 +79,22 @@ def check_lora(pipeline: Any, path: Path) -> None:
         raise InputError("[weights.lora]: diffusers needs the package peft for it: pip install peft")
 
 
+def check_ip_adapter(pipeline: PipelineClass, path: Path) -> None:
+    """Check that an IP-Adapter has one file of weights, and a network that encodes pictures for it.
+
+    Raises:
+        InputError: There is no such file, or several, or no picture encoder.
+    """
+    file, encoder = ip_adapter_files(path)
+    if encoder is not None:
+        check_network_files(encoder, "transformers")
+    elif "image_encoder" not in parts(pipeline.index):
+        raise InputError(
+            f"{file}: an IP-Adapter needs a picture encoder, but there is no folder image_encoder beside it, and the"
+            " pipeline has none; add the one it was trained with"
+        )
+
+
 def _add_lora(pipeline: Any, path: Path) -> None:
     file = lora_file(path)
     try:
@@ -96,9 +111,17 @@ def _add_ip_adapter(pipeline: Any, path: Path, dtype: torch.dtype) -> None:
     try:
         with quiet_loading():
             if encoder is not None and getattr(pipeline, "image_encoder", None) is None:
-                from transformers import CLIPVisionModelWithProjection
+                import transformers
 
-                loaded = CLIPVisionModelWithProjection.from_pretrained(encoder, dtype=dtype, local_files_only=True)
+                kind: Any = transformers.CLIPVisionModelWithProjection
+                loaded, report = kind.from_pretrained(
+                    encoder,
+                    dtype=dtype,
+                    local_files_only=True,
+                    output_loading_info=True,
+                    ignore_mismatched_sizes=True,  # `check_complete` names the weight
+                )
+                check_complete(report, encoder, kind.__name__)
                 pipeline.register_modules(image_encoder=loaded)
             pipeline.load_ip_adapter(
                 str(file.parent), subfolder="", weight_name=file.name, image_encoder_folder=None, local_files_only=True

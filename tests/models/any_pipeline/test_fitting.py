@@ -147,12 +147,17 @@ def test_folders_that_are_no_such_pipeline(folder: Callable[[str], Path], tmp_pa
         any_pipeline.check({"network": copy}, Settings())
 
 
-def test_a_lora_needs_its_library_and_one_file(folder: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_lora_needs_its_library_and_one_file(
+    folder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gill_bench.models.any_pipeline.loading.find_spec", lambda _: None)
     weights = {"pipeline": folder("StableDiffusionPipeline"), "lora": tmp_path}
     with pytest.raises(InputError, match="expected one file of weights of the LoRA, found none"):
         any_pipeline.check(weights, Settings())
-    for name in ("a", "b"):
-        (tmp_path / f"{name}.safetensors").touch()
+    (tmp_path / "a.safetensors").touch()
+    with pytest.raises(InputError, match="pip install peft"):
+        any_pipeline.check(weights, Settings())
+    (tmp_path / "b.safetensors").touch()
     with pytest.raises(InputError, match=r"found a.safetensors, b.safetensors; name the file itself"):
         any_pipeline.check(weights, Settings())
     with pytest.raises(InputError, match="takes no LoRA"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,14 @@ import pytest
 from PIL import Image
 
 from gill_bench.errors import InputError
+from gill_bench.models import any_pipeline
+from gill_bench.models.any_pipeline import Settings
 from gill_bench.models.any_pipeline.pictures import PictureReader, large_enough, picture_reader, strip, without_tags
 from gill_bench.models.any_pipeline.pipeline_class import PipelineClass
 from gill_bench.prompt import Prompt
 from tests.models.any_pipeline.conftest import describe, load, paint
+from tests.support.tiny_pipelines import edit_json
+from tests.support.tiny_prompt_pipelines import write_ip_adapter
 
 RED, BLUE, GREEN = (
     Image.new("RGB", size, colour) for size, colour in (((96, 72), "red"), ((64, 128), "blue"), ((64, 64), "green"))
@@ -149,3 +154,21 @@ def test_pictures_reach_the_pipeline(kind: str, first_matters: bool, folder: Cal
     assert (base != paint(model, "a dog", GREEN, "runs", BLUE)[0]) == first_matters
     known = describe(folder(kind))
     assert bool(known.notes["image"]) == (not first_matters)
+
+
+def test_an_ip_adapter_shows_all_pictures_to_the_pipeline(folder: Callable[[str], Path], tmp_path: Path) -> None:
+    pipeline = folder("StableDiffusionPipeline")
+    weights = {"pipeline": pipeline, "ip_adapter": write_ip_adapter(tmp_path, pipeline)}
+    model = any_pipeline.load(weights, Settings(num_inference_steps=1), "cpu")
+    base = paint(model, "a dog", RED, "runs", BLUE)[0]
+    assert base == paint(model, "a dog", RED, "runs", BLUE)[0]
+    assert base != paint(model, "a dog", RED, "runs", GREEN)[0]
+    assert base != paint(model, "a dog", GREEN, "runs", BLUE)[0]
+    with pytest.raises(InputError, match="holds no picture"):
+        paint(model, "a dog")
+    edit_json(tmp_path / "image_encoder" / "config.json", num_hidden_layers=2)
+    with pytest.raises(InputError, match="weights of CLIPVisionModelWithProjection are missing"):
+        any_pipeline.load(weights, Settings(num_inference_steps=1), "cpu")
+    shutil.rmtree(tmp_path / "image_encoder")
+    with pytest.raises(InputError, match="no folder image_encoder beside it"):
+        any_pipeline.check(weights, Settings())

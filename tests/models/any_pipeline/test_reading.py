@@ -20,6 +20,7 @@ WORDS_READ = {
     "AuraFlowPipeline": 256,
     "ChromaPipeline": 511,
     "CogView4Pipeline": 1021,
+    "ErnieImagePipeline": 62,
     "Flux2KleinPipeline": 504,
     "FluxKontextPipeline": 511,
     "FluxPipeline": 511,
@@ -93,3 +94,11 @@ def test_limits_are_said_per_encoder(folder: Callable[[str], Path]) -> None:
         f"tokenizer {LENGTH}, tokenizer_2 {LENGTH}, tokenizer_3 256"
     )
     assert describe(folder("FluxPipeline"), max_sequence_length=128).facts["reads"].endswith("tokenizer_2 128")
+
+
+def test_a_prompt_is_not_rewritten(folder: Callable[[str], Path]) -> None:
+    path = folder("ErnieImagePipeline")
+    assert describe(path).facts["reads"] == "tokenizer 64"
+    model = load(path, height=32, width=32)
+    assert model.pipeline.pe is None
+    assert model.arguments["use_pe"] is False
