@@ -26,7 +26,7 @@ higher_is_better = clip_similarity.higher_is_better
 
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
-    """What determines the number, as of `clip-similarity`.
+    """The fields that determine the number; they are those of `clip-similarity`.
 
     >>> signature({"features": "pooled"}, "facebook/dinov2-large")
     'second-similarity|encoder:facebook/dinov2-large|features:pooled|preprocess:pil|dtype:float32|v:1'

@@ -123,7 +123,7 @@ def asks_a_server(card: ModelCard) -> bool:
 
 
 def described(card: ModelCard, weights: Mapping[str, Path], settings: BaseModel) -> Described:
-    """What the adapter's `describe` says of a model; for an adapter without it, the card's settings alone."""
+    """The description of a model by its adapter's `describe`; of an adapter without it, the card's settings alone."""
     describe = getattr(adapter(card), "describe", None)
     if describe is None:
         return Described(card.settings)

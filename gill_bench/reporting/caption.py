@@ -41,7 +41,7 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
 
 
 def _gains(table: Table) -> Iterator[str]:
-    """What the gains say of each model, in words, and how they were computed."""
+    """Sentences that say what each model gains from its context, and how the gains were computed."""
     measured = [item for item in _cells(table) if item[2].interval is not None]
     for line in table.lines:
         verdicts = [

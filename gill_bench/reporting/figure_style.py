@@ -8,7 +8,7 @@ from gill_bench.reporting.structure import Table
 from gill_bench.reporting.text import title_of
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Those of Okabe and Ito (2008), which colour-blind readers tell apart."""
+"""The colours of curves, by Okabe and Ito (2008): colour-blind readers tell them apart."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 _INK = "#222222"
 SETTINGS: dict[Any, Any] = {

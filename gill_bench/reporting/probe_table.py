@@ -51,7 +51,7 @@ def render_probe(probe: ContextProbe, width: int, color: bool) -> str:
 
 
 def sentences_of(probe: ContextProbe) -> Iterator[str]:
-    """What the verdicts rest on, in words."""
+    """Sentences that say on which calls, examples and measures the verdicts of a probe rest."""
     orders = "; ".join(f"of {kind}s {verdict}" for kind, verdict in probe.orders.items())
     yield f"Order: {probe.order}" + (f" ({orders})." if len(probe.orders) > 1 else ".")
     if not probe.same_again:

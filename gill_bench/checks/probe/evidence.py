@@ -1,4 +1,4 @@
-"""What the calls of a probe have shown, before it is put into words."""
+"""The evidence of a probe: the trials of each part, from which verdicts are made."""
 
 from __future__ import annotations
 

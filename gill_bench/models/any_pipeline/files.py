@@ -1,4 +1,4 @@
-"""What the files of a pipeline, LoRA or IP-Adapter say before anything is loaded."""
+"""Facts that the files of a pipeline, LoRA or IP-Adapter tell before anything is loaded."""
 
 from __future__ import annotations
 

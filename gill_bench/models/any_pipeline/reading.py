@@ -26,7 +26,7 @@ class _EnoughError(Exception):
 
 
 class Readings:
-    """What the networks that read or denoise are given in one run of a pipeline.
+    """The tensors that the networks of a pipeline, those that read or denoise, are given in one run.
 
     Attributes:
         calls: For each of the first calls, the tensors among its arguments.

@@ -54,7 +54,7 @@ class ServedModel:
         return [_cut(self._text(prompt, max_new_tokens), stop) for prompt in prompts]
 
     def answered_by(self) -> dict[str, Any]:
-        """What the server says of itself: the model's name, the server's version, and fingerprints in answers."""
+        """The model's name, the server's version and the fingerprints of answers, as the server gives them."""
         if self._version is None:
             self._version = self._client.version()
         return {**self._facts, **({"version": self._version} if self._version else {})}

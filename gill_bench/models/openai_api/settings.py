@@ -28,7 +28,7 @@ def _without_secrets(url: str) -> str:
 
 
 class Settings(BaseModel):
-    """What a server is asked for, and how. A setting that is left out is not sent: the server's own default holds.
+    """The settings of a served model. A setting that is left out is not sent: the server's own default holds.
 
     Attributes:
         model: The model's name, as the server knows it.
