@@ -130,7 +130,7 @@ def is_timed(cell: Cell) -> bool:
 def _model_call(model: object, cell: Cell, prompts: int) -> Iterator[None]:
     """Turn an error inside a call of the model's method into a `CallError` with the number of its prompts."""
     try:
-        with name_method_in_errors(model, cell.model, str(cell.recipe.get("adapter", "")), _METHOD[cell.asks]):
+        with name_method_in_errors(model, cell.model, str(cell.recipe.get("adapter", "")), METHOD_OF[cell.asks]):
             yield
     except (ReturnedError, TryLater, UnavailableError):
         raise
@@ -200,7 +200,7 @@ def _decisions(model: Any, cell: Cell, prompts: Sequence[ExamplePrompt], seeds: 
     return [[Output(values={"decision": item.label, "probability": float(item.probability)})] for item in decisions]
 
 
-_METHOD: Mapping[OutputKind, str] = {
+METHOD_OF: Mapping[OutputKind, str] = {
     "images": "generate_images",
     "embeddings": "embed_prompts",
     "candidates": "embed_images",
@@ -212,6 +212,7 @@ _METHOD: Mapping[OutputKind, str] = {
     "image-seconds": "generate_images",
     "search-seconds": "embed_prompts",
 }
+"""The method of a model that gives each kind of output."""
 _GENERATE: Mapping[OutputKind, Callable[[Any, Cell, Sequence[ExamplePrompt], Sequence[int]], list[list[Output]]]] = {
     "images": _images,
     "embeddings": _embeddings,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gill_bench.datasets import Example
 from gill_bench.errors import GillBenchError
+from gill_bench.generation.generate import METHOD_OF
 from gill_bench.generation.reasons import reason_of
 from gill_bench.generation.returned import (
     ReturnedError,
@@ -30,15 +31,6 @@ Answer = NDArray[Any] | str
 
 OPTIONS = 8
 """The number of continuations whose log-likelihoods are asked for; the first of an example's answers."""
-METHODS: Mapping[OutputKind, str] = {
-    "images": "generate_images",
-    "embeddings": "embed_prompts",
-    "texts": "generate_texts",
-    "scores": "score_texts",
-    "features": "decision_features",
-    "decisions": "decide",
-}
-"""The method of each output kind that can be probed."""
 
 
 class ProbeQuestion(NamedTuple):
@@ -102,7 +94,7 @@ class Asker:
             raise OutOfCallsError
         self.calls += 1
         self.prompts += len(questions)
-        cell, method = self._cell, METHODS[self._cell.asks]
+        cell, method = self._cell, METHOD_OF[self._cell.asks]
         try:
             with name_method_in_errors(self._model, cell.model, str(cell.recipe.get("adapter", "")), method):
                 answers = _ASK[cell.asks](self._model, cell.task, questions)
@@ -167,3 +159,5 @@ _ASK: Mapping[OutputKind, Callable[[Any, ResolvedTask, Sequence[ProbeQuestion]],
     "features": _features,
     "decisions": _decisions,
 }
+PROBED_KINDS = frozenset(_ASK)
+"""The kinds of outputs that a probe can ask for."""

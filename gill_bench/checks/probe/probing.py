@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gill_bench.cards.find import TaskCard
-from gill_bench.checks.probe.ask import METHODS, Answer, Asker, OutOfCallsError, ProbeQuestion
+from gill_bench.checks.probe.ask import PROBED_KINDS, Answer, Asker, OutOfCallsError, ProbeQuestion
 from gill_bench.checks.probe.compare import differs, differs_in_batch
 from gill_bench.checks.probe.evidence import Evidence
 from gill_bench.checks.probe.exact import SEEDS, ExactDesign
@@ -100,7 +100,7 @@ def cannot_be_probed(card: TaskCard, context: Context) -> str:
     if isinstance(context, ControlContext):
         return f"{name}: it is a control context; probe {context.plain.name}"
     kind = output_kind(card, context)
-    return "" if kind in METHODS else f"{name}: what it asks a model for ({kind}) cannot be probed"
+    return "" if kind in PROBED_KINDS else f"{name}: what it asks a model for ({kind}) cannot be probed"
 
 
 def _open(asker: Asker, material: Material, evidence: Evidence, first_seed: int) -> dict[str, list[Answer]]:
