@@ -18,6 +18,8 @@ from tests.support.runs import results, tree
 
 ASKER = """
 from pathlib import Path
+from threading import Lock
+from time import sleep
 from gill_bench.interfaces import RefusedError, TryLater, UnavailableError
 
 class Asker:
@@ -25,14 +27,18 @@ class Asker:
 
     def __init__(self, log="", fails=0, kind="", at_once=0):
         self.log, self.fails, self.kind, self.at_once = Path(log), fails, kind, at_once
+        self.counting = Lock()  # so that no two calls count to the same number, and none is left out
 
     def generate_texts(self, prompts, max_new_tokens, stop=()):
-        with self.log.open("a") as log:
-            log.write("call\\\\n")
-        calls = self.log.read_text().count("call")
+        with self.counting:
+            with self.log.open("a") as log:
+                log.write("call\\\\n")
+            calls = self.log.read_text().count("call")
         if self.kind and calls == self.fails:
             raise {"later": TryLater(0.001), "gone": UnavailableError("gone"), "error": OSError("no"),
                    "refused": RefusedError("no")}[self.kind]
+        if self.kind == "gone" and calls > self.fails:
+            sleep(0.2)  # so that the error is known before these threads could have made all the calls
         with self.log.open("a") as log:
             log.writelines(f"paid {prompt.text!r}\\\\n" for prompt in prompts)
         return [f"{len(prompt.text)} letters" for prompt in prompts]
