@@ -100,8 +100,9 @@ def write_page(path: Path, content: PageContent) -> Path:
         "galleries": galleries,
         "figures": _figures(folder, content.tables),
     }
-    for name in ("page.css", "page.js"):
-        folder.page(name, (_template_folder() / name).read_text(encoding="utf-8"))
+    for file in sorted(_template_folder().iterdir()):
+        if file.suffix in (".css", ".js"):
+            folder.page(file.name, file.read_text(encoding="utf-8"))
     for page in galleries:
         data = folder.data(_manifest(page, titles))
         folder.page(page.file, templates.get_template("gallery.html").render(page=page, data=data, **shared))

@@ -99,9 +99,10 @@ def test_the_page_shows_licences_and_citations_of_data_and_weights(tmp_path: Pat
 
 def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     write_page(tmp_path / "page", content(tmp_path, texts=HOSTILE))
-    for name in ("index.html", "gallery-vist.html"):
+    for name, script in (("index.html", "index.js"), ("gallery-vist.html", "gallery.js")):
         page = page_of(tmp_path / "page", name)
-        assert [attrs for tag, attrs in page.tags if tag == "script"] == [{"src": "page.js", "defer": None}]
+        scripts = [attrs for tag, attrs in page.tags if tag == "script"]
+        assert scripts == [{"src": "page.js", "defer": None}, {"src": script, "defer": None}]
         assert not [attr for _, attrs in page.tags for attr in attrs if attr.startswith("on")]
         assert HOSTILE[1] in page.text
     for file in tmp_path.glob("page/data/*.js"):
@@ -126,7 +127,8 @@ def test_the_page_names_nothing_outside_itself(tmp_path: Path) -> None:
             for key in ("src", "href"):
                 target = (attrs.get(key) or "").partition("#")[0]
                 assert not target or (tmp_path / "page" / target).is_file(), target
-    scripts = (tmp_path / "page" / "page.js").read_text("utf-8")
+    scripts = "".join(file.read_text("utf-8") for file in (tmp_path / "page").glob("*.js"))
+    assert "startReport" in scripts
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|fetch\(|https?:", scripts)
     everything = "".join(file.read_text("utf-8") for file in (tmp_path / "page").rglob("*.js"))
     assert str(tmp_path) not in everything
