@@ -57,16 +57,19 @@ class Noisy:
     ) -> list[list[GeneratedImage]]:
         self._begin(prompts)
         return [
-            [GeneratedImage(self._picture(prompt, one), truncated=len(prompt.text) > 80) for one in seeds]
+            [
+                GeneratedImage(self._picture(prompt, sample_noise), truncated=len(prompt.text) > 80)
+                for sample_noise in seeds
+            ]
             for prompt, seeds in zip(prompts, noise, strict=True)
         ]
 
     def embed_images(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         self._begin(())
         hashes = [hashlib.sha256(image.tobytes()) for image in images]
-        if self.fail_on_picture and any(one.hexdigest().startswith(self.fail_on_picture) for one in hashes):
+        if self.fail_on_picture and any(digest.hexdigest().startswith(self.fail_on_picture) for digest in hashes):
             raise RuntimeError("the planted failure")
-        return _unit([one.digest() for one in hashes])
+        return _unit([digest.digest() for digest in hashes])
 
     def embed_prompts(self, prompts: Sequence[Prompt]) -> NDArray[np.float32]:
         self._begin(prompts)

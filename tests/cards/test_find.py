@@ -194,24 +194,24 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 def test_the_wheel_holds_the_cards_and_no_top_level_packages_of_their_names(tmp_path: Path) -> None:
     """The built wheel, unpacked, finds its own cards in a fresh process."""
     build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
-    made = subprocess.run(
+    built = subprocess.run(
         [sys.executable, "-c", build, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    with zipfile.ZipFile(tmp_path / made.stdout.split()[-1]) as wheel:
+    with zipfile.ZipFile(tmp_path / built.stdout.split()[-1]) as wheel:
         names = wheel.namelist()
         wheel.extractall(tmp_path / "site")
     assert {name.split("/")[0].split("-")[0] for name in names} <= {"gill_bench", "gill_bench.dist"}
     ask = (
         "import json; from gill_bench.cards.find import *; print(json.dumps([str(builtin_folder()), Cards().names()]))"
     )
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {[str(tmp_path / 'site'), *_site()]!r}; {ask}"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
     )
-    folder, cards = json.loads(found.stdout)
+    folder, cards = json.loads(process.stdout)
     assert Path(folder) == tmp_path / "site" / "gill_bench" / "_cards"
     assert cards == Cards().names()
 
@@ -226,12 +226,12 @@ def test_a_variant_says_only_what_differs(tmp_path: Path) -> None:
         '[weights.checkpoint]\nfolder = "mine"\n[settings]\nguidance_scale = 3.0\n'
     )
     cards = Cards([tmp_path])
-    mine, gill = cards.model("mine"), cards.model("gill")
-    assert mine.weights["checkpoint"].folder == "mine"
-    assert mine.weights["llm"] == gill.weights["llm"]
-    assert mine.settings == {**gill.settings, "guidance_scale": 3.0}
-    assert mine.capabilities == gill.capabilities
-    assert cards.find("mine")[0] == mine
+    variant, gill = cards.model("mine"), cards.model("gill")
+    assert variant.weights["checkpoint"].folder == "mine"
+    assert variant.weights["llm"] == gill.weights["llm"]
+    assert variant.settings == {**gill.settings, "guidance_scale": 3.0}
+    assert variant.capabilities == gill.capabilities
+    assert cards.find("mine")[0] == variant
 
 
 BASE = """

@@ -59,8 +59,8 @@ def test_the_authors_list_wins_and_may_lie_in_their_folder(urls: Path, pairs: Pa
     (urls / "datasets").mkdir()
     shutil.copy(pairs / PAIRS, urls / "datasets")
     touch(urls / "validation", ["x.jpg"])
-    found = load(urls, "val", {}).examples
-    assert found[0].target == Picture("x.jpg", urls / "validation" / "x.jpg")
+    examples = load(urls, "val", {}).examples
+    assert examples[0].target == Picture("x.jpg", urls / "validation" / "x.jpg")
 
 
 @pytest.mark.parametrize("name", [PAIRS, URLS])
@@ -151,14 +151,14 @@ def downloaded(folder: Path, pictures: Mapping[str, object], lines: list[str] = 
 
 def rows_of(folder: Path) -> dict[str, int]:
     """The row with which each picture is paired, by the picture's name."""
-    found = {}
+    rows = {}
     for example in load(folder, "val", {}).examples:
         assert example.turns[0].text == LIST[int(example.id)].partition("\t")[0]
         assert example.target is not None
         assert int(example.target.id) == int(example.id)
         if example.target.file is not None:
-            found[example.target.file.stem] = int(example.id)
-    return found
+            rows[example.target.file.stem] = int(example.id)
+    return rows
 
 
 def url(row: int, caption: str = "") -> dict[str, object]:
@@ -170,12 +170,12 @@ def url(row: int, caption: str = "") -> dict[str, object]:
 def test_pictures_of_other_shards_are_paired_by_what_lies_beside_them(tmp_path: Path, beside: str, digits: int) -> None:
     """With five rows a shard, the first picture of the second shard is of row 5."""
 
-    def told(row: int) -> object:
+    def beside_row(row: int) -> object:
         record = url(row)
         return record["caption"] if beside == "txt" else {**record, "url": None} if beside != "json" else record
 
     expected = {f"{row // 5:05d}{row % 5:0{digits}d}": row for row in (0, 1, 5, 6, 12, 19)}
-    folder = downloaded(tmp_path / "data", {f"{name[:5]}/{name}": told(row) for name, row in expected.items()})
+    folder = downloaded(tmp_path / "data", {f"{name[:5]}/{name}": beside_row(row) for name, row in expected.items()})
     assert rows_of(folder) == expected
     moved = 4 if digits == 4 else 6
     assert load(folder, "val", {}).warnings[0].startswith(f"{URLS}: {moved} pictures belong to other rows than")
@@ -215,10 +215,10 @@ def test_a_url_decides_and_a_row_that_is_there_twice_is_told_by_its_caption(tmp_
     ]
     pictures = {"00000/000000007": url(0, "another caption"), "00000/000000008": url(2, "reworded by somebody")}
     folder = downloaded(tmp_path / "data", pictures, lines)
-    found = {
+    by_id = {
         example.id: example for example in load(folder, "val", {}).examples if example.target and example.target.file
     }
-    assert {name: example.turns[0].text for name, example in found.items()} == {
+    assert {name: example.turns[0].text for name, example in by_id.items()} == {
         "3": "another caption",
         "2": "a picture of 2 things",
     }

@@ -153,16 +153,16 @@ def test_the_sample_is_the_documented_one(coco: Path) -> None:
     rng = random.Random(5)
     images = rng.sample([7, 42, 300], 2)
     captions = [rng.choice({7: [101, 201], 42: [100, 200], 300: [102, 202]}[image]) for image in images]
-    found = sampled(coco, "val2014", captions=2, sampling_seed=5)
-    assert [(example.id, example.cluster) for example in found] == [
+    examples = sampled(coco, "val2014", captions=2, sampling_seed=5)
+    assert [(example.id, example.cluster) for example in examples] == [
         (str(caption), str(image)) for caption, image in zip(captions, images, strict=True)
     ]
 
 
 def test_the_sample_never_changes(real_data: Path) -> None:
-    found = sampled(real_data / "coco", "val2017", captions=3)
-    assert [example.cluster for example in found] == ["365098", "398905", "35682"]
-    assert sampled(real_data / "coco", "val2017", captions=3, sampling_seed=1) != found
+    examples = sampled(real_data / "coco", "val2017", captions=3)
+    assert [example.cluster for example in examples] == ["365098", "398905", "35682"]
+    assert sampled(real_data / "coco", "val2017", captions=3, sampling_seed=1) != examples
 
 
 def test_references(coco: Path) -> None:

@@ -85,7 +85,7 @@ def test_an_order_is_never_the_same_and_loses_nothing(name: str, texts: list[str
     order = shuffled(name, parts)
     assert sorted(order) == list(range(len(texts)))
     assert order == shuffled(name, parts)
-    moved = [texts[place] for place in order]
+    moved = [texts[index] for index in order]
     assert (moved == texts) == (len(set(texts)) == 1)
 
 

@@ -17,8 +17,8 @@ def test_the_first_place_wins_and_other_splits_are_offered(tmp_path: Path) -> No
     for name in ("in/a_val.json", "a_val.json", "a_test-large.json", "a_val_dense.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found = find_split_file(tmp_path, "val", "a_{split}.json", ("in", "."), "download it")
-    assert found == tmp_path / "in/a_val.json"
+    file = find_split_file(tmp_path, "val", "a_{split}.json", ("in", "."), "download it")
+    assert file == tmp_path / "in/a_val.json"
     with pytest.raises(InputError, match=r"no in/a_train.json; there is test-large, val: choose with --split"):
         find_split_file(tmp_path, "train", "a_{split}.json", ("in", "."), "download it")
     with pytest.raises(InputError, match=r"no b_train.json; download it"):

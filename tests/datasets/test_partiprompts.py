@@ -53,7 +53,7 @@ def test_the_shuffled_order_is_the_documented_one(prompts: Path) -> None:
 
 
 def test_contexts() -> None:
-    asked = {
+    output_kinds = {
         "classifier": "features",
         "classifier-similarity": "features",
         "heuristic": "embeddings",
@@ -61,8 +61,8 @@ def test_contexts() -> None:
         "test-labels": "nothing",
         "all-labels": "nothing",
     }
-    assert {name: context(name).asks for name in asked} == asked
-    assert all(context(name).name == name and context(name).inputs == {"text"} for name in asked)
+    assert {name: context(name).asks for name in output_kinds} == output_kinds
+    assert all(context(name).name == name and context(name).inputs == {"text"} for name in output_kinds)
     with pytest.raises(InputError, match="unknown context 'heuristics'; did you mean 'heuristic'"):
         context("heuristics")
 

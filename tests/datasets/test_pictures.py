@@ -14,8 +14,8 @@ def test_the_choice_among_equal_ids_does_not_depend_on_the_file_system(tmp_path:
     for name in ("first/7.jpg", "first/7.png", "first/7.txt", "second/7.png", "second/8.GIF"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found = index_pictures([tmp_path / "absent", tmp_path / "first", tmp_path / "second"])
-    assert found == {"7": tmp_path / "first/7.png", "8": tmp_path / "second/8.GIF"}
+    pictures = index_pictures([tmp_path / "absent", tmp_path / "first", tmp_path / "second"])
+    assert pictures == {"7": tmp_path / "first/7.png", "8": tmp_path / "second/8.GIF"}
 
 
 def test_every_way_in_which_a_picture_can_be_unusable_has_a_reason(tmp_path: Path) -> None:
@@ -30,12 +30,12 @@ def test_every_way_in_which_a_picture_can_be_unusable_has_a_reason(tmp_path: Pat
     checked = check_pictures(
         [*(Picture(n, tmp_path / f"{n}.png") for n in names), Picture("never", None)], steps.append
     )
-    problems = {name: bool(one.problem) for name, one in checked.items()}
+    problems = {name: bool(picture.problem) for name, picture in checked.items()}
     assert problems == {**dict.fromkeys(names, True), "never": True, "whole": False}
     assert "not a picture" in checked["text"].problem
     assert "damaged" in checked["cut"].problem
     assert checked["never"].problem == "picture is not in the data folder"
-    assert all(bool(one.sha256) != bool(one.problem) for one in checked.values())
+    assert all(bool(picture.sha256) != bool(picture.problem) for picture in checked.values())
     assert sum(steps) == 7
 
 

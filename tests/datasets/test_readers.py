@@ -55,12 +55,12 @@ READERS = {
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The data of each reader; a test that damages a file puts it back."""
-    found = {}
+    by_reader = {}
     for name, reader in READERS.items():
         folder = tmp_path_factory.mktemp("reader") / "data"
         reader.write(folder)
-        found[name] = folder
-    return found
+        by_reader[name] = folder
+    return by_reader
 
 
 def load(reader: Reader, folder: Path) -> Dataset:
@@ -173,7 +173,7 @@ HOSTILE: list[Any] = [
 ]
 
 
-def steps(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def steps(value: Any, start: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The places of a JSON value that a change can be made at: a few of each list."""
     if isinstance(value, dict):
         children = list(value.items())
@@ -181,7 +181,7 @@ def steps(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         children = [(number, value[number]) for number in sorted({0, len(value) // 2, len(value) - 1}) if value]
     else:
         children = []
-    return [place, *(found for key, child in children for found in steps(child, (*place, key)))]
+    return [start, *(path for key, child in children for path in steps(child, (*start, key)))]
 
 
 @pytest.mark.parametrize("name", [name for name in READERS if name.endswith(".json")])
@@ -214,12 +214,12 @@ def test_any_change_of_a_record_is_read_or_refused(folders: dict[str, Path], nam
 @settings(
     max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(place=st.integers(0, 8), line=st.text(st.sampled_from("a\t\r\n\0,./\\\"'gen ret\u2028\u0085é"), max_size=30))
-def test_any_line_is_read_or_refused(folders: dict[str, Path], name: str, place: int, line: str) -> None:
+@given(number=st.integers(0, 8), line=st.text(st.sampled_from("a\t\r\n\0,./\\\"'gen ret\u2028\u0085é"), max_size=30))
+def test_any_line_is_read_or_refused(folders: dict[str, Path], name: str, number: int, line: str) -> None:
     file = folders[name] / READERS[name].file
     before = file.read_bytes()
     lines = before.decode().split("\n")
-    lines[min(place, len(lines) - 1)] = line
+    lines[min(number, len(lines) - 1)] = line
     file.write_bytes("\n".join(lines).encode())
     try:
         read_or_refused(READERS[name], folders[name])
@@ -228,13 +228,13 @@ def test_any_line_is_read_or_refused(folders: dict[str, Path], name: str, place:
 
 
 def read_or_refused(reader: Reader, folder: Path) -> None:
-    found = data_or_error(reader, folder)
-    if isinstance(found, Dataset):
-        checked(reader, found)
+    outcome = data_or_error(reader, folder)
+    if isinstance(outcome, Dataset):
+        checked(reader, outcome)
     else:
-        assert str(folder) in str(found)
-        assert len(str(found).splitlines()) <= 3
-        assert len(str(found)) < 1000
+        assert str(folder) in str(outcome)
+        assert len(str(outcome).splitlines()) <= 3
+        assert len(str(outcome)) < 1000
 
 
 def data_or_error(reader: Reader, folder: Path) -> Dataset | InputError:

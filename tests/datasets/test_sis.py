@@ -47,10 +47,10 @@ def test_the_sweep_shows_a_suffix() -> None:
 def test_names_of_contexts_are_canonical(captions: int, images: int) -> None:
     if images >= captions:
         return
-    one = CaptionContext(captions, images)
-    assert context(one.name) == one
-    assert context(f"{captions}-captions" + (f"-{images}-images" if images else "")) == one
-    parts = one.segments(FIVE, {"caption_join": "segments"})
+    caption_context = CaptionContext(captions, images)
+    assert context(caption_context.name) == caption_context
+    assert context(f"{captions}-captions" + (f"-{images}-images" if images else "")) == caption_context
+    parts = caption_context.segments(FIVE, {"caption_join": "segments"})
     assert sum(not isinstance(part, str) for part in parts) == images
     assert parts[-1] == "c5"
     assert Picture("i5", None) not in parts

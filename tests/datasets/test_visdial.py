@@ -22,7 +22,7 @@ def visdial(tmp_path: Path) -> Path:
         {
             "image_id": image,
             "caption": "never shown",
-            "dialog": [{"question": place, "answer": 9 - place} for place in range(10)],
+            "dialog": [{"question": number, "answer": 9 - number} for number in range(10)],
         }
         for image in (7, 123456)
     ]
@@ -42,15 +42,15 @@ def visdial(tmp_path: Path) -> Path:
 
 
 def test_the_prompt_is_exactly_as_specified(visdial: Path) -> None:
-    one, other = load(visdial, "val", {}).examples
-    assert context("2-rounds").segments(one, {}) == ("Q: is it 0?\nA: no , 9\nQ: is it 1?\nA: no , 8",)
+    first, second = load(visdial, "val", {}).examples
+    assert context("2-rounds").segments(first, {}) == ("Q: is it 0?\nA: no , 9\nQ: is it 1?\nA: no , 8",)
     assert context("1-round") == context("1-rounds")
-    assert context("10-rounds").segments(one, {})[0] == "\n".join(turn.text for turn in one.turns)
-    assert one.target is not None
-    assert one.target.file is not None
-    assert other.target is not None
-    assert other.target.file is None
-    assert other.id == "123456"
+    assert context("10-rounds").segments(first, {})[0] == "\n".join(turn.text for turn in first.turns)
+    assert first.target is not None
+    assert first.target.file is not None
+    assert second.target is not None
+    assert second.target.file is None
+    assert second.id == "123456"
 
 
 @pytest.mark.parametrize("name", ["0-rounds", "11-rounds", "rounds", "5-captions"])

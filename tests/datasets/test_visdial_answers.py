@@ -59,7 +59,9 @@ def test_every_round_of_a_dialog_knows_its_picture_and_which_round_is_annotated(
 
 def test_options_are_not_copied(visdial: Path) -> None:
     examples = load(visdial, "val", {}).examples
-    assert all(one is other for one, other in zip(examples[0].answers, examples[15].answers, strict=True))
+    assert all(
+        option is same_option for option, same_option in zip(examples[0].answers, examples[15].answers, strict=True)
+    )
 
 
 def test_without_dense_annotations(visdial: Path) -> None:

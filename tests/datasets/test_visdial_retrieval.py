@@ -13,8 +13,8 @@ from tests.support.small_data import linked, write_visdial
 
 
 def test_the_prompt_is_exactly_as_specified(tmp_path: Path) -> None:
-    one = load(write_visdial(tmp_path), "val", {}).examples[0]
-    assert context("2-rounds").segments(one, {}) == ("Q: is it 0? A: no , 9. Q: is it 1? A: no , 8.",)
+    example = load(write_visdial(tmp_path), "val", {}).examples[0]
+    assert context("2-rounds").segments(example, {}) == ("Q: is it 0? A: no , 9. Q: is it 1? A: no , 8.",)
     assert context("1-round").name == context("1-rounds").name == "1-round"
     assert {context(f"{n}-rounds").asks for n in range(1, 11)} == {"embeddings"}
     with pytest.raises(InputError, match=r"n from 1 to 10; did you mean '10-rounds'"):

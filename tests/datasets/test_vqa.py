@@ -25,7 +25,7 @@ def vqa(tmp_path: Path) -> Path:
 def test_questions_in_the_order_of_their_file_with_the_answers_of_theirs(vqa: Path) -> None:
     examples = load(vqa, "val2014", {}).examples
     assert [(example.id, example.cluster) for example in examples] == [("70", "7"), ("71", "7"), ("420", "42")]
-    assert examples[1].answers == tuple(f"how many {{}}? {place}" for place in range(1, 11))
+    assert examples[1].answers == tuple(f"how many {{}}? {number}" for number in range(1, 11))
     assert examples[1].facts == {"question_type": "how", "answer_type": "other"}
     assert examples[1].pictures == (Picture("7", vqa / "val2014" / "COCO_val2014_000000000007.jpg"),)
     assert examples[2].pictures == (Picture("42", None),)

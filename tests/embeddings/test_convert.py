@@ -46,7 +46,7 @@ def saved(file: Path, content: object, protocol: int = 4) -> Path:
 
 
 def content(rows: object, count: int = 7) -> dict[str, object]:
-    return {"paths": [f"https://x.org/ü {place}.jpg" for place in range(count)], "embeddings": rows}
+    return {"paths": [f"https://x.org/ü {number}.jpg" for number in range(count)], "embeddings": rows}
 
 
 @pytest.mark.parametrize("protocol", [3, 4, 5])
@@ -58,10 +58,10 @@ def test_every_form_comes_out_as_its_normalised_rows(form: str, protocol: int, t
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     file = saved(tmp_path / "cc3m.npy", OrderedDict(content(rows)), protocol)
     assert convert_embeddings([file], tmp_path / "out") == 7
-    found = read_embeddings(tmp_path / "out")
-    assert found.vectors.dtype == np.float32
-    assert np.abs(found.vectors - expected).max() < 1e-7
-    assert [found.path(place) for place in range(7)] == content(rows)["paths"]
+    converted = read_embeddings(tmp_path / "out")
+    assert converted.vectors.dtype == np.float32
+    assert np.abs(converted.vectors - expected).max() < 1e-7
+    assert [converted.path(number) for number in range(7)] == content(rows)["paths"]
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         "embeddings.json",
         "embeddings.npy",
@@ -72,8 +72,8 @@ def test_every_form_comes_out_as_its_normalised_rows(form: str, protocol: int, t
 def test_several_files_and_float16(tmp_path: Path) -> None:
     files = [saved(tmp_path / "a.pkl", content(ROWS)), saved(tmp_path / "b.pkl", content(list(HALF[:2]), 2))]
     assert convert_embeddings(files, tmp_path / "out", "float16") == 9
-    found = read_embeddings(tmp_path / "out")
-    assert (len(found), found.width, str(found.vectors.dtype), found.path(8)) == (
+    converted = read_embeddings(tmp_path / "out")
+    assert (len(converted), converted.width, str(converted.vectors.dtype), converted.path(8)) == (
         9,
         5,
         "float16",
@@ -82,7 +82,7 @@ def test_several_files_and_float16(tmp_path: Path) -> None:
     about = json.loads((tmp_path / "out" / "embeddings.json").read_text())
     assert [source["name"] for source in about["sources"]] == ["a.pkl", "b.pkl"]
     unit = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
-    assert found.nearest(unit[4:5], 1).indices.tolist() == [[4]]
+    assert converted.nearest(unit[4:5], 1).indices.tolist() == [[4]]
 
 
 class _Code:
@@ -97,8 +97,8 @@ class _Code:
 @pytest.mark.parametrize("call", [os.system, eval, getattr, torch.load, np.load])
 def test_code_is_refused_and_not_run(call: Callable[..., object], protocol: int, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
-    for place in (_Code(call, f"touch {mark}"), {"paths": [], "embeddings": [_Code(call, f"touch {mark}")]}):
-        file = saved(tmp_path / "evil.npy", place, protocol)
+    for value in (_Code(call, f"touch {mark}"), {"paths": [], "embeddings": [_Code(call, f"touch {mark}")]}):
+        file = saved(tmp_path / "evil.npy", value, protocol)
         with pytest.raises(
             InputError, match=rf"evil\.npy: names \S*{call.__name__}, which is no part of arrays"
         ) as caught:
@@ -177,11 +177,11 @@ def test_a_damaged_file_gives_an_error_or_arrays_within_it(
     file = tmp_path_factory.mktemp("damaged") / "x"
     file.write_bytes(whole[: data.draw(st.integers(0, len(whole)))] if data.draw(st.booleans()) else whole)
     try:
-        found = read_pickled(file)
+        value = read_pickled(file)
     except InputError as error:
         assert str(error).startswith(str(file))  # noqa: PT017 (both outcomes are right)
         return
-    rows = found.get("embeddings", []) if isinstance(found, dict) else []
+    rows = value.get("embeddings", []) if isinstance(value, dict) else []
     for row in rows if isinstance(rows, list) else []:
         if isinstance(row, StoredArray) and row.dtype:
             assert row.values.nbytes <= len(whole)
@@ -253,7 +253,7 @@ def cut(file: Path) -> None:
     ],
 )
 def test_a_damaged_folder(change: Callable[[Path], object], message: str, tmp_path: Path) -> None:
-    write_embeddings(tmp_path / "out", [ROWS[:4], ROWS[4:]], [str(place) for place in range(7)])
+    write_embeddings(tmp_path / "out", [ROWS[:4], ROWS[4:]], [str(number) for number in range(7)])
     change(tmp_path / "out")
     with pytest.raises(InputError, match=message):
         read_embeddings(tmp_path / "out")
@@ -264,10 +264,10 @@ def test_nearest_are_those_of_the_whole_matrix(tmp_path: Path) -> None:
     rows = np.round(rng.normal(size=(9000, 6)))  # many equal ones, and more than one block
     rows[~rows.any(axis=1)] = 1
     write_embeddings(tmp_path / "out", [rows], ["x"] * 9000)
-    found = read_embeddings(tmp_path / "out")
+    embeddings = read_embeddings(tmp_path / "out")
     queries = rng.normal(size=(3, 6)).astype(np.float32)
-    near = found.nearest(queries, 20)
-    whole = queries.astype(np.float64) @ np.asarray(found.vectors, np.float64).T
+    near = embeddings.nearest(queries, 20)
+    whole = queries.astype(np.float64) @ np.asarray(embeddings.vectors, np.float64).T
     scores = whole.astype(np.float32)
     for number, row in enumerate(scores):
         order = np.lexsort((np.arange(9000), -row))[:20]
@@ -277,7 +277,7 @@ def test_nearest_are_those_of_the_whole_matrix(tmp_path: Path) -> None:
         ):
             assert a > b or (a == b and first < second)
     with pytest.raises(InputError, match="of width 6, but the model's are of width 4"):
-        found.nearest(queries[:, :4], 1)
+        embeddings.nearest(queries[:, :4], 1)
 
 
 def test_pipes_in_the_place_of_files_are_refused_without_waiting(tmp_path: Path) -> None:

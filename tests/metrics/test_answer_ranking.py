@@ -35,18 +35,18 @@ DENSE = np.array([7, 1, 10, 4])
 QUESTION = Question("scores", "history", 0)
 
 
-def reference(dialog: int, place: int) -> Reference:
-    facts = {"round": str(place + 1), "gt_index": str(TRUE[dialog, place])}
+def reference(dialog: int, round_index: int) -> Reference:
+    facts = {"round": str(round_index + 1), "gt_index": str(TRUE[dialog, round_index])}
     facts |= {"dense_round": str(DENSE[dialog]), "relevance": json.dumps(RELEVANCE[dialog].tolist())}
-    return Reference((), facts | ({"dense": "yes"} if place + 1 == DENSE[dialog] else {}))
+    return Reference((), facts | ({"dense": "yes"} if round_index + 1 == DENSE[dialog] else {}))
 
 
 REFERENCES = {f"{d}:{r + 1}": reference(d, r) for d in range(DIALOGS) for r in range(ROUNDS)}
 OUTPUTS = {f"{d}:{r + 1}": TABLE[d, r].tolist() for d in range(DIALOGS) for r in range(ROUNDS)}
 
 
-def found(outputs: dict[str, Any], references: dict[str, Reference], **settings: Value) -> dict[str, Score]:
-    return {one.metric: one for one in scores(outputs, references, settings, QUESTION)}
+def scores_by_metric(outputs: dict[str, Any], references: dict[str, Reference], **settings: Value) -> dict[str, Score]:
+    return {score.metric: score for score in scores(outputs, references, settings, QUESTION)}
 
 
 def by_loops(shift: int) -> dict[str, float]:
@@ -72,63 +72,66 @@ def by_loops(shift: int) -> dict[str, float]:
 @pytest.mark.parametrize("compat", [False, True])
 def test_answer_ranking_against_loops(compat: bool) -> None:
     values = by_loops(int(compat))
-    mine = found(OUTPUTS, REFERENCES, dense_round="fromage_compat" if compat else "corrected")
-    assert {metric: one.value for metric, one in mine.items()} == pytest.approx(values)
-    assert (mine["ndcg"].scored, mine["ndcg"].where) == (DIALOGS, ("dense", "yes"))
-    assert mine["ndcg"].each is not None
-    assert list(mine["ndcg"].each) == ["0:7", "1:1", "2:10", "3:4"]
-    assert {mine[metric].scored for metric in values if metric != "ndcg"} == {DIALOGS * ROUNDS}
-    assert [metric for metric, one in mine.items() if not one.higher_is_better] == ["mean-rank"]
+    by_metric = scores_by_metric(OUTPUTS, REFERENCES, dense_round="fromage_compat" if compat else "corrected")
+    assert {metric: score.value for metric, score in by_metric.items()} == pytest.approx(values)
+    assert (by_metric["ndcg"].scored, by_metric["ndcg"].where) == (DIALOGS, ("dense", "yes"))
+    assert by_metric["ndcg"].each is not None
+    assert list(by_metric["ndcg"].each) == ["0:7", "1:1", "2:10", "3:4"]
+    assert {by_metric[metric].scored for metric in values if metric != "ndcg"} == {DIALOGS * ROUNDS}
+    assert [metric for metric, score in by_metric.items() if not score.higher_is_better] == ["mean-rank"]
 
 
 def test_a_part_of_a_dialog_has_its_annotated_round() -> None:
     """A dialog is incomplete with `--limit`, or when another of its rounds failed."""
     some = dict(list(REFERENCES.items())[:17])
     outputs = {name: OUTPUTS[name] for name in some if name not in ("0:3", "1:5")}
-    mine = found(outputs, some)
-    whole = found(OUTPUTS, REFERENCES)["ndcg"].each
+    by_metric = scores_by_metric(outputs, some)
+    whole = scores_by_metric(OUTPUTS, REFERENCES)["ndcg"].each
     assert whole is not None
-    assert mine["ndcg"].each == {name: whole[name] for name in ("0:7", "1:1")}
-    assert mine["recall@1"].scored == 15
+    assert by_metric["ndcg"].each == {name: whole[name] for name in ("0:7", "1:1")}
+    assert by_metric["recall@1"].scored == 15
     del outputs["0:7"]
-    assert mine["ndcg"].scored - found(outputs, some)["ndcg"].scored == 1
+    assert by_metric["ndcg"].scored - scores_by_metric(outputs, some)["ndcg"].scored == 1
     del outputs["1:1"]
-    assert (found(outputs, some)["ndcg"].value, found(outputs, some)["ndcg"].scored) == (None, 0)
+    assert (scores_by_metric(outputs, some)["ndcg"].value, scores_by_metric(outputs, some)["ndcg"].scored) == (None, 0)
 
 
 def test_the_authors_round_is_the_next_one_that_is_asked() -> None:
     some = dict(list(REFERENCES.items())[:7])
     outputs = {name: OUTPUTS[name] for name in some}
-    cut = found(outputs, some, dense_round="fromage_compat")["ndcg"]
+    cut = scores_by_metric(outputs, some, dense_round="fromage_compat")["ndcg"]
     assert (cut.value, cut.scored, cut.left_out) == (None, 0, 1)
     some["0:8"] = REFERENCES["0:8"]
-    assert found(outputs, some, dense_round="fromage_compat")["ndcg"].scored == 0
+    assert scores_by_metric(outputs, some, dense_round="fromage_compat")["ndcg"].scored == 0
     outputs["0:8"] = OUTPUTS["0:8"]
-    assert found(outputs, some, dense_round="fromage_compat")["ndcg"].scored == 1
+    assert scores_by_metric(outputs, some, dense_round="fromage_compat")["ndcg"].scored == 1
 
 
 def test_where_no_round_follows_the_script_stops_and_averages_the_rest() -> None:
-    some = {name: one for name, one in REFERENCES.items() if not name.startswith("3:")}
-    whole = found({name: OUTPUTS[name] for name in some}, some, dense_round="fromage_compat")["ndcg"]
+    some = {name: round_reference for name, round_reference in REFERENCES.items() if not name.startswith("3:")}
+    whole = scores_by_metric({name: OUTPUTS[name] for name in some}, some, dense_round="fromage_compat")["ndcg"]
     assert (whole.scored, whole.left_out) == (2, 1)
     assert whole.each is not None
     assert whole.value == pytest.approx(np.mean(list(whole.each.values())))
     assert list(whole.each) == ["0:7", "1:1"]
-    assert found(OUTPUTS, REFERENCES)["ndcg"].left_out == 0
+    assert scores_by_metric(OUTPUTS, REFERENCES)["ndcg"].left_out == 0
 
 
 def test_without_annotations_there_is_no_gain() -> None:
-    plain = {name: Reference((), {"gt_index": one.facts["gt_index"]}) for name, one in REFERENCES.items()}
-    assert "ndcg" not in found(OUTPUTS, plain)
+    plain = {
+        name: Reference((), {"gt_index": round_reference.facts["gt_index"]})
+        for name, round_reference in REFERENCES.items()
+    }
+    assert "ndcg" not in scores_by_metric(OUTPUTS, plain)
 
 
 def test_nothing_scored_has_the_same_names() -> None:
-    nothing = found({}, REFERENCES)
-    whole = found(OUTPUTS, REFERENCES)
-    assert {m: (one.higher_is_better, one.where) for m, one in nothing.items()} == {
-        m: (one.higher_is_better, one.where) for m, one in whole.items()
+    nothing = scores_by_metric({}, REFERENCES)
+    whole = scores_by_metric(OUTPUTS, REFERENCES)
+    assert {m: (score.higher_is_better, score.where) for m, score in nothing.items()} == {
+        m: (score.higher_is_better, score.where) for m, score in whole.items()
     }
-    assert {(one.value, one.scored) for one in nothing.values()} == {(None, 0)}
+    assert {(score.value, score.scored) for score in nothing.values()} == {(None, 0)}
 
 
 def test_settings() -> None:
@@ -142,21 +145,27 @@ def test_real_dense_annotations(real_data: Path) -> None:
     folder = real_data / "visdial"
     annotated = json.loads((folder / "visdial_1.0_val_dense_annotations.json").read_text(encoding="utf-8"))
     dialogs = json.loads((folder / "visdial_1.0_val.json").read_text(encoding="utf-8"))["data"]["dialogs"]
-    relevance = {f"{one['image_id']}:{one['round_id']}": json.dumps(one["gt_relevance"]) for one in annotated}
+    relevance = {
+        f"{annotation['image_id']}:{annotation['round_id']}": json.dumps(annotation["gt_relevance"])
+        for annotation in annotated
+    }
     references = {}
     for dialog in dialogs:
         for number, turn in enumerate(dialog["dialog"], 1):
             name = f"{dialog['image_id']}:{number}"
             dense = {"dense": "yes", "relevance": relevance[name]} if name in relevance else {}
             references[name] = Reference((), {"gt_index": str(turn["gt_index"]), **dense})
-    outputs = {name: np.eye(100)[int(one.facts["gt_index"])].tolist() for name, one in references.items()}
-    exact = found(outputs, references)
+    outputs = {
+        name: np.eye(100)[int(round_reference.facts["gt_index"])].tolist()
+        for name, round_reference in references.items()
+    }
+    exact = scores_by_metric(outputs, references)
     assert (exact["recall@1"].value, exact["mean-rank"].value, exact["mrr"].value) == (1, 1, 1)
-    for name, one in references.items():
-        if one.facts.get("dense") == "yes":
-            outputs[name] = json.loads(one.facts["relevance"])
+    for name, round_reference in references.items():
+        if round_reference.facts.get("dense") == "yes":
+            outputs[name] = json.loads(round_reference.facts["relevance"])
     perfect, shifted = (
-        found(outputs, references, dense_round=rule)["ndcg"] for rule in ("corrected", "fromage_compat")
+        scores_by_metric(outputs, references, dense_round=rule)["ndcg"] for rule in ("corrected", "fromage_compat")
     )
     assert perfect.value == pytest.approx(1)
     assert shifted.value is not None

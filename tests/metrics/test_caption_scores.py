@@ -45,20 +45,20 @@ def test_the_caption_in_a_text(text: str, caption: str) -> None:
     assert caption_of(text) == caption
 
 
-def found(outputs: dict[str, str], **settings: Value) -> dict[str, Score]:
-    return {one.metric: one for one in scores(outputs, REFERENCES, settings, QUESTION)}
+def scores_by_metric(outputs: dict[str, str], **settings: Value) -> dict[str, Score]:
+    return {score.metric: score for score in scores(outputs, REFERENCES, settings, QUESTION)}
 
 
 @needs_java
 def test_only_what_is_there_is_scored() -> None:
-    mine = found({"1": "a dog runs on a beach. It", "2": "two red squares"})
-    assert (mine["bleu-4"].value, mine["rouge-l"].value) == pytest.approx((1.0, 1.0), abs=1e-6)
-    assert {one.scored for one in mine.values()} == {2}
-    assert mine["cider"].each is not None
-    assert list(mine["cider"].each) == ["1", "2"]
-    nothing = found({})
-    assert list(nothing) == list(mine)
-    assert {(one.value, one.scored) for one in nothing.values()} == {(None, 0)}
+    by_metric = scores_by_metric({"1": "a dog runs on a beach. It", "2": "two red squares"})
+    assert (by_metric["bleu-4"].value, by_metric["rouge-l"].value) == pytest.approx((1.0, 1.0), abs=1e-6)
+    assert {score.scored for score in by_metric.values()} == {2}
+    assert by_metric["cider"].each is not None
+    assert list(by_metric["cider"].each) == ["1", "2"]
+    nothing = scores_by_metric({})
+    assert list(nothing) == list(by_metric)
+    assert {(score.value, score.scored) for score in nothing.values()} == {(None, 0)}
 
 
 @needs_java

@@ -31,23 +31,25 @@ def features(count: int, shift: float = 0.0) -> NDArray[np.float32]:
 
 
 def test_the_distance_of_blocks_against_scipy() -> None:
-    one, other = features(90), features(120, 0.3)
-    samples = [Sample(place < 2, place < 5) for place in range(90)]
-    found = card.compare([one[:50], one[50:]], [other[:7], other[7:]], FEW, samples)
-    assert [score.metric for score in found] == ["fid", "kid", "kid-over-subsets-sd"]
-    a, b = (np.cov(x.astype(np.float64), rowvar=False) for x in (one, other))
-    difference = one.mean(0, dtype=np.float64) - other.mean(0, dtype=np.float64)
+    generated, reference = features(90), features(120, 0.3)
+    samples = [Sample(index < 2, index < 5) for index in range(90)]
+    scores = card.compare([generated[:50], generated[50:]], [reference[:7], reference[7:]], FEW, samples)
+    assert [score.metric for score in scores] == ["fid", "kid", "kid-over-subsets-sd"]
+    a, b = (np.cov(x.astype(np.float64), rowvar=False) for x in (generated, reference))
+    difference = generated.mean(0, dtype=np.float64) - reference.mean(0, dtype=np.float64)
     expected = difference @ difference + np.trace(a + b - 2 * sqrtm(a @ b).real)
-    assert found[0].value == pytest.approx(expected, rel=1e-6)
-    assert {(one.scored, one.flagged, one.truncated, one.higher_is_better) for one in found} == {(90, 2, 5, False)}
+    assert scores[0].value == pytest.approx(expected, rel=1e-6)
+    assert {(score.scored, score.flagged, score.truncated, score.higher_is_better) for score in scores} == {
+        (90, 2, 5, False)
+    }
 
 
 @pytest.mark.parametrize(("count", "others", "least"), [(9, 50, 10), (0, 50, 2), (1, 50, 2), (50, 1, 2), (50, 0, 2)])
 def test_too_few_pictures_have_no_value(count: int, others: int, least: int) -> None:
     blocks = [features(count)] if count else []
     samples = [Sample(False, False)] * count
-    found = card.compare(blocks, [features(others)] if others else [], {"min_samples": least}, samples)
-    assert [(score.value, score.scored) for score in found] == [(None, count)] * 3
+    scores = card.compare(blocks, [features(others)] if others else [], {"min_samples": least}, samples)
+    assert [(score.value, score.scored) for score in scores] == [(None, count)] * 3
 
 
 def test_too_few_pictures_are_refused_by_name() -> None:

@@ -184,7 +184,7 @@ def test_features_are_embedded_preparations_in_batches_of_any_size(fresh: Fresh,
     generated, reference = pictures(64), scorer.features(pictures(64, seed=1))
     prepared = list(read_ahead(scorer.prepare, generated))
     whole = scorer.features(generated)
-    assert all(torch.equal(one, again) for one, again in zip(whole, scorer.embed(prepared), strict=True))
+    assert all(torch.equal(feature, again) for feature, again in zip(whole, scorer.embed(prepared), strict=True))
     parts = [scorer.embed(prepared[start : start + size]) for start in range(0, 64, size)]
     batched = [torch.cat(tensors) for tensors in zip(*parts, strict=True)]
     expected = scorer.compare(whole, reference)
@@ -203,8 +203,8 @@ def test_batches_one_by_one_and_order_give_the_same_values(fresh: Fresh) -> None
     generated, reference = pictures(40), pictures(40, seed=1)  # more than one batch
     together, single, backwards = fresh(), fresh(), fresh()
     together.update(generated, reference)
-    for one, other in zip(generated, reference, strict=True):
-        single.update([one], [other])
+    for picture, target in zip(generated, reference, strict=True):
+        single.update([picture], [target])
     backwards.update(generated[::-1], reference[::-1])
     torch.testing.assert_close(single.per_sample(), together.per_sample(), atol=BATCHING, rtol=0)
     torch.testing.assert_close(backwards.per_sample().flip(0), together.per_sample(), atol=BATCHING, rtol=0)

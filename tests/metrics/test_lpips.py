@@ -47,8 +47,12 @@ def test_value_is_that_of_the_package(trunk: Path, oracle: Any, size: int) -> No
     scorer = lpips.load(trunk, {"size": size}, "cpu")
     with torch.no_grad():
         pairs = zip(generated, reference, strict=True)
-        expected = torch.cat([oracle(squash(one, size), squash(other, size)).flatten() for one, other in pairs])
-    one_by_one = torch.cat([values(scorer, [one], [other]) for one, other in zip(generated, reference, strict=True)])
+        expected = torch.cat(
+            [oracle(squash(picture, size), squash(target, size)).flatten() for picture, target in pairs]
+        )
+    one_by_one = torch.cat(
+        [values(scorer, [picture], [target]) for picture, target in zip(generated, reference, strict=True)]
+    )
     torch.testing.assert_close(one_by_one, expected, atol=BUDGET, rtol=0)
     torch.testing.assert_close(values(scorer, generated, reference), expected, atol=BUDGET, rtol=0)
     assert expected.min() > 0.01
@@ -67,8 +71,8 @@ def test_distance_grows_with_damage(tmp_path: Path) -> None:
     means = []
     for amount in (0.0, 0.2, 0.5, 1.0):
         damaged = [
-            Image.blend(one, other.resize(one.size), amount)
-            for one, other in zip(reference, pictures(20, 1), strict=True)
+            Image.blend(picture, other.resize(picture.size), amount)
+            for picture, other in zip(reference, pictures(20, 1), strict=True)
         ]
         means.append(float(values(scorer, damaged, reference).mean()))
     assert means == sorted(means)

@@ -25,13 +25,13 @@ HARNESS = (
 LABELS = ["ret", "gen", "ret", "gen", "gen", "ret", "gen", "gen"]
 PARTS = ["train"] * 3 + ["test"] * 5
 REFERENCES = {
-    str(place): Reference((), {"label": label, "part": part, "votes": ",".join([label] * 4 + ["gen"])})
-    for place, (label, part) in enumerate(zip(LABELS, PARTS, strict=True))
+    str(index): Reference((), {"label": label, "part": part, "votes": ",".join([label] * 4 + ["gen"])})
+    for index, (label, part) in enumerate(zip(LABELS, PARTS, strict=True))
 }
 
 
-def found(outputs: dict[str, Any], asks: str, context: str) -> dict[str, Score]:
-    return {one.metric: one for one in scores(outputs, REFERENCES, {}, Question(asks, context, 0))}
+def scores_by_metric(outputs: dict[str, Any], asks: str, context: str) -> dict[str, Score]:
+    return {score.metric: score for score in scores(outputs, REFERENCES, {}, Question(asks, context, 0))}
 
 
 def sklearn(truth: list[str], predicted: list[str]) -> float:
@@ -40,29 +40,30 @@ def sklearn(truth: list[str], predicted: list[str]) -> float:
 
 def test_only_the_test_part_counts() -> None:
     chances = dict(zip(REFERENCES, [0.0, 1.0, 0.0, 0.9, 0.2, 0.8, 0.4, 0.1], strict=True))
-    mine = found(chances, "decisions", "decide")
-    assert mine[NAME].value == sklearn(LABELS[3:], ["ret", "gen", "ret", "gen", "gen"])
-    assert {(one.scored, one.where) for one in mine.values()} == {(5, ("part", "test"))}
-    assert list(mine) == [NAME, f"{NAME}-min", f"{NAME}-max"]
-    extremes = [mine[f"{NAME}-{end}"].value for end in ("min", "max")]
+    by_metric = scores_by_metric(chances, "decisions", "decide")
+    assert by_metric[NAME].value == sklearn(LABELS[3:], ["ret", "gen", "ret", "gen", "gen"])
+    assert {(score.scored, score.where) for score in by_metric.values()} == {(5, ("part", "test"))}
+    assert list(by_metric) == [NAME, f"{NAME}-min", f"{NAME}-max"]
+    extremes = [by_metric[f"{NAME}-{end}"].value for end in ("min", "max")]
     # The worst threshold is one that only the wrong 0.9 exceeds.
-    assert extremes == [sklearn(LABELS[3:], ["ret"] + ["gen"] * 4), mine[NAME].value]
+    assert extremes == [sklearn(LABELS[3:], ["ret"] + ["gen"] * 4), by_metric[NAME].value]
 
 
 def test_similarities_have_one_threshold() -> None:
     similarities = dict(zip(REFERENCES, [0.3, 0.1, 0.3, 0.1, 0.1, 0.3, 0.1, 0.1], strict=True))
-    mine = found(similarities, "embeddings", "heuristic")
-    assert mine[f"{NAME}-max"].value == 1.0  # any threshold from 0.1 to 0.3
-    assert mine[NAME].value == sklearn(LABELS[3:], ["gen"] * 5)
-    assert mine[f"{NAME}-min"].value == sklearn(LABELS[3:], ["ret"] * 5)
+    by_metric = scores_by_metric(similarities, "embeddings", "heuristic")
+    assert by_metric[f"{NAME}-max"].value == 1.0  # any threshold from 0.1 to 0.3
+    assert by_metric[NAME].value == sklearn(LABELS[3:], ["gen"] * 5)
+    assert by_metric[f"{NAME}-min"].value == sklearn(LABELS[3:], ["ret"] * 5)
 
 
 def test_what_is_missing_is_not_scored() -> None:
-    mine = found({"4": 0.1, "5": 0.9, "0": 0.5}, "features", "classifier")
-    assert {one.scored for one in mine.values()} == {2}
-    assert [(one.metric, one.value, one.scored) for one in found({"0": 0.5}, "features", "classifier").values()] == [
-        (NAME, None, 0)
-    ]
+    by_metric = scores_by_metric({"4": 0.1, "5": 0.9, "0": 0.5}, "features", "classifier")
+    assert {score.scored for score in by_metric.values()} == {2}
+    assert [
+        (score.metric, score.value, score.scored)
+        for score in scores_by_metric({"0": 0.5}, "features", "classifier").values()
+    ] == [(NAME, None, 0)]
 
 
 @pytest.mark.parametrize(("context", "names"), [("test-labels", slice(3, 8)), ("all-labels", slice(0, 8))])
@@ -70,7 +71,7 @@ def test_rules(context: str, names: slice) -> None:
     truth = LABELS[names]
 
     def of(rule: str) -> dict[str, Score]:
-        return found(dict.fromkeys(REFERENCES, rule), "nothing", context)
+        return scores_by_metric(dict.fromkeys(REFERENCES, rule), "nothing", context)
 
     assert of("always-retrieve")[NAME].value == sklearn(truth, ["ret"] * len(truth))
     assert of("always-generate")[NAME].value == sklearn(truth, ["gen"] * len(truth))
@@ -84,7 +85,7 @@ def test_rules(context: str, names: slice) -> None:
 
 def test_a_rule_that_nobody_knows() -> None:
     with pytest.raises(InputError, match="macro-f1: no rule named 'coin'; there is always-retrieve"):
-        found(dict.fromkeys(REFERENCES, "coin"), "nothing", "test-labels")
+        scores_by_metric(dict.fromkeys(REFERENCES, "coin"), "nothing", "test-labels")
 
 
 def test_there_are_no_settings() -> None:

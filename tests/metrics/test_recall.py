@@ -18,18 +18,18 @@ QUESTION = Question("embeddings", "10-rounds", 0)
 
 
 def scores(outputs: dict[str, tuple[int, int, bool]], **settings: Value) -> dict[str, Score]:
-    return {one.metric: one for one in recall.scores(outputs, {}, settings, QUESTION)}
+    return {score.metric: score for score in recall.scores(outputs, {}, settings, QUESTION)}
 
 
 def test_ties_count_their_expectation_and_masked_ones_nothing() -> None:
-    found = scores({"a": (0, 0, False), "b": (3, 0, False), "c": (4, 3, False), "d": (0, 0, True)})
-    assert [found[f"recall@{k}"].value for k in (1, 5, 10)] == [0.25, (1 + 1 + 0.25) / 4, 0.75]
-    assert found["recall@5"].each == {"a": 1.0, "b": 1.0, "c": 0.25, "d": 0.0}
-    assert {(one.scored, one.higher_is_better, one.where) for one in found.values()} == {(4, True, None)}
+    by_metric = scores({"a": (0, 0, False), "b": (3, 0, False), "c": (4, 3, False), "d": (0, 0, True)})
+    assert [by_metric[f"recall@{k}"].value for k in (1, 5, 10)] == [0.25, (1 + 1 + 0.25) / 4, 0.75]
+    assert by_metric["recall@5"].each == {"a": 1.0, "b": 1.0, "c": 0.25, "d": 0.0}
+    assert {(score.scored, score.higher_is_better, score.where) for score in by_metric.values()} == {(4, True, None)}
 
 
 def test_nothing_scored_has_no_value() -> None:
-    assert {(one.metric, one.value, one.scored) for one in scores({}).values()} == {
+    assert {(score.metric, score.value, score.scored) for score in scores({}).values()} == {
         ("recall@1", None, 0),
         ("recall@5", None, 0),
         ("recall@10", None, 0),
@@ -40,11 +40,11 @@ ranks = st.tuples(st.integers(0, 30), st.integers(0, 5), st.booleans())
 
 
 @given(st.lists(ranks, min_size=1, max_size=20))
-def test_more_places_find_no_less(found: list[tuple[int, int, bool]]) -> None:
-    outputs = {str(place): one for place, one in enumerate(found)}
-    values = [one.value for one in scores(outputs, at="1,2,5,10,40").values()]
+def test_more_places_find_no_less(outputs_in_order: list[tuple[int, int, bool]]) -> None:
+    outputs = {str(index): output for index, output in enumerate(outputs_in_order)}
+    values = [score.value for score in scores(outputs, at="1,2,5,10,40").values()]
     assert values == sorted(values, key=lambda value: -1 if value is None else value)
-    assert values[-1] == pytest.approx(sum(not masked for _, _, masked in found) / len(found))
+    assert values[-1] == pytest.approx(sum(not masked for _, _, masked in outputs_in_order) / len(outputs_in_order))
     assert all(value is not None and 0 <= value <= 1 and math.isfinite(value) for value in values)
 
 

@@ -16,32 +16,32 @@ NOT_COMPARED = "the values are seconds of this machine"
 
 
 def scores(outputs: dict[str, dict[str, Any]]) -> dict[str, Score]:
-    return {one.metric: one for one in timing.scores(outputs, {}, {}, Question("text-seconds", "text", 0))}
+    return {score.metric: score for score in timing.scores(outputs, {}, {}, Question("text-seconds", "text", 0))}
 
 
 def test_median_and_quartiles() -> None:
     seconds = [4.0, 1.0, 2.0, 8.0, 16.0, 2.5]
-    found = scores({str(place): {"seconds": one, "tokens": 8} for place, one in enumerate(seconds)})
-    rates = [8 / one for one in seconds]
+    by_metric = scores({str(index): {"seconds": duration, "tokens": 8} for index, duration in enumerate(seconds)})
+    rates = [8 / duration for duration in seconds]
     for metric, values, higher in (("seconds", seconds, False), ("tokens-per-second", rates, True)):
-        assert found[metric].value == np.median(values)
-        assert found[metric].higher_is_better is higher
-        assert found[f"{metric}-spread"].value == pytest.approx(np.subtract(*np.percentile(values, [75, 25])))
-        assert not found[f"{metric}-spread"].higher_is_better
-    assert {one.scored for one in found.values()} == {6}
-    assert found["seconds"].each == {str(place): one for place, one in enumerate(seconds)}
+        assert by_metric[metric].value == np.median(values)
+        assert by_metric[metric].higher_is_better is higher
+        assert by_metric[f"{metric}-spread"].value == pytest.approx(np.subtract(*np.percentile(values, [75, 25])))
+        assert not by_metric[f"{metric}-spread"].higher_is_better
+    assert {score.scored for score in by_metric.values()} == {6}
+    assert by_metric["seconds"].each == {str(index): duration for index, duration in enumerate(seconds)}
 
 
 def test_tokens_only_where_they_were_counted_and_no_token_is_a_rate_too() -> None:
     assert list(scores({"a": {"seconds": 1.0}})) == ["seconds", "seconds-spread"]
-    found = scores({"a": {"seconds": 1.0, "tokens": 0}, "b": {"seconds": 2.0, "tokens": 6}})
-    assert (found["tokens-per-second"].value, found["tokens-per-second"].scored) == (1.5, 2)
+    by_metric = scores({"a": {"seconds": 1.0, "tokens": 0}, "b": {"seconds": 2.0, "tokens": 6}})
+    assert (by_metric["tokens-per-second"].value, by_metric["tokens-per-second"].scored) == (1.5, 2)
 
 
 def test_one_measurement_has_no_spread_and_none_has_nothing() -> None:
-    found = scores({"a": {"seconds": 1.0}})
-    assert (found["seconds"].value, found["seconds-spread"].value) == (1.0, None)
-    assert [(one.value, one.scored) for one in scores({}).values()] == [(None, 0)] * 2
+    by_metric = scores({"a": {"seconds": 1.0}})
+    assert (by_metric["seconds"].value, by_metric["seconds-spread"].value) == (1.0, None)
+    assert [(score.value, score.scored) for score in scores({}).values()] == [(None, 0)] * 2
 
 
 def test_there_are_no_settings() -> None:

@@ -54,12 +54,12 @@ REFERENCES = {
 
 
 def scores(outputs: dict[str, str], **settings: Value) -> dict[str, Score]:
-    return {one.metric: one for one in vqa.scores(outputs, REFERENCES, settings, QUESTION)}
+    return {score.metric: score for score in vqa.scores(outputs, REFERENCES, settings, QUESTION)}
 
 
 def test_means_over_kinds_of_questions() -> None:
-    found = scores({"1": "yes", "2": "2", "3": "red", "4": "yes"})
-    assert {metric: one.value for metric, one in found.items()} == pytest.approx(
+    by_metric = scores({"1": "yes", "2": "2", "3": "red", "4": "yes"})
+    assert {metric: score.value for metric, score in by_metric.items()} == pytest.approx(
         {
             "vqa-accuracy": (1 + 0.9 + 0.6 + 0) / 4,
             "vqa-accuracy/answer_type/yes/no": 0.5,
@@ -70,15 +70,15 @@ def test_means_over_kinds_of_questions() -> None:
             "vqa-accuracy/question_type/what": 0.6,
         }
     )
-    assert found["vqa-accuracy/question_type/is"].where == ("question_type", "is")
-    assert found["vqa-accuracy"].each == {"1": 1.0, "2": 0.9, "3": 0.6, "4": 0.0}
+    assert by_metric["vqa-accuracy/question_type/is"].where == ("question_type", "is")
+    assert by_metric["vqa-accuracy"].each == {"1": 1.0, "2": 0.9, "3": 0.6, "4": 0.0}
 
 
 def test_kinds_without_any_answer_show() -> None:
-    found = scores({"2": "2"})
-    assert (found["vqa-accuracy"].value, found["vqa-accuracy"].scored) == (0.9, 1)
+    by_metric = scores({"2": "2"})
+    assert (by_metric["vqa-accuracy"].value, by_metric["vqa-accuracy"].scored) == (0.9, 1)
     for kind in ("answer_type/yes/no", "answer_type/other", "question_type/is", "question_type/what"):
-        assert (found[f"vqa-accuracy/{kind}"].value, found[f"vqa-accuracy/{kind}"].scored) == (None, 0)
+        assert (by_metric[f"vqa-accuracy/{kind}"].value, by_metric[f"vqa-accuracy/{kind}"].scored) == (None, 0)
 
 
 def test_settings_reach_the_evaluator() -> None:

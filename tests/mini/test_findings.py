@@ -28,17 +28,19 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, s
         assert main(["mini", "findings", str(out / "run"), "--json"]) == 0
     finally:
         capture.undo()
-    return {(one["better"], one["than"], one["metric"]): one for one in json.loads(printed[-1])}
+    return {(finding["better"], finding["than"], finding["metric"]): finding for finding in json.loads(printed[-1])}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("expected", REFERENCE["findings"], ids=lambda one: f"{one['better']} over {one['than']}")
+@pytest.mark.parametrize(
+    "expected", REFERENCE["findings"], ids=lambda finding: f"{finding['better']} over {finding['than']}"
+)
 def test_a_finding_shows_as_it_was_measured(
     findings: dict[tuple[str, str, str], dict[str, float]], expected: dict[str, str | float]
 ) -> None:
-    found = findings[str(expected["better"]), str(expected["than"]), str(expected["metric"])]
-    assert found["low"] > 0
-    assert found["gain"] == pytest.approx(expected["gain"], abs=REFERENCE["tolerance"])
+    measured = findings[str(expected["better"]), str(expected["than"]), str(expected["metric"])]
+    assert measured["low"] > 0
+    assert measured["gain"] == pytest.approx(expected["gain"], abs=REFERENCE["tolerance"])
 
 
 def test_the_embedded_weights_are_those_that_were_measured(tmp_path: Path) -> None:

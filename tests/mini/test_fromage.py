@@ -39,7 +39,7 @@ def model(name: str) -> Fromage:
 
 
 @pytest.fixture(scope="module")
-def told() -> list[tuple[Scene, ...]]:
+def scenes_of_stories() -> list[tuple[Scene, ...]]:
     rng = random.Random("fromage-mini")
     return [sequence(rng, "val") for _ in range(COUNT)]
 
@@ -54,26 +54,31 @@ def test_it_is_small_marked_and_checked(name: str) -> None:
     check({"checkpoint": folder, **parts}, Settings())
 
 
-def test_it_finds_as_many_pictures_as_was_measured(name: str, model: Fromage, told: list[tuple[Scene, ...]]) -> None:
+def test_it_finds_as_many_pictures_as_was_measured(
+    name: str, model: Fromage, scenes_of_stories: list[tuple[Scene, ...]]
+) -> None:
     rng = random.Random("fromage-mini stories")
     stories = []
-    for scenes in told:
+    for scenes in scenes_of_stories:
         texts = story(scenes, rng)
         shown = zip(texts[:-1], scenes[:-1], strict=True)
         stories.append(Prompt((*(part for text, scene in shown for part in (text, scene.render())), texts[-1])))
-    candidates = model.embed_images([scenes[-1].render() for scenes in told])
+    candidates = model.embed_images([scenes[-1].render() for scenes in scenes_of_stories])
 
-    def found(prompts: Sequence[Prompt]) -> float:
+    def share_among_five(prompts: Sequence[Prompt]) -> float:
         scores = model.embed_prompts(prompts) @ candidates.T
         return float(((scores > scores.diagonal()[:, None]).sum(axis=1) < 5).mean())
 
-    share = (found([Prompt((describe(scenes[-1]),)) for scenes in told]), found(stories))
+    share = (
+        share_among_five([Prompt((describe(scenes[-1]),)) for scenes in scenes_of_stories]),
+        share_among_five(stories),
+    )
     np.testing.assert_allclose(share, FOUND[name], atol=TOLERANCE)
     assert min(share) > 2 * 5 / COUNT
 
 
-def test_it_says_what_it_sees(name: str, model: Fromage, told: list[tuple[Scene, ...]]) -> None:
-    scenes = [scenes[0] for scenes in told]
+def test_it_says_what_it_sees(name: str, model: Fromage, scenes_of_stories: list[tuple[Scene, ...]]) -> None:
+    scenes = [scenes[0] for scenes in scenes_of_stories]
     answers = model.generate_texts([Prompt((scene.render(),)) for scene in scenes], 12)
     words = [(scene.thing.colour, scene.thing.shape, scene.background) for scene in scenes]
     said = np.array([[word in answer for word in wanted] for answer, wanted in zip(answers, words, strict=True)])

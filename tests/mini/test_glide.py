@@ -43,10 +43,10 @@ def test_pictures_of_full_captions_are_as_right_as_was_measured() -> None:
         [Prompt((describe(scene),)) for scene in scenes], [[Noise(seed)] for seed in range(COUNT)]
     )
     metric = load_clip(weights_folder() / "clip-mini", features="projected", dtype="float32", device="cpu")
-    made = metric.features([group[0].image for group in groups])
+    generated = metric.features([group[0].image for group in groups])
     true = metric.features([scene.render() for scene in scenes])
-    assert float(metric.compare(made, true).mean()) == pytest.approx(SIMILARITY, abs=TOLERANCE)
-    assert float(metric.compare(made, [rows.roll(1, 0) for rows in true]).mean()) == pytest.approx(
+    assert float(metric.compare(generated, true).mean()) == pytest.approx(SIMILARITY, abs=TOLERANCE)
+    assert float(metric.compare(generated, [rows.roll(1, 0) for rows in true]).mean()) == pytest.approx(
         OTHERS, abs=TOLERANCE
     )
 
@@ -73,8 +73,8 @@ def test_the_variance_is_best_where_it_is_true() -> None:
     times = torch.tensor([TRAINED // STEPS, 300, 700, 999])
     exact = torch.zeros(4, 3, 2, 2)
 
-    def loss(square: torch.Tensor, place: float) -> float:
-        return float(variance_loss(signals, times, square, torch.full((4, 3, 2, 2), place)))
+    def loss(square: torch.Tensor, fraction: float) -> float:
+        return float(variance_loss(signals, times, square, torch.full((4, 3, 2, 2), fraction)))
 
     assert loss(exact, -1.0) == pytest.approx(0.0, abs=1e-6)
     assert loss(exact, -1.0) < loss(exact, 0.0) < loss(exact, 1.0)
@@ -83,9 +83,9 @@ def test_the_variance_is_best_where_it_is_true() -> None:
 
 def test_the_variance_of_the_last_step_does_not_count() -> None:
     signals = torch.tensor(squared_cosine(), dtype=torch.float64)
-    place = torch.zeros(2, 3, 2, 2, requires_grad=True)
-    loss = variance_loss(signals, torch.tensor([0, TRAINED // STEPS - 1]), torch.ones(2, 3, 2, 2), place)
+    fractions = torch.zeros(2, 3, 2, 2, requires_grad=True)
+    loss = variance_loss(signals, torch.tensor([0, TRAINED // STEPS - 1]), torch.ones(2, 3, 2, 2), fractions)
     loss.backward()  # type: ignore[no-untyped-call]
     assert float(loss.detach()) == 0.0
-    assert place.grad is not None
-    assert bool((place.grad == 0).all())
+    assert fractions.grad is not None
+    assert bool((fractions.grad == 0).all())

@@ -166,14 +166,14 @@ def works(weights: Path) -> None:
     for name in ("gill-mini", "gill-mini-r1"):
         gill = Gill.from_pretrained(weights / name, image_decoder=weights / "sd-mini", settings=settings)
         scene = single_scenes("val")[0]
-        [[made]] = gill.generate_images([Prompt(("it is", scene.render(), "there ."))], [[Noise(1)]])
-        assert made.image.size == (32, 32)
+        [[picture]] = gill.generate_images([Prompt(("it is", scene.render(), "there ."))], [[Noise(1)]])
+        assert picture.image.size == (32, 32)
     fromage = Fromage.from_pretrained(weights / "fromage-mini", settings=FromageSettings(squash_size=32))
     assert fromage.heads.visual_tokens(torch.zeros(1, 128)).shape == (1, 1, 128)
     assert fromage.embed_prompts([Prompt(("it is", scene.render()))]).shape == (1, 64)
     generator = load_glide(weights / "glide-mini", weights / "glide-mini", GlideSettings(base_steps=2), "cpu")
-    [[made]] = generator.generate_images([Prompt(("it is",))], [[Noise(1)]])
-    assert made.image.size == (32, 32)
+    [[picture]] = generator.generate_images([Prompt(("it is",))], [[Noise(1)]])
+    assert picture.image.size == (32, 32)
 
 
 def test_the_trainer_is_asked_for_what_the_model_card_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

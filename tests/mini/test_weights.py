@@ -43,7 +43,7 @@ def test_they_are_small_and_in_half_precision() -> None:
 def test_no_file_names_a_place_on_a_machine() -> None:
     for file in weights_folder().rglob("*.json"):
         content = file.read_text(encoding="utf-8")
-        assert not any(place in content for place in ("/tmp", "/home", "/root", "/work")), file
+        assert not any(folder in content for folder in ("/tmp", "/home", "/root", "/work")), file
 
 
 def test_every_variant_of_gill_loads() -> None:
@@ -58,17 +58,17 @@ def test_every_variant_of_gill_loads() -> None:
 
 def test_more_context_brings_the_conditioning_closer_to_that_of_the_full_description(gill: Gill) -> None:
     rng = random.Random("conditioning")
-    told = [sequence(rng, "val") for _ in range(16)]
-    texts = [story(scenes, rng) for scenes in told]
+    sequences = [sequence(rng, "val") for _ in range(16)]
+    texts = [story(scenes, rng) for scenes in sequences]
     pipeline = gill.pipeline
     assert pipeline is not None
     ids = pipeline.tokenizer(
-        [describe(scenes[-1]) for scenes in told], padding="max_length", truncation=True, return_tensors="pt"
+        [describe(scenes[-1]) for scenes in sequences], padding="max_length", truncation=True, return_tensors="pt"
     )["input_ids"]
     with torch.inference_mode():
         wanted = pipeline.text_encoder(ids)[0]
     interleaved = []
-    for scenes, captions in zip(told, texts, strict=True):
+    for scenes, captions in zip(sequences, texts, strict=True):
         shown = zip(captions[:-1], scenes[:-1], strict=True)
         interleaved.append(Prompt((*(part for text, scene in shown for part in (text, scene.render())), captions[-1])))
     contexts = [
@@ -87,6 +87,6 @@ def test_pictures_of_full_captions_are_right(gill: Gill) -> None:
         [Prompt((describe(scene),)) for scene in scenes], [[Noise(seed)] for seed in range(8)]
     )
     metric = load_clip(Path(weights_folder() / "clip-mini"), features="projected", dtype="float32", device="cpu")
-    made = metric.features([group[0].image for group in groups])
+    generated = metric.features([group[0].image for group in groups])
     true = metric.features([scene.render() for scene in scenes])
-    assert float(metric.compare(made, true).mean()) > 0.8
+    assert float(metric.compare(generated, true).mean()) > 0.8

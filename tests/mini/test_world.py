@@ -62,9 +62,9 @@ def test_a_picture_is_a_function_of_its_description(scene: Scene) -> None:
 
 
 @given(scenes, scenes)
-def test_different_scenes_look_different(one: Scene, other: Scene) -> None:
-    if one.other is None and other.other is None and one != other:
-        assert np.abs(pixels(one) - pixels(other)).max() > 10
+def test_different_scenes_look_different(first: Scene, second: Scene) -> None:
+    if first.other is None and second.other is None and first != second:
+        assert np.abs(pixels(first) - pixels(second)).max() > 10
 
 
 def test_pictures_are_the_same_on_every_machine() -> None:
@@ -88,18 +88,18 @@ def test_every_scene_is_in_one_split_and_every_split_has_many() -> None:
 @given(st.integers(0, 10**6), st.sampled_from(["train", "val", "test"]))
 def test_what_is_drawn_is_of_its_split(seed: int, split: str) -> None:
     rng = random.Random(seed)
-    told = sequence(rng, split)
-    assert {split_of(scene) for scene in (*told, double_scene(rng, split))} == {split}
-    assert len({scene.thing.position for scene in told}) == 5
-    assert len({scene.kind for scene in told}) == 1
+    scenes_of_story = sequence(rng, split)
+    assert {split_of(scene) for scene in (*scenes_of_story, double_scene(rng, split))} == {split}
+    assert len({scene.thing.position for scene in scenes_of_story}) == 5
+    assert len({scene.kind for scene in scenes_of_story}) == 1
 
 
 @given(st.integers(0, 10**6))
 def test_a_story_leaves_open_what_it_should(seed: int) -> None:
     rng = random.Random(seed)
-    told = sequence(rng, "train")
-    first, *middle, last = story(told, rng)
-    thing = told[-1].thing
+    scenes_of_story = sequence(rng, "train")
+    first, *middle, last = story(scenes_of_story, rng)
+    thing = scenes_of_story[-1].thing
     assert thing.name in first
     for word in (thing.shape, thing.colour, thing.size):
         assert word not in last.split()
@@ -122,9 +122,9 @@ def test_what_is_said_is_true(scene: Scene, seed: int) -> None:
 
 def test_texts_for_the_language_model_say_what_the_last_picture_shows() -> None:
     rng = random.Random(3)
-    found = [document(rng) for _ in range(200)]
-    assert any(isinstance(segments[0], Alternative) for segments in found)
-    assert any(len(segments) == 10 for segments in found)
+    documents = [document(rng) for _ in range(200)]
+    assert any(isinstance(segments[0], Alternative) for segments in documents)
+    assert any(len(segments) == 10 for segments in documents)
 
 
 def test_same_seed_same_bytes(world: Path, tmp_path: Path) -> None:
@@ -158,20 +158,24 @@ def test_stories_load_with_the_reader_of_real_ones(world: Path, split: str, stor
 
 def test_coco_in_both_layouts(world: Path) -> None:
     for year, name in ((2014, "COCO_val2014_{:012d}.jpg"), (2017, "{:012d}.jpg")):
-        told = json.loads((world / "coco" / "annotations" / f"captions_val{year}.json").read_text())
-        assert set(Counter(item["image_id"] for item in told["annotations"]).values()) == {5}
-        for image in told["images"]:
+        caption_file = json.loads((world / "coco" / "annotations" / f"captions_val{year}.json").read_text())
+        assert set(Counter(item["image_id"] for item in caption_file["annotations"]).values()) == {5}
+        for image in caption_file["images"]:
             assert image["file_name"] == name.format(image["id"])
             assert (world / "coco" / f"val{year}" / image["file_name"]).is_file()
-        found = json.loads((world / "coco" / "annotations" / f"instances_val{year}.json").read_text())
-        assert {item["category_id"] for item in found["annotations"]} == {item["id"] for item in found["categories"]}
+        instance_file = json.loads((world / "coco" / "annotations" / f"instances_val{year}.json").read_text())
+        assert {item["category_id"] for item in instance_file["annotations"]} == {
+            item["id"] for item in instance_file["categories"]
+        }
 
 
 def test_vqa_has_ten_answers_each(world: Path) -> None:
-    asked = json.loads((world / "vqav2" / "v2_OpenEnded_mscoco_val2014_questions.json").read_text())["questions"]
+    question_records = json.loads((world / "vqav2" / "v2_OpenEnded_mscoco_val2014_questions.json").read_text())[
+        "questions"
+    ]
     annotated = json.loads((world / "vqav2" / "v2_mscoco_val2014_annotations.json").read_text())["annotations"]
-    assert [item["question_id"] for item in asked] == [item["question_id"] for item in annotated]
-    for question, item in zip(asked, annotated, strict=True):
+    assert [item["question_id"] for item in question_records] == [item["question_id"] for item in annotated]
+    for question, item in zip(question_records, annotated, strict=True):
         assert len(item["answers"]) == 10
         given_answers = Counter(answer["answer"] for answer in item["answers"])
         assert given_answers[item["multiple_choice_answer"]] >= 4

@@ -116,7 +116,7 @@ def test_scores(model: CausalLanguageModel, plain: Plain, positions: int, monkey
 def test_bfloat16(folder: Path, model: CausalLanguageModel) -> None:
     half = load_opt(folder, Settings(dtype="bfloat16"))
     assert half.language.dtype == torch.bfloat16
-    scores, expected = (one.score_texts(PROMPTS, CONTINUATIONS) for one in (half, model))
+    scores, expected = (scorer.score_texts(PROMPTS, CONTINUATIONS) for scorer in (half, model))
     assert_close(scores, expected, rtol=0.05, atol=0.05)
 
 

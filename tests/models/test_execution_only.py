@@ -94,8 +94,8 @@ def test_another_value_makes_nothing_anew_and_reaches_the_model(model: str, tmp_
 
 def test_what_is_timed_depends_on_them(model: str, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"tasks": ("speed",), "models": (model,), "data": "mini", "split": None, "limit": 0}
-    for asked, timed in (("vist", False), ("speed", True)):
-        plans = make_plan(ask(tmp_path / asked, **{**changes, "tasks": (asked,)}), dry=True).cells
+    for task, timed in (("vist", False), ("speed", True)):
+        plans = make_plan(ask(tmp_path / task, **{**changes, "tasks": (task,)}), dry=True).cells
         assert plans
         assert {"at_once" in plan.cell.recipe["settings"] for plan in plans} == {timed}
 

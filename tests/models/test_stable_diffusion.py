@@ -97,15 +97,15 @@ def test_pictures_are_those_of_the_stock_pipeline(folder: Path) -> None:
     model = load(folder, guidance_scale=3.0)
     assert issubclass(type(model), ImageGenerator)
     noise = [[Noise(1), Noise(2)], [Noise(3)], [], [Noise(1)]]
-    ours = model.generate_images(prompts(TEXTS), noise)
-    assert [[picture.truncated for picture in group] for group in ours] == [[False, False], [False], [], [True]]
-    for text, group, wanted in zip(TEXTS, ours, noise, strict=True):
-        for picture, one in zip(group, wanted, strict=True):
-            generator = torch.Generator().manual_seed(one.seed)
+    groups = model.generate_images(prompts(TEXTS), noise)
+    assert [[picture.truncated for picture in group] for group in groups] == [[False, False], [False], [], [True]]
+    for text, group, wanted in zip(TEXTS, groups, noise, strict=True):
+        for picture, sample_noise in zip(group, wanted, strict=True):
+            generator = torch.Generator().manual_seed(sample_noise.seed)
             stock = model.pipeline(text, generator=generator, num_inference_steps=3, guidance_scale=3.0).images[0]
             assert difference(picture.image, stock) <= 1
             assert picture.image.mode == "RGB"
-    assert difference(ours[0][0].image, ours[3][0].image) > 20
+    assert difference(groups[0][0].image, groups[3][0].image) > 20
 
 
 def test_a_prompt_is_encoded_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,13 +138,13 @@ def test_long_prompts_say_nothing_on_stderr(folder: Path, capfd: pytest.CaptureF
 def test_other_pipelines_get_the_string(xl: Path) -> None:
     model = load(xl)
     texts = [TEXTS[0], TEXTS[3]]
-    ours = model.generate_images(prompts(texts), [[Noise(1), Noise(2)], [Noise(1, skip=1)]])
-    assert [[picture.truncated for picture in group] for group in ours] == [[False, False], [True]]
+    groups = model.generate_images(prompts(texts), [[Noise(1), Noise(2)], [Noise(1, skip=1)]])
+    assert [[picture.truncated for picture in group] for group in groups] == [[False, False], [True]]
     shared = torch.Generator().manual_seed(1)
     first = model.pipeline(texts[0], generator=shared, num_inference_steps=3, guidance_scale=7.5).images[0]
     second = model.pipeline(texts[1], generator=shared, num_inference_steps=3, guidance_scale=7.5).images[0]
-    assert difference(ours[0][0].image, first) <= 1
-    assert difference(ours[1][0].image, second) <= 1
+    assert difference(groups[0][0].image, first) <= 1
+    assert difference(groups[1][0].image, second) <= 1
     assert model.generate_images([], []) == []
 
 

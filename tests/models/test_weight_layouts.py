@@ -194,9 +194,9 @@ def network(request: pytest.FixtureRequest, unet: Path, mini_weights: Path, tmp_
     return Network(folder, "transformers", "model", "pytorch_model")
 
 
-def largest_difference(one: State, two: State) -> float:
-    assert one.keys() == two.keys()
-    return max(float((one[key].float() - two[key].float()).abs().max()) for key in one)
+def largest_difference(first: State, second: State) -> float:
+    assert first.keys() == second.keys()
+    return max(float((first[key].float() - second[key].float()).abs().max()) for key in first)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: str(layout.__name__))
@@ -228,8 +228,8 @@ def test_other_weights_in_the_same_layout_have_another_digest(
     state = load_file(changed.folder / f"{changed.safe}.safetensors")
     key = sorted(state)[-1]
     changed.write(f"{changed.safe}.safetensors", {**state, key: state[key] + 1})
-    for one in (network, changed):
-        layout(one)
+    for written in (network, changed):
+        layout(written)
     assert Weights("network", changed.folder).digest() != Weights("network", network.folder).digest()
 
 

@@ -23,8 +23,8 @@ def test_seeds_fit_a_torch_generator(seed: int, task: str, example: str) -> None
 
 
 @given(st.tuples(st.integers(0, 9), texts, texts), st.tuples(st.integers(0, 9), texts, texts))
-def test_different_samples_have_different_noise(one: tuple[int, str, str], other: tuple[int, str, str]) -> None:
-    assert (example_noise(*one) == example_noise(*other)) == (one == other)
+def test_different_samples_have_different_noise(first: tuple[int, str, str], second: tuple[int, str, str]) -> None:
+    assert (example_noise(*first) == example_noise(*second)) == (first == second)
 
 
 def test_parts_cannot_run_into_one_another() -> None:

@@ -27,7 +27,7 @@ def reasons(plan: Plan) -> dict[str, str]:
 def scale(plan: Plan, model: str) -> set[object]:
     """The guidance scales of a model in a plan: of what is loaded, and of what is hashed."""
     loaded: set[object] = {
-        asked.card.settings["guidance_scale"] for asked in plan.models.values() if asked.card.name == model
+        resolved.card.settings["guidance_scale"] for resolved in plan.models.values() if resolved.card.name == model
     }
     hashed = {p.cell.recipe["settings"]["guidance_scale"] for p in plan.cells if p.cell.model == model}
     assert loaded == hashed

@@ -16,12 +16,12 @@ numbers = st.lists(st.floats(-1e6, 1e6).map(lambda value: round(value, 9)), min_
 
 @given(numbers)
 def test_agrees_with_numpy(values: list[float]) -> None:
-    found = spread(values)
+    summary = spread(values)
     scale = max(map(abs, values))
-    assert found.n == len(values)
-    assert found.mean == pytest.approx(np.mean(values), rel=1e-12, abs=1e-14 * scale)
+    assert summary.n == len(values)
+    assert summary.mean == pytest.approx(np.mean(values), rel=1e-12, abs=1e-14 * scale)
     if len(values) > 1:
-        assert found.std == pytest.approx(np.std(values, ddof=1), rel=1e-9, abs=1e-12 * scale)
+        assert summary.std == pytest.approx(np.std(values, ddof=1), rel=1e-9, abs=1e-12 * scale)
 
 
 @given(numbers, st.randoms(use_true_random=False))
@@ -47,13 +47,13 @@ def test_refuses_what_has_no_spread(values: list[float]) -> None:
 
 def test_paired_interval_agrees_with_scipy_where_every_pair_is_its_own_cluster() -> None:
     values = np.random.default_rng(3).normal(0.2, 1.0, 80)
-    ours = paired_interval(list(values), [str(place) for place in range(80)])
-    theirs = scipy.stats.bootstrap(
+    interval = paired_interval(list(values), [str(number) for number in range(80)])
+    scipy_interval = scipy.stats.bootstrap(
         (values,), np.mean, n_resamples=10_000, method="percentile", random_state=np.random.default_rng(1)
     ).confidence_interval
-    assert ours.mean == pytest.approx(values.mean())
-    assert ours.low == pytest.approx(theirs.low, abs=0.01)
-    assert ours.high == pytest.approx(theirs.high, abs=0.01)
+    assert interval.mean == pytest.approx(values.mean())
+    assert interval.low == pytest.approx(scipy_interval.low, abs=0.01)
+    assert interval.high == pytest.approx(scipy_interval.high, abs=0.01)
 
 
 def test_paired_interval_covers_the_truth_with_clustered_pairs() -> None:
@@ -62,7 +62,7 @@ def test_paired_interval_covers_the_truth_with_clustered_pairs() -> None:
     for number in range(300):
         effects = generator.normal(0.5, 1.0, 40)
         values = np.repeat(effects, 3) + generator.normal(0, 0.3, 120)
-        clusters = [str(place // 3) for place in range(120)]
+        clusters = [str(pair // 3) for pair in range(120)]
         interval = paired_interval(list(values), clusters, resamples=1000, seed=number)
         inside += interval.low <= 0.5 <= interval.high
         assert interval.clusters == 40

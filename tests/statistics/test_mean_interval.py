@@ -12,10 +12,10 @@ from gill_bench.statistics.mean_interval import interval_over_clusters, interval
 def test_over_seeds_it_is_students_t() -> None:
     values = [0.611, 0.613, 0.612, 0.6135, 0.6105]
     expected = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
-    found = interval_over_seeds(values)
-    assert found is not None
-    assert (found.low, found.high) == pytest.approx(expected, rel=1e-12)
-    assert (found.over, found.n) == ("seeds", 5)
+    interval = interval_over_seeds(values)
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx(expected, rel=1e-12)
+    assert (interval.over, interval.n) == ("seeds", 5)
 
 
 def test_seeds_that_tell_nothing_have_no_interval() -> None:
@@ -26,16 +26,16 @@ def test_seeds_that_tell_nothing_have_no_interval() -> None:
 def test_over_independent_examples_it_is_near_students_t() -> None:
     values = np.random.default_rng(3).normal(2, 1, (400, 1))
     low, high = stats.t.interval(0.95, 399, loc=values.mean(), scale=stats.sem(values[:, 0]))
-    found = interval_over_clusters(values, list(map(str, range(400))))
-    assert found is not None
-    assert (found.over, found.n) == ("clusters", 400)
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.05 * (high - low))
+    interval = interval_over_clusters(values, list(map(str, range(400))))
+    assert interval is not None
+    assert (interval.over, interval.n) == ("clusters", 400)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.05 * (high - low))
 
 
 def test_examples_of_a_cluster_count_as_one() -> None:
     values = np.random.default_rng(5).normal(0, 1, 40).repeat(9)[:, None]
     names = list(map(str, range(360)))
-    clustered = interval_over_clusters(values, [str(place // 9) for place in range(360)])
+    clustered = interval_over_clusters(values, [str(number // 9) for number in range(360)])
     naive = interval_over_clusters(values, names)
     assert clustered is not None
     assert naive is not None

@@ -29,10 +29,10 @@ def test_five_seeds_cover_95_of_100(clusters: int, each: int, cluster: float, se
     inside, trials = 0, 1200
     for number in range(trials):
         values, groups = made_up(generator, clusters, each, 5, cluster, seed, noise)
-        found = paired_interval(
+        interval = paired_interval(
             values.mean(axis=1), groups, resamples=300, seed=number, seed_margin=seed_margin(values, groups)
         )
-        inside += found.low <= 0 <= found.high
+        inside += interval.low <= 0 <= interval.high
     assert 0.93 <= inside / trials <= 0.975  # 97 %, and what 1200 trials may be off
 
 
@@ -42,8 +42,8 @@ def test_clusters_alone_do_not_cover_where_a_seed_moves_all_examples() -> None:
     inside = 0
     for number in range(200):
         values, groups = made_up(generator, 40, 1, 5, 0.1, 1.0, 0.3)
-        found = paired_interval(values.mean(axis=1), groups, resamples=200, seed=number)
-        inside += found.low <= 0 <= found.high
+        interval = paired_interval(values.mean(axis=1), groups, resamples=200, seed=number)
+        inside += interval.low <= 0 <= interval.high
     assert inside < 60
 
 

@@ -13,7 +13,7 @@ from gill_bench.statistics.significance import bootstrap_p, clustered_t_p, effec
 
 
 def own(count: int) -> list[str]:
-    return [str(place) for place in range(count)]
+    return [str(number) for number in range(count)]
 
 
 @settings(max_examples=30, deadline=None)
@@ -30,19 +30,19 @@ def test_few_pairs_are_swapped_in_every_way(values: list[int]) -> None:
 
 def test_many_pairs_agree_with_scipy() -> None:
     values = np.random.default_rng(1).normal(0.25, 1, 70)
-    theirs = scipy.stats.permutation_test(
+    scipy_p = scipy.stats.permutation_test(
         (values,), np.mean, permutation_type="samples", n_resamples=20_000, rng=np.random.default_rng(2)
     ).pvalue
-    assert randomisation_p(list(values), own(70)) == pytest.approx(theirs, abs=0.01)
+    assert randomisation_p(list(values), own(70)) == pytest.approx(scipy_p, abs=0.01)
 
 
 def test_the_bootstrap_p_is_sacrebleus() -> None:
     """Sacrebleu's statistic is the absolute difference less the mean of the resamples' absolute differences."""
     values = np.random.default_rng(4).normal(0.2, 1, 60)
-    ours = bootstrap_p(list(values), own(60), resamples=4000, seed=5)
+    p_value = bootstrap_p(list(values), own(60), resamples=4000, seed=5)
     draws = np.random.default_rng(9).integers(0, 60, size=(20_000, 60))
     means = np.abs(values[draws].mean(axis=1))
-    assert ours == pytest.approx((means - means.mean() >= abs(values.mean())).mean(), abs=0.015)
+    assert p_value == pytest.approx((means - means.mean() >= abs(values.mean())).mean(), abs=0.015)
     assert bootstrap_p([1.0, 1.0, 1.0], own(3), resamples=99) == pytest.approx(1 / 100)
     assert bootstrap_p([0.0, 0.0, 0.0], own(3), resamples=99) == 1
 
@@ -57,12 +57,12 @@ def test_a_cluster_counts_once() -> None:
 
 def test_under_no_difference_p_values_are_uniform() -> None:
     generator = np.random.default_rng(7)
-    found = []
+    p_values = []
     for number in range(400):
         effects = np.repeat(generator.normal(0, 1, 15), 4) + generator.normal(0, 0.5, 60)
-        found.append(randomisation_p(list(effects), [str(n // 4) for n in range(60)], resamples=400, seed=number))
-    assert 0.025 < np.mean(np.array(found) <= 0.05) < 0.08
-    assert 0.43 < np.mean(np.array(found) <= 0.5) < 0.57
+        p_values.append(randomisation_p(list(effects), [str(n // 4) for n in range(60)], resamples=400, seed=number))
+    assert 0.025 < np.mean(np.array(p_values) <= 0.05) < 0.08
+    assert 0.43 < np.mean(np.array(p_values) <= 0.5) < 0.57
 
 
 def test_t_over_clusters_is_the_paired_t_test_where_each_pair_is_its_own() -> None:
@@ -87,11 +87,11 @@ def test_holm_is_the_step_down_procedure(p_values: list[float]) -> None:
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     for level in (0.01, 0.05, 0.2):
         rejected = set()
-        for rank, place in enumerate(order):  # as Holm's paper has it: stop at the first that is not small enough
-            if p_values[place] * (len(order) - rank) > level:
+        for rank, index in enumerate(order):  # as Holm's paper has it: stop at the first that is not small enough
+            if p_values[index] * (len(order) - rank) > level:
                 break
-            rejected.add(place)
-        assert {place for place, p in enumerate(adjusted) if p <= level} == rejected
+            rejected.add(index)
+        assert {index for index, p in enumerate(adjusted) if p <= level} == rejected
     assert all(new >= old for new, old in zip(adjusted, p_values, strict=True))
 
 
@@ -103,9 +103,9 @@ def test_intervals_hold_the_true_value_in_95_of_100(clusters: int, each: int, se
     for number in range(trials):
         story = np.repeat(generator.normal(0.3, 1, clusters), each)
         values = (story[:, None] + generator.normal(0, 1.5, (clusters * each, seeds))).mean(axis=1)
-        names = [str(place // each) for place in range(clusters * each)]
-        found = paired_interval(list(values), names, resamples=400, seed=number)
-        inside += found.low <= 0.3 <= found.high
+        names = [str(sample // each) for sample in range(clusters * each)]
+        interval = paired_interval(list(values), names, resamples=400, seed=number)
+        inside += interval.low <= 0.3 <= interval.high
     assert 0.93 <= inside / trials <= 0.97
 
 
@@ -149,8 +149,8 @@ def test_randomisation_is_as_riezler_and_maxwell_published_it(count: int, gain: 
     first, second = generator.normal(0, 1, count), generator.normal(gain, 1, count)
     if binary:
         first, second = (first > 0).astype(float), (second > 0).astype(float)
-    theirs = riezler_maxwell(list(first), list(second), 6000, seed=3)
-    assert randomisation_p(list(second - first), own(count)) == pytest.approx(theirs, abs=0.02)
+    published_p = riezler_maxwell(list(first), list(second), 6000, seed=3)
+    assert randomisation_p(list(second - first), own(count)) == pytest.approx(published_p, abs=0.02)
 
 
 def test_the_bootstrap_is_koehns_share() -> None:
@@ -162,8 +162,8 @@ def test_many_clusters_give_what_all_of_them_would() -> None:
     """More than 2048 are put together at random: the same test, with less work."""
     generator = np.random.default_rng(5)
     values = generator.normal(0.02, 1, 10_000)
-    found = randomisation_p(values, np.arange(10_000))
-    assert found == pytest.approx(scipy.stats.ttest_1samp(values, 0).pvalue, abs=0.02)
+    p_value = randomisation_p(values, np.arange(10_000))
+    assert p_value == pytest.approx(scipy.stats.ttest_1samp(values, 0).pvalue, abs=0.02)
     interval = paired_interval(values, np.arange(10_000))
     half = 1.96 * values.std(ddof=1) / 100
     assert interval.clusters == 10_000
@@ -181,6 +181,6 @@ def test_equal_differences_are_no_evidence_by_themselves() -> None:
 
 def test_few_clusters_have_students_t() -> None:
     values = [0.1, 0.5, 0.2, 0.9]
-    found = paired_interval(values, own(4))
-    theirs = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert [found.low, found.high] == pytest.approx([float(theirs.low), float(theirs.high)])
+    interval = paired_interval(values, own(4))
+    student_interval = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert [interval.low, interval.high] == pytest.approx([float(student_interval.low), float(student_interval.high)])

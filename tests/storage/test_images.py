@@ -136,7 +136,7 @@ def test_what_was_made_with_pictures_that_are_read_in_another_way_now_counts_as_
     files = {**write_sixteen(tmp_path), "eight.png": tmp_path / "eight.png"}
     Image.fromarray(HIGH).save(files["eight.png"])
     checked = check_pictures(Picture(name, file) for name, file in files.items())
-    marked = {name for name, one in checked.items() if one.sha256 == f"{digest_file(files[name])}|{HIGH_BYTE}"}
+    marked = {name for name, picture in checked.items() if picture.sha256 == f"{digest_file(files[name])}|{HIGH_BYTE}"}
     assert marked == {"grey.png", "grey.tif", "big.tif", "grey.pgm", "grey.jp2"}
     assert all(checked[name].sha256 == digest_file(files[name]) for name in files.keys() - marked)
 

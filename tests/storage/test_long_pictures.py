@@ -41,9 +41,9 @@ def test_the_middle_is_that_of_the_whole(
     monkeypatch.setattr(long_pictures, "MOST", 1000)
     assert shortened(picture, wanted).size == (short, short)
     encoder = VisualEncoder(None, wanted, squash_size=0)
-    for found in (ClipPixels(wanted)(picture), encoder.pixels([picture])[0]):
-        assert found.shape == expected.shape
-        assert (found - expected).abs().max() <= level * 1.01
+    for pixels in (ClipPixels(wanted)(picture), encoder.pixels([picture])[0]):
+        assert pixels.shape == expected.shape
+        assert (pixels - expected).abs().max() <= level * 1.01
 
 
 @pytest.mark.parametrize("size", [(300, 1), (1, 300), (2501, 70), (70, 2501)])
@@ -52,9 +52,9 @@ def test_real_pictures_of_cc3m_are_cut_in_the_same_way(size: tuple[int, int], mo
     monkeypatch.setattr(long_pictures, "MOST", 1 << 30)
     expected = np.asarray(resize_then_crop(picture), int)
     monkeypatch.setattr(long_pictures, "MOST", 1000)
-    found = np.asarray(resize_then_crop(picture), int)
-    assert found.shape == (256, 256, 3)
-    assert np.abs(found - expected).max() <= 1
+    cut = np.asarray(resize_then_crop(picture), int)
+    assert cut.shape == (256, 256, 3)
+    assert np.abs(cut - expected).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(320, 240), (240, 320), (4000, 64), (300, 1), (3, 4), (1, 1)])
@@ -84,10 +84,10 @@ def test_a_very_long_picture_takes_no_memory(see: Callable[[Image.Image], object
 
 def test_a_part_in_the_far_middle_keeps_its_digits() -> None:
     picture = noise((1_000_003, 1))
-    found = resize_part(picture, (7_000_021, 7), (3_500_000, 0, 3_500_056, 7), Image.Resampling.BICUBIC)
+    part = resize_part(picture, (7_000_021, 7), (3_500_000, 0, 3_500_056, 7), Image.Resampling.BICUBIC)
     near = picture.crop((499_980, 0, 500_030, 1))
     expected = near.resize((350, 7), Image.Resampling.BICUBIC).crop((140, 0, 196, 7))
-    assert np.abs(np.asarray(found, int) - np.asarray(expected, int)).max() <= 1
+    assert np.abs(np.asarray(part, int) - np.asarray(expected, int)).max() <= 1
 
 
 def test_a_processor_that_cuts_nothing_off_refuses_it() -> None:

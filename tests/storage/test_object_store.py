@@ -22,9 +22,9 @@ from gill_bench.storage.paths import is_remote
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
-    found = folder_of(f"memory://bucket/{request.node.name}")
-    yield found
-    remove_folder(found)
+    store_folder = folder_of(f"memory://bucket/{request.node.name}")
+    yield store_folder
+    remove_folder(store_folder)
 
 
 @pytest.mark.parametrize("text", ["runs/one", "/runs/one", "one:two", "C:/runs", "."])

@@ -21,7 +21,7 @@ def test_a_run_is_read_back(tmp_path: Path, small_run: Path, monkeypatch: pytest
     rows = results(small_run)["rows"]
     history = client.get_metric_history(run.info.run_id, "vist/noisy/1-caption/lpips.mini")
     stored = {row["seed"]: row["value"] for row in rows if row["metric"] == "lpips[mini]"}
-    assert {one.step: one.value for one in history} == stored
+    assert {entry.step: entry.value for entry in history} == stored
     mean = run.data.metrics["mean/vist/noisy/1-caption/lpips.mini"]
     assert mean == pytest.approx(sum(stored.values()) / len(stored))
     assert run.data.params["model/vist/noisy"] == rows[0]["model_signature"]

@@ -20,9 +20,9 @@ def test_events_are_read_back(tmp_path: Path, small_run: Path) -> None:
     rows = results(small_run)["rows"]
     for metric in ("lpips[mini]", "clip-similarity[mini]"):
         name = f"vist/noisy/1-caption/{metric}"
-        told = {event.step: event.value for event in events.Scalars(name)}
+        logged = {event.step: event.value for event in events.Scalars(name)}
         stored = {row["seed"]: row["value"] for row in rows if row["metric"] == metric}
-        assert told == pytest.approx(stored, rel=1e-6)  # events are float32
+        assert logged == pytest.approx(stored, rel=1e-6)  # events are float32
         assert events.Scalars(f"mean/{name}")[0].value == pytest.approx(np.mean([*stored.values()]), rel=1e-6)
     [picture] = events.Images("vist/noisy/1-caption/1024")
     stored_picture = next(small_run.glob("units/vist/noisy/1-caption/*/000-1024-0.png"))

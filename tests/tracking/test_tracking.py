@@ -54,19 +54,19 @@ def test_everything_is_told_once(small_run: Path) -> None:
     listener = Listener()
     assert track(RunReader.open(small_run), listener, "mine", {"t": "| a |"}, 2) == "nowhere"
     rows = results(small_run)["rows"]
-    kinds = [one[0] for one in listener.heard]
+    kinds = [call[0] for call in listener.heard]
     assert kinds == ["start", "log", "log", "summary", "table", *["file"] * 3, "picture", "picture", "finish"]
     config = listener.heard[0][2]
     assert config["model/vist/noisy"] == rows[0]["model_signature"]
     assert {"commit", "device", "packages/torch", "signature/vist/lpips[mini]"} <= config.keys()
     for _, values, seed in listener.heard[1:3]:
-        told = {f"vist/noisy/1-caption/{r['metric']}": r["value"] for r in rows if r["seed"] == seed}
-        assert values == told
+        expected = {f"vist/noisy/1-caption/{r['metric']}": r["value"] for r in rows if r["seed"] == seed}
+        assert values == expected
     summary = listener.heard[3][1]
     lpips = [row["value"] for row in rows if row["metric"] == "lpips[mini]"]
     assert summary["mean/vist/noisy/1-caption/lpips[mini]"] == pytest.approx(np.mean(lpips))
     assert summary["std/vist/noisy/1-caption/lpips[mini]"] == pytest.approx(np.std(lpips, ddof=1))
-    assert {one[1] for one in listener.heard if one[0] == "picture"} == {
+    assert {call[1] for call in listener.heard if call[0] == "picture"} == {
         f"vist/noisy/1-caption/{example}" for example in ("1024", "1025")
     }
 
@@ -77,7 +77,7 @@ def test_a_tracker_of_another_package(small_run: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "gill_bench.trackers" else [])
     assert main(["track", str(small_run), "--to", "mine", "--name", "called"]) == 0
     assert listener.heard[0][:2] == ("start", "called")
-    assert "Contextual image generation on VIST" in next(one[2] for one in listener.heard if one[0] == "table")
+    assert "Contextual image generation on VIST" in next(call[2] for call in listener.heard if call[0] == "table")
 
 
 def test_what_cannot_be_tracked(

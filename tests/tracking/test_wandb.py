@@ -20,14 +20,14 @@ _BLOCK, _HEADER = 32768, 7
 def records(file: Path) -> Iterator[Any]:
     """The records of a .wandb file: seven bytes, then blocks of chunks as in a LevelDB log."""
     messages: Any = import_module("wandb.proto.wandb_internal_pb2")
-    content, place, record = file.read_bytes(), _HEADER, b""
-    while place < len(content):
-        if _BLOCK - place % _BLOCK < _HEADER:
-            place += _BLOCK - place % _BLOCK
+    content, position, record = file.read_bytes(), _HEADER, b""
+    while position < len(content):
+        if _BLOCK - position % _BLOCK < _HEADER:
+            position += _BLOCK - position % _BLOCK
             continue
-        length, kind = int.from_bytes(content[place + 4 : place + 6], "little"), content[place + 6]
-        record += content[place + _HEADER : place + _HEADER + length]
-        place += _HEADER + length
+        length, kind = int.from_bytes(content[position + 4 : position + 6], "little"), content[position + 6]
+        record += content[position + _HEADER : position + _HEADER + length]
+        position += _HEADER + length
         if kind in (1, 4):  # whole, or the last of several chunks
             yield messages.Record.FromString(record)
             record = b""

@@ -50,7 +50,7 @@ def test_losses_and_gradients_as_the_reference(
     network.zero_grad()
     losses = network(batch, dict(zip(PASSES, packed, strict=True)))
     torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-    ours = {name: value.grad.clone() for name, value in network.heads.named_parameters() if value.grad is not None}
+    gradients = {name: value.grad.clone() for name, value in network.heads.named_parameters() if value.grad is not None}
 
     network.zero_grad()
     reference = Reference(world / "weights", network.heads, setup.tokens.image_ids)
@@ -61,11 +61,13 @@ def test_losses_and_gradients_as_the_reference(
         assert_close(value, expected[name], rtol=1e-4, atol=1e-5)
     # The row mask of the authors: of the table's gradient only the [IMG] rows are left.
     assert reference.table.grad is not None
-    theirs = {name: value.grad for name, value in network.heads.named_parameters() if value.grad is not None}
-    theirs["input_embeddings.weight"] = reference.table.grad[setup.tokens.image_ids]
-    assert ours.keys() == theirs.keys()
-    for name, gradient in ours.items():
-        assert_close(gradient, theirs[name], rtol=2e-3, atol=2e-5, msg=name)
+    reference_gradients = {
+        name: value.grad for name, value in network.heads.named_parameters() if value.grad is not None
+    }
+    reference_gradients["input_embeddings.weight"] = reference.table.grad[setup.tokens.image_ids]
+    assert gradients.keys() == reference_gradients.keys()
+    for name, gradient in gradients.items():
+        assert_close(gradient, reference_gradients[name], rtol=2e-3, atol=2e-5, msg=name)
 
 
 def test_the_paper_objective_squares_and_adds(world: Path, configure: Configure, tmp_path: Path) -> None:

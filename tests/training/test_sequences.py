@@ -88,8 +88,8 @@ def test_long_captions_as_the_authors_cut_them(tokens: LanguageTokens, max_len: 
     cut = ids[:max_len] + [1] * (max_len - len(ids))
     if cut[-1] not in (1, tokens.image_ids[-1]):
         cut[-8:] = tokens.image_ids
-    ours = caption_ids(tokens, caption, max_len)
-    assert ours + [1] * (max_len - len(ours)) == cut
+    cut_ids = caption_ids(tokens, caption, max_len)
+    assert cut_ids + [1] * (max_len - len(cut_ids)) == cut
 
 
 def test_stories_stand_as_the_adapter_reads_prompts(world: Path, tokens: LanguageTokens) -> None:

@@ -86,10 +86,12 @@ def test_the_first_step_changes_nothing_but_the_norm_of_the_image_embeddings(
     configure: Configure, tmp_path: Path
 ) -> None:
     """The learning rate of the first step is exactly 0 (protocol 2.5)."""
-    one = tensors(train(configure(tmp_path / "one", steps=1)).last)
-    two = tensors(train(configure(tmp_path / "two", steps=1, data=configure(tmp_path).data, warmup_steps=5)).last)
-    assert all(torch.equal(value, two[key]) for key, value in one.items())
-    assert float(one["model.logit_scale"]) == pytest.approx(2.65926, abs=1e-5)
+    plain = tensors(train(configure(tmp_path / "one", steps=1)).last)
+    with_warm_up = tensors(
+        train(configure(tmp_path / "two", steps=1, data=configure(tmp_path).data, warmup_steps=5)).last
+    )
+    assert all(torch.equal(value, with_warm_up[key]) for key, value in plain.items())
+    assert float(plain["model.logit_scale"]) == pytest.approx(2.65926, abs=1e-5)
 
 
 class _KilledError(Exception):

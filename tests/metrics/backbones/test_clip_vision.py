@@ -26,18 +26,18 @@ def test_features_are_those_of_the_whole_clip(
         expected = model.vision_model(pixels).pooler_output
         if features == "projected":
             expected = model.visual_projection(expected)
-    found = extractor(images)
+    vectors = extractor(images)
     assert (extractor.name, extractor.dim) == (f"clip-vision-{features}", dim)
-    assert found.shape == (7, dim)
-    assert found.dtype == np.float32
-    assert found == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-5)
+    assert vectors.shape == (7, dim)
+    assert vectors.dtype == np.float32
+    assert vectors == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-5)
 
 
 def test_the_embedded_tower(mini_weights: Path) -> None:
     extractor = load_clip_vision(mini_weights / "clip-mini")
-    found = extractor(pictures(5))
-    assert found.shape == (5, extractor.dim) == (5, 64)
-    assert found.std(axis=0).max() > 0.01
+    features = extractor(pictures(5))
+    assert features.shape == (5, extractor.dim) == (5, 64)
+    assert features.std(axis=0).max() > 0.01
 
 
 def test_damaged_weights(tmp_path: Path) -> None:

@@ -41,14 +41,14 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Square, wide, high, small, large, grey, palette, with alpha, JPEG."""
     folder = tmp_path_factory.mktemp("pictures")
-    found = []
-    for place, size in enumerate([(256, 256), (256, 256), (320, 200), (120, 250), (5, 7), (1, 1), (640, 512)]):
-        found += [Path(shutil.move(write_pictures(folder / "one", 1, place, size)[0], folder / f"{place}.png"))]
-    base = Image.open(found[0])
+    paths = []
+    for index, size in enumerate([(256, 256), (256, 256), (320, 200), (120, 250), (5, 7), (1, 1), (640, 512)]):
+        paths += [Path(shutil.move(write_pictures(folder / "one", 1, index, size)[0], folder / f"{index}.png"))]
+    base = Image.open(paths[0])
     for name, mode in {"grey.png": "L", "palette.png": "P", "alpha.png": "RGBA", "photo.jpg": "RGB"}.items():
         base.convert(mode).save(folder / name)
-        found.append(folder / name)
-    return found
+        paths.append(folder / name)
+    return paths
 
 
 def shown(mode: Mode, files: list[Path]) -> list[torch.Tensor]:
@@ -70,8 +70,8 @@ def test_pixels_are_those_of_clean_fid(mode: Mode, files: list[Path]) -> None:
     data = cleanfid.utils.ResizeDataset([str(file) for file in files], mode=mode)
     pixels = shown(mode, files)
     assert len(pixels) == len(files)
-    for place, found in enumerate(pixels):
-        assert torch.equal(found, data[place]), files[place]
+    for index, picture_pixels in enumerate(pixels):
+        assert torch.equal(picture_pixels, data[index]), files[index]
 
 
 def test_modes_show_the_network_different_pixels(tmp_path: Path) -> None:
@@ -94,22 +94,22 @@ def test_features_are_those_of_clean_fid(mode: Mode, weights: Path, files: list[
         mock.patch("cleanfid.inception_pytorch.load_state_dict_from_url", return_value=state),
         mock.patch.object(cleanfid_features, "InceptionV3W", script_mock),
     ):
-        theirs = cleanfid_features.build_feature_extractor(mode, torch.device("cpu"), use_dataparallel=False)
+        clean_extractor = cleanfid_features.build_feature_extractor(mode, torch.device("cpu"), use_dataparallel=False)
     extractor = load_inception(weights, mode)
     assert extractor.name == f"inception-v3-{mode}"
-    some = [files[place] for place in (0, 2, 7)]
+    some = [files[index] for index in (0, 2, 7)]
     data = cleanfid.utils.ResizeDataset([str(file) for file in some], mode=mode)
-    for place, file in enumerate(some):
-        expected = cleanfid.fid.get_batch_features(data[place][None], theirs, torch.device("cpu"))
-        found = extractor([load_image(file)])
-        assert found.shape == (1, 2048)
-        assert found.dtype == np.float32
-        assert np.array_equal(found, expected)
+    for index, file in enumerate(some):
+        expected = cleanfid.fid.get_batch_features(data[index][None], clean_extractor, torch.device("cpu"))
+        features = extractor([load_image(file)])
+        assert features.shape == (1, 2048)
+        assert features.dtype == np.float32
+        assert np.array_equal(features, expected)
     together = extractor([load_image(file) for file in some])
     assert together.std(axis=0).max() > 1e-3  # the random network tells pictures apart
-    for place, file in enumerate(some):
+    for index, file in enumerate(some):
         # Another batch is another order of summation in convolutions.
-        assert together[place] == pytest.approx(extractor([load_image(file)])[0], rel=1e-4, abs=1e-5)
+        assert together[index] == pytest.approx(extractor([load_image(file)])[0], rel=1e-4, abs=1e-5)
 
 
 def test_pytorch_fid_computes_the_same_features_on_the_same_pixels(weights: Path, files: list[Path]) -> None:

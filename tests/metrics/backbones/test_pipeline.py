@@ -54,16 +54,16 @@ class Shown:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_clean_fid_on_the_same_folders(folders: tuple[Path, Path]) -> None:
-    theirs = cleanfid.fid.compute_fid(
+    clean_fid_distance = cleanfid.fid.compute_fid(
         *map(str, folders),
         custom_feat_extractor=lambda batch: grid(batch),
         device=torch.device("cpu"),
         num_workers=0,
         verbose=False,
     )
-    one, other = (statistics_of(sorted(folder.iterdir()), Shown()) for folder in folders)
-    assert theirs > 0.01
-    assert frechet_distance(one, other) == pytest.approx(theirs, rel=FLOAT32_MEANS)
+    first, second = (statistics_of(sorted(folder.iterdir()), Shown()) for folder in folders)
+    assert clean_fid_distance > 0.01
+    assert frechet_distance(first, second) == pytest.approx(clean_fid_distance, rel=FLOAT32_MEANS)
 
 
 class Fidelity(FeatureExtractorBase):  # type: ignore[misc]
@@ -84,7 +84,7 @@ class Fidelity(FeatureExtractorBase):  # type: ignore[misc]
 
 def test_torch_fidelity_on_the_same_folders(folders: tuple[Path, Path]) -> None:
     torch_fidelity.register_feature_extractor("grid", Fidelity)
-    theirs = torch_fidelity.calculate_metrics(
+    fidelity_distance = torch_fidelity.calculate_metrics(
         input1=str(folders[0]),
         input2=str(folders[1]),
         fid=True,
@@ -94,8 +94,8 @@ def test_torch_fidelity_on_the_same_folders(folders: tuple[Path, Path]) -> None:
         save_cpu_ram=True,
         verbose=False,
     )["frechet_inception_distance"]
-    one, other = (statistics_of(sorted(folder.iterdir()), Grid()) for folder in folders)
-    assert frechet_distance(one, other) == pytest.approx(theirs, rel=FLOAT32_MEANS)
+    first, second = (statistics_of(sorted(folder.iterdir()), Grid()) for folder in folders)
+    assert frechet_distance(first, second) == pytest.approx(fidelity_distance, rel=FLOAT32_MEANS)
 
 
 def test_order_and_batches(folders: tuple[Path, Path]) -> None:
@@ -116,10 +116,10 @@ def test_order_and_batches(folders: tuple[Path, Path]) -> None:
 
 def test_statistics_are_those_of_the_features(folders: tuple[Path, Path]) -> None:
     files = sorted(folders[0].iterdir())
-    found, kept = statistics_of(files, Grid()), features_of(files, Grid()).astype(np.float64)
-    assert found.n == len(files)
-    assert found.mean == pytest.approx(kept.mean(axis=0), rel=1e-12)
-    factor, _ = found.factor()
+    streamed, kept = statistics_of(files, Grid()), features_of(files, Grid()).astype(np.float64)
+    assert streamed.n == len(files)
+    assert streamed.mean == pytest.approx(kept.mean(axis=0), rel=1e-12)
+    factor, _ = streamed.factor()
     assert factor.T @ factor == pytest.approx(np.cov(kept, rowvar=False), abs=1e-12)
 
 
@@ -159,14 +159,14 @@ def test_an_unreadable_file_is_named_and_the_rest_is_not_read(tmp_path: Path, da
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
     files = write_pictures(tmp_path, 1) * 400
-    made, taken, most = 0, 0, 0
+    prepared, taken, most = 0, 0, 0
     lock = threading.Lock()
 
     def prepare(image: Image.Image) -> Image.Image:
-        nonlocal made, most
+        nonlocal prepared, most
         with lock:
-            made += 1
-            most = max(most, made - taken)
+            prepared += 1
+            most = max(most, prepared - taken)
         return image
 
     class Slow(Grid):
@@ -189,9 +189,9 @@ def test_bad_extractors_and_empty_lists(folders: tuple[Path, Path]) -> None:
 
     class Broken(Grid):
         def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-            found = super().__call__(images)
-            found[min(5, len(found) - 1), 0] = np.nan
-            return found
+            features = super().__call__(images)
+            features[min(5, len(features) - 1), 0] = np.nan
+            return features
 
     with pytest.raises(InputError, match="no pictures"):
         features_of([], Grid())

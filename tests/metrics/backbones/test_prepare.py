@@ -16,8 +16,8 @@ def noise(size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
 
 
-def equal(one: Image.Image, other: Image.Image) -> bool:
-    return np.array_equal(np.asarray(one), np.asarray(other))
+def equal(first: Image.Image, second: Image.Image) -> bool:
+    return np.array_equal(np.asarray(first), np.asarray(second))
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -53,8 +53,8 @@ def clean_fid(x: np.ndarray, y: np.ndarray) -> float:
 def torch_fidelity(x: np.ndarray, y: np.ndarray) -> float:
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
-    one, other = (fid_features_to_statistics(torch.from_numpy(side)) for side in (x, y))
-    return float(fid_statistics_to_metric(one, other, False)["frechet_inception_distance"])
+    first, second = (fid_features_to_statistics(torch.from_numpy(side)) for side in (x, y))
+    return float(fid_statistics_to_metric(first, second, False)["frechet_inception_distance"])
 
 
 def torchmetrics_formula(x: np.ndarray, y: np.ndarray) -> float:
@@ -63,8 +63,8 @@ def torchmetrics_formula(x: np.ndarray, y: np.ndarray) -> float:
     return float(_compute_fid(*map(torch.from_numpy, (*moments(x), *moments(y)))))
 
 
-def distance(one: np.ndarray, other: np.ndarray) -> float:
-    return frechet_distance(FeatureStatistics.of(one), FeatureStatistics.of(other))
+def distance(first: np.ndarray, second: np.ndarray) -> float:
+    return frechet_distance(FeatureStatistics.of(first), FeatureStatistics.of(second))
 
 
 @pytest.mark.parametrize("n", [400, 20])
@@ -166,9 +166,9 @@ def test_merging_is_associative_and_commutative() -> None:
     parts = [FeatureStatistics.of(part) for part in np.split(x, [5, 40])]
     other = FeatureStatistics.of(features(60, 24, 8, 0.2))
     expected = frechet_distance(FeatureStatistics.of(x), other)
-    for one, two, three in itertools.permutations(parts):
-        assert frechet_distance(one.merge(two).merge(three), other) == pytest.approx(expected, rel=1e-11)
-        assert frechet_distance(one.merge(two.merge(three)), other) == pytest.approx(expected, rel=1e-11)
+    for first, second, third in itertools.permutations(parts):
+        assert frechet_distance(first.merge(second).merge(third), other) == pytest.approx(expected, rel=1e-11)
+        assert frechet_distance(first.merge(second.merge(third)), other) == pytest.approx(expected, rel=1e-11)
 
 
 SIZES = st.integers(2, 60)

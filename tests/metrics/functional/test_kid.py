@@ -37,12 +37,12 @@ X, Y = features(400, seed=1), features(300, seed=2, offset=0.2)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, KERNEL), (np.float32, KERNEL_FLOAT32)])
 def test_torch_fidelity_with_the_same_seed(dtype: type[np.floating], tolerance: float) -> None:
     x, y = X.astype(dtype), Y.astype(dtype)
-    theirs = kid_features_to_metric(
+    fidelity = kid_features_to_metric(
         torch.from_numpy(x), torch.from_numpy(y), kid_subsets=20, kid_subset_size=100, rng_seed=5, verbose=False
     )
-    ours = kernel_distance(x, y, subsets=20, subset_size=100, seed=5)
-    assert ours.mean == pytest.approx(theirs["kernel_inception_distance_mean"], rel=tolerance)
-    assert ours.std == pytest.approx(theirs["kernel_inception_distance_std"], rel=tolerance)
+    distance = kernel_distance(x, y, subsets=20, subset_size=100, seed=5)
+    assert distance.mean == pytest.approx(fidelity["kernel_inception_distance_mean"], rel=tolerance)
+    assert distance.std == pytest.approx(fidelity["kernel_inception_distance_std"], rel=tolerance)
 
 
 def test_the_defaults_are_those_of_torch_fidelity() -> None:
@@ -57,25 +57,27 @@ def test_the_defaults_are_those_of_torch_fidelity() -> None:
 def test_clean_fid_with_the_same_draws(dtype: type[np.floating], tolerance: float) -> None:
     x, y = X.astype(dtype), Y.astype(dtype)
     np.random.seed(3)  # clean-fid draws from the global generator, first of its second argument
-    theirs = cleanfid.fid.kernel_distance(y, x, num_subsets=20, max_subset_size=100)
-    assert kernel_distance(x, y, subsets=20, subset_size=100, seed=3).mean == pytest.approx(theirs, rel=tolerance)
+    clean_fid_distance = cleanfid.fid.kernel_distance(y, x, num_subsets=20, max_subset_size=100)
+    assert kernel_distance(x, y, subsets=20, subset_size=100, seed=3).mean == pytest.approx(
+        clean_fid_distance, rel=tolerance
+    )
 
 
 def test_the_full_estimate() -> None:
     same_size = X[:300]
     options = {"kid_kernel": "poly", "kid_kernel_poly_degree": 3, "kid_kernel_poly_coef0": 1}
-    theirs = kernel_mmd(same_size, Y, **options)
-    assert squared_mmd(same_size, Y) == pytest.approx(theirs, rel=KERNEL)
+    fidelity_mmd = kernel_mmd(same_size, Y, **options)
+    assert squared_mmd(same_size, Y) == pytest.approx(fidelity_mmd, rel=KERNEL)
     # A subset of everything is everything.
-    assert kernel_distance(same_size, Y, subsets=2).mean == pytest.approx(theirs, rel=KERNEL)
+    assert kernel_distance(same_size, Y, subsets=2).mean == pytest.approx(fidelity_mmd, rel=KERNEL)
     assert kernel_distance(same_size, Y, subsets=2).subset_size == 300
 
 
 def test_subsets_estimate_the_whole() -> None:
-    found = kernel_distance(X, Y, subsets=100, subset_size=50)
-    assert found.subset_size == 50
-    assert abs(found.mean - squared_mmd(X, Y)) < STANDARD_ERRORS * found.std / 10
-    assert found.std > 0
+    distance = kernel_distance(X, Y, subsets=100, subset_size=50)
+    assert distance.subset_size == 50
+    assert abs(distance.mean - squared_mmd(X, Y)) < STANDARD_ERRORS * distance.std / 10
+    assert distance.std > 0
 
 
 def test_one_dimension_by_hand() -> None:

@@ -59,17 +59,17 @@ def naive_ranks(queries: np.ndarray, targets: np.ndarray, candidates: np.ndarray
     better, ties = [], []
     for row, scores in enumerate(naive_scores(queries, candidates)):
         out = {*excluded[row], int(targets[row])}
-        others = [score for place, score in enumerate(scores) if place not in out]
+        others = [score for index, score in enumerate(scores) if index not in out]
         better.append(sum(score > scores[targets[row]] for score in others))
         ties.append(sum(score == scores[targets[row]] for score in others))
     inside = [int(target) in row for target, row in zip(targets, excluded, strict=True)]
     return Ranks(np.array(better), np.array(ties), np.array(inside))
 
 
-def same(one: Ranks, other: Ranks) -> None:
-    assert one.better.tolist() == other.better.tolist()
-    assert one.ties.tolist() == other.ties.tolist()
-    assert one.target_excluded.tolist() == other.target_excluded.tolist()
+def same(first: Ranks, second: Ranks) -> None:
+    assert first.better.tolist() == second.better.tolist()
+    assert first.ties.tolist() == second.ties.tolist()
+    assert first.target_excluded.tolist() == second.target_excluded.tolist()
 
 
 @pytest.mark.parametrize("kind", ["normal", "near", "coarse"])
@@ -109,60 +109,60 @@ def test_neither_blocks_nor_order_nor_grouping_of_queries_matter(data: st.DataOb
     alone = [
         ranks(queries[i : i + 1], targets[i : i + 1], blocks(candidates, 3), excluded[i : i + 1]) for i in range(n)
     ]
-    assert [int(one.better[0]) for one in alone] == whole.better.tolist()
-    assert [int(one.ties[0]) for one in alone] == whole.ties.tolist()
+    assert [int(single.better[0]) for single in alone] == whole.better.tolist()
+    assert [int(single.ties[0]) for single in alone] == whole.ties.tolist()
 
 
 def test_many_candidates_in_many_products(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough of both that queries and candidates are cut, and close enough that matrix products alone are wrong."""
     queries, candidates = vectors(120, 128, 6, "near"), vectors(1500, 128, 7, "near")
     targets = np.arange(120) * 8
-    found = ranks(queries, targets, blocks(candidates, 1500))
+    ranked = ranks(queries, targets, blocks(candidates, 1500))
     monkeypatch.setattr(search, "BLOCK", 50)
     monkeypatch.setattr(search, "_QUERIES", 33)
-    same(ranks(queries, targets, blocks(candidates, 333)), found)
+    same(ranks(queries, targets, blocks(candidates, 333)), ranked)
     some = [0, 17, 119]
     exact = np.array([[math.fsum(c * q) for c in candidates.astype(float)] for q in queries[some].astype(float)])
     scores = exact.astype(np.float32)
     own = scores[np.arange(3), targets[some]][:, None]
-    assert found.better[some].tolist() == (scores > own).sum(axis=1).tolist()
-    assert found.ties[some].tolist() == ((scores == own).sum(axis=1) - 1).tolist()
+    assert ranked.better[some].tolist() == (scores > own).sum(axis=1).tolist()
+    assert ranked.ties[some].tolist() == ((scores == own).sum(axis=1) - 1).tolist()
     product = queries @ candidates.T
     wrong = (product > np.take_along_axis(product, targets[:, None], axis=1)).sum(axis=1)
-    assert (wrong != found.better).any()
+    assert (wrong != ranked.better).any()
 
 
 def test_ties_are_expectations_over_a_random_order() -> None:
-    found = Ranks(np.array([0, 1, 4, 0]), np.array([0, 2, 0, 0]), np.array([False, False, False, True]))
-    assert hits_at(found, 1).tolist() == [1, 0, 0, 0]
-    assert hits_at(found, 2).tolist() == [1, pytest.approx(1 / 3), 0, 0]
-    assert hits_at(found, 5).tolist() == [1, 1, 1, 0]
-    assert recall_at(found, 5) == 0.75
-    assert reciprocal_ranks(found) == pytest.approx([1, (1 / 2 + 1 / 3 + 1 / 4) / 3, 1 / 5, 0])
+    ranked = Ranks(np.array([0, 1, 4, 0]), np.array([0, 2, 0, 0]), np.array([False, False, False, True]))
+    assert hits_at(ranked, 1).tolist() == [1, 0, 0, 0]
+    assert hits_at(ranked, 2).tolist() == [1, pytest.approx(1 / 3), 0, 0]
+    assert hits_at(ranked, 5).tolist() == [1, 1, 1, 0]
+    assert recall_at(ranked, 5) == 0.75
+    assert reciprocal_ranks(ranked) == pytest.approx([1, (1 / 2 + 1 / 3 + 1 / 4) / 3, 1 / 5, 0])
     with pytest.raises(ValueError, match="at least 1"):
-        hits_at(found, 0)
+        hits_at(ranked, 0)
 
 
 def test_a_constant_model_is_as_good_as_chance() -> None:
-    found = ranks(np.ones((5, 3), np.float32), np.arange(5), blocks(np.ones((20, 3), np.float32), 6))
-    assert recall_at(found, 1) == pytest.approx(1 / 20)
-    assert recall_at(found, 10) == pytest.approx(1 / 2)
-    assert reciprocal_ranks(found).mean() == pytest.approx(sum(1 / r for r in range(1, 21)) / 20)
+    ranked = ranks(np.ones((5, 3), np.float32), np.arange(5), blocks(np.ones((20, 3), np.float32), 6))
+    assert recall_at(ranked, 1) == pytest.approx(1 / 20)
+    assert recall_at(ranked, 10) == pytest.approx(1 / 2)
+    assert reciprocal_ranks(ranked).mean() == pytest.approx(sum(1 / r for r in range(1, 21)) / 20)
 
 
 def test_against_torchmetrics() -> None:
     """Scores are positive, as torchmetrics needs, and have no ties."""
     scores = np.random.default_rng(8).random((30, 40))
     targets = np.random.default_rng(9).integers(0, 40, 30)
-    found = ranks_of_scores(scores, targets)
+    ranked = ranks_of_scores(scores, targets)
     arguments = (
         torch.from_numpy(scores).flatten(),
         torch.from_numpy(np.arange(40) == targets[:, None]).flatten(),
     )
     rows = torch.arange(30).repeat_interleave(40)
     for k in (1, 5, 10):
-        assert recall_at(found, k) == pytest.approx(float(RetrievalRecall(top_k=k)(*arguments, indexes=rows)))
-    assert reciprocal_ranks(found).mean() == pytest.approx(float(RetrievalMRR()(*arguments, indexes=rows)), abs=1e-6)
+        assert recall_at(ranked, k) == pytest.approx(float(RetrievalRecall(top_k=k)(*arguments, indexes=rows)))
+    assert reciprocal_ranks(ranked).mean() == pytest.approx(float(RetrievalMRR()(*arguments, indexes=rows)), abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["normal", "near", "coarse"])
@@ -173,16 +173,16 @@ def test_top_k_equals_a_sorted_matrix(kind: str, k: int) -> None:
     scores = naive_scores(queries, candidates)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     for rows in (1, 4, 33, 70):
-        found = top_k(queries, blocks_of(candidates, rows), k)
-        assert found.indices.tolist() == expected.tolist()
-        assert found.scores.tolist() == np.take_along_axis(scores, expected, axis=1).tolist()
+        nearest = top_k(queries, blocks_of(candidates, rows), k)
+        assert nearest.indices.tolist() == expected.tolist()
+        assert nearest.scores.tolist() == np.take_along_axis(scores, expected, axis=1).tolist()
 
 
 def test_top_k_of_rising_scores() -> None:
     """Every candidate is better than all before it."""
     candidates = np.linspace(0.1, 1, 500, dtype=np.float32)[:, None]
-    found = top_k(np.ones((1, 1), np.float32), blocks_of(candidates, 9), 3)
-    assert found.indices.tolist() == [[499, 498, 497]]
+    nearest = top_k(np.ones((1, 1), np.float32), blocks_of(candidates, 9), 3)
+    assert nearest.indices.tolist() == [[499, 498, 497]]
 
 
 def test_top_k_of_a_memory_map(tmp_path: Path) -> None:

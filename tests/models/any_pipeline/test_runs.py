@@ -42,8 +42,8 @@ def run(tmp_path: Path, models: list[str], *words: str) -> list[dict[str, Any]]:
     data = ["--data", str(small_vist()), "--split", "test", "--metric-weights", "mini", "--device", "cpu"]
     limits = ["--limit", "1", "--seeds", "1", "--workers", "1", "--threads", "1"]
     contexts = ["--contexts", "1-caption,2-captions-1-image"]
-    asked = ["run", "vist", "--weights", str(tmp_path / "weights"), "--models", ",".join(models), "--out", str(out)]
-    assert main([*asked, *data, *limits, *contexts, *words]) == 0
+    command = ["run", "vist", "--weights", str(tmp_path / "weights"), "--models", ",".join(models), "--out", str(out)]
+    assert main([*command, *data, *limits, *contexts, *words]) == 0
     rows: list[dict[str, Any]] = json.loads((out / "results.json").read_text())["rows"]
     return rows
 

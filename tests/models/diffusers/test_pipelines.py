@@ -70,15 +70,15 @@ def test_dtype_follows_device_only_for_auto() -> None:
 @pytest.mark.parametrize("guidance", [0.0, 1.0, 7.5])
 def test_pictures_are_those_of_the_stock_call(pipeline: Any, embeds: torch.Tensor, guidance: float) -> None:
     noise = [[Noise(1), Noise(2)], [], [Noise(1)]]
-    ours = generate(pipeline, embeds, noise, guidance)
-    assert [len(group) for group in ours] == [2, 0, 1]
+    groups = generate(pipeline, embeds, noise, guidance)
+    assert [len(group) for group in groups] == [2, 0, 1]
     generators = [torch.Generator().manual_seed(seed) for seed in (1, 2, 1)]
     stock = pipeline(
         prompt_embeds=embeds[[0, 0, 2]], generator=generators, num_inference_steps=STEPS, guidance_scale=guidance
     )
-    for mine, theirs in zip([item for group in ours for item in group], stock.images, strict=True):
-        assert difference(mine.image, theirs) == 0
-        assert not mine.flagged
+    for generated, stock_image in zip([item for group in groups for item in group], stock.images, strict=True):
+        assert difference(generated.image, stock_image) == 0
+        assert not generated.flagged
 
 
 def test_a_picture_depends_on_its_prompt_and_noise_alone(pipeline: Any, embeds: torch.Tensor) -> None:

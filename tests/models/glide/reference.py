@@ -55,10 +55,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 def read_text(state: State, ids: Sequence[int], length: int, heads: int) -> tuple[Tensor, Tensor]:
     """Read one text without padding: the vector added to the time embedding, and (length, width) for attention."""
     rows = [
-        state["token_embedding.weight"][ids[place]] + state["positional_embedding"][place]
-        if place < len(ids)
-        else state["padding_embedding"][place]
-        for place in range(length)
+        state["token_embedding.weight"][ids[position]] + state["positional_embedding"][position]
+        if position < len(ids)
+        else state["padding_embedding"][position]
+        for position in range(length)
     ]
     x = torch.stack(rows)
     layers = {int(key.split(".")[2]) for key in state if key.startswith("transformer.resblocks.")}
@@ -134,20 +134,20 @@ class Reference:
             x = torch.cat([x, large], dim=1)
         projection, text = read_text(state, ids, self.length, self.text_heads)
         dim = state["time_embed.0.weight"].shape[1]
-        frequencies = [10000 ** (-place / (dim // 2)) for place in range(dim // 2)]
+        frequencies = [10000 ** (-index / (dim // 2)) for index in range(dim // 2)]
         waves = [math.cos(timestep * f) for f in frequencies] + [math.sin(timestep * f) for f in frequencies]
         embedding = affine(state, "time_embed.0", torch.tensor(waves, dtype=torch.float64))
         embedding = affine(state, "time_embed.2", silu(embedding)) + projection
 
         def run(name: str, h: Tensor) -> Tensor:
-            for place in sorted({key.split(".")[0] for key in under(state, name)}):
-                part = under(state, f"{name}.{place}")
+            for layer in sorted({key.split(".")[0] for key in under(state, name)}):
+                part = under(state, f"{name}.{layer}")
                 if "norm.weight" in part:
                     h = attention(part, h, text, self.groups, self.head_width)
                 elif "in_layers.0.weight" in part:
                     kind, _, number = name.partition(".")
                     down = kind == "input_blocks" and int(number) % (self.residual_blocks + 1) == 0
-                    up = kind == "output_blocks" and place != "0"
+                    up = kind == "output_blocks" and layer != "0"
                     resample = "down" if down else "up" if up else ""
                     h = residual(part, h, embedding, self.groups, resample)
                 else:

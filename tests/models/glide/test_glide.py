@@ -48,8 +48,8 @@ def test_pictures_depend_on_prompt_and_noise_alone(folder: Path) -> None:
     pictures = model.generate_images(prompts(TEXTS), noise)
     assert [[picture.truncated for picture in group] for group in pictures] == [[False, False], [], [True]]
     for text, group, wanted in zip(TEXTS, pictures, noise, strict=True):
-        for picture, one in zip(group, wanted, strict=True):
-            (alone,) = model.generate_images(prompts([text]), [[one]])
+        for picture, sample_noise in zip(group, wanted, strict=True):
+            (alone,) = model.generate_images(prompts([text]), [[sample_noise]])
             # Products of a batch are rounded otherwise, on each kind of CPU in its own way, and a network of random
             # weights makes more of it; another noise or another text changes levels by more than 20, as below.
             assert difference(picture.image, alone[0].image) <= 4

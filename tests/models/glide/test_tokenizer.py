@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 def read(folder: Path, *texts: str) -> list[list[str]]:
     names = {number: token for token, number in json.loads((folder / "vocab.json").read_text("utf-8")).items()}
     tokens = GlideTokenizer(folder, CONTEXT, PADDING)(texts)
-    return [[names[int(one)] for one in ids[mask]] for ids, mask in zip(tokens.ids, tokens.mask, strict=True)]
+    return [[names[int(token)] for token in ids[mask]] for ids, mask in zip(tokens.ids, tokens.mask, strict=True)]
 
 
 def test_lower_case_and_nothing_around_a_text(folder: Path) -> None:

@@ -86,7 +86,7 @@ class Plain:
                 added = torch.full((1, len(ids)), value, dtype=inputs[name].dtype)
                 inputs[name] = torch.cat([inputs[name], added], dim=1)
         logs = self.network(**inputs).logits[0].log_softmax(-1)
-        return float(sum(logs[length - 1 + place, token] for place, token in enumerate(ids)))
+        return float(sum(logs[length - 1 + offset, token] for offset, token in enumerate(ids)))
 
 
 def merged(prompt: Prompt) -> Prompt:

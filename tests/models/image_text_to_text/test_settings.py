@@ -120,7 +120,7 @@ def test_continuations_have_no_space_twice() -> None:
     """Llama's tokenizers put a space before every text: the one with which a continuation begins is that."""
     import tokenizers
 
-    words = {token: place for place, token in enumerate(["<unk>", "▁", "▁yes", "yes", "a", "▁a"])}
+    words = {token: token_id for token_id, token in enumerate(["<unk>", "▁", "▁yes", "yes", "a", "▁a"])}
     backend = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="<unk>"))
     backend.normalizer = tokenizers.normalizers.Sequence(
         [tokenizers.normalizers.Prepend("▁"), tokenizers.normalizers.Replace(" ", "▁")]

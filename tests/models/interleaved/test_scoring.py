@@ -113,9 +113,9 @@ def test_without_a_cache_the_same_texts(
     assert texts == [reference.tokenizer.decode(reference.greedy(p, 12), skip_special_tokens=True) for p in prompts]
     options = DecodingOptions(5, 2, gen_scale_factor=100)
     for prompt in prompts[:4]:
-        one, other = plain.generate(prompt, options), gill.generate(prompt, options)
-        assert one.ids == other.ids
-        close(one.states, other.states)
+        plain_text, cached_text = plain.generate(prompt, options), gill.generate(prompt, options)
+        assert plain_text.ids == cached_text.ids
+        close(plain_text.states, cached_text.states)
 
 
 @pytest.mark.parametrize("use_cache", [True, False])
@@ -124,8 +124,10 @@ def test_a_text_that_has_ended_is_not_read_on(
 ) -> None:
     model = with_settings(gill, use_cache=use_cache)
     texts = [model.generate_texts([prompt], 6)[0] for prompt in prompts]
-    pairs = ((one, two, texts[one][:end]) for end in range(1, 9) for one in range(9) for two in range(9))
-    ends, goes_on, start = next((one, two, start) for one, two, start in pairs if start and start not in texts[two])
+    pairs = ((first, second, texts[first][:end]) for end in range(1, 9) for first in range(9) for second in range(9))
+    ends, goes_on, start = next(
+        (first, second, start) for first, second, start in pairs if start and start not in texts[second]
+    )
     read: list[int] = []
     forward = gill.language._decoder.forward
 

@@ -27,14 +27,14 @@ Set = tuple[dict[str, str], dict[str, list[str]]]
 def perturbed(caption: str, generator: random.Random) -> str:
     words = caption.split()
     for _ in range(generator.randrange(4)):
-        place = generator.randrange(len(words))
+        position = generator.randrange(len(words))
         match generator.randrange(3):
             case 0 if len(words) > 2:
-                del words[place]
+                del words[position]
             case 1:
-                words.insert(place, generator.choice(["red", "(two)", "isn't", "3", '"old"', "near-by", "the"]))
+                words.insert(position, generator.choice(["red", "(two)", "isn't", "3", '"old"', "near-by", "the"]))
             case _:
-                words[place] = generator.choice(words)
+                words[position] = generator.choice(words)
     return " ".join(words)
 
 
@@ -56,27 +56,27 @@ def nasty() -> Set:
     texts = made_up(1200, 7)
     ids = [f"n{number}" for number in range(200)]
     predictions = dict(zip(ids, texts, strict=False))
-    references = {id_: texts[200 + 3 * place : 203 + 3 * place] for place, id_ in enumerate(ids)}
+    references = {id_: texts[200 + 3 * index : 203 + 3 * index] for index, id_ in enumerate(ids)}
     references["n1"], references["n2"] = ["", "?"], ["word " * 200]
     predictions |= {"n0": "", "n1": "...", "n2": "word " * 300, "n3": "a ||| b\u2028c\r\nd"}
     return predictions, references
 
 
-def check_close(found: CaptionScores, expected: tuple[dict[str, float], dict[str, dict[str, float]]]) -> None:
+def check_close(scores: CaptionScores, expected: tuple[dict[str, float], dict[str, dict[str, float]]]) -> None:
     corpus, each = expected
-    assert list(found.corpus) == NAMES
-    assert found.corpus == pytest.approx(corpus, rel=1e-12, abs=1e-15)
-    assert sorted(found.per_caption) == sorted(NAMES)
+    assert list(scores.corpus) == NAMES
+    assert scores.corpus == pytest.approx(corpus, rel=1e-12, abs=1e-15)
+    assert sorted(scores.per_caption) == sorted(NAMES)
     for name in NAMES:
-        assert found.per_caption[name] == pytest.approx(each[name], rel=1e-12, abs=1e-15)
+        assert scores.per_caption[name] == pytest.approx(each[name], rel=1e-12, abs=1e-15)
 
 
 @pytest.mark.usefixtures("java")
 def test_equal_to_the_original_on_real_captions(real: Set, original_meteor: Any) -> None:
-    found = caption_scores(*real)
-    check_close(found, reference_scores(*real, original_meteor))
-    assert 0.05 < found.corpus["bleu-4"] < 0.9
-    assert 0.1 < found.corpus["meteor"] < 0.9
+    scores = caption_scores(*real)
+    check_close(scores, reference_scores(*real, original_meteor))
+    assert 0.05 < scores.corpus["bleu-4"] < 0.9
+    assert 0.1 < scores.corpus["meteor"] < 0.9
 
 
 @pytest.mark.usefixtures("java")
@@ -131,9 +131,9 @@ def test_two_threads() -> None:
     sets = [({str(n): f"a {word} runs {n}" for n in range(20)}, {str(n): [f"the {word} ran"] for n in range(20)})
             for word in ("dog", "cat", "man", "dog")]  # fmt: skip
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda one: caption_scores(*one), sets))
-    assert found == [caption_scores(*one) for one in sets]
-    assert found[0] == found[3]
+        scores = list(threads.map(lambda arguments: caption_scores(*arguments), sets))
+    assert scores == [caption_scores(*arguments) for arguments in sets]
+    assert scores[0] == scores[3]
 
 
 @pytest.mark.usefixtures("java")

@@ -53,7 +53,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_values_are_those_of_the_original(running: Meteor, original_meteor: Any) -> None:
     whole, each = running.score(HYPOTHESES, REFERENCES)
     original_whole, original_each = original_meteor.compute_score(
-        dict(enumerate(REFERENCES)), {place: [text] for place, text in enumerate(HYPOTHESES)}
+        dict(enumerate(REFERENCES)), {index: [text] for index, text in enumerate(HYPOTHESES)}
     )
     assert (whole, each) == (original_whole, original_each)
     assert each[2:] == [0, 0]
@@ -75,17 +75,17 @@ def test_more_than_the_pipes_hold(running: Meteor) -> None:
 
 
 def test_threads_take_turns(running: Meteor) -> None:
-    found: dict[int, tuple[float, list[float]]] = {}
+    scores: dict[int, tuple[float, list[float]]] = {}
 
     def score(thread: int) -> None:
-        found[thread] = running.score(HYPOTHESES[thread:] * 20, REFERENCES[thread:] * 20)
+        scores[thread] = running.score(HYPOTHESES[thread:] * 20, REFERENCES[thread:] * 20)
 
     threads = [threading.Thread(target=score, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == {start: running.score(HYPOTHESES[start:] * 20, REFERENCES[start:] * 20) for start in range(3)}
+    assert scores == {start: running.score(HYPOTHESES[start:] * 20, REFERENCES[start:] * 20) for start in range(3)}
 
 
 def test_killed_between_two_calls(running: Meteor) -> None:

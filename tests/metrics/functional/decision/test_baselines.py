@@ -36,21 +36,21 @@ def test_constant_decisions(gen: int, ret: int, always_ret: float, always_gen: f
 def test_random_decisions_equal_the_sum_over_every_draw(gen: int, ret: int, p: float) -> None:
     labels = truth(gen, ret)
     draws = [
-        (math.prod(p if one == "ret" else 1 - p for one in draw), macro_f1(labels, draw))
+        (math.prod(p if label == "ret" else 1 - p for label in draw), macro_f1(labels, draw))
         for draw in itertools.product(["gen", "ret"], repeat=len(labels))
     ]
     mean = sum(weight * value for weight, value in draws)
     std = math.sqrt(sum(weight * (value - mean) ** 2 for weight, value in draws))
-    found = random_f1(labels, p)
-    assert (found.mean, found.std) == pytest.approx((mean, std), abs=1e-12)
+    f1 = random_f1(labels, p)
+    assert (f1.mean, f1.std) == pytest.approx((mean, std), abs=1e-12)
 
 
 @pytest.mark.parametrize("prior", [110 / 311, 209 / 600], ids=["test prior", "train prior"])
 def test_random_with_class_prior(prior: float) -> None:
     """The protocol notes a standard deviation of 0.0285; summed over all outcomes it is 0.0284."""
-    found = random_f1(truth(201, 110), prior)
-    assert found.mean == pytest.approx(0.4996, abs=5e-5)
-    assert found.std == pytest.approx(0.02838, abs=1e-5)
+    f1 = random_f1(truth(201, 110), prior)
+    assert f1.mean == pytest.approx(0.4996, abs=5e-5)
+    assert f1.std == pytest.approx(0.02838, abs=1e-5)
 
 
 def test_a_coin() -> None:

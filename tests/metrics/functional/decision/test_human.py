@@ -48,24 +48,24 @@ def test_released_split(kept: list[tuple[list[str], str]]) -> None:
     for name, (part, ret, gen) in table.items():
         assert (constant_f1(part, "ret"), constant_f1(part, "gen")) == pytest.approx((ret, gen), abs=5e-5), name
     test = labels[TRAIN:]
-    found = random_f1(test, test.count("ret") / len(test))
-    assert found.mean == pytest.approx(0.4996, abs=5e-5)
-    assert found.std == pytest.approx(0.02838, abs=1e-5)
+    f1 = random_f1(test, test.count("ret") / len(test))
+    assert f1.mean == pytest.approx(0.4996, abs=5e-5)
+    assert f1.std == pytest.approx(0.02838, abs=1e-5)
 
 
 def test_published_human_performance(votes: list[list[str]]) -> None:
     """The function gets all rows, and leaves out rows without a label."""
-    found = human_f1(votes, [label_of(row) for row in votes])
-    assert found.mean == pytest.approx(0.8510681024099351, abs=2e-16)
-    assert found.per_annotator == pytest.approx((0.8438, 0.8689, 0.8406, 0.8482, 0.8538), abs=5e-5)
-    assert found.n == 911
+    human = human_f1(votes, [label_of(row) for row in votes])
+    assert human.mean == pytest.approx(0.8510681024099351, abs=2e-16)
+    assert human.per_annotator == pytest.approx((0.8438, 0.8689, 0.8406, 0.8482, 0.8538), abs=5e-5)
+    assert human.n == 911
 
 
 def test_human_performance_on_the_test_prompts(kept: list[tuple[list[str], str]]) -> None:
-    found = human_f1(*zip(*kept[TRAIN:], strict=True))
-    assert found.mean == pytest.approx(0.8434, abs=5e-5)
-    assert found.per_annotator == pytest.approx((0.8306, 0.8638, 0.8378, 0.8460, 0.8389), abs=5e-5)
-    assert found.n == 311
+    human = human_f1(*zip(*kept[TRAIN:], strict=True))
+    assert human.mean == pytest.approx(0.8434, abs=5e-5)
+    assert human.per_annotator == pytest.approx((0.8306, 0.8638, 0.8378, 0.8460, 0.8389), abs=5e-5)
+    assert human.n == 311
 
 
 @pytest.mark.parametrize(("part", "expected"), [(slice(None), 0.8511), (slice(TRAIN, None), 0.8434)])
@@ -87,10 +87,10 @@ def test_leaving_the_own_vote_out_changes_nothing(
 
 def test_same_and_absent_votes_are_left_out() -> None:
     votes = [["gen", "ret", "gen"], ["same", "ret"], ["gen", "same"], ["ret", "gen", "gen"]]
-    found = human_f1(votes, ["gen", "ret", "gen", "same"])
-    assert found.per_annotator == pytest.approx((0.5, 1 / 3, 0.5))
-    assert found.mean == pytest.approx(4 / 9)
-    assert found.n == 3
+    human = human_f1(votes, ["gen", "ret", "gen", "same"])
+    assert human.per_annotator == pytest.approx((0.5, 1 / 3, 0.5))
+    assert human.mean == pytest.approx(4 / 9)
+    assert human.n == 3
 
 
 def test_an_annotator_without_a_vote_has_no_value() -> None:

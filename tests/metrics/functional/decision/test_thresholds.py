@@ -25,7 +25,7 @@ def test_the_authors_rule_in_words(p_ret: list[float], t: float) -> None:
     expected = ["ret" if (p >= 1 - t if t < 0.5 else p > t) else "gen" for p in p_ret]
     assert threshold_rule(probabilities(p_ret), t).tolist() == expected
     argmax = (probabilities(p_ret) > t).astype(int).argmax(axis=1)
-    assert [("gen", "ret")[place] for place in argmax] == expected
+    assert [("gen", "ret")[column] for column in argmax] == expected
 
 
 @settings(deadline=None)
@@ -51,25 +51,25 @@ def test_sweep_against_every_threshold_by_hand() -> None:
     truth = rng.choice(["gen", "ret"], 40)
     similarities = rng.random(40)
     by_hand = [macro_f1(truth, ["ret" if s > t else "gen" for s in similarities]) for t in GRID]
-    found = sweep(truth, similarities, similarity_rule)
-    assert (found.minimum, found.maximum) == (min(by_hand), max(by_hand))
-    assert found.best_threshold == GRID[int(np.argmax(by_hand))]
-    assert found.at_half == by_hand[50]
+    curve = sweep(truth, similarities, similarity_rule)
+    assert (curve.minimum, curve.maximum) == (min(by_hand), max(by_hand))
+    assert curve.best_threshold == GRID[int(np.argmax(by_hand))]
+    assert curve.at_half == by_hand[50]
 
 
 def test_the_classifiers_minimum_is_always_generate() -> None:
     """At 0 both columns exceed the threshold, at 1 neither does."""
     truth = ["gen"] * 201 + ["ret"] * 110
     p_ret = np.linspace(0.01, 0.99, 311).tolist()
-    found = sweep(truth, probabilities(p_ret), threshold_rule)
-    assert found.minimum == pytest.approx(macro_f1(truth, ["gen"] * 311))
-    assert sweep(truth, probabilities(p_ret), threshold_rule, [0.0]).maximum == found.minimum
-    assert found.maximum > found.minimum
+    curve = sweep(truth, probabilities(p_ret), threshold_rule)
+    assert curve.minimum == pytest.approx(macro_f1(truth, ["gen"] * 311))
+    assert sweep(truth, probabilities(p_ret), threshold_rule, [0.0]).maximum == curve.minimum
+    assert curve.maximum > curve.minimum
 
 
 def test_half_is_scored_though_the_grid_lacks_it() -> None:
-    found = sweep(["ret"], np.array([0.6]), similarity_rule, grid=[0.9])
-    assert (found.at_half, found.maximum) == (0.5, 0.0)
+    curve = sweep(["ret"], np.array([0.6]), similarity_rule, grid=[0.9])
+    assert (curve.at_half, curve.maximum) == (0.5, 0.0)
 
 
 def test_wrong_scores() -> None:
