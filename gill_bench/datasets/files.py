@@ -115,9 +115,10 @@ def file_name(name: str, where: str) -> str:
         where: File and record, for the error.
 
     Raises:
-        InputError: The name is absolute, with `..` or control characters, or longer than names can be.
+        InputError: The name is absolute, with `..` or control characters, longer than names can be, or the folder
+            itself (".").
     """
-    problem = path_problem(name)
+    problem = path_problem(name) or ("" if Path(name).name else "is the folder itself, not a file in it")
     if problem:
         raise InputError(f"{where}: {name[:80]!r} {problem}")
     return name

@@ -76,9 +76,12 @@ def test_what_is_no_list() -> None:
             list_of(value, "key", "here")
 
 
-@pytest.mark.parametrize("name", ["../a.jpg", "/etc/passwd", "a/../../b.jpg", "x" * 300, "ä" * 200, "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["../a.jpg", "/etc/passwd", "a/../../b.jpg", "x" * 300, "ä" * 200, "a\0b", ".", "./", ""]
+)
 def test_file_names_that_are_refused(name: str) -> None:
-    with pytest.raises(InputError, match=r"here: .*(leaves the folder|longer than the 255 bytes|control characters)"):
+    problems = "leaves the folder|longer than the 255 bytes|control characters|is the folder itself"
+    with pytest.raises(InputError, match=rf"here: .*({problems})"):
         file_name(name, "here")
 
 
