@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gill_bench.api import Report, Run, compare, list_models, list_tasks, load_run, report, run
+    from gill_bench.api import Report, Run, compare, list_models, list_tasks, load_run, report, run, status
     from gill_bench.errors import GillBenchError, InputError
     from gill_bench.interfaces import (
         Decider,
@@ -41,9 +41,10 @@ __all__ = [
     "load_run",
     "report",
     "run",
+    "status",
 ]
 _MODULES = {
-    "api": ("Report", "Run", "compare", "list_models", "list_tasks", "load_run", "report", "run"),
+    "api": ("Report", "Run", "compare", "list_models", "list_tasks", "load_run", "report", "run", "status"),
     "errors": ("GillBenchError", "InputError"),
     "prompt": ("Prompt",),
 }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gill_bench.analysis.golden import RegressionVerdict
+    from gill_bench.analysis.status import RunStatus
     from gill_bench.reporting.structure import Table
     from gill_bench.rundir.reader import RunReader
     from gill_bench.rundir.records import CellKey
@@ -218,6 +219,23 @@ def load_run(folder: Path | str) -> Run:
     run = Run(folder_of(folder))
     run._stored()
     return run
+
+
+def status(run: Path | str) -> RunStatus:
+    """The status of a run: what is stored of each cell, what failed, how long the rest takes; also while it runs.
+
+    Args:
+        run: A run directory, scored or not.
+
+    Returns:
+        The status; `cells`, `failures`, `seconds_left` and `pictures()` say more (`gill_bench.analysis.status`).
+
+    Raises:
+        InputError: The folder is no run directory.
+    """
+    from gill_bench.analysis.status import status
+
+    return status(folder_of(run))
 
 
 def compare(first: Path | str, second: Path | str) -> pd.DataFrame:

@@ -35,6 +35,7 @@ NAMES = [
     "load_run",
     "report",
     "run",
+    "status",
 ]
 
 

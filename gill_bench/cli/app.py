@@ -18,6 +18,7 @@ from gill_bench.cli.report import ReportCommand, report
 from gill_bench.cli.run import run
 from gill_bench.cli.score import score
 from gill_bench.cli.show_card import show
+from gill_bench.cli.status import status
 from gill_bench.cli.track import track
 from gill_bench.cli.train import train
 from gill_bench.cli.verify import verify
@@ -29,6 +30,7 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench show vist                 one card, whole
   gill-bench data check vist --data D  what is there of a task's data, what to download from where
   gill-bench run vist                  generate and score; run it again to resume
+  gill-bench status runs/vist          what is done, what failed, how long the rest takes
   gill-bench report runs/vist          tables as in the paper
   gill-bench compare A B               is B better than A, sample by sample
   gill-bench check RUN --against FILE  is it as good as it was
@@ -75,6 +77,7 @@ _options.__doc__ = _MAP
 app.command("list")(list_cards)
 app.command("show")(show)
 app.command("run")(run)
+app.command("status")(status)
 app.command("report", cls=ReportCommand)(report)
 app.command("compare")(compare)
 app.command("check")(check)

@@ -28,6 +28,15 @@ PICTURE_SIZE = "picture_size"
 _CANDIDATES_A_UNIT = 64
 
 
+def stored_seeds(asks: OutputKind, seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """The seeds of a cell's stored outputs, by the kind of output and the seeds of the request.
+
+    >>> stored_seeds("images", (0, 1)), stored_seeds("texts", (0, 1)), stored_seeds("nothing", (0, 1))
+    ((0, 1), (0,), ())
+    """
+    return seeds if asks == "images" else () if asks == "nothing" else (0,)
+
+
 class UsableExample(NamedTuple):
     """An example that a model can be asked about: every picture that it needs is there.
 
@@ -82,7 +91,7 @@ class Cell:
     @property
     def sample_seeds(self) -> tuple[int, ...]:
         """The seeds of stored outputs: those of the request, or only 0 where an output does not depend on a seed."""
-        return self.seeds if self.asks == "images" else () if self.asks == "nothing" else (0,)
+        return stored_seeds(self.asks, self.seeds)
 
     @property
     def row_seeds(self) -> tuple[int, ...]:

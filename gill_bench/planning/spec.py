@@ -38,6 +38,7 @@ def merge_spec(run: Path, spec: Spec, cells: Sequence[Cell]) -> Spec:
                 row_seeds=tuple(cell.row_seeds),
                 recipe=dict(cell.recipe),
                 notes=tuple(cell.notes),
+                usable=len(cell.usable),
             )
         )
     merged.sort(key=lambda cell: cell.cell_key)

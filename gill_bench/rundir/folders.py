@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +135,27 @@ def failure_files(cell: Path) -> Iterator[Path]:
 
 def _listed(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def runs_below(folder: Path) -> list[Path]:
+    """The run directories in a folder, at any depth, sorted by path; the folder itself if it is one.
+
+    A run has no other run in it, and symbolic links are not followed.
+
+    Raises:
+        InputError: There is no such folder, or no run in it.
+    """
+    if is_remote(folder):
+        runs = {file.parent for file in folder.rglob(SPEC)}
+    else:
+        runs = set()
+        for parent, below, files in os.walk(folder):
+            if SPEC in files:
+                runs.add(Path(parent))
+                below.clear()
+    if not runs:
+        raise no_spec(folder)
+    return sorted(runs)
 
 
 def not_a_run(folder: Path) -> InputError:

@@ -96,7 +96,9 @@ def _spec(raw: Mapping[str, Any]) -> Spec:
         _ = raw["tasks"][cell["task_as"]]
         fields_ = {name: cell[name] for name in ("task", "task_as", "model", "context", "recipe")}
         row_seeds = tuple(cell["row_seeds"]) if "row_seeds" in cell else None
-        cells.append(SpecCell(**fields_, seeds=tuple(cell["seeds"]), notes=tuple(cell["notes"]), row_seeds=row_seeds))
+        usable = int(cell["usable"]) if "usable" in cell else None
+        seeds, notes = tuple(cell["seeds"]), tuple(cell["notes"])
+        cells.append(SpecCell(**fields_, seeds=seeds, notes=notes, row_seeds=row_seeds, usable=usable))
     tasks = {name: SpecTask(**{field: task[field] for field in _TASK}) for name, task in raw["tasks"].items()}
     return Spec(tasks, tuple(cells))
 

@@ -14,6 +14,8 @@ with the reason, unless the user promises that no other command works on it (`--
 from __future__ import annotations
 
 import os
+import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,10 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _SHARED_FILES = 0  # the byte that guards spec.json, env.json and results.json
+_PRESENCE = 1 << 60  # the byte that each process shares with the others while it works on the run; no unit has it
+# The layout of the system's `struct flock` on 64 bits, and the position of the kind of lock in it.
+_FLOCK = {"linux": ("hhqqi4x", 0), "darwin": ("qqihh", 3)}
+_opened_here: list[Path] = []  # the lock files that this process holds open
 
 
 class RunLock:
@@ -47,6 +53,13 @@ class RunLock:
         self._locks = locks and fcntl is not None
         self._file = _lock_file(folder)
         self._handle = _opened(self._file)
+        if self._locks:
+            try:
+                fcntl.lockf(self._handle, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, _PRESENCE)
+            except OSError as error:
+                os.close(self._handle)
+                raise _no_locks(self._file, error) from error
+        _opened_here.append(self._file.resolve())
 
     def __enter__(self) -> RunLock:
         return self
@@ -54,6 +67,7 @@ class RunLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _opened_here.remove(self._file.resolve())
         os.close(self._handle)
 
     @contextmanager
@@ -91,6 +105,35 @@ class RunLock:
     def _unlock(self, byte: int) -> None:
         if self._locks:
             fcntl.lockf(self._handle, fcntl.LOCK_UN, 1, byte)
+
+
+def is_under_way(folder: Path) -> bool:
+    """Whether a process works on a run now, as far as its locks say; nothing is written, and nothing is locked.
+
+    On a network file system with locks, processes of other machines count too. Of a run in an object store only the
+    processes of this machine are known. A command with `--no-locks` is not seen, but by its own process.
+    """
+    file = _lock_file(folder.resolve())
+    if file in _opened_here:  # to open and close the file again would release this process's locks
+        return True
+    platform = next((name for name in _FLOCK if sys.platform.startswith(name)), "")
+    if fcntl is None or not platform:
+        return False
+    layout, kind = _FLOCK[platform]
+    values = [0, 0, 0]
+    values.insert(kind, fcntl.F_WRLCK)
+    values.insert(kind + 1, os.SEEK_SET)  # from the first byte on, all bytes
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:  # nobody has ever locked anything
+        return False
+    try:
+        answer = fcntl.fcntl(handle, fcntl.F_GETLK, struct.pack(layout, *values))
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(handle)
+    return bool(struct.unpack(layout, answer)[kind] != fcntl.F_UNLCK)
 
 
 def check_locks(file: Path) -> None:

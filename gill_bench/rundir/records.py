@@ -81,6 +81,8 @@ class SpecCell:
         recipe: Everything that changes the outputs (`planning/recipe.py`). Its digest is in each unit.
         notes: Sentences that every table with this cell shows.
         row_seeds: The seeds that have rows in `results.json`; None in files of older versions, which did not say.
+        usable: The number of examples that the model can be asked about: none of their pictures is missing; None in
+            files of older versions.
     """
 
     task: str
@@ -91,6 +93,7 @@ class SpecCell:
     recipe: Mapping[str, Any]
     notes: tuple[str, ...]
     row_seeds: tuple[int, ...] | None = None
+    usable: int | None = None
 
     @property
     def cell_key(self) -> CellKey:

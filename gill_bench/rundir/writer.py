@@ -75,8 +75,9 @@ def write_spec(run: Path, spec: Spec) -> None:
     """Write `spec.json`, sealed."""
     cells = [asdict(cell) for cell in spec.cells]
     for cell in cells:
-        if cell["row_seeds"] is None:  # a cell of an older version
-            del cell["row_seeds"]
+        for name in ("row_seeds", "usable"):
+            if cell[name] is None:  # a cell of an older version
+                del cell[name]
     value = {
         "schema_version": SCHEMA_VERSION,
         "format": SPEC_FORMAT,

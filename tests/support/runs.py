@@ -15,9 +15,12 @@ import numpy as np
 from gill_bench.evaluate import Outcome, execute
 from gill_bench.planning.plan import make_plan
 from gill_bench.planning.request import RunRequest
+from gill_bench.rundir.load import read_spec
 from gill_bench.rundir.records import Spec, SpecCell, SpecTask
-from gill_bench.rundir.writer import write_spec
+from gill_bench.rundir.rows import Results
+from gill_bench.rundir.writer import write_results, write_spec
 from gill_bench.storage.sealed import write_sealed
+from tests.support.made_up import seeds
 from tests.support.stories import small_vist
 
 CARDS = Path(__file__).resolve().parents[1] / "cards"
@@ -42,6 +45,22 @@ def ask(out: Path, **changes: Any) -> RunRequest:
 
 def run(out: Path, **changes: Any) -> Outcome:
     return execute(make_plan(ask(out, **changes)))
+
+
+def half(out: Path, **changes: Any) -> Path:
+    """A run of four stories in two contexts of which the first is made: eight samples in a unit, nothing scored."""
+    run(out, **{"contexts": ("1-caption", "5-captions"), "limit": 4, "shard": (1, 2), **changes})
+    return out
+
+
+def whole(out: Path) -> Path:
+    """A finished run of one context, with made-up values, so that no metric is loaded."""
+    spec = read_spec(half(out))
+    (cell,) = (cell for cell in spec.cells if cell.context == "1-caption")
+    write_spec(out, replace(spec, cells=(cell,)))
+    rows = seeds("noisy", "1-caption", "clip-similarity", [0.5, 0.6], n_available=4, n_expected=4, n_scored=4)
+    write_results(out, Results(tuple(rows)))
+    return out
 
 
 def results(out: Path) -> dict[str, Any]:
