@@ -26,6 +26,7 @@ from gill_bench.analysis.gallery_records import (
 )
 from gill_bench.datasets import Example, Picture, dataset
 from gill_bench.errors import InputError
+from gill_bench.planning.candidates import CANDIDATES
 from gill_bench.planning.cells import Cell, plan_cell
 from gill_bench.planning.resolved import data_folder
 from gill_bench.planning.spec import task_arguments
@@ -48,7 +49,7 @@ _RIGHT_ANSWER = "gt_index"  # the fact that says which of an example's ranked an
 
 
 @dataclass(frozen=True)
-class _Data:
+class TaskData:
     """The examples and pictures of a task's data set; empty if the data was not found."""
 
     examples: Mapping[str, Example]
@@ -57,7 +58,9 @@ class _Data:
     note: str = ""
 
 
-def galleries(runs: Sequence[RunReader], data: str | None = None) -> Iterator[Gallery]:
+def galleries(
+    runs: Sequence[RunReader], data: str | None = None, keep: dict[str, TaskData] | None = None
+) -> Iterator[Gallery]:
     """Yield the galleries of several runs taken together, one for each task and context.
 
     Only one gallery is held in memory at a time.
@@ -66,13 +69,17 @@ def galleries(runs: Sequence[RunReader], data: str | None = None) -> Iterator[Ga
         runs: Scored runs. If several runs have the same sample, the sample of the first run is shown.
         data: Folder of the data; None looks where the run found it. Pictures that are not found are left out, and the
             gallery's note says so.
+        keep: Given to one call after another, it keeps the data of all tasks, which is then read once; None keeps the
+            data of one task at a time.
     """
-    loaded: dict[str, _Data] = {}
+    loaded: dict[str, TaskData] = {} if keep is None else keep
     for (task, context), cells in _cells_of_contexts(runs).items():
         run, key = cells[0]
         entry_name = next(cell.task_as for cell in run.spec.cells if cell.cell_key == key)
         if entry_name not in loaded:
-            loaded = {entry_name: _read_data(run, entry_name, data)}
+            if keep is None:
+                loaded.clear()
+            loaded[entry_name] = _read_data(run, entry_name, data)
         gallery = _gallery(task, context, cells, loaded[entry_name])
         if gallery.examples:
             yield gallery
@@ -124,11 +131,11 @@ def record_of(run: RunReader) -> RunRecord:
 
 
 def _cells_of_contexts(runs: Sequence[RunReader]) -> dict[tuple[str, str], list[tuple[RunReader, CellKey]]]:
-    """The scored cells of each (task, context), in the order of their names."""
+    """The cells of each (task, context), in the order of their names."""
     cells: dict[tuple[str, str], list[tuple[RunReader, CellKey]]] = {}
     for run in runs:
-        for key in dict.fromkeys(key for key, _ in run.rows):
-            if run.spec.cell(key) is not None:
+        for key in run.cell_keys:
+            if run.spec.cell(key) is not None and key.context != CANDIDATES:
                 cells.setdefault((key[0], key[2]), []).append((run, key))
     return dict(sorted(cells.items(), key=lambda item: (item[0][0], _natural_order(item[0][1]))))
 
@@ -138,7 +145,7 @@ def _natural_order(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", name)]
 
 
-def _read_data(run: RunReader, name: str, data: str | None) -> _Data:
+def _read_data(run: RunReader, name: str, data: str | None) -> TaskData:
     task = run.spec.tasks[name]
     title = str(task.card.get("title", task.card["name"]))
     try:
@@ -149,13 +156,15 @@ def _read_data(run: RunReader, name: str, data: str | None) -> _Data:
         )
     except InputError as error:
         say(f"warning: {task.card['name']}: without pictures of the data: {error}")
-        return _Data({}, {}, title, "The data was not found where it was: pictures and references of it are left out.")
+        return TaskData(
+            {}, {}, title, "The data was not found where it was: pictures and references of it are left out."
+        )
     pictures = {picture.id: picture for example in loaded.examples for picture in example.pictures}
     pictures |= {picture.id: picture for picture in loaded.candidates}
-    return _Data({example.id: example for example in loaded.examples}, pictures, title)
+    return TaskData({example.id: example for example in loaded.examples}, pictures, title)
 
 
-def _gallery(task: str, context: str, cells: Sequence[tuple[RunReader, CellKey]], data: _Data) -> Gallery:
+def _gallery(task: str, context: str, cells: Sequence[tuple[RunReader, CellKey]], data: TaskData) -> Gallery:
     records: dict[str, Mapping[str, Any]] = {}
     outputs: dict[str, dict[str, dict[int, ShownOutput]]] = {}
     for run, key in cells:
@@ -211,7 +220,7 @@ def _reason_of(item: Unmade) -> str:
 
 
 def _gallery_example(
-    name: str, record: Mapping[str, Any], outputs: Mapping[str, Mapping[int, ShownOutput]], data: _Data
+    name: str, record: Mapping[str, Any], outputs: Mapping[str, Mapping[int, ShownOutput]], data: TaskData
 ) -> GalleryExample:
     example = data.examples.get(name)
     prompt = [part if isinstance(part, str) else _prompt_picture(part, data) for part in record.get("prompt") or ()]
@@ -236,12 +245,12 @@ def _right_answers(example: Example) -> tuple[str, ...]:
     return example.answers[int(example.facts[_RIGHT_ANSWER]) :][:1]
 
 
-def _prompt_picture(part: Mapping[str, Any], data: _Data) -> PictureFile:
+def _prompt_picture(part: Mapping[str, Any], data: TaskData) -> PictureFile:
     name = str(part["picture"])
     return PictureFile(f"a grey picture instead of {name}", None) if part.get("blank") else _picture(name, data)
 
 
-def _picture(name: str, data: _Data) -> PictureFile:
+def _picture(name: str, data: TaskData) -> PictureFile:
     picture = data.pictures.get(name)
     return PictureFile(name, picture.file if picture is not None else None)
 

@@ -17,10 +17,11 @@ from gill_bench.planning.cells import stored_seeds
 from gill_bench.rundir.folders import cell_folder, failure_files, is_unit_name, no_spec, unit_folders
 from gill_bench.rundir.kept import KEPT
 from gill_bench.rundir.load import read_failure, read_results, read_spec
-from gill_bench.rundir.load_units import DamagedUnitError, read_commit
+from gill_bench.rundir.load_units import DamagedUnitError
 from gill_bench.rundir.lock import is_under_way
 from gill_bench.rundir.records import COMMIT, ENVIRONMENT, RESULTS, CellKey, Commit, LossReason, SpecCell
 from gill_bench.rundir.rows import Results, Row, Unmade
+from gill_bench.rundir.unit_memory import UnitMemory
 from gill_bench.storage.files import list_now
 from gill_bench.storage.paths import is_remote
 
@@ -190,8 +191,12 @@ class RunStatus:
         return [self.folder / picture for picture, _ in zip(newest, range(most), strict=False)]
 
 
-def status(run: Path) -> RunStatus:
+def status(run: Path, memory: UnitMemory | None = None) -> RunStatus:
     """Read the status of a run.
+
+    Args:
+        run: The run directory.
+        memory: Units that were read before, for whoever asks again and again; None for a single question.
 
     Raises:
         InputError: The folder is not that of a run, or `spec.json` or `results.json` is damaged.
@@ -206,17 +211,19 @@ def status(run: Path) -> RunStatus:
         if (run / RESULTS).is_file():
             raise
         results = Results(())
-    cells = tuple(_cell_status(run, cell, results) for cell in spec.cells)
+    cells = tuple(_cell_status(run, cell, results, memory or UnitMemory()) for cell in spec.cells)
     return RunStatus(run, under_way, cells, len(results.missing), _workers(run, cells))
 
 
-def _cell_status(run: Path, cell: SpecCell, results: Results) -> CellStatus:
+def _cell_status(run: Path, cell: SpecCell, results: Results, memory: UnitMemory) -> CellStatus:
     folder = cell_folder(run, cell.cell_key)
     list_now(folder)
     recipe, seeds = cell.recipe_digest, _seeds_of(cell)
     damaged: list[str] = []
     commits = [
-        (path, commit) for path, commit in _commits(unit_folders(folder), damaged) if commit.unit.recipe == recipe
+        (path, commit)
+        for path, commit in _commits(unit_folders(folder), memory, damaged)
+        if commit.unit.recipe == recipe
     ]
     samples = {
         (name, seed)
@@ -231,7 +238,7 @@ def _cell_status(run: Path, cell: SpecCell, results: Results) -> CellStatus:
         examples = max(row.n_expected - row.n_missing for row in rows)
     most = len(samples) if examples is None else examples * len(seeds)
     kept_folder = folder / KEPT
-    kept = _commits((path for path in unit_folders(kept_folder) if is_unit_name(path.name)), damaged)
+    kept = _commits((path for path in unit_folders(kept_folder) if is_unit_name(path.name)), UnitMemory(), damaged)
     units = [_unit_status(run, path, commit) for path, commit in commits]
     return CellStatus(
         *cell.cell_key,
@@ -256,11 +263,11 @@ def _is_scored(cell: SpecCell, rows: Sequence[Row]) -> bool:
     return {row.seed for row in rows} >= set(seeds) and not any(row.n_not_made for row in rows)
 
 
-def _commits(folders: Iterable[Path], damaged: list[str]) -> Iterator[tuple[Path, Commit]]:
+def _commits(folders: Iterable[Path], memory: UnitMemory, damaged: list[str]) -> Iterator[tuple[Path, Commit]]:
     """Read each unit's `unit.json`; a sentence about each that is damaged is added to `damaged`."""
     for folder in folders:
         try:
-            yield folder, read_commit(folder)
+            yield folder, memory.commit(folder)
         except DamagedUnitError as error:
             if (folder / COMMIT).is_file():  # otherwise the unit has been taken away since it was listed
                 damaged.append(str(error))

@@ -15,10 +15,11 @@ from typing import Any
 from gill_bench.errors import InputError, command
 from gill_bench.rundir.folders import cell_folder, no_spec, score_files, unit_folders
 from gill_bench.rundir.load import read_cell_scores, read_picture_scores, read_results, read_spec
-from gill_bench.rundir.load_units import MEND, DamagedUnitError, read_picture, read_samples, recipe_of
+from gill_bench.rundir.load_units import MEND, DamagedUnitError, read_commit, read_picture, read_samples
 from gill_bench.rundir.records import ENVIRONMENT, RESULTS, SPEC, CellKey, CellScores, Sample, Spec
 from gill_bench.rundir.rows import Results, Row
 from gill_bench.rundir.signatures import with_fields
+from gill_bench.rundir.unit_memory import UnitMemory
 from gill_bench.storage.files import list_now
 from gill_bench.storage.sealed import read_file
 
@@ -52,11 +53,15 @@ class RunReader:
         folder: The run directory.
         results: The content of `results.json`.
         spec: The content of `spec.json`.
+        memory: Units that were read before; None for a run that is read once.
+        unscored: Whether the cells with stored outputs and no rows are among those to be shown.
     """
 
     folder: Path
     results: Results
     spec: Spec = field(repr=False)
+    memory: UnitMemory | None = field(default=None, repr=False)
+    unscored: bool = False
 
     @classmethod
     def open(cls, folder: Path) -> RunReader:
@@ -79,6 +84,13 @@ class RunReader:
             rows.setdefault((row.cell_key, row.metric), []).append(row)
         return rows
 
+    @property
+    def cell_keys(self) -> list[CellKey]:
+        """The cells to be shown: those with rows; with `unscored`, then the others of which outputs are stored."""
+        scored = dict.fromkeys(key for key, _ in self.rows)
+        others = [cell.cell_key for cell in self.spec.cells if cell.cell_key not in scored] if self.unscored else []
+        return [*scored, *(key for key in others if self._units(key))]
+
     def documents(self) -> Iterator[tuple[str, bytes]]:
         """The name and content of each JSON file at the top of the run directory."""
         for name in (RESULTS, SPEC, ENVIRONMENT):
@@ -100,7 +112,7 @@ class RunReader:
         seen: set[tuple[str, int]] = set()
         for folder in self._units(cell_key):
             try:
-                samples = read_samples(folder)
+                samples = self.memory.samples(folder) if self.memory else read_samples(folder)
             except DamagedUnitError as error:
                 raise self._damaged(error) from error
             for sample in samples:
@@ -179,7 +191,8 @@ class RunReader:
             return []
         recipe = cell.recipe_digest
         try:
-            return [folder for folder in unit_folders(self._cell(cell_key)) if recipe_of(folder) == recipe]
+            read = self.memory.commit if self.memory else read_commit
+            return [folder for folder in unit_folders(self._cell(cell_key)) if read(folder).unit.recipe == recipe]
         except DamagedUnitError as error:
             raise self._damaged(error) from error
 

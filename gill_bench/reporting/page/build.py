@@ -14,6 +14,7 @@ from gill_bench.progress import bars
 from gill_bench.reporting import FIGURE_FORMATS, render
 from gill_bench.reporting.page.folder import PageFolder, Shelf
 from gill_bench.reporting.page.galleries import GalleryPage, write_galleries
+from gill_bench.reporting.page.memory import PageMemory
 from gill_bench.reporting.page.provenance import GILL, own_citation, view_run
 from gill_bench.reporting.page.tables import view_tables
 from gill_bench.reporting.structure import Table
@@ -36,7 +37,8 @@ class PageContent:
         runs: The records of where the numbers come from.
         models: The models' cards by name: what tables call a model, and the licences of its weights.
         to_paste: The tables as they are offered for pasting elsewhere; None for `tables`.
-        inside: The run's folder if the page lies in it, so that the page links to the full pictures; else None.
+        addresses: By folder of a run, its address as seen from the page, by which the page links to full pictures.
+        memory: The memory of the page, if it is written again and again.
     """
 
     tables: Sequence[Table]
@@ -45,7 +47,8 @@ class PageContent:
     runs: Sequence[RunRecord] = ()
     models: Mapping[str, ModelCard] = field(default_factory=dict)
     to_paste: Sequence[Table] | None = None
-    inside: Path | None = None
+    addresses: Mapping[Path, str] = field(default_factory=dict)
+    memory: PageMemory = field(default_factory=PageMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ def write_page(path: Path, content: PageContent) -> Path:
             folder,
             content.galleries,
             content.tests,
-            content.inside,
+            content.addresses,
+            content.memory,
             lambda label, total: progress(label, total) if total else lambda _: None,
         )
     to_paste = content.tables if content.to_paste is None else content.to_paste
@@ -98,7 +102,7 @@ def write_page(path: Path, content: PageContent) -> Path:
         "runs": runs,
         "warnings": list(dict.fromkeys(note for table in content.tables for note in table.warnings)),
         "galleries": galleries,
-        "figures": _figures(folder, content.tables),
+        "figures": _figures(folder, content.tables, content.memory),
     }
     for file in sorted(_template_folder().iterdir()):
         if file.suffix in (".css", ".js"):
@@ -112,11 +116,11 @@ def write_page(path: Path, content: PageContent) -> Path:
     citations += [("The data", data_citations)] if data_citations else []
     index = templates.get_template("index.html").render(tables=tables, data=data, citations=citations, **shared)
     folder.page("index.html", index)
-    folder.sweep()
+    folder.sweep(content.memory.kept(folder.names))
     return path / "index.html"
 
 
-def _figures(folder: PageFolder, tables: Sequence[Table]) -> list[FigureView]:
+def _figures(folder: PageFolder, tables: Sequence[Table], memory: PageMemory) -> list[FigureView]:
     """Draw the tables that are figures too and have a number to draw, gains of context first."""
     views = []
     for table in sorted(tables, key=lambda table: not table.shows_gains):
@@ -124,9 +128,7 @@ def _figures(folder: PageFolder, tables: Sequence[Table]) -> list[FigureView]:
         if table.figure is not None and any(
             line.cells[number].mean is not None for line in table.lines for number in drawn
         ):
-            from gill_bench.reporting.figure import render_figure
-
-            svg, png = (folder.file("figures", f".{name}", render_figure(table, name)) for name in FIGURE_FORMATS)
+            svg, png = (folder.file("figures", f".{name}", memory.figure(table, name)) for name in FIGURE_FORMATS)
             views.append(FigureView(table.name, title_of(table), svg, png))
     return views
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,12 +88,17 @@ class PageFolder:
         # JSON may hold half of a surrogate pair, which has no bytes in UTF-8: it becomes a question mark.
         write_atomic(self.path / name, text.encode("utf-8", "replace"))
 
-    def sweep(self) -> None:
-        """Remove files of an earlier page that this page does not name."""
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the files that belong to the page."""
+        return frozenset(self._named)
+
+    def sweep(self, kept: Collection[str] = ()) -> None:
+        """Remove files of an earlier page that this page does not name, but for those that are kept."""
         for folder in (self.path, *(self.path / name for name in _SUB_FOLDERS)):
             for file in folder.iterdir():
                 name = file.relative_to(self.path).as_posix()
-                if name not in self._named and _OURS.fullmatch(name):
+                if name not in self._named and name not in kept and _OURS.fullmatch(name):
                     file.unlink(missing_ok=True)
 
     def _script(self, name: str, make: Callable[[], str]) -> str:
@@ -122,7 +127,7 @@ class Shelf:
     def __init__(self, at_once: int = 1) -> None:
         together = max(1, at_once)  # 0 where no picture is stored
         self.size = together * -(-_AT_LEAST // together)
-        self._numbers: dict[Path, int | None] = {}
+        self._numbers: dict[tuple[Path, str], int | None] = {}
         self._files: list[_Picture] = []
 
     def add(self, file: Path | None, sha256: str = "") -> int | None:
@@ -134,12 +139,13 @@ class Shelf:
         """
         if file is None:
             return None
-        if file not in self._numbers:
+        key = file, sha256
+        if key not in self._numbers:
             status = _size_and_time(file, follow=not sha256)
-            self._numbers[file] = len(self._files) if status else None
+            self._numbers[key] = len(self._files) if status else None
             if status:
                 self._files.append(_Picture(file, *status, sha256))
-        return self._numbers[file]
+        return self._numbers[key]
 
     def is_reduced(self, number: int) -> bool:
         """Whether the page has only a thumbnail of a picture."""

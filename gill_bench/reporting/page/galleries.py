@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 from gill_bench.analysis.gallery_records import Gallery, GalleryExample, ModelTest, PictureFile, ShownOutput
 from gill_bench.reporting.page.folder import PageFolder, Shelf
+from gill_bench.reporting.page.memory import PageMemory
 from gill_bench.storage.digests import digest
 
 Start = Callable[[str, int], Callable[[int], None]]
@@ -68,7 +68,12 @@ def page_name(task: str) -> str:
 
 
 def write_galleries(
-    folder: PageFolder, galleries: Iterable[Gallery], tests: Sequence[ModelTest], inside: Path | None, start: Start
+    folder: PageFolder,
+    galleries: Iterable[Gallery],
+    tests: Sequence[ModelTest],
+    addresses: Mapping[Path, str],
+    memory: PageMemory,
+    start: Start,
 ) -> list[GalleryPage]:
     """Write the data files of galleries.
 
@@ -76,7 +81,8 @@ def write_galleries(
         folder: The page's folder.
         galleries: The galleries, grouped by task.
         tests: The tests of pairs of models, for all tasks.
-        inside: The run's folder if the page lies in it, so that the page links to the full pictures; else None.
+        addresses: By folder of a run, its address as seen from the page, by which the page links to full pictures.
+        memory: The memory of the page.
         start: Starts a progress bar.
     """
     pages: list[GalleryPage] = []
@@ -85,9 +91,9 @@ def write_galleries(
         if not pages or pages[-1].task != gallery.task:
             _finish(folder, pages, photos, start)
             pages.append(GalleryPage(gallery.task, gallery.title, page_name(gallery.task)))
-            photos = Shelf()
+            photos = memory.shelf(gallery.task)
         context_tests = [test for test in tests if (test.task, test.context) == (gallery.task, gallery.context)]
-        pages[-1].contexts.append(_write_context(folder, gallery, context_tests, photos, inside, start))
+        pages[-1].contexts.append(_write_context(folder, gallery, context_tests, photos, addresses, memory, start))
     _finish(folder, pages, photos, start)
     return pages
 
@@ -102,18 +108,16 @@ def _write_context(
     gallery: Gallery,
     tests: Sequence[ModelTest],
     photos: Shelf,
-    inside: Path | None,
+    addresses: Mapping[Path, str],
+    memory: PageMemory,
     start: Start,
 ) -> dict[str, Any]:
     counts = (sum(len(outputs) for outputs in example.outputs.values()) for example in gallery.examples)
-    at_once = max(counts, default=1)
-    shelf = Shelf(at_once)
+    shelf = memory.shelf(gallery.task, gallery.context, max(counts, default=1))
     blocks = []
     for first in range(0, len(gallery.examples), BLOCK):
         examples = gallery.examples[first : first + BLOCK]
-        blocks.append(
-            folder.data([_example_fields(example, photos, shelf, folder.path, inside) for example in examples])
-        )
+        blocks.append(folder.data([_example_fields(example, photos, shelf, addresses) for example in examples]))
     names = [example.example for example in gallery.examples]
     index = {
         "ids": names,
@@ -171,7 +175,7 @@ def test_fields(test: ModelTest) -> dict[str, Any]:
 
 
 def _example_fields(
-    example: GalleryExample, photos: Shelf, shelf: Shelf, page: Path, inside: Path | None
+    example: GalleryExample, photos: Shelf, shelf: Shelf, addresses: Mapping[Path, str]
 ) -> dict[str, Any]:
     return {
         "prompt": [part if isinstance(part, str) else _photo(part, photos) for part in example.prompt],
@@ -181,7 +185,7 @@ def _example_fields(
         "cluster": example.cluster,
         **_lost(example),
         "out": {
-            model: [_output_fields(output, shelf, page, inside) for output in outputs]
+            model: [_output_fields(output, shelf, addresses) for output in outputs]
             for model, outputs in example.outputs.items()
         },
     }
@@ -200,7 +204,7 @@ def _photo(picture: PictureFile, photos: Shelf) -> dict[str, Any]:
     return {"id": picture.id, "at": photos.add(picture.file)}
 
 
-def _output_fields(output: ShownOutput, shelf: Shelf, page: Path, inside: Path | None) -> dict[str, Any]:
+def _output_fields(output: ShownOutput, shelf: Shelf, addresses: Mapping[Path, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {"seed": output.seed}
     if output.picture is not None:
         number = shelf.add(output.picture, output.sha256)
@@ -208,8 +212,9 @@ def _output_fields(output: ShownOutput, shelf: Shelf, page: Path, inside: Path |
             fields["gone"] = True
         else:
             fields["at"] = number
-            if inside is not None and shelf.is_reduced(number) and output.picture.is_relative_to(inside):
-                fields["full"] = quote(Path(os.path.relpath(output.picture, page)).as_posix())
+            run = next((run for run in addresses if output.picture.is_relative_to(run)), None)
+            if run is not None and shelf.is_reduced(number):
+                fields["full"] = quote(f"{addresses[run]}/{output.picture.relative_to(run).as_posix()}")
     if output.text is not None:
         fields["text"] = output.text
     if output.marks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,9 +58,15 @@ def write_report_page(
             records,
             {card.name: card for card in cards.models()},
             tables_for(runs, cards, tables or None),
-            next((run for run in runs if isinstance(run, Path) and page.resolve().is_relative_to(run.resolve())), None),
+            _addresses(runs, page),
         )
         return write_page(page, content)
+
+
+def _addresses(runs: Sequence[Path], page: Path) -> dict[Path, str]:
+    """The address of the run in whose folder the page lies; a page elsewhere may be moved away from the runs."""
+    inside = (run for run in runs if isinstance(run, Path) and page.resolve().is_relative_to(run.resolve()))
+    return {run: Path(os.path.relpath(run, page)).as_posix() for run in inside}
 
 
 @contextmanager

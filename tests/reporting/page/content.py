@@ -106,7 +106,7 @@ def content(folder: Path, *galleries: Gallery, texts: Sequence[str] = (), inside
         [one_test()],
         [record(texts[0] if texts else "first")],
         {name: Cards().model(name).model_copy(update={"title": title}) for name, title in titles.items()},
-        inside=inside,
+        addresses={inside: ".."} if inside else {},
     )
 
 
