@@ -51,7 +51,7 @@ def of_another_model(captions: Captions, round_: int) -> Captions:
     return shorter
 
 
-def theirs(captions: Captions, references: References) -> dict[str, float]:
+def coco_scores(captions: Captions, references: References) -> dict[str, float]:
     """Compute the scores in the order of `COCOEvalCap.evaluate`, without SPICE."""
     with contextlib.redirect_stdout(None):
         tokenizer = PTBTokenizer()
@@ -76,26 +76,26 @@ def main() -> None:
         parser.error("name the folder of real data, or set GILL_BENCH_TEST_DATA")
     captions, references = real_captions(options.folder, options.captions)
     print(f"{len(captions)} captions, {sum(map(len, references.values()))} references")
-    seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
+    seconds: dict[str, list[float]] = {"gill-bench": [], "pycocoevalcap": []}
     for set_ in range(1 + options.rounds):
         predicted = of_another_model(captions, set_) if set_ else captions
         start = time.perf_counter()
-        expected = theirs(predicted, references)
+        expected = coco_scores(predicted, references)
         middle = time.perf_counter()
-        found = caption_scores(predicted, references).corpus
+        scores = caption_scores(predicted, references).corpus
         end = time.perf_counter()
-        worst = max(abs(found[name] - value) for name, value in expected.items())
-        assert worst < 1e-9, (found, expected)
-        seconds["theirs"].append(middle - start)
-        seconds["ours"].append(end - middle)
+        worst = max(abs(scores[name] - value) for name, value in expected.items())
+        assert worst < 1e-9, (scores, expected)
+        seconds["pycocoevalcap"].append(middle - start)
+        seconds["gill-bench"].append(end - middle)
         print(
-            f"set {set_ + 1}: theirs {middle - start:5.2f} s, ours {end - middle:5.2f} s, "
+            f"set {set_ + 1}: pycocoevalcap {middle - start:5.2f} s, gill-bench {end - middle:5.2f} s, "
             f"ratio {(middle - start) / (end - middle):4.1f}, largest difference {worst:.1e}"
         )
     later = {name: statistics.median(values[1:]) for name, values in seconds.items()}
     print(
-        f"from the second set on: theirs {later['theirs']:.2f} s, ours {later['ours']:.2f} s, "
-        f"ratio {later['theirs'] / later['ours']:.1f}"
+        f"from the second set on: pycocoevalcap {later['pycocoevalcap']:.2f} s, "
+        f"gill-bench {later['gill-bench']:.2f} s, ratio {later['pycocoevalcap'] / later['gill-bench']:.1f}"
     )
 
 

@@ -103,7 +103,7 @@ def decode_only(folders: Sequence[Path]) -> float:
 
 
 def with_clean_fid(folders: Sequence[Path]) -> float:
-    found = cleanfid.fid.compute_fid(
+    distance = cleanfid.fid.compute_fid(
         *map(str, folders),
         custom_feat_extractor=fields,
         device=CPU,
@@ -111,11 +111,11 @@ def with_clean_fid(folders: Sequence[Path]) -> float:
         batch_size=BATCH,
         verbose=False,
     )
-    return float(found)
+    return float(distance)
 
 
 def with_torch_fidelity(folders: Sequence[Path]) -> float:
-    found = torch_fidelity.calculate_metrics(
+    metrics = torch_fidelity.calculate_metrics(
         input1=str(folders[0]),
         input2=str(folders[1]),
         fid=True,
@@ -126,7 +126,7 @@ def with_torch_fidelity(folders: Sequence[Path]) -> float:
         save_cpu_ram=True,
         verbose=False,
     )
-    return float(found["frechet_inception_distance"])
+    return float(metrics["frechet_inception_distance"])
 
 
 def with_pytorch_fid(folders: Sequence[Path]) -> float:
@@ -170,8 +170,8 @@ def main() -> None:
     torch_fidelity.register_feature_extractor("fields", FidelityFields)
 
     def with_gill_bench(folders: Sequence[Path]) -> float:
-        one, other = (statistics_of(sorted(folder.iterdir()), Fields()) for folder in folders)
-        return frechet_distance(one, other)
+        first, second = (statistics_of(sorted(folder.iterdir()), Fields()) for folder in folders)
+        return frechet_distance(first, second)
 
     ways: dict[str, Callable[[Sequence[Path]], float]] = {
         "decode only": decode_only,
@@ -193,8 +193,8 @@ def main() -> None:
                 seconds[way].append((time.perf_counter() - start, time.process_time() - processor))
     floor = [min(column) for column in zip(*seconds["decode only"], strict=True)]
     print(f"{'pictures a second':24}   elapsed  of floor   processor  of floor")
-    for way, found in seconds.items():
-        best = [min(column) for column in zip(*found, strict=True)]
+    for way, times in seconds.items():
+        best = [min(column) for column in zip(*times, strict=True)]
         cells = [f"{2 * options.pictures / b:10.0f}  {f / b:8.2f}" for b, f in zip(best, floor, strict=True)]
         print(f"{way:24}", "  ".join(cells))
 

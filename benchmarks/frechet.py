@@ -56,8 +56,8 @@ def clean_fid(x: Features, y: Features) -> float:
 
 
 def torch_fidelity(x: Features, y: Features) -> float:
-    one, other = (fid_features_to_statistics(torch.from_numpy(side)) for side in (x, y))
-    return float(fid_statistics_to_metric(one, other, False)["frechet_inception_distance"])
+    first, second = (fid_features_to_statistics(torch.from_numpy(side)) for side in (x, y))
+    return float(fid_statistics_to_metric(first, second, False)["frechet_inception_distance"])
 
 
 def torchmetrics(x: Features, y: Features) -> float:
@@ -97,13 +97,12 @@ def main() -> None:
                 start = time.process_time()
                 values[package.__name__] = package(x, 2 * x)
                 seconds[package.__name__].append(time.process_time() - start)
-        ours = min(seconds["gill_bench"])
+        gill_bench_seconds = min(seconds["gill_bench"])
         print(f"{n} samples, {d} dimensions", flush=True)
         for package in packages:
             name, best = package.__name__, min(seconds[package.__name__])
-            line = (
-                f"  {name:14} {best:7.3f} s  {best / ours:6.1f} times ours  error {abs(values[name] / exact - 1):.0e}"
-            )
+            ratio, error = best / gill_bench_seconds, abs(values[name] / exact - 1)
+            line = f"  {name:14} {best:7.3f} s  {ratio:6.1f} times gill_bench  error {error:.0e}"
             print(line, f" to itself {package(x, x):+.0e}", flush=True)
 
 

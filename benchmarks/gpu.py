@@ -72,8 +72,8 @@ def agreement(dtype: torch.dtype, device: str) -> dict[str, float]:
     }
     errors = {}
     for name, call in calls.items():
-        right, ours = call(expected), call(other)
-        errors[name] = float(np.linalg.norm(ours - right) / np.linalg.norm(right))
+        right, computed = call(expected), call(other)
+        errors[name] = float(np.linalg.norm(computed - right) / np.linalg.norm(right))
     return errors
 
 
@@ -107,9 +107,9 @@ def tokens_a_second(gill: Gill, opt: Any, sizes: Sizes, device: str) -> dict[str
     prompts = [Prompt((f"a large red circle is at the left , {number} .",)) for number in range(count)]
     ids = torch.full((count, 16), 7, device=device)
     options = {"max_new_tokens": new, "min_new_tokens": new, "do_sample": False, "pad_token_id": 1}
-    ours = seconds(lambda: gill.generate_texts(prompts, new), device)
+    gill_seconds = seconds(lambda: gill.generate_texts(prompts, new), device)
     bare = seconds(lambda: opt.generate(ids, attention_mask=torch.ones_like(ids), **options), device)
-    return {"gill": count * new / ours, "opt": count * new / bare}
+    return {"gill": count * new / gill_seconds, "opt": count * new / bare}
 
 
 def whole_run(gill: Gill, sizes: Sizes, device: str, out: Path) -> dict[str, float]:
@@ -137,9 +137,9 @@ def whole_run(gill: Gill, sizes: Sizes, device: str, out: Path) -> dict[str, flo
     loading: list[float] = []
     load_model, load_metric = ResolvedModel.load, ResolvedMetric.load
 
-    def metric(asked: ResolvedMetric, where: str) -> Any:
+    def metric(resolved: ResolvedMetric, where: str) -> Any:
         start = time.perf_counter()
-        loaded: Any = load_metric(asked, where)
+        loaded: Any = load_metric(resolved, where)
         loading.append(time.perf_counter() - start)
         for name in ("prepare", "embed", "compare"):
             setattr(loaded, name, timed(getattr(loaded, name)))

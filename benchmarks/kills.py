@@ -138,19 +138,19 @@ def kill_and_resume(folder: Path, kills: int, seed: int, arguments: list[str], l
 
 def content_of(run: Path) -> dict[str, bytes]:
     """Return every file of a run whose bytes are promised."""
-    found = {}
+    contents = {}
     for file in sorted(run.rglob("*")):
         if file.is_file() and file.name != "env.json" and not file.name.startswith("."):
             content = file.read_bytes()
             if file.name == "unit.json":
                 content = json.dumps({**json.loads(content), "made": None}).encode()
-            found[file.relative_to(run).as_posix()] = content
-    return found
+            contents[file.relative_to(run).as_posix()] = content
+    return contents
 
 
-def different(expected: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
+def different(expected: dict[str, bytes], contents: dict[str, bytes]) -> list[str]:
     """Return the names of files that are missing, additional or different."""
-    return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    return sorted(name for name in expected.keys() | contents.keys() if expected.get(name) != contents.get(name))
 
 
 def phase_of(run: Path) -> Phase:

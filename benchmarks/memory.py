@@ -33,18 +33,18 @@ def write_stories(folder: Path, count: int) -> None:
     content["annotations"] = [
         [
             {
-                **sentences[5 * (number % per_story) + place],
+                **sentences[5 * (number % per_story) + index],
                 "story_id": str(number),
-                "storylet_id": f"{number}-{place}",
+                "storylet_id": f"{number}-{index}",
             }
         ]
         for number in range(count)
-        for place in range(5)
+        for index in range(5)
     ]
     file.write_text(json.dumps(content))
 
 
-def one(folder: Path) -> None:
+def measure(folder: Path) -> None:
     """Run in this process and print its peak memory."""
     from gill_bench.evaluate import execute
     from gill_bench.planning.plan import make_plan
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.folder:
-        one(options.folder)
+        measure(options.folder)
         return
     for count in map(int, options.stories.split(",")):
         with tempfile.TemporaryDirectory(prefix="gill-bench-memory-") as name:

@@ -56,13 +56,14 @@ def in_turn(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequ
     """Score pairs in batches: read, prepare and embed them one after the other."""
 
     def way() -> list[float]:
-        found: list[float] = []
+        values: list[float] = []
         for start in range(0, len(generated), batch):
             sides = [
-                scorer.features([opened(one) for one in side[start : start + batch]]) for side in (generated, reference)
+                scorer.features([opened(picture) for picture in side[start : start + batch]])
+                for side in (generated, reference)
             ]
-            found += scorer.compare(*sides).tolist()
-        return found
+            values += scorer.compare(*sides).tolist()
+        return values
 
     return way
 
@@ -70,35 +71,35 @@ def in_turn(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequ
 def ahead(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequence[Picture], batch: int) -> Way:
     """Score pairs in batches: read and prepare them in threads while the network works."""
     starts = range(0, len(generated), batch)
-    order = [one for start in starts for side in (generated, reference) for one in side[start : start + batch]]
+    order = [picture for start in starts for side in (generated, reference) for picture in side[start : start + batch]]
 
     def way() -> list[float]:
-        found: list[float] = []
-        prepared = read_ahead(lambda one: scorer.prepare(opened(one)), order)
+        values: list[float] = []
+        prepared = read_ahead(lambda picture: scorer.prepare(opened(picture)), order)
         for start in starts:
             count = min(batch, len(generated) - start)
             sides = [scorer.embed(list(islice(prepared, count))) for _ in range(2)]
-            found += scorer.compare(*sides).tolist()
-        return found
+            values += scorer.compare(*sides).tolist()
+        return values
 
     return way
 
 
 def five_seeds(scorer: PictureMetric, generated: Sequence[Picture], reference: Sequence[Picture], threads: bool) -> Way:
     """Score as a run does: an example's five pictures in one call, its reference once in another call."""
-    groups = [[*generated[5 * place : 5 * place + 5], one] for place, one in enumerate(reference)]
+    groups = [[*generated[5 * index : 5 * index + 5], target] for index, target in enumerate(reference)]
 
     def way() -> list[float]:
-        def prepare(one: Picture) -> torch.Tensor:
-            return scorer.prepare(opened(one))
+        def prepare(picture: Picture) -> torch.Tensor:
+            return scorer.prepare(opened(picture))
 
         order = chain.from_iterable(groups)
         prepared: Iterator[torch.Tensor] = read_ahead(prepare, order) if threads else map(prepare, order)
-        found: list[float] = []
+        values: list[float] = []
         for _ in groups:
             pictures = scorer.embed(list(islice(prepared, 5)))
-            found += scorer.compare(pictures, scorer.embed([next(prepared)])).tolist()
-        return found
+            values += scorer.compare(pictures, scorer.embed([next(prepared)])).tolist()
+        return values
 
     return way
 
@@ -150,7 +151,7 @@ def run(options: argparse.Namespace, folder: Path, scorer: PictureMetric, publis
     }
 
     def loop(pair: Pair, generated: Sequence[Picture], reference: Sequence[Picture]) -> Way:
-        return lambda: [pair(one, other) for one, other in zip(generated, reference, strict=True)]
+        return lambda: [pair(picture, target) for picture, target in zip(generated, reference, strict=True)]
 
     for size in (int(size) for size in options.sizes.split(",")):
         files = [write_pictures(folder / str(size) / side, options.pairs, size, seed) for seed, side in enumerate("gr")]
@@ -164,7 +165,7 @@ def run(options: argparse.Namespace, folder: Path, scorer: PictureMetric, publis
                 exact += [f"batches of {batch}", f"batches of {batch}, threads"]
             result[f"{size} px, {where}"] = measure(ways, options.rounds, exact)
             few = reference[: len(generated) // 5]
-            repeated = [one for one in few for _ in range(5)]
+            repeated = [target for target in few for _ in range(5)]
             ways = {name: loop(pair, generated, repeated) for name, pair in published.items()}
             ways["references once"] = five_seeds(scorer, generated, few, threads=False)
             ways["references once, threads"] = five_seeds(scorer, generated, few, threads=True)

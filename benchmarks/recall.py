@@ -45,7 +45,7 @@ def compare(rounds: int) -> None:
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     tensors = torch.from_numpy(queries), torch.from_numpy(candidates)
 
-    def ours() -> float:
+    def with_ranks() -> float:
         return recall_at(ranks(queries, targets, lambda: blocks_of(candidates)), K)
 
     def topk_loop() -> float:
@@ -55,8 +55,8 @@ def compare(rounds: int) -> None:
         return hits / QUERIES
 
     def topk_matrix() -> float:
-        places = (tensors[0] @ tensors[1].T).topk(K, dim=1).indices
-        return float((places == torch.arange(QUERIES)[:, None]).any(dim=1).float().mean())
+        nearest = (tensors[0] @ tensors[1].T).topk(K, dim=1).indices
+        return float((nearest == torch.arange(QUERIES)[:, None]).any(dim=1).float().mean())
 
     def metric() -> float:
         scores = tensors[0] @ tensors[1].T + 2
@@ -64,7 +64,7 @@ def compare(rounds: int) -> None:
         return float(RetrievalRecall(top_k=K)(scores.flatten(), torch.eye(QUERIES).bool().flatten(), indexes=rows))
 
     ways: dict[str, Callable[[], float]] = {
-        "gill-bench": ours,
+        "gill-bench": with_ranks,
         "torch.topk, a query at a time": topk_loop,
         "torch.topk, whole matrix": topk_matrix,
         "torchmetrics RetrievalRecall": metric,
@@ -80,8 +80,8 @@ def compare(rounds: int) -> None:
                 if turn:  # the first warms up
                     seconds[name].append(time.perf_counter() - start)
     base = statistics.median(seconds["gill-bench"])
-    for name, found in seconds.items():
-        median = statistics.median(found)
+    for name, turns in seconds.items():
+        median = statistics.median(turns)
         print(
             f"{name:30}  recall@{K} {values[name]:.4f}  {QUERIES / median:8.0f} queries/s  time x{median / base:.2f}",
             flush=True,
@@ -96,27 +96,27 @@ def search(file: Path, queries: int, way: str) -> None:
         from gill_bench.metrics.functional.ranking import blocks_of, top_k
 
         start = time.perf_counter()
-        places = top_k(wanted, blocks_of(matrix), 5).indices
+        nearest = top_k(wanted, blocks_of(matrix), 5).indices
     else:
         import torch
 
         torch.set_num_threads(1)
         start = time.perf_counter()
         whole = torch.from_numpy(matrix.astype(np.float32))
-        places = (torch.from_numpy(wanted) @ whole.T).topk(5, dim=1).indices.numpy()
+        nearest = (torch.from_numpy(wanted) @ whole.T).topk(5, dim=1).indices.numpy()
     seconds = time.perf_counter() - start
     # The peak of this program alone, since `ru_maxrss` starts from the parent's memory. Pages of the mapped file
     # are part of the peak, although the system may take them back.
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    found = {
+    record = {
         "way": way,
         "queries": queries,
         "seconds": round(seconds, 1),
         "peak_MiB": int(status["VmHWM"].split()[0]) // 1024,
         "file_MiB": file.stat().st_size >> 20,
-        "checksum": int(places.sum()),
+        "checksum": int(nearest.sum()),
     }
-    print(json.dumps(found))
+    print(json.dumps(record))
 
 
 def main() -> None:

@@ -55,18 +55,18 @@ def main() -> None:
             make_run(out, options.examples, options.seeds, options.models, options.side)
         shutil.rmtree(out / "page", ignore_errors=True)
         steps = {"warm": "read", "read": "read", "tables": "tables", "page": "page", "page again": "page"}
-        found = {name: alone(step, out) for name, step in steps.items()}
+        measured = {name: alone(step, out) for name, step in steps.items()}
     finally:
         if not options.keep:
             shutil.rmtree(out)
-    bare = found["read"]["seconds"]
-    for name, each in found.items():
+    bare = measured["read"]["seconds"]
+    for name, each in measured.items():
         if name != "warm":
             seconds, busy = each["seconds"], each["processor_s"]
             print(
                 f"{name}: {seconds:.1f} s ({seconds / bare:.1f} x), processor {busy:.1f} s, peak {each['peak_mb']} MB"
             )
-    print(json.dumps({"samples": options.examples * options.seeds * options.models, **found}))
+    print(json.dumps({"samples": options.examples * options.seeds * options.models, **measured}))
 
 
 def alone(step: str, run: Path) -> dict[str, float]:
@@ -152,14 +152,14 @@ def write_unit(
     examples: range,
     seeds: int,
     values: dict[str, np.ndarray],
-    made: Iterator[bytes],
+    image_bytes: Iterator[bytes],
 ) -> None:
     lines, files = [], {}
-    for place, example in enumerate(examples):
+    for index, example in enumerate(examples):
         words = [" ".join(np.roll(WORDS, example + part)) for part in range(5)]
         for seed in range(seeds):
-            image = f"{place:03d}-{example}-{seed}.png"
-            (folder / image).write_bytes(next(made))
+            image = f"{index:03d}-{example}-{seed}.png"
+            (folder / image).write_bytes(next(image_bytes))
             files[image] = "0" * 64
             record = {"example": str(example), "seed": seed, "image": image, "cluster": str(example // 2)}
             lines.append(json.dumps(record | {"prompt": words, "target": None, "flagged": False, "truncated": False}))

@@ -36,7 +36,7 @@ def write_pickle(file: Path, count: int, form: str) -> None:
         import torch
 
         embeddings = [row.clone() for row in torch.from_numpy(rows).bfloat16()]
-    paths = [f"https://images.example.org/some/folder/with/a/long/name/{place:09d}.jpg" for place in range(count)]
+    paths = [f"https://images.example.org/some/folder/with/a/long/name/{number:09d}.jpg" for number in range(count)]
     with file.open("wb") as opened:
         pickle.dump({"paths": paths, "embeddings": embeddings}, opened)
 
@@ -70,19 +70,19 @@ def step(name: str, source: Path, folder: Path, queries: int) -> None:
     from gill_bench.embeddings.store import read_embeddings
 
     watch, start = Watch(), time.perf_counter()
-    found: dict[str, object] = {"step": name}
+    record: dict[str, object] = {"step": name}
     if name == "convert":
         convert_embeddings([source], folder)
-        found["file_MiB"] = source.stat().st_size >> 20
+        record["file_MiB"] = source.stat().st_size >> 20
     else:
         candidates = read_embeddings(folder)
-        found["open_seconds"] = round(time.perf_counter() - start, 1)
+        record["open_seconds"] = round(time.perf_counter() - start, 1)
         wanted = np.random.default_rng(1).standard_normal((queries, WIDTH), dtype=np.float32)
         start = time.perf_counter()
         near = candidates.nearest(wanted, 3 * queries)
-        found |= {"queries": queries, "first": candidates.path(int(near.indices[0, 0]))}
-    found |= {"seconds": round(time.perf_counter() - start, 1), "peak_anonymous_MiB": watch.stop()}
-    print(json.dumps({**found, "peak_MiB": status()["VmHWM"]}), flush=True)
+        record |= {"queries": queries, "first": candidates.path(int(near.indices[0, 0]))}
+    record |= {"seconds": round(time.perf_counter() - start, 1), "peak_anonymous_MiB": watch.stop()}
+    print(json.dumps({**record, "peak_MiB": status()["VmHWM"]}), flush=True)
 
 
 def main() -> None:

@@ -93,7 +93,7 @@ def throughput(folder: Path, engine: str, workers: int) -> dict[str, Any]:
     }
 
 
-def overhead(folder: Path, place: Path) -> dict[str, Any]:
+def overhead(folder: Path, parent: Path) -> dict[str, Any]:
     """Return the milliseconds per sample, and the part of them that waits for the disk."""
     from gill_bench import evaluate as running
     from gill_bench.engines.worker import Worker
@@ -112,7 +112,7 @@ def overhead(folder: Path, place: Path) -> dict[str, Any]:
             spent.append(time.perf_counter() - start)
 
     setattr(Worker, "reply", timed)  # noqa: B010
-    with tempfile.TemporaryDirectory(prefix="gill-bench-scale-", dir=place) as name:
+    with tempfile.TemporaryDirectory(prefix="gill-bench-scale-", dir=parent) as name:
         plan = make_plan(ask_for(folder, Path(name) / "run", 400))
         start = time.perf_counter()
         running.execute(plan)
@@ -191,27 +191,29 @@ def _peak() -> int:
 
 def measures(sizes: list[int]) -> dict[str, Callable[[Path], dict[str, Any]]]:
     """Return the measurement of each line of the table, by name."""
-    found: dict[str, Callable[[Path], dict[str, Any]]] = {}
+    by_name: dict[str, Callable[[Path], dict[str, Any]]] = {}
     for engine in ("local", "ray"):
         for workers in (1, 2):
-            found[f"throughput {engine} {workers}"] = lambda f, e=engine, w=workers: throughput(f, e, w)  # type: ignore[misc]
-    found["overhead disk"] = lambda folder: overhead(folder, folder)
-    found["overhead memory"] = lambda folder: overhead(folder, MEMORY)
+            by_name[f"throughput {engine} {workers}"] = lambda f, e=engine, w=workers: throughput(f, e, w)  # type: ignore[misc]
+    by_name["overhead disk"] = lambda folder: overhead(folder, folder)
+    by_name["overhead memory"] = lambda folder: overhead(folder, MEMORY)
     for size in sizes:
-        found[f"growth {size}"] = lambda folder, n=size: growth(folder, n)  # type: ignore[misc]
-        found[f"growth resume {size}"] = lambda folder, n=size: resume(folder, n)  # type: ignore[misc]
-    return found
+        by_name[f"growth {size}"] = lambda folder, n=size: growth(folder, n)  # type: ignore[misc]
+        by_name[f"growth resume {size}"] = lambda folder, n=size: resume(folder, n)  # type: ignore[misc]
+    return by_name
 
 
-def table(found: dict[str, dict[str, Any]]) -> str:
+def table(measured: dict[str, dict[str, Any]]) -> str:
     """Return the table of the results, with the ratios that have aims."""
-    lines = [f"{name:24} " + "  ".join(f"{key} {value}" for key, value in line.items()) for name, line in found.items()]
+    lines = [
+        f"{name:24} " + "  ".join(f"{key} {value}" for key, value in line.items()) for name, line in measured.items()
+    ]
     for engine in ("local", "ray"):
-        pair = [found.get(f"throughput {engine} {workers}") for workers in (1, 2)]
+        pair = [measured.get(f"throughput {engine} {workers}") for workers in (1, 2)]
         if pair[0] and pair[1]:
             ratio = pair[1]["samples_a_second"] / pair[0]["samples_a_second"]
             lines.append(f"{'ratio':24} two workers over one, {engine}: {ratio:.2f}")
-    peaks = {name: line["peak_MiB"] for name, line in found.items() if "peak_MiB" in line}
+    peaks = {name: line["peak_MiB"] for name, line in measured.items() if "peak_MiB" in line}
     if len(peaks) > 1:
         lines.append(f"{'ratio':24} memory, largest run over smallest: {max(peaks.values()) / min(peaks.values()):.3f}")
     return "\n".join(lines)
@@ -232,18 +234,18 @@ def main() -> None:
         print(json.dumps(todo[options.one](folder)))
         return
     kept = folder / "scale.json"
-    found: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.is_file() else {}
+    measured: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.is_file() else {}
     for name in todo:
-        if name.split()[0] in options.only.split(",") and name not in found:
+        if name.split()[0] in options.only.split(",") and name not in measured:
             command = [sys.executable, __file__, "--folder", str(folder), "--samples", options.samples, "--one", name]
             environment = {**os.environ, "OMP_NUM_THREADS": "1", "GILL_BENCH_CACHE": str(folder / "cache")}
             done = subprocess.run(command, capture_output=True, text=True, env=environment)
             if done.returncode:
                 sys.exit(f"{name}: {done.stderr[-2000:]}")
-            found[name] = json.loads(done.stdout.splitlines()[-1])
-            kept.write_text(json.dumps(found, indent=1))
-            print(f"{name}: {found[name]}", file=sys.stderr)
-    print(table({name: found[name] for name in todo if name in found}))
+            measured[name] = json.loads(done.stdout.splitlines()[-1])
+            kept.write_text(json.dumps(measured, indent=1))
+            print(f"{name}: {measured[name]}", file=sys.stderr)
+    print(table({name: measured[name] for name in todo if name in measured}))
 
 
 if __name__ == "__main__":

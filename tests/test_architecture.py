@@ -53,14 +53,14 @@ TREES = {name: ast.parse(file.read_text(encoding="utf-8")) for name, file in MOD
 
 def imports_of(name: str) -> set[str]:
     """The modules of the package that a module imports, at its top or inside a function."""
-    asked: set[str] = set()
+    dotted_names: set[str] = set()
     for node in ast.walk(TREES[name]):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "gill_bench":
-            asked.update(f"{node.module}.{alias.name}" for alias in node.names)
+            dotted_names.update(f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
-            asked.update(alias.name for alias in node.names if alias.name.split(".")[0] == "gill_bench")
+            dotted_names.update(alias.name for alias in node.names if alias.name.split(".")[0] == "gill_bench")
     imported: set[str] = set()
-    for dotted in asked:
+    for dotted in dotted_names:
         inside = dotted.removeprefix("gill_bench").removeprefix(".")
         while inside not in MODULES:  # the name of something in a module
             inside = inside.rpartition(".")[0]

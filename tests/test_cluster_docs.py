@@ -21,8 +21,8 @@ SMALL = "--models able --limit 40 --threads 1"  # of a task that is scored witho
 
 
 def block(text: str) -> str:
-    (found,) = [one for one in BASH if text in one]
-    return str(found)
+    (script,) = [candidate for candidate in BASH if text in candidate]
+    return str(script)
 
 
 @pytest.fixture

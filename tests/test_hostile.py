@@ -58,7 +58,7 @@ from gill_bench.weights.checkpoints import check_network_files
 from gill_bench.weights.network_tensors import check_finite
 from gill_bench.weights.tensor_files import check_safetensors
 from tests.conftest import ROOT
-from tests.support.runs import ask as asked
+from tests.support.runs import ask as request_of
 from tests.support.runs import run
 from tests.support.stories import write_vist
 
@@ -110,7 +110,7 @@ def test_members_of_archives_go_nowhere(tmp_path: Path) -> None:
 
 def test_nothing_here_unpacks_archives_or_runs_code_of_weights() -> None:
     forbidden = {"extractall", "unpack_archive", "tarfile", "eval", "exec", "trust_remote_code", "loads_pickle"}
-    found = set()
+    calls = set()
     for file in (ROOT / "gill_bench").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = {
@@ -120,14 +120,14 @@ def test_nothing_here_unpacks_archives_or_runs_code_of_weights() -> None:
                 ast.alias: lambda n: n.name,
             }.get(type(node))
             if names is not None and names(node) in forbidden and not _is_method_eval(node):
-                found.add(f"{file.relative_to(ROOT)}: {names(node)}")
+                calls.add(f"{file.relative_to(ROOT)}: {names(node)}")
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "load":
                 owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
-                given = {one.arg: getattr(one.value, "value", None) for one in node.keywords}
+                given = {keyword.arg: getattr(keyword.value, "value", None) for keyword in node.keywords}
                 assert owner != "pickle", file
                 assert owner != "torch" or given.get("weights_only") is True, file
                 assert owner != "np" or given.get("allow_pickle") is False, file
-    assert found == set()
+    assert calls == set()
 
 
 def _is_method_eval(node: ast.AST) -> bool:
@@ -220,9 +220,9 @@ def test_arrays_with_hostile_headers(tmp_path: Path, shape: tuple[int, ...], dty
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_embeddings_that_are_not_finite_find_nothing(tmp_path: Path, value: float) -> None:
     data = np.array([[1, 0], [value, 0]], "<f4").tobytes()
-    found = read_embeddings(embeddings(tmp_path / "e", (2, 2), "<f4", data))
+    stored = read_embeddings(embeddings(tmp_path / "e", (2, 2), "<f4", data))
     with pytest.raises(GillBenchError, match="not finite"):
-        found.nearest(np.array([[1, 0]], np.float32), 1)
+        stored.nearest(np.array([[1, 0]], np.float32), 1)
 
 
 # Pictures.
@@ -505,12 +505,12 @@ class Strange:
     ],
 )
 def test_pictures_that_cannot_be_stored_as_they_are(tmp_path: Path, image: Image.Image) -> None:
-    plan = make_plan(asked(tmp_path / "run", contexts=("1-caption",)))
+    plan = make_plan(request_of(tmp_path / "run", contexts=("1-caption",)))
     (planned,) = plan.cells
     with pytest.raises((ReturnedError, CallError)) as caught:
         generate_unit(planned.pending[0], planned.cell, Strange(image), 0, "cpu")
-    told = str(caught.value.__cause__ if isinstance(caught.value, CallError) else caught.value)
-    assert re.search(r"Strange.generate_images returned a picture of mode .*, expected RGB", told)
+    reason = str(caught.value.__cause__ if isinstance(caught.value, CallError) else caught.value)
+    assert re.search(r"Strange.generate_images returned a picture of mode .*, expected RGB", reason)
 
 
 @pytest.mark.parametrize(
@@ -674,10 +674,10 @@ def test_ids_that_are_paths_reach_trackers_as_names(strange: Path, name: str) ->
             line["example"] = name
 
     commit(unit, renamed)
-    labels = [label for place, _ in RunReader.open(strange).rows for label, _, _ in pictures_of(strange, place)]
+    labels = [label for key, _ in RunReader.open(strange).rows for label, _, _ in pictures_of(strange, key)]
     assert labels
     assert not any(name_problem(part) for label in labels for part in label.split("/"))
 
 
-def pictures_of(run: Path, place: CellKey) -> list[tuple[str, Any, str]]:
-    return list(_pictures(RunReader.open(run), place, 100))
+def pictures_of(run: Path, key: CellKey) -> list[tuple[str, Any, str]]:
+    return list(_pictures(RunReader.open(run), key, 100))

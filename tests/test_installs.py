@@ -33,13 +33,13 @@ def names(requirements: list[str]) -> set[str]:
 
 def imported(file: Path) -> set[str]:
     """The top-level modules that a file imports, at its top or inside a function."""
-    found: set[str] = set()
+    packages: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            packages |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found - {"gill_bench"} - sys.stdlib_module_names
+            packages.add(node.module.partition(".")[0])
+    return packages - {"gill_bench"} - sys.stdlib_module_names
 
 
 def test_what_is_imported_is_declared() -> None:

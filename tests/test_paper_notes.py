@@ -54,11 +54,11 @@ class Note:
 
 
 def blocks_of(text: str) -> list[Block]:
-    found = []
+    blocks = []
     for language, info, code, prints in _FENCE.findall(text):
         marks = dict((*word.split("=", 1), "")[:2] for word in info.split())
-        found.append(Block(language, marks, code, prints or None))
-    return found
+        blocks.append(Block(language, marks, code, prints or None))
+    return blocks
 
 
 def notes() -> list[Note]:
@@ -131,14 +131,14 @@ def run(block: Block, names: dict[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in lines if not line.startswith("PTBTokenizer tokenized")) + "\n"
 
 
-def compare(found: str, expected: str, within: float) -> None:
+def compare(printed: str, expected: str, within: float) -> None:
     """Equal but for numbers, which may be `within` of each other (relative)."""
     if not within:
-        assert found == expected
+        assert printed == expected
         return
-    assert _NUMBER.sub("#", found) == _NUMBER.sub("#", expected), found
-    numbers = [[float(number) for number in _NUMBER.findall(text)] for text in (found, expected)]
-    assert numbers[0] == pytest.approx(numbers[1], rel=within), found
+    assert _NUMBER.sub("#", printed) == _NUMBER.sub("#", expected), printed
+    numbers = [[float(number) for number in _NUMBER.findall(text)] for text in (printed, expected)]
+    assert numbers[0] == pytest.approx(numbers[1], rel=within), printed
 
 
 @pytest.mark.filterwarnings("ignore")  # of the libraries that a reader's blocks call
@@ -157,9 +157,9 @@ def test_a_note_prints_what_it_says(
         if any(reasons):
             continue
         ran.append(block)
-        found = run(block, session)
+        printed = run(block, session)
         if block.prints is not None:
-            compare(found, block.prints, float(block.marks.get("within", 0)))
+            compare(printed, block.prints, float(block.marks.get("within", 0)))
     if not ran:
         pytest.skip("; ".join(filter(None, map(missing, [need for need in note.needs if need not in SLICES]))))
 
@@ -199,9 +199,9 @@ def test_every_option_and_setting_exists(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_wrong_number_is_found(change: Callable[[str], str], fails: bool) -> None:
     [block] = next(note for note in NOTES if "Three annotators" in note.text).run
     assert block.prints is not None
-    found = run(block, {})
+    printed = run(block, {})
     if fails:
         with pytest.raises(AssertionError):
-            compare(found, change(block.prints), 0)
+            compare(printed, change(block.prints), 0)
     else:
-        compare(found, change(block.prints), 0)
+        compare(printed, change(block.prints), 0)

@@ -33,8 +33,8 @@ class Row:
     @property
     def bound(self) -> str:
         """The text in backticks in the budget's cell."""
-        [found] = re.findall(r"`([^`]+)`", self.budget)
-        return str(found)
+        [bound] = re.findall(r"`([^`]+)`", self.budget)
+        return str(bound)
 
 
 def rows() -> list[Row]:
@@ -50,11 +50,11 @@ def named(row: Row) -> tuple[ModuleType, FunctionType]:
     file, _, function = row.test.strip("`").partition("::")
     assert (ROOT / file).is_file(), file
     module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
-    found = getattr(module, function)
-    while hasattr(found, "hypothesis"):
-        found = found.hypothesis.inner_test
-    assert isinstance(found, FunctionType)
-    return module, found
+    test = getattr(module, function)
+    while hasattr(test, "hypothesis"):
+        test = test.hypothesis.inner_test
+    assert isinstance(test, FunctionType)
+    return module, test
 
 
 def source(function: FunctionType, depth: int = 1) -> str:
@@ -62,7 +62,7 @@ def source(function: FunctionType, depth: int = 1) -> str:
     text = inspect.getsource(function)
     called = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)} if depth else set()
     helpers = [function.__globals__.get(name) for name in sorted(called)]
-    own = [one for one in helpers if isinstance(one, FunctionType) and one.__module__.startswith("tests.")]
+    own = [helper for helper in helpers if isinstance(helper, FunctionType) and helper.__module__.startswith("tests.")]
     return text + "".join(source(helper, depth - 1) for helper in own)
 
 
@@ -89,7 +89,7 @@ def test_every_metric_has_a_row_or_says_why_not() -> None:
 
 
 def test_every_budget_of_fid_is_written_down() -> None:
-    written = {found[1] for row in ROWS for found in [_CONSTANT.search(row.budget)] if found}
+    written = {match[1] for row in ROWS for match in [_CONSTANT.search(row.budget)] if match}
     assert {name for name in vars(budgets) if name.isupper()} <= written
 
 
@@ -104,8 +104,8 @@ def test_measured_differences_are_within_their_budgets() -> None:
     number = re.compile(r"\d(?:\.\d)?e-\d+|\d+\.\d+")
     compared = 0
     for row in ROWS:
-        bounds, found = number.findall(row.budget), number.match(row.measured)
-        if bounds and found:
+        bounds, measured = number.findall(row.budget), number.match(row.measured)
+        if bounds and measured:
             compared += 1
-            assert float(found[0]) <= max(map(float, bounds)), row
+            assert float(measured[0]) <= max(map(float, bounds)), row
     assert compared >= 20

@@ -88,8 +88,8 @@ def test_goldens_that_no_test_uses_are_named(pytester: pytest.Pytester, processe
     (tests / "test_here.py").write_text(CHEAP.format(skipped=False))
     (tests / "test_other.py").write_text(CHEAP.format(skipped=True))
     gone = {"test_one-test_gone.json", "test_of_yore-test_gone.json"}
-    here = {"test_one-test_here.json", "test_of_yore-test_here.json"}
-    assert stale(pytester, *processes) == gone | here  # of test_other a test was skipped
+    unused = {"test_one-test_here.json", "test_of_yore-test_here.json"}
+    assert stale(pytester, *processes) == gone | unused  # of test_other a test was skipped
     assert stale(pytester, "tests/test_other.py", *processes) == gone
     assert stale(pytester, "-k", "one", *processes) == set()
     assert stale(pytester, "--deselect", "tests/test_here.py::test_one", *processes) == set()

@@ -15,9 +15,9 @@ from tests.support.made_up_run import SCORES, made_up
 from tests.support.runs import seal_again
 
 
-def one(first: Path, second: Path) -> Comparison:
-    [found] = compare(Side(first), Side(second))
-    return found
+def comparison_of(first: Path, second: Path) -> Comparison:
+    [comparison] = compare(Side(first), Side(second))
+    return comparison
 
 
 def edit(file: Path, *changes: tuple[str, str]) -> None:
@@ -44,22 +44,22 @@ def test_mcnemar_is_for_independent_answers(tmp_path: Path) -> None:
     values = binary(1), binary(2)
     for name, value in zip("ab", values, strict=True):
         made_up(tmp_path / name, value)
-    found = one(tmp_path / "a", tmp_path / "b")
-    assert found.p_mcnemar is None
-    assert found.notes == ("no McNemar test: examples of one cluster are not independent; p is over clusters",)
+    comparison = comparison_of(tmp_path / "a", tmp_path / "b")
+    assert comparison.p_mcnemar is None
+    assert comparison.notes == ("no McNemar test: examples of one cluster are not independent; p is over clusters",)
     alone(tmp_path / "a")
     alone(tmp_path / "b")
-    found = one(tmp_path / "a", tmp_path / "b")
+    comparison = comparison_of(tmp_path / "a", tmp_path / "b")
     only = int((values[0] > values[1]).sum()), int((values[1] > values[0]).sum())
-    assert (found.p_mcnemar, found.notes) == (mcnemar_p(*only), ())
-    assert (found.losses, found.wins, found.ties) == (*only, 30 - sum(only))
+    assert (comparison.p_mcnemar, comparison.notes) == (mcnemar_p(*only), ())
+    assert (comparison.losses, comparison.wins, comparison.ties) == (*only, 30 - sum(only))
 
 
 def test_no_mcnemar_over_several_seeds(tmp_path: Path) -> None:
     made_up(tmp_path / "a", binary(1, 2))
     made_up(tmp_path / "b", binary(2, 2))
-    found = one(tmp_path / "a", tmp_path / "b")
-    assert (found.p_mcnemar, "several seeds" in found.notes[0]) == (None, True)
+    comparison = comparison_of(tmp_path / "a", tmp_path / "b")
+    assert (comparison.p_mcnemar, "several seeds" in comparison.notes[0]) == (None, True)
 
 
 def test_sides_without_a_shared_seed(tmp_path: Path) -> None:
@@ -75,11 +75,11 @@ def test_sides_without_a_shared_seed(tmp_path: Path) -> None:
             content["values"] = [[name, seed + 7, value] for name, seed, value in content["values"]]
             file.write_text(json.dumps(content))
     seal_again(tmp_path / "b")
-    found = one(tmp_path / "a", tmp_path / "b")
-    assert found.notes == (
+    comparison = comparison_of(tmp_path / "a", tmp_path / "b")
+    assert comparison.notes == (
         "the sides share no seed, so that their noise differs: means over the seeds of each are compared",
     )
-    assert found.difference.mean == pytest.approx(values[1].mean() - values[0].mean())
+    assert comparison.difference.mean == pytest.approx(values[1].mean() - values[0].mean())
 
 
 def test_another_split_and_another_prompt_are_said(tmp_path: Path) -> None:
@@ -91,10 +91,10 @@ def test_another_split_and_another_prompt_are_said(tmp_path: Path) -> None:
             "\n".join(json.dumps({**x, "prompt": "new"} if x["example"] == "3" else x) for x in lines) + "\n"
         )
     seal_again(tmp_path / "b")
-    found = one(tmp_path / "a", tmp_path / "b")
-    assert found.difference.n == 24
-    assert set(found.only_first) == {str(name) for name in range(24, 30)}
-    assert found.notes[:2] == (
+    comparison = comparison_of(tmp_path / "a", tmp_path / "b")
+    assert comparison.difference.n == 24
+    assert set(comparison.only_first) == {str(name) for name in range(24, 30)}
+    assert comparison.notes[:2] == (
         "the sides were given different examples: only the shared examples are compared",
         "1 of the shared examples had different prompts on the two sides",
     )
@@ -114,7 +114,7 @@ def test_another_way_of_computing_is_refused(tmp_path: Path, other: str) -> None
 def test_failures_are_counted(tmp_path: Path) -> None:
     made_up(tmp_path / "a", binary(1))
     made_up(tmp_path / "b", binary(2), failed=3)
-    assert "3 of 30 examples failed in B" in one(tmp_path / "a", tmp_path / "b").notes
+    assert "3 of 30 examples failed in B" in comparison_of(tmp_path / "a", tmp_path / "b").notes
 
 
 def test_one_cluster_is_left_out_and_said(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_seeds_that_move_all_examples_widen_the_interval(tmp_path: Path) -> None
     made_up(tmp_path / "a", np.zeros((30, 5)))
     made_up(tmp_path / "b", base)
     made_up(tmp_path / "c", base + np.array([-2.0, -1.0, 0.0, 1.0, 2.0]))
-    narrow, wide = (one(tmp_path / "a", tmp_path / name).difference for name in "bc")
+    narrow, wide = (comparison_of(tmp_path / "a", tmp_path / name).difference for name in "bc")
     assert wide.mean == pytest.approx(narrow.mean)
     assert wide.high - wide.low > 10 * (narrow.high - narrow.low)
 

@@ -42,11 +42,11 @@ def more(tmp_path_factory: pytest.TempPathFactory, both: tuple[Path, Path]) -> P
 
 def stored(folder: Path, context: str, metric: str) -> dict[str, dict[int, float]]:
     """Every stored value, read without the package."""
-    found: dict[str, dict[int, float]] = {}
+    values: dict[str, dict[int, float]] = {}
     for file in folder.glob(f"units/vist/noisy/{context}/*/score-{metric}-*.json"):
         for example, seed, value in json.loads(file.read_text())["values"]:
-            found.setdefault(example, {})[seed] = value
-    return found
+            values.setdefault(example, {})[seed] = value
+    return values
 
 
 def test_what_rounding_changes_is_equal(monkeypatch: pytest.MonkeyPatch, both: tuple[Path, Path]) -> None:
@@ -55,30 +55,45 @@ def test_what_rounding_changes_is_equal(monkeypatch: pytest.MonkeyPatch, both: t
         return replace(aligned, second=aligned.first * (1 + 2e-6))
 
     monkeypatch.setattr("gill_bench.analysis.compare.align_examples", rounded)
-    for one in compare(Side(both[0]), Side(both[0])):
-        assert (one.wins, one.losses, one.ties, one.p, one.better, one.changes) == (0, 0, 12, 1.0, None, ())
+    for comparison in compare(Side(both[0]), Side(both[0])):
+        assert (
+            comparison.wins,
+            comparison.losses,
+            comparison.ties,
+            comparison.p,
+            comparison.better,
+            comparison.changes,
+        ) == (0, 0, 12, 1.0, None, ())
 
 
 def test_a_comparison_is_what_the_stored_values_say(both: tuple[Path, Path]) -> None:
     first, second = both
-    found = {(one.context, one.metric): one for one in compare(Side(first), Side(second))}
-    assert len(found) == 6
-    one = found["1-caption", "lpips[mini]"]
+    by_metric = {
+        (comparison.context, comparison.metric): comparison for comparison in compare(Side(first), Side(second))
+    }
+    assert len(by_metric) == 6
+    comparison = by_metric["1-caption", "lpips[mini]"]
     left, right = stored(first, "1-caption", "lpips"), stored(second, "1-caption", "lpips")
     differences = [float(np.mean([*right[name].values()]) - np.mean([*left[name].values()])) for name in left]
-    assert one.difference.mean == pytest.approx(np.mean(differences), abs=1e-12)
-    assert (one.difference.n, one.difference.clusters) == (12, 6)
-    assert one.means[0] == pytest.approx(np.mean([np.mean([*by.values()]) for by in left.values()]))
-    assert [one.p_holm for one in found.values()] == holm([one.p for one in found.values()])
+    assert comparison.difference.mean == pytest.approx(np.mean(differences), abs=1e-12)
+    assert (comparison.difference.n, comparison.difference.clusters) == (12, 6)
+    assert comparison.means[0] == pytest.approx(np.mean([np.mean([*by.values()]) for by in left.values()]))
+    assert [comparison.p_holm for comparison in by_metric.values()] == holm(
+        [comparison.p for comparison in by_metric.values()]
+    )
     largest = max(left, key=lambda name: abs(np.mean([*right[name].values()]) - np.mean([*left[name].values()])))
-    assert one.changes[0].example == largest
-    assert len(one.changes) == 5
+    assert comparison.changes[0].example == largest
+    assert len(comparison.changes) == 5
     gains = [-difference for difference in differences]  # less is better
-    assert (one.wins, one.losses, one.ties) == (sum(g > 0 for g in gains), sum(g < 0 for g in gains), 0)
+    assert (comparison.wins, comparison.losses, comparison.ties) == (
+        sum(g > 0 for g in gains),
+        sum(g < 0 for g in gains),
+        0,
+    )
     by_name = dict(zip(left, differences, strict=True))
     clusters = np.array([by_name[str(n)] + by_name[str(n + 1)] for n in range(1024, 1036, 2)]) / 2
-    assert one.effect_size == pytest.approx(clusters.mean() / clusters.std(ddof=1))
-    change = one.changes[0]
+    assert comparison.effect_size == pytest.approx(clusters.mean() / clusters.std(ddof=1))
+    change = comparison.changes[0]
     assert change.seed == max(left[largest], key=lambda seed: abs(right[largest][seed] - left[largest][seed]))
     for file, run_folder in zip(change.files, (first, second), strict=True):
         assert Path(file).is_file()
@@ -87,23 +102,27 @@ def test_a_comparison_is_what_the_stored_values_say(both: tuple[Path, Path]) -> 
 
 
 def test_the_same_run_twice_shows_no_difference(both: tuple[Path, Path]) -> None:
-    for one in compare(Side(both[0]), Side(both[0])):
-        assert (one.difference.mean, one.p, one.better, one.changes) == (0, 1, None, ())
-        assert (one.effect_size, one.ties, one.notes) == (0, 12, ())
+    for comparison in compare(Side(both[0]), Side(both[0])):
+        assert (comparison.difference.mean, comparison.p, comparison.better, comparison.changes) == (0, 1, None, ())
+        assert (comparison.effect_size, comparison.ties, comparison.notes) == (0, 12, ())
 
 
 def test_another_limit_is_compared_on_what_is_shared(both: tuple[Path, Path], more: Path) -> None:
-    for one in compare(Side(both[0]), Side(more)):
-        assert (one.only_first, set(one.only_second), one.difference.n) == ((), set(map(str, range(1036, 1044))), 12)
-        assert one.notes == ("the sides were given different examples: only the shared examples are compared",)
+    for comparison in compare(Side(both[0]), Side(more)):
+        assert (comparison.only_first, set(comparison.only_second), comparison.difference.n) == (
+            (),
+            set(map(str, range(1036, 1044))),
+            12,
+        )
+        assert comparison.notes == ("the sides were given different examples: only the shared examples are compared",)
 
 
 def test_seeds_of_one_side_are_left_out_and_named(tmp_path: Path, both: tuple[Path, Path]) -> None:
     shutil.copytree(both[0], tmp_path / "a")
     run(tmp_path / "a", limit=12, seeds=3)
-    for one in compare(Side(tmp_path / "a"), Side(both[1])):
-        assert one.seeds == (0, 1)
-        assert one.notes == ("seed 2 of A left out: B does not have it",)
+    for comparison in compare(Side(tmp_path / "a"), Side(both[1])):
+        assert comparison.seeds == (0, 1)
+        assert comparison.notes == ("seed 2 of A left out: B does not have it",)
 
 
 def _edit(folder: Path, metric: str, change: Callable[[list[list[Any]]], list[list[Any]]]) -> None:
@@ -118,9 +137,11 @@ def _edit(folder: Path, metric: str, change: Callable[[list[list[Any]]], list[li
 def test_an_example_that_failed_on_one_side_is_listed(tmp_path: Path, both: tuple[Path, Path]) -> None:
     first, second = both[0], shutil.copytree(both[0], tmp_path / "b")
     _edit(second, "lpips", lambda values: [v for v in values if v[0] != "1024" and v[:2] != ["1025", 1]])
-    one = next(one for one in compare(Side(first), Side(second)) if one.metric.startswith("lpips"))
-    assert (one.only_first, one.incomplete, one.only_second) == (("1024",), ("1025",), ())
-    assert one.difference.n == 10
+    comparison = next(
+        comparison for comparison in compare(Side(first), Side(second)) if comparison.metric.startswith("lpips")
+    )
+    assert (comparison.only_first, comparison.incomplete, comparison.only_second) == (("1024",), ("1025",), ())
+    assert comparison.difference.n == 10
 
 
 def test_a_value_that_is_no_number_is_refused(tmp_path: Path, both: tuple[Path, Path]) -> None:
@@ -141,11 +162,11 @@ def test_what_cannot_be_compared_is_said(
     for folder in (tmp_path / "a", tmp_path / "b"):  # one metric has no single values, as FID has not
         for file in folder.glob("units/vist/noisy/1-caption/*/score-lpips-*.json"):
             file.unlink()
-    found = compare(Side(tmp_path / "a"), Side(tmp_path / "b"))
-    assert [one.metric for one in found] == ["clip-similarity[mini]"]
-    [left] = found.left_out
+    comparisons = compare(Side(tmp_path / "a"), Side(tmp_path / "b"))
+    assert [comparison.metric for comparison in comparisons] == ["clip-similarity[mini]"]
+    [left] = comparisons.left_out
     assert (left.metric, left.reason) == ("lpips[mini]", "no values of single examples in A and B")
-    assert {side for side, _ in found.unmatched} == {"A"}
+    assert {side for side, _ in comparisons.unmatched} == {"A"}
     assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
     shown = capsys.readouterr().out
     assert "not compared: vist 1-caption lpips[mini]" in shown
@@ -155,9 +176,9 @@ def test_what_cannot_be_compared_is_said(
 
 
 def test_holm_is_over_what_was_asked_for(both: tuple[Path, Path]) -> None:
-    found = [*compare(Side(both[0]), Side(both[1]), metrics=["lpips"])]
-    assert [one.metric for one in found] == ["lpips[mini]"] * 3
-    assert [one.p_holm for one in found] == holm([one.p for one in found])
+    comparisons = [*compare(Side(both[0]), Side(both[1]), metrics=["lpips"])]
+    assert [comparison.metric for comparison in comparisons] == ["lpips[mini]"] * 3
+    assert [comparison.p_holm for comparison in comparisons] == holm([comparison.p for comparison in comparisons])
 
 
 def test_json_has_every_name(both: tuple[Path, Path], more: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,9 +193,9 @@ def test_json_has_every_name(both: tuple[Path, Path], more: Path, capsys: pytest
 def test_models_of_one_run(tmp_path: Path) -> None:
     run(tmp_path / "a", limit=12, models=("noisy", "noisy-text"))
     folder = tmp_path / "a"
-    found = compare(Side(folder, "noisy-text"), Side(folder, "noisy"))
-    assert {one.models for one in found} == {("noisy-text", "noisy")}
-    assert {one.context for one in found} == {"1-caption", "5-captions"}
+    comparisons = compare(Side(folder, "noisy-text"), Side(folder, "noisy"))
+    assert {comparison.models for comparison in comparisons} == {("noisy-text", "noisy")}
+    assert {comparison.context for comparison in comparisons} == {"1-caption", "5-captions"}
     assert Side.parse(f"{folder}:noisy") == Side(folder, "noisy")
     assert Side.parse(str(folder)) == Side(folder)
     with pytest.raises(InputError, match="has no model 'nosy'; did you mean 'noisy'"):
@@ -184,7 +205,7 @@ def test_models_of_one_run(tmp_path: Path) -> None:
 def test_what_is_better_depends_on_the_metric(tmp_path: Path) -> None:
     interval = paired_interval([0.5, 0.6, 0.4, 0.5], ["a", "b", "c", "d"])
 
-    def made(higher: bool, p: float = 0.01) -> Comparison:
+    def comparison_with(higher: bool, p: float = 0.01) -> Comparison:
         return Comparison(
             task="t",
             context="c",
@@ -209,9 +230,9 @@ def test_what_is_better_depends_on_the_metric(tmp_path: Path) -> None:
             notes=(),
         )
 
-    assert made(True).better is True
-    assert made(False).better is False
-    assert made(True, p=0.125).better is None  # as of four clusters: no p could be smaller
+    assert comparison_with(True).better is True
+    assert comparison_with(False).better is False
+    assert comparison_with(True, p=0.125).better is None  # as of four clusters: no p could be smaller
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
@@ -222,8 +243,8 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_the_gain_inside_a_run_is_the_mean_paired_difference_in_the_good_direction(both: tuple[Path, Path]) -> None:
     reader = RunReader.open(both[0])
     keys = {context: CellKey("vist", "noisy", context) for context in ("1-caption", "2-captions", "5-captions")}
-    one, five = (stored(both[0], context, "lpips") for context in ("1-caption", "5-captions"))
-    expected = [sum(one[name].values()) / 2 - sum(five[name].values()) / 2 for name in one]
+    one_caption, five_captions = (stored(both[0], context, "lpips") for context in ("1-caption", "5-captions"))
+    expected = [sum(one_caption[name].values()) / 2 - sum(five_captions[name].values()) / 2 for name in one_caption]
     gain = gain_in_run(reader, keys["5-captions"], keys["1-caption"], "lpips")
     assert (gain.n, gain.clusters) == (12, 6)  # two stories share each photo sequence
     assert gain.mean == pytest.approx(sum(expected) / 12, abs=1e-12)

@@ -30,33 +30,33 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def made(folder: Path, data: str | None = None) -> dict[str, Gallery]:
-    return {one.context: one for one in galleries([RunReader.open(folder)], data)}
+def gallery_by_context(folder: Path, data: str | None = None) -> dict[str, Gallery]:
+    return {gallery.context: gallery for gallery in galleries([RunReader.open(folder)], data)}
 
 
 def test_an_example_is_what_was_given_the_target_and_every_output(done: Path) -> None:
-    found = made(done)
-    assert list(found) == ["1-caption", "5-captions", "5-captions-4-images"]
-    gallery = found["5-captions-4-images"]
+    by_context = gallery_by_context(done)
+    assert list(by_context) == ["1-caption", "5-captions", "5-captions-4-images"]
+    gallery = by_context["5-captions-4-images"]
     assert (gallery.task, gallery.note, len(gallery.examples)) == ("vist", "", 6)
-    one = gallery.examples[0]
-    assert [type(part).__name__ for part in one.prompt] == ["str", "PictureFile"] * 4 + ["str"]
+    example = gallery.examples[0]
+    assert [type(part).__name__ for part in example.prompt] == ["str", "PictureFile"] * 4 + ["str"]
     story = json.loads((small_vist() / "sis" / "test.story-in-sequence.json").read_text())
-    words = [each[0]["text"] for each in story["annotations"] if each[0]["story_id"] == one.example]
-    assert [part for part in one.prompt if isinstance(part, str)] == words
-    photos = [each[0]["photo_flickr_id"] for each in story["annotations"] if each[0]["story_id"] == one.example]
-    assert [part.id for part in one.prompt if not isinstance(part, str)] == photos[:4]
-    assert one.target is not None
-    assert one.target.id == photos[4]
-    assert one.target.file is not None
-    assert one.target.file.is_file()
-    assert [shown.seed for shown in one.outputs["noisy"]] == [0, 1]
-    assert all(shown.picture is not None and shown.picture.is_file() for shown in one.outputs["noisy"])
+    words = [each[0]["text"] for each in story["annotations"] if each[0]["story_id"] == example.example]
+    assert [part for part in example.prompt if isinstance(part, str)] == words
+    photos = [each[0]["photo_flickr_id"] for each in story["annotations"] if each[0]["story_id"] == example.example]
+    assert [part.id for part in example.prompt if not isinstance(part, str)] == photos[:4]
+    assert example.target is not None
+    assert example.target.id == photos[4]
+    assert example.target.file is not None
+    assert example.target.file.is_file()
+    assert [shown.seed for shown in example.outputs["noisy"]] == [0, 1]
+    assert all(shown.picture is not None and shown.picture.is_file() for shown in example.outputs["noisy"])
 
 
 def test_values_average_to_the_rows(done: Path) -> None:
     rows = RunReader.open(done).results.rows
-    for context, gallery in made(done).items():
+    for context, gallery in gallery_by_context(done).items():
         for scores in gallery.scores:
             for model, seeds in scores.by_model.items():
                 for seed, each in seeds.items():
@@ -69,39 +69,44 @@ def test_values_average_to_the_rows(done: Path) -> None:
 
 
 def test_tests_are_those_of_compare(done: Path) -> None:
-    found = model_tests([RunReader.open(done)])
-    expected = {(one.context, one.metric): one for one in compare(Side(done, "noisy"), Side(done, "noisy-striped"))}
-    assert len(found) == len(expected) == 6
-    for one in found:
-        other = expected[one.context, one.metric]
-        assert (one.models, one.difference, one.p, one.better) == (
+    tests = model_tests([RunReader.open(done)])
+    expected = {
+        (comparison.context, comparison.metric): comparison
+        for comparison in compare(Side(done, "noisy"), Side(done, "noisy-striped"))
+    }
+    assert len(tests) == len(expected) == 6
+    for test in tests:
+        other = expected[test.context, test.metric]
+        assert (test.models, test.difference, test.p, test.better) == (
             other.models,
             other.difference,
             other.p,
             other.better,
         )
-        assert one.p_holm >= one.p
+        assert test.p_holm >= test.p
 
 
 def test_without_its_data_a_run_is_shown_without_the_datas_pictures(
     done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moved = shutil.copytree(done, tmp_path / "far" / "away" / "run")
-    gallery = made(moved)["5-captions-4-images"]
+    gallery = gallery_by_context(moved)["5-captions-4-images"]
     assert "The data was not found" in gallery.note
     assert "name its folder: --data DIR" in capsys.readouterr().err
-    one = gallery.examples[0]
-    assert [part.file for part in one.prompt if not isinstance(part, str)] == [None] * 4
-    assert one.outputs["noisy"][0].picture is not None
-    again = made(moved, str(small_vist()))["5-captions-4-images"]
+    example = gallery.examples[0]
+    assert [part.file for part in example.prompt if not isinstance(part, str)] == [None] * 4
+    assert example.outputs["noisy"][0].picture is not None
+    again = gallery_by_context(moved, str(small_vist()))["5-captions-4-images"]
     assert again.note == ""
-    assert [each.example for each in again.examples] == [each.example for each in made(done)["1-caption"].examples]
+    assert [each.example for each in again.examples] == [
+        each.example for each in gallery_by_context(done)["1-caption"].examples
+    ]
 
 
 def test_runs_taken_together_are_one_gallery(done: Path, tmp_path: Path) -> None:
     run(tmp_path / "other", models=("noisy",), settings=("noisy.style=striped",), contexts=("5-captions",))
     stored = [RunReader.open(done), RunReader.open(tmp_path / "other")]
-    (both,) = (one for one in galleries(stored) if one.context == "5-captions")
+    (both,) = (gallery for gallery in galleries(stored) if gallery.context == "5-captions")
     assert both.models == ("noisy", "noisy-striped")
     assert {shown.picture.is_relative_to(done) for shown in both.examples[0].outputs["noisy"] if shown.picture} == {
         True
@@ -150,8 +155,8 @@ def test_what_has_no_output_keeps_its_reason(tmp_path: Path, monkeypatch: pytest
     story = json.loads((vist / "sis" / "test.story-in-sequence.json").read_text())
     (vist / "images" / "test" / f"{story['images'][2]['id']}.png").unlink()  # of the first two stories
     texts: dict[str, list[str]] = {}
-    for ((one,),) in zip(story["annotations"], strict=True):
-        texts.setdefault(one["story_id"], []).append(one["text"])
+    for ((record,),) in zip(story["annotations"], strict=True):
+        texts.setdefault(record["story_id"], []).append(record["text"])
     third = list(texts)[2]
     monkeypatch.setenv("NOISY_FAIL_ON", " ".join(texts[third]))
     out = tmp_path / "run"
@@ -161,8 +166,8 @@ def test_what_has_no_output_keeps_its_reason(tmp_path: Path, monkeypatch: pytest
     names = [name for name, _ in json.loads(last.read_text())["examples"]]
     last.unlink()
     score(out, "cpu")
-    (gallery,) = made(out).values()
-    lost = {one.example: one.lost for one in gallery.examples if one.lost}
+    (gallery,) = gallery_by_context(out).values()
+    lost = {shown.example: shown.lost for shown in gallery.examples if shown.lost}
     first, second = list(texts)[:2]
     assert lost.keys() == {first, second, third, *names}
     assert all(lost[name]["noisy"][0].outcome == "missing" for name in (first, second))
@@ -171,9 +176,9 @@ def test_what_has_no_output_keeps_its_reason(tmp_path: Path, monkeypatch: pytest
     assert (failed.outcome, failed.seeds) == ("failed", (0,))
     assert failed.reason.startswith("RuntimeError: the planted failure at noisy.py:")
     assert lost[names[0]]["noisy"] == (Lost("not made yet", (0,)),)
-    example = next(one for one in gallery.examples if one.example == third)
+    example = next(shown for shown in gallery.examples if shown.example == third)
     assert list(example.prompt) == texts[third]
     assert example.outputs == {}
-    (told,) = record_of(RunReader.open(out)).failed
-    assert told[:4] == ("vist", "noisy", "5-captions", third)
-    assert (out / told[5]).is_file()
+    (failure,) = record_of(RunReader.open(out)).failed
+    assert failure[:4] == ("vist", "noisy", "5-captions", third)
+    assert (out / failure[5]).is_file()

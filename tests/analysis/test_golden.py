@@ -24,7 +24,7 @@ def quality(seed: int, loss: float = 0.0) -> np.ndarray:
 
 
 def states(golden: dict[str, Any], now: RunReader, tolerance: float = 0.0) -> list[str]:
-    return [one.state for one in check(now, golden["numbers"], tolerance)]
+    return [verdict.state for verdict in check(now, golden["numbers"], tolerance)]
 
 
 def test_a_planted_regression_is_caught_and_other_seeds_are_not(tmp_path: Path) -> None:
@@ -51,11 +51,15 @@ def test_what_is_missing_or_changed_is_said(tmp_path: Path) -> None:
 
 def test_numbers_without_examples_are_held_to_the_tolerance(tmp_path: Path) -> None:
     now = made_up(tmp_path / "now", quality(1))
-    [one] = golden_of(now)["numbers"]
-    del one["examples"]
-    for value, expected in ((one["value"], "ok"), (one["value"] + 0.01, "regression"), (one["value"] - 0.01, "better")):
-        assert [v.state for v in check(now, [{**one, "value": value}])] == [expected]
-    assert [v.state for v in check(now, [{**one, "value": one["value"] + 0.01}], 0.02)] == ["ok"]
+    [number] = golden_of(now)["numbers"]
+    del number["examples"]
+    for value, expected in (
+        (number["value"], "ok"),
+        (number["value"] + 0.01, "regression"),
+        (number["value"] - 0.01, "better"),
+    ):
+        assert [v.state for v in check(now, [{**number, "value": value}])] == [expected]
+    assert [v.state for v in check(now, [{**number, "value": number["value"] + 0.01}], 0.02)] == ["ok"]
 
 
 def test_tolerances_by_metric(tmp_path: Path) -> None:
@@ -67,7 +71,7 @@ def test_tolerances_by_metric(tmp_path: Path) -> None:
         ({"": 0.1, "q": 0.01}, "regression"),
         ({}, "regression"),
     ):
-        assert [one.state for one in check(worse, golden, tolerance)] == [expected]
+        assert [verdict.state for verdict in check(worse, golden, tolerance)] == [expected]
     for tolerance, message in (({"x": 0.1}, "no such metric"), ({"q": -1.0}, "from 0 on"), ({"": float("nan")}, "nan")):
         with pytest.raises(InputError, match=message):
             check(worse, golden, tolerance)
@@ -103,10 +107,10 @@ def test_the_command_and_its_exit_codes(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["check", str(tmp_path / "run"), "--against", str(golden)]) == 0
     numbers = json.loads(golden.read_text())
     assert len(numbers["numbers"]) == 6
-    for one in numbers["numbers"]:
-        sign = 1 if one["higher_is_better"] else -1
-        one["value"] += sign * 0.1
-        one["examples"] = {name: [value + sign * 0.1, c] for name, (value, c) in one["examples"].items()}
+    for number in numbers["numbers"]:
+        sign = 1 if number["higher_is_better"] else -1
+        number["value"] += sign * 0.1
+        number["examples"] = {name: [value + sign * 0.1, c] for name, (value, c) in number["examples"].items()}
     golden.write_text(json.dumps(numbers))
     capsys.readouterr()
     assert main(["check", str(tmp_path / "run"), "--against", str(golden)]) == 3
@@ -120,5 +124,5 @@ def test_the_command_and_its_exit_codes(tmp_path: Path, capsys: pytest.CaptureFi
     run(tmp_path / "less", limit=12, contexts=("1-caption",))
     write_golden(golden, RunReader.open(tmp_path / "run"))
     assert main(["check", str(tmp_path / "less"), "--against", str(golden), "--json"]) == 4
-    found = [RegressionVerdict(**one) for one in json.loads(capsys.readouterr().out)]
-    assert sorted(one.state for one in found) == ["incomplete"] * 4 + ["ok"] * 2
+    verdicts = [RegressionVerdict(**record) for record in json.loads(capsys.readouterr().out)]
+    assert sorted(verdict.state for verdict in verdicts) == ["incomplete"] * 4 + ["ok"] * 2

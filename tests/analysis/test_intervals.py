@@ -26,11 +26,11 @@ def rows_of(folder: Path) -> list[Row]:
 def test_examples_are_averaged_over_seeds_and_resampled_by_cluster(tmp_path: Path) -> None:
     made_up(tmp_path / "run", VALUES)
     expected = interval_over_clusters(VALUES, [str(name // 3) for name in range(30)])
-    found = StoredIntervals([tmp_path / "run"])(rows_of(tmp_path / "run"))
-    assert found is not None
+    interval = StoredIntervals([tmp_path / "run"])(rows_of(tmp_path / "run"))
+    assert interval is not None
     assert expected is not None
-    assert (found.over, found.n) == ("clusters", 10)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (interval.over, interval.n) == ("clusters", 10)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_seeds_may_lie_in_several_runs(tmp_path: Path) -> None:
@@ -60,9 +60,9 @@ def test_without_single_examples_it_is_over_seeds(tmp_path: Path, change: str) -
         (tmp_path / "run" / "results.json").write_text(json.dumps(content))
         seal_again(tmp_path / "run")
     rows = rows_of(tmp_path / "run")
-    found = StoredIntervals([tmp_path / "run"])(rows)
-    assert found is not None
-    assert found == interval_over_seeds([row.value for row in rows if row.value is not None])
+    interval = StoredIntervals([tmp_path / "run"])(rows)
+    assert interval is not None
+    assert interval == interval_over_seeds([row.value for row in rows if row.value is not None])
 
 
 def test_nothing_is_said_of_what_was_not_scored(tmp_path: Path) -> None:

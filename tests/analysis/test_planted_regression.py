@@ -78,14 +78,14 @@ def noisy_mapper(folder: Path, mini_weights: Path) -> Path:
 
 
 def states(verdicts: list[RegressionVerdict]) -> dict[str, str]:
-    return {one.name.rpartition("/")[2]: one.state for one in verdicts}
+    return {verdict.name.rpartition("/")[2]: verdict.state for verdict in verdicts}
 
 
 def test_noise_on_the_mapper_is_caught(tmp_path: Path, good: RunReader, mini_weights: Path) -> None:
     golden = golden_of(with_seeds(good, 0))["numbers"]
     worse = evaluate(tmp_path / "run", SEEDS, str(noisy_mapper(tmp_path / "weights", mini_weights)))
-    found = check(worse, golden)
-    assert states(found)["clip-similarity[mini]"] == "regression", found
+    verdicts = check(worse, golden)
+    assert states(verdicts)["clip-similarity[mini]"] == "regression", verdicts
     assert all(row.model_signature != good.results.rows[0].model_signature for row in worse.results.rows)
 
 
@@ -93,15 +93,15 @@ def test_noise_on_the_mapper_is_caught(tmp_path: Path, good: RunReader, mini_wei
 def test_other_seeds_of_the_same_model_are_not_reported(good: RunReader, rerun: int) -> None:
     golden = golden_of(with_seeds(good, 0))["numbers"]
     again = with_seeds(good, SEEDS * rerun)
-    found = check(again, golden)
-    assert set(states(found).values()) == {"ok"}, found
-    assert all(one.was != one.now for one in found)  # they are other numbers
+    verdicts = check(again, golden)
+    assert set(states(verdicts).values()) == {"ok"}, verdicts
+    assert all(verdict.was != verdict.now for verdict in verdicts)  # they are other numbers
 
 
 def test_what_is_lost_within_the_tolerance_is_no_regression(good: RunReader) -> None:
-    one = golden_of(with_seeds(good, 0))["numbers"][0]
-    sign = 1 if one["higher_is_better"] else -1
-    better = {**one, "examples": {name: [value + sign * 0.2, c] for name, (value, c) in one["examples"].items()}}
+    number = golden_of(with_seeds(good, 0))["numbers"][0]
+    sign = 1 if number["higher_is_better"] else -1
+    better = {**number, "examples": {name: [value + sign * 0.2, c] for name, (value, c) in number["examples"].items()}}
     again = with_seeds(good, 0)
     assert [verdict.state for verdict in check(again, [better])] == ["regression"]
     assert [verdict.state for verdict in check(again, [better], 0.25)] == ["ok"]

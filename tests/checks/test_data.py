@@ -43,7 +43,7 @@ def test_the_mini_world_is_complete(name: str) -> None:
     taken = checked(name, "mini")
     assert (taken.state, taken.problem) == ("complete", "")
     assert taken.downloads
-    assert all(one.state == "there" for one in taken.downloads)
+    assert all(download.state == "there" for download in taken.downloads)
     assert set((taken.usable or {}).values()) == {taken.examples}
     assert taken.repeated == ()
 
@@ -52,32 +52,32 @@ def test_the_mini_world_is_complete(name: str) -> None:
 def test_an_empty_folder_says_what_goes_where_and_what_is_put_there_is_found(name: str, tmp_path: Path) -> None:
     taken = checked(name, tmp_path)
     assert taken.state == "unusable"
-    for one in taken.downloads:
-        assert one.state == "missing"
-        assert one.url.startswith("http")
-        assert "{" not in f"{one.what}{one.url}{one.expected}{one.size}"
-        assert one.expected.is_relative_to(tmp_path)
-        if one.pictures:
-            small.touch(one.expected, ["1.jpg"])
+    for download in taken.downloads:
+        assert download.state == "missing"
+        assert download.url.startswith("http")
+        assert "{" not in f"{download.what}{download.url}{download.expected}{download.size}"
+        assert download.expected.is_relative_to(tmp_path)
+        if download.pictures:
+            small.touch(download.expected, ["1.jpg"])
         else:
-            small.touch(one.expected.parent, [one.expected.name])
+            small.touch(download.expected.parent, [download.expected.name])
     card = resolve_task(card_of(name), data=str(tmp_path), split=None, settings={})
-    assert [one.path for one in find_downloads(card, str(tmp_path), card.data.split)] == [
-        one.expected for one in taken.downloads
+    assert [download.path for download in find_downloads(card, str(tmp_path), card.data.split)] == [
+        download.expected for download in taken.downloads
     ]
     assert data_folder(card, str(tmp_path)) == tmp_path / card.data.folder
 
 
-@pytest.mark.parametrize("place", ["images", "test", "."])
-def test_pictures_in_the_readers_other_places_are_there(vist: Path, place: str) -> None:
+@pytest.mark.parametrize("folder", ["images", "test", "."])
+def test_pictures_in_the_readers_other_places_are_there(vist: Path, folder: str) -> None:
     shutil.move(vist / "images" / "test", vist / "moved")
     (vist / "images").rmdir()
-    (vist / place).mkdir(exist_ok=True)
+    (vist / folder).mkdir(exist_ok=True)
     for file in (vist / "moved").iterdir():
-        file.rename(vist / place / file.name)
+        file.rename(vist / folder / file.name)
     taken = checked("vist", vist, "test")
     assert taken.state == "complete"
-    assert taken.downloads[1].path == vist / place
+    assert taken.downloads[1].path == vist / folder
 
 
 def test_the_folder_given_is_that_of_all_data_or_of_one(vist: Path) -> None:
@@ -90,7 +90,7 @@ def test_missing_pictures_are_counted_and_the_rest_is_usable(vist: Path) -> None
     (vist / "images/test/100004.png").unlink()  # the last of the first sequence, of two stories
     taken = checked("vist", vist, "test")
     assert taken.state == "incomplete"
-    assert [one.state for one in taken.downloads] == ["there", "incomplete"]
+    assert [download.state for download in taken.downloads] == ["there", "incomplete"]
     assert taken.downloads[1].lacking == 1
     assert taken.examples == 32
     assert set((taken.usable or {}).values()) == {30}
@@ -135,7 +135,7 @@ def test_a_truncated_annotation_file_is_the_readers_own_message(vist: Path, cut:
     assert taken.state == "unusable"
     assert str(file) in taken.problem
     assert (taken.examples, taken.pictures) == (0, None)
-    assert [one.state for one in taken.downloads] == ["there", "there"]
+    assert [download.state for download in taken.downloads] == ["there", "there"]
 
 
 def test_it_says_unusable_where_a_run_refuses(vist: Path, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_contexts_that_search_nothing_are_told_and_nothing_is_missing(tmp_path: 
 
 
 def hints(name: str, data: Path, split: str | None = None) -> list[str]:
-    return [one.hint for one in checked(name, data, split).downloads]
+    return [download.hint for download in checked(name, data, split).downloads]
 
 
 def test_hints_where_files_lie_in_another_place_packed_or_renamed(tmp_path: Path) -> None:
@@ -223,8 +223,8 @@ def test_wrong_settings_are_refused(vist: Path) -> None:
 def test_json_holds_all_of_it(vist: Path) -> None:
     (vist / "images/test/100004.png").write_bytes(b"no picture")
     (vist / "images/test/100003.png").unlink()
-    told = json.loads(json.dumps(checked("vist", vist, "test").as_json()))
-    assert told["pictures"]["examples"] == {
+    report = json.loads(json.dumps(checked("vist", vist, "test").as_json()))
+    assert report["pictures"]["examples"] == {
         "total": 80,
         "there": 78,
         "missing": ["100003"],
@@ -248,7 +248,7 @@ def test_real_slices(real_data: Path) -> None:
     votes = checked("partiprompts", real_data)
     assert (votes.state, votes.examples) == ("complete", 911)
     dialogs = checked("visdial-answers", real_data)
-    assert [one.state for one in dialogs.downloads] == ["there", "there", "missing"]
+    assert [download.state for download in dialogs.downloads] == ["there", "there", "missing"]
     assert dialogs.state == "unusable"
     assert "VisualDialog_val2018_<image id, 12 digits>.jpg" in dialogs.problem
 
@@ -256,5 +256,5 @@ def test_real_slices(real_data: Path) -> None:
 def test_real_questions_in_a_folder_of_their_own(real_data: Path) -> None:
     taken = checked("vqav2", real_data, "train2014")
     assert taken.state == "unusable"
-    assert [one.expected.parent.name for one in taken.downloads[:2]] == ["vqav2", "vqav2"]
-    assert all("has the right name: move it" in one.hint for one in taken.downloads[:2])
+    assert [download.expected.parent.name for download in taken.downloads[:2]] == ["vqav2", "vqav2"]
+    assert all("has the right name: move it" in download.hint for download in taken.downloads[:2])

@@ -39,8 +39,8 @@ def key(prompt: Prompt) -> int:
 
 
 def vector(seed: int) -> Any:
-    found = np.random.default_rng(seed).normal(size=8)
-    return (found / np.linalg.norm(found)).astype(np.float32)
+    values = np.random.default_rng(seed).normal(size=8)
+    return (values / np.linalg.norm(values)).astype(np.float32)
 
 
 class Sound:
@@ -52,7 +52,7 @@ class Sound:
 
     def generate_images(self, prompts: Any, noise: Any) -> Any:
         return [
-            [GeneratedImage(self.picture(number(key(prompt), one.seed))) for one in seeds]
+            [GeneratedImage(self.picture(number(key(prompt), sample_noise.seed))) for sample_noise in seeds]
             for prompt, seeds in zip(prompts, noise, strict=True)
         ]
 
@@ -64,8 +64,8 @@ class Sound:
 
     def generate_texts(self, prompts: Any, max_new_tokens: int, stop: Any = ()) -> Any:
         texts = [f" answer {key(prompt)} ." for prompt in prompts]
-        for one in stop:
-            texts = [text.partition(one)[0] for text in texts]
+        for end in stop:
+            texts = [text.partition(end)[0] for text in texts]
         return texts
 
     def score_texts(self, prompts: Any, continuations: Any) -> Any:
@@ -76,8 +76,8 @@ class Sound:
         return np.stack([5 * vector(key(prompt)) for prompt in prompts])
 
     def decide(self, prompts: Any) -> Any:
-        found = [(key(prompt) % 1000) / 1000 for prompt in prompts]
-        return [Decision("retrieve" if one > 0.5 else "generate", one) for one in found]
+        probabilities = [(key(prompt) % 1000) / 1000 for prompt in prompts]
+        return [Decision("retrieve" if probability > 0.5 else "generate", probability) for probability in probabilities]
 
 
 def card(**changes: Any) -> ModelCard:
@@ -99,7 +99,7 @@ def test_a_sound_model_passes() -> None:
 
 
 def test_bare_pictures_pass() -> None:
-    assert failed(pictures(lambda one: one.image)()) == []
+    assert failed(pictures(lambda output: output.image)()) == []
 
 
 def change(method: str, alter: Any) -> type[Sound]:
@@ -112,7 +112,7 @@ def change(method: str, alter: Any) -> type[Sound]:
 
 
 def pictures(alter: Any) -> type[Sound]:
-    return change("generate_images", lambda found: [[alter(one) for one in group] for group in found])
+    return change("generate_images", lambda groups: [[alter(output) for output in group] for group in groups])
 
 
 def spoil(array: Any, value: float) -> Any:
@@ -122,69 +122,75 @@ def spoil(array: Any, value: float) -> Any:
 
 FORMS = [
     (change("generate_images", tuple), "expected a list, found tuple"),
-    (change("generate_images", lambda found: found[:2]), "returned 2 lists of pictures, expected 3"),
+    (change("generate_images", lambda groups: groups[:2]), "returned 2 lists of pictures, expected 3"),
     (
-        change("generate_images", lambda found: [one[:1] for one in found]),
+        change("generate_images", lambda groups: [group[:1] for group in groups]),
         "returned 1 pictures of a prompt, expected 2",
     ),
     (
-        pictures(lambda one: np.asarray(one.image)),
+        pictures(lambda output: np.asarray(output.image)),
         r"returned a NumPy array .* among its pictures, expected a PIL picture or GeneratedImage; convert it",
     ),
     (
-        pictures(lambda one: one.image.convert("F")),
+        pictures(lambda output: output.image.convert("F")),
         "returned a picture of mode F, expected RGB of 8 bits; scale it first",
     ),
     (
-        pictures(lambda one: GeneratedImage(np.asarray(one.image))),  # type: ignore[arg-type]
+        pictures(lambda output: GeneratedImage(np.asarray(output.image))),  # type: ignore[arg-type]
         "a NumPy array .* in a GeneratedImage, expected a PIL",
     ),
-    (pictures(lambda one: GeneratedImage(one.image.convert("L"))), "expected an RGB picture, found mode L"),
-    (pictures(lambda one: GeneratedImage(one.image, truncated=0)), "expected a bool in truncated, found int"),  # type: ignore[arg-type]
+    (pictures(lambda output: GeneratedImage(output.image.convert("L"))), "expected an RGB picture, found mode L"),
+    (
+        pictures(lambda output: GeneratedImage(output.image, truncated=0)),  # type: ignore[arg-type]
+        "expected a bool in truncated, found int",
+    ),
     (
         change("embed_images", torch.from_numpy),
         r"returned a tensor \(3, 8\) of torch.float32, expected a NumPy array \(3, width\)",
     ),
     (
-        change("embed_images", lambda found: found[0]),
+        change("embed_images", lambda vectors: vectors[0]),
         r"returned a NumPy array \(8,\) of float32, expected a NumPy array \(3, width\)",
     ),
-    (change("embed_prompts", lambda found: found.astype(np.float64)), "expected float32, found float64"),
-    (change("embed_prompts", lambda found: spoil(found, np.nan)), "returned vectors that are not finite"),
+    (change("embed_prompts", lambda vectors: vectors.astype(np.float64)), "expected float32, found float64"),
+    (change("embed_prompts", lambda vectors: spoil(vectors, np.nan)), "returned vectors that are not finite"),
     (
-        change("embed_prompts", lambda found: found * 2),
+        change("embed_prompts", lambda vectors: vectors * 2),
         "returned an embedding of length 2, expected L2-normalised ones",
     ),
-    (change("decision_features", lambda found: spoil(found, np.inf)), "returned vectors that are not finite"),
+    (change("decision_features", lambda vectors: spoil(vectors, np.inf)), "returned vectors that are not finite"),
     (
-        change("generate_texts", lambda found: [one.encode() for one in found]),
+        change("generate_texts", lambda texts: [text.encode() for text in texts]),
         "returned bytes among its texts, expected str",
     ),
-    (change("generate_texts", lambda found: found[0]), "returned str, expected a list of 3 texts"),
-    (change("score_texts", lambda found: [-one for one in found]), "expected log-likelihoods, which are not above 0"),
+    (change("generate_texts", lambda texts: texts[0]), "returned str, expected a list of 3 texts"),
     (
-        change("score_texts", lambda found: [float("nan")] * 3),
+        change("score_texts", lambda scores: [-score for score in scores]),
+        "expected log-likelihoods, which are not above 0",
+    ),
+    (
+        change("score_texts", lambda scores: [float("nan")] * 3),
         "returned a log-likelihood of nan, expected finite numbers",
     ),
     (change("score_texts", np.array), r"returned a NumPy array \(3,\) .*, expected a list of 3 log-likelihoods"),
     (
-        change("decide", lambda found: [one.label for one in found]),
+        change("decide", lambda decisions: [decision.label for decision in decisions]),
         "returned str among its decisions, expected Decision",
     ),
     (
-        change("decide", lambda found: [Decision("retrieve", 7.0)] * 3),
+        change("decide", lambda decisions: [Decision("retrieve", 7.0)] * 3),
         "probability=7.0.*, expected 'generate' or 'retrieve' with a",
     ),
-    (change("decide", lambda found: [Decision("retrieve", 0.5)] * 3), "expected 'generate' with probability 0.500"),
+    (change("decide", lambda decisions: [Decision("retrieve", 0.5)] * 3), "expected 'generate' with probability 0.500"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "message"), FORMS, ids=[message[:40] for _, message in FORMS])
 def test_answers_of_the_wrong_form(kind: type[Sound], message: str) -> None:
-    found = failed(kind())
+    findings = failed(kind())
     method = next(name for name in vars(kind) if hasattr(Sound, name) and name[0] != "_")
-    assert [(finding.about, finding.check) for finding in found] == [(method, "form")]
-    assert re.search(message, found[0].detail), found[0].detail
+    assert [(finding.about, finding.check) for finding in findings] == [(method, "form")]
+    assert re.search(message, findings[0].detail), findings[0].detail
 
 
 class Forgetful(Sound):
@@ -259,16 +265,16 @@ class Raises(Sound):
 
 class Draws(Sound):
     def embed_images(self, images: Any) -> Any:
-        found = Sound.embed_images(self, images)
+        vectors = Sound.embed_images(self, images)
         images[0].putpixel((0, 0), (1, 2, 3))
-        return found
+        return vectors
 
 
 class Pops(Sound):
     def score_texts(self, prompts: Any, continuations: Any) -> Any:
-        found = Sound.score_texts(self, prompts, continuations)
+        scores = Sound.score_texts(self, prompts, continuations)
         continuations.clear()
-        return found
+        return scores
 
 
 @pytest.mark.parametrize(
@@ -289,9 +295,9 @@ class Pops(Sound):
     ],
 )
 def test_every_check_finds_who_fails_it(kind: type[Sound], expected: set[tuple[str, str]]) -> None:
-    found = failed(kind())
-    assert {(finding.about, finding.check) for finding in found} == expected
-    assert all("expected" in finding.detail and "found" in finding.detail for finding in found)
+    findings = failed(kind())
+    assert {(finding.about, finding.check) for finding in findings} == expected
+    assert all("expected" in finding.detail and "found" in finding.detail for finding in findings)
 
 
 STATES: dict[str, Callable[[], object]] = {
@@ -328,7 +334,7 @@ def test_a_clear_refusal_of_a_long_prompt_is_an_answer() -> None:
     class Refuses(Short):
         error = InputError("prompt 0: 300 words, but at most 100 are read")
 
-    details = {(one.about, one.check): one.detail for one in examine(Refuses(), card())}
+    details = {(finding.about, finding.check): finding.detail for finding in examine(Refuses(), card())}
     assert (
         details["embed_prompts", "long prompt"]
         == "300 words are refused: prompt 0: 300 words, but at most 100 are read"
@@ -340,7 +346,7 @@ def test_a_model_without_a_method_that_its_card_claims() -> None:
     class Lacks(Sound):
         decide: Any = None
 
-    assert [(one.about, one.check) for one in failed(Lacks())] == [("decide", "method")]
+    assert [(finding.about, finding.check) for finding in failed(Lacks())] == [("decide", "method")]
 
 
 def test_only_what_is_claimed_is_asked_and_pictures_only_where_they_are_read() -> None:
@@ -351,9 +357,9 @@ def test_only_what_is_claimed_is_asked_and_pictures_only_where_they_are_read() -
             seen.extend(prompts)
             return Sound.generate_texts(self, prompts, max_new_tokens, stop)
 
-    assert {one.about for one in examine(Listens(), card(capabilities=("text-generator",), inputs=("text",)))} == {
-        "generate_texts"
-    }
+    assert {
+        finding.about for finding in examine(Listens(), card(capabilities=("text-generator",), inputs=("text",)))
+    } == {"generate_texts"}
     assert not any(prompt.images for prompt in seen)
     list(examine(Listens(), card(capabilities=("text-generator",))))
     assert any(prompt.images for prompt in seen)
@@ -490,18 +496,18 @@ def test_what_the_command_prints(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "2 of 9 checks failed" in said.err
     assert torch.get_default_dtype() == torch.float32
     assert main(["doctor", model, "--json", "--device", "cpu"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert (found["model"], found["passed"], len(found["checks"])) == ("grey", False, 9)
-    assert (found["context"]["task"], found["context"]["context"]) == ("vist", "5-captions-4-images")
-    assert found["context"]["words"].startswith("reads captions none; pictures none")
-    assert found["context"]["calls"] <= 20
-    assert {one["check"] for one in found["checks"] if not one["passed"]} == {"global state", "another seed"}
+    report = json.loads(capsys.readouterr().out)
+    assert (report["model"], report["passed"], len(report["checks"])) == ("grey", False, 9)
+    assert (report["context"]["task"], report["context"]["context"]) == ("vist", "5-captions-4-images")
+    assert report["context"]["words"].startswith("reads captions none; pictures none")
+    assert report["context"]["calls"] <= 20
+    assert {check["check"] for check in report["checks"] if not check["passed"]} == {"global state", "another seed"}
 
 
 def test_the_example_of_the_readme_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
-    (tmp_path / "my_model.py").write_text(found[1])
+    example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert example is not None
+    (tmp_path / "my_model.py").write_text(example[1])
     assert main(["doctor", f"{tmp_path / 'my_model.py'}:MyModel", "--device", "cpu"]) == 0, capsys.readouterr().out
 
 

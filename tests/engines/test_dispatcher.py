@@ -100,7 +100,7 @@ class Scripted:
 
 
 def batch(tool: str, count: int, done: list[str]) -> JobGroup:
-    jobs = (Number(f"{tool}{place}") for place in range(count))
+    jobs = (Number(f"{tool}{number}") for number in range(count))
     return JobGroup(Named(tool), jobs, count, lambda job, _: done.append(job.key))
 
 
@@ -138,10 +138,10 @@ def test_what_is_under_way_is_bounded_however_long_the_run() -> None:
 
     def jobs() -> Any:
         nonlocal taken
-        for place in range(500):
+        for number in range(500):
             taken += 1
             assert taken - finished[0] <= 2 * DEPTH
-            yield Number(str(place))
+            yield Number(str(number))
 
     finished = [0]
 

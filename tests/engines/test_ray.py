@@ -32,10 +32,10 @@ def test_a_node_that_dies_costs_nothing_and_the_bytes_are_those_of_a_local_run()
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    found = json.loads(done.stdout)
-    assert found["nodes_killed"] == 1
-    assert found["redone"] >= 1
-    assert found["identical"]
+    report = json.loads(done.stdout)
+    assert report["nodes_killed"] == 1
+    assert report["redone"] >= 1
+    assert report["identical"]
     assert "able: loading on worker 1 (" in done.stderr
     assert "raylet" not in done.stderr
     assert "Traceback" not in done.stderr
@@ -103,15 +103,15 @@ def test_an_address_without_a_cluster_is_known_before_ray_is_asked(
 def test_an_address_where_http_2_is_spoken_is_left_to_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     from gill_bench.engines import ray as engine
 
-    asked: list[str] = []
-    monkeypatch.setattr("ray.init", lambda **options: asked.append(options["address"]))
+    addresses: list[str] = []
+    monkeypatch.setattr("ray.init", lambda **options: addresses.append(options["address"]))
     monkeypatch.setattr("ray.shutdown", lambda: None)
     with socket.create_server(("127.0.0.1", 0)) as server:
         settings = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
         threading.Thread(target=answer_once, args=(server, settings), daemon=True).start()
         address = f"127.0.0.1:{server.getsockname()[1]}"
         with engine.cluster(address):
-            assert asked == [address]
+            assert addresses == [address]
 
 
 @pytest.mark.parametrize("address", ["nonsense", "host:", ":6379", "host:port", "host:99999"])

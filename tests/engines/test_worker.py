@@ -163,13 +163,13 @@ def test_a_job_is_locked_until_its_outputs_are_written(tmp_path: Path) -> None:
     held: list[str] = []
 
     class Lock(RunLock):
-        def _lock(self, place: int, *, wait: bool) -> bool:
+        def _lock(self, byte: int, *, wait: bool) -> bool:
             held.append("lock")
-            return super()._lock(place, wait=wait)
+            return super()._lock(byte, wait=wait)
 
-        def _unlock(self, place: int) -> None:
+        def _unlock(self, byte: int) -> None:
             held.append("unlock")
-            super()._unlock(place)
+            super()._unlock(byte)
 
     with Lock(tmp_path) as lock:
         worker = Worker(tmp_path, lock, "cpu")

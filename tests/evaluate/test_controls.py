@@ -46,9 +46,9 @@ def test_controls_lie_beside_their_plain_contexts_and_change_nothing_of_them(who
     assert plain.items() <= tree(whole).items()
     rows = {(row["context"], row["metric"]): row for row in results(whole)["rows"]}
     for context in folders:
-        one, other = rows[context, "lpips[mini]"], rows[plain_name(context), "lpips[mini]"]
-        assert one["signature"] == other["signature"]  # of the same examples, so that they are paired
-        assert one["n_scored"] == 8
+        control_row, plain_row = rows[context, "lpips[mini]"], rows[plain_name(context), "lpips[mini]"]
+        assert control_row["signature"] == plain_row["signature"]  # of the same examples, so that they are paired
+        assert control_row["n_scored"] == 8
 
 
 def test_the_choice_is_the_same_under_a_limit_and_in_parts(whole: Path, tmp_path: Path) -> None:

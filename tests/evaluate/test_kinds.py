@@ -51,12 +51,12 @@ def test_a_run_killed_in_the_middle_of_each_kind_resumes_to_the_same_bytes(
     kinds = ("candidates", "5-captions-4-images", "question", "history")
     sizes = [len(list(whole.glob(f"units/*/able/{kind}/*/unit.json"))) for kind in kinds]
     assert sizes == [2, 5, 5, 4]
-    for place, kind in enumerate(kinds):
+    for index, kind in enumerate(kinds):
         process = start(*command, NOISY_PAUSE="0.2")
-        wait_for_units(out, sum(sizes[:place]) + 1)
+        wait_for_units(out, sum(sizes[:index]) + 1)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        assert 0 < len(list(out.glob(f"units/*/able/{kind}/*/unit.json"))) < sizes[place]
+        assert 0 < len(list(out.glob(f"units/*/able/{kind}/*/unit.json"))) < sizes[index]
     assert not (out / "results.json").exists()
     assert run(out, *KINDS, limit=LIMIT, card_folders=cards).complete
     assert tree(out) == tree(whole)
@@ -101,9 +101,9 @@ def test_what_is_damaged_is_named_and_made_again(
 def test_damaged_vectors_count_as_not_made_when_only_scoring(tmp_path: Path, whole: Path) -> None:
     out = Path(shutil.copytree(whole, tmp_path / "run"))
     alter(next(out.glob("units/vist-retrieval/able/candidates/*/vectors.npy")))
-    found = score(out, "cpu")
-    assert not found.complete
-    recall = [row for row in found.results.rows if row.task == "vist-retrieval"]
+    outcome = score(out, "cpu")
+    assert not outcome.complete
+    recall = [row for row in outcome.results.rows if row.task == "vist-retrieval"]
     assert {(row.value, *counts(row), row.n_not_made) for row in recall} == {(None, 40, 0, 0, 0, 40)}
 
 
@@ -133,9 +133,9 @@ def test_damaged_features_are_named_and_made_again(
 
 
 def features_in_cache() -> list[Path]:
-    found = list((cache_folder() / "features").glob("*.npy"))
-    assert found
-    return found
+    files = list((cache_folder() / "features").glob("*.npy"))
+    assert files
+    return files
 
 
 def test_a_picture_altered_after_the_fact_has_no_features(tmp_path: Path, distance: Path) -> None:
@@ -166,11 +166,11 @@ def test_one_failing_question_and_one_failing_story(
         with monkeypatch.context() as patch:
             parts = [part for part in cell.task.segments(cell.usable[bad][0], cell.context) if isinstance(part, str)]
             patch.setenv("NOISY_FAIL_ON", max(parts, key=len) if task == "vist-retrieval" else texts[bad])
-            found = run(out, task, limit=LIMIT, card_folders=cards)
-        assert not found.complete
-        failed = [failure.example for failure in found.failures]
+            outcome = run(out, task, limit=LIMIT, card_folders=cards)
+        assert not outcome.complete
+        failed = [failure.example for failure in outcome.failures]
         assert bad in failed
-        everything = [row for row in found.results.rows if row.task == task and row.n_expected == LIMIT]
+        everything = [row for row in outcome.results.rows if row.task == task and row.n_expected == LIMIT]
         assert {counts(row) for row in everything} == {(LIMIT, LIMIT - len(failed), 0, len(failed))}
         assert all(row.value is not None for row in everything)
     assert run(out, *KINDS, limit=LIMIT, card_folders=cards).complete
@@ -201,8 +201,8 @@ def test_nothing_is_ranked_among_an_incomplete_set_of_candidates(
     stored = len(list(out.glob("units/*/able/candidates/*/unit.json")))
     assert stored == 64  # 63 of the first unit alone, and the second
     assert main(words) == 0
-    mine = [row for row in results(whole)["rows"] if row["task"] == "vist-retrieval"]
-    assert results(out)["rows"] == mine
+    expected = [row for row in results(whole)["rows"] if row["task"] == "vist-retrieval"]
+    assert results(out)["rows"] == expected
 
 
 @pytest.mark.parametrize("what", ["a dialog", "a picture"])
@@ -216,14 +216,14 @@ def test_on_what_the_model_fails_is_counted_and_the_others_are_ranked(
             patch.setenv("NOISY_FAIL_ON_PICTURE", picture_of("visdial-retrieval", 0))
         else:
             patch.setenv("NOISY_FAIL_ON", " ".join(turn.text for turn in cell.task.examples[3].turns))
-        found = run(out, "visdial-retrieval")
-    failed = len(found.failures)
+        outcome = run(out, "visdial-retrieval")
+    failed = len(outcome.failures)
     assert 0 < failed < 10
     pictures, prompts = (records(out, "visdial-retrieval", context) for context in ("candidates", "10-rounds"))
     target = {name: example.target.id for name, (example, _, _) in cell.usable.items() if example.target}
     both = [name for name in target if name in prompts and target[name] in pictures]
     assert len(both) == 30 - failed
-    for (metric, _), row in rows(found).items():
+    for (metric, _), row in rows(outcome).items():
         assert counts(row) == (30, 30 - failed, 0, failed), metric
         k = int(metric.rpartition("@")[2])
         if metric.startswith("recall-image-to-text"):
@@ -248,13 +248,13 @@ def test_no_classifier_is_trained_on_a_part_of_the_train_part(tmp_path: Path, mo
     texts = [example.turns[0].text for example in plan.cells[0].cell.task.examples]
     bad = next(text for text in texts[:20] if sum(text in other for other in texts) == 1)
     monkeypatch.setenv("NOISY_FAIL_ON", bad)
-    found = run(out, "partiprompts", contexts=("classifier", "decide"), settings=settings, limit=60, seeds=1)
-    assert {(row.value, *counts(row)) for row in rows(found, "classifier").values()} == {(None, 40, 0, 0, 40)}
-    assert {counts(row) for row in rows(found, "decide").values()} == {(40, 40, 0, 0)}
+    outcome = run(out, "partiprompts", contexts=("classifier", "decide"), settings=settings, limit=60, seeds=1)
+    assert {(row.value, *counts(row)) for row in rows(outcome, "classifier").values()} == {(None, 40, 0, 0, 40)}
+    assert {counts(row) for row in rows(outcome, "decide").values()} == {(40, 40, 0, 0)}
     monkeypatch.delenv("NOISY_FAIL_ON")
-    found = run(out, "partiprompts", contexts=("classifier", "decide"), settings=settings, limit=60, seeds=1)
-    assert found.complete
-    assert {counts(row) for row in rows(found, "classifier").values()} == {(40, 40, 0, 0)}
+    outcome = run(out, "partiprompts", contexts=("classifier", "decide"), settings=settings, limit=60, seeds=1)
+    assert outcome.complete
+    assert {counts(row) for row in rows(outcome, "classifier").values()} == {(40, 40, 0, 0)}
 
 
 def test_a_higher_limit_keeps_units_and_scores_the_new_set(
@@ -277,7 +277,7 @@ def on_vist(out: Path, vist: Path, **changes: Any) -> Any:
 
 
 def values(outcome: Any) -> dict[tuple[str, int], float | None]:
-    return {place: row.value for place, row in rows(outcome).items()}
+    return {key: row.value for key, row in rows(outcome).items()}
 
 
 def test_a_candidate_that_appears_is_searched(tmp_path: Path, vist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,12 +289,12 @@ def test_a_candidate_that_appears_is_searched(tmp_path: Path, vist: Path, monkey
     stamps = {file: file.stat().st_mtime_ns for file in out.rglob("unit.json")}
     removed.write_bytes(content)
     forbid(monkeypatch)  # no prompt reaches the model again
-    found = on_vist(out, vist)
+    outcome = on_vist(out, vist)
     assert all(file.stat().st_mtime_ns == stamp for file, stamp in stamps.items())
     assert len(list(out.rglob("unit.json"))) == len(stamps) + 1
-    assert all("|candidates:80@" in row.signature for row in found.results.rows)
+    assert all("|candidates:80@" in row.signature for row in outcome.results.rows)
     monkeypatch.undo()
-    assert values(found) == values(on_vist(tmp_path / "direct", vist))
+    assert values(outcome) == values(on_vist(tmp_path / "direct", vist))
 
 
 def test_another_target_among_the_same_candidates_is_scored_again(
@@ -304,10 +304,10 @@ def test_another_target_among_the_same_candidates_is_scored_again(
     first = values(on_vist(out, vist, limit=12))
     file = vist / "sis" / "test.story-in-sequence.json"
     content = json.loads(file.read_text())
-    last = [one[0] for one in content["annotations"] if one[0]["worker_arranged_photo_order"] == 4]
-    photos = [one["photo_flickr_id"] for one in last]
-    for one, photo in zip(last, photos[6:] + photos[:6], strict=True):
-        one["photo_flickr_id"] = photo
+    last = [group[0] for group in content["annotations"] if group[0]["worker_arranged_photo_order"] == 4]
+    photos = [record["photo_flickr_id"] for record in last]
+    for record, photo in zip(last, photos[6:] + photos[:6], strict=True):
+        record["photo_flickr_id"] = photo
     file.write_text(json.dumps(content))
     with monkeypatch.context() as patch:
         forbid(patch)
@@ -320,14 +320,14 @@ def test_a_changed_reference_picture_is_scored_again(tmp_path: Path, monkeypatch
     data = Path(shutil.copytree(world_folder() / "coco", tmp_path / "coco"))
     changes = {"data": str(tmp_path), "limit": 20, "metric_weights": "mini"}
     settings = ("min_samples=20", "generated=as-stored", "real=as-stored")
-    changes["settings"] = tuple(f"coco-fid.{one}" for one in settings)
+    changes["settings"] = tuple(f"coco-fid.{setting}" for setting in settings)
     first = values(run(tmp_path / "run", "coco-fid", **changes))
     for file in sorted((data / "val2014").iterdir())[:20]:
         Image.new("RGB", (32, 32), "red").save(file)
     with monkeypatch.context() as patch:
         forbid(patch)
         second = values(run(tmp_path / "run", "coco-fid", **changes))
-    assert all(second[place] != first[place] for place in first)
+    assert all(second[key] != first[key] for key in first)
     assert second == values(run(tmp_path / "direct", "coco-fid", **changes))
 
 
@@ -336,8 +336,8 @@ def test_changed_answers_are_scored_again(tmp_path: Path, monkeypatch: pytest.Mo
     first = values(run(tmp_path / "run", "vqav2", data=str(tmp_path), limit=30))
     file = data / "v2_mscoco_val2014_annotations.json"
     content = json.loads(file.read_text())
-    for one in content["annotations"]:
-        for answer in one["answers"]:
+    for record in content["annotations"]:
+        for answer in record["answers"]:
             answer["answer"] = "yes"
     file.write_text(json.dumps(content))
     with monkeypatch.context() as patch:
@@ -368,11 +368,11 @@ def test_another_way_of_scoring_generates_nothing(
 ) -> None:
     out = Path(shutil.copytree(whole, tmp_path / "run"))
     forbid(monkeypatch)
-    found = run(out, task, limit=LIMIT, card_folders=cards, settings=(f"{task}.{setting}",))
-    mine = [row for row in found.results.rows if row.task == task]
-    assert all(f"|{sign}" in row.signature for row in mine)
+    outcome = run(out, task, limit=LIMIT, card_folders=cards, settings=(f"{task}.{setting}",))
+    task_rows = [row for row in outcome.results.rows if row.task == task]
+    assert all(f"|{sign}" in row.signature for row in task_rows)
     before = {(row["task"], row["metric"]): row["value"] for row in results(whole)["rows"]}
-    assert all(row.value != before[task, row.metric] for row in mine if row.metric == changed)
+    assert all(row.value != before[task, row.metric] for row in task_rows if row.metric == changed)
     run(out, task, limit=LIMIT, card_folders=cards)
     assert results(out) == results(whole)
 
@@ -381,8 +381,8 @@ def test_other_values_of_k_are_other_numbers(tmp_path: Path, whole: Path, monkey
     out = Path(shutil.copytree(whole, tmp_path / "run"))
     forbid(monkeypatch)
     cards = small_units(tmp_path / "cards", "vist-retrieval", at="2")
-    found = run(out, "vist-retrieval", limit=LIMIT, card_folders=(CARDS, cards))
-    assert [row.metric for row in found.results.rows if row.task == "vist-retrieval"] == ["recall@2"]
+    outcome = run(out, "vist-retrieval", limit=LIMIT, card_folders=(CARDS, cards))
+    assert [row.metric for row in outcome.results.rows if row.task == "vist-retrieval"] == ["recall@2"]
 
 
 def test_one_scorer_that_fails_stops_no_other(
@@ -411,7 +411,7 @@ def test_a_distance_of_too_few_pictures_has_no_value(tmp_path: Path, monkeypatch
     settings = ("coco-fid.min_samples=40",)
     texts = [e.turns[0].text for e in make_plan(ask(tmp_path / "run", "coco-fid")).cells[0].cell.task.examples[:40]]
     monkeypatch.setenv("NOISY_FAIL_ON", texts[7])
-    found = run(tmp_path / "run", "coco-fid", limit=40, settings=settings)
-    failed = len(found.failures)
+    outcome = run(tmp_path / "run", "coco-fid", limit=40, settings=settings)
+    failed = len(outcome.failures)
     assert failed
-    assert {(row.value, *counts(row)) for row in found.results.rows} == {(None, 40, 40 - failed, 0, failed)}
+    assert {(row.value, *counts(row)) for row in outcome.results.rows} == {(None, 40, 40 - failed, 0, failed)}

@@ -25,20 +25,20 @@ from tests.support.able import ask, counts, expected_hit, product, records, rows
 
 
 def cell_of(out: Path, context: str) -> Cell:
-    (found,) = (cell for cell in cells_of(out) if cell.context.name == context and cell.model == "able")
-    return found
+    (stored_cell,) = (cell for cell in cells_of(out) if cell.context.name == context and cell.model == "able")
+    return stored_cell
 
 
-def check_values(found: dict[tuple[str, int], Row], expected: dict[str, float]) -> None:
-    assert {metric for metric, _ in found} == set(expected)
-    for (metric, _), row in found.items():
+def check_values(by_metric: dict[tuple[str, int], Row], expected: dict[str, float]) -> None:
+    assert {metric for metric, _ in by_metric} == set(expected)
+    for (metric, _), row in by_metric.items():
         assert row.value == pytest.approx(expected[metric], abs=1e-9), metric
 
 
 def test_retrieval_of_stories(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    found = run(out, "vist-retrieval", contexts=("sweep",), limit=20)
-    assert found.complete
+    outcome = run(out, "vist-retrieval", contexts=("sweep",), limit=20)
+    assert outcome.complete
     pictures = records(out, "vist-retrieval", "candidates")
     assert len(pictures) == 120  # whatever the limit
     for context in ("1-caption", "5-captions", "5-captions-4-images"):
@@ -51,18 +51,18 @@ def test_retrieval_of_stories(tmp_path: Path) -> None:
             scores = {p: product(r["vector"], prompts[name]["vector"]) for p, r in pictures.items() if p not in seen}
             for k in (1, 5, 10):
                 hits[f"recall@{k}"].append(expected_hit(scores, example.target.id, k))
-        mine = rows(found, context)
-        check_values(mine, {metric: sum(values) / 20 for metric, values in hits.items()})
-        assert {counts(row) for row in mine.values()} == {(20, 20, 0, 0)}
-    assert not any(row.context == "candidates" for row in found.results.rows)
+        by_metric = rows(outcome, context)
+        check_values(by_metric, {metric: sum(values) / 20 for metric, values in hits.items()})
+        assert {counts(row) for row in by_metric.values()} == {(20, 20, 0, 0)}
+    assert not any(row.context == "candidates" for row in outcome.results.rows)
 
 
 def test_retrieval_of_dialogs_both_ways(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    found = run(out, "visdial-retrieval")
+    outcome = run(out, "visdial-retrieval")
     pictures, prompts = (records(out, "visdial-retrieval", context) for context in ("candidates", "10-rounds"))
-    asked = cell_of(out, "10-rounds").usable
-    target = {name: example.target.id for name, (example, _, _) in asked.items() if example.target}
+    examples = cell_of(out, "10-rounds").usable
+    target = {name: example.target.id for name, (example, _, _) in examples.items() if example.target}
     names = list(target)
     table = {(a, b): product(prompts[a]["vector"], pictures[target[b]]["vector"]) for a in names for b in names}
     expected = {}
@@ -71,43 +71,48 @@ def test_retrieval_of_dialogs_both_ways(tmp_path: Path) -> None:
         of_pictures = [expected_hit({a: table[a, b] for a in names}, b, k) for b in names]
         expected[f"recall@{k}"] = sum(of_prompts) / 30
         expected[f"recall-image-to-text@{k}"] = sum(of_pictures) / 30
-    check_values(rows(found), expected)
+    check_values(rows(outcome), expected)
     assert expected["recall@10"] != expected["recall-image-to-text@10"]
-    assert {counts(row) for row in found.results.rows} == {(30, 30, 0, 0)}
+    assert {counts(row) for row in outcome.results.rows} == {(30, 30, 0, 0)}
 
 
 def test_visual_questions(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    found = rows(run(out, "vqav2", limit=90))
+    by_metric = rows(run(out, "vqav2", limit=90))
     texts = {name: record["output"]["text"] for name, record in records(out, "vqav2", "question").items()}
     raw = json.loads((world_folder() / "vqav2" / "v2_mscoco_val2014_annotations.json").read_text())["annotations"]
-    mine = {str(one["question_id"]): one for one in raw if str(one["question_id"]) in texts}
-    assert len(mine) == 90
+    annotation_of = {
+        str(annotation["question_id"]): annotation for annotation in raw if str(annotation["question_id"]) in texts
+    }
+    assert len(annotation_of) == 90
     cut = {name: text.split("\n")[0].split(",")[0].split(".")[0].strip().lower() for name, text in texts.items()}
-    accuracy = {name: vqa_accuracy(cut[name], [a["answer"] for a in one["answers"]]) for name, one in mine.items()}
-    assert found["vqa-accuracy", 0].value == pytest.approx(sum(accuracy.values()) / 90)
+    accuracy = {
+        name: vqa_accuracy(cut[name], [a["answer"] for a in annotation["answers"]])
+        for name, annotation in annotation_of.items()
+    }
+    assert by_metric["vqa-accuracy", 0].value == pytest.approx(sum(accuracy.values()) / 90)
     assert 0 < sum(accuracy.values()) < 90
     metrics = {"vqa-accuracy"}
     for field in ("answer_type", "question_type"):
-        for value, size in Counter(one[field] for one in mine.values()).items():
+        for value, size in Counter(annotation[field] for annotation in annotation_of.values()).items():
             metric = f"vqa-accuracy/{field}/{value}"
             metrics.add(metric)
-            values = [accuracy[name] for name, one in mine.items() if one[field] == value]
-            assert counts(found[metric, 0]) == (size, size, 0, 0)
-            assert found[metric, 0].value == pytest.approx(sum(values) / size)
-    assert {metric for metric, _ in found} == metrics
+            values = [accuracy[name] for name, annotation in annotation_of.items() if annotation[field] == value]
+            assert counts(by_metric[metric, 0]) == (size, size, 0, 0)
+            assert by_metric[metric, 0].value == pytest.approx(sum(values) / size)
+    assert {metric for metric, _ in by_metric} == metrics
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="no Java on PATH")
 def test_captions(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    found = rows(run(out, "coco-captions", limit=20))
+    by_metric = rows(run(out, "coco-captions", limit=20))
     texts = {name: record["output"]["text"] for name, record in records(out, "coco-captions", "caption").items()}
     raw = json.loads((world_folder() / "coco" / "annotations" / "captions_val2017.json").read_text())["annotations"]
     references = {name: [a["caption"] for a in raw if str(a["image_id"]) == name] for name in texts}
     cut = {name: text.partition(".")[0] for name, text in texts.items()}
-    check_values(found, caption_scores(cut, references).corpus)
-    assert {counts(row) for row in found.values()} == {(20, 20, 0, 0)}
+    check_values(by_metric, caption_scores(cut, references).corpus)
+    assert {counts(row) for row in by_metric.values()} == {(20, 20, 0, 0)}
 
 
 @pytest.fixture(scope="module")
@@ -115,16 +120,16 @@ def decided(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """PartiPrompts in all its contexts, with two seeds."""
     out = tmp_path_factory.mktemp("decided") / "run"
     models = ("able", "always-retrieve", "always-generate", "random", "human")
-    found = run(out, "partiprompts", contexts=("all",), seeds=2, models=models)
-    assert found.complete
-    return out, found
+    outcome = run(out, "partiprompts", contexts=("all",), seeds=2, models=models)
+    assert outcome.complete
+    return out, outcome
 
 
 def of_parts(out: Path) -> tuple[dict[str, str], list[str], list[str]]:
     """Labels, and the names of both parts."""
-    asked = {name: example.facts for name, (example, _, _) in cell_of(out, "decide").usable.items()}
-    train, test = ([name for name, facts in asked.items() if facts["part"] == part] for part in ("train", "test"))
-    return {name: facts["label"] for name, facts in asked.items()}, train, test
+    facts_of = {name: example.facts for name, (example, _, _) in cell_of(out, "decide").usable.items()}
+    train, test = ([name for name, facts in facts_of.items() if facts["part"] == part] for part in ("train", "test"))
+    return {name: facts["label"] for name, facts in facts_of.items()}, train, test
 
 
 def macro(truth: list[str], predicted: list[str]) -> float:
@@ -136,107 +141,109 @@ def sweep(truth: list[str], retrieve: np.ndarray, both: bool) -> dict[str, float
 
     def at(t: float) -> float:
         chosen = [v > t and not (both and 1 - v > t) for v in retrieve.tolist()]
-        return macro(truth, ["ret" if one else "gen" for one in chosen])
+        return macro(truth, ["ret" if retrieves else "gen" for retrieves in chosen])
 
     grid = [at(step / 100) for step in range(101)]
     return {"macro-f1": at(0.5), "macro-f1-min": min(grid), "macro-f1-max": max(grid)}
 
 
 def test_decisions_of_the_model_itself(decided: tuple[Path, Outcome]) -> None:
-    out, found = decided
+    out, outcome = decided
     labels, train, test = of_parts(out)
     assert (len(train), len(labels)) == (150, 246)
     stored = records(out, "partiprompts", "decide")
     chances = np.array([stored[name]["output"]["probability"] for name in test])
-    mine = rows(found, "decide")
-    check_values(mine, sweep([labels[name] for name in test], chances, both=True))
-    assert {(seed, counts(row)) for (_, seed), row in mine.items()} == {(0, (96, 96, 0, 0))}
+    by_metric = rows(outcome, "decide")
+    check_values(by_metric, sweep([labels[name] for name in test], chances, both=True))
+    assert {(seed, counts(row)) for (_, seed), row in by_metric.items()} == {(0, (96, 96, 0, 0))}
 
 
 def test_decisions_by_similarity(decided: tuple[Path, Outcome]) -> None:
-    out, found = decided
+    out, outcome = decided
     labels, _, test = of_parts(out)
     prompts = records(out, "partiprompts", "heuristic")
-    pictures = np.stack([one["vector"] for one in records(out, "partiprompts", "candidates").values()])
+    pictures = np.stack([record["vector"] for record in records(out, "partiprompts", "candidates").values()])
     largest = np.stack([prompts[name]["vector"] for name in test]).astype(np.float64) @ pictures.T.astype(np.float64)
     assert pictures.shape[0] == 120
-    check_values(rows(found, "heuristic"), sweep([labels[name] for name in test], largest.max(axis=1), both=False))
+    check_values(rows(outcome, "heuristic"), sweep([labels[name] for name in test], largest.max(axis=1), both=False))
 
 
 def test_decisions_of_a_classifier_for_each_seed(decided: tuple[Path, Outcome]) -> None:
     import torch
 
-    out, found = decided
+    out, outcome = decided
     labels, train, test = of_parts(out)
     stored = records(out, "partiprompts", "classifier")
-    features = {name: one["vector"] for name, one in stored.items()}
-    mine = rows(found, "classifier")
+    features = {name: record["vector"] for name, record in stored.items()}
+    by_metric = rows(outcome, "classifier")
     for seed in (0, 1):
         targets = np.array([labels[name] == "ret" for name in train], dtype=np.int64)
         model = train_decision(np.stack([features[name] for name in train]), targets, seed=SEED + seed)
         decisions = model(torch.from_numpy(np.stack([features[name] for name in test])))
-        expected = sweep([labels[n] for n in test], np.array([one.probability for one in decisions]), both=True)
-        check_values({place: row for place, row in mine.items() if place[1] == seed}, expected)
-    assert {counts(row) for row in mine.values()} == {(96, 96, 0, 0)}
-    assert len(mine) == 6
+        expected = sweep(
+            [labels[n] for n in test], np.array([decision.probability for decision in decisions]), both=True
+        )
+        check_values({key: row for key, row in by_metric.items() if key[1] == seed}, expected)
+    assert {counts(row) for row in by_metric.values()} == {(96, 96, 0, 0)}
+    assert len(by_metric) == 6
 
 
 def test_rules_over_labels(decided: tuple[Path, Outcome]) -> None:
-    out, found = decided
+    out, outcome = decided
     labels, train, test = of_parts(out)
-    asked = cell_of(out, "decide").usable
+    examples = cell_of(out, "decide").usable
     for context, names in (("test-labels", test), ("all-labels", list(labels))):
         truth = [labels[name] for name in names]
         for model, label in (("always-retrieve", "ret"), ("always-generate", "gen")):
-            (row,) = rows(found, context, model).values()
+            (row,) = rows(outcome, context, model).values()
             assert row.value == pytest.approx(macro(truth, [label] * len(truth)))
             assert counts(row) == (len(names), len(names), 0, 0)
-        votes = [asked[name][0].facts["votes"].split(",") for name in names]
+        votes = [examples[name][0].facts["votes"].split(",") for name in names]
         each = []
         for annotator in range(5):
             pairs = [(t, v[annotator]) for t, v in zip(truth, votes, strict=True) if v[annotator] != "same"]
             each.append(macro([t for t, _ in pairs], [v for _, v in pairs]))
-        (row,) = rows(found, context, "human").values()
+        (row,) = rows(outcome, context, "human").values()
         assert row.value == pytest.approx(statistics.mean(each))
         rng, prior = np.random.default_rng(0), np.mean([labels[name] == "ret" for name in train])
         draws = [macro(truth, np.where(rng.random(len(truth)) < prior, "ret", "gen").tolist()) for _ in range(80)]
-        random = rows(found, context, "random")
+        random = rows(outcome, context, "random")
         assert random["macro-f1", 0].value == pytest.approx(statistics.mean(draws), abs=0.02)
         assert random["macro-f1-of-a-draw-sd", 0].value == pytest.approx(statistics.stdev(draws), rel=0.3)
 
 
 def test_ranking_of_answers(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    found = rows(run(out, "visdial-answers", limit=60))
+    by_metric = rows(run(out, "visdial-answers", limit=60))
     stored = records(out, "visdial-answers", "history")
-    asked = {name: example.facts for name, (example, _, _) in cell_of(out, "history").usable.items()}
+    facts_of = {name: example.facts for name, (example, _, _) in cell_of(out, "history").usable.items()}
     hits: dict[int, list[float]] = {k: [] for k in (1, 5, 10, 20)}
     reciprocal, ranks, gains = [], [], []
-    for name, facts in asked.items():
+    for name, facts in facts_of.items():
         scores = dict(enumerate(map(np.float32, stored[name]["output"]["scores"])))
         assert len(scores) == 100
         target = int(facts["gt_index"])
         for k, values in hits.items():
             values.append(expected_hit(scores, target, k))  # type: ignore[arg-type]
         better = sum(s > scores[target] for s in scores.values())
-        places = range(better + 1, better + 1 + sum(s == scores[target] for s in scores.values()))
-        reciprocal.append(statistics.mean(1 / place for place in places))
-        ranks.append(statistics.mean(places))
+        possible_ranks = range(better + 1, better + 1 + sum(s == scores[target] for s in scores.values()))
+        reciprocal.append(statistics.mean(1 / rank for rank in possible_ranks))
+        ranks.append(statistics.mean(possible_ranks))
         if facts.get("dense") == "yes":
             gains.append(naive_ndcg(stored[name]["output"]["scores"], json.loads(facts["relevance"])))
     assert len(gains) == 6
     expected = {f"recall@{k}": statistics.mean(values) for k, values in hits.items()}
     expected |= {"mrr": statistics.mean(reciprocal), "mean-rank": statistics.mean(ranks)}
-    check_values(found, expected | {"ndcg": statistics.mean(gains)})
-    assert counts(found["recall@1", 0]) == (60, 60, 0, 0)
-    assert counts(found["ndcg", 0]) == (6, 6, 0, 0)
+    check_values(by_metric, expected | {"ndcg": statistics.mean(gains)})
+    assert counts(by_metric["recall@1", 0]) == (60, 60, 0, 0)
+    assert counts(by_metric["ndcg", 0]) == (6, 6, 0, 0)
 
 
 def naive_ndcg(scores: list[float], relevance: list[float]) -> float:
     """Over as many places as there are relevant options; equal scores share the gain of their places."""
     from sklearn.metrics import ndcg_score
 
-    return float(ndcg_score([relevance], [scores], k=sum(one > 0 for one in relevance)))
+    return float(ndcg_score([relevance], [scores], k=sum(gain > 0 for gain in relevance)))
 
 
 @pytest.mark.parametrize(
@@ -244,9 +251,9 @@ def naive_ndcg(scores: list[float], relevance: list[float]) -> float:
     [(7, 1), (6, 0)],  # the first dialog is annotated in its seventh round
 )
 def test_a_limit_within_a_dialog_keeps_the_annotated_rounds(tmp_path: Path, limit: int, scored: int) -> None:
-    found = run(tmp_path / "run", "visdial-answers", limit=limit)
-    assert found.complete
-    assert [counts(row) for (metric, _), row in rows(found).items() if metric == "ndcg"] == [(1, 1, 0, 0)] * scored
+    outcome = run(tmp_path / "run", "visdial-answers", limit=limit)
+    assert outcome.complete
+    assert [counts(row) for (metric, _), row in rows(outcome).items() if metric == "ndcg"] == [(1, 1, 0, 0)] * scored
 
 
 @pytest.mark.parametrize("task", ["coco-fid", "cc3m-fid"])
@@ -255,13 +262,13 @@ def test_distances_of_pictures(tmp_path: Path, task: str) -> None:
     from gill_bench.storage.images import load_image
 
     out = tmp_path / "run"
-    found = execute(make_plan(ask(out, task, limit=80, settings=(f"{task}.min_samples=80",))))
-    mine = rows(found)
-    assert {counts(row) for row in mine.values()} == {(80, 80, 0, 0)}
+    outcome = execute(make_plan(ask(out, task, limit=80, settings=(f"{task}.min_samples=80",))))
+    by_metric = rows(outcome)
+    assert {counts(row) for row in by_metric.values()} == {(80, 80, 0, 0)}
     cell = cell_of(out, "caption")
-    (asked,) = metrics_of(cell.task)
-    assert asked.backbone is not None
-    network = load(asked.backbone.path, asked.settings, "cpu")
+    (resolved,) = metrics_of(cell.task)
+    assert resolved.backbone is not None
+    network = load(resolved.backbone.path, resolved.settings, "cpu")
     files = [
         sorted((out / "units" / task / "able" / "caption").glob("*/*.png")),
         [picture.file for picture in cell.task.references if picture.file],
@@ -270,27 +277,27 @@ def test_distances_of_pictures(tmp_path: Path, task: str) -> None:
     sides = []
     for side in files:
         sides.append(np.concatenate([network([load_image(file)]) for file in side]).astype(np.float64))
-    one, other = sides
-    difference = one.mean(0) - other.mean(0)
-    a, b = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
+    generated, real = sides
+    difference = generated.mean(0) - real.mean(0)
+    a, b = np.cov(generated, rowvar=False), np.cov(real, rowvar=False)
     root = np.sqrt(np.clip(np.linalg.eigvals(a @ b).real, 0, None)).sum()
     fid = float(difference @ difference + np.trace(a) + np.trace(b) - 2 * root)
-    assert mine["fid[mini]", 0].value == pytest.approx(fid, rel=1e-3)
-    assert {metric for metric, _ in mine} == {"fid[mini]", "kid[mini]", "kid-over-subsets-sd[mini]"}
+    assert by_metric["fid[mini]", 0].value == pytest.approx(fid, rel=1e-3)
+    assert {metric for metric, _ in by_metric} == {"fid[mini]", "kid[mini]", "kid-over-subsets-sd[mini]"}
 
 
 def test_times(tmp_path: Path) -> None:
     out = tmp_path / "run"
     settings = ("speed.repeats=5", "speed.search_candidates=1000")
-    found = run(out, "speed", settings=settings)
+    outcome = run(out, "speed", settings=settings)
     for context in ("text", "picture", "search"):
         values = [record["output"] for record in records(out, "speed", context).values()]
         assert len(values) == 5
-        mine = rows(found, context)
-        assert {counts(row) for row in mine.values()} == {(5, 5, 0, 0)}
-        assert mine["seconds", 0].value == statistics.median(one["seconds"] for one in values)
-        assert not mine["seconds", 0].higher_is_better
+        by_metric = rows(outcome, context)
+        assert {counts(row) for row in by_metric.values()} == {(5, 5, 0, 0)}
+        assert by_metric["seconds", 0].value == statistics.median(output["seconds"] for output in values)
+        assert not by_metric["seconds", 0].higher_is_better
     rates = [r["output"]["tokens"] / r["output"]["seconds"] for r in records(out, "speed", "text").values()]
-    assert rows(found, "text")["tokens-per-second", 0].value == statistics.median(rates)
+    assert rows(outcome, "text")["tokens-per-second", 0].value == statistics.median(rates)
     assert {r["output"]["candidates"] for r in records(out, "speed", "search").values()} == {1000}
-    assert all("|measured_on:cpu, " in row.model_signature for row in found.results.rows)
+    assert all("|measured_on:cpu, " in row.model_signature for row in outcome.results.rows)

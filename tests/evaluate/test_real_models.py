@@ -43,8 +43,8 @@ def samples(out: Path) -> dict[str, np.ndarray]:
 
 
 def test_every_cell_of_table_1_is_there(whole: Path) -> None:
-    found = samples(whole)
-    cells = {tuple(name.split("/")[1:3]) for name in found}
+    pictures = samples(whole)
+    cells = {tuple(name.split("/")[1:3]) for name in pictures}
     assert cells == {
         ("gill", "1-caption"),
         ("gill", "5-captions"),
@@ -52,8 +52,8 @@ def test_every_cell_of_table_1_is_there(whole: Path) -> None:
         ("stable-diffusion", "1-caption"),
         ("stable-diffusion", "5-captions"),
     }
-    assert len(found) == len(cells) * LIMIT * SEEDS
-    assert {picture.shape for picture in found.values()} == {(32, 32, 3)}
+    assert len(pictures) == len(cells) * LIMIT * SEEDS
+    assert {picture.shape for picture in pictures.values()} == {(32, 32, 3)}
 
 
 def test_seeds_stories_and_contexts_give_different_pictures(whole: Path) -> None:
@@ -65,10 +65,10 @@ def test_seeds_stories_and_contexts_give_different_pictures(whole: Path) -> None
 @pytest.mark.parametrize("batch_size", [pytest.param(2, marks=pytest.mark.slow), 8])
 def test_batches_agree(tmp_path: Path, whole: Path, batch_size: int) -> None:
     real(tmp_path / "run", batch_size=batch_size)
-    one, other = samples(whole), samples(tmp_path / "run")
-    assert one.keys() == other.keys()
-    for name, picture in one.items():
-        difference = np.abs(picture - other[name])
+    together, in_batches = samples(whole), samples(tmp_path / "run")
+    assert together.keys() == in_batches.keys()
+    for name, picture in together.items():
+        difference = np.abs(picture - in_batches[name])
         assert difference.max() <= 2, name  # grey levels, of 255: float rounding, then rounding to 8 bits
         assert difference.mean() < 0.05, name
 
@@ -88,7 +88,7 @@ def test_a_killed_run_of_the_real_adapters_resumes_to_the_same_bytes(tmp_path: P
 
 
 def test_the_real_slice(tmp_path: Path, real_data: Path) -> None:
-    found = run(
+    outcome = run(
         tmp_path / "run",
         models=("gill",),
         contexts=("5-captions-4-images",),
@@ -98,6 +98,6 @@ def test_the_real_slice(tmp_path: Path, real_data: Path) -> None:
         split="test",
         card_folders=(),
     )
-    assert {(row.n_expected, row.n_scored) for row in found.results.rows} == {(5, 5)}
+    assert {(row.n_expected, row.n_scored) for row in outcome.results.rows} == {(5, 5)}
     # Stories 1 to 5 of the slice share photo sequences; each keeps its own output.
     assert len({picture.tobytes() for picture in samples(tmp_path / "run").values()}) == 5

@@ -40,7 +40,7 @@ def test_rows_carry_every_count(tmp_path: Path) -> None:
 def test_contexts_are_compared_on_the_same_noise_and_seeds_differ(tmp_path: Path) -> None:
     plan = make_plan(ask(tmp_path / "run"))
     task = plan.cells[0].cell.task
-    noise = {(e.id, seed): task.noise(seed, e, place) for place, e in enumerate(task.examples) for seed in (0, 1)}
+    noise = {(e.id, seed): task.noise(seed, e, position) for position, e in enumerate(task.examples) for seed in (0, 1)}
     assert len(set(noise.values())) == 12
 
 
@@ -130,12 +130,14 @@ def test_missing_and_unreadable_pictures_are_counted_and_listed(
 ) -> None:
     photo = json.loads((vist / "sis/test.story-in-sequence.json").read_text())["images"][2]["id"]
     damage(vist, photo)
-    found = run(tmp_path / "run", data=str(vist), settings=("vist.unreadable=count",))
-    assert found.complete
+    outcome = run(tmp_path / "run", data=str(vist), settings=("vist.unreadable=count",))
+    assert outcome.complete
     # The same stories in every context, although one caption alone needs no third picture.
-    assert {(row.n_expected, row.n_scored, row.n_missing, row.n_failed) for row in found.results.rows} == {(8, 6, 2, 0)}
-    assert [item.example for item in found.results.missing] == ["1024", "1025"]
-    assert all(photo in item.reason and reason in item.reason for item in found.results.missing)
+    assert {(row.n_expected, row.n_scored, row.n_missing, row.n_failed) for row in outcome.results.rows} == {
+        (8, 6, 2, 0)
+    }
+    assert [item.example for item in outcome.results.missing] == ["1024", "1025"]
+    assert all(photo in item.reason and reason in item.reason for item in outcome.results.missing)
 
 
 def test_a_file_that_is_no_picture_is_refused_before_anything_is_loaded(tmp_path: Path, vist: Path) -> None:
@@ -173,14 +175,14 @@ def test_a_changed_text_is_asked_again_and_a_changed_reference_only_scored_again
         return {(row.context, row.metric, row.seed): row.value for row in rows}
 
     first = again()
-    made = pictures(tmp_path / "run")
+    before = pictures(tmp_path / "run")
     file = vist / "sis" / "test.story-in-sequence.json"
     content = json.loads(file.read_text())
     target = content["annotations"][4][0]["photo_flickr_id"]
     Image.new("RGB", (32, 32), "red").save(vist / "images" / "test" / f"{target}.png")
     second = again()
-    assert pictures(tmp_path / "run") == made
-    assert all(second[place] != first[place] for place in first)
+    assert pictures(tmp_path / "run") == before
+    assert all(second[key] != first[key] for key in first)
 
     content["annotations"][0][0]["text"] = "another first caption ."
     file.write_text(json.dumps(content))
@@ -190,16 +192,16 @@ def test_a_changed_text_is_asked_again_and_a_changed_reference_only_scored_again
         "the texts or pictures of 1 stored examples have changed (1024); their outputs are made again"
         in capsys.readouterr().err
     )
-    assert {place[0] for place in first if third[place] != second[place]} == {"5-captions", "5-captions-4-images"}
+    assert {key[0] for key in first if third[key] != second[key]} == {"5-captions", "5-captions-4-images"}
 
 
 def test_one_failing_example_takes_no_other_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan(ask(tmp_path / "run"))
     story = plan.cells[0].cell.task.examples[1]  # "then it went", not "it went": only the second of its sequence
     monkeypatch.setenv("NOISY_FAIL_ON", " ".join(turn.text for turn in story.turns))
-    found = run(tmp_path / "run", contexts=("5-captions", "1-caption"))
-    assert [failure.example for failure in found.failures] == [story.id]
-    assert {(row.context, row.n_scored, row.n_failed) for row in found.results.rows} == {
+    outcome = run(tmp_path / "run", contexts=("5-captions", "1-caption"))
+    assert [failure.example for failure in outcome.failures] == [story.id]
+    assert {(row.context, row.n_scored, row.n_failed) for row in outcome.results.rows} == {
         ("1-caption", 6, 0),
         ("5-captions", 5, 1),
     }
@@ -213,11 +215,11 @@ def test_a_failing_unit_is_reported_and_tried_again(tmp_path: Path, monkeypatch:
     plan = make_plan(ask(tmp_path / "run"))
     story = plan.cells[0].cell.task.examples[5]
     monkeypatch.setenv("NOISY_FAIL_ON", story.turns[0].text)
-    found = run(tmp_path / "run", contexts=("5-captions",))
-    assert not found.complete
-    assert [failure.reason for failure in found.failures] == ["RuntimeError: the planted failure"] * 2
-    assert {failure.where.partition(":")[0] for failure in found.failures} == {"noisy.py"}
-    assert {(row.n_scored, row.n_failed) for row in found.results.rows} == {(4, 2)}
+    outcome = run(tmp_path / "run", contexts=("5-captions",))
+    assert not outcome.complete
+    assert [failure.reason for failure in outcome.failures] == ["RuntimeError: the planted failure"] * 2
+    assert {failure.where.partition(":")[0] for failure in outcome.failures} == {"noisy.py"}
+    assert {(row.n_scored, row.n_failed) for row in outcome.results.rows} == {(4, 2)}
     monkeypatch.delenv("NOISY_FAIL_ON")
     assert run(tmp_path / "run", contexts=("5-captions",)).complete
     run(tmp_path / "whole", contexts=("5-captions",))
@@ -313,7 +315,7 @@ def test_a_file_without_its_seal_is_damaged(tmp_path: Path, pattern: str, capsys
     whole = tree(out)
     file = next(out.rglob(pattern))
     without_digest(file)
-    assert [one.file for one in verify(out).problems] == [file.relative_to(out).as_posix()]
+    assert [problem.file for problem in verify(out).problems] == [file.relative_to(out).as_posix()]
     with pytest.raises(InputError, match="altered since it was written: its 'sha256' is gone"):
         RunReader.open(out).values(CellKey("vist", "noisy", "1-caption"), "clip-similarity[mini]")
     capsys.readouterr()
@@ -347,10 +349,10 @@ def test_scoring_with_data_that_moved(tmp_path: Path, vist: Path) -> None:
 def test_leftovers_of_a_kill_are_not_units(tmp_path: Path) -> None:
     run(tmp_path / "whole")
     run(tmp_path / "run")
-    for place, unit in enumerate(sorted((tmp_path / "run").rglob("unit.json"))[:3]):
+    for number, unit in enumerate(sorted((tmp_path / "run").rglob("unit.json"))[:3]):
         unit.unlink()
         (unit.parent / "samples.jsonl").write_text("half a li")
-        (unit.parent / f".unit.json.{place}.tmp").write_text("{")
+        (unit.parent / f".unit.json.{number}.tmp").write_text("{")
     run(tmp_path / "run")
     assert tree(tmp_path / "run") == tree(tmp_path / "whole")
 
@@ -388,11 +390,11 @@ def test_the_authors_layout_overwrites_by_target_picture(tmp_path: Path) -> None
         for file in (tmp_path / "run").rglob("score-lpips*.json")
         for name, seed, value in json.loads(file.read_text())["values"]
     }
-    made = pictures(tmp_path / "run")
+    before = pictures(tmp_path / "run")
     authors = run(
         tmp_path / "run", contexts=("5-captions",), limit=5, settings=("vist.layout=authors_layout",)
     ).results.rows
-    assert pictures(tmp_path / "run") == made
+    assert pictures(tmp_path / "run") == before
     assert {row.signature for row in authors}.isdisjoint({row.signature for row in plain})
     for seed in (0, 1):
         # Stories 1024 and 1025 share a target, 1026 and 1027 the next, 1028 is alone within the limit.
@@ -406,8 +408,10 @@ def test_the_authors_layout_overwrites_by_target_picture(tmp_path: Path) -> None
 def test_shared_noise_is_in_the_signature_and_counts_stories(tmp_path: Path) -> None:
     plan = make_plan(ask(tmp_path / "run", settings=("vist.noise=shared",)))
     cell = plan.cells[0].cell
-    noise = [cell.task.noise(1, example, place) for example, place, _ in cell.usable.values()]
-    assert [(one.seed, one.skip) for one in noise] == [(1, place) for place in range(6)]
+    noise = [cell.task.noise(1, example, position) for example, position, _ in cell.usable.values()]
+    assert [(sample_noise.seed, sample_noise.skip) for sample_noise in noise] == [
+        (1, position) for position in range(6)
+    ]
     rows = run(tmp_path / "run", settings=("vist.noise=shared",)).results.rows
     assert all("|noise:shared|" in row.signature for row in rows)
 
@@ -446,17 +450,17 @@ def test_a_limit_counts_examples_that_can_be_asked(
         file = vist / "images" / "test" / f"{100000 + 5 * sequence + 1}.png"
         file.unlink() if how == "missing" else file.write_bytes(b"no picture")
     options = {"data": str(vist), "settings": ("vist.unreadable=count",), "contexts": ("1-caption",), "limit": 5}
-    asked = ["1026", "1027", "1032", "1033", "1034"]
+    usable = ["1026", "1027", "1032", "1033", "1034"]
     plan = make_plan(ask(tmp_path / "run", **options))
-    assert list(plan.cells[0].cell.usable) == asked
+    assert list(plan.cells[0].cell.usable) == usable
     assert "--limit 5: 5 examples have all their pictures, among the first 11 of 32" in capsys.readouterr().err
-    found = run(tmp_path / "run", **options).results
-    assert {(row.n_expected, row.n_missing, row.n_scored) for row in found.rows} == {(11, 6, 5)}
-    assert [one.example for one in found.missing] == ["1024", "1025", "1028", "1029", "1030", "1031"]
+    run_results = run(tmp_path / "run", **options).results
+    assert {(row.n_expected, row.n_missing, row.n_scored) for row in run_results.rows} == {(11, 6, 5)}
+    assert [missing.example for missing in run_results.missing] == ["1024", "1025", "1028", "1029", "1030", "1031"]
     options["limit"] = 0
     whole = make_plan(ask(tmp_path / "whole", **options)).cells[0].pending
     blocks = [[name for name, _ in unit.examples] for unit in whole]
-    assert [[name for name in block if name in asked] for block in blocks][:2] == [
+    assert [[name for name in block if name in usable] for block in blocks][:2] == [
         ["1026", "1027"],
         ["1032", "1033", "1034"],
     ]
@@ -475,8 +479,8 @@ def test_a_limit_counts_in_each_context_what_that_one_needs(tmp_path: Path, vist
             settings=("vist.stories=context",),
         )
     )
-    found = {planned.cell.context.name: list(planned.cell.usable) for planned in plan.cells}
-    assert found == {"1-caption": ["1024", "1025", "1026"], "5-captions-4-images": ["1026", "1027", "1028"]}
+    usable = {planned.cell.context.name: list(planned.cell.usable) for planned in plan.cells}
+    assert usable == {"1-caption": ["1024", "1025", "1026"], "5-captions-4-images": ["1026", "1027", "1028"]}
 
 
 def test_a_limit_above_what_can_be_asked_takes_all(tmp_path: Path, vist: Path) -> None:

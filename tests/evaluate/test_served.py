@@ -178,9 +178,9 @@ def test_a_served_chat(tmp_path: Path) -> None:
         assert answer(tmp_path / "run", server).complete
     assert server.paid + dying.paid == count
     assert tree(tmp_path / "run") == tree(tmp_path / "undisturbed")
-    made = [json.loads(file.read_text())["made"] for file in (tmp_path / "run").rglob("unit.json")]
+    records = [json.loads(file.read_text())["made"] for file in (tmp_path / "run").rglob("unit.json")]
     facts = {"model": "Qwen/Qwen2.5-VL-7B-Instruct-2026", "system_fingerprint": "fp_1", "version": "0.30.0"}
-    assert [each["answered_by"] for each in made] == [facts]
+    assert [each["answered_by"] for each in records] == [facts]
     spec = (tmp_path / "run/spec.json").read_text()
     assert "127.0.0.1" not in spec
     assert "at_once" not in spec

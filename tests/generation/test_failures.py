@@ -86,18 +86,18 @@ def test_a_stopped_run_is_not_a_failed_one(
     record = next(out.glob(f"units/*/*/*/{'failed-*.json'}"))
     assert "the last with RuntimeError: the planted failure at noisy.py:" in said
     assert f"\n  the traceback: {record}\n" in said
-    made = sum(len(json.loads(file.read_text())["examples"]) for file in out.rglob("unit.json"))
-    assert 0 < made < 5
+    stored = sum(len(json.loads(file.read_text())["examples"]) for file in out.rglob("unit.json"))
+    assert 0 < stored < 5
     assert main(["score", str(out), "--device", "cpu"]) == 4
     said = capsys.readouterr().err
     assert "2 of 12 samples failed; the command that made the run tries them again\n" in said
-    assert f"{2 * (5 - made)} of 12 samples are not made yet; the command that made the run goes on" in said
+    assert f"{2 * (5 - stored)} of 12 samples are not made yet; the command that made the run goes on" in said
     rows = read_results(out / "results.json").rows
-    assert {(row.n_scored, row.n_failed, row.n_refused, row.n_not_made) for row in rows} == {(made, 1, 0, 5 - made)}
+    assert {(row.n_scored, row.n_failed, row.n_refused, row.n_not_made) for row in rows} == {(stored, 1, 0, 5 - stored)}
     unmade = read_results(out / "results.json").unmade
     assert {(item.outcome, len(item.examples), item.seeds) for item in unmade} == {
         ("failed", 1, (0, 1)),
-        ("not made", 5 - made, (0, 1)),
+        ("not made", 5 - stored, (0, 1)),
     }
     assert next(item for item in unmade if item.outcome == "failed").examples == (names[3],)
     assert verify(out).whole
@@ -129,8 +129,8 @@ def test_four_outcomes_are_counted_apart(
     assert f"failed: vist/moody/5-captions, example {names[2]}: KeyError: 'unk' at moody.py:{LINE}\n" in said
     assert f"refused: vist/moody/5-captions, example {names[3]}: RefusedError: not this one at moody.py:" in said
     first, second = outcome.results.unmade
-    told = ("KeyError: 'unk'", f"moody.py:{LINE}", first.record)
-    assert first == Unmade("vist", "moody", "5-captions", "failed", (0, 1), (names[2],), *told)
+    details = ("KeyError: 'unk'", f"moody.py:{LINE}", first.record)
+    assert first == Unmade("vist", "moody", "5-captions", "failed", (0, 1), (names[2],), *details)
     assert second.outcome == "refused"
     assert read_results(out / "results.json") == outcome.results
 
@@ -265,7 +265,7 @@ def test_golden_files_tell_what_lacks(tmp_path: Path) -> None:
     golden = golden_of(whole)["numbers"]
     rows = tuple(replace(row, n_scored=4, n_not_made=1, n_refused=1) for row in whole.results.rows)
     stopped = replace(whole, results=replace(whole.results, rows=rows))
-    assert {(one.state, one.note) for one in check(stopped, golden)} == {
+    assert {(verdict.state, verdict.note) for verdict in check(stopped, golden)} == {
         (
             "incomplete",
             "2 of 12 samples are refused; 2 of 12 samples are not made yet; run the same command again",

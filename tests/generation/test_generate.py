@@ -177,16 +177,16 @@ def test_an_error_says_how_many_prompts_the_call_had(plans: dict[str, CellPlan])
 def test_what_a_model_may_return(plans: dict[str, CellPlan]) -> None:
     """Other kinds of floats, rounded lengths, and tuples for lists."""
     half = vectors(3, [0.6, 0.8001]).astype(np.float16)
-    ((one,), *_) = answer(plans, "embeddings", Returning(lambda n: half))
-    assert one.vector.dtype == np.float32
-    ((one,), *_) = answer(plans, "features", Returning(lambda n: vectors(n, [3, 4]).astype(np.float64)))
-    assert one.vector.tolist() == [3.0, 4.0]
-    ((one,), *_) = answer(plans, "scores", Returning(lambda n: [np.float32(-1.5)] * n))
-    assert one.values == {"scores": [-1.5] * 100}
-    ((one,), *_) = answer(plans, "texts", Returning(lambda n: ("", "a", "b")))
-    assert one.values == {"text": ""}
-    ((one,), *_) = answer(plans, "decisions", Returning(lambda n: [Decision("generate", np.float64(0.25))] * n))
-    assert one.values == {"decision": "generate", "probability": 0.25}
+    ((output,), *_) = answer(plans, "embeddings", Returning(lambda n: half))
+    assert output.vector.dtype == np.float32
+    ((output,), *_) = answer(plans, "features", Returning(lambda n: vectors(n, [3, 4]).astype(np.float64)))
+    assert output.vector.tolist() == [3.0, 4.0]
+    ((output,), *_) = answer(plans, "scores", Returning(lambda n: [np.float32(-1.5)] * n))
+    assert output.values == {"scores": [-1.5] * 100}
+    ((output,), *_) = answer(plans, "texts", Returning(lambda n: ("", "a", "b")))
+    assert output.values == {"text": ""}
+    ((output,), *_) = answer(plans, "decisions", Returning(lambda n: [Decision("generate", np.float64(0.25))] * n))
+    assert output.values == {"decision": "generate", "probability": 0.25}
 
 
 def test_batches(plans: dict[str, CellPlan]) -> None:
@@ -213,16 +213,16 @@ def test_the_first_calls_are_not_measured(plans: dict[str, CellPlan]) -> None:
     model = Returning(lambda n: ["two words"] * n)
     outputs = answer(plans, "text-seconds", model)
     assert model.calls == [1] * (2 + 3)  # the card's warm-up
-    assert [list(one.values) for (one,) in outputs] == [["seconds"]] * 3  # it does not count tokens
+    assert [list(output.values) for (output,) in outputs] == [["seconds"]] * 3  # it does not count tokens
     model.count_tokens = lambda texts: [len(text.split()) for text in texts]  # type: ignore[attr-defined]
-    assert [one.values["tokens"] for (one,) in answer(plans, "text-seconds", model)] == [2, 2, 2]
+    assert [output.values["tokens"] for (output,) in answer(plans, "text-seconds", model)] == [2, 2, 2]
 
 
 def test_a_search_does_not_time_the_embedding(plans: dict[str, CellPlan]) -> None:
     model = Returning(vectors)
     outputs = answer(plans, "search-seconds", model)
     assert model.calls == [3]
-    assert [one.values["candidates"] for (one,) in outputs] == [100000] * 3
+    assert [output.values["candidates"] for (output,) in outputs] == [100000] * 3
 
 
 def test_prompts_reach_the_model_whole(plans: dict[str, CellPlan]) -> None:

@@ -45,7 +45,7 @@ class Asker:
 """.replace("\\\\", "\\")
 
 
-class Asked:
+class AskerFolder:
     """The model's folder, and the requests that the model got."""
 
     def __init__(self, folder: Path) -> None:
@@ -68,54 +68,54 @@ def numbers(out: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
+def asker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AskerFolder:
     monkeypatch.setattr(waiting, "FIRST_PAUSE", 0.001)
-    return Asked(tmp_path)
+    return AskerFolder(tmp_path)
 
 
 @pytest.mark.parametrize("at_once", [0, 3])
-def test_what_a_unit_has_is_kept_whatever_a_call_raises(asked: Asked, at_once: int) -> None:
-    assert asked.run("whole", "whole.log", f"at_once={at_once}").complete
-    assert asked.run("later", "later.log", "fails=3", "kind=later", f"at_once={at_once}").complete
+def test_what_a_unit_has_is_kept_whatever_a_call_raises(asker: AskerFolder, at_once: int) -> None:
+    assert asker.run("whole", "whole.log", f"at_once={at_once}").complete
+    assert asker.run("later", "later.log", "fails=3", "kind=later", f"at_once={at_once}").complete
     with pytest.raises(UnavailableError, match="asker: gone"):
-        asked.run("gone", "before.log", "fails=3", "kind=gone", f"at_once={at_once}")
-    kept = list((asked.folder / "gone").rglob("kept/*/unit.json"))
-    assert len(kept) == len(asked.paid("before.log"))
+        asker.run("gone", "before.log", "fails=3", "kind=gone", f"at_once={at_once}")
+    kept = list((asker.folder / "gone").rglob("kept/*/unit.json"))
+    assert len(kept) == len(asker.paid("before.log"))
     assert 2 <= len(kept) <= 8
-    assert asked.run("gone", "after.log", f"at_once={at_once}").complete
-    whole = asked.paid("whole.log")
+    assert asker.run("gone", "after.log", f"at_once={at_once}").complete
+    whole = asker.paid("whole.log")
     assert len(whole) == 12
-    assert asked.paid("later.log") == asked.paid("before.log", "after.log") == whole
-    assert tree(asked.folder / "later") == tree(asked.folder / "gone") == tree(asked.folder / "whole")
+    assert asker.paid("later.log") == asker.paid("before.log", "after.log") == whole
+    assert tree(asker.folder / "later") == tree(asker.folder / "gone") == tree(asker.folder / "whole")
 
 
 @pytest.mark.parametrize("kind", ["error", "refused"])
-def test_examples_that_worked_are_not_asked_again_one_by_one(asked: Asked, kind: str) -> None:
-    outcome = asked.run("run", "log", "fails=2", f"kind={kind}")
+def test_examples_that_worked_are_not_asked_again_one_by_one(asker: AskerFolder, kind: str) -> None:
+    outcome = asker.run("run", "log", "fails=2", f"kind={kind}")
     assert outcome.complete  # the call of four failed, and none of its prompts by itself
-    assert len(asked.paid("log")) == 12
-    asked.run("whole", "whole.log")
-    assert numbers(asked.folder / "run") == numbers(asked.folder / "whole")
-    assert asked.paid("log") == asked.paid("whole.log")
-    outcome = asked.run("single", "single.log", "fails=2", f"kind={kind}", "at_once=1")
+    assert len(asker.paid("log")) == 12
+    asker.run("whole", "whole.log")
+    assert numbers(asker.folder / "run") == numbers(asker.folder / "whole")
+    assert asker.paid("log") == asker.paid("whole.log")
+    outcome = asker.run("single", "single.log", "fails=2", f"kind={kind}", "at_once=1")
     counted = {(row.n_failed, row.n_refused) for row in outcome.results.rows if row.n_expected == 12}
     assert counted == {(1, 0) if kind == "error" else (0, 1)}
-    assert len(asked.paid("single.log")) == 11
-    assert asked.run("single", "again.log").complete
-    assert len(asked.paid("again.log")) == 1
-    assert numbers(asked.folder / "single") == numbers(asked.folder / "whole")
+    assert len(asker.paid("single.log")) == 11
+    assert asker.run("single", "again.log").complete
+    assert len(asker.paid("again.log")) == 1
+    assert numbers(asker.folder / "single") == numbers(asker.folder / "whole")
 
 
-def test_what_is_kept_and_damaged_is_asked_again(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_kept_and_damaged_is_asked_again(asker: AskerFolder, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UnavailableError):
-        asked.run("run", "before.log", "fails=3", "kind=gone")
-    first, second, *_ = sorted((asked.folder / "run").rglob("kept/*/samples.jsonl"))
+        asker.run("run", "before.log", "fails=3", "kind=gone")
+    first, second, *_ = sorted((asker.folder / "run").rglob("kept/*/samples.jsonl"))
     first.write_text(first.read_text().replace("letters", "numbers"))
     (second.parent / "unit.json").unlink()
-    assert asked.run("run", "after.log").complete
+    assert asker.run("run", "after.log").complete
     assert f"{first.parent}: what was kept there is damaged" in capsys.readouterr().err
-    assert len(asked.paid("before.log", "after.log")) == 12 + 2
-    assert "numbers" not in "".join(file.read_text() for file in (asked.folder / "run").rglob("samples.jsonl"))
+    assert len(asker.paid("before.log", "after.log")) == 12 + 2
+    assert "numbers" not in "".join(file.read_text() for file in (asker.folder / "run").rglob("samples.jsonl"))
 
 
 def test_it_waits_as_long_as_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,12 +153,12 @@ def test_there_is_an_end_to_waiting(seconds: float, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_one_call_is_told_counts_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    patience, told = Patience(), threading.Event()
+    patience, refused = Patience(), threading.Event()
     started: list[float] = []
 
     def first() -> None:
-        if not told.is_set():
-            told.set()
+        if not refused.is_set():
+            refused.set()
             raise TryLater(0.2)
 
     def second() -> None:
@@ -167,7 +167,7 @@ def test_what_one_call_is_told_counts_for_all(monkeypatch: pytest.MonkeyPatch) -
     before = time.monotonic()
     thread = threading.Thread(target=patience.call, args=(first,))
     thread.start()
-    told.wait()
+    refused.wait()
     while patience._until < before + 0.2:
         pass
     patience.call(second)
@@ -175,10 +175,10 @@ def test_what_one_call_is_told_counts_for_all(monkeypatch: pytest.MonkeyPatch) -
     assert started[0] >= before + 0.2
 
 
-def test_a_unit_says_who_answered(asked: Asked) -> None:
+def test_a_unit_says_who_answered(asker: AskerFolder) -> None:
     method = "    def answered_by(self):\n        return {'model': 'm'}\n\n"
     text = ASKER.replace("    def generate_texts", f"{method}    def generate_texts")
-    (asked.folder / "asker.py").write_text(text)
-    asked.run("run", "log")
-    (unit,) = (asked.folder / "run").rglob("unit.json")
+    (asker.folder / "asker.py").write_text(text)
+    asker.run("run", "log")
+    (unit,) = (asker.folder / "run").rglob("unit.json")
     assert json.loads(unit.read_text())["made"]["answered_by"] == {"model": "m"}

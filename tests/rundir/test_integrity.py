@@ -36,7 +36,7 @@ def small(out: Path, **changes: object) -> runs_run.Outcome:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three stories with one seed."""
     out = tmp_path_factory.mktemp("made") / "run"
     assert small(out).complete
@@ -44,8 +44,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def out(tmp_path: Path, made: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "run"))
+def out(tmp_path: Path, whole: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "run"))
 
 
 def as_older(out: Path) -> None:
@@ -95,10 +95,10 @@ def test_scores_of_a_smaller_limit_are_completed(tmp_path: Path, monkeypatch: py
 
 
 def test_a_command_that_ends_last_leaves_spec_and_results_of_the_same(
-    tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two commands with different limits on one folder: the second begins and ends while the first scores."""
-    out = Path(shutil.copytree(made, tmp_path / "run"))
+    out = Path(shutil.copytree(whole, tmp_path / "run"))
     real = score_units
 
     def score_while_another_runs(*arguments: object) -> list[str]:
@@ -119,7 +119,7 @@ def test_pictures_committed_again_are_scored_again(out: Path, tmp_path: Path) ->
     for unit in (out / PLACE).iterdir():
         commit_again(unit, other)
     stale = verify(out).problems
-    assert {one.reason.partition(";")[0] for one in stale} == {"of other outputs than the unit has now"}
+    assert {problem.reason.partition(";")[0] for problem in stale} == {"of other outputs than the unit has now"}
     after = values(score(out, "cpu"))
     assert all(after[key] != before[key] for key in before)
     for file in out.rglob("score-*.json"):
@@ -142,7 +142,9 @@ def test_distances_follow_the_pictures(tmp_path: Path, distances: Path) -> None:
     for unit in out.glob("units/*/*/*/*"):
         if unit.is_dir():
             commit_again(unit, other)
-    assert {one.reason.partition(";")[0] for one in verify(out).problems} == {"of other pictures than the unit has now"}
+    assert {problem.reason.partition(";")[0] for problem in verify(out).problems} == {
+        "of other pictures than the unit has now"
+    }
     after = values(score(out, "cpu"))
     assert after["fid[mini]", 0] != before["fid[mini]", 0]
     for pattern in ("score-*.json", "features-*.npy"):
@@ -161,9 +163,9 @@ def test_the_signature_of_kid_says_the_subsets_that_were_drawn(distances: Path) 
 
 def flips(content: bytes) -> Iterator[bytes]:
     """Some of the copies of a file with one bit flipped, all along it."""
-    for place in range(0, len(content), 97):
+    for position in range(0, len(content), 97):
         changed = bytearray(content)
-        changed[place] ^= 1 << place % 7
+        changed[position] ^= 1 << position % 7
         yield bytes(changed)
 
 
@@ -207,10 +209,10 @@ def link_to_itself(file: Path) -> None:
 
 @pytest.mark.parametrize("damage", [limit_altered, without_seal, zeroed, folder, pipe, link_to_itself])
 def test_a_damaged_spec_is_named_by_all_and_renewed_by_run(
-    out: Path, made: Path, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+    out: Path, whole: Path, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     damage(out / "spec.json")
-    for command in (["score"], ["report"], ["report", "--html"], ["compare", str(made)], ["verify"]):
+    for command in (["score"], ["report"], ["report", "--html"], ["compare", str(whole)], ["verify"]):
         capsys.readouterr()
         assert main([command[0], str(out), *command[1:]]) in (1, 2), command
         said = capsys.readouterr()
@@ -226,7 +228,7 @@ def test_a_damaged_spec_is_named_by_all_and_renewed_by_run(
     put_aside = out / "spec.json.damaged"
     shutil.rmtree(put_aside) if put_aside.is_dir() and not put_aside.is_symlink() else put_aside.unlink()
     shutil.rmtree(out / "page", ignore_errors=True)
-    assert tree(out) == tree(made)
+    assert tree(out) == tree(whole)
 
 
 def test_a_spec_in_a_folder_that_is_no_run_is_left_alone(tmp_path: Path) -> None:
@@ -237,15 +239,15 @@ def test_a_spec_in_a_folder_that_is_no_run_is_left_alone(tmp_path: Path) -> None
     assert (tmp_path / "run" / "spec.json").read_text() == '{"openapi": "3.1"}'
 
 
-def test_a_folder_of_the_version_before_is_whole_and_is_sealed_by_what_writes(out: Path, made: Path) -> None:
+def test_a_folder_of_the_version_before_is_whole_and_is_sealed_by_what_writes(out: Path, whole: Path) -> None:
     as_older(out)
     assert verify(out).whole
-    read = [gill_bench.load_run(folder).samples("vist").drop(columns="file") for folder in (out, made)]
+    read = [gill_bench.load_run(folder).samples("vist").drop(columns="file") for folder in (out, whole)]
     assert read[0].to_dict("records") == read[1].to_dict("records")
     units = {file: file.stat().st_mtime_ns for file in out.rglob("unit.json")}
     assert score(out, "cpu").complete
     assert {file: file.stat().st_mtime_ns for file in out.rglob("unit.json")} == units
-    assert tree(out) == tree(made)
+    assert tree(out) == tree(whole)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +263,7 @@ def test_a_folder_of_the_version_before_is_whole_and_is_sealed_by_what_writes(ou
 )
 @pytest.mark.parametrize("damage", [folder, pipe])
 def test_what_stands_in_the_place_of_a_file_is_named_and_made_again(
-    out: Path, made: Path, pattern: str, damage: Callable[[Path], None]
+    out: Path, whole: Path, pattern: str, damage: Callable[[Path], None]
 ) -> None:
     file = next(out.glob(pattern))
     name = file.relative_to(out).as_posix()
@@ -273,17 +275,17 @@ def test_what_stands_in_the_place_of_a_file_is_named_and_made_again(
     assert verify(out).whole
     for aside in out.rglob("*.damaged"):
         shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
-    assert tree(out) == tree(made)
+    assert tree(out) == tree(whole)
 
 
 def test_deleted_scores_and_results_are_missed(distances: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert small(out, limit=6).complete
     assert len(list((out / PLACE).iterdir())) == 2
-    one = next(out.glob(f"{PLACE}/*/score-lpips-*.json"))
-    one.unlink()
+    score_file = next(out.glob(f"{PLACE}/*/score-lpips-*.json"))
+    score_file.unlink()
     mend = f"make it again with: gill-bench score {out}"
-    name = one.relative_to(out).as_posix()
+    name = score_file.relative_to(out).as_posix()
     assert verify(out).problems == (Problem(name, f"not there, though results.json counts its values; {mend}"),)
     assert score(out, "cpu").complete
     assert verify(out).whole
@@ -302,14 +304,14 @@ def test_deleted_scores_and_results_are_missed(distances: Path, tmp_path: Path) 
     assert problem.file == "spec.json"
     assert "run the same command again" in problem.reason
 
-    far = Path(shutil.copytree(distances, tmp_path / "distances"))
-    next(far.glob("units/*/*/*/score-fid-*.json")).unlink()
-    assert {one.reason.partition(",")[0] for one in verify(far).problems} == {
+    copied = Path(shutil.copytree(distances, tmp_path / "distances"))
+    next(copied.glob("units/*/*/*/score-fid-*.json")).unlink()
+    assert {absent.reason.partition(",")[0] for absent in verify(copied).problems} == {
         f"no score file for {metric}" for metric in ("fid[mini]", "kid[mini]", "kid-over-subsets-sd[mini]")
     }
 
 
-def test_strange_files_among_those_of_a_run_are_left_alone(out: Path, made: Path, tmp_path: Path) -> None:
+def test_strange_files_among_those_of_a_run_are_left_alone(out: Path, whole: Path, tmp_path: Path) -> None:
     cell = out / PLACE
     unit = next(cell.iterdir())
     strange = [
@@ -322,19 +324,19 @@ def test_strange_files_among_those_of_a_run_are_left_alone(out: Path, made: Path
     shutil.copytree(unit, cell / f"{unit.name} (copy)")
     (cell / "backup").mkdir()
     assert verify(out).whole
-    for command in (["score"], ["report"], ["report", "--html"], ["compare", str(made)]):
+    for command in (["score"], ["report"], ["report", "--html"], ["compare", str(whole)]):
         assert main([command[0], str(out), *command[1:]]) == 0, command
     assert small(out).complete
     assert all(file.read_text() == "notes" for file in strange)
     assert len(gill_bench.load_run(out).samples("vist")) == 3
 
 
-def test_a_run_without_units(out: Path, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_without_units(out: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(out / "units")
-    assert {one.reason.partition(";")[0].partition(": ")[2] for one in verify(out).problems} == {
+    assert {problem.reason.partition(";")[0].partition(": ")[2] for problem in verify(out).problems} == {
         "3 scored, but 0 stored"
     }
-    for command in (["score"], ["report"], ["report", "--html"], ["compare", str(made)], ["verify"]):
+    for command in (["score"], ["report"], ["report", "--html"], ["compare", str(whole)], ["verify"]):
         main([command[0], str(out), *command[1:]])
         said = capsys.readouterr()
         assert "unexpected" not in said.err + said.out, command
@@ -358,7 +360,7 @@ def test_a_damaged_record_of_sessions_is_kept_aside(
     for name in ("env.json.damaged", "env.json.damaged.2"):
         damage(out / "env.json")
         content = (out / "env.json").read_bytes()
-        assert [one.file for one in verify(out).problems] == ["env.json"]
+        assert [problem.file for problem in verify(out).problems] == ["env.json"]
         assert main(["report", str(out), "--html"]) == 2
         assert "env.json: damaged: " in capsys.readouterr().err
         assert small(out).complete

@@ -79,7 +79,7 @@ def outputs_of(out: Path) -> dict[str, bytes]:
     return {name: content for name, content in tree(out).items() if name != "spec.json"}
 
 
-def one(out: Path, pattern: str) -> Path:
+def first_file(out: Path, pattern: str) -> Path:
     return sorted(out.rglob(pattern))[0]
 
 
@@ -87,15 +87,15 @@ def test_the_same_bytes_as_on_a_disk(whole: Path, local: Path) -> None:
     assert outputs_of(whole) == outputs_of(local)
     assert len(outputs_of(whole)) > 12  # pictures, samples, scores, results
     for file in local.rglob("unit.json"):
-        here, there = (json.loads((root / file.relative_to(local)).read_text()) for root in (local, whole))
-        assert {**here, "made": None} == {**there, "made": None}
+        disk_unit, stored_unit = (json.loads((root / file.relative_to(local)).read_text()) for root in (local, whole))
+        assert {**disk_unit, "made": None} == {**stored_unit, "made": None}
 
 
 def test_what_is_read_of_it_is_the_same(whole: Path, local: Path) -> None:
-    there, here = RunReader.open(whole), RunReader.open(local)
-    assert there.results == here.results
-    assert golden_of(there) == golden_of(here)
-    assert {verdict.state for verdict in check(there, golden_of(here)["numbers"])} == {"ok"}
+    in_store, on_disk = RunReader.open(whole), RunReader.open(local)
+    assert in_store.results == on_disk.results
+    assert golden_of(in_store) == golden_of(on_disk)
+    assert {verdict.state for verdict in check(in_store, golden_of(on_disk)["numbers"])} == {"ok"}
     for comparison in compare(Side.parse(str(whole)), Side.parse(f"{local}:noisy")):
         assert comparison.difference.mean == 0
         assert not comparison.changes
@@ -123,7 +123,7 @@ def test_the_command_line_takes_urls(
         assert said(name, url, *options, "--json") == said(name, str(local), *options, "--json")
     with_names = f"{url}:noisy", f"s3://{BUCKET}/runs/whole"
     compared = json.loads(said("compare", *with_names, "--json"))["comparisons"]
-    assert {one["difference"]["mean"] for one in compared} == {0}
+    assert {comparison["difference"]["mean"] for comparison in compared} == {0}
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     said("track", url, "--to", f"mlflow=file:{tmp_path / 'store'}", "--name", "one")
     [kept] = (tmp_path / "store").rglob("results.json")
@@ -183,8 +183,8 @@ def test_a_connection_lost_before_the_commit_leaves_no_unit(
 
 
 def test_an_altered_picture_is_found_when_it_is_scored(out: Path) -> None:
-    picture = one(out, "*.png")
-    picture.write_bytes(one(out, "001-*.png").read_bytes())
+    picture = first_file(out, "*.png")
+    picture.write_bytes(first_file(out, "001-*.png").read_bytes())
     for file in out.rglob("score-*.json"):
         file.unlink()
     with pytest.raises(GillBenchError, match=f"{picture.name}: its content is not what the model made"):
@@ -195,7 +195,7 @@ def test_an_altered_picture_is_found_when_it_is_scored(out: Path) -> None:
 def test_an_altered_score_is_named_by_its_url_and_made_again(
     out: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = one(out, "score-lpips-*.json")
+    file = first_file(out, "score-lpips-*.json")
     other_value(file)
     assert main(["verify", str(out)]) == 1
     said = capsys.readouterr()
@@ -208,7 +208,7 @@ def test_an_altered_score_is_named_by_its_url_and_made_again(
 
 def test_damaged_units_are_found_and_made_again(out: Path, local: Path) -> None:
     altered, cut, unreadable, without = (file.parent for file in sorted(out.rglob("unit.json"))[:4])
-    picture = one(altered, "*.png")
+    picture = first_file(altered, "*.png")
     picture.write_bytes(picture.read_bytes()[:-1])
     report = verify(out)
     assert [damaged.unit for damaged in report.damaged] == [altered.relative_to(out).as_posix()]
@@ -216,14 +216,14 @@ def test_damaged_units_are_found_and_made_again(out: Path, local: Path) -> None:
     assert not is_done(altered)
     (cut / "samples.jsonl").write_bytes((cut / "samples.jsonl").read_bytes()[:-10])
     (unreadable / "unit.json").write_bytes(b"{")
-    one(without, "*.png").unlink()
+    first_file(without, "*.png").unlink()
     run(out)
     assert outputs_of(out) == outputs_of(local)
     assert verify(out).whole
 
 
 def test_a_unit_that_another_machine_committed_meanwhile_stays(out: Path) -> None:
-    folder = one(out, "unit.json").parent
+    folder = first_file(out, "unit.json").parent
     unit = read_unit(folder)
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     other = Output(values={"text": "made of the same, on another kind of machine"})
@@ -339,9 +339,9 @@ def test_what_is_wrong_with_the_store_is_said(
 
 def test_a_control_context_has_its_folder_there_too(server: dict[str, str], tmp_path: Path) -> None:
     contexts = ("5-captions@shuffled",)
-    there, here = folder_of(f"s3://{BUCKET}/runs/control"), tmp_path / "run"
-    assert run(there, contexts=contexts, limit=2).complete
-    assert run(here, contexts=contexts, limit=2).complete
-    assert outputs_of(there) == outputs_of(here)
-    assert any("/5-captions@shuffled/" in name for name in outputs_of(there))
-    assert not verify(there).damaged
+    in_store, on_disk = folder_of(f"s3://{BUCKET}/runs/control"), tmp_path / "run"
+    assert run(in_store, contexts=contexts, limit=2).complete
+    assert run(on_disk, contexts=contexts, limit=2).complete
+    assert outputs_of(in_store) == outputs_of(on_disk)
+    assert any("/5-captions@shuffled/" in name for name in outputs_of(in_store))
+    assert not verify(in_store).damaged

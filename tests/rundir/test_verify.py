@@ -183,8 +183,8 @@ def test_what_can_be_computed_again_is_named(
     report = verify(out)
     assert not report.damaged
     assert report.problems
-    assert {one.file for one in report.problems} == {file.relative_to(out).as_posix()}
-    assert all(reason in one.reason for one in report.problems)
+    assert {problem.file for problem in report.problems} == {file.relative_to(out).as_posix()}
+    assert all(reason in problem.reason for problem in report.problems)
     if pattern in ("spec.json", "score-clip*.json"):
         file.unlink()  # as it says
     assert run(out, contexts=("1-caption",)).complete
@@ -199,7 +199,9 @@ def test_damaged_features_are_named(tmp_path: Path, kinds: Path) -> None:
     other_feature(other)
     for reason in ("altered since it was written", "damaged"):
         report = verify(out)
-        assert [one.file for one in report.problems] == [file.relative_to(out).as_posix() for file in (short, other)]
+        assert [problem.file for problem in report.problems] == [
+            file.relative_to(out).as_posix() for file in (short, other)
+        ]
         assert " rows for " in report.problems[0].reason
         assert reason in report.problems[1].reason
         cut(other)
@@ -211,7 +213,7 @@ def test_rows_that_say_more_than_is_stored(tmp_path: Path, pictures: Path) -> No
     report = verify(out)
     assert not report.damaged
     assert len(report.problems) == 4  # two metrics, two seeds
-    assert all("scored, but" in one.reason for one in report.problems)
+    assert all("scored, but" in problem.reason for problem in report.problems)
 
 
 def test_what_others_are_working_on_is_left_to_them(tmp_path: Path, pictures: Path) -> None:

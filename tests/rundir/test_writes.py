@@ -31,8 +31,8 @@ def other_kinds(out: Path) -> Outcome:
 
 @pytest.fixture(scope="module", params=[one_picture, other_kinds])
 def work(request: pytest.FixtureRequest) -> Work:
-    found: Work = request.param
-    return found
+    parameter: Work = request.param
+    return parameter
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,8 @@ def moments(work: Work, changes: int, first: int, often: int) -> range:
 
 def differing(out: Path, expected: dict[str, bytes]) -> list[str]:
     """Names of files that are missing, additional or not the same; a kill may leave a temporary one, with a dot."""
-    found = {name: content for name, content in tree(out).items() if not name.rpartition("/")[2].startswith(".")}
-    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    files = {name: content for name, content in tree(out).items() if not name.rpartition("/")[2].startswith(".")}
+    return sorted(name for name in files.keys() | expected.keys() if files.get(name) != expected.get(name))
 
 
 @OFTEN

@@ -30,10 +30,12 @@ def data(tmp_path: Path, among_pictures: tuple[Path, Outcome]) -> Path:
     """The data of partiprompts, with able's embeddings of the candidates in place of their pictures."""
     folder = tmp_path / "data"
     shutil.copytree(world_folder() / "partiprompts", folder / "partiprompts")
-    found = records(among_pictures[0], "partiprompts", "candidates")
-    vectors = np.stack([record["vector"] for record in found.values()])
+    candidates = records(among_pictures[0], "partiprompts", "candidates")
+    vectors = np.stack([record["vector"] for record in candidates.values()])
     (folder / "partiprompts" / "cc3m").mkdir()
-    write_embeddings(folder / "partiprompts" / "cc3m" / "able", [vectors], [f"https://a.b/{name}" for name in found])
+    write_embeddings(
+        folder / "partiprompts" / "cc3m" / "able", [vectors], [f"https://a.b/{name}" for name in candidates]
+    )
     return folder
 
 
@@ -44,20 +46,20 @@ def searched(out: Path, data: Path, **changes: Any) -> Outcome:
 
 
 def values(outcome: Outcome) -> dict[tuple[str, int], float | None]:
-    return {place: row.value for place, row in rows(outcome).items()}
+    return {key: row.value for key, row in rows(outcome).items()}
 
 
 def test_the_same_numbers_as_among_the_pictures(
     among_pictures: tuple[Path, Outcome], data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    found = searched(out, data)
-    assert found.complete
-    assert values(found) == values(among_pictures[1])
-    assert len(values(found)) == 3
+    outcome = searched(out, data)
+    assert outcome.complete
+    assert values(outcome) == values(among_pictures[1])
+    assert len(values(outcome)) == 3
     assert not (out / "units" / "partiprompts" / "able" / "candidates").exists()
-    signatures = {row.signature for row in rows(found).values()}
-    assert all("|candidates:converted/" in one for one in signatures)
+    signatures = {row.signature for row in rows(outcome).values()}
+    assert all("|candidates:converted/" in signature for signature in signatures)
     assert str(tmp_path) not in "".join(signatures)
 
 
@@ -65,14 +67,14 @@ def test_other_embeddings_are_scored_again(data: Path, tmp_path: Path) -> None:
     out, folder = tmp_path / "run", data / "partiprompts" / "cc3m" / "able"
     before = searched(out, data)
     stored = read_embeddings(folder)
-    vectors, paths = np.array(stored.vectors), [stored.path(place) for place in range(len(stored))]
+    vectors, paths = np.array(stored.vectors), [stored.path(number) for number in range(len(stored))]
     shutil.rmtree(folder)
-    prompts = np.stack([one["vector"] for one in records(out, "partiprompts", "heuristic").values()])
+    prompts = np.stack([record["vector"] for record in records(out, "partiprompts", "heuristic").values()])
     write_embeddings(folder, [np.concatenate([vectors, prompts])], [*paths, *(f"p{n}" for n in range(len(prompts)))])
     after = searched(out, data)
     # Every prompt now finds itself, so that everything is retrieved.
     assert values(after) != values(before)
-    kept = [{row.signature for row in rows(one).values()} for one in (before, after)]
+    kept = [{row.signature for row in rows(outcome).values()} for outcome in (before, after)]
     assert kept[0].isdisjoint(kept[1])
 
 

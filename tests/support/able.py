@@ -29,23 +29,23 @@ def run(out: Path, *tasks: str, **changes: Any) -> Outcome:
 
 def records(out: Path, task: str, context: str, model: str = "able") -> dict[str, dict[str, Any]]:
     """The records of samples.jsonl by example, with the vector if a unit has vectors."""
-    found: dict[str, dict[str, Any]] = {}
+    by_example: dict[str, dict[str, Any]] = {}
     for file in sorted((out / "units" / task / model / context).glob("*/samples.jsonl")):
         vectors: Sequence[Any] | NDArray[np.float32] = ()
         if (file.parent / "vectors.npy").exists():
             vectors = np.load(file.parent / "vectors.npy")
         for row, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
             record = json.loads(line)
-            found[record["example"]] = record | ({"vector": vectors[row]} if len(vectors) else {})
-    return found
+            by_example[record["example"]] = record | ({"vector": vectors[row]} if len(vectors) else {})
+    return by_example
 
 
 def rows(outcome: Outcome, context: str | None = None, model: str = "able") -> dict[tuple[str, int], Row]:
     """Rows by metric and seed."""
-    mine = [row for row in outcome.results.rows if row.model == model and context in (None, row.context)]
-    found = {(row.metric, row.seed): row for row in mine}
-    assert len(found) == len(mine)
-    return found
+    selected = [row for row in outcome.results.rows if row.model == model and context in (None, row.context)]
+    by_metric = {(row.metric, row.seed): row for row in selected}
+    assert len(by_metric) == len(selected)
+    return by_metric
 
 
 def counts(row: Row) -> tuple[int, int, int, int]:
@@ -72,9 +72,9 @@ def expected_hit(scores: dict[str, np.float32], target: str, k: int) -> float:
     return float(min(1.0, max(0.0, (k - better) / (ties + 1))))
 
 
-def product(one: Any, other: Any) -> np.float32:
+def product(first: Any, second: Any) -> np.float32:
     """The score of two embeddings as it is defined: summed in order, in double precision."""
     total = 0.0
-    for a, b in zip(one.tolist(), other.tolist(), strict=True):
+    for a, b in zip(first.tolist(), second.tolist(), strict=True):
         total += a * b
     return np.float32(total)

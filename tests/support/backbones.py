@@ -82,8 +82,8 @@ def pictures(count: int, seed: int = 0) -> list[Image.Image]:
     """Smooth pictures of different sizes and shapes."""
     rng = np.random.default_rng(seed)
     sizes = [(64, 64), (96, 70), (70, 96), (120, 40), (33, 47)]
-    made = []
+    images = []
     for index in range(count):
         coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-        made.append(coarse.resize(sizes[index % len(sizes)], Image.Resampling.BICUBIC))
-    return made
+        images.append(coarse.resize(sizes[index % len(sizes)], Image.Resampling.BICUBIC))
+    return images

@@ -15,7 +15,7 @@ from gill_bench.statistics.mean_interval import MeanInterval
 
 
 def row(model: str, context: str, seed: int, metric: str, value: float | None, **changes: Any) -> Row:
-    made = Row(
+    plain = Row(
         task="vist",
         model=model,
         context=context,
@@ -33,7 +33,7 @@ def row(model: str, context: str, seed: int, metric: str, value: float | None, *
         signature=f"metric:{metric}|size:224",
         model_signature=f"adapter:{model}|steps:50",
     )
-    return replace(made, **changes)
+    return replace(plain, **changes)
 
 
 def seeds(model: str, context: str, metric: str, values: Sequence[float | None], **changes: Any) -> list[Row]:
@@ -103,9 +103,9 @@ def around(rows: Sequence[Row]) -> MeanInterval | None:
     return MeanInterval(mean - 0.0015, mean + 0.0015, over, 7 if over == "clusters" else len(values))
 
 
-def line(made: Table, model: str) -> Line:
-    return next(item for item in made.lines if item.model == model)
+def line(shown: Table, model: str) -> Line:
+    return next(item for item in shown.lines if item.model == model)
 
 
-def cell(made: Table, model: str, at: int) -> TableCell:
-    return line(made, model).cells[at]
+def cell(shown: Table, model: str, at: int) -> TableCell:
+    return line(shown, model).cells[at]

@@ -54,7 +54,7 @@ class Planted:
 
     def made_of(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
         """The picture that follows from the parts that the model reads."""
-        patterns = [pattern(place, part) for place, part in enumerate(self.read(prompt, noise))]
+        patterns = [pattern(index, part) for index, part in enumerate(self.read(prompt, noise))]
         return mean(patterns or [np.zeros((SIDE, SIDE, 3))])
 
     def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
@@ -150,14 +150,14 @@ class Drops(Planted):
 
     def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
         kept = list(prompt.segments)
-        for place, picture in ((place, picture) for picture, place in self.droppable(prompt)):
+        for index, picture in ((index, picture) for picture, index in self.droppable(prompt)):
             if self.dropped(noise, picture):
-                kept[place] = "dropped"
+                kept[index] = "dropped"
         return kept
 
     def droppable(self, prompt: Prompt) -> list[tuple[int, int]]:
-        places = [place for place, part in enumerate(prompt.segments) if not isinstance(part, str)]
-        return list(enumerate(places))[1:2]
+        indices = [index for index, part in enumerate(prompt.segments) if not isinstance(part, str)]
+        return list(enumerate(indices))[1:2]
 
 
 class DropsByOwn(Drops):
@@ -176,8 +176,8 @@ class DropsAll(Drops):
     """Drops all pictures at once."""
 
     def droppable(self, prompt: Prompt) -> list[tuple[int, int]]:
-        places = [place for place, part in enumerate(prompt.segments) if not isinstance(part, str)]
-        return list(enumerate(places))
+        indices = [index for index, part in enumerate(prompt.segments) if not isinstance(part, str)]
+        return list(enumerate(indices))
 
 
 class DropsHalf(DropsAll):

@@ -169,7 +169,7 @@ def build_gill(folder: Path, rows: int, seed: int = SEED) -> None:
     from gill_bench.models.gill.network import GillHeads, GillSizes
 
     folder.mkdir(parents=True)
-    ids = [rows - 6 + place for place in range(IMAGE_TOKENS)]
+    ids = [rows - 6 + number for number in range(IMAGE_TOKENS)]
     arguments = {
         "opt_version": "../opt-mini",
         "freeze_lm": True,

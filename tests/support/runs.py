@@ -70,13 +70,13 @@ def results(out: Path) -> dict[str, Any]:
 
 def pictures(out: Path) -> dict[str, str]:
     """SHA-256 of every picture of a run by its sample: what must not depend on how the run went."""
-    found = {}
+    digests = {}
     for file in out.glob("units/*/*/*/*/samples.jsonl"):
         for line in file.read_text().splitlines():
             sample = json.loads(line)
-            place = "/".join([*file.parts[-5:-2], sample["example"], str(sample["seed"])])
-            found[place] = hashlib.sha256((file.parent / sample["image"]).read_bytes()).hexdigest()
-    return found
+            key = "/".join([*file.parts[-5:-2], sample["example"], str(sample["seed"])])
+            digests[key] = hashlib.sha256((file.parent / sample["image"]).read_bytes()).hexdigest()
+    return digests
 
 
 def tree(out: Path) -> dict[str, bytes]:

@@ -53,16 +53,16 @@ def counted_requests(patch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """Count the requests of S3 clients by what they ask."""
     import s3fs
 
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     call = s3fs.S3FileSystem._call_s3
 
     async def counting(self: object, method: str, *arguments: object, **options: object) -> object:
-        found[method] += 1
+        counts[method] += 1
         return await call(self, method, *arguments, **options)
 
     with patch.context() as counted:
         counted.setattr(s3fs.S3FileSystem, "_call_s3", counting)
-        yield found
+        yield counts
 
 
 def _address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
@@ -70,8 +70,8 @@ def _address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     for _ in range(600):
         log.seek(0)
         said = log.read().decode(errors="replace")
-        if found := re.search(r"Running on (http://127\.0\.0\.1:\d+)", said):
-            return found[1]
+        if match := re.search(r"Running on (http://127\.0\.0\.1:\d+)", said):
+            return match[1]
         if process.poll() is not None:
             break
         time.sleep(0.1)

@@ -41,13 +41,13 @@ def write_coco(folder: Path) -> Path:
     """Three images, one of them without a file, with two captions each, which are not neighbours in the list."""
     ids = (42, 7, 300)
     images = [{"id": image, "file_name": f"COCO_val2014_{image:012d}.jpg", "height": 1, "width": 1} for image in ids]
-    told = [
-        {"image_id": image, "id": 100 * turn + place, "caption": f"caption {turn} of {image} . \n"}
+    captions = [
+        {"image_id": image, "id": 100 * turn + index, "caption": f"caption {turn} of {image} . \n"}
         for turn in (2, 1)
-        for place, image in enumerate(ids)
+        for index, image in enumerate(ids)
     ]
     (folder / "annotations").mkdir(parents=True)
-    (folder / CAPTIONS).write_text(json.dumps({"info": {}, "images": images, "annotations": told}))
+    (folder / CAPTIONS).write_text(json.dumps({"info": {}, "images": images, "annotations": captions}))
     touch(folder / "val2014", [images[0]["file_name"], images[1]["file_name"]])  # type: ignore[list-item]
     return folder
 
@@ -55,8 +55,8 @@ def write_coco(folder: Path) -> Path:
 def write_vqa(folder: Path) -> Path:
     """Three questions about two pictures, annotations in another order."""
     common = {"data_type": "mscoco", "data_subtype": "val2014"}
-    asked = [(70, 7, "is it day?"), (71, 7, "how many {}?"), (420, 42, "where?")]
-    questions = [{"question_id": n, "image_id": image, "question": text} for n, image, text in asked]
+    triples = [(70, 7, "is it day?"), (71, 7, "how many {}?"), (420, 42, "where?")]
+    questions = [{"question_id": n, "image_id": image, "question": text} for n, image, text in triples]
     annotations = [
         {
             "question_id": n,
@@ -64,10 +64,11 @@ def write_vqa(folder: Path) -> Path:
             "question_type": text.split()[0],
             "answer_type": "other",
             "answers": [
-                {"answer": f"{text} {place}", "answer_confidence": "yes", "answer_id": place} for place in range(1, 11)
+                {"answer": f"{text} {number}", "answer_confidence": "yes", "answer_id": number}
+                for number in range(1, 11)
             ],
         }
-        for n, image, text in reversed(asked)
+        for n, image, text in reversed(triples)
     ]
     folder.mkdir(exist_ok=True)
     (folder / QUESTIONS).write_text(json.dumps({**common, "questions": questions}))
@@ -84,12 +85,12 @@ def write_visdial(folder: Path) -> Path:
             "caption": "never shown",
             "dialog": [
                 {
-                    "question": place,
-                    "answer": 9 - place,
+                    "question": number,
+                    "answer": 9 - number,
                     "answer_options": [*range(100)][::-1],
-                    "gt_index": 90 + place,
+                    "gt_index": 90 + number,
                 }
-                for place in range(10)
+                for number in range(10)
             ],
         }
         for image in (7, 123456)
@@ -97,8 +98,8 @@ def write_visdial(folder: Path) -> Path:
     questions, answers = [f"is it {n}" for n in range(10)], [f"no , {n}" for n in range(101)]
     data = {"questions": questions, "answers": answers, "dialogs": dialogs}
     dense = [
-        {"image_id": image, "round_id": place, "gt_relevance": [0.0] * 90 + [0.2, 1.0] + [0] * 8}
-        for image, place in ((7, 3), (123456, 10))
+        {"image_id": image, "round_id": number, "gt_relevance": [0.0] * 90 + [0.2, 1.0] + [0] * 8}
+        for image, number in ((7, 3), (123456, 10))
     ]
     folder.mkdir(exist_ok=True)
     (folder / VISDIAL).write_text(json.dumps({"version": "1.0", "split": "val2018", "data": data}))
@@ -127,8 +128,8 @@ def write_partiprompts(folder: Path) -> Path:
     """Eight prompts, of which six have a label: gen, ret, gen, ret, gen, gen."""
     votes = ("gen,gen,gen,gen,gen", "ret,ret,ret,ret,same", "gen,ret,same,same,same", "gen,gen,gen,ret,same")
     rows = [
-        f'the sign says "{place}"\tSigns\tWriting & Symbols\t\t{cast}'
-        for place, cast in enumerate((*votes, "ret,ret,ret,gen,same", *votes[:1], *votes[2:3], *votes[:1]))
+        f'the sign says "{number}"\tSigns\tWriting & Symbols\t\t{cast}'
+        for number, cast in enumerate((*votes, "ret,ret,ret,gen,same", *votes[:1], *votes[2:3], *votes[:1]))
     ]
     folder.mkdir(exist_ok=True)
     (folder / VOTES).write_text("\n".join(["Prompt\tCategory\tChallenge\tNote\tDecisions", *rows]) + "\n")

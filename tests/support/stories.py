@@ -33,10 +33,10 @@ def write_vist(folder: Path) -> None:
     (folder / "sis").mkdir()
     images, annotations = [], []
     for sequence in range(SEQUENCES):
-        photos = [str(100000 + SENTENCES * sequence + place) for place in range(SENTENCES)]
-        for place, photo in enumerate(photos):
-            picture = Image.new("RGB", (32, 32), (15 * sequence, 50 * place, 128))
-            picture.paste((255 - 15 * sequence, 40, 50 * place), (4 * place, 8, 4 * place + 8, 24))
+        photos = [str(100000 + SENTENCES * sequence + position) for position in range(SENTENCES)]
+        for position, photo in enumerate(photos):
+            picture = Image.new("RGB", (32, 32), (15 * sequence, 50 * position, 128))
+            picture.paste((255 - 15 * sequence, 40, 50 * position), (4 * position, 8, 4 * position + 8, 24))
             picture.save(pictures / f"{photo}.png")
             images.append({"id": photo, "album_id": str(sequence)})
         for story in range(STORIES_EACH):
@@ -48,19 +48,19 @@ def write_vist(folder: Path) -> None:
             annotations += [
                 [
                     {
-                        "original_text": texts[place],
+                        "original_text": texts[position],
                         "album_id": str(sequence),
                         "photo_flickr_id": photo,
                         "setting": "first-2-pick-and-tell",
                         "worker_id": "TEST",
                         "story_id": name,
                         "tier": "story-in-sequence",
-                        "worker_arranged_photo_order": place,
-                        "text": texts[place],
-                        "storylet_id": f"{name}{place}",
+                        "worker_arranged_photo_order": position,
+                        "text": texts[position],
+                        "storylet_id": f"{name}{position}",
                     }
                 ]
-                for place, photo in enumerate(photos)
+                for position, photo in enumerate(photos)
             ]
     content = json.dumps({"images": images, "albums": [], "annotations": annotations})
     for split in ("test", "val"):

@@ -15,10 +15,10 @@ _SIZE = {"height": SIDE, "width": SIDE}
 
 
 def _words(length: int, **kinds: Any) -> Any:
-    made = tokenizer()
-    made.model_max_length = length
-    made.padding_side = "right"
-    return made
+    words = tokenizer()
+    words.model_max_length = length
+    words.padding_side = "right"
+    return words
 
 
 def _siglip() -> tuple[Any, Any]:

@@ -265,7 +265,16 @@ def write_hunyuan_dit(folder: Path) -> Path:
         vocab={
             name: index
             for index, name in enumerate(
-                ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *LETTERS[1:], *(f"##{one}" for one in LETTERS)]
+                [
+                    "[PAD]",
+                    "[UNK]",
+                    "[CLS]",
+                    "[SEP]",
+                    "[MASK]",
+                    *WORDS,
+                    *LETTERS[1:],
+                    *(f"##{letter}" for letter in LETTERS),
+                ]
             )
         },
         model_max_length=77,

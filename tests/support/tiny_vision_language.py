@@ -52,7 +52,7 @@ def tokenizer(**special: str) -> Any:
     backend = tokenizers.Tokenizer(model)
     backend.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = tokenizers.decoders.ByteLevel()
-    made = hf.PreTrainedTokenizerFast(
+    words = hf.PreTrainedTokenizerFast(
         tokenizer_object=backend,
         pad_token="<pad>",
         bos_token="<s>",
@@ -60,14 +60,16 @@ def tokenizer(**special: str) -> Any:
         unk_token="<unk>",
         extra_special_tokens=special,
     )
-    made.add_special_tokens({"additional_special_tokens": ["<|start|>", "<|end|>"]}, replace_extra_special_tokens=False)
-    return made
+    words.add_special_tokens(
+        {"additional_special_tokens": ["<|start|>", "<|end|>"]}, replace_extra_special_tokens=False
+    )
+    return words
 
 
-def token_ids(made: Any) -> dict[str, Any]:
+def token_ids(words: Any) -> dict[str, Any]:
     """The ids of a tokenizer's tokens, as a network's configuration has them."""
-    ids = {name: getattr(made, f"{name}_token_id") for name in ("pad", "bos", "eos")}
-    return {"vocab_size": len(made) + 8, **{f"{name}_token_id": value for name, value in ids.items()}}
+    ids = {name: getattr(words, f"{name}_token_id") for name in ("pad", "bos", "eos")}
+    return {"vocab_size": len(words) + 8, **{f"{name}_token_id": value for name, value in ids.items()}}
 
 
 def _square(kind: str = "CLIPImageProcessor") -> Any:
@@ -76,16 +78,16 @@ def _square(kind: str = "CLIPImageProcessor") -> Any:
 
 
 def _llava() -> tuple[Any, Any]:
-    made = tokenizer(image_token="<image>")
+    words = tokenizer(image_token="<image>")
     config = hf.LlavaConfig(
         vision_config=hf.CLIPVisionConfig(**VISION),
-        text_config=hf.LlamaConfig(**TEXT, **token_ids(made)),
-        image_token_id=made.image_token_id,
+        text_config=hf.LlamaConfig(**TEXT, **token_ids(words)),
+        image_token_id=words.image_token_id,
         image_seq_length=4,
     )
     processor = hf.LlavaProcessor(
         image_processor=_square(),
-        tokenizer=made,
+        tokenizer=words,
         patch_size=14,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
@@ -95,12 +97,12 @@ def _llava() -> tuple[Any, Any]:
 
 
 def _llava_onevision() -> tuple[Any, Any]:
-    made = tokenizer(image_token="<image>", video_token="<video>")
+    words = tokenizer(image_token="<image>", video_token="<video>")
     config = hf.LlavaOnevisionConfig(
         vision_config=hf.SiglipVisionConfig(**VISION, vision_use_head=False),
-        text_config=hf.Qwen2Config(**TEXT, **token_ids(made)),
-        image_token_id=made.image_token_id,
-        video_token_id=made.video_token_id,
+        text_config=hf.Qwen2Config(**TEXT, **token_ids(words)),
+        image_token_id=words.image_token_id,
+        video_token_id=words.video_token_id,
         image_grid_pinpoints=[[SIDE, SIDE], [SIDE, 2 * SIDE]],
     )
     processor = hf.LlavaOnevisionProcessor(
@@ -108,7 +110,7 @@ def _llava_onevision() -> tuple[Any, Any]:
             size={"height": SIDE, "width": SIDE}, image_grid_pinpoints=[[SIDE, SIDE], [SIDE, 2 * SIDE]]
         ),
         video_processor=hf.LlavaOnevisionVideoProcessor(size={"height": SIDE, "width": SIDE}),
-        tokenizer=made,
+        tokenizer=words,
         num_image_tokens=4,
         vision_feature_select_strategy="full",
         chat_template=chat("<image>\n"),
@@ -117,7 +119,7 @@ def _llava_onevision() -> tuple[Any, Any]:
 
 
 def _qwen(name: str) -> tuple[Any, Any]:
-    made = tokenizer(
+    words = tokenizer(
         image_token="<|image_pad|>",
         video_token="<|video_pad|>",
         vision_bos_token="<|vision_start|>",
@@ -138,38 +140,38 @@ def _qwen(name: str) -> tuple[Any, Any]:
         rope = {"rope_type": "default", "mrope_section": [2, 1, 1]}
     config = getattr(hf, f"{name}Config")(
         vision_config=vision,
-        text_config={**TEXT, **token_ids(made), "rope_parameters": {**rope, "rope_theta": 10000.0}},
-        image_token_id=made.image_token_id,
-        video_token_id=made.video_token_id,
-        vision_start_token_id=made.vision_bos_token_id,
-        vision_end_token_id=made.vision_eos_token_id,
+        text_config={**TEXT, **token_ids(words), "rope_parameters": {**rope, "rope_theta": 10000.0}},
+        image_token_id=words.image_token_id,
+        video_token_id=words.video_token_id,
+        vision_start_token_id=words.vision_bos_token_id,
+        vision_end_token_id=words.vision_eos_token_id,
     )
     pixels = {"shortest_edge": 28 * 28, "longest_edge": 28 * 28 * 16}
     processor = getattr(hf, f"{name}Processor")(
         image_processor=hf.Qwen2VLImageProcessor(size=pixels, patch_size=14),
         video_processor=getattr(hf, "Qwen3VLVideoProcessor" if name == "Qwen3VL" else "Qwen2VLVideoProcessor")(),
-        tokenizer=made,
+        tokenizer=words,
         chat_template=chat("<|vision_start|><|image_pad|><|vision_end|>"),
     )
     return getattr(hf, f"{name}ForConditionalGeneration")(config), processor
 
 
 def _smolvlm() -> tuple[Any, Any]:
-    made = tokenizer(
+    words = tokenizer(
         image_token="<image>", fake_image_token="<fake_token_around_image>", global_image_token="<global-img>"
     )
     config = hf.Idefics3Config(
         vision_config={**VISION, "image_size": 2 * SIDE},
-        text_config=hf.LlamaConfig(**TEXT, **token_ids(made)),
-        image_token_id=made.image_token_id,
+        text_config=hf.LlamaConfig(**TEXT, **token_ids(words)),
+        image_token_id=words.image_token_id,
         scale_factor=2,
-        pad_token_id=made.pad_token_id,
+        pad_token_id=words.pad_token_id,
     )
     processor = hf.Idefics3Processor(
         image_processor=hf.Idefics3ImageProcessor(
             size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": 2 * SIDE}
         ),
-        tokenizer=made,
+        tokenizer=words,
         image_seq_len=4,
         chat_template=chat("<image>"),
     )
@@ -177,18 +179,18 @@ def _smolvlm() -> tuple[Any, Any]:
 
 
 def _gemma3() -> tuple[Any, Any]:
-    made = tokenizer(image_token="<image_soft_token>", boi_token="<start_of_image>", eoi_token="<end_of_image>")
+    words = tokenizer(image_token="<image_soft_token>", boi_token="<start_of_image>", eoi_token="<end_of_image>")
     config = hf.Gemma3Config(
         vision_config=hf.SiglipVisionConfig(**VISION, vision_use_head=False),
-        text_config=hf.Gemma3TextConfig(**TEXT, **token_ids(made), sliding_window=64, query_pre_attn_scalar=8),
-        image_token_index=made.image_token_id,
-        boi_token_index=made.boi_token_id,
-        eoi_token_index=made.eoi_token_id,
+        text_config=hf.Gemma3TextConfig(**TEXT, **token_ids(words), sliding_window=64, query_pre_attn_scalar=8),
+        image_token_index=words.image_token_id,
+        boi_token_index=words.boi_token_id,
+        eoi_token_index=words.eoi_token_id,
         mm_tokens_per_image=4,
     )
     processor = hf.Gemma3Processor(
         image_processor=hf.Gemma3ImageProcessor(size={"height": SIDE, "width": SIDE}),
-        tokenizer=made,
+        tokenizer=words,
         image_seq_length=4,
         chat_template="{{ bos_token }}" + chat("<start_of_image>"),
     )
@@ -196,13 +198,13 @@ def _gemma3() -> tuple[Any, Any]:
 
 
 def _internvl() -> tuple[Any, Any]:
-    made = tokenizer(
+    words = tokenizer(
         start_image_token="<img>", end_image_token="</img>", context_image_token="<IMG_CONTEXT>", video_token="<video>"
     )
     config = hf.InternVLConfig(
         vision_config=hf.InternVLVisionConfig(**VISION),
-        text_config=hf.Qwen2Config(**TEXT, **token_ids(made)),
-        image_token_id=made.context_image_token_id,
+        text_config=hf.Qwen2Config(**TEXT, **token_ids(words)),
+        image_token_id=words.context_image_token_id,
         image_seq_length=1,
     )
     processor = hf.InternVLProcessor(
@@ -210,7 +212,7 @@ def _internvl() -> tuple[Any, Any]:
             size={"height": SIDE, "width": SIDE}, crop_to_patches=True, max_patches=2
         ),
         video_processor=hf.InternVLVideoProcessor(size={"height": SIDE, "width": SIDE}),
-        tokenizer=made,
+        tokenizer=words,
         image_seq_length=1,
         chat_template=chat("<IMG_CONTEXT>\n"),
     )
@@ -218,22 +220,22 @@ def _internvl() -> tuple[Any, Any]:
 
 
 def _paligemma() -> tuple[Any, Any]:
-    made = tokenizer(image_token="<image>")
+    words = tokenizer(image_token="<image>")
     config = hf.PaliGemmaConfig(
         vision_config=hf.SiglipVisionConfig(**VISION, vision_use_head=False, projection_dim=16),
-        text_config=hf.GemmaConfig(**TEXT, **token_ids(made)),
-        image_token_index=made.image_token_id,
+        text_config=hf.GemmaConfig(**TEXT, **token_ids(words)),
+        image_token_index=words.image_token_id,
         projection_dim=16,
         hidden_size=16,
     )
     images = hf.SiglipImageProcessor(size={"height": SIDE, "width": SIDE})
     images.image_seq_length = 4
-    return hf.PaliGemmaForConditionalGeneration(config), hf.PaliGemmaProcessor(images, made)
+    return hf.PaliGemmaForConditionalGeneration(config), hf.PaliGemmaProcessor(images, words)
 
 
 def _blip2() -> tuple[Any, Any]:
-    made = tokenizer()
-    made.add_tokens(["<image>"], special_tokens=True)
+    words = tokenizer()
+    words.add_tokens(["<image>"], special_tokens=True)
     text = {"hidden_size": 16, "word_embed_proj_dim": 16, "ffn_dim": 32, "num_hidden_layers": 2}
     config = hf.Blip2Config(
         vision_config=hf.Blip2VisionConfig(**VISION),
@@ -243,12 +245,12 @@ def _blip2() -> tuple[Any, Any]:
             encoder_hidden_size=16,
             vocab_size=8,
         ),
-        text_config=hf.OPTConfig(**text, num_attention_heads=2, **token_ids(made)),
+        text_config=hf.OPTConfig(**text, num_attention_heads=2, **token_ids(words)),
         num_query_tokens=3,
-        image_token_index=made.convert_tokens_to_ids("<image>"),
+        image_token_index=words.convert_tokens_to_ids("<image>"),
     )
     images = hf.BlipImageProcessor(size={"height": SIDE, "width": SIDE})
-    return hf.Blip2ForConditionalGeneration(config), hf.Blip2Processor(images, made, num_query_tokens=3)
+    return hf.Blip2ForConditionalGeneration(config), hf.Blip2Processor(images, words, num_query_tokens=3)
 
 
 def _words() -> Any:
@@ -261,35 +263,41 @@ def _words() -> Any:
 
 
 def _git() -> tuple[Any, Any]:
-    made = _words()
+    words = _words()
     config = hf.GitConfig(
         vision_config=VISION,
         **{key: TEXT[key] for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")},
-        vocab_size=len(made),
+        vocab_size=len(words),
         max_position_embeddings=512,
-        bos_token_id=made.cls_token_id,
-        eos_token_id=made.sep_token_id,
-        pad_token_id=made.pad_token_id,
+        bos_token_id=words.cls_token_id,
+        eos_token_id=words.sep_token_id,
+        pad_token_id=words.pad_token_id,
     )
-    return hf.GitForCausalLM(config), hf.GitProcessor(_square(), made)
+    return hf.GitForCausalLM(config), hf.GitProcessor(_square(), words)
 
 
 def _blip() -> tuple[Any, Any]:
-    made = _words()
+    words = _words()
     text = {key: TEXT[key] for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")}
-    ids = {"bos_token_id": made.cls_token_id, "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0}
+    ids = {"bos_token_id": words.cls_token_id, "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0}
     config = hf.BlipConfig(
         vision_config=VISION,
-        text_config={**text, **ids, "vocab_size": len(made), "encoder_hidden_size": 16, "max_position_embeddings": 512},
+        text_config={
+            **text,
+            **ids,
+            "vocab_size": len(words),
+            "encoder_hidden_size": 16,
+            "max_position_embeddings": 512,
+        },
         projection_dim=16,
     )
     images = hf.BlipImageProcessor(size={"height": SIDE, "width": SIDE})
-    return hf.BlipForConditionalGeneration(config), hf.BlipProcessor(images, made)
+    return hf.BlipForConditionalGeneration(config), hf.BlipProcessor(images, words)
 
 
 def _kosmos2() -> tuple[Any, Any]:
-    made = tokenizer()
-    made.add_tokens([f"<image_{n}>" for n in range(64)], special_tokens=False)
+    words = tokenizer()
+    words.add_tokens([f"<image_{n}>" for n in range(64)], special_tokens=False)
     config = hf.Kosmos2Config(
         vision_config=VISION,
         text_config={
@@ -297,38 +305,38 @@ def _kosmos2() -> tuple[Any, Any]:
             "layers": 2,
             "ffn_dim": 32,
             "attention_heads": 2,
-            **token_ids(made),
-            "vocab_size": len(made) + 40,
+            **token_ids(words),
+            "vocab_size": len(words) + 40,
         },
         latent_query_num=64,  # the processor's own number
     )
-    processor = hf.Kosmos2Processor(_square(), made, num_patch_index_tokens=4)
+    processor = hf.Kosmos2Processor(_square(), words, num_patch_index_tokens=4)
     return hf.Kosmos2ForConditionalGeneration(config), processor
 
 
 def _janus() -> tuple[Any, Any]:
-    made = tokenizer(image_token="<image_placeholder>", boi_token="<begin_of_image>", eoi_token="<end_of_image>")
+    words = tokenizer(image_token="<image_placeholder>", boi_token="<begin_of_image>", eoi_token="<end_of_image>")
     small = {"num_res_blocks": 1, "projection_dim": 16, "image_token_embed_dim": 16, "num_patches": 4}
     vision = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": SIDE, "patch_size": 14}
     config = hf.JanusConfig(
-        text_config=hf.LlamaConfig(**TEXT, **token_ids(made)),
+        text_config=hf.LlamaConfig(**TEXT, **token_ids(words)),
         vision_config={**vision, "mlp_ratio": 2.0, "projection_dim": 16},
         vq_config={"embed_dim": 4, "num_embeddings": 8, "base_channels": 32, "channel_multiplier": [1, 1], **small},
-        image_token_id=made.image_token_id,
+        image_token_id=words.image_token_id,
     )
     images = hf.JanusImageProcessor(size={"height": SIDE, "width": SIDE}, min_size=14)
     placeholder = chat("<image_placeholder>")
-    processor = hf.JanusProcessor(images, made, chat_template=placeholder, num_image_tokens=4)
+    processor = hf.JanusProcessor(images, words, chat_template=placeholder, num_image_tokens=4)
     return hf.JanusForConditionalGeneration(config), processor
 
 
 def _florence2() -> tuple[Any, Any]:
-    made = tokenizer(image_token="<image>")
+    words = tokenizer(image_token="<image>")
     layers = {f"{side}_{what}": value for side in ("encoder", "decoder") for what, value in _BART.items()}
     vision = {"embed_dim": [8, 16], "depths": [1, 1], "patch_size": [7, 3], "patch_stride": [4, 2], "num_heads": [2, 2]}
     config = hf.Florence2Config(
         text_config=hf.BartConfig(
-            **layers, **token_ids(made), d_model=16, max_position_embeddings=512, decoder_start_token_id=2
+            **layers, **token_ids(words), d_model=16, max_position_embeddings=512, decoder_start_token_id=2
         ),
         vision_config={
             **vision,
@@ -340,11 +348,11 @@ def _florence2() -> tuple[Any, Any]:
             "max_position_embeddings": 8,
             "max_temporal_embeddings": 4,
         },
-        image_token_id=made.image_token_id,
+        image_token_id=words.image_token_id,
     )
     images = _square()
     images.image_seq_length = 17
-    return hf.Florence2ForConditionalGeneration(config), hf.Florence2Processor(images, made)
+    return hf.Florence2ForConditionalGeneration(config), hf.Florence2Processor(images, words)
 
 
 BUILDERS: dict[str, Callable[[], tuple[Any, Any]]] = {

@@ -49,7 +49,7 @@ def prober(_cache: None) -> Prober:
         seed: int = 0,
         calls: int = 60,
     ) -> ContextProbe:
-        asked = cell(task, context, type(model).__name__)
-        return probe(model, asked, seed=seed, calls=calls, networks=False)
+        probed_cell = cell(task, context, type(model).__name__)
+        return probe(model, probed_cell, seed=seed, calls=calls, networks=False)
 
     return run
