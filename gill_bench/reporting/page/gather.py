@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gill_bench.analysis.galleries import galleries, model_tests, record_of
+from gill_bench.analysis.galleries import TaskData, galleries, model_tests, record_of
 from gill_bench.analysis.intervals import StoredIntervals
 from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
@@ -46,21 +46,42 @@ def write_report_page(
         raise InputError(f"{page}: a page is written to a folder on this machine; name one with --html=DIR")
     if folder is None and page.is_symlink():
         raise InputError(f"{page}: a symbolic link, which is not followed; name the page's folder with --html=DIR")
-    cards = Cards(card_folders)
     readers = [RunReader.open(run) for run in runs]
-    records = [record_of(reader) for reader in readers]
-    with _without_collector():
-        compared = tables_for(runs, cards, tables or None, compare=True, intervals=StoredIntervals(readers))
-        content = PageContent(
-            compared,
-            galleries(readers, data),
-            model_tests(readers),
-            records,
-            {card.name: card for card in cards.models()},
-            tables_for(runs, cards, tables or None),
-            _addresses(runs, page),
-        )
+    with without_collector():
+        content = content_of(readers, Cards(card_folders), tables, data, addresses=_addresses(runs, page))
         return write_page(page, content)
+
+
+def content_of(
+    readers: Sequence[RunReader],
+    cards: Cards,
+    tables: Sequence[str] = (),
+    data: str | None = None,
+    *,
+    addresses: Mapping[Path, str],
+    keep: dict[str, TaskData] | None = None,
+) -> PageContent:
+    """The content of the page of several runs taken together; without tables if nothing was scored yet.
+
+    Args:
+        readers: The runs.
+        cards: The cards of layouts, models and tasks.
+        tables: Names of layouts; by default all that show something.
+        data: Where the runs' data is now; None for where it was when the runs were made.
+        addresses: By folder of a run, its address as seen from the page.
+        keep: Keeps the data for the next call (`gill_bench.analysis.galleries.galleries`).
+    """
+    runs = [reader.folder for reader in readers]
+    scored = bool(tables) or any(reader.rows for reader in readers)
+    return PageContent(
+        tables_for(runs, cards, tables or None, compare=True, intervals=StoredIntervals(readers)) if scored else [],
+        galleries(readers, data, keep),
+        model_tests(readers),
+        [record_of(reader) for reader in readers],
+        {card.name: card for card in cards.models()},
+        tables_for(runs, cards, tables or None) if scored else [],
+        addresses,
+    )
 
 
 def _addresses(runs: Sequence[Path], page: Path) -> dict[Path, str]:
@@ -70,7 +91,7 @@ def _addresses(runs: Sequence[Path], page: Path) -> dict[Path, str]:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Switch Python's garbage collector off, which would go through a run's millions of small values again and again.
 
     None of these values is part of a cycle: all are freed without the collector, which saves a third of the time.
