@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import ROOT
 
@@ -48,7 +51,14 @@ def name_of(file: Path) -> str:
 
 
 MODULES = {name_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
-TREES = {name: ast.parse(file.read_text(encoding="utf-8")) for name, file in MODULES.items()}
+
+
+@cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+TREES = {name: tree_of(file) for name, file in MODULES.items()}
 
 
 def imports_of(name: str) -> set[str]:
@@ -147,18 +157,22 @@ def test_helpers_of_tests_are_in_no_test_module() -> None:
     wrong = [
         f"{file.relative_to(ROOT)} imports {node.module}"
         for file in sorted((ROOT / "tests").rglob("*.py"))
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(file))
         if isinstance(node, ast.ImportFrom) and node.module and node.module.rpartition(".")[2].startswith("test_")
     ]
     assert wrong == []
 
 
-EMPTY_NAMES = frozenset(["found", "place", "places", "lone", "mine", "one", "made", "asked", "told", "here", "far"])
+EMPTY_NAMES = frozenset(
+    ["found", "place", "places", "lone", "mine", "one", "made", "asked", "told", "here", "far", "ours", "theirs"]
+)
 
 
-def test_local_variables_have_the_noun_of_the_thing() -> None:
+@pytest.mark.parametrize("folder", ["gill_bench", "tests", "benchmarks"])
+def test_variables_have_the_noun_of_the_thing(folder: str) -> None:
     wrong = []
-    for name, tree in TREES.items():
+    for file in sorted((ROOT / folder).rglob("*.py")):
+        tree = tree_of(file)
         classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
         fields = {id(node.target) for kind in classes for node in kind.body if isinstance(node, ast.AnnAssign)}
         for node in ast.walk(tree):
@@ -169,5 +183,5 @@ def test_local_variables_have_the_noun_of_the_thing() -> None:
             else:
                 continue
             if label in EMPTY_NAMES:
-                wrong.append(f"{name}, line {node.lineno}: {label}")
+                wrong.append(f"{file.relative_to(ROOT)}, line {node.lineno}: {label}")
     assert wrong == []

@@ -130,11 +130,11 @@ def test_of_all_tasks_one_is_enough(vist: Path, capsys: pytest.CaptureFixture[st
 
 def test_json(vist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check("vist", "speed", "--data", vist.parent, "--split", "test", "--json") == 2
-    told = json.loads(capsys.readouterr().out)
-    complete, unusable = told["tasks"]
-    for task in told["tasks"]:
+    report = json.loads(capsys.readouterr().out)
+    complete, unusable = report["tasks"]
+    for task in report["tasks"]:
         assert set(task) == KEYS
-        assert all(set(one) == DOWNLOAD_KEYS for one in task["downloads"])
+        assert all(set(download) == DOWNLOAD_KEYS for download in task["downloads"])
     assert (complete["state"], complete["problem"], complete["examples"]) == ("complete", "", 32)
     assert set(complete["usable"].values()) == {32}
     assert complete["pictures"] == {"examples": {"total": 80, "there": 80, "missing": [], "broken": []}}

@@ -27,7 +27,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path) -> Iterator[Path]:
+def current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path) -> Iterator[Path]:
     """A current folder with a file, an empty folder and an unfinished run."""
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("no run")
@@ -61,7 +61,7 @@ def said(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 2) ->
         ["track", "RUN", "--to", "tensorboard=logs"],
     ],
 )
-def test_commands_that_read_results(words: list[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_that_read_results(words: list[str], current_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def message(run: str) -> str:
         return said([word.replace("RUN", run) for word in words], capsys)
 
@@ -74,18 +74,18 @@ def test_commands_that_read_results(words: list[str], here: Path, capsys: pytest
 
 
 @pytest.mark.parametrize("name", ["score", "verify"])
-def test_commands_that_read_units(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_that_read_units(name: str, current_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "file: a file; expected the folder of a run" in said([name, "file"], capsys)
     assert "empty: no spec.json; this is not the folder of a run" in said([name, "empty"], capsys)
     assert "nowhere: no such folder" in said([name, "nowhere"], capsys)
 
 
-def test_python_says_the_same(here: Path) -> None:
+def test_python_says_the_same(current_folder: Path) -> None:
     with pytest.raises(InputError, match=r"^not scored: not scored yet; .* gill-bench score 'not scored'$"):
         load_run("not scored")
 
 
-def test_golden_files(here: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_golden_files(current_folder: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check = ["check", str(whole), "--against"]
     absent = said([*check, "a golden.json"], capsys)
     assert absent.endswith(f"write it with: {command(*check, 'a golden.json', '--update')}")
@@ -94,7 +94,7 @@ def test_golden_files(here: Path, whole: Path, capsys: pytest.CaptureFixture[str
     assert "file/golden.json: cannot be written" in said([*check, "file/golden.json", "--update"], capsys)
 
 
-def test_outputs_that_cannot_be_written(here: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_outputs_that_cannot_be_written(current_folder: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = ["report", str(whole)]
     assert "--pictures empty: cannot be written (Is a directory)" in said([*report, "--pictures", "empty"], capsys)
     assert "empty" in said([*report, "--out", "empty", "--format", "csv"], capsys)
@@ -121,20 +121,20 @@ def test_outputs_that_cannot_be_written(here: Path, whole: Path, capsys: pytest.
     ],
 )
 def test_only_a_run_directory_may_be_in_an_object_store(
-    words: list[str], here: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], current_folder: Path, whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     message = said([word.replace("RUN", str(whole)) for word in words], capsys)
     assert "s3://...: must be on this machine" in message
 
 
 @pytest.mark.parametrize("out", ["s3://", "s3:", "s3:x", "S3:x", "gs://"])
-def test_half_a_url_is_no_folder(out: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_half_a_url_is_no_folder(out: str, current_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "://BUCKET/FOLDER" in said(["run", "vist", "--out", out], capsys)
     assert "://BUCKET/FOLDER" in said(["report", out], capsys)
     assert folder_of("./s3:x") == Path("s3:x")
 
 
-def test_a_cache_must_be_on_this_machine(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_must_be_on_this_machine(current_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gill_bench.storage.cache import cache_folder
 
     monkeypatch.setenv("GILL_BENCH_CACHE", "s3://bucket/cache")
@@ -145,7 +145,7 @@ def test_a_cache_must_be_on_this_machine(here: Path, monkeypatch: pytest.MonkeyP
         cache_folder()
 
 
-def test_names_that_are_not_utf_8(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_that_are_not_utf_8(current_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = os.fsdecode(b"caf\xe9")
     for words in (["run", "vist", "--out", name], ["run", "vist", "--data", name], ["report", name], ["show", name]):
         assert r"argument caf\xe9: not UTF-8 at character 4" in said(words, capsys)

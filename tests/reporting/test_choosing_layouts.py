@@ -22,7 +22,7 @@ def names(rows: Sequence[Row]) -> list[str]:
 
 
 def elsewhere(rows: Sequence[Row], table: str) -> frozenset[str]:
-    return next(one.elsewhere for one in choose_layouts(Cards(), rows, None) if one.layout.name == table)
+    return next(choice.elsewhere for choice in choose_layouts(Cards(), rows, None) if choice.layout.name == table)
 
 
 def test_a_figure_whose_numbers_a_table_has_is_left_out() -> None:
@@ -57,12 +57,12 @@ def test_a_table_on_request_is_shown_when_it_is_named_only() -> None:
         for metric in ("vqa-accuracy", "vqa-accuracy/answer_type/number")
     ]
     assert names(rows) == ["table-7"]
-    assert [one.layout.name for one in choose_layouts(Cards(), rows, ["vqa-types"])] == ["vqa-types"]
+    assert [choice.layout.name for choice in choose_layouts(Cards(), rows, ["vqa-types"])] == ["vqa-types"]
 
 
 def test_a_task_that_no_table_shows_gets_a_plain_one_beside_the_others() -> None:
-    mine = row("gill", "anything", 0, "lpips", 0.5, task="my-task")
-    assert names([*stories("gill"), mine]) == ["table-1", "my-task"]
+    plain_row = row("gill", "anything", 0, "lpips", 0.5, task="my-task")
+    assert names([*stories("gill"), plain_row]) == ["table-1", "my-task"]
 
 
 def test_a_named_table_without_rows_says_so() -> None:

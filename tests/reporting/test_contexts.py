@@ -20,7 +20,7 @@ from tests.support.made_up import cell, layout, row, seeds, usual_rows
 FULL = "5-captions-4-images"
 
 
-def made(name: str, rows: Sequence[Row], compare: bool = False) -> Table:
+def table_of(name: str, rows: Sequence[Row], compare: bool = False) -> Table:
     cards = Cards()
     return build_table(cards.report(name), Results(tuple(rows)), cards, cards.published() if compare else None)
 
@@ -31,14 +31,14 @@ def notes(table: Table) -> str:
 
 def decisions() -> list[Row]:
     kind = {"task": "partiprompts", "higher_is_better": True}
-    found = [
+    rows = [
         row("always-retrieve", "test-labels", 0, "macro-f1", 0.26, **kind),
         row("human", "all-labels", 0, "macro-f1", 0.85, n_expected=30, n_available=30, n_scored=30, **kind),
     ]
     for metric in ("macro-f1", "macro-f1-min", "macro-f1-max"):
-        found.append(row("gill", "heuristic", 0, metric, 0.4, signature="candidates:7", **kind))
-        found += seeds("gill", "classifier", metric, [0.5, 0.52], **kind)
-    return found
+        rows.append(row("gill", "heuristic", 0, metric, 0.4, signature="candidates:7", **kind))
+        rows += seeds("gill", "classifier", metric, [0.5, 0.52], **kind)
+    return rows
 
 
 def lines(table: Table) -> dict[str, list[str]]:
@@ -46,7 +46,7 @@ def lines(table: Table) -> dict[str, list[str]]:
 
 
 def test_each_row_has_the_numbers_of_its_own_context() -> None:
-    table = made("table-6", decisions())
+    table = table_of("table-6", decisions())
     assert [(line.model, line.context) for line in table.lines] == [
         ("always-retrieve", "test-labels"),
         ("gill", "heuristic"),
@@ -58,13 +58,13 @@ def test_each_row_has_the_numbers_of_its_own_context() -> None:
 
 
 def test_a_metric_that_a_context_does_not_have_is_neither_impossible_nor_unscored() -> None:
-    table = made("table-6", decisions())
+    table = table_of("table-6", decisions())
     assert lines(table)["Always retrieve"] == ["measured", "undefined", "undefined"]
     assert '"n/a" run, but without this metric.' in render(table, "markdown")
 
 
 def test_contexts_have_signatures_of_their_own() -> None:
-    table = made("table-6", decisions())
+    table = table_of("table-6", decisions())
     assert "Signature of macro-f1 (heuristic), macro-f1-min, macro-f1-max: candidates:7" not in notes(table)
     assert (
         "Signature of macro-f1 (heuristic), macro-f1-min (heuristic), macro-f1-max (heuristic): candidates:7"
@@ -79,7 +79,7 @@ def test_contexts_have_signatures_of_their_own() -> None:
 def test_different_signatures_in_one_context_are_refused() -> None:
     other = row("clip", "heuristic", 0, "macro-f1", 0.4, task="partiprompts", signature="candidates:9")
     with pytest.raises(InputError, match=r"candidates is '7' and '9'"):
-        made("table-6", [*decisions(), other])
+        table_of("table-6", [*decisions(), other])
 
 
 def test_other_models_are_added_in_the_contexts_of_the_layout_and_listed_ones_are_not() -> None:
@@ -88,13 +88,13 @@ def test_other_models_are_added_in_the_contexts_of_the_layout_and_listed_ones_ar
         for context in ("classifier", "test-labels", "another")
     ]
     extra = row("always-retrieve", "all-labels", 0, "macro-f1", 0.2, task="partiprompts", higher_is_better=True)
-    found = [(line.title, line.context) for line in made("table-6", [*decisions(), *own, extra]).lines]
-    assert found[-2:] == [("mine, classifier", "classifier"), ("mine, test-labels", "test-labels")]
-    assert ("Always retrieve", "all-labels") not in found
+    titles = [(line.title, line.context) for line in table_of("table-6", [*decisions(), *own, extra]).lines]
+    assert titles[-2:] == [("mine, classifier", "classifier"), ("mine, test-labels", "test-labels")]
+    assert ("Always retrieve", "all-labels") not in titles
 
 
 def test_a_context_without_seeds_is_complete_with_one_and_says_why() -> None:
-    table = made("table-6", decisions())
+    table = table_of("table-6", decisions())
     assert not any(item.gaps for line in table.lines for item in line.cells)
     assert "Mean ± sample standard deviation over 2 seeds (0, 1): Linear classifier." in notes(table)
     assert "The same with every seed, hence no standard deviation: Always retrieve / Heuristic" in notes(table)
@@ -102,7 +102,7 @@ def test_a_context_without_seeds_is_complete_with_one_and_says_why() -> None:
 
 def test_a_seed_that_another_model_has_in_the_context_is_missed() -> None:
     own = seeds("mine", "classifier", "macro-f1", [0.3, 0.3, 0.3], task="partiprompts", higher_is_better=True)
-    table = made("table-6", [*decisions(), *own])
+    table = table_of("table-6", [*decisions(), *own])
     assert cell_of(table, "Linear classifier").gaps == ("seed 2 missing",)
     assert cell_of(table, "Always retrieve").gaps == ()
 
@@ -112,7 +112,7 @@ def cell_of(table: Table, title: str, at: int = 0) -> TableCell:
 
 
 def test_the_best_is_among_cells_with_as_many_examples_whatever_their_seeds() -> None:
-    table = made("table-6", decisions())
+    table = table_of("table-6", decisions())
     assert [line.title for line in table.lines if line.cells[2].best] == ["Linear classifier"]
     assert "No best is marked where the numbers of examples differ: threshold 0.5 (macro-f1)." in notes(table)
 
@@ -128,8 +128,8 @@ def heads() -> list[Row]:
 
 
 def test_columns_with_and_without_a_context_of_their_own() -> None:
-    table = made("table-3", heads(), compare=True)
-    assert [item.mean for item in next(one for one in table.lines if one.model == "gill").cells] == [15.3, 0.645]
+    table = table_of("table-3", heads(), compare=True)
+    assert [item.mean for item in next(line for line in table.lines if line.model == "gill").cells] == [15.3, 0.645]
     first = table.lines[0]
     assert [item.published.value for item in first.cells if item.published] == [13.94, 0.598]
     assert not any(item.gaps for line in table.lines for item in line.cells)
@@ -150,16 +150,16 @@ def retrieval() -> list[Row]:
 
 
 def test_percent_is_printed_compared_and_exported() -> None:
-    table = made("table-5", retrieval(), compare=True)
-    found = cell(table, "gill", 1)
-    assert found.mean == pytest.approx(45.04)
-    assert found.difference == pytest.approx(0.04)
+    table = table_of("table-5", retrieval(), compare=True)
+    percent_cell = cell(table, "gill", 1)
+    assert percent_cell.mean == pytest.approx(45.04)
+    assert percent_cell.difference == pytest.approx(0.04)
     assert cell(table, "gill", 0).difference == 0
     text = render(table, "markdown")
     assert "Recall (%) ↑<br>R@5" in text
     assert "| GILL | 20.3 | 45.0 | 53.0 |" in text
     assert "+0.0 | +0.0 | -0.7 |" in text
-    record = next(one for one in csv.DictReader(io.StringIO(render(table, "csv"))) if one["metric"] == "recall@5")
+    record = next(entry for entry in csv.DictReader(io.StringIO(render(table, "csv"))) if entry["metric"] == "recall@5")
     assert record["unit"] == "percent"
     value = json.loads(render(table, "json"))["tables"][0]["rows"][-1]["cells"][0]
     assert (value["mean"], value["values"], value["published_value"]) == (20.3, [20.3], 20.3)
@@ -183,11 +183,11 @@ def test_the_papers_unit_follows_the_column() -> None:
 
 def test_rows_of_the_paper_alone_are_shown_for_comparison_only() -> None:
     rows = [row("gill", "question", 0, "vqa-accuracy", 0.3, task="vqav2", higher_is_better=True)]
-    assert [line.model for line in made("table-7", rows).lines] == ["gill"]
-    compared = made("table-7", rows, compare=True)
+    assert [line.model for line in table_of("table-7", rows).lines] == ["gill"]
+    compared = table_of("table-7", rows, compare=True)
     assert [line.model for line in compared.lines if line.published_only] == ["frozen", "magma", "fromage"]
     assert "Paper: Tab. 7 of Koh" in notes(compared)
-    assert "Paper: Tab. 6, App. C of Koh" in notes(made("table-6", decisions(), compare=True))
+    assert "Paper: Tab. 6, App. C of Koh" in notes(table_of("table-6", decisions(), compare=True))
 
 
 def times() -> list[Row]:
@@ -200,7 +200,7 @@ def times() -> list[Row]:
 
 
 def test_what_a_model_cannot_do_depends_on_what_the_context_asks() -> None:
-    table = made("speed", times())
+    table = table_of("speed", times())
     assert lines(table) == {
         "OPT alone (without GILL)": ["undefined", "measured", "impossible", "impossible"],
         "GILL": ["undefined", "measured", "not-run", "measured"],
@@ -213,22 +213,22 @@ def test_a_layout_that_does_not_say_what_is_asked_claims_nothing_that_the_rows_r
     card = Cards().report("speed")
     silent = card.model_copy(update={"columns": tuple(c.model_copy(update={"asks": None}) for c in card.columns)})
     table = build_table(silent, Results((*times(), row("clip", "search", 0, "seconds", 0.1, task="speed"))), Cards())
-    found = lines(table)
-    assert found["Stable Diffusion"][3] == "not-run"  # CLIP is no text generator and was asked
-    assert found["CLIP ViT-L/14"][1] == "impossible"
+    texts = lines(table)
+    assert texts["Stable Diffusion"][3] == "not-run"  # CLIP is no text generator and was asked
+    assert texts["CLIP ViT-L/14"][1] == "impossible"
 
 
 def test_tasks_may_run_a_model_in_their_own_ways() -> None:
     rows = heads()
     rows[-2] = row("gill", "caption", 0, "fid", 15.3, task="cc3m-fid", model_signature="adapter:gill|steps:250")
-    table = made("table-3", rows)
+    table = table_of("table-3", rows)
     assert "GILL + GILLMapper, cc3m-fid as run: adapter:gill|steps:250" in notes(table)
     assert "GILL + GILLMapper, vist as run: adapter:gill|steps:50" in notes(table)
 
 
 def test_an_empty_column_is_headed_like_its_group() -> None:
     rows = [item for item in decisions() if item.metric == "macro-f1"]
-    assert [column.higher_is_better for column in made("table-6", rows).columns] == [True] * 3
+    assert [column.higher_is_better for column in table_of("table-6", rows).columns] == [True] * 3
 
 
 def test_one_metric_of_two_tasks_is_told_apart() -> None:
@@ -237,7 +237,7 @@ def test_one_metric_of_two_tasks_is_told_apart() -> None:
         row("gill", "history", 0, "recall@1", 0.1, task="visdial-answers", signature="a", **kind),
         row("gill", "10-rounds", 0, "recall@1", 0.2, task="visdial-retrieval", signature="b", **kind),
     ]
-    table = made("visdial-extras", rows, compare=True)
+    table = table_of("visdial-extras", rows, compare=True)
     assert "Signature of recall@1 (history): a" in notes(table)
     assert "Signature of recall@1 (10-rounds): b" in notes(table)
     assert "The paper has no number for this table (Koh" in notes(table)

@@ -32,15 +32,15 @@ def around(rows: Any) -> MeanInterval:
 
 def results(name: str, models: tuple[str, ...] = ("stable-diffusion", "gill")) -> list[Row]:
     return [
-        row(model, column.context, seed, column.metric, 0.5 + at / 100 + place / 50, task=column.task)
-        for place, model in enumerate(models)
+        row(model, column.context, seed, column.metric, 0.5 + at / 100 + index / 50, task=column.task)
+        for index, model in enumerate(models)
         for at, column in enumerate(Cards().report(name).columns)
         for seed in (0, 1)
         if model != "stable-diffusion" or "image" not in column.context
     ]
 
 
-def made(name: str = "figure-6", compare: bool = True, rows: list[Row] | None = None, **changes: Any) -> Table:
+def figure_table(name: str = "figure-6", compare: bool = True, rows: list[Row] | None = None, **changes: Any) -> Table:
     card = Cards().report(name)
     if changes:
         card = ReportCard.model_validate(card.model_dump(by_alias=True) | changes)
@@ -63,7 +63,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 def test_curves_bands_and_the_papers_points_are_at_the_numbers_of_the_table(drawn: list[Figure]) -> None:
-    table = made()
+    table = figure_table()
     render_figure(table, "svg")
     [axes] = drawn[0].axes
     curves = [line for line in axes.lines if line.get_linestyle() != "None"]
@@ -84,7 +84,7 @@ def test_curves_bands_and_the_papers_points_are_at_the_numbers_of_the_table(draw
         [0.641],
     ]
     assert {point.get_markerfacecolor() for point in points} == {"white"}
-    bands = [one for one in axes.collections if isinstance(one, PolyCollection)]
+    bands = [collection for collection in axes.collections if isinstance(collection, PolyCollection)]
     corners = {(round(x), round(y, 6)) for x, y in np.asarray(bands[0].get_paths()[0].vertices).tolist()}
     for x, cell in enumerate(sd.cells[:5], 1):
         assert cell.interval is not None
@@ -94,18 +94,20 @@ def test_curves_bands_and_the_papers_points_are_at_the_numbers_of_the_table(draw
 def test_what_has_a_single_point_is_drawn_only_if_the_layout_lists_it_or_nothing_has_a_curve(
     drawn: list[Figure],
 ) -> None:
-    lone = [row(model, "5-captions", seed, "clip-similarity", 0.9) for model in ("mine", "glide") for seed in (0, 1)]
-    text = render_figure(made(compare=False, rows=[*results("figure-6"), *lone]), "svg").decode()
+    single_points = [
+        row(model, "5-captions", seed, "clip-similarity", 0.9) for model in ("mine", "glide") for seed in (0, 1)
+    ]
+    text = render_figure(figure_table(compare=False, rows=[*results("figure-6"), *single_points]), "svg").decode()
     assert "Not drawn, since each has a single point: 1 (mine)." in text
     labels = [entry.get_text() for entry in drawn[0].legends[0].get_texts()]
     assert labels == ["GLIDE, captions", "Stable Diffusion, captions", "GILL, captions", "GILL, captions and pictures"]
-    text = render_figure(made(compare=False, rows=lone), "svg").decode()
+    text = render_figure(figure_table(compare=False, rows=single_points), "svg").decode()
     assert "Not drawn" not in text
     assert [entry.get_text() for entry in drawn[1].legends[0].get_texts()] == ["GLIDE, captions", "mine, captions"]
 
 
 def test_curves_differ_without_colour(drawn: list[Figure]) -> None:
-    render_figure(made("figure-8", rows=results("figure-8", ("glide", "stable-diffusion", "gill"))), "png")
+    render_figure(figure_table("figure-8", rows=results("figure-8", ("glide", "stable-diffusion", "gill"))), "png")
     lines = drawn[0].axes[0].lines
     curves = [line for line in lines if line.get_linestyle() != "None"]
     assert len({line.get_marker() for line in curves}) == 3
@@ -119,10 +121,10 @@ def test_equal_tables_give_equal_bytes_whatever_the_users_settings(
 ) -> None:
     import matplotlib as mpl
 
-    first = render_figure(made(name), format)
+    first = render_figure(figure_table(name), format)
     monkeypatch.setitem(mpl.rcParams, "font.size", 30.0)
     monkeypatch.setitem(mpl.rcParams, "axes.facecolor", "red")
-    assert render_figure(made(name), format) == first
+    assert render_figure(figure_table(name), format) == first
     if format == "png":
         picture = Image.open(io.BytesIO(first))
         assert picture.size[0] == 1400
@@ -130,7 +132,7 @@ def test_equal_tables_give_equal_bytes_whatever_the_users_settings(
 
 
 def test_the_svg_says_in_words_what_it_shows() -> None:
-    text = render_figure(made(), "svg").decode()
+    text = render_figure(figure_table(), "svg").decode()
     words = " ".join(re.findall(r">([^<>]+)</(?:text|tspan)>", text))
     for part in (
         "GILL, captions and pictures",
@@ -148,13 +150,17 @@ def test_the_svg_says_in_words_what_it_shows() -> None:
 
 
 def test_without_the_paper_nothing_is_hollow() -> None:
-    text = render_figure(made(compare=False), "svg").decode()
+    text = render_figure(figure_table(compare=False), "svg").decode()
     assert "Hollow" not in text
     assert "GLIDE" not in text
 
 
 def test_incomplete_points_and_points_without_a_band_are_told() -> None:
-    rows = [one for one in results("figure-8") if (one.model, one.context, one.seed) != ("gill", "3-rounds", 1)]
+    rows = [
+        result_row
+        for result_row in results("figure-8")
+        if (result_row.model, result_row.context, result_row.seed) != ("gill", "3-rounds", 1)
+    ]
     made_table = build_table(Cards().report("figure-8"), Results(tuple(rows)), Cards())
     text = render_figure(made_table, "svg").decode()
     assert "seed 1 missing (GILL, 3 rounds)" in text
@@ -164,25 +170,25 @@ def test_incomplete_points_and_points_without_a_band_are_told() -> None:
 @pytest.mark.filterwarnings("ignore:Glyph")
 def test_any_name_can_be_drawn() -> None:
     rows = [*results("figure-8"), *results("figure-8", ("$x_1$ <b> \u6a21\u578b",))]
-    text = render_figure(made("figure-8", rows=rows), "svg").decode()
+    text = render_figure(figure_table("figure-8", rows=rows), "svg").decode()
     assert "$x_1$ &lt;b&gt; \u6a21\u578b" in text
-    assert render_figure(made("figure-8", rows=rows), "png")[:4] == b"\x89PNG"
+    assert render_figure(figure_table("figure-8", rows=rows), "png")[:4] == b"\x89PNG"
 
 
 def test_a_file_holds_one_figure() -> None:
-    figure, plain = made(), table(usual_rows())
+    figure, plain = figure_table(), table(usual_rows())
     assert render_file([plain, figure], "svg") == render_figure(figure, "svg")
     with pytest.raises(InputError, match=r"a figure is asked for, and none is among small; name one"):
         render_file([plain], "svg")
     with pytest.raises(InputError, match=r"one figure, these are 2: figure-6, figure-8"):
-        render_file([made(), made("figure-8")], "png")
+        render_file([figure_table(), figure_table("figure-8")], "png")
     with pytest.raises(InputError, match="is a table only"):
         render_figure(plain, "svg")
 
 
 def test_nothing_measured_is_nothing_to_draw() -> None:
     with pytest.raises(InputError, match="nothing on its axis was measured"):
-        render_figure(made(rows=[]), "svg")
+        render_figure(figure_table(rows=[]), "svg")
 
 
 @pytest.mark.parametrize(
@@ -199,11 +205,11 @@ def test_layouts_that_cannot_be_drawn_are_refused(change: dict[str, Any], messag
     for column in several[-1:] if "metric" in change else several:
         column.update(change)
     with pytest.raises(InputError, match=message):
-        made(columns=columns)
+        figure_table(columns=columns)
 
 
 def test_in_a_page_it_is_a_picture_with_words() -> None:
-    html = render_figure_html(made())
+    html = render_figure_html(figure_table())
     assert re.fullmatch(r'<img src="data:image/svg\+xml;base64,[\w+/=]+" alt="Figure 6\. [^"<>]+">\n', html)
 
 

@@ -240,13 +240,25 @@ def test_latex_of_every_layout_compiles_and_fits(tmp_path: Path) -> None:
     cards, parts = Cards(), []
     for layout in cards.reports():
         rows = [
-            row(one.model, column.context or one.context, seed, column.metric, 0.125 + index / 64, task=column.task)
-            for index, one in enumerate(layout.rows)
+            row(
+                layout_row.model,
+                column.context or layout_row.context,
+                seed,
+                column.metric,
+                0.125 + index / 64,
+                task=column.task,
+            )
+            for index, layout_row in enumerate(layout.rows)
             for column in layout.columns
             for seed in ((0, 1) if column.task in ("vist", "visdial") else (0,))
-            if one.model in cards.files["model"]
+            if layout_row.model in cards.files["model"]
         ]
-        rows = list({(one.task, one.model, one.context, one.seed, one.metric): one for one in rows}.values())
+        rows = list(
+            {
+                (result_row.task, result_row.model, result_row.context, result_row.seed, result_row.metric): result_row
+                for result_row in rows
+            }.values()
+        )
         for published in (None, cards.published()):
             results = Results(tuple(rows), (), ("50% of a_b & #1 ~ ^ { } $ | <i> `c` -- d",))
             parts.append(render(build_table(layout, results, cards, published, intervals=wide), "latex"))

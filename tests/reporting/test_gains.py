@@ -100,34 +100,36 @@ def test_a_gain_is_the_paired_difference_over_clusters_and_holm_is_over_the_tabl
     differences = [foreign.means()[name] - right.means()[name] for name in names]
     clusters = reader.clusters(keys[0])
     expected = paired_interval(differences, [clusters[name] for name in names])
-    found = cell(table, "last-picture", "right pictures over foreign")
-    assert found.interval is not None
-    assert found.mean == pytest.approx(expected.mean, rel=1e-6)
+    gain_cell = cell(table, "last-picture", "right pictures over foreign")
+    assert gain_cell.interval is not None
+    assert gain_cell.mean == pytest.approx(expected.mean, rel=1e-6)
     # The same resamples of the differences with the other sign: the ends are those of the mirror image.
     width = expected.high - expected.low
-    assert (found.interval.low, found.interval.high) == pytest.approx((expected.low, expected.high), abs=width / 20)
+    assert (gain_cell.interval.low, gain_cell.interval.high) == pytest.approx(
+        (expected.low, expected.high), abs=width / 20
+    )
     cells = [cell for line in table.lines for cell in line.cells if cell.p is not None]
     assert [cell.p_holm for cell in cells] == holm([cell.p for cell in cells if cell.p is not None])
-    assert (found.pairs, found.interval.n) == (24, 12)
+    assert (gain_cell.pairs, gain_cell.interval.n) == (24, 12)
 
 
 def test_every_format_has_the_gain_and_whether_it_stands_out(run: Path, table: Table) -> None:
-    found = cell(table, "last-picture", "right pictures over foreign")
-    assert found.mean is not None
-    printed = f"+{found.mean:.3f}"
+    gain_cell = cell(table, "last-picture", "right pictures over foreign")
+    assert gain_cell.mean is not None
+    printed = f"+{gain_cell.mean:.3f}"
     for format in ("terminal", "markdown", "latex", "html"):
         text = render(table, format, width=400)
         assert printed in text, format
         assert "n.s." in text
     records = list(csv.DictReader(io.StringIO(render(table, "csv"))))
     [record] = [
-        one for one in records
-        if (one["model"], one["metric"], one["over"]) == ("last-picture", "lpips[mini]", f"{PLAIN}@foreign-images")
+        line for line in records
+        if (line["model"], line["metric"], line["over"]) == ("last-picture", "lpips[mini]", f"{PLAIN}@foreign-images")
     ]  # fmt: skip
-    assert float(record["mean"]) == found.mean
-    assert float(record["p_holm"]) == found.p_holm
+    assert float(record["mean"]) == gain_cell.mean
+    assert float(record["p_holm"]) == gain_cell.p_holm
     assert record["n_pairs"] == "24"
-    assert {COLUMN_TYPES[name] for name in ("p", "p_holm", "mean")} == {type(found.p), type(found.mean)}
+    assert {COLUMN_TYPES[name] for name in ("p", "p_holm", "mean")} == {type(gain_cell.p), type(gain_cell.mean)}
     content = json.loads(render(table, "json"))["tables"][0]
     assert content["columns"][0]["over"] == "1-caption"
     for format in ("svg", "png"):

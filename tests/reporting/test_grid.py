@@ -29,7 +29,7 @@ def test_an_exhibit_shows_what_was_asked_and_what_came(tmp_path: Path) -> None:
     run(tmp_path / "run", limit=6)
     cells = cells_of(tmp_path / "run")
     examples = picture_sheet(tmp_path / "run", cells, 10)
-    assert [one.example for one in examples] == ["1024", "1026", "1028"]  # one of each photo sequence
+    assert [example.example for example in examples] == ["1024", "1026", "1028"]  # one of each photo sequence
     assert list(examples[0].outputs) == [("noisy", name) for name in ("1-caption", "5-captions", "5-captions-4-images")]
     assert [picture is None for _, picture in examples[0].turns] == [False] * 4 + [True]
     task = cells[0].task

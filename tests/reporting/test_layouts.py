@@ -67,43 +67,49 @@ def test_contexts_are_of_the_datas_grammar_and_ask_what_the_layout_says(layout: 
         task = Cards().task(column.task)
         reader = dataset(task.data.format)
         usual = ASKED_BY_DEFAULT[task.capability]
-        places = [(column.context, column.asks)] if column.context else [(one.context, one.asks) for one in layout.rows]
-        for name, asks in places:
+        contexts = (
+            [(column.context, column.asks)]
+            if column.context
+            else [(layout_row.context, layout_row.asks) for layout_row in layout.rows]
+        )
+        for name, asks in contexts:
             context = reader.context(name)
             assert context.name == name
             assert (asks or usual) == (context.asks or usual)
-    assert all(one.context == "" for one in layout.rows) or not all(column.context for column in layout.columns)
+    assert all(layout_row.context == "" for layout_row in layout.rows) or not all(
+        column.context for column in layout.columns
+    )
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda card: card.name)
 def test_rows_name_models_that_exist_or_are_the_papers_alone(layout: ReportCard) -> None:
-    without_card = {one.model for one in layout.rows} - set(Cards().files["model"])
+    without_card = {layout_row.model for layout_row in layout.rows} - set(Cards().files["model"])
     assert without_card == OF_THE_PAPER_ALONE.get(layout.name, set())
-    assert all(one.published for one in layout.rows if one.model in without_card)
-    assert len({one.title for one in layout.rows}) == len(layout.rows)
+    assert all(layout_row.published for layout_row in layout.rows if layout_row.model in without_card)
+    assert len({layout_row.title for layout_row in layout.rows}) == len(layout.rows)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda card: card.name)
 def test_every_reference_to_the_paper_leads_to_a_number(layout: ReportCard) -> None:
     paper = Paper(layout, Cards().published())
-    for one in layout.rows:
-        if one.published:
-            assert any(paper.find(one, column) for column in layout.columns), one.title
-        if one.published_column:
-            places = [column for column in layout.columns if not column.published]
-            assert any(paper.find(one, column) for column in places), one.title
+    for layout_row in layout.rows:
+        if layout_row.published:
+            assert any(paper.find(layout_row, column) for column in layout.columns), layout_row.title
+        if layout_row.published_column:
+            columns = [column for column in layout.columns if not column.published]
+            assert any(paper.find(layout_row, column) for column in columns), layout_row.title
     for column in layout.columns:
         if column.published or column.published_metric:
-            assert any(paper.find(one, column) for one in layout.rows), column.title
+            assert any(paper.find(layout_row, column) for layout_row in layout.rows), column.title
 
 
 def test_every_number_of_the_papers_tables_is_in_a_layout() -> None:
     published = Cards().published()
     used = {
-        id(paper.find(one, column))
+        id(paper.find(layout_row, column))
         for layout in LAYOUTS
         for paper in [Paper(layout, published)]
-        for one in layout.rows
+        for layout_row in layout.rows
         for column in layout.columns
     }
     unused = [number for number in published.numbers if id(number) not in used]
@@ -124,14 +130,26 @@ def test_every_number_of_the_papers_tables_is_in_a_layout() -> None:
 @pytest.mark.parametrize("compare", [False, True])
 def test_every_layout_is_the_same_in_all_formats(layout: ReportCard, compare: bool) -> None:
     rows = [
-        row(one.model, column.context or one.context, seed, column.metric, 0.125 + index / 64, task=column.task)
-        for index, one in enumerate(layout.rows)
+        row(
+            layout_row.model,
+            column.context or layout_row.context,
+            seed,
+            column.metric,
+            0.125 + index / 64,
+            task=column.task,
+        )
+        for index, layout_row in enumerate(layout.rows)
         for column in layout.columns
         for seed in ((0, 1) if column.task in ("vist", "visdial") else (0,))
-        if one.model in Cards().files["model"]
+        if layout_row.model in Cards().files["model"]
     ]
     cards = Cards()
-    rows = list({(one.task, one.model, one.context, one.seed, one.metric): one for one in rows}.values())
+    rows = list(
+        {
+            (result_row.task, result_row.model, result_row.context, result_row.seed, result_row.metric): result_row
+            for result_row in rows
+        }.values()
+    )
     result_table = build_table(layout, Results(tuple(rows)), cards, cards.published() if compare else None)
     texts = {format: render(result_table, format, width=80) for format in FORMATS}
     texts["latex"] = (

@@ -59,16 +59,16 @@ def test_several_runs_make_one_table(tmp_path: Path) -> None:
         run_folder(tmp_path / "a", [item for item in rows if item.model == "gill"]),
         run_folder(tmp_path / "b", [item for item in rows if item.model != "gill"]),
     ]
-    (made,) = tables_for(folders, Cards())
-    assert made.name == "table-1"
-    assert [line.model for line in made.lines] == ["stable-diffusion", "gill"]
+    (table,) = tables_for(folders, Cards())
+    assert table.name == "table-1"
+    assert [line.model for line in table.lines] == ["stable-diffusion", "gill"]
 
 
 def test_a_run_that_no_table_shows_gets_a_plain_one(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "a", [row("gill", "7-captions", 0, "lpips", 0.5)])
-    [made] = tables_for([folder], Cards())
-    assert [(column.context, column.metric) for column in made.columns] == [("7-captions", "lpips")]
-    assert [line.title for line in made.lines] == ["GILL"]
+    [table] = tables_for([folder], Cards())
+    assert [(column.context, column.metric) for column in table.columns] == [("7-captions", "lpips")]
+    assert [line.title for line in table.lines] == ["GILL"]
     with pytest.raises(InputError, match="table-1: shows nothing of the results"):
         tables_for([folder], Cards(), ["table-1"])
 
@@ -82,25 +82,25 @@ def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "a", usual_rows())
     cell = {"task": "vist", "model": "gill", "context": "1-caption", "seeds": [0, 1, 2]}
     write_made_up_spec(folder, [cell])
-    [made] = tables_for([folder], Cards(), ["table-1"])
-    assert any("UNFINISHED: vist/gill/1-caption" in note and note.endswith(" 2.") for note in made.warnings)
+    [table] = tables_for([folder], Cards(), ["table-1"])
+    assert any("UNFINISHED: vist/gill/1-caption" in note and note.endswith(" 2.") for note in table.warnings)
     (folder / "spec.json").write_text("{")
     with pytest.raises(InputError, match=r"spec.json: damaged"):
         tables_for([folder], Cards())
 
 
 def test_one_model_run_in_two_ways_is_no_row(tmp_path: Path) -> None:
-    one = row("gill", "1-caption", 0, "lpips", 0.5)
-    other = row("gill", "5-captions", 0, "lpips", 0.5, model_signature="adapter:gill|steps:9")
+    fifty_steps = row("gill", "1-caption", 0, "lpips", 0.5)
+    nine_steps = row("gill", "5-captions", 0, "lpips", 0.5, model_signature="adapter:gill|steps:9")
     with pytest.raises(InputError, match=r"gill was run in two ways .*steps is '50' and '9'"):
-        tables_for([run_folder(tmp_path / "a", [one]), run_folder(tmp_path / "b", [other])], Cards())
+        tables_for([run_folder(tmp_path / "a", [fifty_steps]), run_folder(tmp_path / "b", [nine_steps])], Cards())
 
 
 def test_a_limited_run_says_so(tmp_path: Path) -> None:
-    rows = [replace(one, n_available=91) for one in usual_rows()]
-    [made] = tables_for([run_folder(tmp_path / "a", rows)], Cards(), ["table-1"], compare=True)
-    assert any("LIMITED: the data has 91 examples" in note for note in made.notes)
-    assert any("only a part of the data was asked" in note for note in made.notes)
+    rows = [replace(usual_row, n_available=91) for usual_row in usual_rows()]
+    [table] = tables_for([run_folder(tmp_path / "a", rows)], Cards(), ["table-1"], compare=True)
+    assert any("LIMITED: the data has 91 examples" in note for note in table.notes)
+    assert any("only a part of the data was asked" in note for note in table.notes)
 
 
 def test_no_run_and_no_results_are_input_errors(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_command_refuses_wrong_usage(arguments: list[str], message: str) -> None
 
 def test_a_table_that_compares_something_of_its_own_is_shown_too(tmp_path: Path) -> None:
     rows = [row(model, "5-captions-4-images", 0, "clip-similarity", 0.5) for model in ("gill", "gill-linear")]
-    names = [made.name for made in tables_for([run_folder(tmp_path / "a", rows)], Cards())]
+    names = [table.name for table in tables_for([run_folder(tmp_path / "a", rows)], Cards())]
     assert names == ["table-1", "table-3"]
 
 

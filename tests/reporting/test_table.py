@@ -12,8 +12,8 @@ from gill_bench.reporting.table import why_empty
 from tests.support.made_up import cell, line, row, seeds, table, usual_rows
 
 
-def notes(made: object) -> str:
-    return "\n".join(made.notes)  # type: ignore[attr-defined]
+def notes(shown: object) -> str:
+    return "\n".join(shown.notes)  # type: ignore[attr-defined]
 
 
 def test_mean_and_sample_standard_deviation_over_seeds() -> None:
@@ -28,9 +28,12 @@ def test_models_without_a_number_are_left_out() -> None:
 
 
 def test_models_that_the_layout_does_not_list_follow_by_card_title_or_name() -> None:
-    mine = [*seeds("my-model", "1-caption", "lpips", [0.7, 0.7]), *seeds("another", "1-caption", "lpips", [0.8, 0.8])]
-    made = table([*usual_rows(), *mine])
-    assert [item.title for item in made.lines] == ["SD", "GILL", "another", "my-model"]
+    unlisted = [
+        *seeds("my-model", "1-caption", "lpips", [0.7, 0.7]),
+        *seeds("another", "1-caption", "lpips", [0.8, 0.8]),
+    ]
+    shown = table([*usual_rows(), *unlisted])
+    assert [item.title for item in shown.lines] == ["SD", "GILL", "another", "my-model"]
 
 
 def test_a_text_only_model_cannot_read_pictures() -> None:
@@ -43,10 +46,10 @@ def test_a_context_that_was_not_run_is_told_from_one_that_cannot_be() -> None:
 
 
 def test_best_goes_with_the_direction_and_ties_are_all_best() -> None:
-    made = table(usual_rows())
-    assert (cell(made, "stable-diffusion", 0).best, cell(made, "gill", 0).best) == (True, False)
+    shown = table(usual_rows())
+    assert (cell(shown, "stable-diffusion", 0).best, cell(shown, "gill", 0).best) == (True, False)
     # 0.7102 and 0.7104 are both printed as 0.710
-    assert (cell(made, "stable-diffusion", 2).best, cell(made, "gill", 2).best) == (True, True)
+    assert (cell(shown, "stable-diffusion", 2).best, cell(shown, "gill", 2).best) == (True, True)
 
 
 def test_a_single_cell_is_not_best() -> None:
@@ -55,31 +58,31 @@ def test_a_single_cell_is_not_best() -> None:
 
 def test_no_best_where_numbers_of_examples_differ() -> None:
     rows = [replace(item, n_scored=9, n_missing=1) if item.model == "gill" else item for item in usual_rows()]
-    made = table(rows)
-    assert not any(item.best for model in made.lines for item in model.cells)
-    assert "No best is marked" in notes(made)
-    assert "Examples scored per seed: 9 of 10, except 10 of 10 (SD, 1 caption)." in notes(made)
+    shown = table(rows)
+    assert not any(item.best for model in shown.lines for item in model.cells)
+    assert "No best is marked" in notes(shown)
+    assert "Examples scored per seed: 9 of 10, except 10 of 10 (SD, 1 caption)." in notes(shown)
 
 
 def test_failures_make_a_cell_incomplete_and_keep_it_from_being_best() -> None:
     rows = usual_rows()
     rows[0] = replace(rows[0], n_scored=8, n_failed=2)
-    made = table(rows)
-    assert cell(made, "stable-diffusion", 0).gaps == ("2 of 20 samples failed",)
-    assert not cell(made, "stable-diffusion", 0).best
-    assert "Incomplete: 2 of 20 samples failed (SD, 1 caption, clip-similarity)." in notes(made)
+    shown = table(rows)
+    assert cell(shown, "stable-diffusion", 0).gaps == ("2 of 20 samples failed",)
+    assert not cell(shown, "stable-diffusion", 0).best
+    assert "Incomplete: 2 of 20 samples failed (SD, 1 caption, clip-similarity)." in notes(shown)
 
 
 def test_a_seed_that_others_have_makes_a_cell_incomplete() -> None:
-    made = table([*usual_rows(), row("gill", "1-caption", 2, "lpips", 0.7)])
-    assert cell(made, "stable-diffusion", 2).gaps == ("seed 2 missing",)
-    assert cell(made, "gill", 2).gaps == ()
+    shown = table([*usual_rows(), row("gill", "1-caption", 2, "lpips", 0.7)])
+    assert cell(shown, "stable-diffusion", 2).gaps == ("seed 2 missing",)
+    assert cell(shown, "gill", 2).gaps == ()
 
 
 def test_nothing_scored_is_not_a_number() -> None:
     nothing = seeds("gill", "5-captions-4-images", "clip-similarity", [None, None], n_scored=0, n_missing=10)
-    made = table([item for item in usual_rows() if item.context != "5-captions-4-images"] + nothing)
-    assert (cell(made, "gill", 1).status, cell(made, "gill", 1).mean) == ("unscored", None)
+    shown = table([item for item in usual_rows() if item.context != "5-captions-4-images"] + nothing)
+    assert (cell(shown, "gill", 1).status, cell(shown, "gill", 1).mean) == ("unscored", None)
 
 
 def test_different_signatures_never_share_a_column() -> None:
@@ -108,20 +111,20 @@ def test_values_that_are_not_finite_are_refused() -> None:
 
 def test_counts_are_told() -> None:
     rows = [replace(item, n_truncated=3) if item.model == "stable-diffusion" else item for item in usual_rows()]
-    made = table([replace(item, n_flagged=1) for item in rows])
-    assert "Prompt truncated by the model, in samples (examples times seeds): 6 of 20 (SD, 1 caption)." in notes(made)
-    assert "Blackened by the safety checker: 2 of 20 samples (examples times seeds) in every cell." in notes(made)
+    shown = table([replace(item, n_flagged=1) for item in rows])
+    assert "Prompt truncated by the model, in samples (examples times seeds): 6 of 20 (SD, 1 caption)." in notes(shown)
+    assert "Blackened by the safety checker: 2 of 20 samples (examples times seeds) in every cell." in notes(shown)
 
 
 def test_comparing_shows_the_papers_numbers_and_the_difference() -> None:
-    made = table(usual_rows(), Cards().published())
-    measured = cell(made, "stable-diffusion", 0)
+    shown = table(usual_rows(), Cards().published())
+    measured = cell(shown, "stable-diffusion", 0)
     assert measured.published is not None
     assert (measured.published.value, measured.published.std) == (0.592, 0.0007)
     assert measured.difference == pytest.approx(-0.001)
-    assert cell(made, "stable-diffusion", 1).difference is None
-    assert line(made, "glide").published_only
-    assert "Paper: Tab. 1 of Koh" in notes(made)
+    assert cell(shown, "stable-diffusion", 1).difference is None
+    assert line(shown, "glide").published_only
+    assert "Paper: Tab. 1 of Koh" in notes(shown)
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:

@@ -92,13 +92,13 @@ class Client:
         """The answer to one GET request, with any status; None if there is none.
 
         Args:
-            address: A path after the server's address, or a URL; another server than ours is not told the key.
+            address: A path after the server's address, or a URL; only the server of the card gets the key.
             timeout: Seconds after which there is no answer.
         """
         url = httpx.URL(address)
-        ours = url.is_relative_url or _origin(url) == _origin(self._http.base_url)
+        same_server = url.is_relative_url or _origin(url) == _origin(self._http.base_url)
         try:
-            return self._http.get(url, timeout=timeout) if ours else httpx.get(url, timeout=timeout)
+            return self._http.get(url, timeout=timeout) if same_server else httpx.get(url, timeout=timeout)
         except (httpx.TransportError, httpx.DecodingError):
             return None
 

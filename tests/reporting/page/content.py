@@ -74,9 +74,9 @@ def gallery(
             )
         )
     values = {
-        "stable-diffusion": {seed: {one.example: 0.1 for one in examples} for seed in range(seeds)},
+        "stable-diffusion": {seed: {example.example: 0.1 for example in examples} for seed in range(seeds)},
         "gill": {
-            seed: {one.example: number / 10 + seed / 100 for number, one in enumerate(examples)}
+            seed: {example.example: number / 10 + seed / 100 for number, example in enumerate(examples)}
             for seed in range(seeds)
         },
     }

@@ -24,11 +24,11 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("GILL_BENCH_TEST_BROWSER") or next(filter(None, map(shutil.which, names)), None)
-    if found is None:
+    executable = os.environ.get("GILL_BENCH_TEST_BROWSER") or next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
         pytest.skip(f"no browser: none of {', '.join(names)}, nor GILL_BENCH_TEST_BROWSER")
     with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        opened = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield opened
         opened.close()
 
@@ -40,7 +40,10 @@ def tab(browser: Any) -> Iterator[Any]:
     trouble: list[str] = []
     opened.on("console", lambda message: trouble.append(message.text))
     opened.on("pageerror", lambda error: trouble.append(str(error)))
-    opened.on("request", lambda one: trouble.extend([one.url] if not one.url.startswith(("file:", "data:")) else []))
+    opened.on(
+        "request",
+        lambda request: trouble.extend([request.url] if not request.url.startswith(("file:", "data:")) else []),
+    )
     yield opened
     opened.close()
     assert trouble == []
@@ -67,9 +70,9 @@ def until(tab: Any, condition: str) -> None:
     raise AssertionError(f"never true: {condition}")
 
 
-def show(tab: Any, page: Path, name: str, asked: str = "") -> None:
+def show(tab: Any, page: Path, name: str, query: str = "") -> None:
     tab.goto("about:blank")  # an address that differs after # alone would not load anew
-    tab.goto((page / name).as_uri() + asked)
+    tab.goto((page / name).as_uri() + query)
     if name != "index.html":
         until(tab, "document.querySelector('#status').textContent.includes('examples')")
     else:
@@ -77,8 +80,8 @@ def show(tab: Any, page: Path, name: str, asked: str = "") -> None:
 
 
 def ids(tab: Any) -> list[str]:
-    found: list[str] = tab.locator(".example h2").all_text_contents()
-    return [name.removeprefix("example-") for name in found]
+    headings: list[str] = tab.locator(".example h2").all_text_contents()
+    return [name.removeprefix("example-") for name in headings]
 
 
 def test_a_number_opens_what_stands_behind_it_and_leads_to_its_samples(tab: Any, page: Path) -> None:
@@ -229,8 +232,8 @@ def test_what_has_no_output_is_shown_with_its_reason_and_can_be_asked_for(tab: A
     write_page(tmp_path / "page", content(tmp_path, replace(whole, examples=[first, second, *rest])))
     show(tab, tmp_path / "page", "gallery-vist.html", "#show=lost")
     assert ids(tab) == ["0", "1"]
-    told = tab.locator(".lost").all_inner_texts()
-    assert told == [f"failed: {hostile}\n\nseeds 0, 1", *["missing: picture 7: no such file"] * 2]
+    reasons = tab.locator(".lost").all_inner_texts()
+    assert reasons == [f"failed: {hostile}\n\nseeds 0, 1", *["missing: picture 7: no such file"] * 2]
     show(tab, tmp_path / "page", "gallery-vist.html", f"#show=lost&without={MODELS[0]}")
     assert ids(tab) == ["1"]
     show(tab, tmp_path / "page", "gallery-vist.html", "#q=my_model.py")

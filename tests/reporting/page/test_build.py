@@ -41,9 +41,9 @@ def page_of(folder: Path, name: str = "index.html") -> Elements:
 
 def data_of(folder: Path, page: str) -> dict[str, object]:
     name = next(attrs["data-name"] for tag, attrs in page_of(folder, page).tags if tag == "body")
-    found = value_of(folder, str(name))
-    assert isinstance(found, dict)
-    return found
+    value = value_of(folder, str(name))
+    assert isinstance(value, dict)
+    return value
 
 
 def test_numbers_are_those_of_every_format(tmp_path: Path) -> None:
@@ -64,8 +64,8 @@ def test_numbers_are_those_of_every_format(tmp_path: Path) -> None:
 
 
 def test_a_number_leads_to_its_samples_and_its_tests() -> None:
-    found = GalleryPage("vist", "Stories", "gallery-vist.html", [{"name": CONTEXT, "models": list(MODELS)}])
-    _, behind = view_tables([table(usual_rows())], {}, [found], [one_test()])
+    gallery_page = GalleryPage("vist", "Stories", "gallery-vist.html", [{"name": CONTEXT, "models": list(MODELS)}])
+    _, behind = view_tables([table(usual_rows())], {}, [gallery_page], [one_test()])
     number = behind["small.1.0"]  # GILL, 1 caption, CLIP similarity
     assert number["link"] == "gallery-vist.html#context=1-caption&metric=clip-similarity&a=gill"
     assert [test["models"] for test in number["tests"]] == [list(MODELS)]
@@ -147,9 +147,9 @@ def test_full_pictures_are_linked_to_from_inside_the_run(tmp_path: Path) -> None
     large = gallery(tmp_path, side=300)
     write_page(tmp_path / "run" / "page", content(tmp_path, large, inside=tmp_path / "run"))
     text = "".join(file.read_text("ascii") for file in tmp_path.glob("run/page/data/*.js"))
-    found = re.findall(r'"full":("[^"]*")', text)
-    assert len(found) == 12
-    assert all((tmp_path / "run" / "page" / json.loads(link)).is_file() for link in found)
+    links = re.findall(r'"full":("[^"]*")', text)
+    assert len(links) == 12
+    assert all((tmp_path / "run" / "page" / json.loads(link)).is_file() for link in links)
     write_page(tmp_path / "elsewhere", content(tmp_path, large))
     text = "".join(file.read_text("ascii") for file in tmp_path.glob("elsewhere/data/*.js"))
     assert '"full"' not in text
