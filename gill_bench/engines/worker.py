@@ -1,6 +1,6 @@
 """A worker: it holds one model or network at a time on one device, and does the jobs that need it.
 
-While a worker does a job, one thread writes the outputs of the job before, and another reads the data of the next, so
+While a worker does a job, other threads write the outputs of the jobs before and read the data of the next ones, so
 that a model does not wait for a disk. The section on engines in docs/design/house.md says what one process shares, and
 what may run side by side in it.
 """
@@ -20,6 +20,8 @@ from typing import Any
 from gill_bench.engines.job import Job, JobResult, Loadable, NotLoadedError, Unwritten
 from gill_bench.errors import GillBenchError, first_line, memory_ran_out
 from gill_bench.rundir.lock import RunLock
+
+_BESIDE = 2  # threads that read, and as many that write: a job of few pictures waits more than it works
 
 _LOADING = threading.Lock()
 """Held while a model or network is loaded or freed: loading patches libraries, filters warnings, and fills the table of
@@ -62,11 +64,16 @@ class RemoteError(GillBenchError):
 
 @dataclass(eq=False)
 class _Entry:
-    """A request, the job with its data once that is read, and the reply once there is one."""
+    """A request, the job with its data once that is read, its outputs, and the reply once there is one."""
 
     request: WorkRequest
-    prepared: Future[Job] | None
+    prepared: Future[Job] | None = None
+    unwritten: tuple[Unwritten, ExitStack] | None = None
     reply: Future[WorkReply] | WorkReply | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self.unwritten is not None or self.reply is not None
 
 
 class Worker:
@@ -86,17 +93,19 @@ class Worker:
         self._loaded: Any = None
         self._loads = 0
         self._entries: list[_Entry] = []
-        self._changed = threading.Condition()  # guards the entries
+        self._working = False
+        self._changed = threading.Condition()  # guards the entries, and whether a job is being done
         self._ended: BaseException | bool = False
-        self._readers = ThreadPoolExecutor(1, thread_name_prefix="prepare")
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._readers = ThreadPoolExecutor(_BESIDE, thread_name_prefix="prepare")
+        self._writer = ThreadPoolExecutor(_BESIDE, thread_name_prefix="write")
         _lock_progress_bars_by_threads()
 
     def give(self, request: WorkRequest) -> None:
-        """Queue a request; the data of its job is read at once if an earlier job is still to be done."""
+        """Queue a request; the data of its job is read while an earlier job is done."""
         with self._changed:
-            prepared = self._readers.submit(request.job.prepared) if self._entries else None
-            self._entries.append(_Entry(request, prepared))
+            self._entries.append(_Entry(request))
+            if self._working:
+                self._read_ahead()
             self._changed.notify()
 
     def end(self, error: BaseException | None = None) -> None:
@@ -122,17 +131,21 @@ class Worker:
             entry = self._next()
             if entry is None:
                 break
-            entry.reply = self._begin(entry)
+            self._begin(entry)
+        if not _is_known(oldest.reply):
+            self._write_behind()
+        reply = oldest.reply.result() if isinstance(oldest.reply, Future) else oldest.reply
         with self._changed:
             self._entries.remove(oldest)
-        return oldest.reply.result() if isinstance(oldest.reply, Future) else oldest.reply
+        return reply
 
     def recall(self) -> int:
         """Forget the requests whose jobs have not begun; returns their number."""
         with self._changed:
-            unbegun = [entry for entry in self._entries if entry.reply is None]
-            self._entries = [entry for entry in self._entries if entry.reply is not None]
-        return len(unbegun)
+            begun = [entry for entry in self._entries if entry.begun]
+            recalled = len(self._entries) - len(begun)
+            self._entries = begun
+        return recalled
 
     def close(self) -> None:
         """Forget the requests whose jobs have not begun, and wait until the outputs of the others are written.
@@ -140,6 +153,7 @@ class Worker:
         From here on Python's collector looks at all objects again.
         """
         self.recall()
+        self._write_behind()
         for entry in self._entries:
             if isinstance(entry.reply, Future):
                 entry.reply.result()
@@ -150,33 +164,65 @@ class Worker:
         """The next job to begin; None if there is none, or if an earlier one has a reply that was not sent yet."""
         with self._changed:
             for entry in self._entries:
-                if entry.reply is None:
+                if not entry.begun:
                     return entry
-                if not isinstance(entry.reply, Future):
+                if isinstance(entry.reply, WorkReply):
                     return None
         return None
 
-    def _begin(self, entry: _Entry) -> Future[WorkReply] | WorkReply:
+    def _begin(self, entry: _Entry) -> None:
         """Do a job, unless it is done already or another process is doing it; its outputs may be still unwritten."""
         request = entry.request
         try:
             with ExitStack() as stack:
                 if not stack.enter_context(self._lock.unit(request.job.key, wait=request.wait)):
-                    return WorkReply()
-                if request.job.is_done(self._run):
-                    return WorkReply(JobResult())
-                with _LOADING:
-                    self._load(request.loadable)
-                result = _prepared(entry).do(self._loaded, self._run, self._device, request.may_fail)
-                if isinstance(result, JobResult):
-                    return WorkReply(result)
-                return self._writer.submit(_write, result, stack.pop_all())
+                    entry.reply = WorkReply()
+                elif request.job.is_done(self._run):
+                    entry.reply = WorkReply(JobResult())
+                else:
+                    if not self._holds(request.loadable):
+                        with self._changed:
+                            self._read_ahead()
+                        with _LOADING:
+                            self._load(request.loadable)
+                    result = self._do(entry, _prepared(entry))
+                    if isinstance(result, JobResult):
+                        entry.reply = WorkReply(result)
+                    else:
+                        entry.unwritten = result, stack.pop_all()
         except Exception as error:
-            return WorkReply(error=error)
+            entry.reply = WorkReply(error=error)
+
+    def _do(self, entry: _Entry, job: Job) -> JobResult | Unwritten:
+        """Do a job while other threads work for the jobs before and behind it.
+
+        These threads begin here and not before, since between two jobs, when a model waits, they would take turns with
+        this one.
+        """
+        self._write_behind()
+        with self._changed:
+            self._working = True
+            self._read_ahead(entry)
+        try:
+            return job.do(self._loaded, self._run, self._device, entry.request.may_fail)
+        finally:
+            self._working = False
+
+    def _read_ahead(self, current: _Entry | None = None) -> None:
+        for entry in self._entries:
+            if entry is not current and not entry.begun and entry.prepared is None:
+                entry.prepared = self._readers.submit(entry.request.job.prepared)
+
+    def _write_behind(self) -> None:
+        for entry in self._entries:
+            if entry.unwritten is not None and entry.reply is None:
+                entry.reply = self._writer.submit(_write, *entry.unwritten)
+                entry.unwritten = None
+
+    def _holds(self, loadable: Loadable) -> bool:
+        return self._held is not None and self._held.key == loadable.key
 
     def _load(self, loadable: Loadable) -> None:
-        if self._held is not None and self._held.key == loadable.key:
-            return
         # A loadable that shares weights with the held one takes them over, so these stay until it is loaded.
         if self._held is None or not loadable.folders & self._held.folders:
             self._free()

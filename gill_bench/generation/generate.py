@@ -35,13 +35,11 @@ class UnitOutputs(NamedTuple):
 
     Attributes:
         outputs: For each example a list with one output per seed.
-        details: For each example the facts that are stored with its samples (`gill_bench.rundir.records.Sample`).
         seconds: How long the unit took.
         batch_size: The most prompts in one call of the model, whether or not the unit has so many.
     """
 
     outputs: list[list[Output]]
-    details: list[dict[str, Any]]
     seconds: float
     batch_size: int
 
@@ -111,14 +109,17 @@ def generate_unit(
     with _model_call(model, cell, len(examples)):
         vectors = [output.vector for by_seed in outputs for output in by_seed if output.vector is not None]
         check_equal_widths([len(vector) for vector in vectors])
-    details = [_details(cell, example) for example, _ in examples]
-    return UnitOutputs(outputs, details, round(time.perf_counter() - start, 3), size)
+    return UnitOutputs(outputs, round(time.perf_counter() - start, 3), size)
 
 
-def store_unit(unit: Unit, cell: Cell, outputs: UnitOutputs, run: Path, record: Mapping[str, Any]) -> None:
-    """Store the outputs of a unit; `record` says how they were made, and the batch and the seconds are added to it."""
+def store_unit(unit: Unit, cell: Cell, outputs: UnitOutputs, folder: Path, record: Mapping[str, Any]) -> None:
+    """Store the outputs of a unit in its cell's folder; `record` says how they were made.
+
+    The batch and the seconds are added to the record.
+    """
     record = {**record, "batch_size": outputs.batch_size, "seconds": outputs.seconds}
-    write_unit(unit.folder(cell.folder(run)), unit, outputs.outputs, outputs.details, record)
+    details = [_details(cell, cell.usable[name].example) for name, _ in unit.examples]
+    write_unit(unit.folder(folder), unit, outputs.outputs, details, record)
 
 
 def is_timed(cell: Cell) -> bool:

@@ -69,6 +69,7 @@ class GenerateUnit:
     Attributes:
         cell: The unit's cell, with the data of the unit's examples alone.
         unit: The unit.
+        folder: The cell's folder in the run. It is looked up once for all units, since the model waits meanwhile.
         batch_size: Prompts in one call of the model; 0 for the usual number of the output kind.
         after: The error of an earlier call that had more examples than this unit; "" if there was none.
         prompts: The prompts of the unit's examples; () if they are still to be read.
@@ -76,6 +77,7 @@ class GenerateUnit:
 
     cell: Cell
     unit: Unit
+    folder: Path
     batch_size: int
     after: str = ""
     prompts: tuple[ExamplePrompt, ...] = ()
@@ -92,7 +94,7 @@ class GenerateUnit:
 
     def is_done(self, run: Path) -> bool:
         """Whether the unit is stored already."""
-        return is_whole(self.unit.folder(self.cell.folder(run)))
+        return is_whole(self.unit.folder(self.folder))
 
     def prepared(self) -> GenerateUnit:
         """The job with the prompts of its examples; what is timed reads them itself."""
@@ -107,7 +109,7 @@ class GenerateUnit:
             ReturnedError: The model returned something of another form than its interface says.
             UnavailableError: The model answers no prompt now.
         """
-        kept = KeptOutputs(self.cell.folder(run), self.unit, as_they_come=calls_at_once(loaded) > 0)
+        kept = KeptOutputs(self.folder, self.unit, as_they_come=calls_at_once(loaded) > 0)
         try:
             outputs = generate_unit(self.unit, self.cell, loaded, self.batch_size, device, self.prompts, kept, may_fail)
         except CallError as error:
@@ -123,11 +125,11 @@ class GenerateUnit:
             raise
         else:
             record = self._record(loaded, device)
-            return Unwritten(lambda: self._store(outputs, run, record, kept))
+            return Unwritten(lambda: self._store(outputs, record, kept))
         reason = reason_of(cause, loaded)
         if len(self.unit.examples) > 1:
             return self._one_by_one(loaded, run, device, may_fail, reason, prompts)
-        return JobResult(tuple(self._write_failures(run, reason)))
+        return JobResult(tuple(self._write_failures(reason)))
 
     def _record(self, loaded: Any, device: str) -> dict[str, Any]:
         """The record of how the unit was made (`gill_bench.rundir.records.Commit.made`)."""
@@ -145,7 +147,7 @@ class GenerateUnit:
         for number, example in enumerate(self.unit.examples):
             alone = self._alone(number, self.after)
             if example[0] in causes:
-                failures += alone._write_failures(run, reason_of(causes[example[0]], loaded))
+                failures += alone._write_failures(reason_of(causes[example[0]], loaded))
             elif all((example[0], seed) in kept for seed in self.unit.seeds):
                 alone._do_and_write(loaded, run, device)
         return JobResult(tuple(failures))
@@ -165,25 +167,24 @@ class GenerateUnit:
         """All examples of the unit failed, because every worker that tried it died; no record is written yet."""
         return JobResult(tuple(Failure(self.cell.key, example, reason) for example, _ in self.unit.examples))
 
-    def with_records(self, run: Path, result: JobResult) -> JobResult:
+    def with_records(self, result: JobResult) -> JobResult:
         """Write the records of failures that no worker wrote, since it died, and return the result with them."""
         reasons = {failure.example: failure.reason for failure in result.failures if not failure.record}
         if not reasons:
             return result
         examples = tuple(example for example in self.unit.examples if example[0] in reasons)
         lost = replace(self, unit=replace(self.unit, examples=examples))
-        failures = lost._write_failures(run, Reason("failed", "", next(iter(reasons.values()))))
+        failures = lost._write_failures(Reason("failed", "", next(iter(reasons.values()))))
         return replace(result, failures=(*(failure for failure in result.failures if failure.record), *failures))
 
-    def _store(self, outputs: UnitOutputs, run: Path, record: Mapping[str, Any], kept: KeptOutputs) -> JobResult:
-        store_unit(self.unit, self.cell, outputs, run, record)
+    def _store(self, outputs: UnitOutputs, record: Mapping[str, Any], kept: KeptOutputs) -> JobResult:
+        store_unit(self.unit, self.cell, outputs, self.folder, record)
         kept.remove()
         return JobResult()
 
-    def _write_failures(self, run: Path, reason: Reason) -> Iterator[Failure]:
-        folder = self.cell.folder(run)
+    def _write_failures(self, reason: Reason) -> Iterator[Failure]:
         for example in self.unit.examples:
-            file = write_failure(folder, self.unit, example, reason)
+            file = write_failure(self.folder, self.unit, example, reason)
             yield Failure(
                 self.cell.key, example[0], str(reason), reason.outcome, reason.where, str(file), reason.traceback
             )
@@ -225,7 +226,7 @@ def generation_jobs(
     def after(job: Job, result: JobResult) -> JobResult:
         assert isinstance(job, GenerateUnit)
         step(job.size)
-        return job.with_records(run, result)
+        return job.with_records(result)
 
     groups = []
     for digest, model in models.items():
@@ -234,11 +235,12 @@ def generation_jobs(
             cells = {plan.cell.asks: plan.cell.part(()) for plan in plans_of_model}
             units = sum(len(plan.pending) for plan in plans_of_model)
             loadable = ModelLoadable(digest, model, tuple(cells.values()))
-            groups.append(JobGroup(loadable, _jobs(plans_of_model, batch_size), units, after))
+            groups.append(JobGroup(loadable, _jobs(plans_of_model, batch_size, run), units, after))
     return groups
 
 
-def _jobs(plans: Sequence[CellPlan], batch_size: int) -> Iterator[GenerateUnit]:
+def _jobs(plans: Sequence[CellPlan], batch_size: int, run: Path) -> Iterator[GenerateUnit]:
     for plan in plans:
+        folder = plan.cell.folder(run)
         for unit in plan.pending:
-            yield GenerateUnit(plan.cell.part([name for name, _ in unit.examples]), unit, batch_size)
+            yield GenerateUnit(plan.cell.part([name for name, _ in unit.examples]), unit, folder, batch_size)

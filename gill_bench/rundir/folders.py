@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,12 +85,18 @@ def cell_folder(run: Path, cell_key: CellKey) -> Path:
         if problem:
             raise InputError(f"{run}: the name of a {kind}, {name[:80]!r}, {problem}; it cannot be part of a path")
     folder = run.joinpath(*cell_key.path.parts)
-    if not is_remote(run) and not folder.resolve().is_relative_to(run.resolve()):
+    if not is_remote(run) and _leads_out(folder, run):
         raise InputError(
             f"{folder}: a symbolic link leads out of the run, and links out of a run are not followed;"
             " put the folder itself there"
         )
     return folder
+
+
+def _leads_out(folder: Path, run: Path) -> bool:
+    """Whether a symbolic link below the run leads out of it; without links whole paths need not be resolved."""
+    below = accumulate((str(run), *folder.parts[len(run.parts) :]), os.path.join)
+    return any(map(os.path.islink, islice(below, 1, None))) and not folder.resolve().is_relative_to(run.resolve())
 
 
 def is_unit_name(name: str) -> bool:

@@ -59,12 +59,14 @@ class Planned:
     key: str
     read: Callable[[], None] = lambda: None
     work: Callable[[], None] = lambda: None
+    look: Callable[[], None] = lambda: None
     write: Callable[[], None] | None = lambda: None
     data: str = ""
     size: int = 1
     used: list[str] = field(default_factory=list)
 
     def is_done(self, run: Path) -> bool:
+        self.look()
         return False
 
     def prepared(self) -> Planned:
@@ -129,6 +131,57 @@ def test_data_is_read_while_the_job_before_is_done(worker: Worker) -> None:
     give(worker, Planned("a1", work=waiting_for(read)), second)
     assert [key_of(worker.reply()) for _ in range(2)] == ["a1", "a2"]
     assert second.used == ["read ahead"]
+
+
+def test_data_of_two_jobs_is_read_while_one_is_done(worker: Worker) -> None:
+    both = threading.Barrier(2)
+    read = threading.Event()
+
+    def reading() -> None:
+        both.wait(PATIENCE)
+        read.set()
+
+    give(worker, Planned("a1", work=waiting_for(read)), *(Planned(f"a{number}", read=reading) for number in (2, 3)))
+    assert [key_of(worker.reply()) for _ in range(3)] == ["a1", "a2", "a3"]
+
+
+def test_threads_begin_when_the_next_job_does(worker: Worker) -> None:
+    """Between two jobs, when a model waits, no thread of the worker takes turns with its own."""
+    began: list[str] = []
+    written = threading.Event()
+
+    def write() -> None:
+        began.append("writing a1")
+        written.set()
+
+    second = Planned("a2", look=lambda: began.append("looking for a2"), work=waiting_for(written))
+    give(worker, Planned("a1", write=write), second)
+    assert [key_of(worker.reply()) for _ in range(2)] == ["a1", "a2"]
+    assert began == ["looking for a2", "writing a1"]
+
+
+def test_data_is_read_while_a_model_is_loaded(worker: Worker) -> None:
+    read = threading.Event()
+
+    class Model(Nothing):
+        def load(self, device: str) -> None:
+            assert read.wait(PATIENCE)
+
+    first = Planned("a1", read=read.set)
+    worker.give(WorkRequest(Model(), first, 0, False))
+    assert key_of(worker.reply()) == "a1"
+    assert first.used == ["read ahead"]
+
+
+def test_data_that_is_given_during_a_job_is_read_at_once(worker: Worker) -> None:
+    read = threading.Event()
+
+    def work() -> None:
+        give(worker, Planned("a2", read=read.set))
+        assert read.wait(PATIENCE)
+
+    give(worker, Planned("a1", work=work))
+    assert [key_of(worker.reply()) for _ in range(2)] == ["a1", "a2"]
 
 
 def test_data_that_cannot_be_read_ahead_is_left_to_the_job(worker: Worker) -> None:

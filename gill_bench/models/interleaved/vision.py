@@ -13,6 +13,7 @@ from gill_bench.errors import InputError, first_line
 from gill_bench.models.interleaved.loading import shared_network
 from gill_bench.storage.images import rgb_of, squash_image
 from gill_bench.storage.long_pictures import shortened
+from gill_bench.storage.read_ahead import read_ahead
 from gill_bench.weights.tensor_files import LOADING_ERRORS
 
 if TYPE_CHECKING:
@@ -69,11 +70,14 @@ class VisualEncoder:
         return features
 
     def pixels(self, images: Sequence[Image]) -> Tensor:
-        """Preprocessed pictures (N, 3, height, width), float32 on the CPU."""
+        """Preprocessed pictures (N, 3, height, width), float32 on the CPU; several are preprocessed at a time."""
+        return torch.cat(list(read_ahead(self._pixels, images) if len(images) > 1 else map(self._pixels, images)))
+
+    def _pixels(self, image: Image) -> Tensor:
+        """One preprocessed picture (1, 3, height, width); called in any thread."""
         if self._squash_size:
-            images = [squash_image(image, self._squash_size) for image in images]
-        shown = [shortened(rgb_of(image), self._processor) for image in images]
-        prepared = self._processor(shown, return_tensors="pt")
+            image = squash_image(image, self._squash_size)
+        prepared = self._processor([shortened(rgb_of(image), self._processor)], return_tensors="pt")
         return cast(Tensor, prepared["pixel_values"])
 
 
