@@ -102,12 +102,12 @@ def write_stories(folder: Path, count: int) -> None:
     """Write stories of five photos each in the format of VIST."""
     sources, sentences = photos(), []
     for number in range(count * 5):
-        story, place = divmod(number, 5)
+        story, turn = divmod(number, 5)
         _put(sources[number % len(sources)], folder / "images" / "val" / f"{number}.jpg")
         sentence = {"album_id": str(story), "story_id": str(story), "storylet_id": str(number)}
         sentence |= {"photo_flickr_id": str(number), "tier": "story-in-sequence", "setting": "first-2-pick-and-tell"}
         text = f"we saw thing {number} here ."
-        sentences.append([{**sentence, "worker_arranged_photo_order": place, "original_text": text, "text": text}])
+        sentences.append([{**sentence, "worker_arranged_photo_order": turn, "original_text": text, "text": text}])
     images = [{"id": str(number), "album_id": str(number // 5)} for number in range(count * 5)]
     (folder / "sis").mkdir()
     content = {"images": images, "albums": [], "annotations": sentences}
@@ -120,7 +120,7 @@ def write_questions(folder: Path, count: int) -> None:
     for number in range(count):
         _put(sources[number % len(sources)], folder / "val2014" / f"COCO_val2014_{number:012d}.jpg")
         about = {"question_id": number, "image_id": number}
-        answers = [{"answer": "dog", "answer_confidence": "yes", "answer_id": place} for place in range(1, 11)]
+        answers = [{"answer": "dog", "answer_confidence": "yes", "answer_id": answer} for answer in range(1, 11)]
         questions.append({**about, "question": f"is it thing {number}?"})
         annotations.append({**about, "question_type": "is", "answer_type": "other", "answers": answers})
     common = {"data_type": "mscoco", "data_subtype": "val2014"}
