@@ -96,7 +96,7 @@ def test_a_part_of_a_dialog_has_its_annotated_round() -> None:
     assert (scores_by_metric(outputs, some)["ndcg"].value, scores_by_metric(outputs, some)["ndcg"].scored) == (None, 0)
 
 
-def test_the_authors_round_is_the_next_one_that_is_asked() -> None:
+def test_the_script_scores_the_next_stored_round_after_the_annotated_one() -> None:
     some = dict(list(REFERENCES.items())[:7])
     outputs = {name: OUTPUTS[name] for name in some}
     cut = scores_by_metric(outputs, some, dense_round="fromage_compat")["ndcg"]
@@ -134,7 +134,7 @@ def test_nothing_scored_has_the_same_names() -> None:
     assert {(score.value, score.scored) for score in nothing.values()} == {(None, 0)}
 
 
-def test_settings() -> None:
+def test_settings_of_answer_ranking_are_in_the_signature_and_checked() -> None:
     assert signature({}, "") != signature({"dense_round": "fromage_compat"}, "")
     with pytest.raises(InputError, match="answer-ranking: settings: dense_round"):
         check(None, {"dense_round": "next"}, "")

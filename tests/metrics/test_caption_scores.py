@@ -41,7 +41,7 @@ needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="no Java on
         ("", ""),
     ],
 )
-def test_the_caption_in_a_text(text: str, caption: str) -> None:
+def test_a_caption_is_taken_out_of_a_models_text(text: str, caption: str) -> None:
     assert caption_of(text) == caption
 
 
@@ -50,7 +50,7 @@ def scores_by_metric(outputs: dict[str, str], **settings: Value) -> dict[str, Sc
 
 
 @needs_java
-def test_only_what_is_there_is_scored() -> None:
+def test_only_captions_that_exist_are_scored() -> None:
     by_metric = scores_by_metric({"1": "a dog runs on a beach. It", "2": "two red squares"})
     assert (by_metric["bleu-4"].value, by_metric["rouge-l"].value) == pytest.approx((1.0, 1.0), abs=1e-6)
     assert {score.scored for score in by_metric.values()} == {2}
@@ -70,7 +70,7 @@ def test_settings_are_in_the_signature_and_checked() -> None:
         check(None, {"meteor": "2"}, "")
 
 
-def test_without_java_the_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_caption_scores_are_refused_before_a_run_without_java(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv("JAVA_HOME", raising=False)
     with pytest.raises(InputError, match="no Java runtime on PATH"):

@@ -110,7 +110,7 @@ def test_dtype_is_that_of_the_card_and_not_of_the_file(copy: Path) -> None:
     assert narrow.per_sample().dtype == torch.float32
 
 
-def test_a_folder_with_the_vision_tower_alone(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_with_the_vision_tower_alone_has_pooled_features_only(folder: Path, tmp_path: Path) -> None:
     CLIPVisionModel.from_pretrained(folder).save_pretrained(tmp_path)
     shutil.copy(folder / "preprocessor_config.json", tmp_path)
     pooled = clip_similarity.load(tmp_path, {"features": "pooled"}, "cpu")
@@ -137,7 +137,7 @@ def test_a_small_tower_shows_in_the_name(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "kind", ["no folder", "no config", "another model", "no processor", "no weights", "cut", "empty"]
 )
-def test_check_names_what_is_wrong(copy: Path, kind: str) -> None:
+def test_the_check_names_the_damaged_or_missing_file(copy: Path, kind: str) -> None:
     weights = copy / "model.safetensors"
     named = {
         "no folder": "config.json",
@@ -167,7 +167,7 @@ def test_check_names_what_is_wrong(copy: Path, kind: str) -> None:
     assert named in str(raised.value)
 
 
-def test_settings_and_missing_weights(folder: Path) -> None:
+def test_wrong_settings_and_missing_weights_are_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="clip-similarity: settings: unknown key 'feature'; did you mean 'features'"):
         clip_similarity.check(folder, {"feature": "pooled"}, "mini")
     with pytest.raises(InputError, match="settings: dtype = 'float64'"):
@@ -193,7 +193,7 @@ def test_a_small_tower_under_the_name_of_a_published_one_is_refused_before_loadi
         clip_similarity.check(folder, {}, "openai/clip-vit-large-patch14")
 
 
-def test_a_folder_as_todays_processor_writes_it(copy: Path) -> None:
+def test_a_processor_as_transformers_5_writes_it_is_read(copy: Path) -> None:
     """Transformers 5 writes the image processor's values into `processor_config.json`, in whose favour it decides."""
     picture = Image.effect_noise((60, 40), 80).convert("RGB")
     plain = clip_similarity.load(copy, {}, "cpu")._prepare(picture)
@@ -211,7 +211,7 @@ def test_a_folder_as_todays_processor_writes_it(copy: Path) -> None:
         (copy / "preprocessor_config.json").unlink(missing_ok=True)
 
 
-def test_a_processor_that_says_nothing_of_pictures(copy: Path) -> None:
+def test_a_processor_that_says_nothing_of_pictures_is_refused(copy: Path) -> None:
     (copy / "preprocessor_config.json").unlink()
     (copy / "processor_config.json").write_text('{"processor_class": "CLIPProcessor"}')
     with pytest.raises(InputError, match=r"and its processor_config\.json has no 'image_processor'"):

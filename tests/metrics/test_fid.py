@@ -30,7 +30,7 @@ def features(count: int, shift: float = 0.0) -> NDArray[np.float32]:
     return (np.random.default_rng(count).normal(size=(count, 6)) @ mix + shift).astype(np.float32)
 
 
-def test_the_distance_of_blocks_against_scipy() -> None:
+def test_fid_of_features_in_blocks_is_that_of_scipy() -> None:
     generated, reference = features(90), features(120, 0.3)
     samples = [Sample(index < 2, index < 5) for index in range(90)]
     scores = card.compare([generated[:50], generated[50:]], [reference[:7], reference[7:]], FEW, samples)
@@ -84,12 +84,12 @@ def test_sides_are_prepared_by_their_own_setting() -> None:
         ({"network": "vgg"}, "fid: settings: network"),
     ],
 )
-def test_wrong_settings(tmp_path: Path, settings: dict[str, Value], message: str) -> None:
+def test_wrong_settings_of_fid_are_refused(tmp_path: Path, settings: dict[str, Value], message: str) -> None:
     with pytest.raises(InputError, match=message):
         card.check(tmp_path, settings, "x")
 
 
-def test_a_network_is_needed(tmp_path: Path, mini_weights: Path) -> None:
+def test_fid_without_a_network_is_refused(tmp_path: Path, mini_weights: Path) -> None:
     with pytest.raises(InputError, match="fid needs weights"):
         card.check(None, {}, "")
     with pytest.raises(InputError, match=str(tmp_path)):

@@ -223,7 +223,7 @@ def test_merging_puts_the_other_values_first(fresh: Fresh) -> None:
     assert float(second.compute()) == pytest.approx(float(whole.compute()), abs=BATCHING)
 
 
-def test_values_of_processes_are_concatenated(fresh: Fresh) -> None:
+def test_values_of_several_processes_are_concatenated(fresh: Fresh) -> None:
     scorer = fresh()
     scorer.update(pictures(3), pictures(3, seed=1))
     values = scorer.per_sample().clone()
@@ -233,7 +233,7 @@ def test_values_of_processes_are_concatenated(fresh: Fresh) -> None:
     assert torch.equal(scorer.per_sample(), values)
 
 
-def test_empty_and_reset(fresh: Fresh) -> None:
+def test_a_metric_without_pictures_or_after_a_reset_has_no_values(fresh: Fresh) -> None:
     scorer = fresh()
     scorer.update([], [])
     assert scorer.per_sample().shape == (0,)
@@ -246,7 +246,7 @@ def test_empty_and_reset(fresh: Fresh) -> None:
             nothing([])
 
 
-def test_wrong_numbers_of_pictures(fresh: Fresh) -> None:
+def test_unequal_numbers_of_pictures_are_refused(fresh: Fresh) -> None:
     scorer = fresh()
     with pytest.raises(ValueError, match="2 generated pictures, but 1 references"):
         scorer.update(pictures(2), pictures(1))
@@ -255,7 +255,7 @@ def test_wrong_numbers_of_pictures(fresh: Fresh) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1", "CMYK"])
-def test_other_modes_go_through_the_loader(fresh: Fresh, mode: str) -> None:
+def test_pictures_of_other_modes_are_refused_unless_the_loader_read_them(fresh: Fresh, mode: str) -> None:
     scorer = fresh()
     picture = pictures(1)[0].convert(mode)
     with pytest.raises(ValueError, match=f"mode {mode}; read pictures with"):
@@ -268,13 +268,13 @@ def test_other_modes_go_through_the_loader(fresh: Fresh, mode: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (300, 2), (7, 500)])
-def test_extreme_sizes(fresh: Fresh, size: tuple[int, int]) -> None:
+def test_pictures_of_extreme_sizes_have_a_value(fresh: Fresh, size: tuple[int, int]) -> None:
     scorer = fresh()
     scorer.update([pictures(1)[0].resize(size)], pictures(1, seed=1))
     assert torch.isfinite(scorer.per_sample()).all()
 
 
-def test_nothing_global_is_touched(fresh: Fresh) -> None:
+def test_loading_and_scoring_change_no_global_state(fresh: Fresh) -> None:
     random, numpy_random = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
     filters = list(warnings.filters)
     scorer = fresh()
@@ -321,7 +321,7 @@ def test_signature_names_the_stand_in(name: str) -> None:
     assert real.endswith("|v:1")
 
 
-def test_real_photos(fresh: Fresh, best: float, real_data: Path) -> None:
+def test_real_photos_are_nearest_to_themselves(fresh: Fresh, best: float, real_data: Path) -> None:
     files = sorted((real_data / "photos").rglob("*.[jp][pn]g"))[:4]
     if len(files) < 2:
         pytest.skip("real test data: no photos")
@@ -333,7 +333,7 @@ def test_real_photos(fresh: Fresh, best: float, real_data: Path) -> None:
     assert ((other - best).abs() > 1e-3).all()
 
 
-def test_modules_are_light() -> None:
+def test_signatures_import_no_heavy_library() -> None:
     code = (
         "import sys; from gill_bench.metrics import BUILTIN, metric\n"
         "for name in BUILTIN: metric(name).signature({}, 'mini')\n"
@@ -344,7 +344,7 @@ def test_modules_are_light() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_states_survive_pickling(fresh: Fresh) -> None:
+def test_a_pickled_metric_keeps_its_values(fresh: Fresh) -> None:
     import pickle
 
     scorer: Any = fresh()
@@ -354,7 +354,7 @@ def test_states_survive_pickling(fresh: Fresh) -> None:
     torch.testing.assert_close(again.per_sample()[:2], scorer.per_sample())
 
 
-def test_pictures_of_one_colour(fresh: Fresh) -> None:
+def test_pictures_of_one_colour_have_a_value(fresh: Fresh) -> None:
     scorer = fresh()
     flat = [Image.new("RGB", (40, 40), colour) for colour in ("black", "white", "red")]
     scorer.update(flat, flat[::-1])

@@ -96,7 +96,7 @@ def test_another_state_dict_is_refused(tmp_path: Path, change: dict[str, torch.T
     assert str(file) in str(raised.value)
 
 
-def test_files_that_are_no_state_dict(trunk: Path, tmp_path: Path) -> None:
+def test_files_that_are_no_state_dict_are_refused(trunk: Path, tmp_path: Path) -> None:
     file = tmp_path / "trunk.pth"
     for content in (b"", b"<html>not found</html>", trunk.read_bytes()[:-1000]):
         file.write_bytes(content)
@@ -125,7 +125,7 @@ def test_the_old_format_of_torch_is_read(trunk: Path, tmp_path: Path) -> None:
     assert torch.equal(values(new, generated, reference), values(old, generated, reference))
 
 
-def test_settings() -> None:
+def test_settings_of_lpips_are_in_the_signature_and_checked() -> None:
     for wrong in ({"net": "vgg"}, {"version": "0.0"}, {"size": 30}, {"resize": 256}):
         with pytest.raises(InputError, match="lpips: settings: "):
             lpips.signature(wrong, "x")
@@ -178,7 +178,7 @@ def test_damaged_mini_is_refused(tmp_path: Path) -> None:
         lpips.check(tmp_path, {}, "mini")
 
 
-def test_whole_numbers_and_pointers_of_git_lfs(trunk: Path, tmp_path: Path) -> None:
+def test_whole_numbers_and_pointers_of_git_lfs_in_place_of_weights_are_refused(trunk: Path, tmp_path: Path) -> None:
     file = tmp_path / "trunk.pth"
     state = torch.load(trunk, weights_only=True)
     torch.save({**state, "features.0.weight": state["features.0.weight"].long()}, file)

@@ -57,7 +57,7 @@ def test_similarities_have_one_threshold() -> None:
     assert by_metric[f"{NAME}-min"].value == sklearn(LABELS[3:], ["ret"] * 5)
 
 
-def test_what_is_missing_is_not_scored() -> None:
+def test_prompts_without_an_output_are_not_scored() -> None:
     by_metric = scores_by_metric({"4": 0.1, "5": 0.9, "0": 0.5}, "features", "classifier")
     assert {score.scored for score in by_metric.values()} == {2}
     assert [
@@ -67,7 +67,7 @@ def test_what_is_missing_is_not_scored() -> None:
 
 
 @pytest.mark.parametrize(("context", "names"), [("test-labels", slice(3, 8)), ("all-labels", slice(0, 8))])
-def test_rules(context: str, names: slice) -> None:
+def test_rules_over_labels_are_scored_as_scikit_learn_does(context: str, names: slice) -> None:
     truth = LABELS[names]
 
     def of(rule: str) -> dict[str, Score]:
@@ -83,11 +83,11 @@ def test_rules(context: str, names: slice) -> None:
     assert random[NAME].scored == len(truth)
 
 
-def test_a_rule_that_nobody_knows() -> None:
+def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(InputError, match="macro-f1: no rule named 'coin'; there is always-retrieve"):
         scores_by_metric(dict.fromkeys(REFERENCES, "coin"), "nothing", "test-labels")
 
 
-def test_there_are_no_settings() -> None:
+def test_macro_f1_has_no_settings() -> None:
     with pytest.raises(InputError, match="macro-f1: settings: "):
         check(None, {"threshold": 0.4}, "")

@@ -146,14 +146,14 @@ def test_a_class_of_a_file_compares_pictures(tmp_path: Path) -> None:
         ("./my_metric.py", "kind = 'None'"),
     ],
 )
-def test_what_is_no_metric(name: str, message: str, tmp_path: Path) -> None:
+def test_a_class_or_name_that_is_no_metric_is_refused(name: str, message: str, tmp_path: Path) -> None:
     card = Cards().task(str(card_of(tmp_path / "cards", "vqav2", name)))
     with pytest.raises(InputError, match=message) as caught:
         metrics_of_card(card, "mini")
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_module_is_a_metric_too(tmp_path: Path) -> None:
+def test_a_module_can_be_a_metric_too(tmp_path: Path) -> None:
     (tmp_path / "sizes.py").write_text(
         "kind = 'corpus'\ndef signature(settings, backbone): return 'sizes'\n"
         "def check(weights, settings, backbone): ...\ndef scores(outputs, references, settings, question): ...\n"

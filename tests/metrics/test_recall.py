@@ -28,7 +28,7 @@ def test_ties_count_their_expectation_and_masked_ones_nothing() -> None:
     assert {(score.scored, score.higher_is_better, score.where) for score in by_metric.values()} == {(4, True, None)}
 
 
-def test_nothing_scored_has_no_value() -> None:
+def test_recall_of_no_output_has_no_value() -> None:
     assert {(score.metric, score.value, score.scored) for score in scores({}).values()} == {
         ("recall@1", None, 0),
         ("recall@5", None, 0),
@@ -40,7 +40,7 @@ ranks = st.tuples(st.integers(0, 30), st.integers(0, 5), st.booleans())
 
 
 @given(st.lists(ranks, min_size=1, max_size=20))
-def test_more_places_find_no_less(outputs_in_order: list[tuple[int, int, bool]]) -> None:
+def test_recall_grows_with_k(outputs_in_order: list[tuple[int, int, bool]]) -> None:
     outputs = {str(index): output for index, output in enumerate(outputs_in_order)}
     values = [score.value for score in scores(outputs, at="1,2,5,10,40").values()]
     assert values == sorted(values, key=lambda value: -1 if value is None else value)
@@ -68,6 +68,6 @@ def test_the_other_direction_has_another_name_and_signature() -> None:
         ({"k": 5}, "unknown"),
     ],
 )
-def test_wrong_settings(settings: dict[str, Value], message: str) -> None:
+def test_wrong_settings_of_recall_are_refused(settings: dict[str, Value], message: str) -> None:
     with pytest.raises(InputError, match=message):
         recall.check(None, settings, "")

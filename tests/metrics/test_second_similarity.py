@@ -27,7 +27,7 @@ mini = "clip-mini"
 """
 
 
-def test_it_stands_beside_the_first_and_has_its_values(tmp_path: Path) -> None:
+def test_a_second_similarity_of_the_same_network_has_the_values_of_the_first(tmp_path: Path) -> None:
     (tmp_path / "tasks").mkdir()
     text = (builtin_folder() / "tasks" / "vist.toml").read_text(encoding="utf-8")
     (tmp_path / "tasks" / "vist.toml").write_text(text.replace("\n[mini]\n", ENTRY), encoding="utf-8")

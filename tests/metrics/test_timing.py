@@ -19,7 +19,7 @@ def scores(outputs: dict[str, dict[str, Any]]) -> dict[str, Score]:
     return {score.metric: score for score in timing.scores(outputs, {}, {}, Question("text-seconds", "text", 0))}
 
 
-def test_median_and_quartiles() -> None:
+def test_timing_reports_the_median_and_the_distance_of_the_quartiles() -> None:
     seconds = [4.0, 1.0, 2.0, 8.0, 16.0, 2.5]
     by_metric = scores({str(index): {"seconds": duration, "tokens": 8} for index, duration in enumerate(seconds)})
     rates = [8 / duration for duration in seconds]
@@ -44,6 +44,6 @@ def test_one_measurement_has_no_spread_and_none_has_nothing() -> None:
     assert [(score.value, score.scored) for score in scores({}).values()] == [(None, 0)] * 2
 
 
-def test_there_are_no_settings() -> None:
+def test_timing_has_no_settings() -> None:
     with pytest.raises(InputError, match="timing: settings: "):
         timing.check(None, {"repeats": 3}, "")

@@ -34,7 +34,7 @@ QUESTION = Question("texts", "question", 0)
         ("IT'S red! yes", "it's red", "IT'S red!", "IT'S red! yes"),
     ],
 )
-def test_the_answer_in_a_text(text: str, sentence: str, magma: str, verbatim: str) -> None:
+def test_an_answer_is_taken_out_of_a_models_text(text: str, sentence: str, magma: str, verbatim: str) -> None:
     references = ["red", "two dogs"]
     assert vqa.answer_of(text, "sentence", references) == sentence
     assert vqa.answer_of(text, "magma", references) == magma
@@ -57,7 +57,7 @@ def scores(outputs: dict[str, str], **settings: Value) -> dict[str, Score]:
     return {score.metric: score for score in vqa.scores(outputs, REFERENCES, settings, QUESTION)}
 
 
-def test_means_over_kinds_of_questions() -> None:
+def test_accuracy_is_averaged_over_all_and_over_each_kind_of_question() -> None:
     by_metric = scores({"1": "yes", "2": "2", "3": "red", "4": "yes"})
     assert {metric: score.value for metric, score in by_metric.items()} == pytest.approx(
         {
@@ -74,7 +74,7 @@ def test_means_over_kinds_of_questions() -> None:
     assert by_metric["vqa-accuracy"].each == {"1": 1.0, "2": 0.9, "3": 0.6, "4": 0.0}
 
 
-def test_kinds_without_any_answer_show() -> None:
+def test_kinds_of_questions_without_an_answer_have_a_row_without_a_value() -> None:
     by_metric = scores({"2": "2"})
     assert (by_metric["vqa-accuracy"].value, by_metric["vqa-accuracy"].scored) == (0.9, 1)
     for kind in ("answer_type/yes/no", "answer_type/other", "question_type/is", "question_type/what"):
@@ -94,6 +94,6 @@ def test_settings_reach_the_evaluator() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"evaluator": "2020"}, {"answer": "first"}, {"punctuation": True}])
-def test_wrong_settings(settings: dict[str, Value]) -> None:
+def test_wrong_settings_of_vqa_accuracy_are_refused(settings: dict[str, Value]) -> None:
     with pytest.raises(InputError, match="vqa-accuracy: settings: "):
         vqa.check(None, settings, "")

@@ -84,7 +84,7 @@ def plain(folder: Path) -> Plain:
     return Plain(folder)
 
 
-def test_capabilities(model: CausalLanguageModel) -> None:
+def test_a_language_model_writes_and_scores_texts(model: CausalLanguageModel) -> None:
     assert isinstance(model, TextGenerator)
     assert isinstance(model, TextScorer)
     assert not isinstance(model, ImageRetriever)
@@ -92,7 +92,7 @@ def test_capabilities(model: CausalLanguageModel) -> None:
 
 @pytest.mark.parametrize("use_cache", [True, False])
 @pytest.mark.parametrize("positions", [1, 30, 8192])
-def test_greedy_texts(
+def test_greedy_texts_of_opt_are_those_of_transformers(
     folder: Path, plain: Plain, positions: int, use_cache: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
@@ -105,7 +105,9 @@ def test_greedy_texts(
 
 
 @pytest.mark.parametrize("positions", [1, 30, 8192])
-def test_scores(model: CausalLanguageModel, plain: Plain, positions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_of_texts_of_opt_are_those_of_transformers(
+    model: CausalLanguageModel, plain: Plain, positions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
     expected = [plain.score(prompt, text) for prompt, text in zip(PROMPTS, CONTINUATIONS, strict=True)]
     assert_close(model.score_texts(PROMPTS, CONTINUATIONS), expected, rtol=1e-5, atol=1e-5)
@@ -113,14 +115,14 @@ def test_scores(model: CausalLanguageModel, plain: Plain, positions: int, monkey
     assert_close(model.score_texts([PROMPTS[2]] * 4, CONTINUATIONS), many, rtol=1e-5, atol=1e-5)
 
 
-def test_bfloat16(folder: Path, model: CausalLanguageModel) -> None:
+def test_scores_in_bfloat16_are_close_to_those_in_float32(folder: Path, model: CausalLanguageModel) -> None:
     half = load_opt(folder, Settings(dtype="bfloat16"))
     assert half.language.dtype == torch.bfloat16
     scores, expected = (scorer.score_texts(PROMPTS, CONTINUATIONS) for scorer in (half, model))
     assert_close(scores, expected, rtol=0.05, atol=0.05)
 
 
-def test_prompts_that_cannot_be_read(model: CausalLanguageModel) -> None:
+def test_prompts_with_pictures_or_too_many_tokens_are_refused(model: CausalLanguageModel) -> None:
     picture = Prompt(("a", Image.new("RGB", (4, 4))))
     for ask in (lambda: model.generate_texts([picture], 2), lambda: model.score_texts([picture], ["a"])):
         with pytest.raises(InputError, match="reads no pictures, but a prompt has 1"):
@@ -129,7 +131,7 @@ def test_prompts_that_cannot_be_read(model: CausalLanguageModel) -> None:
         model.generate_texts([PROMPTS[0], Prompt(("red " * 2100,))], 2)
 
 
-def test_wrong_folders(folder: Path, tmp_path: Path) -> None:
+def test_folders_that_hold_no_language_model_are_refused(folder: Path, tmp_path: Path) -> None:
     def refused(weights: dict[str, Path], message: str) -> None:
         for ask in (adapter.check, lambda w, s: adapter.load(w, s, "cpu")):
             with pytest.raises(InputError, match=message):
@@ -172,7 +174,9 @@ class AnyPlain(Plain):
 
 
 @pytest.mark.parametrize("name", CAUSAL)
-def test_any_language_model(name: str, network: Callable[[str], Path]) -> None:
+def test_texts_and_scores_of_any_language_model_are_those_of_transformers(
+    name: str, network: Callable[[str], Path]
+) -> None:
     folder = network(name)
     plain = AnyPlain(folder)
     model = adapter.load({"network": folder}, Settings(), "cpu")
@@ -192,7 +196,7 @@ def test_any_language_model(name: str, network: Callable[[str], Path]) -> None:
     assert model.count_tokens(["red", ""])[1] == 0
 
 
-def test_what_any_language_model_refuses(network: Callable[[str], Path]) -> None:
+def test_any_language_model_refuses_pictures_and_prompts_that_are_too_long(network: Callable[[str], Path]) -> None:
     model = adapter.load({"network": network("llama")}, Settings(), "cpu")
     with pytest.raises(InputError, match="reads no pictures, but a prompt has 1"):
         model.generate_texts([Prompt(("a", Image.new("RGB", (4, 4))))], 2)
@@ -200,7 +204,7 @@ def test_what_any_language_model_refuses(network: Callable[[str], Path]) -> None
         model.score_texts([Prompt(("red" * 200,))], ["a"])
 
 
-def test_control_tokens_in_texts_of_any_language_model(network: Callable[[str], Path]) -> None:
+def test_control_tokens_in_prompts_of_any_language_model_are_text(network: Callable[[str], Path]) -> None:
     model = adapter.load({"network": network("qwen3")}, Settings(), "cpu")
     assert isinstance(model, AnyCausalLanguageModel)
     special = model._tokenizer.convert_tokens_to_ids(["</s>", "<|end|>"])

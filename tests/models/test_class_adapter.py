@@ -128,7 +128,7 @@ def test_a_card_is_read_from_the_class(card: Callable[[str], Any]) -> None:
     assert speaker.settings == {}
 
 
-def test_it_is_constructed_with_device_and_settings(card: Callable[[str], Any]) -> None:
+def test_a_class_is_constructed_with_device_and_settings(card: Callable[[str], Any]) -> None:
     resolved = resolve_model(
         card("Painter"),
         weights="mini",
@@ -173,13 +173,13 @@ def test_settings_are_checked_by_the_annotations(
         (":Gill", "'gill' in tables is another model's name already"),
     ],
 )
-def test_what_is_no_model(file: Path, name: str, message: str) -> None:
+def test_a_class_or_name_that_is_no_model_is_refused(file: Path, name: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         model_card(Cards(), f"{file}{name}")
     assert len(str(caught.value).splitlines()) <= 3
 
 
-def test_a_missing_file() -> None:
+def test_a_missing_file_is_named() -> None:
     with pytest.raises(InputError, match=r"nowhere.py: no such file"):
         model_card(Cards(), "./nowhere.py:Model")
 
@@ -265,14 +265,14 @@ def test_inputs_may_differ_by_capability(tmp_path: Path, reads: dict[str, Any]) 
         ((), 'expected a list of "text" and "image"'),
     ],
 )
-def test_wrong_inputs(tmp_path: Path, reads: object, message: str) -> None:
+def test_wrong_declarations_of_inputs_are_refused(tmp_path: Path, reads: object, message: str) -> None:
     file = tmp_path / "unified.py"
     file.write_text(UNIFIED.format(reads=reads))
     with pytest.raises(InputError, match=message):
         model_card(Cards(), f"{file}:Unified")
 
 
-def test_names() -> None:
+def test_names_that_end_in_py_or_name_a_class_in_it_are_classes() -> None:
     assert [names_a_class(name) for name in ("a.py", "./a.py:B", "gill", "a.toml", "./my.pyx")] == [
         True,
         True,
@@ -280,7 +280,7 @@ def test_names() -> None:
     ]
 
 
-def test_settings_by_the_name_of_the_class_or_of_its_rows() -> None:
+def test_settings_can_be_given_by_the_name_of_the_class_or_of_its_rows() -> None:
     known = ["vist", "my-model"]
     assert parse_settings(["MyModel.side=8", "my-model.style=dark"], known) == {
         "my-model": {"side": 8, "style": "dark"}

@@ -87,13 +87,15 @@ def image_vector(model: Any, image: Image.Image) -> torch.Tensor:
     return vector
 
 
-def test_capability(folder: Path) -> None:
+def test_clip_retrieves_pictures(folder: Path) -> None:
     assert isinstance(retriever(folder), ImageRetriever)
     assert retriever(folder).context == 77
 
 
 @pytest.mark.parametrize("batch", [1, 2, 64])
-def test_queries_are_the_text_alone(folder: Path, model: Any, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompt_embeddings_are_those_of_the_text_alone(
+    folder: Path, model: Any, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_BATCH", batch)
     expected = [text_vector(folder, model, prompt.text) for prompt in PROMPTS]
     queries = retriever(folder).embed_prompts(PROMPTS)
@@ -110,7 +112,7 @@ def test_long_texts_lose_their_end(folder: Path) -> None:
     assert np.abs(long - model.embed_prompts([Prompt(("a large red circle", *LONG))])[0]).max() > 1e-3
 
 
-def test_pictures_of_any_size(folder: Path, model: Any) -> None:
+def test_embeddings_of_pictures_of_any_size_are_those_of_clip(folder: Path, model: Any) -> None:
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 256, (h, w, 3), np.uint8)) for h, w in ((32, 32), (64, 90), (200, 40))]
     images.append(RED.convert("L"))
@@ -119,7 +121,7 @@ def test_pictures_of_any_size(folder: Path, model: Any) -> None:
     assert retriever(folder).embed_prompts([]).shape == (0, 32)
 
 
-def test_mean_of_text_and_pictures(folder: Path, model: Any) -> None:
+def test_with_fusion_mean_an_embedding_is_the_mean_of_text_and_pictures(folder: Path, model: Any) -> None:
     text = text_vector(folder, model, " ".join(CAPTIONS))
     red, blue = image_vector(model, RED), image_vector(model, BLUE)
     mean = (text + red + blue) / 3
@@ -128,13 +130,13 @@ def test_mean_of_text_and_pictures(folder: Path, model: Any) -> None:
     close(queries, torch.stack([mean / mean.norm(), text, red, first]))
 
 
-def test_a_prompt_without_text(folder: Path) -> None:
+def test_a_prompt_without_text_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="prompt 1: has no text"):
         retriever(folder).embed_prompts([PROMPTS[0], Prompt((RED,))])
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision(folder: Path, dtype: str) -> None:
+def test_embeddings_in_half_precision_are_close_to_those_in_full(folder: Path, dtype: str) -> None:
     half, full = retriever(folder, dtype=dtype, fusion="mean"), retriever(folder, fusion="mean")
     for embeddings, expected in (
         (half.embed_prompts(PROMPTS), full.embed_prompts(PROMPTS)),
@@ -151,12 +153,12 @@ def test_the_card_names_every_setting() -> None:
     assert card.weights["clip"].mini == "clip-mini"
 
 
-def test_settings() -> None:
+def test_an_unknown_way_of_fusion_is_refused() -> None:
     with pytest.raises(ValidationError, match="fusion"):
         Settings(fusion="sum")  # type: ignore[arg-type]
 
 
-def test_wrong_folders(folder: Path, tmp_path: Path) -> None:
+def test_folders_that_hold_no_clip_are_refused(folder: Path, tmp_path: Path) -> None:
     def refused(weights: dict[str, Path], message: str) -> None:
         for ask in (adapter.check, lambda w, s: adapter.load(w, s, "cpu")):
             with pytest.raises(InputError, match=message):

@@ -92,7 +92,7 @@ def test_another_value_makes_nothing_anew_and_reaches_the_model(model: str, tmp_
     assert loaded.made_with == (7, "http://127.0.0.1:8000/v1", 8)
 
 
-def test_what_is_timed_depends_on_them(model: str, tmp_path: Path) -> None:
+def test_recipes_of_timed_tasks_hold_settings_of_execution(model: str, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"tasks": ("speed",), "models": (model,), "data": "mini", "split": None, "limit": 0}
     for task, timed in (("vist", False), ("speed", True)):
         plans = make_plan(ask(tmp_path / task, **{**changes, "tasks": (task,)}), dry=True).cells
@@ -109,7 +109,7 @@ def test_what_is_timed_depends_on_them(model: str, tmp_path: Path) -> None:
         ('("device",)', "execution_only: 'device' is no setting"),
     ],
 )
-def test_names_that_are_no_settings(given: str, message: str, tmp_path: Path) -> None:
+def test_execution_only_takes_names_of_settings_alone(given: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "asker.py"
     file.write_text(CLASS.replace('("at_once", "url")', given))
     with pytest.raises(InputError, match=message):

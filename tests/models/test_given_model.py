@@ -125,12 +125,12 @@ def test_a_class_without_a_file_has_the_digest_of_its_source(monkeypatch: pytest
         ([SmallPainter, "all"], "'all' stands alone"),
     ],
 )
-def test_what_cannot_be_given(models: Any, message: str, tmp_path: Path) -> None:
+def test_models_that_cannot_be_given_are_refused(models: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         make_plan(RunRequest.of(["vist"], tmp_path, models=models, **SMALL), dry=True)
 
 
-def test_they_run_in_this_process(tmp_path: Path) -> None:
+def test_classes_and_objects_run_in_this_process_alone(tmp_path: Path) -> None:
     def request(**changes: Any) -> RunRequest:
         return RunRequest.of(["vist"], tmp_path, models=[SmallPainter], **changes)
 

@@ -25,7 +25,7 @@ def test_each_rule_has_a_card_and_nothing_to_load(rule: str) -> None:
         adapter(card).load({}, settings, "cpu")
 
 
-def test_no_other_rule() -> None:
+def test_a_rule_that_does_not_exist_is_refused() -> None:
     card = Cards().model("random")
     with pytest.raises(InputError, match="rule"):
         check_settings(card.model_copy(update={"settings": {"rule": "coin"}}))

@@ -81,7 +81,7 @@ def test_truncation_keeps_the_side_it_names(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("side", ["right", "left", "left_authors"])
-def test_what_fits_is_not_touched(folder: Path, side: Any) -> None:
+def test_prompts_that_fit_have_the_tokens_of_the_stock_tokenizer(folder: Path, side: Any) -> None:
     tokenizer = load(folder).pipeline.tokenizer
     longest = " ".join(["dog"] * CONTENT)
     texts = ["a dog", "", longest, longest + " cat"]
@@ -135,7 +135,7 @@ def test_long_prompts_say_nothing_on_stderr(folder: Path, capfd: pytest.CaptureF
     assert capfd.readouterr().err == ""
 
 
-def test_other_pipelines_get_the_string(xl: Path) -> None:
+def test_pipelines_of_other_classes_are_given_the_prompt_as_text(xl: Path) -> None:
     model = load(xl)
     texts = [TEXTS[0], TEXTS[3]]
     groups = model.generate_images(prompts(texts), [[Noise(1), Noise(2)], [Noise(1, skip=1)]])
@@ -163,12 +163,12 @@ def test_other_pipelines_get_the_string(xl: Path) -> None:
         {"steps": 50},
     ],
 )
-def test_settings_are_bounded(wrong: dict[str, object]) -> None:
+def test_settings_out_of_their_bounds_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate(wrong)
 
 
-def test_check_is_light() -> None:
+def test_checking_the_files_imports_no_heavy_library() -> None:
     code = (
         "import sys, gill_bench.models.stable_diffusion as m; from pathlib import Path\n"
         "try: m.check({'pipeline': Path('nowhere')}, m.Settings())\n"
@@ -186,7 +186,7 @@ def test_known_pipelines_are_those_of_diffusers() -> None:
     assert set(TEXT_TO_IMAGE) <= {kind.__name__ for kind in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values()}
 
 
-def test_a_whole_folder_passes(folder: Path, xl: Path) -> None:
+def test_complete_folders_pass_the_check(folder: Path, xl: Path) -> None:
     stable_diffusion.check({"pipeline": folder}, Settings())
     stable_diffusion.check({"pipeline": xl}, Settings())
 

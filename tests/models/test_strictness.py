@@ -79,7 +79,9 @@ def matrix(state: State) -> str:
 
 @pytest.mark.parametrize("change", ["missing", "additional", "misshapen"])
 @pytest.mark.parametrize(("model", "name"), FILES, ids=[f"{model}-{name}" for model, name in FILES])
-def test_keys(model: str, name: str, change: str, weights: Callable[[str], Path]) -> None:
+def test_missing_additional_and_misshapen_weights_are_refused_by_key(
+    model: str, name: str, change: str, weights: Callable[[str], Path]
+) -> None:
     file = weights(model) / f"{name}.safetensors"
     state = load_file(file)
     key = matrix(state)
@@ -102,7 +104,7 @@ OWN_FORMATS = [(model, name) for model, name in FILES if name.startswith(("gill_
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pickle"])
 @pytest.mark.parametrize(("model", "name"), OWN_FORMATS, ids=[f"{model}-{name}" for model, name in OWN_FORMATS])
-def test_whole_numbers_in_the_place_of_weights(
+def test_whole_numbers_in_the_place_of_weights_are_refused(
     model: str, name: str, suffix: str, weights: Callable[[str], Path]
 ) -> None:
     """The formats of GILL, FROMAGe and GLIDE; `test_weight_layouts.py` tests those of transformers and diffusers."""
@@ -122,7 +124,9 @@ def test_whole_numbers_in_the_place_of_weights(
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pickle"])
 @pytest.mark.parametrize(("model", "name"), OWN_FORMATS, ids=[f"{model}-{name}" for model, name in OWN_FORMATS])
-def test_pointers_of_git_lfs(model: str, name: str, suffix: str, weights: Callable[[str], Path]) -> None:
+def test_a_pointer_of_git_lfs_in_the_place_of_weights_is_named_as_one(
+    model: str, name: str, suffix: str, weights: Callable[[str], Path]
+) -> None:
     file = weights(model) / f"{name}.safetensors"
     file.unlink()
     if suffix == "pickle":
@@ -133,7 +137,7 @@ def test_pointers_of_git_lfs(model: str, name: str, suffix: str, weights: Callab
 
 
 @pytest.mark.parametrize("model", ["gill", "stable-diffusion", "opt", "clip", "fromage"])
-def test_a_file_in_the_place_of_a_folder(model: str, weights: Callable[[str], Path]) -> None:
+def test_a_file_in_the_place_of_a_folder_is_refused(model: str, weights: Callable[[str], Path]) -> None:
     folder = weights(model)
     component = list(Cards().model(model).weights.values())[-1]
     shutil.rmtree(folder / component.folder)
@@ -167,7 +171,9 @@ def test_code_in_a_pickle_never_runs(model: str, name: str, weights: Callable[[s
 
 
 @pytest.mark.parametrize(("model", "name"), TOKENIZERS)
-def test_a_tokenizer_of_more_tokens_than_embeddings(model: str, name: str, weights: Callable[[str], Path]) -> None:
+def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(
+    model: str, name: str, weights: Callable[[str], Path]
+) -> None:
     folder = weights(model)
     file = folder / name / "vocab.json"
     vocabulary = json.loads(file.read_text())
@@ -180,7 +186,9 @@ def test_a_tokenizer_of_more_tokens_than_embeddings(model: str, name: str, weigh
 
 @pytest.mark.parametrize("lacking", ["vocab.json", "merges.txt"])
 @pytest.mark.parametrize(("model", "name"), TOKENIZERS)
-def test_half_a_tokenizer(model: str, name: str, lacking: str, weights: Callable[[str], Path]) -> None:
+def test_a_tokenizer_that_lacks_a_file_is_refused(
+    model: str, name: str, lacking: str, weights: Callable[[str], Path]
+) -> None:
     folder = weights(model)
     (folder / name / lacking).unlink()
     message = refusal(model, folder)
@@ -188,7 +196,7 @@ def test_half_a_tokenizer(model: str, name: str, lacking: str, weights: Callable
     assert lacking in message
 
 
-def test_a_tokenizer_that_cannot_pad(weights: Callable[[str], Path]) -> None:
+def test_a_tokenizer_that_cannot_pad_is_refused(weights: Callable[[str], Path]) -> None:
     folder = weights("clip")
     (folder / "clip-vit-large-patch14" / "special_tokens_map.json").unlink(missing_ok=True)
     config = {"tokenizer_class": "GPT2Tokenizer", "eos_token": "<|endoftext|>"}
@@ -198,7 +206,7 @@ def test_a_tokenizer_that_cannot_pad(weights: Callable[[str], Path]) -> None:
     assert "has no token for the end of a text, or no token for padding" in message
 
 
-def test_a_tokenizer_without_a_newline(weights: Callable[[str], Path]) -> None:
+def test_a_tokenizer_without_a_newline_is_refused(weights: Callable[[str], Path]) -> None:
     folder = weights("gill")
     file = folder / "opt-6.7b" / "vocab.json"
     vocabulary = json.loads(file.read_text())

@@ -37,7 +37,7 @@ def retriever(folder: Path, **settings: Any) -> TwoTowerRetriever:
 
 
 @torch.no_grad()
-def test_embeddings_are_the_librarys_own(folder: Path) -> None:
+def test_embeddings_of_texts_and_pictures_are_the_librarys_own(folder: Path) -> None:
     model, network = retriever(folder), hf.AutoModel.from_pretrained(folder).eval()
     tokenizer = hf.AutoProcessor.from_pretrained(folder).tokenizer
     length = {"siglip": 64, "siglip2": 64, "altclip": 42 - 1}[folder.name]
@@ -66,7 +66,7 @@ def test_the_end_of_a_long_text_is_cut_and_no_more(folder: Path) -> None:
     assert_close(cut, too)
 
 
-def test_mean_with_pictures_and_the_doctor(folder: Path) -> None:
+def test_the_mean_of_text_and_picture_is_that_by_hand_and_the_doctor_passes(folder: Path) -> None:
     model = retriever(folder, fusion="mean")
     [image] = pictures(1)
     both = model.embed_prompts([Prompt((TEXTS[0], image))])[0]

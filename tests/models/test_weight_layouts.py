@@ -200,7 +200,7 @@ def largest_difference(first: State, second: State) -> float:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: str(layout.__name__))
-def test_its_loader_reads_what_its_digest_is_of(
+def test_a_loader_reads_the_files_that_the_digest_counts(
     layout: Callable[[Network], None], network: Network, tmp_path: Path
 ) -> None:
     plain = network.load()
@@ -264,7 +264,7 @@ def test_weights_of_a_users_own_adapter_count_whole(suffix: str, mini_weights: P
     assert len(digests) == 2
 
 
-def test_names_that_no_loader_reads_are_said(network: Network) -> None:
+def test_weights_under_names_that_no_loader_reads_are_named(network: Network) -> None:
     state = network.take()
     network.write(f"{network.safe}.non_ema.safetensors", state)
     with pytest.raises(InputError) as raised:
@@ -287,7 +287,9 @@ def test_a_pointer_of_git_lfs_is_named_as_one(network: Network, suffix: str) -> 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.complex64], ids=str)
 @pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
-def test_tensors_that_hold_no_floating_point_numbers(network: Network, suffix: str, dtype: torch.dtype) -> None:
+def test_tensors_that_hold_no_floating_point_numbers_are_refused(
+    network: Network, suffix: str, dtype: torch.dtype
+) -> None:
     state: dict[str, Any] = network.take()
     # The vision tower of a whole CLIP: what is of the other tower is not read.
     key = next(key for key in sorted(state) if key.startswith(("vision_model.", "conv_in")))

@@ -33,14 +33,14 @@ def test_features_are_those_of_the_whole_clip(
     assert vectors == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-5)
 
 
-def test_the_embedded_tower(mini_weights: Path) -> None:
+def test_features_of_the_embedded_tower_differ_between_pictures(mini_weights: Path) -> None:
     extractor = load_clip_vision(mini_weights / "clip-mini")
     features = extractor(pictures(5))
     assert features.shape == (5, extractor.dim) == (5, 64)
     assert features.std(axis=0).max() > 0.01
 
 
-def test_damaged_weights(tmp_path: Path) -> None:
+def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     folder = write_clip(tmp_path / "clip")
     (folder / "model.safetensors").write_bytes(b"x")
     with pytest.raises(InputError, match="cannot be loaded"):

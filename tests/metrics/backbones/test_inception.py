@@ -149,7 +149,7 @@ def test_missing_weights_say_what_to_download(mode: Mode, tmp_path: Path) -> Non
         assert len(message.splitlines()) <= 3
 
 
-def test_other_files_are_refused(weights: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_of_this_inception_are_refused(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'clean'"):
         load_inception(weights, "cleen")  # type: ignore[arg-type]
     state = torch.load(weights / WEIGHTS["legacy_pytorch"].file, weights_only=True)
@@ -184,13 +184,13 @@ def test_a_pickle_is_not_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_pointers_of_git_lfs(mode: Mode, tmp_path: Path) -> None:
+def test_a_pointer_of_git_lfs_is_named_as_one(mode: Mode, tmp_path: Path) -> None:
     (tmp_path / WEIGHTS[mode].file).write_text("version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(InputError, match="a Git LFS pointer in the place of the file"):
         check_inception(tmp_path, mode)
 
 
-def test_whole_numbers_in_the_place_of_weights(weights: Path, tmp_path: Path) -> None:
+def test_whole_numbers_in_the_place_of_weights_are_refused(weights: Path, tmp_path: Path) -> None:
     file = WEIGHTS["legacy_pytorch"].file
     state = torch.load(weights / file, weights_only=True)
     key = next(key for key in state if key.endswith("conv.weight"))

@@ -98,7 +98,7 @@ def test_torch_fidelity_on_the_same_folders(folders: tuple[Path, Path]) -> None:
     assert frechet_distance(first, second) == pytest.approx(fidelity_distance, rel=FLOAT32_MEANS)
 
 
-def test_order_and_batches(folders: tuple[Path, Path]) -> None:
+def test_features_are_in_the_order_of_the_files_whatever_the_batches(folders: tuple[Path, Path]) -> None:
     files = sorted(folders[0].iterdir())
     expected = np.concatenate([Grid()([load_image(file)]) for file in files])
     assert np.array_equal(features_of(files, Grid()), expected)
@@ -157,7 +157,7 @@ def test_an_unreadable_file_is_named_and_the_rest_is_not_read(tmp_path: Path, da
     assert threading.active_count() == before
 
 
-def test_memory_is_bounded(tmp_path: Path) -> None:
+def test_no_more_pictures_are_prepared_ahead_than_allowed(tmp_path: Path) -> None:
     files = write_pictures(tmp_path, 1) * 400
     prepared, taken, most = 0, 0, 0
     lock = threading.Lock()
@@ -181,7 +181,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     assert pipeline.BATCH < most <= read_ahead.AHEAD + pipeline.BATCH + read_ahead._PART
 
 
-def test_bad_extractors_and_empty_lists(folders: tuple[Path, Path]) -> None:
+def test_wrong_features_and_empty_lists_are_refused(folders: tuple[Path, Path]) -> None:
     files = sorted(folders[0].iterdir())
 
     class Wrong(Grid):

@@ -46,13 +46,13 @@ def test_generated_pictures_are_antialiased() -> None:
     assert np.abs(shown[:, 4:-4].astype(int) - 128).max() <= 2
 
 
-def test_pictures_of_the_size_stay_as_they_are() -> None:
+def test_pictures_that_have_the_size_already_stay_as_they_are() -> None:
     picture = noise((256, 256))
     assert all(equal(prepare(picture), picture) for prepare in MODES.values())
     small = noise((32, 20))
     assert equal(preparation("as-stored")(small), small)
 
 
-def test_an_unknown_mode() -> None:
+def test_an_unknown_mode_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'bicubic-256'"):
         preparation("bicubic256")

@@ -68,7 +68,7 @@ def distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("n", [400, 20])
-def test_a_set_and_its_double(n: int) -> None:
+def test_the_distance_of_a_set_and_its_double_is_the_analytic_one(n: int) -> None:
     x = features(n, 64)
     # C2 = 4 C1, so that tr C1 + tr C2 - 2 tr (C1 C2)^(1/2) = tr C1; the means differ by that of x.
     expected = np.square(x.mean(axis=0)).sum() + np.trace(np.cov(x, rowvar=False))
@@ -76,7 +76,7 @@ def test_a_set_and_its_double(n: int) -> None:
 
 
 @pytest.mark.parametrize("n", [400, 70, 65, 64, 20, 2])
-def test_a_set_and_itself(n: int) -> None:
+def test_the_distance_of_a_set_and_itself_is_zero(n: int) -> None:
     x = features(n, 64)
     assert 0 <= distance(x, x) < 1e-11
 
@@ -97,7 +97,7 @@ PACKAGES = [
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("package", PACKAGES)
-def test_packages_on_the_same_features(package: Package) -> None:
+def test_distances_of_the_same_features_are_those_of_five_packages(package: Package) -> None:
     x, y = features(500, 48, 1), 1.2 * features(300, 48, 2, 0.3)
     assert distance(x, y) == pytest.approx(package(x, y), rel=EXACT)
     single = x.astype(np.float32), y.astype(np.float32)
@@ -107,7 +107,7 @@ def test_packages_on_the_same_features(package: Package) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("package", PACKAGES)
-def test_packages_on_fewer_samples_than_dimensions(package: Package) -> None:
+def test_distances_of_few_samples_are_those_of_five_packages(package: Package) -> None:
     x, y = features(30, 48, 1), 1.2 * features(20, 48, 2, 0.3)
     assert distance(x, y) == pytest.approx(package(x, y), rel=RANK_DEFICIENT)
 
@@ -123,7 +123,7 @@ def test_rank_deficient_sets_against_high_precision(n: int, m: int) -> None:
     assert distance(x, y) == pytest.approx(expected, rel=1e-9)
 
 
-def test_constant_dimensions_and_constant_sets() -> None:
+def test_dimensions_and_sets_that_are_constant_have_a_distance() -> None:
     x = features(400, 16)
     x[:, 3] = 5.0
     assert 0 <= distance(x, x) < 1e-10
@@ -206,7 +206,7 @@ def test_float32_features_are_accumulated_in_float64() -> None:
     assert FeatureStatistics.of(x).mean.dtype == np.float64
 
 
-def test_what_has_no_distance() -> None:
+def test_sets_that_have_no_distance_are_refused() -> None:
     with pytest.raises(InputError, match="at least two samples on each side, there are 1 and 5"):
         distance(features(1, 4), features(5, 4))
     with pytest.raises(ValueError, match="4 and 5 dimensions"):

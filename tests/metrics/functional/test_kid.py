@@ -35,7 +35,7 @@ X, Y = features(400, seed=1), features(300, seed=2, offset=0.2)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, KERNEL), (np.float32, KERNEL_FLOAT32)])
-def test_torch_fidelity_with_the_same_seed(dtype: type[np.floating], tolerance: float) -> None:
+def test_kid_is_that_of_torch_fidelity_with_the_same_seed(dtype: type[np.floating], tolerance: float) -> None:
     x, y = X.astype(dtype), Y.astype(dtype)
     fidelity = kid_features_to_metric(
         torch.from_numpy(x), torch.from_numpy(y), kid_subsets=20, kid_subset_size=100, rng_seed=5, verbose=False
@@ -54,7 +54,7 @@ def test_the_defaults_are_those_of_torch_fidelity() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, KERNEL), (np.float32, KERNEL_FLOAT32)])
-def test_clean_fid_with_the_same_draws(dtype: type[np.floating], tolerance: float) -> None:
+def test_kid_is_that_of_clean_fid_with_the_same_draws(dtype: type[np.floating], tolerance: float) -> None:
     x, y = X.astype(dtype), Y.astype(dtype)
     np.random.seed(3)  # clean-fid draws from the global generator, first of its second argument
     clean_fid_distance = cleanfid.fid.kernel_distance(y, x, num_subsets=20, max_subset_size=100)
@@ -63,7 +63,7 @@ def test_clean_fid_with_the_same_draws(dtype: type[np.floating], tolerance: floa
     )
 
 
-def test_the_full_estimate() -> None:
+def test_one_subset_of_everything_is_the_full_estimate() -> None:
     same_size = X[:300]
     options = {"kid_kernel": "poly", "kid_kernel_poly_degree": 3, "kid_kernel_poly_coef0": 1}
     fidelity_mmd = kernel_mmd(same_size, Y, **options)
@@ -80,7 +80,7 @@ def test_subsets_estimate_the_whole() -> None:
     assert distance.std > 0
 
 
-def test_one_dimension_by_hand() -> None:
+def test_kid_of_one_dimension_by_hand() -> None:
     x, y = np.array([[0.0], [1.0]]), np.array([[2.0], [1.0]])
     # k(0,1) = 1; k(2,1) = 27; k(0,2) = 1, k(0,1) = 1, k(1,2) = 27, k(1,1) = 8
     assert kernel_distance(x, y, subsets=1).mean == pytest.approx(1 + 27 - 2 * (1 + 1 + 27 + 8) / 4)
@@ -88,14 +88,14 @@ def test_one_dimension_by_hand() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 40), st.integers(1, 9), st.integers(0, 9))
-def test_symmetry_and_order(n: int, d: int, seed: int) -> None:
+def test_kid_is_symmetric_and_depends_on_no_order(n: int, d: int, seed: int) -> None:
     x, y = features(n, d, seed), features(n, d, seed + 50)
     value = kernel_distance(x, y, subsets=1).mean
     assert kernel_distance(y, x, subsets=1).mean == pytest.approx(value, rel=1e-9, abs=1e-12)
     assert kernel_distance(x[::-1], y, subsets=1).mean == pytest.approx(value, rel=1e-9, abs=1e-12)
 
 
-def test_fixed_seed_and_unbiasedness() -> None:
+def test_kid_is_fixed_by_its_seed_and_unbiased() -> None:
     assert kernel_distance(X, Y, subsets=3, subset_size=50) == kernel_distance(X, Y, subsets=3, subset_size=50)
     assert kernel_distance(X, Y, subsets=3, subset_size=50, seed=1) != kernel_distance(X, Y, subsets=3, subset_size=50)
     # For two samples of one distribution the expectation is 0, so that some estimates are negative.
@@ -105,7 +105,7 @@ def test_fixed_seed_and_unbiasedness() -> None:
     assert abs(np.mean(values)) < STANDARD_ERRORS * np.std(values) / np.sqrt(len(values))
 
 
-def test_what_has_no_distance() -> None:
+def test_sets_that_have_no_distance_are_refused() -> None:
     with pytest.raises(InputError, match="at least two samples on each side, there are 1 and 300"):
         kernel_distance(X[:1], Y)
     with pytest.raises(ValueError, match="shapes"):

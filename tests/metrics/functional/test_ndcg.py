@@ -42,7 +42,7 @@ def test_ties_are_the_mean_over_every_order() -> None:
     assert ndcg(np.array([[2.0, 0.0, 0.0, 0.0]]), relevance)[0] == pytest.approx(expected)
 
 
-def test_wrong_input() -> None:
+def test_scores_or_relevances_that_cannot_be_ranked_are_refused() -> None:
     scores, relevance = np.zeros((2, 4)), np.ones((2, 4))
     with pytest.raises(InputError, match="row 1"):
         ndcg(scores, relevance * [[1], [0]])

@@ -113,7 +113,7 @@ def test_neither_blocks_nor_order_nor_grouping_of_queries_matter(data: st.DataOb
     assert [int(single.ties[0]) for single in alone] == whole.ties.tolist()
 
 
-def test_many_candidates_in_many_products(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranks_are_exact_when_queries_and_candidates_are_cut_into_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough of both that queries and candidates are cut, and close enough that matrix products alone are wrong."""
     queries, candidates = vectors(120, 128, 6, "near"), vectors(1500, 128, 7, "near")
     targets = np.arange(120) * 8
@@ -150,7 +150,7 @@ def test_a_constant_model_is_as_good_as_chance() -> None:
     assert reciprocal_ranks(ranked).mean() == pytest.approx(sum(1 / r for r in range(1, 21)) / 20)
 
 
-def test_against_torchmetrics() -> None:
+def test_recall_and_reciprocal_ranks_are_those_of_torchmetrics() -> None:
     """Scores are positive, as torchmetrics needs, and have no ties."""
     scores = np.random.default_rng(8).random((30, 40))
     targets = np.random.default_rng(9).integers(0, 40, 30)
@@ -178,14 +178,14 @@ def test_top_k_equals_a_sorted_matrix(kind: str, k: int) -> None:
         assert nearest.scores.tolist() == np.take_along_axis(scores, expected, axis=1).tolist()
 
 
-def test_top_k_of_rising_scores() -> None:
+def test_the_nearest_are_found_when_every_candidate_is_better_than_the_last() -> None:
     """Every candidate is better than all before it."""
     candidates = np.linspace(0.1, 1, 500, dtype=np.float32)[:, None]
     nearest = top_k(np.ones((1, 1), np.float32), blocks_of(candidates, 9), 3)
     assert nearest.indices.tolist() == [[499, 498, 497]]
 
 
-def test_top_k_of_a_memory_map(tmp_path: Path) -> None:
+def test_the_nearest_are_found_in_a_memory_map(tmp_path: Path) -> None:
     candidates = vectors(300, 16, 12).astype(np.float16)
     file = tmp_path / "embeddings.npy"
     np.save(file, candidates)
@@ -195,7 +195,7 @@ def test_top_k_of_a_memory_map(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-10, 1e15])
-def test_scores_far_from_one(scale: float) -> None:
+def test_ranks_are_exact_for_tiny_and_huge_scores(scale: float) -> None:
     """The scores include values below the smallest normal float32."""
     queries, candidates = vectors(6, 5, 14) * np.float32(scale), vectors(30, 5, 15)
     candidates[::2] *= np.float32(1e-9)
@@ -204,7 +204,7 @@ def test_scores_far_from_one(scale: float) -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_scores_that_are_not_finite(bad: float) -> None:
+def test_vectors_that_are_not_finite_are_refused(bad: float) -> None:
     queries, candidates = vectors(3, 4, 16), vectors(9, 4, 17)
     broken = candidates.copy()
     broken[7, 2] = bad
@@ -221,7 +221,7 @@ def test_scores_that_are_not_finite(bad: float) -> None:
         ranks_of_scores(np.array([[0.0, bad]]), np.array([0]))
 
 
-def test_what_does_not_fit() -> None:
+def test_targets_and_queries_that_do_not_fit_the_candidates_are_refused() -> None:
     queries, candidates = vectors(2, 4, 18), vectors(5, 4, 19)
     with pytest.raises(InputError, match="query 1: no candidate 5, there are 5"):
         ranks(queries, np.array([0, 5]), blocks(candidates, 2))
@@ -241,7 +241,7 @@ def test_what_does_not_fit() -> None:
         top_k(queries, blocks_of(candidates), 0)
 
 
-def test_candidates_that_change_between_passes() -> None:
+def test_candidates_that_change_between_passes_are_refused() -> None:
     passes = iter([vectors(5, 4, 20), vectors(4, 4, 20)])
     with pytest.raises(GillBenchError, match="gave 4 of them, the first 5"):
         ranks(vectors(1, 4, 21), np.array([0]), lambda: blocks_of(next(passes)))

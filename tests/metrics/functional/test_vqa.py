@@ -46,7 +46,7 @@ MIXED = ["no"] * 9 + ["maybe"]
         ("", ""),
     ],
 )
-def test_normalisation(text: str, expected: str) -> None:
+def test_answers_are_normalised_as_the_protocol_says(text: str, expected: str) -> None:
     assert normalise(text) == expected
 
 
@@ -66,7 +66,7 @@ def test_the_evaluator_of_2017_always_normalises_the_prediction_and_hardly_the_r
 
 
 @given(st.lists(st.sampled_from(["cat", "dog", "two cats"]), min_size=1, max_size=12), st.sampled_from(["cat", "dog"]))
-def test_leave_one_out(references: list[str], answer: str) -> None:
+def test_accuracy_is_the_mean_over_references_left_out(references: list[str], answer: str) -> None:
     each = [
         min(1.0, sum(other == answer for j, other in enumerate(references) if j != i) / 3)
         for i in range(len(references))
@@ -86,10 +86,10 @@ def test_punctuation_goes_sign_by_sign_as_the_protocol_says(text: str) -> None:
 
 
 @given(st.text(max_size=40))
-def test_normalising_never_fails(text: str) -> None:
+def test_any_text_can_be_normalised(text: str) -> None:
     assert normalise(text) == normalise(text).strip()
 
 
-def test_no_references() -> None:
+def test_a_question_without_references_is_refused() -> None:
     with pytest.raises(ValueError, match="no reference"):
         vqa_accuracy("yes", [])

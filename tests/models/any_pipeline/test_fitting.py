@@ -48,7 +48,9 @@ def schnell(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("LatentConsistencyModelPipeline", {"negative_prompt": "grey"}, "takes no negative_prompt"),
     ],
 )
-def test_refused_before_loading(kind: str, settings: dict[str, Any], said: str, folder: Callable[[str], Path]) -> None:
+def test_settings_that_a_pipeline_ignores_are_refused_before_loading(
+    kind: str, settings: dict[str, Any], said: str, folder: Callable[[str], Path]
+) -> None:
     with pytest.raises(InputError) as raised:
         any_pipeline.check({"pipeline": folder(kind)}, Settings.model_validate(settings))
     assert said in str(raised.value)
@@ -68,7 +70,7 @@ def test_guidance_that_weights_cannot_use_is_refused(schnell: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     "wrong", [{"height": 0}, {"num_inference_steps": 0}, {"offload": "gpu"}, {"steps": 3}, {"variant": "int8"}]
 )
-def test_settings_are_bounded(wrong: dict[str, object]) -> None:
+def test_settings_out_of_their_bounds_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate(wrong)
 
@@ -129,7 +131,7 @@ def test_files_of_a_variant_are_read(folder: Callable[[str], Path], tmp_path: Pa
     assert paint(alone, "a dog") == paint(variant, "a dog")
 
 
-def test_folders_that_are_no_such_pipeline(folder: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_folder_that_holds_no_pipeline_of_prompts_is_refused(folder: Callable[[str], Path], tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder("StableDiffusionPipeline"), tmp_path / "copy"))
     for name, said in (
         ("NoSuchPipeline", "has no pipeline 'NoSuchPipeline'"),

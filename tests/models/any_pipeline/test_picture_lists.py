@@ -24,12 +24,14 @@ TRIED: dict[str, tuple[dict[str, int], str | None]] = {
 """Settings by class, and the limit that rows show. Klein-KV reads pictures again in its second step, from a cache."""
 
 
-def test_every_writer_is_tried() -> None:
+def test_every_pipeline_of_picture_lists_is_tried() -> None:
     assert set(TRIED) == set(WRITERS)
 
 
 @pytest.mark.parametrize("kind", TRIED)
-def test_text_pictures_seeds_and_cut(kind: str, folder: Callable[[str], Path]) -> None:
+def test_pictures_depend_on_text_picture_order_and_seed_and_cut_prompts_are_marked(
+    kind: str, folder: Callable[[str], Path]
+) -> None:
     given, reads = TRIED[kind]
     settings = {"height": 32, "width": 32, **given}
     known = describe(folder(kind), **settings)

@@ -96,7 +96,7 @@ def test_classes_that_cannot_be_called_without_a_picture(name: str, needs: bool)
         assert set(reader(name).arguments(Prompt(("a dog",)))) == {"prompt"}
 
 
-def test_styles_can_be_chosen_where_the_class_takes_them() -> None:
+def test_a_style_of_passing_pictures_can_be_set_where_the_class_takes_it() -> None:
     whole = reader("FluxKontextPipeline", "strip")
     assert whole.arguments(PROMPT)["image"].tobytes() == strip([RED, BLUE]).tobytes()
     assert "side by side" in whole.reduced
@@ -134,7 +134,7 @@ def test_small_pictures_are_enlarged() -> None:
     assert large_enough(RED) is RED
 
 
-def test_what_stands_for_a_picture_in_the_data_is_broken_up() -> None:
+def test_picture_placeholders_in_texts_of_the_data_are_broken_up() -> None:
     assert without_tags("<img><|image_1|></img> <image> <b>") == "< img>< |image_1|>< /img> < image> <b>"
 
 

@@ -47,12 +47,14 @@ def size_of(kind: str) -> dict[str, int]:
     return {} if kind == "StableDiffusionPipeline" else {"height": 32, "width": 32}
 
 
-def test_every_writer_is_tried() -> None:
+def test_every_pipeline_of_prompts_is_tried() -> None:
     assert set(WORDS_READ) == set(WRITERS)
 
 
 @pytest.mark.parametrize("kind", WORDS_READ)
-def test_cut_seeds_and_batches(kind: str, folder: Callable[[str], Path], capfd: pytest.CaptureFixture[str]) -> None:
+def test_cut_prompts_are_marked_seeds_differ_and_batches_change_nothing(
+    kind: str, folder: Callable[[str], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
     path = folder(kind)
     before = (PICTURE,) if describe(path, **size_of(kind)).cannot["text"] else ()
     model = load(path, **size_of(kind))

@@ -92,7 +92,9 @@ def test_a_picture_depends_on_its_prompt_and_noise_alone(pipeline: Any, embeds: 
     assert difference(together[0][0].image, together[2][0].image) > 20
 
 
-def test_no_noise_and_wrong_noise(pipeline: Any, embeds: torch.Tensor) -> None:
+def test_prompts_without_noise_get_no_pictures_and_a_wrong_count_of_noise_is_refused(
+    pipeline: Any, embeds: torch.Tensor
+) -> None:
     assert generate(pipeline, embeds, [[], [], []]) == [[], [], []]
     assert generate(pipeline, embeds[:0], []) == []
     with pytest.raises(ValueError, match="2 sequences of noise"):
@@ -160,7 +162,7 @@ def test_shared_noise_is_one_generator_for_all(pipeline: Any, embeds: torch.Tens
     assert [difference(p.image, expected[k]) <= 1 for p, k in zip(batch, (2, 0, 3), strict=True)] == [True] * 3
 
 
-def test_walking_in_order_draws_every_latent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_noise_in_order_draws_every_latent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     latents = Latents((1, 4, 8, 8), torch.float16)
     draws: list[object] = []
     monkeypatch.setattr(Latents, "draw", counted(Latents.draw, draws))
@@ -171,7 +173,7 @@ def test_walking_in_order_draws_every_latent_once(monkeypatch: pytest.MonkeyPatc
     assert len(draws) == 2 * 199
 
 
-def test_any_order_and_a_full_memory_give_the_same_state() -> None:
+def test_shared_noise_does_not_depend_on_order_or_on_what_is_remembered() -> None:
     latents = Latents((1, 4, 8, 8), torch.float32)
 
     def state(positions: Positions, seed: int, skip: int) -> list[int]:
@@ -209,12 +211,12 @@ def test_loading_is_quiet_and_leaves_the_libraries_as_they_were(
     assert torch.get_default_dtype() is torch.float32
 
 
-def test_dtype_is_that_asked_for(folder: Path) -> None:
+def test_all_networks_have_the_requested_dtype(folder: Path) -> None:
     pipeline = load_pipeline(folder, dtype=torch.bfloat16, device="cpu", scheduler="default", safety_checker=False)
     assert {part.dtype for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder)} == {torch.bfloat16}  # type: ignore[attr-defined]
 
 
-def test_without_safety_checker(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_pipeline_loads_silently_without_its_safety_checker(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert load(folder, safety_checker=False).safety_checker is None
     assert capfd.readouterr().err == ""
 
@@ -293,7 +295,7 @@ def test_damage_is_an_input_error_that_names_the_part(copy: Path) -> None:
     assert str(copy / "vae") in message()
 
 
-def test_index_that_is_not_one(copy: Path, tmp_path: Path) -> None:
+def test_a_missing_or_malformed_model_index_is_refused(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file; expected a pipeline"):
         load(tmp_path / "nowhere")
     (copy / "model_index.json").write_text(json.dumps({"_class_name": 3}))

@@ -66,7 +66,9 @@ def test_each_ret_retrieves_what_is_nearest(
     assert compared
 
 
-def test_three_more_than_wanted_are_tried(fromage: Fromage, embedded: Path, prompts: list[Prompt]) -> None:
+def test_three_more_candidates_than_wanted_are_tried_when_pictures_are_gone(
+    fromage: Fromage, embedded: Path, prompts: list[Prompt]
+) -> None:
     answers = {}
     for gone in (0, 2, 9):
         tried: list[str] = []

@@ -54,7 +54,7 @@ def refused(weights: dict[str, Path], *parts: str) -> None:
 
 
 @pytest.mark.parametrize(("k", "numbers"), [(1, 5_513_729), (4, 5_513_729 + 3 * (4096 * 1024 + 4096))])
-def test_the_real_networks_have_the_published_size(k: int, numbers: int) -> None:
+def test_the_published_networks_have_the_published_size(k: int, numbers: int) -> None:
     with torch.device("meta"):
         heads = FromageHeads(FromageSizes(4096, 1024, k, 256))
     assert sum(parameter.numel() for parameter in heads.parameters()) == numbers
@@ -73,11 +73,11 @@ def test_the_real_networks_have_the_published_size(k: int, numbers: int) -> None
     }
 
 
-def test_the_embedding_of_ret_as_a_vector(edit: Edit, released: Fromage) -> None:
+def test_an_embedding_of_ret_stored_as_a_vector_loads(edit: Edit, released: Fromage) -> None:
     same(released, edit(lambda state: state.update({RET: state[RET][0]})))
 
 
-def test_keys_of_data_parallel_training(edit: Edit, released: Fromage) -> None:
+def test_keys_with_the_prefix_of_data_parallel_training_load(edit: Edit, released: Fromage) -> None:
     def training(state: State) -> dict[str, Any]:
         prefixed = {f"module.{key}": value for key, value in state.items()}
         return {"epoch": 3, "optimizer": {"state": {}}, "state_dict": prefixed}
@@ -90,24 +90,24 @@ def test_a_whole_embedding_table_is_not_read(edit: Edit, released: Fromage) -> N
     same(released, edit(lambda state: state.update({TABLE: table})))
 
 
-def test_a_whole_embedding_table_of_another_vocabulary(edit: Edit) -> None:
+def test_an_embedding_table_of_another_vocabulary_is_refused(edit: Edit) -> None:
     weights = edit(lambda state: state.update({TABLE: torch.zeros(99, 96)}))
     with pytest.raises(InputError, match=re.escape(f"{TABLE} (99, 96) instead of (")):
         adapter.load(weights, Settings(), "cpu")
 
 
 @pytest.mark.parametrize("shape", [(99, 95), (96,), ()])
-def test_a_table_that_is_none(edit: Edit, shape: tuple[int, ...]) -> None:
+def test_an_embedding_table_of_another_shape_is_refused(edit: Edit, shape: tuple[int, ...]) -> None:
     refused(edit(lambda state: state.update({TABLE: torch.zeros(shape)})), f"{TABLE} {shape} instead of")
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision(edit: Edit, released: Fromage, dtype: torch.dtype) -> None:
+def test_a_checkpoint_in_half_precision_loads(edit: Edit, released: Fromage, dtype: torch.dtype) -> None:
     halved = edit(lambda state: state.update({key: value.to(dtype) for key, value in state.items()}))
     same(released, halved, 0.03)
 
 
-def test_safetensors(edit: Edit, released: Fromage) -> None:
+def test_a_checkpoint_in_safetensors_loads(edit: Edit, released: Fromage) -> None:
     state_of: State = {}
     weights = edit(lambda state: state_of.update(state))
     (weights["checkpoint"] / "pretrained_ckpt.pth.tar").unlink()
@@ -116,29 +116,29 @@ def test_safetensors(edit: Edit, released: Fromage) -> None:
 
 
 @pytest.mark.parametrize("key", sorted(state_dict(1)))
-def test_every_key_is_needed(edit: Edit, key: str) -> None:
+def test_every_key_of_a_checkpoint_is_needed(edit: Edit, key: str) -> None:
     refused(edit(lambda state: {"state_dict": {k: v for k, v in state.items() if k != key}}), f"missing: {key}")
 
 
 @pytest.mark.parametrize("key", sorted(state_dict(1)))
-def test_every_shape_is_checked(edit: Edit, key: str) -> None:
+def test_the_shape_of_every_tensor_is_checked(edit: Edit, key: str) -> None:
     weights = edit(lambda state: state.update({key: torch.zeros(3, *state[key].shape)}))
     refused(weights, "pretrained_ckpt.pth.tar", f"of another shape: {key} (3,")
 
 
-def test_additional_keys(edit: Edit) -> None:
+def test_keys_that_are_not_of_fromage_are_refused(edit: Edit) -> None:
     weights = edit(lambda state: state.update({"model.gen_text_hidden_fcs.0.fc.weight": torch.zeros(1)}))
     refused(weights, "the 8 tensors of FROMAGe", "not of FROMAGe: model.gen_text_hidden_fcs.0.fc.weight")
 
 
-def test_the_other_variant(edit: Edit) -> None:
+def test_weights_of_the_other_variant_are_refused(edit: Edit) -> None:
     weights = edit(lambda state: None)
     file = weights["checkpoint"] / "model_args.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "n_visual_tokens": 4}))
     refused(weights, "model.visual_embeddings.weight (96, 64) instead of (384, 64)")
 
 
-def test_values_that_are_not_finite(edit: Edit) -> None:
+def test_weights_that_are_not_finite_are_refused(edit: Edit) -> None:
     def poison(state: State) -> None:
         state["model.visual_fc.weight"][0, 0] = torch.nan
 
@@ -166,7 +166,7 @@ def test_code_in_a_checkpoint_never_runs(edit: Edit, tmp_path: Path) -> None:
         ({"visual_encoder": "openai/clip-vit-large-patch14"}, ["visual_encoder", "1024", "64"]),
     ],
 )
-def test_wrong_arguments(edit: Edit, change: str | dict[str, Any], parts: list[str]) -> None:
+def test_wrong_values_in_model_args_are_refused(edit: Edit, change: str | dict[str, Any], parts: list[str]) -> None:
     weights = edit(lambda state: None)
     file = weights["checkpoint"] / "model_args.json"
     text = change if isinstance(change, str) else json.dumps({**json.loads(file.read_text()), **change})
@@ -174,12 +174,12 @@ def test_wrong_arguments(edit: Edit, change: str | dict[str, Any], parts: list[s
     refused(weights, *parts)
 
 
-def test_the_other_model_of_the_papers_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_gill_is_refused(folder: Path, tmp_path: Path) -> None:
     build_gill(tmp_path / "gill", 427)
     refused({**weights_of(folder, "vis1"), "checkpoint": tmp_path / "gill"}, "model_args.json", "'shared_emb_dim'")
 
 
-def test_missing_arguments_and_files(edit: Edit, tmp_path: Path) -> None:
+def test_missing_arguments_files_and_components_are_named(edit: Edit, tmp_path: Path) -> None:
     weights = edit(lambda state: None)
     file = weights["checkpoint"] / "model_args.json"
     arguments = json.loads(file.read_text())
@@ -194,7 +194,7 @@ def test_missing_arguments_and_files(edit: Edit, tmp_path: Path) -> None:
     refused({"checkpoint": tmp_path}, "'llm' is missing; expected checkpoint, llm, visual_encoder")
 
 
-def test_a_tokenizer_with_other_additions(folder: Path, tmp_path: Path, released: Fromage) -> None:
+def test_a_tokenizer_with_other_added_tokens_is_refused(folder: Path, tmp_path: Path, released: Fromage) -> None:
     from transformers import AutoTokenizer
 
     shutil.copytree(folder / "opt-mini", tmp_path / "opt")

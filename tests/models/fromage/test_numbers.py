@@ -29,7 +29,7 @@ def close(actual: object, expected: object) -> None:
     assert_close(actual, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_capabilities(fromage: Fromage) -> None:
+def test_fromage_retrieves_writes_and_scores_and_generates_no_pictures(fromage: Fromage) -> None:
     for protocol in (ImageRetriever, TextGenerator, TextScorer):
         assert isinstance(fromage, protocol)
     assert not isinstance(fromage, ImageGenerator)
@@ -49,7 +49,7 @@ def test_ret_is_the_last_token_and_pad_is_eos(folder: Path, fromage: Fromage) ->
 
 
 @BATCHES
-def test_queries(
+def test_prompt_embeddings_are_those_of_the_reference(
     fromage: Fromage, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
@@ -59,7 +59,7 @@ def test_queries(
     assert (queries @ queries.T).fill_diagonal_(0).max() < 0.9999
 
 
-def test_candidates(fromage: Fromage, reference: Reference) -> None:
+def test_picture_embeddings_are_those_of_the_reference(fromage: Fromage, reference: Reference) -> None:
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 256, (h, w, 3), np.uint8)) for h, w in ((32, 32), (5, 90), (200, 33))]
     images.append(images[1].quantize(16))
@@ -78,7 +78,7 @@ def test_bos_before_every_caption(folder: Path, prompts: list[Prompt], name: str
 
 
 @BATCHES
-def test_log_likelihoods(
+def test_log_likelihoods_are_those_of_the_reference(
     fromage: Fromage, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
@@ -101,7 +101,7 @@ def test_answer_ranking_as_the_authors_script(
 
 
 @BATCHES
-def test_greedy_texts(
+def test_greedy_texts_are_those_of_the_reference(
     folder: Path,
     fromage: Fromage,
     reference: Reference,
@@ -121,7 +121,7 @@ def test_greedy_texts(
 
 
 @pytest.mark.parametrize(("num_words", "minimum", "factor"), [(6, 0, 1.0), (6, 1, 1e4), (4, 0, 0.3), (5, 5, 9.0)])
-def test_the_authors_loop(
+def test_texts_with_ret_are_those_of_the_authors_loop(
     fromage: Fromage, reference: Reference, prompts: list[Prompt], num_words: int, minimum: int, factor: float
 ) -> None:
     pictures = 0
@@ -146,13 +146,15 @@ def test_scaling_a_negative_logit_makes_it_smaller(fromage: Fromage) -> None:
     assert scaled.tolist() == [-10.0, 20.0]
 
 
-def test_a_prompt_that_is_too_long(fromage: Fromage) -> None:
+def test_a_prompt_that_is_too_long_is_refused(fromage: Fromage) -> None:
     long = Prompt(("red " * 2100,))
     with pytest.raises(InputError, match=r"prompt 1: \d+ tokens .* reads at most 2048"):
         fromage.embed_prompts([Prompt(("a",)), long])
 
 
-def test_bfloat16(folder: Path, fromage: Fromage, prompts: list[Prompt], name: str) -> None:
+def test_embeddings_in_bfloat16_are_close_to_those_in_float32(
+    folder: Path, fromage: Fromage, prompts: list[Prompt], name: str
+) -> None:
     half = Fromage.from_pretrained(folder / name, dtype="bfloat16", settings=Settings(squash_size=32))
     assert half.image_token_states(prompts[:1]).dtype == torch.bfloat16
     queries = half.embed_prompts(prompts)

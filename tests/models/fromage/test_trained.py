@@ -62,7 +62,9 @@ def stories() -> Stories:
     return descriptions, interleaved, [scenes[-1].render() for scenes in stories]
 
 
-def test_both_give_the_same(gill: Gill, fromage: Fromage, stories: Stories) -> None:
+def test_fromage_gives_the_numbers_of_the_gill_that_it_is_made_of(
+    gill: Gill, fromage: Fromage, stories: Stories
+) -> None:
     _, prompts, pictures = stories
     assert fromage.tokens.image_ids == gill.tokens.image_ids
     assert_allclose(fromage.embed_prompts(prompts), gill.embed_prompts(prompts), atol=1e-5)

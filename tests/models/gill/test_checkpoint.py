@@ -55,7 +55,7 @@ def test_the_small_checkpoint_has_the_keys_of_the_real_one(folder: Path) -> None
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "model._orig_mod."])
-def test_keys_of_a_compiled_model(edit: Edit, gill: Gill, prefix: str) -> None:
+def test_keys_with_the_prefix_of_a_compiled_model_load(edit: Edit, gill: Gill, prefix: str) -> None:
     def compiled(state: State) -> dict[str, Any]:
         if prefix.startswith("model."):
             return {"state_dict": {key.replace("model.", prefix, 1): value for key, value in state.items()}}
@@ -64,13 +64,13 @@ def test_keys_of_a_compiled_model(edit: Edit, gill: Gill, prefix: str) -> None:
     same(gill, edit(compiled))
 
 
-def test_tensors_with_and_without_a_wrapper(edit: Edit) -> None:
+def test_a_tensor_stored_with_and_without_a_prefix_is_refused(edit: Edit) -> None:
     """A tensor stored both with and without a wrapper's prefix is an error, since nothing says which is right."""
     weights = edit(lambda state: {"state_dict": {**state, f"_orig_mod.{Table}": state[Table] + 1}})
     refused(weights, "pretrained_ckpt.pth.tar", "has tensors twice, with and without 'module.' or '_orig_mod.'")
 
 
-def test_keys_of_data_parallel_training(edit: Edit, gill: Gill) -> None:
+def test_keys_with_the_prefix_of_data_parallel_training_load(edit: Edit, gill: Gill) -> None:
     def training(state: State) -> dict[str, Any]:
         prefixed = {key.replace("model.", "module.model.", 1): value for key, value in state.items()}
         return {"epoch": 3, "best_acc1": torch.tensor(0.1), "optimizer": {"state": {}}, "state_dict": prefixed}
@@ -81,7 +81,7 @@ def test_keys_of_data_parallel_training(edit: Edit, gill: Gill) -> None:
     same(gill, weights)
 
 
-def test_a_full_embedding_table(edit: Edit, gill: Gill) -> None:
+def test_a_full_embedding_table_gives_its_last_rows(edit: Edit, gill: Gill) -> None:
     def full(state: State) -> None:
         rows = gill.tokens.size - 8
         state[Table] = torch.cat([torch.full((rows, 96), torch.nan), state[Table]])
@@ -89,18 +89,18 @@ def test_a_full_embedding_table(edit: Edit, gill: Gill) -> None:
     same(gill, edit(full))
 
 
-def test_a_table_of_another_vocabulary(edit: Edit) -> None:
+def test_an_embedding_table_of_another_vocabulary_is_refused(edit: Edit) -> None:
     weights = edit(lambda state: state.update({Table: torch.zeros(99, 96)}))
     with pytest.raises(InputError, match=re.escape(f"{Table} (99, 96) instead of (8, 96)")):
         adapter.load(weights, Settings(squash_size=32), "cpu")
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision(edit: Edit, gill: Gill, dtype: torch.dtype) -> None:
+def test_a_checkpoint_in_half_precision_loads(edit: Edit, gill: Gill, dtype: torch.dtype) -> None:
     same(gill, edit(lambda state: state.update({key: value.to(dtype) for key, value in state.items()})), 0.1)
 
 
-def test_safetensors(edit: Edit, gill: Gill) -> None:
+def test_a_checkpoint_in_safetensors_loads(edit: Edit, gill: Gill) -> None:
     weights: dict[str, Path] = {}
     state_of: State = {}
     weights = edit(lambda state: state_of.update(state))
@@ -109,7 +109,7 @@ def test_safetensors(edit: Edit, gill: Gill) -> None:
     same(gill, weights)
 
 
-def test_missing_additional_and_misshapen_keys(edit: Edit) -> None:
+def test_missing_additional_and_misshapen_keys_are_all_named(edit: Edit) -> None:
     def break_it(state: State) -> None:
         del state["model.logit_scale"]
         state["model.lm.head"] = torch.zeros(1)
@@ -140,14 +140,14 @@ def test_code_in_a_checkpoint_never_runs(edit: Edit, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 100, 50_000])
 @pytest.mark.parametrize("name", ["pretrained_ckpt.pth.tar", "decision_model.pth.tar"])
-def test_truncated_files(folder: Path, tmp_path: Path, name: str, size: int) -> None:
+def test_truncated_files_are_refused_by_name(folder: Path, tmp_path: Path, name: str, size: int) -> None:
     weights = copied(folder, tmp_path)
     file = weights["checkpoint"] / name
     file.write_bytes(file.read_bytes()[: min(size, file.stat().st_size - 1)])
     refused(weights, name)
 
 
-def test_missing_files(folder: Path, tmp_path: Path) -> None:
+def test_missing_files_and_folders_are_named(folder: Path, tmp_path: Path) -> None:
     weights = copied(folder, tmp_path)
     (weights["checkpoint"] / "pretrained_ckpt.pth.tar").unlink()
     refused(weights, "no weights in it", "pretrained_ckpt.pth.tar")
@@ -170,7 +170,9 @@ def test_missing_files(folder: Path, tmp_path: Path) -> None:
         ({"visual_encoder": "openai/clip-vit-large-patch14"}, ["visual_encoder", "1024", "64"]),
     ],
 )
-def test_wrong_arguments(folder: Path, tmp_path: Path, change: str | dict[str, Any], parts: list[str]) -> None:
+def test_wrong_values_in_model_args_are_refused(
+    folder: Path, tmp_path: Path, change: str | dict[str, Any], parts: list[str]
+) -> None:
     weights = copied(folder, tmp_path)
     file = weights["checkpoint"] / "model_args.json"
     text = change if isinstance(change, str) else json.dumps({**json.loads(file.read_text()), **change})
@@ -178,7 +180,7 @@ def test_wrong_arguments(folder: Path, tmp_path: Path, change: str | dict[str, A
     refused(weights, "model_args.json", *parts)
 
 
-def test_arguments_of_older_files(folder: Path, tmp_path: Path, gill: Gill) -> None:
+def test_model_args_of_older_versions_load(folder: Path, tmp_path: Path, gill: Gill) -> None:
     weights = copied(folder, tmp_path)
     file = weights["checkpoint"] / "model_args.json"
     arguments = json.loads(file.read_text())
@@ -189,7 +191,7 @@ def test_arguments_of_older_files(folder: Path, tmp_path: Path, gill: Gill) -> N
     same(gill, weights)
 
 
-def test_an_llm_or_clip_of_another_width(folder: Path, tmp_path: Path) -> None:
+def test_an_llm_or_a_clip_of_another_width_is_refused(folder: Path, tmp_path: Path) -> None:
     for component, key in (("llm", "opt_version"), ("visual_encoder", "visual_encoder")):
         (tmp_path / component).mkdir()
         weights = copied(folder, tmp_path / component)
@@ -204,7 +206,7 @@ def test_an_llm_or_clip_of_another_width(folder: Path, tmp_path: Path) -> None:
         refused({**weights, component: other}, "model_args.json", key, "128")
 
 
-def test_a_decoder_of_another_width(folder: Path, tmp_path: Path) -> None:
+def test_an_image_decoder_of_another_width_is_refused(folder: Path, tmp_path: Path) -> None:
     weights = copied(folder, tmp_path)
     shutil.copytree(folder / "sd-mini", tmp_path / "sd")
     config = tmp_path / "sd" / "unet" / "config.json"
@@ -212,7 +214,7 @@ def test_a_decoder_of_another_width(folder: Path, tmp_path: Path) -> None:
     refused({**weights, "image_decoder": tmp_path / "sd"}, "pretrained_ckpt.pth.tar", "width 48", "768")
 
 
-def test_damaged_large_weights(folder: Path, tmp_path: Path) -> None:
+def test_damaged_or_absent_weights_of_llm_and_clip_are_refused(folder: Path, tmp_path: Path) -> None:
     weights = copied(folder, tmp_path)
     for component in ("llm", "visual_encoder"):
         damaged = tmp_path / component
@@ -224,7 +226,7 @@ def test_damaged_large_weights(folder: Path, tmp_path: Path) -> None:
         refused({**weights, component: damaged}, str(damaged), "no weights")
 
 
-def test_incomplete_large_weights(folder: Path, tmp_path: Path) -> None:
+def test_an_llm_without_some_of_its_weights_is_refused(folder: Path, tmp_path: Path) -> None:
     weights = copied(folder, tmp_path)
     damaged = tmp_path / "llm"
     shutil.copytree(weights["llm"], damaged)
@@ -240,7 +242,7 @@ def test_from_pretrained_finds_what_the_arguments_name(folder: Path, gill: Gill)
         Gill.from_pretrained(folder / "gill-mini", llm=Path("nowhere"))
 
 
-def test_bfloat16(weights: dict[str, Path], gill: Gill) -> None:
+def test_a_model_in_bfloat16_is_close_to_that_in_float32(weights: dict[str, Path], gill: Gill) -> None:
     settings = Settings(squash_size=32, num_inference_steps=2, safety_checker=False)
     decoder = weights["image_decoder"]
     half = Gill.from_pretrained(weights["checkpoint"], None, None, decoder, dtype="bfloat16", settings=settings)

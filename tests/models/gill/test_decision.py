@@ -27,12 +27,12 @@ def test_decisions_come_from_the_first_image_token(
         assert decision.label == ("retrieve" if retrieve > generate else "generate")
 
 
-def test_ties_go_to_generate() -> None:
+def test_equal_probabilities_decide_for_generating() -> None:
     [decision] = DecisionModel(torch.zeros(2, 4), torch.zeros(2))(torch.ones(1, 4))
     assert decision == ("generate", 0.5)
 
 
-def test_a_model_that_reads_the_similarity() -> None:
+def test_a_decision_model_may_read_the_largest_similarity() -> None:
     weight = torch.zeros(2, 5)
     weight[1, 4] = 10.0
     model = DecisionModel(weight, torch.tensor([0.0, -5.0]))
@@ -42,7 +42,7 @@ def test_a_model_that_reads_the_similarity() -> None:
         model(torch.ones(2, 4))
 
 
-def test_without_a_decision_model(folder: Path, tmp_path: Path) -> None:
+def test_without_a_decision_model_there_are_features_and_no_decision(folder: Path, tmp_path: Path) -> None:
     weights = copied(folder, tmp_path)
     (weights["checkpoint"] / "decision_model.pth.tar").unlink()
     gill = adapter.load(weights, Settings(squash_size=32), "cpu")
@@ -51,7 +51,7 @@ def test_without_a_decision_model(folder: Path, tmp_path: Path) -> None:
         gill.decide([Prompt(("a",))])
 
 
-def test_a_decision_model_of_another_width(folder: Path, tmp_path: Path) -> None:
+def test_a_decision_model_of_another_width_is_refused(folder: Path, tmp_path: Path) -> None:
     weights = copied(folder, tmp_path)
     file = weights["checkpoint"] / "decision_model.pth.tar"
     torch.save({"state_dict": {"1.weight": torch.zeros(2, 4096), "1.bias": torch.zeros(2)}}, file)
@@ -59,12 +59,12 @@ def test_a_decision_model_of_another_width(folder: Path, tmp_path: Path) -> None
         adapter.check(weights, Settings())
 
 
-def test_released_decision_model(real_data: Path) -> None:
+def test_the_released_decision_model_is_read(real_data: Path) -> None:
     weight, bias = read_decision(real_data / "gill" / "decision_model.pth.tar", 4096)
     assert (weight.shape, bias.shape, weight.device.type) == ((2, 4096), (2,), "cpu")
 
 
-def test_released_arguments(real_data: Path) -> None:
+def test_the_released_model_args_are_read(real_data: Path) -> None:
     from gill_bench.models.gill.arguments import GillArguments
     from gill_bench.models.interleaved.model_args import read_model_args
     from gill_bench.models.interleaved.network_sizes import expected_width

@@ -52,7 +52,7 @@ def linear(width: int, arguments: dict[str, Any], edit: Edit) -> dict[str, Path]
         (48, {"gen_emb_dim": 48, "num_clip_tokens": 8}, 8),
     ],
 )
-def test_linear_generation_head(
+def test_a_linear_generation_head_gives_the_conditioning_by_hand(
     gill: Gill, edit: Edit, folder: Path, width: int, arguments: dict[str, Any], rows: int
 ) -> None:
     weights = {**linear(width, arguments, edit), "image_decoder": folder / "sd-mini"}
@@ -67,7 +67,7 @@ def test_linear_generation_head(
     assert_close(other.condition(states), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_linear_head_that_gives_no_whole_vectors(edit: Edit) -> None:
+def test_a_linear_head_that_gives_no_whole_vectors_is_refused(edit: Edit) -> None:
     weights = linear(50, {"gen_emb_dim": 50}, edit)
     with pytest.raises(InputError, match="8 x 50 numbers, which are no 77 vectors"):
         adapter.check(weights, Settings())
@@ -77,12 +77,14 @@ def test_a_linear_head_that_gives_no_whole_vectors(edit: Edit) -> None:
     ("tokens", "output", "rows", "width"),
     [(8, 7392, 77, 768), (4, 14784, 77, 768), (1, 59136, 77, 768), (1, 768, 77, 768), (8, 768, 1, 768), (8, 3, 77, 0)],
 )
-def test_width_of_a_conditioning_vector(tokens: int, output: int, rows: int, width: int) -> None:
+def test_the_width_of_a_conditioning_vector_follows_from_the_heads_output(
+    tokens: int, output: int, rows: int, width: int
+) -> None:
     sizes = GillSizes(4, 4, num_tokens=tokens, n_visual_tokens=1, ret_emb_dim=4, gen_emb_dim=768, num_clip_tokens=rows)
     assert conditioning_width(sizes, output) == width
 
 
-def test_fewer_vectors_than_the_decoder_reads(edit: Edit) -> None:
+def test_conditioning_of_fewer_vectors_than_the_decoder_reads_ends_in_zeros(edit: Edit) -> None:
     def shorter(state: State) -> None:
         key = "model.gen_text_hidden_fcs.0.query_embs"
         state[key] = state[key][:, :20]

@@ -28,13 +28,13 @@ from tests.models.gill.reference import Reference, close
 PASSES = pytest.mark.parametrize("positions", [1, 150, 8192])
 
 
-def test_capabilities(gill: Gill) -> None:
+def test_gill_has_every_capability(gill: Gill) -> None:
     for protocol in (ImageGenerator, ImageRetriever, TextGenerator, TextScorer, Decider):
         assert isinstance(gill, protocol)
 
 
 @PASSES
-def test_states_conditioning_and_embeddings(
+def test_states_conditioning_and_embeddings_are_those_of_the_reference(
     gill: Gill, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
@@ -48,7 +48,7 @@ def test_states_conditioning_and_embeddings(
 
 
 @PASSES
-def test_scores(
+def test_scores_of_texts_are_those_of_the_reference(
     gill: Gill, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
@@ -60,7 +60,7 @@ def test_scores(
 
 
 @PASSES
-def test_greedy_texts(
+def test_greedy_texts_are_those_of_the_reference(
     gill: Gill, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
@@ -79,7 +79,7 @@ def test_texts_end_before_a_stop_string(gill: Gill, prompts: list[Prompt]) -> No
     assert gill.generate_texts(prompts, 0) == [""] * len(prompts)
 
 
-def test_pictures_of_any_size(gill: Gill, reference: Reference) -> None:
+def test_embeddings_of_pictures_of_any_size_are_those_of_the_reference(gill: Gill, reference: Reference) -> None:
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 256, (h, w, 3), np.uint8)) for h, w in ((32, 32), (5, 90), (200, 33))]
     images.append(images[1].quantize(16))
@@ -119,7 +119,7 @@ def test_a_prompt_without_text_ends_in_bos(gill: Gill, prompts: list[Prompt]) ->
         gill.mean_log_likelihood([Prompt(("a b",)), Prompt((picture,))])
 
 
-def test_a_prompt_that_is_too_long(gill: Gill) -> None:
+def test_a_prompt_that_is_too_long_is_refused(gill: Gill) -> None:
     long = Prompt(("red " * 2100,))
     for ask in (
         lambda: gill.conditioning([Prompt(("a",)), long]),

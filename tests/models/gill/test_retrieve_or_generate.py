@@ -102,7 +102,7 @@ def test_many_pictures_are_generated_a_few_at_a_time(gill: Gill, prompts: list[P
     assert sorted(item.noise for item in part.image.generated) == list(range(10))
 
 
-def test_without_candidates_the_answer_says_so(gill: Gill, prompts: list[Prompt]) -> None:
+def test_an_answer_without_candidates_says_so(gill: Gill, prompts: list[Prompt]) -> None:
     [part] = gill.generate_with_images(prompts[0], FORCED, noise=()).parts
     assert part.image is not None
     assert (part.image.retrieved, part.image.max_similarity, part.image.generated) == (None, None, ())
@@ -129,7 +129,7 @@ def test_pictures_of_one_answer_are_not_retrieved_twice(
         left[rows] = False
 
 
-def test_ties_go_to_the_first(tmp_path: Path) -> None:
+def test_among_equal_candidates_the_first_is_retrieved(tmp_path: Path) -> None:
     rows = np.array([[0, 1], [1, 0], [1, 0], [0, 1], [1, 0]], np.float32)
     write_embeddings(tmp_path / "set", [rows], list("abcde"))
     lists, largest = CandidateSet.load(tmp_path / "set").search(np.array([[1, 0], [1, 0]], np.float32), 2)
@@ -137,7 +137,9 @@ def test_ties_go_to_the_first(tmp_path: Path) -> None:
     assert largest == [1, 1]  # of all candidates, whatever was taken before
 
 
-def test_a_classifier_that_reads_the_similarity(gill: Gill, candidates: CandidateSet, prompts: list[Prompt]) -> None:
+def test_a_decision_model_may_read_the_similarity_to_the_candidates(
+    gill: Gill, candidates: CandidateSet, prompts: list[Prompt]
+) -> None:
     [part] = gill.generate_with_images(prompts[0], FORCED, candidates=candidates, noise=()).parts
     assert part.image is not None
     assert part.image.max_similarity is not None
@@ -182,7 +184,9 @@ def test_the_picture_to_show_follows_the_decision(gill: Gill, candidates: Candid
     assert "has no decision_model.pth.tar" in part.image.undecided
 
 
-def test_text_alone_and_a_picture_that_was_never_read(gill: Gill, prompts: list[Prompt]) -> None:
+def test_an_answer_without_picture_tokens_or_cut_before_their_end_has_no_picture(
+    gill: Gill, prompts: list[Prompt]
+) -> None:
     answer = gill.generate_with_images(prompts[0], DecodingOptions(3, min_word_tokens=3), noise=())
     assert [part.image for part in answer.parts] == [None]
     assert not set(answer.ids) & set(gill.tokens.image_ids)
@@ -234,13 +238,15 @@ def test_pictures_that_cannot_be_had_are_reported(gill: Gill, candidates: Candid
     assert sorted(fetched_paths) == ["gone.png", other]
 
 
-def test_names_that_lead_out_of_the_folder(tmp_path: Path) -> None:
+def test_names_of_candidates_that_lead_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadablePictureError):
         picture_file(tmp_path, "a/../../b.png")
     assert picture_file(tmp_path, "a/b.png") == tmp_path / "a" / "b.png"
 
 
-def test_what_does_not_fit(gill: Gill, weights: dict[str, Path], tmp_path: Path, prompts: list[Prompt]) -> None:
+def test_candidates_or_weights_that_do_not_fit_the_model_are_refused(
+    gill: Gill, weights: dict[str, Path], tmp_path: Path, prompts: list[Prompt]
+) -> None:
     write_embeddings(tmp_path / "set", [np.ones((3, 256), np.float32)], list("abc"))
     with pytest.raises(InputError, match="of width 256, but the model's are of width 32"):
         gill.generate_with_images(prompts[0], FORCED, candidates=CandidateSet.load(tmp_path / "set"), noise=())

@@ -47,7 +47,7 @@ def test_files_are_independent_of_what_is_loaded(folder: Path) -> None:
     assert loaded.token_embedding.weight.any()
 
 
-def test_the_format_before_zip(folder: Path) -> None:
+def test_a_checkpoint_in_torchs_format_before_zip_loads(folder: Path) -> None:
     torch.save(network(upsampler=False).state_dict(), folder / "base.pt", _use_new_zipfile_serialization=False)
     check_weights(folder, folder)
     load_network(folder, "base", SIZES, torch.float32, "cpu")
@@ -96,7 +96,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_damage_is_found_before_loading(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_weights_are_refused_before_loading(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     damage, message = DAMAGE[kind]
     damage(folder)
@@ -106,18 +106,18 @@ def test_damage_is_found_before_loading(folder: Path, kind: str, monkeypatch: py
     assert not (folder / "run").exists()
 
 
-def test_values_that_are_not_finite(folder: Path) -> None:
+def test_weights_that_are_not_finite_are_refused(folder: Path) -> None:
     edit_state(folder / "base.pt", final_ln__bias=torch.full((16,), float("nan")))
     with pytest.raises(InputError, match=r"base\.pt: final_ln\.bias holds values that are not finite"):
         load_network(folder, "base", SIZES, torch.float32, "cpu")
 
 
-def test_no_folder(tmp_path: Path, folder: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(InputError, match="nowhere: no such folder"):
         check_weights(tmp_path / "nowhere", write_glide(tmp_path / "other"))
 
 
-def test_sizes(folder: Path, tmp_path: Path) -> None:
+def test_sizes_are_read_from_glide_json_and_wrong_sizes_refused(folder: Path, tmp_path: Path) -> None:
     assert read_sizes(folder) == SIZES
     assert read_sizes(tmp_path) == GlideSizes()
     assert GlideSizes().base == BASE

@@ -112,14 +112,14 @@ def test_settings_reach_the_sampler(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_narrow_precision(folder: Path, dtype: str) -> None:
+def test_pictures_can_be_made_in_half_precision(folder: Path, dtype: str) -> None:
     model = load(folder, dtype=dtype)
     assert model.sampler.base.transformer_proj.weight.dtype == getattr(torch, dtype)
     pictures = model.generate_images(prompts(TEXTS), [[Noise(1)]] * 3)
     assert [len(group) for group in pictures] == [1, 1, 1]
 
 
-def test_pictures_are_refused(folder: Path) -> None:
+def test_prompts_with_pictures_are_refused(folder: Path) -> None:
     model = load(folder)
     with pytest.raises(InputError, match="reads text alone"):
         model.generate_images([Prompt(("a dog", Image.new("RGB", (4, 4))))], [[Noise(0)]])
@@ -127,7 +127,7 @@ def test_pictures_are_refused(folder: Path) -> None:
         model.generate_images(prompts(["a"]), [])
 
 
-def test_a_picture_that_is_not_finite(tmp_path: Path) -> None:
+def test_a_picture_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
     copy = write_glide(tmp_path / "copy")
     edit_state(copy / "upsample.pt", final_ln__weight=torch.full((16,), 3e38))
     with pytest.raises(GillBenchError, match="not finite"):
@@ -149,12 +149,12 @@ def test_a_picture_that_is_not_finite(tmp_path: Path) -> None:
         {"steps": 50},
     ],
 )
-def test_settings_are_bounded(wrong: dict[str, object]) -> None:
+def test_settings_out_of_their_bounds_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate(wrong)
 
 
-def test_components(folder: Path) -> None:
+def test_components_of_another_role_are_refused(folder: Path) -> None:
     for call in (
         lambda weights: glide.check(weights, Settings()),
         lambda weights: glide.load(weights, Settings(), "cpu"),
@@ -163,7 +163,7 @@ def test_components(folder: Path) -> None:
             call({"pipeline": folder})
 
 
-def test_check_is_light(folder: Path) -> None:
+def test_checking_the_files_imports_no_heavy_library(folder: Path) -> None:
     code = (
         "import sys, gill_bench.models.glide as m; from pathlib import Path\n"
         f"try: m.check({{'checkpoint': Path({str(folder)!r}), 'tokenizer': Path('nowhere')}}, m.Settings())\n"

@@ -24,7 +24,7 @@ def inputs(of: Network, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor, torc
 @pytest.mark.parametrize(
     ("name", "keys", "parameters", "blocks"), [("base", 783, 385_030_726, 16), ("upsample", 797, 398_361_286, 18)]
 )
-def test_official_sizes(name: Name, keys: int, parameters: int, blocks: int) -> None:
+def test_the_networks_have_the_official_numbers_of_weights(name: Name, keys: int, parameters: int, blocks: int) -> None:
     unet = empty_network(GlideSizes(), name)
     assert len(unet.state_dict()) == keys
     assert sum(value.numel() for value in unet.state_dict().values()) == parameters
@@ -40,7 +40,7 @@ def attended(unet: Network, side: str) -> list[int]:
     return sorted(int(name.split(".")[1]) for name in names)
 
 
-def test_official_layout() -> None:
+def test_the_networks_have_the_official_keys_and_shapes() -> None:
     base, upsampler = empty_network(GlideSizes(), "base"), empty_network(GlideSizes(), "upsample")
     shapes = {
         "positional_embedding": (128, 512),
@@ -88,7 +88,7 @@ def test_official_layout() -> None:
 
 
 @pytest.mark.parametrize("upsampler", [False, True])
-def test_agrees_with_the_reference(upsampler: bool) -> None:
+def test_the_network_gives_the_output_of_the_reference(upsampler: bool) -> None:
     unet = network(upsampler=upsampler)
     x, timesteps, small = inputs(unet)
     with torch.no_grad():

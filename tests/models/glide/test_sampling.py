@@ -142,7 +142,7 @@ def test_a_picture_depends_on_its_own_noise_alone() -> None:
         assert torch.equal(other[1], both[1])
 
 
-def test_eight_bits_and_images() -> None:
+def test_sampled_values_become_pictures_of_eight_bits() -> None:
     levels = torch.arange(256) / 127.5 - 1
     torch.testing.assert_close(eight_bits(levels + 0.003), levels)
     x = torch.stack([levels.view(16, 16), levels.view(16, 16) * 2, -levels.view(16, 16)])[None]

@@ -26,23 +26,23 @@ diffusers: Any = import_module("diffusers")
 FAST27 = "0 22 44 66 88 111 133 155 177 199 200 222 244 266 288 311 333 355 377 399 400 500 599 600 799 800 997"
 
 
-def test_one_hundred_steps() -> None:
+def test_one_hundred_steps_are_evenly_spaced() -> None:
     kept = spaced(100)
     assert kept[:3] == [0, 10, 20]
     assert kept[-3:] == [979, 989, 999]
     assert kept == [round(number * 999 / 99) for number in range(100)]
 
 
-def test_fast27() -> None:
+def test_the_steps_of_fast27_are_the_published_ones() -> None:
     assert fast27() == [int(word) for word in FAST27.split()]
 
 
-def test_all_steps() -> None:
+def test_as_many_steps_as_were_trained_are_all_of_them() -> None:
     assert spaced(1000) == list(range(1000))
     assert spaced(2) == [0, 999]
 
 
-def test_signals() -> None:
+def test_signals_are_products_of_the_noise_schedule() -> None:
     np.testing.assert_allclose(squared_cosine(), np.cumprod(1 - cosine_betas()), rtol=1e-12)
     np.testing.assert_allclose(linear(), np.cumprod(1 - linear_betas()), rtol=1e-12)
 

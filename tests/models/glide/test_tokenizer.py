@@ -38,7 +38,7 @@ def test_spaces_and_special_tokens_are_text(folder: Path) -> None:
     assert PADDING not in whole.ids[whole.mask]
 
 
-def test_padding_and_truncation(folder: Path) -> None:
+def test_short_texts_are_padded_and_long_ones_cut_and_marked(folder: Path) -> None:
     tokens = GlideTokenizer(folder, CONTEXT, PADDING)(["dog", "x" * CONTEXT, "x" * CONTEXT + "dog"])
     assert tokens.ids.shape == tokens.mask.shape == (3, CONTEXT)
     assert tokens.mask.sum(1).tolist() == [1, CONTEXT, CONTEXT]
@@ -47,7 +47,7 @@ def test_padding_and_truncation(folder: Path) -> None:
     assert tokens.truncated == [False, False, True]
 
 
-def test_agrees_with_transformers(folder: Path) -> None:
+def test_tokens_are_those_of_transformers(folder: Path) -> None:
     from transformers import GPT2Tokenizer
 
     stock = GPT2Tokenizer.from_pretrained(folder)
@@ -57,7 +57,7 @@ def test_agrees_with_transformers(folder: Path) -> None:
         assert ids[mask].tolist() == stock(text.lower(), split_special_tokens=True)["input_ids"]
 
 
-def test_files_as_released(folder: Path) -> None:
+def test_tokenizer_files_load_under_their_released_names_too(folder: Path) -> None:
     expected = read(folder, "a red cat")
     words = folder / "vocab.json"
     (folder / "encoder.json").write_text(words.read_text("utf-8"), "utf-8")
@@ -71,7 +71,7 @@ def test_files_as_released(folder: Path) -> None:
     assert first.ids.tolist() == GlideTokenizer(folder, CONTEXT, PADDING)(["a red cat"]).ids.tolist()
 
 
-def test_damage(folder: Path) -> None:
+def test_damaged_tokenizer_files_are_named(folder: Path) -> None:
     check_tokenizer_files(folder, TEXT.vocabulary)
     with pytest.raises(InputError, match=r"vocab\.json: 265 entries, but the networks know the ids 0 to 299"):
         check_tokenizer_files(folder, 300)

@@ -95,7 +95,9 @@ def merged(prompt: Prompt) -> Prompt:
 
 
 @pytest.mark.parametrize("name", CHATS)
-def test_chats(name: str, models: Models, vision_language: Callable[[str], Path]) -> None:
+def test_texts_and_scores_of_chat_models_are_those_of_transformers(
+    name: str, models: Models, vision_language: Callable[[str], Path]
+) -> None:
     model, plain = models(name), Plain(vision_language(name))
     prompts = [*PROMPTS, MANY, Prompt(("no picture at all",))]
     expected = [plain.text(merged(prompt) if prompt is MANY else prompt, 5) for prompt in prompts]
@@ -108,7 +110,7 @@ def test_chats(name: str, models: Models, vision_language: Callable[[str], Path]
 
 
 @pytest.mark.parametrize("name", BUILDERS)
-def test_alone_and_together(name: str, models: Models) -> None:
+def test_outputs_of_a_prompt_are_the_same_alone_and_in_a_batch(name: str, models: Models) -> None:
     model = models(name)
     assert isinstance(model, TextGenerator)
     assert isinstance(model, TextScorer)

@@ -33,7 +33,7 @@ def card(name: str, folder: Path) -> str:
     return str(file)
 
 
-def test_runs(vision_language: Callable[[str], Path], tmp_path: Path) -> None:
+def test_vision_language_models_run_the_tasks_of_texts(vision_language: Callable[[str], Path], tmp_path: Path) -> None:
     weights = {str(vision_language(name).parent) for name in RUN}
     cards = ",".join(card(name, tmp_path) for name in RUN)
     options = ["--data", "mini", "--weights", *weights, "--limit", "1", "--seeds", "1", "--device", "cpu"]
@@ -51,7 +51,9 @@ def test_runs(vision_language: Callable[[str], Path], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMINED)
-def test_the_doctor_passes(name: str, vision_language: Callable[[str], Path], tmp_path: Path) -> None:
+def test_the_doctor_passes_vision_language_models(
+    name: str, vision_language: Callable[[str], Path], tmp_path: Path
+) -> None:
     model = adapter.load({"network": vision_language(name)}, Settings(), "cpu")
     findings = list(examine(model, Cards().model(card(name, tmp_path))))
     assert [finding for finding in findings if not finding.passed] == []

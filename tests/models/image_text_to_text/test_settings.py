@@ -39,7 +39,7 @@ def test_a_prompt_is_a_chat_in_reading_order_and_thinking_is_off(vision_language
     assert text == "<|start|>user\nlook:" + "<image>" * 4 + "\nwhat is it?<|end|>\n<|start|>assistant\n"
 
 
-def test_system_message(vision_language: Folders) -> None:
+def test_a_system_message_comes_first_or_is_refused(vision_language: Folders) -> None:
     folder = vision_language("llava")
     assert read(load(folder, system="Be brief."), ASKED).startswith("<|start|>system\nBe brief.<|end|>\n<|start|>user")
     deaf = "{% for message in messages if message['role'] == 'user' %}" + chat("<image>").partition("%}")[2]
@@ -49,7 +49,7 @@ def test_system_message(vision_language: Folders) -> None:
         load(vision_language("git"), system="Be brief.")
 
 
-def test_templates(vision_language: Folders) -> None:
+def test_the_chat_template_can_be_set_or_left_out(vision_language: Folders) -> None:
     folder = vision_language("qwen2.5-vl")
     own = "{% for part in messages[0]['content'] %}{{ part['text'] or '<|image_pad|>' }}|{% endfor %}"
     assert read(load(folder, template=own), ASKED).startswith("look:|<|image_pad|>")
@@ -116,7 +116,7 @@ def test_a_prompt_that_is_too_long_is_an_error(vision_language: Folders) -> None
             ask()
 
 
-def test_continuations_have_no_space_twice() -> None:
+def test_a_continuation_never_begins_with_two_spaces() -> None:
     """Llama's tokenizers put a space before every text: the one with which a continuation begins is that."""
     import tokenizers
 
@@ -129,7 +129,7 @@ def test_continuations_have_no_space_twice() -> None:
     assert continuation_ids(llama, " yes") == continuation_ids(llama, "yes") == [words["▁yes"]]
 
 
-def test_wrong_folders(vision_language: Folders, tmp_path: Path) -> None:
+def test_folders_that_hold_no_such_model_are_refused(vision_language: Folders, tmp_path: Path) -> None:
     source = vision_language("llava")
 
     def changed(name: str) -> Path:

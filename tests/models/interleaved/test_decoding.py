@@ -15,7 +15,7 @@ from tests.models.gill.reference import Reference, close
     ("num_words", "min_word_tokens", "ret", "gen"),
     [(1, 0, 1, 1), (6, 0, 1, 1), (2, 0, 1, 1e5), (5, 2, 1.5, 100), (6, 3, 1e5, 1), (4, 4, 1, 1e5), (1, 0, 1, 1e5)],
 )
-def test_the_authors_loop(
+def test_tokens_and_states_are_those_of_the_authors_loop(
     gill: Gill,
     reference: Reference,
     prompts: list[Prompt],
@@ -34,7 +34,7 @@ def test_the_authors_loop(
         close(generation.states, expected.states)
 
 
-def test_forcing_a_picture_is_appending_its_tokens(gill: Gill, prompts: list[Prompt]) -> None:
+def test_a_forced_picture_has_the_states_of_appended_picture_tokens(gill: Gill, prompts: list[Prompt]) -> None:
     options = DecodingOptions(2, gen_scale_factor=1e5)
     for prompt in prompts:
         generation = gill.generate(prompt, options)
@@ -43,7 +43,7 @@ def test_forcing_a_picture_is_appending_its_tokens(gill: Gill, prompts: list[Pro
         close(gill.condition(generation.states), gill.conditioning([prompt]))
 
 
-def test_one_iteration_gives_no_states(gill: Gill, prompts: list[Prompt]) -> None:
+def test_picture_tokens_in_the_last_iteration_have_no_states(gill: Gill, prompts: list[Prompt]) -> None:
     generation = gill.generate(prompts[0], DecodingOptions(1, gen_scale_factor=1e5))
     assert generation.states.shape == (0, 8, 96)
     assert gill.condition(generation.states).shape == (0, 77, 48)
@@ -67,7 +67,7 @@ def test_answers_end_at_the_first_newline_but_not_at_a_leading_one(gill: Gill) -
     ("text", "expected"),
     [("a b", "a b"), ("\na\nb\n", "a\n"), ("a. b\nc", "a. b\n"), ("a. b. c", "a."), ("", ""), ("\n\n", "")],
 )
-def test_truncated_captions(text: str, expected: str) -> None:
+def test_captions_are_truncated_at_the_first_full_stop_or_newline(text: str, expected: str) -> None:
     assert truncate_caption(text) == expected
 
 
@@ -93,12 +93,12 @@ def test_sampling_follows_the_generator(gill: Gill, prompts: list[Prompt]) -> No
     "options",
     [{"num_words": 0}, {"num_words": 1, "top_p": 0.5}, {"num_words": 1, "temperature": 1.0, "top_p": 0.0}],
 )
-def test_wrong_options(options: dict[str, float]) -> None:
+def test_decoding_options_out_of_their_bounds_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"num_words|top_p"):
         DecodingOptions(**options)  # type: ignore[arg-type]
 
 
-def test_an_answer_that_is_too_long(gill: Gill) -> None:
+def test_an_answer_that_is_too_long_is_refused(gill: Gill) -> None:
     prompt = Prompt((" red" * 2040,))
     with pytest.raises(InputError, match="reads at most 2048"):
         gill.generate(prompt, DecodingOptions(20, min_word_tokens=20))

@@ -41,7 +41,7 @@ def pairs(prompts: list[Prompt]) -> list[tuple[Prompt, str]]:
 
 @pytest.mark.parametrize("positions", [1, 300, 8192])
 @pytest.mark.parametrize("way", ["shifted", "fromage_compat"])
-def test_many_continuations_of_one_prompt(
+def test_scores_of_many_continuations_are_those_of_the_reference(
     gill: Gill,
     reference: Reference,
     pairs: list[tuple[Prompt, str]],
@@ -61,7 +61,7 @@ def test_many_continuations_of_one_prompt(
     close(again, scores)
 
 
-def test_the_two_ways_differ(gill: Gill, prompts: list[Prompt]) -> None:
+def test_the_two_ways_of_scoring_answers_differ(gill: Gill, prompts: list[Prompt]) -> None:
     compat = with_settings(gill, answer_scoring="fromage_compat")
     shifted = gill.score_texts([prompts[4]] * len(ANSWERS), ANSWERS)
     other = compat.score_texts([prompts[4]] * len(ANSWERS), ANSWERS)
@@ -89,13 +89,13 @@ def test_a_prompt_is_read_once_for_all_its_continuations(
     assert read == [len(encoded.embeddings), longest * len(ANSWERS)]
 
 
-def test_empty_continuations_alone(gill: Gill, prompts: list[Prompt]) -> None:
+def test_empty_continuations_have_the_score_zero(gill: Gill, prompts: list[Prompt]) -> None:
     assert gill.score_texts([prompts[0]] * 3, ["", "", ""]) == [0.0, 0.0, 0.0]
     assert gill.score_texts([], []) == []
 
 
 @pytest.mark.parametrize("number", [0, 2])
-def test_a_continuation_that_is_too_long(gill: Gill, prompts: list[Prompt], number: int) -> None:
+def test_a_continuation_that_is_too_long_is_refused(gill: Gill, prompts: list[Prompt], number: int) -> None:
     texts = ["a", "b", "c"]
     texts[number] = " red" * 2048
     with pytest.raises(InputError, match=rf"prompt {number}: \d+ tokens .* reads at most 2048"):
@@ -103,7 +103,7 @@ def test_a_continuation_that_is_too_long(gill: Gill, prompts: list[Prompt], numb
 
 
 @pytest.mark.parametrize("positions", [1, 300])
-def test_without_a_cache_the_same_texts(
+def test_texts_are_the_same_without_a_cache(
     gill: Gill, reference: Reference, prompts: list[Prompt], positions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt_reader, "POSITIONS", positions)
@@ -140,7 +140,7 @@ def test_a_text_that_has_ended_is_not_read_on(
     assert (read[0], read[-1]) == (2, 1)
 
 
-def test_what_is_read_with_and_without_a_cache(
+def test_with_a_cache_only_new_tokens_are_read(
     gill: Gill, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lengths(use_cache: bool) -> list[int]:
@@ -163,7 +163,7 @@ def test_what_is_read_with_and_without_a_cache(
     assert lengths(False) == [start, start + 1, start + 2, start + 3]
 
 
-def test_a_model_without_additions_stays_as_it_is(folder: Path, gill: Gill) -> None:
+def test_a_language_model_without_added_tokens_keeps_its_table(folder: Path, gill: Gill) -> None:
     language = LanguageModel.load(folder / "opt-mini", torch.float32, "cpu")
     rows = len(language._model.get_input_embeddings().weight)
     assert rows == gill.tokens.size - 2

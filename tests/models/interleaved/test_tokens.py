@@ -16,7 +16,7 @@ from gill_bench.models.interleaved.tokens import load_tokens
 from gill_bench.prompt import Prompt
 
 
-def test_additions_come_last_in_order(folder: Path, gill: Gill) -> None:
+def test_added_tokens_have_the_last_ids_in_order(folder: Path, gill: Gill) -> None:
     vocabulary = len(json.loads((folder / "opt-mini" / "vocab.json").read_text()))
     rows = json.loads((folder / "opt-mini" / "config.json").read_text())["vocab_size"]
     assert gill.tokens.image_ids == list(range(vocabulary + 1, vocabulary + 9))
@@ -26,7 +26,7 @@ def test_additions_come_last_in_order(folder: Path, gill: Gill) -> None:
     assert gill.tokens.decode([2, *gill.tokens.image_ids, 1]) == "".join(gill.tokens.names)
 
 
-def test_both_layouts_of_the_files(folder: Path, gill: Gill, tmp_path: Path) -> None:
+def test_tokenizers_of_both_file_layouts_load(folder: Path, gill: Gill, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
     AutoTokenizer.from_pretrained(folder / "opt-mini").save_pretrained(tmp_path)
@@ -38,7 +38,9 @@ def test_both_layouts_of_the_files(folder: Path, gill: Gill, tmp_path: Path) -> 
     assert (tokens.bos, tokens.image_ids, tokens.encode(text)) == (2, gill.tokens.image_ids, gill.tokens.encode(text))
 
 
-def test_a_tokenizer_saved_with_the_additions(folder: Path, gill: Gill, tmp_path: Path) -> None:
+def test_a_tokenizer_saved_with_added_tokens_loads_if_they_are_its_last(
+    folder: Path, gill: Gill, tmp_path: Path
+) -> None:
     shutil.copy(folder / "opt-mini" / "config.json", tmp_path)
     gill.tokens._tokenizer.save_pretrained(tmp_path)
     assert load_tokens(tmp_path, 8).image_ids == gill.tokens.image_ids
@@ -46,7 +48,7 @@ def test_a_tokenizer_saved_with_the_additions(folder: Path, gill: Gill, tmp_path
         load_tokens(tmp_path, 4)
 
 
-def test_bos_where_the_library_does_not_prepend_it(folder: Path, gill: Gill, tmp_path: Path) -> None:
+def test_bos_is_found_where_the_library_does_not_prepend_it(folder: Path, gill: Gill, tmp_path: Path) -> None:
     shutil.copytree(folder / "opt-mini", tmp_path / "opt")
     file = tmp_path / "opt" / "tokenizer_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "add_bos_token": False}))
@@ -54,7 +56,7 @@ def test_bos_where_the_library_does_not_prepend_it(folder: Path, gill: Gill, tmp
     assert (tokens.bos, tokens.encode("a b")) == (2, gill.tokens.encode("a b"))
 
 
-def test_damaged_tokenizer(folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_tokenizer_is_refused(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "opt-mini", tmp_path / "opt")
     (tmp_path / "opt" / "merges.txt").write_text("#version: 0.2\nnot a merge\n")
     with pytest.raises(InputError, match="tokenizer cannot be loaded"):

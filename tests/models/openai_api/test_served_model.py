@@ -61,7 +61,7 @@ def paint(served: ServedModel, prompt: Prompt = STORY, seed: int = 7) -> Image.I
     return picture.image
 
 
-def test_it_generates_pictures_and_texts_and_scores_nothing(server: FakeServer) -> None:
+def test_a_served_model_generates_pictures_and_texts_and_scores_nothing(server: FakeServer) -> None:
     served = model(server)
     assert isinstance(served, ImageGenerator)
     assert isinstance(served, TextGenerator)
@@ -134,7 +134,7 @@ def test_a_chat_gets_texts_and_pictures_in_reading_order(server: FakeServer) -> 
     assert "max_tokens" not in fields
 
 
-def test_what_may_pass_is_asked_again(server: FakeServer) -> None:
+def test_a_request_that_failed_by_the_servers_fault_is_repeated(server: FakeServer) -> None:
     server.faults = {0: BROKEN, 1: CUT, 3: EMPTY, 4: EMPTY}
     served = model(server)
     assert paint(served).tobytes() == paint(served).tobytes()
@@ -148,14 +148,14 @@ def test_what_may_pass_is_asked_again(server: FakeServer) -> None:
         paint(served)
 
 
-def test_a_slow_server_is_asked_again(server: FakeServer) -> None:
+def test_a_request_to_a_slow_server_is_repeated(server: FakeServer) -> None:
     served = model(server, timeout=0.05, retries=1)
     server.delay = 0.2
     with pytest.raises(ServerError, match=r"no answer: ReadTimeout.* \(attempts: 2\)"):
         served.generate_texts([STORY], 5)
 
 
-def test_a_server_that_is_not_there() -> None:
+def test_a_server_that_cannot_be_reached_is_an_error_that_says_so() -> None:
     with fake_server() as gone:
         served = model(gone)
     with pytest.raises(
@@ -177,7 +177,9 @@ def test_a_server_that_is_not_there() -> None:
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_server_that_asks_to_wait(server: FakeServer, status: int, headers: dict[str, str], seconds: float) -> None:
+def test_a_server_that_asks_to_wait_is_waited_for_as_long_as_it_asks(
+    server: FakeServer, status: int, headers: dict[str, str], seconds: float
+) -> None:
     server.faults = {0: Reply(status, {"error": {"message": "slow down"}}, headers)}
     with pytest.raises(TryLater, match=f"answered {status}: slow down") as caught:
         model(server).generate_texts([STORY], 5)
@@ -193,7 +195,7 @@ def test_a_server_that_asks_to_wait(server: FakeServer, status: int, headers: di
         {"error": {"code": "x", "type": "image_generation_user_error", "message": "blocked by our moderation system"}},
     ],
 )
-def test_refusals(server: FakeServer, body: Any) -> None:
+def test_refusals_of_picture_servers_are_recognised(server: FakeServer, body: Any) -> None:
     for status in (400, 403, 200):
         server.faults = {len(server.requests): Reply(status, body)}
         with pytest.raises(RefusedError):
@@ -207,7 +209,7 @@ def test_refusals(server: FakeServer, body: Any) -> None:
         {"finish_reason": "stop", "message": {"content": None, "refusal": "I cannot help with that."}},
     ],
 )
-def test_a_chat_that_refuses(server: FakeServer, choice: Any) -> None:
+def test_refusals_of_chats_are_recognised(server: FakeServer, choice: Any) -> None:
     server.faults = {0: Reply(200, {"choices": [choice]})}
     with pytest.raises(RefusedError, match=r"content filter|cannot help"):
         model(server).generate_texts([STORY], 5)
@@ -242,7 +244,9 @@ def test_a_chat_that_refuses(server: FakeServer, choice: Any) -> None:
         (429, {"error": {"message": "x", "code": "insufficient_quota"}}, UnavailableError, "answered 429"),
     ],
 )
-def test_errors_say_what_to_do(server: FakeServer, status: int, body: Any, kind: type[Exception], message: str) -> None:
+def test_errors_of_the_server_say_what_to_do(
+    server: FakeServer, status: int, body: Any, kind: type[Exception], message: str
+) -> None:
     server.faults = {0: Reply(status, body)}
     with pytest.raises(kind, match=message) as caught:
         paint(model(server))
@@ -262,14 +266,16 @@ def test_a_key_that_the_server_repeats_is_not_shown(server: FakeServer, caplog: 
 
 
 @pytest.mark.parametrize("key", ["two words", "zwölf", "a\nb"])
-def test_what_is_no_key_is_not_shown(server: FakeServer, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_cannot_be_a_key_is_refused_and_not_shown(
+    server: FakeServer, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MINE", key)
     with pytest.raises(UnavailableError, match="MINE: not a key") as caught:
         model(server, key_variable="MINE")
     assert key not in str(caught.value)
 
 
-def test_without_a_key_none_is_sent(server: FakeServer) -> None:
+def test_without_a_key_no_authorisation_is_sent(server: FakeServer) -> None:
     paint(model(server, key_variable="NO_SUCH_VARIABLE"))
     assert server.keys == {None}
 
@@ -283,7 +289,7 @@ def test_without_a_key_none_is_sent(server: FakeServer) -> None:
         ({}, "neither b64_json nor a url"),
     ],
 )
-def test_pictures_that_are_none(server: FakeServer, item: Any, message: str) -> None:
+def test_replies_without_a_readable_picture_are_errors(server: FakeServer, item: Any, message: str) -> None:
     server.faults = {0: Reply(200, {"data": [item]})}
     with pytest.raises(ServerError, match=message):
         paint(model(server))
@@ -303,7 +309,7 @@ def paint_bytes(seed: int) -> bytes:
         return picture.tobytes()
 
 
-def test_so_many_a_minute(server: FakeServer) -> None:
+def test_no_more_requests_are_sent_than_allowed_per_minute(server: FakeServer) -> None:
     served = model(server, per_minute=1200)  # one every 50 ms
     start = time.monotonic()
     served.generate_texts([STORY] * 4, 5)
@@ -325,6 +331,6 @@ def test_so_many_a_minute(server: FakeServer) -> None:
         ({"api_key": "abc"}, "not permitted"),
     ],
 )
-def test_wrong_settings(settings: dict[str, Any], message: str) -> None:
+def test_settings_of_a_server_that_cannot_be_used_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Settings(**{"model": "painter", **settings})

@@ -9,7 +9,7 @@ import pytest
 from gill_bench.metrics.functional.captions.bleu import coco_bleu, torchmetrics_bleu
 
 
-def test_coco(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bleu_of_the_coco_evaluation_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     corpus, each = coco_bleu(["the the cat", "a b c d e"], [["the cat", "cat the"], ["a b c d e f g"]])
     # Words: 2 of 3 ("the" counts once) and 5 of 5. Lengths: 8 against 2 + 7.
     penalty = math.exp(1 - 9 / 8)
@@ -20,12 +20,12 @@ def test_coco(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
 
 
-def test_coco_of_a_tie_of_lengths_takes_the_shorter_reference() -> None:
+def test_coco_takes_the_shorter_of_two_references_that_are_equally_close() -> None:
     for references in (["a b c", "x"], ["x", "a b c"]):
         assert coco_bleu(["a b"], [references])[0][0] == pytest.approx(1, rel=1e-6)
 
 
-def test_torchmetrics_takes_texts_as_they_are_and_the_first_reference_of_a_tie() -> None:
+def test_torchmetrics_takes_texts_unchanged_and_the_first_of_equally_close_references() -> None:
     assert torchmetrics_bleu(["A cat."], [["a cat ."]])[0] == 0
     assert torchmetrics_bleu(["a b"], [["x", "a b c"]])[0] == pytest.approx(1)
     assert torchmetrics_bleu(["a b"], [["a b c", "x"]])[0] == pytest.approx(math.exp(-0.5), rel=1e-6)

@@ -72,7 +72,7 @@ def check_close(scores: CaptionScores, expected: tuple[dict[str, float], dict[st
 
 
 @pytest.mark.usefixtures("java")
-def test_equal_to_the_original_on_real_captions(real: Set, original_meteor: Any) -> None:
+def test_scores_of_real_captions_are_those_of_pycocoevalcap(real: Set, original_meteor: Any) -> None:
     scores = caption_scores(*real)
     check_close(scores, reference_scores(*real, original_meteor))
     assert 0.05 < scores.corpus["bleu-4"] < 0.9
@@ -80,7 +80,7 @@ def test_equal_to_the_original_on_real_captions(real: Set, original_meteor: Any)
 
 
 @pytest.mark.usefixtures("java")
-def test_equal_to_the_original_on_unusual_but_clean_captions(original_meteor: Any) -> None:
+def test_scores_of_unusual_but_clean_captions_are_those_of_pycocoevalcap(original_meteor: Any) -> None:
     texts = [f"{text} end" for text in made_up(300, 11, nasty=False) if "|" not in text]
     predictions = {str(number): text for number, text in enumerate(texts[:60])} | {"empty": ""}
     references = {id_: texts[60 + number : 63 + number] for number, id_ in enumerate(predictions)}
@@ -105,7 +105,7 @@ def test_the_order_of_ids_changes_nothing_whatever_the_texts() -> None:
 
 
 @pytest.mark.usefixtures("java")
-def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_scoring_captions_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     caption_scores({"1": "a cat 😀", "2": ""}, {"1": ["a cat"], "2": ["two\ndogs"]})
     assert capfd.readouterr() == ("", "")
 
@@ -127,7 +127,7 @@ def test_a_second_set_does_not_tokenise_the_references_again(monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("java")
-def test_two_threads() -> None:
+def test_captions_can_be_scored_in_several_threads() -> None:
     sets = [({str(n): f"a {word} runs {n}" for n in range(20)}, {str(n): [f"the {word} ran"] for n in range(20)})
             for word in ("dog", "cat", "man", "dog")]  # fmt: skip
     with ThreadPoolExecutor(4) as threads:
@@ -137,7 +137,7 @@ def test_two_threads() -> None:
 
 
 @pytest.mark.usefixtures("java")
-def test_bleu_of_torchmetrics() -> None:
+def test_bleu_of_torchmetrics_can_be_chosen() -> None:
     predictions, references = {"1": "A cat."}, {"1": ["A cat. Now", "x"]}
     scores = caption_scores(predictions, references, bleu="torchmetrics")
     # A tie of lengths: the first reference counts.
@@ -162,19 +162,21 @@ def test_bleu_of_torchmetrics() -> None:
         ({"1": None}, {"1": ["a"]}, "predicted caption of '1' is None, expected a text"),
     ],
 )
-def test_wrong_input(predictions: Any, references: Any, message: str) -> None:
+def test_captions_without_references_and_malformed_texts_are_refused(
+    predictions: Any, references: Any, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         caption_scores(predictions, references)
 
 
-def test_unknown_variants() -> None:
+def test_unknown_variants_of_meteor_and_bleu_are_refused() -> None:
     options: Any
     for options in ({"meteor": "1.4"}, {"bleu": "sacrebleu"}):
         with pytest.raises(InputError, match=r"expected '1\.5' or 'nltk'"):
             caption_scores({"1": "a"}, {"1": ["a"]}, **options)
 
 
-def test_importing_is_light() -> None:
+def test_importing_caption_scores_imports_no_heavy_library() -> None:
     program = (
         "import sys, gill_bench.metrics.functional.captions\n"
         "print([m for m in ('torch', 'numpy', 'nltk', 'pandas', 'pycocoevalcap') if m in sys.modules])"

@@ -11,17 +11,17 @@ SEPARATORS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 @given(st.text(st.one_of(st.sampled_from(SEPARATORS), st.characters()), max_size=30))
-def test_nothing_separates_lines_and_everything_can_be_written(text: str) -> None:
+def test_any_text_becomes_one_line_that_can_be_encoded(text: str) -> None:
     line = one_line(text)
     assert not set(line) & set(SEPARATORS)
     assert line.encode().decode() == line
 
 
 @given(st.text(st.characters(exclude_characters=SEPARATORS, codec="utf-8")))
-def test_other_text_stays_as_it_is(text: str) -> None:
+def test_text_without_separators_stays_as_it_is(text: str) -> None:
     assert one_line(text) == text
 
 
-def test_words_stay_apart_and_half_characters_vanish() -> None:
+def test_separators_become_spaces_and_half_characters_vanish() -> None:
     assert one_line("a\u2028b\rc\r\nd\ve") == "a b c d e"
     assert one_line("a \ud83d cat\udc00") == "a  cat"

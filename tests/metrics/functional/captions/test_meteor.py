@@ -50,7 +50,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return script
 
 
-def test_values_are_those_of_the_original(running: Meteor, original_meteor: Any) -> None:
+def test_meteor_has_the_values_of_pycocoevalcap(running: Meteor, original_meteor: Any) -> None:
     whole, each = running.score(HYPOTHESES, REFERENCES)
     original_whole, original_each = original_meteor.compute_score(
         dict(enumerate(REFERENCES)), {index: [text] for index, text in enumerate(HYPOTHESES)}
@@ -60,7 +60,7 @@ def test_values_are_those_of_the_original(running: Meteor, original_meteor: Any)
     assert whole not in (0, sum(each) / 4)
 
 
-def test_what_breaks_the_protocol_changes_nothing(running: Meteor) -> None:
+def test_characters_that_would_break_the_protocol_change_no_score(running: Meteor) -> None:
     clean = running.score(["a b"], [["a cat", "a b"]])
     for sign in ["\n", "\r", "\r\n", "\u2028", "\v", "\f", "\x85", " ||| ", " ||||||", "\ud83d "]:
         assert running.score([f"a{sign}b"], [["a cat", "a b"]]) == clean
@@ -68,13 +68,13 @@ def test_what_breaks_the_protocol_changes_nothing(running: Meteor) -> None:
         assert running.score([f"{sign}a b{sign}"], [[f"{sign}a cat", f"a b{sign}"]]) == clean
 
 
-def test_more_than_the_pipes_hold(running: Meteor) -> None:
+def test_more_text_than_a_pipe_holds_is_scored(running: Meteor) -> None:
     long = " ".join(f"w{number}" for number in range(300))
     _, each = running.score([long] * 300, [[long, "x"]] * 300)
     assert each == [pytest.approx(1, abs=1e-6)] * 300
 
 
-def test_threads_take_turns(running: Meteor) -> None:
+def test_threads_that_share_a_meteor_process_take_turns(running: Meteor) -> None:
     scores: dict[int, tuple[float, list[float]]] = {}
 
     def score(thread: int) -> None:
@@ -88,7 +88,7 @@ def test_threads_take_turns(running: Meteor) -> None:
     assert scores == {start: running.score(HYPOTHESES[start:] * 20, REFERENCES[start:] * 20) for start in range(3)}
 
 
-def test_killed_between_two_calls(running: Meteor) -> None:
+def test_a_killed_meteor_process_is_an_error_and_the_next_call_starts_another(running: Meteor) -> None:
     before = running.score(HYPOTHESES, REFERENCES)
     os.kill(pid(running), signal.SIGKILL)
     with pytest.raises(GillBenchError, match=r"METEOR's Java process has ended, exit code -9"):
@@ -96,14 +96,14 @@ def test_killed_between_two_calls(running: Meteor) -> None:
     assert running.score(HYPOTHESES, REFERENCES) == before
 
 
-def test_decimal_commas(monkeypatch: pytest.MonkeyPatch, running: Meteor) -> None:
+def test_a_locale_with_decimal_commas_changes_nothing(monkeypatch: pytest.MonkeyPatch, running: Meteor) -> None:
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE")
     with Meteor() as german:
         assert german.score(HYPOTHESES, REFERENCES) == running.score(HYPOTHESES, REFERENCES)
 
 
-def test_a_process_that_does_not_answer(fake: Path) -> None:
+def test_a_meteor_process_that_does_not_answer_is_stopped(fake: Path) -> None:
     fake.write_text("#!/bin/sh\nexec sleep 60\n")
     meteor = Meteor(seconds_to_answer=0.2)
     meteor.start()
@@ -114,7 +114,7 @@ def test_a_process_that_does_not_answer(fake: Path) -> None:
     assert ends(process)
 
 
-def test_a_process_that_fails_at_once(fake: Path) -> None:
+def test_a_meteor_process_that_fails_at_once_is_an_error_with_its_message(fake: Path) -> None:
     fake.write_text("#!/bin/sh\necho 'Could not reserve enough space' >&2; exit 1\n")
     meteor = Meteor()
     for _ in range(2):
@@ -123,7 +123,7 @@ def test_a_process_that_fails_at_once(fake: Path) -> None:
 
 
 @pytest.mark.parametrize("answers", ["Error: specify SCORE or EVAL or SING", "1.0 2.0\n0,5\n0,5"])
-def test_answers_that_are_no_numbers(fake: Path, answers: str) -> None:
+def test_answers_of_meteor_that_are_no_numbers_are_an_error(fake: Path, answers: str) -> None:
     fake.write_text(f"#!/bin/sh\necho '{answers}'\nexec sleep 60\n")
     meteor = Meteor()
     with pytest.raises(GillBenchError, match=r"METEOR answered .* instead of"):
@@ -131,7 +131,7 @@ def test_answers_that_are_no_numbers(fake: Path, answers: str) -> None:
     assert meteor._process is None
 
 
-def test_it_ends_with_close_and_with_the_block(fake: Path) -> None:
+def test_a_meteor_process_ends_with_close_and_with_the_block(fake: Path) -> None:
     fake.write_text("#!/bin/sh\nexec sleep 60\n")
     with Meteor() as meteor:
         meteor.close()  # nothing to end yet
@@ -143,7 +143,7 @@ def test_it_ends_with_close_and_with_the_block(fake: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["pass", "raise SystemExit(3)", "raise RuntimeError('x')"])
-def test_it_ends_with_python(fake: Path, end: str) -> None:
+def test_a_meteor_process_ends_with_python(fake: Path, end: str) -> None:
     fake.write_text("#!/bin/sh\nexec sleep 60\n")
     program = (
         "from gill_bench.metrics.functional.captions import meteor\n"
@@ -155,7 +155,7 @@ def test_it_ends_with_python(fake: Path, end: str) -> None:
     assert ends(int(done.stdout))
 
 
-def test_a_forked_child_leaves_the_process_alone(fake: Path) -> None:
+def test_a_forked_child_leaves_its_parents_meteor_process_alone(fake: Path) -> None:
     fake.write_text("#!/bin/sh\nexec sleep 60\n")
     program = (
         "import os, sys\n"
@@ -172,5 +172,5 @@ def test_a_forked_child_leaves_the_process_alone(fake: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_there_is_one_a_process() -> None:
+def test_a_python_process_has_one_meteor_process() -> None:
     assert shared_meteor() is shared_meteor()

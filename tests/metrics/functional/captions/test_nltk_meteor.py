@@ -39,7 +39,7 @@ def wordnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("wordnet")
-def test_values() -> None:
+def test_nltks_meteor_by_hand() -> None:
     whole, each = nltk_meteor(
         ["the tom sleeps", "the tom sleeps", "dog", "", "two words"],
         [["the cat sleeping"], ["a dog", "the tom sleeps"], ["cat"], ["a cat"], ["other things", ""]],
@@ -50,7 +50,7 @@ def test_values() -> None:
     assert whole == pytest.approx(sum(each) / 5)
 
 
-def test_no_wordnet(tmp_path: Path) -> None:
+def test_without_wordnet_the_error_says_how_to_get_it(tmp_path: Path) -> None:
     program = (
         "import nltk; nltk.data.path[:] = []\n"
         "from gill_bench.errors import InputError\n"
@@ -63,7 +63,7 @@ def test_no_wordnet(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_no_nltk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_nltk_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nltk.corpus", None)
     with pytest.raises(InputError, match=r"pip install 'gill-bench\[nltk\]'"):
         require_wordnet()

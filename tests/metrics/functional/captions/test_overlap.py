@@ -7,7 +7,7 @@ import pytest
 from gill_bench.metrics.functional.captions.overlap import cider, rouge_l
 
 
-def test_rouge_l() -> None:
+def test_rouge_l_by_hand() -> None:
     mean, each = rouge_l(["a b c d", "x", ""], [["a c e", "d"], ["y"], ["z"]])
     precision, recall = 2 / 4, 1.0  # the best of each, of different references
     f = (1 + 1.2**2) * precision * recall / (recall + 1.2**2 * precision)
@@ -15,7 +15,7 @@ def test_rouge_l() -> None:
     assert mean == pytest.approx(f / 3)
 
 
-def test_cider() -> None:
+def test_cider_by_hand() -> None:
     mean, each = cider(["a b c d e", "v w x y z", "nothing of it"], [["a b c d e"], ["v w x y z"], ["p q r s t"]])
     assert each == pytest.approx([10, 10, 0])
     assert mean == pytest.approx(20 / 3)

@@ -23,7 +23,7 @@ def test_there_are_seventeen_punctuation_tokens() -> None:
 
 
 @pytest.mark.usefixtures("java")
-def test_equals_the_original_on_real_captions(real_data: Path) -> None:
+def test_tokens_of_real_captions_are_those_of_pycocoevalcap(real_data: Path) -> None:
     file = real_data / "coco" / "annotations" / "captions_val2017.json"
     captions = [record["caption"] for record in json.loads(file.read_text(encoding="utf-8"))["annotations"]]
     assert len(captions) == 25014
@@ -32,7 +32,7 @@ def test_equals_the_original_on_real_captions(real_data: Path) -> None:
 
 
 @pytest.mark.usefixtures("java")
-def test_equals_the_original_on_clean_input() -> None:
+def test_tokens_of_clean_texts_are_those_of_pycocoevalcap() -> None:
     # Followed, as most captions are, by a capital; see the next but one test.
     captions = [text for text in made_up(400, 1, nasty=False) if text] + ["A dog runs (fast), doesn't it?"]
     original = reference_tokens({"all": [text for caption in captions for text in (caption, "A cat")]})["all"]
@@ -40,7 +40,7 @@ def test_equals_the_original_on_clean_input() -> None:
 
 
 @pytest.mark.usefixtures("java")
-def test_quirks_of_the_original() -> None:
+def test_quirks_of_the_original_tokeniser_are_kept() -> None:
     texts = ['The "Red" (big) dog\'s ball...', "3 1/2 pizzas - now!", "?!", "", "  ", "é 😀 x", "A DOG", "a\rb\u2028c"]
     assert tokenise(texts) == [
         "the red -lrb- big -rrb- dog 's ball", "3\xa01/2 pizzas now", "?!", "", "", "é x", "a dog", "a b c",
@@ -60,13 +60,13 @@ def test_a_text_gets_the_same_tokens_beside_any_other() -> None:
 
 
 @pytest.mark.usefixtures("java")
-def test_a_very_long_text() -> None:
+def test_a_very_long_text_is_tokenised() -> None:
     assert tokenise(["word " * 50_000, "x" * 100_000, "end"]) == [" ".join(["word"] * 50_000), "x" * 100_000, "end"]
 
 
 @pytest.mark.usefixtures("java")
 @pytest.mark.parametrize("locale", ["de_DE.UTF-8", "C", "tr_TR.UTF-8"])
-def test_the_locale_changes_nothing(monkeypatch: pytest.MonkeyPatch, locale: str) -> None:
+def test_the_locale_changes_no_token(monkeypatch: pytest.MonkeyPatch, locale: str) -> None:
     monkeypatch.setenv("LC_ALL", locale)
     language = locale[:2].lower()
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", f"-Duser.language={language}" if language != "c" else "")
@@ -74,7 +74,7 @@ def test_the_locale_changes_nothing(monkeypatch: pytest.MonkeyPatch, locale: str
 
 
 @pytest.mark.usefixtures("java")
-def test_nothing_is_written_into_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_tokenising_writes_nothing_into_pycocoevalcap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import pycocoevalcap.tokenizer.ptbtokenizer as original
 
     folder = Path(original.__file__).parent
@@ -85,14 +85,14 @@ def test_nothing_is_written_into_the_package(monkeypatch: pytest.MonkeyPatch, tm
     assert not list(tmp_path.iterdir())
 
 
-def test_lines_that_do_not_belong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_additional_lines_of_the_tokeniser_are_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     bad = write_java(tmp_path / "bin", "cat; [ $# -eq 1 ] || echo one more")
     monkeypatch.setattr(tokenizer, "require_java", lambda: str(bad))
     with pytest.raises(GillBenchError, match="gave lines that do not belong"):
         tokenise(["a cat"])
 
 
-def test_a_tokeniser_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_tokeniser_that_fails_is_an_error_with_its_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     bad = write_java(tmp_path / "bin", "echo 'no memory' >&2; exit 3")
     monkeypatch.setattr(tokenizer, "require_java", lambda: str(bad))
     with pytest.raises(GillBenchError, match="tokenising 2 captions failed, exit code 3: no memory"):
@@ -103,7 +103,7 @@ def test_a_tokeniser_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         tokenise(["a cat"])
 
 
-def test_nothing_to_tokenise_needs_no_java(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_list_is_tokenised_without_java(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert tokenise([]) == []
 

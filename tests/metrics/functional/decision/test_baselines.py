@@ -25,7 +25,9 @@ def truth(gen: int, ret: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("gen", "ret", "always_ret", "always_gen"), SPLITS)
-def test_constant_decisions(gen: int, ret: int, always_ret: float, always_gen: float) -> None:
+def test_constant_decisions_have_the_scores_of_the_protocol(
+    gen: int, ret: int, always_ret: float, always_gen: float
+) -> None:
     labels = truth(gen, ret)
     assert constant_f1(labels, "ret") == pytest.approx(always_ret, abs=5e-5)
     assert constant_f1(labels, "gen") == pytest.approx(always_gen, abs=5e-5)
@@ -46,18 +48,18 @@ def test_random_decisions_equal_the_sum_over_every_draw(gen: int, ret: int, p: f
 
 
 @pytest.mark.parametrize("prior", [110 / 311, 209 / 600], ids=["test prior", "train prior"])
-def test_random_with_class_prior(prior: float) -> None:
+def test_random_decisions_with_the_class_prior_have_the_scores_of_the_protocol(prior: float) -> None:
     """The protocol notes a standard deviation of 0.0285; summed over all outcomes it is 0.0284."""
     f1 = random_f1(truth(201, 110), prior)
     assert f1.mean == pytest.approx(0.4996, abs=5e-5)
     assert f1.std == pytest.approx(0.02838, abs=1e-5)
 
 
-def test_a_coin() -> None:
+def test_decisions_by_a_coin_have_the_score_of_the_protocol() -> None:
     assert random_f1(truth(201, 110), 0.5).mean == pytest.approx(0.489, abs=5e-4)
 
 
-def test_no_probability() -> None:
+def test_a_number_that_is_no_probability_is_refused() -> None:
     with pytest.raises(ValueError, match="probability"):
         random_f1(["gen"], 1.5)
     with pytest.raises(ValueError, match="'same'"):

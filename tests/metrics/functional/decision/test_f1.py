@@ -14,7 +14,7 @@ PAIRS = st.lists(st.tuples(st.sampled_from(["gen", "ret"]), st.sampled_from(["ge
 
 @settings(max_examples=200, deadline=None)
 @given(PAIRS)
-def test_equals_the_formula(pairs: list[tuple[str, str]]) -> None:
+def test_macro_f1_is_the_formula(pairs: list[tuple[str, str]]) -> None:
     truth, predicted = zip(*pairs, strict=True)
     right = {label: pairs.count((label, label)) for label in LABELS}
     both = {label: truth.count(label) + predicted.count(label) for label in LABELS}
@@ -36,6 +36,8 @@ def test_a_class_that_never_occurs_counts_nothing() -> None:
         (["gen"], ["generate"], "'generate'"),
     ],
 )
-def test_wrong_labels(truth: list[str], predicted: list[str], message: str) -> None:
+def test_labels_that_do_not_exist_and_unequal_lengths_are_refused(
+    truth: list[str], predicted: list[str], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         macro_f1(truth, predicted)

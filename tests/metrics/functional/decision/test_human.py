@@ -27,13 +27,13 @@ def kept(votes: list[list[str]]) -> list[tuple[list[str], str]]:
     return [(row, label) for row, label in labelled if label != "same"]
 
 
-def test_released_votes(votes: list[list[str]]) -> None:
+def test_the_released_votes_have_the_published_counts_of_labels(votes: list[list[str]]) -> None:
     assert Counter(map(label_of, votes)) == {"gen": 592, "ret": 319, "same": 721}
     assert Counter(label_of(row, "strict") for row in votes) == {"gen": 377, "ret": 166, "same": 1089}
     assert [label_of(row) for row in votes if len(row) == 4] == ["same", "same"]
 
 
-def test_released_split(kept: list[tuple[list[str], str]]) -> None:
+def test_the_released_split_has_the_published_counts_and_baselines(kept: list[tuple[list[str], str]]) -> None:
     labels = [label for _, label in kept]
     assert Counter(labels[:TRAIN]) == {"gen": 391, "ret": 209}
     assert Counter(labels[TRAIN:]) == {"gen": 201, "ret": 110}
@@ -53,7 +53,7 @@ def test_released_split(kept: list[tuple[list[str], str]]) -> None:
     assert f1.std == pytest.approx(0.02838, abs=1e-5)
 
 
-def test_published_human_performance(votes: list[list[str]]) -> None:
+def test_human_performance_is_the_published_number(votes: list[list[str]]) -> None:
     """The function gets all rows, and leaves out rows without a label."""
     human = human_f1(votes, [label_of(row) for row in votes])
     assert human.mean == pytest.approx(0.8510681024099351, abs=2e-16)
@@ -61,7 +61,7 @@ def test_published_human_performance(votes: list[list[str]]) -> None:
     assert human.n == 911
 
 
-def test_human_performance_on_the_test_prompts(kept: list[tuple[list[str], str]]) -> None:
+def test_human_performance_on_the_test_prompts_is_that_of_the_protocol(kept: list[tuple[list[str], str]]) -> None:
     human = human_f1(*zip(*kept[TRAIN:], strict=True))
     assert human.mean == pytest.approx(0.8434, abs=5e-5)
     assert human.per_annotator == pytest.approx((0.8306, 0.8638, 0.8378, 0.8460, 0.8389), abs=5e-5)
@@ -97,7 +97,7 @@ def test_an_annotator_without_a_vote_has_no_value() -> None:
     assert human_f1([["gen", "same"], ["ret", "same"]], ["gen", "ret"]).per_annotator == (1.0, None)
 
 
-def test_wrong_votes() -> None:
+def test_votes_that_cannot_be_scored_are_refused() -> None:
     with pytest.raises(InputError, match="nothing to score"):
         human_f1([["same"]], ["gen"])
     with pytest.raises(ValueError, match="'maybe'"):

@@ -42,11 +42,11 @@ def test_the_threshold_has_the_precision_of_the_probabilities() -> None:
     assert threshold_rule(pair, 0.7).tolist() == ["gen", "ret"]
 
 
-def test_similarity_rule() -> None:
+def test_a_similarity_above_the_threshold_means_retrieve() -> None:
     assert similarity_rule(np.array([0.2, 0.5, 0.6]), 0.5).tolist() == ["gen", "gen", "ret"]
 
 
-def test_sweep_against_every_threshold_by_hand() -> None:
+def test_a_sweep_has_the_extremes_of_every_threshold_by_hand() -> None:
     rng = np.random.default_rng(0)
     truth = rng.choice(["gen", "ret"], 40)
     similarities = rng.random(40)
@@ -67,12 +67,12 @@ def test_the_classifiers_minimum_is_always_generate() -> None:
     assert curve.maximum > curve.minimum
 
 
-def test_half_is_scored_though_the_grid_lacks_it() -> None:
+def test_a_threshold_of_one_half_is_scored_though_the_grid_lacks_it() -> None:
     curve = sweep(["ret"], np.array([0.6]), similarity_rule, grid=[0.9])
     assert (curve.at_half, curve.maximum) == (0.5, 0.0)
 
 
-def test_wrong_scores() -> None:
+def test_scores_that_are_not_finite_or_of_another_shape_are_refused() -> None:
     with pytest.raises(InputError, match="prompt 1"):
         threshold_rule(np.array([[0.5, 0.5], [np.nan, 0.5]]), 0.5)
     with pytest.raises(InputError, match="prompt 0"):
