@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gill_bench.errors import InputError, first_line
 from gill_bench.models.interleaved.loading import load_network
 from gill_bench.models.literal import literal
 from gill_bench.models.stable_diffusion.tokens import tokenize
 from gill_bench.progress import bar
 from gill_bench.storage.paths import temporary_beside
-from gill_bench.weights.tensor_files import LOADING_ERRORS
+from gill_bench.weights.loading import read_part
 
 BATCH = 128  # captions in one pass of the text encoder, as in the authors' code
 
@@ -43,11 +42,7 @@ def write_targets(captions: Mapping[Path, str], folder: Path, device: str = "cpu
     if not missing:
         return 0
     inner = (folder / "text_encoder").is_dir()
-    try:
-        words = folder / "tokenizer" if inner else folder
-        tokenizer = literal(CLIPTokenizer.from_pretrained(words, local_files_only=True))
-    except LOADING_ERRORS as error:
-        raise InputError(f"{folder}: its tokenizer cannot be loaded: {first_line(error)}") from error
+    tokenizer = literal(read_part(CLIPTokenizer, folder / "tokenizer" if inner else folder, "tokenizer"))
     dtype = torch.float32 if device == "cpu" else torch.float16
     encoder = load_network(CLIPTextModel, folder / "text_encoder" if inner else folder, dtype, device)
     length = int(encoder.config.max_position_embeddings)

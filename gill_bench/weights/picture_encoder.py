@@ -6,17 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gill_bench.errors import InputError, first_line
+from gill_bench.errors import InputError
 from gill_bench.storage.long_pictures import shortened
 from gill_bench.storage.reading import read_json
-from gill_bench.weights.checkpoints import (
-    LOCAL_ONLY,
-    check_complete,
-    check_network_types,
-    loader_options,
-    quiet_loading,
-)
-from gill_bench.weights.tensor_files import LOADING_ERRORS
+from gill_bench.weights.loading import read_network, read_part
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -71,26 +64,10 @@ class PictureEncoder:
         import torch
         from transformers import AutoImageProcessor, AutoModel
 
-        network_class: Any = AutoModel
-        processor_class: Any = AutoImageProcessor
-        files = loader_options(folder, "transformers")
-        try:
-            with quiet_loading("transformers"):
-                processor = processor_class.from_pretrained(folder, backend="pil", **LOCAL_ONLY)
-                network, report = network_class.from_pretrained(
-                    folder,
-                    dtype=getattr(torch, dtype),
-                    output_loading_info=True,
-                    ignore_mismatched_sizes=True,  # which `check_complete` names
-                    **LOCAL_ONLY,
-                    **files,
-                )
-        except LOADING_ERRORS as error:
-            raise InputError(f"{folder}: cannot be loaded as an encoder of pictures: {first_line(error)}") from error
-        kind = type(network).__name__
-        check_complete(report, folder, kind)
-        check_network_types(network, folder, "transformers")
+        processor = read_part(AutoImageProcessor, folder, "image processor", backend="pil")
+        network = read_network(AutoModel, folder, getattr(torch, dtype), what="an encoder of pictures")
         if features == "projected" and not hasattr(network, "get_image_features"):
+            kind = type(network).__name__
             raise InputError(f'{folder}: {kind} has no projection of pictures; choose features = "pooled"')
         return cls(network.to(device), processor, features)
 

@@ -20,11 +20,10 @@ from transformers import CLIPVisionModel
 
 from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
-from gill_bench.models.diffusers.pipelines import _read_network
-from gill_bench.models.interleaved.loading import load_network
 from gill_bench.planning.resolve import resolve_model
 from gill_bench.weights.checkpoints import check_network_files
 from gill_bench.weights.find import Weights
+from gill_bench.weights.loading import read_network
 from gill_bench.weights.network_files import Library
 from tests.support.tiny_pipelines import write_stable_diffusion
 
@@ -44,8 +43,8 @@ class Network(NamedTuple):
         folder = folder or self.folder
         check_network_files(folder, self.library)
         if self.library == "diffusers":
-            return dict(_read_network(UNet2DConditionModel, folder, "diffusers", torch.float32).state_dict())
-        return dict(load_network(CLIPVisionModel, folder, torch.float32, "cpu").state_dict())
+            return dict(read_network(UNet2DConditionModel, folder, torch.float32, "diffusers").state_dict())
+        return dict(read_network(CLIPVisionModel, folder, torch.float32).state_dict())
 
     def take(self) -> dict[str, Tensor]:
         """The weights of the file in which they come, which is removed."""

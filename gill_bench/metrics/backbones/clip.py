@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from PIL import Image
 from transformers import AutoConfig, CLIPImageProcessorPil, CLIPVisionModel, CLIPVisionModelWithProjection
 
-from gill_bench.errors import InputError, first_line
 from gill_bench.metrics.backbones.clip_pixels import ClipPixels
 from gill_bench.metrics.picture import PictureMetric
-from gill_bench.weights.checkpoints import check_complete, check_network_types, loader_options, quiet_loading
-from gill_bench.weights.tensor_files import LOADING_ERRORS
+from gill_bench.weights.loading import read_network, read_part
 
 
 class ClipSimilarity(PictureMetric):
@@ -62,27 +60,12 @@ def load_clip(
     Raises:
         InputError: The weights are damaged or incomplete.
     """
-    files = loader_options(folder, "transformers")
-    network: Any = CLIPVisionModelWithProjection if features == "projected" else CLIPVisionModel
-    with quiet_loading("transformers"):
-        try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
-            if config.model_type == "clip":
-                # The configuration of a whole CLIP states the embeddings' width once, and not for each tower.
-                config.vision_config.projection_dim = config.projection_dim
-                config = config.vision_config
-            tower, report = network.from_pretrained(
-                folder,
-                config=config,
-                dtype=getattr(torch, dtype),
-                local_files_only=True,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # `check_complete` reports them
-                **files,
-            )
-            processor = CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
-        except LOADING_ERRORS as error:
-            raise InputError(f"{folder}: cannot be loaded as {network.__name__}: {first_line(error)}") from error
-    check_complete(report, folder, network.__name__)
-    check_network_types(tower, folder, "transformers")
+    config = read_part(AutoConfig, folder, "configuration")
+    if config.model_type == "clip":
+        # The configuration of a whole CLIP states the embeddings' width once, and not for each tower.
+        config.vision_config.projection_dim = config.projection_dim
+        config = config.vision_config
+    kind = CLIPVisionModelWithProjection if features == "projected" else CLIPVisionModel
+    tower = read_network(kind, folder, getattr(torch, dtype), config=config)
+    processor = read_part(CLIPImageProcessorPil, folder, "image processor")
     return ClipSimilarity(tower, processor, features, name).to(device)

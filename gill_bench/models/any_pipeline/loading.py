@@ -15,7 +15,8 @@ from gill_bench.models.any_pipeline.pipeline_class import PipelineClass
 from gill_bench.models.any_pipeline.settings import Settings
 from gill_bench.models.diffusers.folder import parts
 from gill_bench.models.diffusers.pipelines import open_pipeline, set_scheduler
-from gill_bench.weights.checkpoints import check_complete, check_network_files, quiet_loading
+from gill_bench.weights.checkpoints import check_network_files, quiet_loading
+from gill_bench.weights.loading import read_network
 from gill_bench.weights.tensor_files import LOADING_ERRORS
 
 
@@ -113,16 +114,8 @@ def _add_ip_adapter(pipeline: Any, path: Path, dtype: torch.dtype) -> None:
             if encoder is not None and getattr(pipeline, "image_encoder", None) is None:
                 import transformers
 
-                kind: Any = transformers.CLIPVisionModelWithProjection
-                loaded, report = kind.from_pretrained(
-                    encoder,
-                    dtype=dtype,
-                    local_files_only=True,
-                    output_loading_info=True,
-                    ignore_mismatched_sizes=True,  # `check_complete` names the weight
-                )
-                check_complete(report, encoder, kind.__name__)
-                pipeline.register_modules(image_encoder=loaded)
+                kind = transformers.CLIPVisionModelWithProjection
+                pipeline.register_modules(image_encoder=read_network(kind, encoder, dtype))
             pipeline.load_ip_adapter(
                 str(file.parent), subfolder="", weight_name=file.name, image_encoder_folder=None, local_files_only=True
             )

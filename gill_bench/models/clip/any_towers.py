@@ -11,12 +11,12 @@ from PIL.Image import new as new_picture
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from gill_bench.errors import InputError, first_line
+from gill_bench.errors import InputError
 from gill_bench.models.clip.retriever import Retriever
 from gill_bench.models.clip.settings import Settings
 from gill_bench.models.literal import literal
 from gill_bench.storage.images import rgb_of
-from gill_bench.weights.checkpoints import LOCAL_ONLY
+from gill_bench.weights.loading import read_part
 from gill_bench.weights.picture_encoder import PictureEncoder
 
 if TYPE_CHECKING:
@@ -85,13 +85,7 @@ class TwoTowerRetriever(PictureRetriever):
         encoder = PictureEncoder.load(folder, settings.dtype, device)
         if not hasattr(encoder.network, "get_text_features"):
             raise InputError(f"{folder}: {type(encoder.network).__name__} has no text tower, which reads the prompts")
-        kind: Any = AutoProcessor
-        try:
-            processor = kind.from_pretrained(folder, **LOCAL_ONLY)
-        except Exception as error:
-            # The tokenizers library raises bare Exception for damaged files.
-            raise InputError(f"{folder}: its processor cannot be loaded: {first_line(error)}") from error
-        return cls(encoder, processor, settings)
+        return cls(encoder, read_part(AutoProcessor, folder, "processor"), settings)
 
     @property
     def context(self) -> int:

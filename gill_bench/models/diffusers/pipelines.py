@@ -28,7 +28,8 @@ from gill_bench.models.diffusers.shared_noise import Latents, assert_one_draw, g
 from gill_bench.models.literal import literal
 from gill_bench.models.sharing import shared
 from gill_bench.storage.reading import read_json
-from gill_bench.weights.checkpoints import check_complete, check_network_types, loader_options, quiet_loading
+from gill_bench.weights.checkpoints import quiet_loading
+from gill_bench.weights.loading import read_network
 from gill_bench.weights.network_files import Library
 from gill_bench.weights.tensor_files import LOADING_ERRORS
 
@@ -269,29 +270,11 @@ def _load_network(
         raise InputError(f"{folder}: cannot be loaded as {kind}: {first_line(error)}") from error
 
     def read() -> torch.nn.Module:
-        return _read_network(network, folder, library, dtype, variant)
+        owner: Library = "transformers" if issubclass(network, PreTrainedModel) else "diffusers"
+        loaded: torch.nn.Module = read_network(network, folder, dtype, owner, variant=variant)
+        return loaded
 
     return {name: shared(network, folder, dtype, device, read) if device else read().eval().requires_grad_(False)}
-
-
-def _read_network(network: Any, folder: Path, library: str, dtype: torch.dtype, variant: str = "") -> torch.nn.Module:
-    """Load a network; any key that is missing, additional or of another shape is an error."""
-    owner: Library = "transformers" if issubclass(network, PreTrainedModel) else "diffusers"
-    files = loader_options(folder, owner, variant)
-    try:
-        # diffusers' own error names a weight of another shape; transformers' does not, but `check_complete` does.
-        options = (
-            {"torch_dtype": dtype} if library == "diffusers" else {"dtype": dtype, "ignore_mismatched_sizes": True}
-        )
-        loaded, report = network.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True, **options, **files
-        )
-    except LOADING_ERRORS as error:
-        raise InputError(f"{folder}: cannot be loaded as {network.__name__}: {first_line(error)}") from error
-    check_complete(report, folder, network.__name__)
-    check_network_types(loaded, folder, owner, variant)
-    read: torch.nn.Module = loaded
-    return read
 
 
 @contextmanager

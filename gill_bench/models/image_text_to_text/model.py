@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
-from gill_bench.errors import InputError, first_line
+from gill_bench.errors import InputError
 from gill_bench.models.image_text_to_text.inputs import PROBE, ChatInputs, PlainInputs, pixel_options, shrunk
 from gill_bench.models.image_text_to_text.settings import NO_TEMPLATE, Settings
 from gill_bench.models.precision import resolve_dtype
 from gill_bench.models.writing.control import continuation_ids
 from gill_bench.models.writing.network import BATCH, TextNetwork
 from gill_bench.prompt import Prompt
-from gill_bench.weights.checkpoints import LOCAL_ONLY, quiet_loading
+from gill_bench.weights.loading import read_part
 
 
 class VisionLanguageModel:
@@ -117,13 +117,7 @@ def load_processor(folder: Path) -> Any:
     """
     from transformers import AutoProcessor
 
-    kind: Any = AutoProcessor
-    try:
-        with quiet_loading("transformers"):
-            processor = kind.from_pretrained(folder, **LOCAL_ONLY)
-    except Exception as error:
-        # The tokenizers library raises bare Exception for damaged files.
-        raise InputError(f"{folder}: its processor cannot be loaded: {first_line(error)}") from error
+    processor = read_part(AutoProcessor, folder, "processor")
     for part, reads in (("image_processor", "pictures"), ("tokenizer", "texts")):
         if getattr(processor, part, None) is None:
             raise InputError(

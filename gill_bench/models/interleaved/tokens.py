@@ -12,10 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gill_bench.errors import InputError, first_line
+from gill_bench.errors import InputError
 from gill_bench.models.literal import literal
 from gill_bench.storage.reading import read_json
-from gill_bench.weights.checkpoints import LOCAL_ONLY
+from gill_bench.weights.loading import read_part
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -120,11 +120,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **LOCAL_ONLY)
-    except Exception as error:
-        # The tokenizers library raises bare Exception for damaged files.
-        raise InputError(f"{folder}: its tokenizer cannot be loaded: {first_line(error)}") from error
+    tokenizer: PreTrainedTokenizerBase = read_part(AutoTokenizer, folder, "tokenizer")
     file = folder / "config.json"
     config = read_json(file) if file.is_file() else {}  # missing while the embedded OPT is being trained
     rows = config.get("text_config", config).get("vocab_size")

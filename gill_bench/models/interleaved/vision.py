@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
-from gill_bench.errors import InputError, first_line
 from gill_bench.models.interleaved.loading import shared_network
 from gill_bench.storage.images import rgb_of, squash_image
 from gill_bench.storage.long_pictures import shortened
 from gill_bench.storage.read_ahead import read_ahead
-from gill_bench.weights.tensor_files import LOADING_ERRORS
+from gill_bench.weights.loading import read_part
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -89,7 +88,4 @@ def load_processor(folder: Path) -> Any:
     """
     from transformers import CLIPImageProcessorPil
 
-    try:
-        return CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
-    except LOADING_ERRORS as error:
-        raise InputError(f"{folder}: its image processor cannot be loaded: {first_line(error)}") from error
+    return read_part(CLIPImageProcessorPil, folder, "image processor")
