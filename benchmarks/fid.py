@@ -33,8 +33,8 @@ from torch import nn
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from gill_bench.metrics.backbones.pipeline import statistics_of
-from gill_bench.metrics.functional.frechet import frechet_distance
+from gill_bench.metrics.backbones.pipeline import features_of
+from gill_bench.metrics.functional.frechet import FeatureStatistics, frechet_distance
 
 CPU = torch.device("cpu")
 BATCH = 32
@@ -170,7 +170,7 @@ def main() -> None:
     torch_fidelity.register_feature_extractor("fields", FidelityFields)
 
     def with_gill_bench(folders: Sequence[Path]) -> float:
-        first, second = (statistics_of(sorted(folder.iterdir()), Fields()) for folder in folders)
+        first, second = (FeatureStatistics.of(features_of(sorted(folder.iterdir()), Fields())) for folder in folders)
         return frechet_distance(first, second)
 
     ways: dict[str, Callable[[Sequence[Path]], float]] = {

@@ -15,7 +15,6 @@ from torch import nn
 
 from gill_bench.models.gill.model import Gill
 from gill_bench.models.gill.network import GillHeads, GillSizes
-from gill_bench.models.gill.parts import Parts
 from gill_bench.models.gill.settings import Settings
 from gill_bench.models.interleaved.language import LanguageModel
 from gill_bench.models.interleaved.loading import freeze
@@ -163,7 +162,8 @@ def build(sizes: Sizes, dtype: torch.dtype, device: str, made_on: str | None = N
     language = LanguageModel(opt, tokens.size, heads.input_embeddings.weight)
     encoder = VisualEncoder(vision, processor, sizes.side)
     settings = Settings(num_inference_steps=sizes.steps, squash_size=sizes.side)
-    return Gill(Parts(tokens, language, encoder, heads, 77, None, pipeline), settings), opt
+    gill = Gill(tokens, language, encoder, heads, settings, context=77, decision=None, pipeline=pipeline)
+    return gill, opt
 
 
 @contextmanager

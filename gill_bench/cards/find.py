@@ -51,6 +51,7 @@ __all__ = [
     "explain",
     "override",
     "read_card",
+    "validated",
 ]
 
 _NUMBERS = "expected a finite number of at most 64 bits"
@@ -205,6 +206,18 @@ def read_card(file: Path, schema: type[T], raw: dict[str, Any] | None = None) ->
     if getattr(card, "name", file.stem) != file.stem:
         raise InputError(f"{file}: name = {card.name!r}, expected {file.stem!r}, as the file is named")  # type: ignore[attr-defined]
     return card
+
+
+def validated(schema: type[T], values: Mapping[str, Any], where: str) -> T:
+    """The settings of a card as a schema has them.
+
+    Raises:
+        InputError: A setting is unknown or has a value that is not allowed; names `where` and the setting.
+    """
+    try:
+        return schema.model_validate(dict(values))
+    except ValidationError as error:
+        raise InputError(f"{where}: settings: {explain(error, schema)}") from error
 
 
 def explain(error: ValidationError, schema: type[BaseModel]) -> str:

@@ -33,14 +33,8 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Raises:
         InputError: The file is absent or malformed, or there are no pictures at all.
     """
-    return Dataset(
-        [
-            Example(
-                str(image.id),
-                str(image.id),
-                (Turn("", image.picture),),
-                answers=tuple(caption.text for caption in image.captions),
-            )
-            for image in read_coco(folder, split)
-        ]
-    )
+    examples = []
+    for image in read_coco(folder, split):
+        name, captions = str(image.id), tuple(caption.text for caption in image.captions)
+        examples.append(Example(name, name, (Turn("", image.picture),), answers=captions))
+    return Dataset(examples)

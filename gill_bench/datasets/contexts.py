@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Context, Example, Picture
@@ -54,11 +54,7 @@ class TextContext(InParts):
     name: str
     asks: OutputKind | None = None
     inputs: frozenset[str] = _TEXT
-
-    @property
-    def counts(self) -> Mapping[PartKind, int]:
-        """One caption."""
-        return {"caption": 1}
+    counts: ClassVar[Mapping[PartKind, int]] = {"caption": 1}
 
     def parts(self, example: Example, prompt: Mapping[str, Value]) -> tuple[Part, ...]:
         """The caption."""
@@ -74,6 +70,7 @@ class CaptionContext(InParts):
 
     captions: int
     images: int = 0
+    asks: OutputKind | None = None
 
     @property
     def name(self) -> str:
@@ -84,11 +81,6 @@ class CaptionContext(InParts):
         """
         captions = f"{self.captions}-caption{'s' * (self.captions != 1)}"
         return captions + (f"-{self.images}-image{'s' * (self.images != 1)}" if self.images else "")
-
-    @property
-    def asks(self) -> OutputKind | None:
-        """The output kind of the task's capability (None)."""
-        return None
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -197,11 +189,8 @@ class HistoryContext(InParts):
     name: str = "history"
     asks: OutputKind | None = "scores"
     inputs: frozenset[str] = _BOTH
-
-    @property
-    def counts(self) -> Mapping[PartKind, int]:
-        """A picture, up to nine rounds and the question; the first question of a dialog has no round before it."""
-        return {"picture": 1, "round": ROUNDS - 1, "question": 1}
+    # The first question of a dialog has no round before it.
+    counts: ClassVar[Mapping[PartKind, int]] = {"picture": 1, "round": ROUNDS - 1, "question": 1}
 
     def parts(self, example: Example, prompt: Mapping[str, Value]) -> tuple[Part, ...]:
         """The picture, the rounds before, and the question with the beginning of its answer."""
@@ -224,11 +213,8 @@ class PictureContext(InParts):
     name: str = "caption"
     asks: OutputKind | None = None
     inputs: frozenset[str] = _BOTH
-
-    @property
-    def counts(self) -> Mapping[PartKind, int]:
-        """The picture; the card's `caption_prompt` is the same for all examples, and so no part of one."""
-        return {"picture": 1}
+    # The card's `caption_prompt` is the same for all examples, and so no part of one.
+    counts: ClassVar[Mapping[PartKind, int]] = {"picture": 1}
 
     def parts(self, example: Example, prompt: Mapping[str, Value]) -> tuple[Part, ...]:
         """The picture."""
@@ -249,11 +235,7 @@ class QuestionContext(InParts):
     name: str = "question"
     asks: OutputKind | None = None
     inputs: frozenset[str] = _BOTH
-
-    @property
-    def counts(self) -> Mapping[PartKind, int]:
-        """A picture and a question."""
-        return {"picture": 1, "question": 1}
+    counts: ClassVar[Mapping[PartKind, int]] = {"picture": 1, "question": 1}
 
     def parts(self, example: Example, prompt: Mapping[str, Value]) -> tuple[Part, ...]:
         """The picture and the question as it stands in the file."""

@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Literal
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Context, DatasetModule, Example, Picture
-from gill_bench.datasets.parts import ContextInParts, Part, PartKind, in_parts
+from gill_bench.datasets.parts import ContextInParts, Part, PartKind, blanked, in_parts
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.interfaces import OutputKind
 
@@ -82,9 +83,11 @@ class ControlContext:
         context = in_parts(self.plain)
         parts = context.parts(example, prompt)
         if self.change == "shuffled":
-            orders = any(_distinct(parts, kind) > 1 for kind in {part.kind for part in parts})
-            return "" if orders else "it has no two parts of one kind whose order could be changed"
-        words = _words(self.kind)
+            distinct = {(part.kind, part.content) for part in parts}
+            if len(distinct) > len({part.kind for part in parts}):
+                return ""
+            return "it has no two parts of one kind whose order could be changed"
+        words = f"{self.kind}s"
         number = sum(part.kind == self.kind for part in parts)
         if not number:
             return f"it has no {words}"
@@ -102,7 +105,7 @@ class ControlContext:
         if self.change == "no":
             return [part for part in parts if part.kind != self.kind]
         if self.change == "blank":
-            return [_blanked(part) for part in parts]
+            return [blanked(part) for part in parts]
         if self.change == "shuffled":
             for kind in dict.fromkeys(part.kind for part in parts):
                 own = [part for part in parts if part.kind == kind]
@@ -181,9 +184,12 @@ def shuffled(name: str, parts: Sequence[Part]) -> list[int]:
     same = list(range(len(parts)))
     if len({part.content for part in parts}) < 2:
         return same
-    orders = (
-        sorted(same, key=lambda position: _lot(attempt, parts[position].kind, position, name)) for attempt in count()
-    )
+
+    def lot(attempt: int, position: int) -> bytes:
+        drawn = f"{_DOMAIN}/{attempt}/{parts[position].kind}/{position}/{name}"
+        return hashlib.sha256(drawn.encode()).digest()
+
+    orders = (sorted(same, key=partial(lot, attempt)) for attempt in count())
     return next(
         order
         for order in orders
@@ -191,26 +197,10 @@ def shuffled(name: str, parts: Sequence[Part]) -> list[int]:
     )
 
 
-def _lot(attempt: int, kind: str, position: int, name: str) -> bytes:
-    return hashlib.sha256(f"{_DOMAIN}/{attempt}/{kind}/{position}/{name}".encode()).digest()
-
-
-def _distinct(parts: Sequence[Part], kind: PartKind) -> int:
-    return len({part.content for part in parts if part.kind == kind})
-
-
-def _blanked(part: Part) -> Part:
-    return part if isinstance(part.content, str) else part._replace(content=replace(part.content, blank=True))
-
-
 def _with(parts: Sequence[Part], kind: PartKind | None, others: Sequence[Part]) -> list[Part]:
     """The parts, with those of one kind replaced in their order."""
     following = iter(others)
     return [next(following) if part.kind == kind else part for part in parts]
-
-
-def _words(kind: PartKind | None) -> str:
-    return f"{kind}s"
 
 
 def _control_name(change: Change, kind: PartKind | None, counts: Mapping[PartKind, int]) -> str:
@@ -222,4 +212,4 @@ def _control_name(change: Change, kind: PartKind | None, counts: Mapping[PartKin
 
 
 def _plural(control: str) -> str:
-    return control if control in ("shuffled",) or control.endswith("s") else f"{control}s"
+    return control if control == "shuffled" or control.endswith("s") else f"{control}s"

@@ -7,7 +7,7 @@ context that gives segments alone, each segment is a part.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from gill_bench.cards.find import Value
@@ -28,6 +28,11 @@ class Part(NamedTuple):
 
     kind: PartKind
     content: str | Picture
+
+
+def blanked(part: Part) -> Part:
+    """A part with a grey picture of the same size in place of its picture; a text as it is."""
+    return part if isinstance(part.content, str) else part._replace(content=replace(part.content, blank=True))
 
 
 @runtime_checkable

@@ -28,7 +28,9 @@ def read_table(file: Path) -> list[list[str]]:
         lines.pop()
     rows = [line.split("\t") for line in lines]
     if _is_quoted(file, rows):
-        return [[_unquoted(field) for field in row] for row in rows]
+        return [
+            [field[1:-1].replace('""', '"') if _QUOTED.fullmatch(field) else field for field in row] for row in rows
+        ]
     return rows
 
 
@@ -50,7 +52,3 @@ def _is_quoted(file: Path, rows: Sequence[Sequence[str]]) -> bool:
         )
     every = bool(rows) and all(_QUOTED.fullmatch(field) for row in rows for field in row)
     return bool(doubled) or every
-
-
-def _unquoted(field: str) -> str:
-    return field[1:-1].replace('""', '"') if _QUOTED.fullmatch(field) else field

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gill_bench.cards.find import Value
-from gill_bench.datasets import Dataset, Example, Turn
+from gill_bench.datasets import Dataset
 from gill_bench.datasets.contexts import RoundContext, parse_rounds
-from gill_bench.datasets.visdial_files import read_dialogs
+from gill_bench.datasets.visdial_files import examples_of, read_dialogs
 
 
 def context(name: str) -> RoundContext:
@@ -35,14 +35,4 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Raises:
         InputError: The file is absent or malformed, or there are no pictures at all.
     """
-    return Dataset(
-        [
-            Example(
-                str(dialog.image),
-                str(dialog.image),
-                tuple(Turn(f"Q: {turn.question}?\nA: {turn.answer}") for turn in dialog.rounds),
-                dialog.picture,
-            )
-            for dialog in read_dialogs(folder, split)
-        ]
-    )
+    return Dataset(examples_of(read_dialogs(folder, split), "Q: {question}?\nA: {answer}"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
-from gill_bench.datasets import Picture
+from gill_bench.datasets import Example, Picture, Turn
 from gill_bench.datasets.contexts import ROUNDS
 from gill_bench.datasets.files import find_split_file, integer_of, is_encodable, list_of, shown
 from gill_bench.datasets.pictures import index_pictures, no_pictures
@@ -78,6 +78,24 @@ def read_dialogs(folder: Path, split: str, *, options: bool = False) -> list[Dia
     if not any(dialog.picture.file for dialog in dialogs.values()):
         raise no_pictures(folder, split, folders, f"{name}_<image id, 12 digits>.jpg or another common extension")
     return list(dialogs.values())
+
+
+def examples_of(dialogs: Sequence[Dialog], wording: str) -> list[Example]:
+    """One example for each dialog, with its picture as target.
+
+    Args:
+        dialogs: The dialogs.
+        wording: The text of a round, with `{question}` and `{answer}` in it.
+    """
+    return [
+        Example(
+            str(dialog.image),
+            str(dialog.image),
+            tuple(Turn(wording.format(question=item.question, answer=item.answer)) for item in dialog.rounds),
+            dialog.picture,
+        )
+        for dialog in dialogs
+    ]
 
 
 def _table(data: Any, key: str, where: str) -> list[str]:

@@ -10,10 +10,11 @@ because it is converted only once.
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import pickletools
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -216,7 +217,7 @@ def _filled(content: object, dtype: object, shape: object, *, by_column: bool) -
     if by_column:
         raise _RefusedError("has an array that is stored by columns; save it with numpy.ascontiguousarray")
     name, counts = f"{dtype.order}{dtype.code}", _counts(shape)
-    expected = int(dtype.code[1]) * _product(counts)
+    expected = int(dtype.code[1]) * math.prod(counts)
     if expected != len(content):
         raise _RefusedError(f"has an array {counts} of {len(content)} bytes, expected {expected}")
     return StoredArray(name, np.frombuffer(content, name).reshape(counts))
@@ -280,13 +281,6 @@ def _counts(values: object) -> tuple[int, ...]:
     if not isinstance(values, tuple):
         raise TypeError("a shape that is no tuple")
     return tuple(_count(value) for value in values)
-
-
-def _product(values: Sequence[int]) -> int:
-    product = 1
-    for value in values:
-        product *= value
-    return product
 
 
 _ARRAYS = {

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards.find import Value
+from gill_bench.cards.find import Value, validated
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.functional.ndcg import ndcg
 from gill_bench.metrics.functional.ranking import hits_at, ranks_of_scores, reciprocal_ranks
-from gill_bench.metrics.settings import check_settings
 
 kind = "corpus"
 _KS = (1, 5, 10, 20)
@@ -37,13 +36,13 @@ class Settings(BaseModel):
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
     """The round that NDCG takes, and the treatment of ties, in one text."""
-    checked = check_settings(Settings, settings, "answer-ranking")
+    checked = validated(Settings, settings, "answer-ranking")
     return f"answer-ranking|dense_round:{checked.dense_round}|ties:expected"
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
     """Raise `InputError` for settings that cannot work."""
-    check_settings(Settings, settings, "answer-ranking")
+    validated(Settings, settings, "answer-ranking")
 
 
 def scores(
@@ -58,7 +57,7 @@ def scores(
         settings: The metric's settings; see `Settings`.
         question: Not used.
     """
-    checked = check_settings(Settings, settings, "answer-ranking")
+    checked = validated(Settings, settings, "answer-ranking")
     names = list(outputs)
     if not names:
         empty = [Score(name, None, True, 0) for name in [*(f"recall@{k}" for k in _KS), "mrr"]]

@@ -8,9 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards.find import Value
+from gill_bench.cards.find import Value, validated
 from gill_bench.metrics import Question, Reference, Score
-from gill_bench.metrics.settings import check_settings
 
 kind = "corpus"
 _NAMES = ("bleu-1", "bleu-2", "bleu-3", "bleu-4", "meteor", "rouge-l", "cider")
@@ -32,7 +31,7 @@ class Settings(BaseModel):
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
     """The tokeniser, the variants of METEOR and BLEU, and the cut of the caption, in one text."""
-    checked = check_settings(Settings, settings, "captions")
+    checked = validated(Settings, settings, "captions")
     return f"captions|tokens:ptb-3.4.1|meteor:{checked.meteor}|bleu:{checked.bleu}|cut:first period beyond {_LEAST}"
 
 
@@ -40,7 +39,7 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
     """Raise `InputError` for settings that cannot work, or if Java or NLTK's data are missing."""
     from gill_bench.metrics.functional.captions import require_java, require_wordnet
 
-    checked = check_settings(Settings, settings, "captions")
+    checked = validated(Settings, settings, "captions")
     require_java()  # the tokeniser needs Java, whatever computes METEOR
     if checked.meteor == "nltk":
         require_wordnet()
@@ -57,7 +56,7 @@ def scores(
         settings: The metric's settings; see `Settings`.
         question: Not used.
     """
-    checked = check_settings(Settings, settings, "captions")
+    checked = validated(Settings, settings, "captions")
     if not outputs:
         return [Score(name, None, True, 0) for name in _NAMES]
     from gill_bench.metrics.functional.captions import caption_scores

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards.find import Value
+from gill_bench.cards.find import Value, validated
 from gill_bench.errors import InputError
-from gill_bench.metrics.settings import check_settings, need_weights
+from gill_bench.metrics.settings import need_weights
 from gill_bench.storage.reading import read_json
 from gill_bench.weights.checkpoints import check_image_processor, check_network_files
 from gill_bench.weights.picture_encoder import CLIPS, PictureEncoder, encoder_width, has_text_tower
@@ -64,7 +64,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
     >>> signature({"features": "pooled"}, "mini")
     'clip-similarity[mini]|encoder:clip[mini]|features:pooled|preprocess:pil|dtype:float32|v:1'
     """
-    checked = check_settings(Settings, settings, NAME)
+    checked = validated(Settings, settings, NAME)
     name, encoder = (f"{NAME}[mini]", "clip[mini]") if backbone == "mini" else (NAME, backbone)
     return f"{name}|encoder:{encoder}|features:{checked.features}|preprocess:pil|dtype:{checked.dtype}|v:{VERSION}"
 
@@ -76,7 +76,7 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
         InputError: A setting is unknown, the folder does not hold a CLIP with its image processor, or it holds a small
             stand-in under the name of a published CLIP.
     """
-    checked = check_settings(Settings, settings, NAME)
+    checked = validated(Settings, settings, NAME)
     folder = need_weights(weights, NAME, _WANTED)
     width = encoder_width(folder, NARROWEST)
     if backbone != "mini" and width < NARROWEST:
@@ -100,7 +100,7 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
     Raises:
         InputError: The weights are damaged or incomplete.
     """
-    checked = check_settings(Settings, settings, NAME)
+    checked = validated(Settings, settings, NAME)
     folder = need_weights(weights, NAME, _WANTED)
     name = NAME if encoder_width(folder, NARROWEST) >= NARROWEST else f"{NAME}[mini]"
     if not _is_clip(folder):

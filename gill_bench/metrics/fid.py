@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gill_bench.cards.find import Value
+from gill_bench.cards.find import Value, validated
 from gill_bench.errors import InputError
 from gill_bench.metrics import Flags, Score
-from gill_bench.metrics.settings import check_settings, need_weights
+from gill_bench.metrics.settings import need_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +44,7 @@ class Settings(BaseModel):
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
     """The network, the preparation of both sides and the estimators, in one text."""
-    checked = check_settings(Settings, settings, "fid")
+    checked = validated(Settings, settings, "fid")
     network = f"inception-v3-{checked.mode}" if checked.network == "inception" else "clip-vision-projected"
     sides = f"generated:{checked.generated}|real:{checked.real}"
     return f"fid|network:{network}|of:{backbone}|{sides}|covariance:n-1|kid:100x1000"
@@ -54,7 +54,7 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
     """Raise `InputError` for settings or files that cannot work."""
     from gill_bench.metrics.backbones.prepare import preparation
 
-    checked = check_settings(Settings, settings, "fid")
+    checked = validated(Settings, settings, "fid")
     folder = need_weights(weights, "fid", "the folder of the feature network")
     preparation(checked.generated)
     preparation(checked.real)
@@ -70,7 +70,7 @@ def check_count(count: int, settings: Mapping[str, Value], task: str) -> None:
     Raises:
         InputError: There are fewer generated pictures than `min_samples`; says how to compute the distance anyway.
     """
-    minimum = check_settings(Settings, settings, "fid").min_samples
+    minimum = validated(Settings, settings, "fid").min_samples
     if count < minimum:
         anyway = (
             f"to have it anyway: --set {task}.min_samples={count}" if count > 1 else "no distance is defined below 2"
@@ -82,7 +82,7 @@ def check_count(count: int, settings: Mapping[str, Value], task: str) -> None:
 
 def prepared(settings: Mapping[str, Value], side: str) -> str:
     """Name of the preparation of the pictures of a side, which is "generated" or "reference"."""
-    checked = check_settings(Settings, settings, "fid")
+    checked = validated(Settings, settings, "fid")
     return checked.generated if side == "generated" else checked.real
 
 
@@ -92,7 +92,7 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Fe
     Raises:
         InputError: The weights are missing, damaged or of another network.
     """
-    checked = check_settings(Settings, settings, "fid")
+    checked = validated(Settings, settings, "fid")
     folder = need_weights(weights, "fid", "the folder of the feature network")
     if checked.network == "inception":
         from gill_bench.metrics.backbones.inception import load_inception
@@ -128,7 +128,7 @@ def compare(
     count, references = sum(map(len, generated)), sum(map(len, reference))
     values: dict[str, float | None] = dict.fromkeys(("fid", "kid", "kid-over-subsets-sd"))
     subsets = ""  # number and size of KID's subsets, if a side has fewer pictures than a whole subset
-    if count >= check_settings(Settings, settings, "fid").min_samples and references >= 2:
+    if count >= validated(Settings, settings, "fid").min_samples and references >= 2:
         kid = kernel_distance(np.concatenate(generated), np.concatenate(reference))
         values = {
             "fid": frechet_distance(FeatureStatistics.stream(generated), FeatureStatistics.stream(reference)),

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gill_bench.cards.find import Value
+from gill_bench.cards.find import Value, validated
 from gill_bench.errors import InputError
-from gill_bench.metrics.settings import check_settings, need_weights
+from gill_bench.metrics.settings import need_weights
 from gill_bench.storage.reading import read_json
 from gill_bench.weights.checkpoints import check_network_files
 from gill_bench.weights.tensor_files import check_torch_file
@@ -65,7 +65,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
     >>> signature({}, "mini")
     'lpips[mini]|net:alex[mini]|resize:64-bilinear-antialias|v:1'
     """
-    checked = check_settings(Settings, settings, NAME)
+    checked = validated(Settings, settings, NAME)
     if backbone == "mini":
         return f"{NAME}[mini]|net:alex[mini]|resize:{MINI_SIZE}-bilinear-antialias|v:{VERSION}"
     return (
@@ -81,7 +81,7 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
         InputError: A setting is unknown, the weights are neither a state dict nor a mini backbone, or the mini backbone
             stands under the name of the published one.
     """
-    check_settings(Settings, settings, NAME)
+    validated(Settings, settings, NAME)
     path = need_weights(weights, NAME, _WANTED)
     if path.is_dir():
         if backbone != "mini":
@@ -104,7 +104,7 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
     """
     from gill_bench.metrics.backbones.lpips import load_alex, load_mini
 
-    checked = check_settings(Settings, settings, NAME)
+    checked = validated(Settings, settings, NAME)
     path = need_weights(weights, NAME, _WANTED)
     if path.is_dir():
         check(path, settings, "mini")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards.find import Value
+from gill_bench.cards.find import Value, validated
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.functional.decision import (
@@ -20,7 +20,6 @@ from gill_bench.metrics.functional.decision import (
     sweep,
     threshold_rule,
 )
-from gill_bench.metrics.settings import check_settings
 
 kind = "corpus"
 NAME = "macro-f1"
@@ -41,7 +40,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
     """Raise `InputError` for settings that cannot work."""
-    check_settings(Settings, settings, NAME)
+    validated(Settings, settings, NAME)
 
 
 def scores(

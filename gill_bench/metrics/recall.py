@@ -14,11 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards.find import Value
+from gill_bench.cards.find import Value, validated
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.functional.ranking import Ranks, hits_at
-from gill_bench.metrics.settings import check_settings
 
 kind = "corpus"
 
@@ -40,14 +39,14 @@ class Settings(BaseModel):
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
     """The direction of the search and the treatment of seen pictures and ties, in one text."""
-    checked = check_settings(Settings, settings, "recall")
+    checked = validated(Settings, settings, "recall")
     seen = "masked" if checked.mask_seen else "searched"
     return f"recall|direction:{checked.direction}|seen:{seen}|search:exact|ties:expected"
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
     """Raise `InputError` for settings that cannot work."""
-    _values_of_k(check_settings(Settings, settings, "recall"))
+    _values_of_k(validated(Settings, settings, "recall"))
 
 
 def scores(
@@ -61,7 +60,7 @@ def scores(
         settings: The metric's settings; see `Settings`.
         question: Not used.
     """
-    checked = check_settings(Settings, settings, "recall")
+    checked = validated(Settings, settings, "recall")
     columns = zip(*outputs.values(), strict=True) if outputs else ((), (), ())
     ranks = Ranks(*(np.array(column) for column in columns))
     prefix = "recall" if checked.direction == "text-to-image" else f"recall-{checked.direction}"

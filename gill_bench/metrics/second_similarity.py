@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gill_bench.cards.find import Value
+from gill_bench.cards.find import Value, validated
 from gill_bench.metrics import clip_similarity
-from gill_bench.metrics.settings import check_settings, need_weights
+from gill_bench.metrics.settings import need_weights
 
 if TYPE_CHECKING:
     from gill_bench.metrics.picture import PictureMetric
@@ -31,7 +31,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
     >>> signature({"features": "pooled"}, "facebook/dinov2-large")
     'second-similarity|encoder:facebook/dinov2-large|features:pooled|preprocess:pil|dtype:float32|v:1'
     """
-    check_settings(clip_similarity.Settings, settings, NAME)
+    validated(clip_similarity.Settings, settings, NAME)
     return _renamed(clip_similarity.signature(settings, backbone))
 
 
@@ -41,7 +41,7 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
     Raises:
         InputError: A setting is unknown, or the folder holds no encoder of pictures that can be compared.
     """
-    check_settings(clip_similarity.Settings, settings, NAME)
+    validated(clip_similarity.Settings, settings, NAME)
     need_weights(weights, NAME, "the folder of an encoder of pictures")
     clip_similarity.check(weights, settings, backbone)
 

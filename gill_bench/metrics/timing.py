@@ -9,9 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards.find import Value
+from gill_bench.cards.find import Value, validated
 from gill_bench.metrics import Question, Reference, Score
-from gill_bench.metrics.settings import check_settings
 
 kind = "corpus"
 
@@ -29,7 +28,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
     """Raise `InputError` for settings that cannot work."""
-    check_settings(Settings, settings, "timing")
+    validated(Settings, settings, "timing")
 
 
 def scores(

@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gill_bench.cards.find import Value
+from gill_bench.cards.find import Value, validated
 from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.functional.vqa import vqa_accuracy
-from gill_bench.metrics.settings import check_settings
 
 kind = "corpus"
 _END = re.compile(r"[.,;?!]")
@@ -36,14 +35,14 @@ class Settings(BaseModel):
 
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
     """The evaluator and the rule for answers, in one text."""
-    checked = check_settings(Settings, settings, "vqa-accuracy")
+    checked = validated(Settings, settings, "vqa-accuracy")
     looks = " (looks at the references)" if checked.answer == "magma" else ""
     return f"vqa-accuracy|evaluator:{checked.evaluator}|answer:{checked.answer}{looks}"
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
     """Raise `InputError` for settings that cannot work."""
-    check_settings(Settings, settings, "vqa-accuracy")
+    validated(Settings, settings, "vqa-accuracy")
 
 
 def scores(
@@ -57,7 +56,7 @@ def scores(
         settings: The metric's settings; see `Settings`.
         question: Not used.
     """
-    checked = check_settings(Settings, settings, "vqa-accuracy")
+    checked = validated(Settings, settings, "vqa-accuracy")
     accuracies = {
         name: vqa_accuracy(
             answer_of(str(text), checked.answer, references[name].answers), references[name].answers, checked.evaluator

@@ -5,7 +5,6 @@ The data folder's name has a version: raise it with every change of the written 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from gill_bench.storage.cache import cache_folder
@@ -20,11 +19,7 @@ def world_folder() -> Path:
     """The mini world: one folder per data set, in the official formats; written at the first call."""
     from gill_bench.mini.world import write_world
 
-    return _written(f"mini-world-{WORLD_VERSION}", write_world)
-
-
-def _written(name: str, write: Callable[[Path], None]) -> Path:
-    folder = cache_folder() / name
+    folder = cache_folder() / f"mini-world-{WORLD_VERSION}"
     if not folder.is_dir():
-        write(folder)
+        write_world(folder)
     return folder

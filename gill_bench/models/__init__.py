@@ -23,9 +23,9 @@ from inspect import isclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from gill_bench.cards.find import ModelCard, explain
+from gill_bench.cards.find import ModelCard, validated
 from gill_bench.cards.registry import registered
 from gill_bench.cards.user_files import file_part, from_file, names_a_class
 from gill_bench.errors import InputError
@@ -142,11 +142,7 @@ def check_settings(card: ModelCard) -> BaseModel:
     Raises:
         InputError: A setting is unknown or has a wrong value; names the key and the allowed values.
     """
-    schema = adapter(card).Settings
-    try:
-        return schema.model_validate(dict(card.settings))
-    except ValidationError as error:
-        raise InputError(f"{card.name}: settings: {explain(error, schema)}") from error
+    return validated(adapter(card).Settings, card.settings, card.name)
 
 
 def _as_adapter(offered: object, card: ModelCard) -> Adapter:

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -92,7 +91,9 @@ def card_of_class(name: str) -> ModelCard:
     if not file.is_file():
         raise InputError(f"{name}: {path}: no such file")
     module = run_file(file)
-    classes = {key: kind for key, kind in vars(module).items() if inspect.isclass(kind) and _is_of(kind, module)}
+    classes = {
+        key: kind for key, kind in vars(module).items() if inspect.isclass(kind) and kind.__module__ == module.__name__
+    }
     if not class_name:
         hint = did_you_mean("", classes) if classes else "it has none"
         raise InputError(f"{name}: expected a class too, as in {path}:MyModel; {hint}")
@@ -109,7 +110,13 @@ def card_of_entry_point(name: str) -> ModelCard | None:
     Raises:
         InputError: The class is no model, or the entry point cannot be imported.
     """
-    kind = _entry_point(name)
+    point = next((point for point in entry_points(group=GROUP) if point.name == name), None)
+    if point is None:
+        return None
+    try:
+        kind = point.load()
+    except Exception as error:
+        raise InputError(f"{name}: {point.value} cannot be imported: {explain_exception(error, None)}") from error
     return card_of(kind, name, name, "", name) if inspect.isclass(kind) and not is_adapter(kind) else None
 
 
@@ -192,8 +199,10 @@ def _inputs_of(kind: type, capabilities: Sequence[Capability], where: str) -> An
     names: dict[str, Capability] = {name: name for name in capabilities}
     for capability in capabilities:
         # Only methods that take prompts count: the pictures that `embed_images` is given are no prompt.
-        takers = {name for name in _methods(PROTOCOLS[capability]) if _takes_prompts(PROTOCOLS[capability], name)}
-        names |= dict.fromkeys(takers, capability)
+        protocol = PROTOCOLS[capability]
+        for method in _methods(protocol):
+            if "prompts" in inspect.signature(getattr(protocol, method)).parameters:
+                names[method] = capability
     named_by: dict[str, str] = {}
     for name, reads in given.items():
         if name not in names:
@@ -205,10 +214,6 @@ def _inputs_of(kind: type, capabilities: Sequence[Capability], where: str) -> An
             )
         by_capability[target], named_by[target] = reads, name
     return by_capability
-
-
-def _takes_prompts(protocol: type, method: str) -> bool:
-    return "prompts" in inspect.signature(getattr(protocol, method)).parameters
 
 
 def _methods(protocol: type) -> list[str]:
@@ -287,24 +292,10 @@ def row_name(class_name: str) -> str:
     return dashed(class_name, class_name) if class_name.isidentifier() and class_name.isascii() else class_name
 
 
-def _is_of(kind: type, module: ModuleType) -> bool:
-    return kind.__module__ == module.__name__
-
-
 def file_of(kind: type) -> Path | None:
     """The file that defines a class; None for a class without a file."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return Path(file).resolve() if file else None
-
-
-def _entry_point(name: str) -> object:
-    point = next((point for point in entry_points(group=GROUP) if point.name == name), None)
-    if point is None:
-        return None
-    try:
-        return point.load()
-    except Exception as error:
-        raise InputError(f"{name}: {point.value} cannot be imported: {explain_exception(error, None)}") from error
 
 
 def _a(name: str) -> str:

@@ -25,7 +25,9 @@ def merge_spec(run: Path, spec: Spec, cells: Sequence[Cell]) -> Spec:
     merged = [cell for cell in spec.cells if cell.cell_key not in planned]
     tasks = dict(spec.tasks)
     for cell in cells:
-        task = _spec_task(run, cell)
+        card = cell.task.card.model_dump(mode="json", by_alias=True)
+        folders = [_to_run(run, folder) for folder in (cell.task.data, cell.task.metric_weights)]
+        task = SpecTask(card, folders[0], cell.task.limit, folders[1])
         name = f"{cell.task.card.name}@{digest(asdict(task))[:8]}"
         tasks[name] = task
         merged.append(
@@ -66,12 +68,6 @@ def task_arguments(run: Path, task: SpecTask, data: str | None = None) -> dict[s
         "limit": task.limit,
         "metric_weights": _from_run(run, task.metric_weights),
     }
-
-
-def _spec_task(run: Path, cell: Cell) -> SpecTask:
-    task = cell.task
-    card = task.card.model_dump(mode="json", by_alias=True)
-    return SpecTask(card, _to_run(run, task.data), task.limit, _to_run(run, task.metric_weights))
 
 
 def _to_run(run: Path, folder: str) -> str:

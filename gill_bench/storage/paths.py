@@ -80,8 +80,12 @@ def refuse_special(path: Path) -> None:
         return
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
-        kind = next((name for is_kind, name in _SPECIAL if is_kind(mode)), "something else than a file")
-        raise OSError(errno.EINVAL, f"{kind}, where a file is expected", str(path))
+        raise OSError(errno.EINVAL, f"{kind_of(mode)}, where a file is expected", str(path))
+
+
+def kind_of(mode: int) -> str:
+    """The noun for what is no regular file, by its mode (`stat`)."""
+    return next((name for is_kind, name in _SPECIAL if is_kind(mode)), "something else than a file")
 
 
 def temporary_beside(path: Path) -> Path:

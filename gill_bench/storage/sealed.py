@@ -16,18 +16,12 @@ from gill_bench.errors import InputError
 from gill_bench.storage.digests import digest
 from gill_bench.storage.files import remove_folder, write_atomic
 from gill_bench.storage.json import from_json, to_json
-from gill_bench.storage.paths import is_remote
+from gill_bench.storage.paths import is_remote, kind_of
 
 SEAL = "sha256"
 """The key under which a sealed object holds its own digest."""
 ASIDE = ".damaged"
 """The end of the name of a file that was put aside."""
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISLNK, "a symbolic link, which is not followed,"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-)
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +77,7 @@ def check_is_file(path: Path) -> None:
         return
     mode = path.lstat().st_mode
     if not stat.S_ISREG(mode):
-        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
+        kind = "a symbolic link, which is not followed," if stat.S_ISLNK(mode) else kind_of(mode)
         raise NotAFileError(0, f"{kind} stands in its place", str(path))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ class WeightsAndBiases:
 
     def table(self, name: str, markdown: str) -> None:
         """Add the table to the summary as text, since a table of W&B has no headings over several columns."""
-        self._run.summary[f"tables/{name}"] = self._library.Html(f"<pre>{_escaped(markdown)}</pre>", inject=False)
+        self._run.summary[f"tables/{name}"] = self._library.Html(
+            f"<pre>{escape(markdown, quote=False)}</pre>", inject=False
+        )
 
     def file(self, file: Path) -> None:
         """Keep a copy of the file in the run; without the copy, the library would make a link to the original."""
@@ -60,10 +63,6 @@ class WeightsAndBiases:
         where = self._run.url or self._run.dir
         self._run.finish()
         return str(where)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def open(where: str) -> WeightsAndBiases:

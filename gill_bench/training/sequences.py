@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-import torch
-from torch import Tensor
-
 from gill_bench.models.interleaved.prompt_encoder import IGNORED, segment_ids
 from gill_bench.models.interleaved.tokens import LanguageTokens
 
@@ -144,16 +141,6 @@ def story_sequences(
     """
     ids = segment_ids(tokens, segments)
     return builder.story(ids, tokens.encode(caption)), builder.story_image_tokens(ids)
-
-
-def padded_labels(sequences: Sequence[TrainingSequence], length: int) -> Tensor:
-    """Labels (N, length) in the layout of a language model's loss, padded with -100.
-
-    Args:
-        sequences: N training sequences.
-        length: Length of the padded labels; in the authors' code T, or 2T - 1 in packed passes.
-    """
-    return torch.tensor([each.labels + [IGNORED] * (length - len(each.labels)) for each in sequences])
 
 
 def _until(ids: Sequence[int], stops: Collection[int]) -> list[int]:

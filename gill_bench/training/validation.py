@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from gill_bench.metrics.functional.captions.bleu import torchmetrics_bleu
 from gill_bench.models.interleaved.decoding import greedy_texts
 from gill_bench.models.interleaved.tokens import LanguageTokens
 from gill_bench.training.batches import Item, Source
@@ -81,15 +82,13 @@ def bleu(captions: Iterable[tuple[str, str, str]]) -> dict[str, float]:
     Args:
         captions: Triples of picture, generated caption and reference. The references of a picture are pooled.
     """
-    from torchmetrics.functional.text import bleu_score
-
     triples = list(captions)
     references: dict[str, list[str]] = {}
     for picture, _, reference in triples:
         references.setdefault(picture, []).append(reference)
     texts = [text for _, text, _ in triples]
     pooled = [references[picture] for picture, _, _ in triples]
-    return {f"bleu_{n}": float(bleu_score(texts, pooled, n_gram=n)) for n in (1, 2, 3, 4)}
+    return {f"bleu_{n}": value for n, value in enumerate(torchmetrics_bleu(texts, pooled), start=1)}
 
 
 def cut_caption(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from gill_bench.errors import InputError
 from gill_bench.storage.reading import read_json
 from gill_bench.weights.network_files import LIBRARIES, STEMS, Library, NetworkFiles, entries, network_files
-from gill_bench.weights.tensor_files import check_floating, check_safetensors, check_torch_file, tensor_types
+from gill_bench.weights.tensor_files import check_floating, check_weight_file, tensor_types
 
 LOCAL_ONLY: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """Arguments of `from_pretrained` with which transformers reads local files and runs no code that lies beside them. Left
@@ -36,12 +36,7 @@ def check_network_files(folder: Path, library: Library | None = None, variant: s
         raise InputError(f"{folder}: no weights; {_expected(names, *libraries)}")
     for files in sets:
         for file in weight_files(folder, files):
-            if file.stat().st_size == 0:
-                raise InputError(f"{file}: empty file")
-            if file.suffix == ".safetensors":
-                check_safetensors(file)
-            else:
-                check_torch_file(file)
+            check_weight_file(file)
     _refuse_other_weights(folder)
 
 

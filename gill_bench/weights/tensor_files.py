@@ -29,17 +29,22 @@ LOADING_ERRORS = (
 """Exceptions that libraries raise for weights that are missing, damaged or of another model."""
 
 
-def check_safetensors(file: Path) -> None:
-    """Check that a safetensors file is as long as its header says, which an interrupted download is not.
+def check_weight_file(file: Path) -> None:
+    """Check that a file of safetensors, or one of `torch.save`, is whole as far as its format shows.
 
     Raises:
-        InputError: The file is shorter or longer, has no such header, or is a Git LFS pointer.
+        InputError: The file is empty, of another kind, cut off, or a Git LFS pointer.
     """
-    read_header(file)
+    if file.stat().st_size == 0:
+        raise InputError(f"{file}: empty file")
+    if file.suffix == ".safetensors":
+        read_header(file)
+    else:
+        check_torch_file(file)
 
 
 def read_header(file: Path) -> dict[str, Any]:
-    """The entries of a safetensors file by key, without the tensors themselves.
+    """The entries of a safetensors file by key; the file must be as long as they say, which a cut download is not.
 
     Raises:
         InputError: The file is not as long as its header says, has no such header, or is a Git LFS pointer.
@@ -99,6 +104,29 @@ def read_tensor_file(file: Path) -> Any:
         raise InputError(f"{file}: no such file") from error
     except LOADING_ERRORS as error:
         raise InputError(f"{file}: cannot be read, it may be truncated: {first_line(error)}") from error
+
+
+def read_state(file: Path, under: str = "") -> dict[str, Any]:
+    """Read floating-point tensors by key onto the CPU, as `read_tensor_file` does.
+
+    Args:
+        file: The file.
+        under: Key under which a file of torch has the tensors, beside other entries; "" if it has them directly.
+
+    Raises:
+        InputError: The file is missing, truncated, a Git LFS pointer, or holds anything but such tensors.
+    """
+    from torch import Tensor
+
+    content, expected = read_tensor_file(file), "a dictionary of tensors alone"
+    if under and file.suffix != ".safetensors":
+        content = content.get(under) if isinstance(content, Mapping) else None
+        expected = f"a dictionary with {under!r}, a dictionary of tensors"
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise InputError(f"{file}: expected {expected}")
+    state = {str(key): value for key, value in content.items()}
+    check_floating(file, {key: value.dtype for key, value in state.items()})
+    return state
 
 
 def _unpickle(file: Path, device: str) -> Any:

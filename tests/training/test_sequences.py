@@ -13,7 +13,7 @@ from gill_bench.models.interleaved.prompt_encoder import PromptEncoder
 from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
 from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.prompt import Prompt
-from gill_bench.training.sequences import PICTURE, Builder, caption_ids, padded_labels, story_sequences
+from gill_bench.training.sequences import PICTURE, Builder, TrainingSequence, caption_ids, story_sequences
 
 IMG = list(range(60, 68))
 FIRST = [2, 10, 11, 12, *IMG]
@@ -25,6 +25,11 @@ BUILDER = Builder(tuple(IMG), visual_tokens=4)
 def spelled(labels: torch.Tensor) -> list[int | str]:
     """The labels as the protocol writes them: "_" where a token has no label."""
     return ["_" if label == -100 else int(label) for label in labels[0]]
+
+
+def padded_labels(sequences: list[TrainingSequence], length: int) -> torch.Tensor:
+    """Labels in the layout of a language model's loss: T of them, or 2T - 1 in the authors' packed passes."""
+    return torch.tensor([each.labels + [-100] * (length - len(each.labels)) for each in sequences])
 
 
 def test_captioning_alone() -> None:

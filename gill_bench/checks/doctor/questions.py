@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -89,6 +90,8 @@ def _questions_of(capability: Capability, inputs: Collection[str], all_with_pict
     def with_length(samples: Sequence[Any]) -> tuple[Any, ...]:
         return list(samples), MAX_NEW_TOKENS, ()
 
+    read_embeddings = partial(_read_vectors, unit_length=True)
+    read_features = partial(_read_vectors, unit_length=False)
     every = [
         ModelQuestion(
             "image-generator",
@@ -100,8 +103,8 @@ def _questions_of(capability: Capability, inputs: Collection[str], all_with_pict
             lambda pair: [(pair[0], [noise]) for noise in pair[1]],
             lambda answer: "2 pictures a prompt of " + " x ".join(map(str, np.shape(answer[0])[1::-1])) + " pixels",
         ),
-        ModelQuestion("image-retriever", "embed_prompts", short, long, one_list, _read_embeddings, note=_width),
-        ModelQuestion("image-retriever", "embed_images", pictures(), None, one_list, _read_embeddings, note=_width),
+        ModelQuestion("image-retriever", "embed_prompts", short, long, one_list, read_embeddings, note=_width),
+        ModelQuestion("image-retriever", "embed_images", pictures(), None, one_list, read_embeddings, note=_width),
         ModelQuestion(
             "text-generator",
             "generate_texts",
@@ -114,7 +117,7 @@ def _questions_of(capability: Capability, inputs: Collection[str], all_with_pict
         ModelQuestion(
             "text-scorer", "score_texts", scored, (long, CONTINUATIONS[0]), columns, _read_scores, note=_number
         ),
-        ModelQuestion("decider", "decision_features", short, long, one_list, _read_features, note=_width),
+        ModelQuestion("decider", "decision_features", short, long, one_list, read_features, note=_width),
         ModelQuestion("decider", "decide", short, long, one_list, _read_decisions, note=_number),
     ]
     return [question for question in every if question.capability == capability]
@@ -155,14 +158,6 @@ def _read_decisions(returned: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
                 f"expected {expected!r} with probability {decision.probability:.3f}, found {decision.label!r}"
             )
     return [(np.array([float(decision.probability)]),) for decision in decisions]
-
-
-def _read_features(returned: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
-    return _read_vectors(returned, samples, unit_length=False)
-
-
-def _read_embeddings(returned: Any, samples: Sequence[Any]) -> list[ModelAnswer]:
-    return _read_vectors(returned, samples, unit_length=True)
 
 
 def _read_vectors(returned: Any, samples: Sequence[Any], *, unit_length: bool) -> list[ModelAnswer]:

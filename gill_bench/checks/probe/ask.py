@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,14 +120,12 @@ def _images(model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion]) 
     return [[np.asarray(picture.image.convert("RGB")) for picture in group] for group in pictures]
 
 
-def _embeddings(model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion]) -> list[list[Answer]]:
-    vectors = model.embed_prompts([question.prompt for question in questions])
-    return [[vector.astype(np.float64)] for vector in vectors_of(vectors, len(questions), unit_length=True)]
-
-
-def _features(model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion]) -> list[list[Answer]]:
-    vectors = model.decision_features([question.prompt for question in questions])
-    return [[vector.astype(np.float64)] for vector in vectors_of(vectors, len(questions), unit_length=False)]
+def _vectors(
+    model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion], *, kind: OutputKind
+) -> list[list[Answer]]:
+    vectors = getattr(model, METHOD_OF[kind])([question.prompt for question in questions])
+    unit_length = kind == "embeddings"
+    return [[vector.astype(np.float64)] for vector in vectors_of(vectors, len(questions), unit_length=unit_length)]
 
 
 def _texts(model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion]) -> list[list[Answer]]:
@@ -153,10 +152,10 @@ def _decisions(model: Any, task: ResolvedTask, questions: Sequence[ProbeQuestion
 
 _ASK: Mapping[OutputKind, Callable[[Any, ResolvedTask, Sequence[ProbeQuestion]], list[list[Answer]]]] = {
     "images": _images,
-    "embeddings": _embeddings,
+    "embeddings": partial(_vectors, kind="embeddings"),
     "texts": _texts,
     "scores": _scores,
-    "features": _features,
+    "features": partial(_vectors, kind="features"),
     "decisions": _decisions,
 }
 PROBED_KINDS = frozenset(_ASK)

@@ -42,7 +42,10 @@ def usable_contexts(
     card: TaskCard, model: ModelCard, names: Sequence[str]
 ) -> tuple[list[Context], list[tuple[Context, str]]]:
     """The named contexts in which a model can be probed, and the others, each with the reason."""
-    contexts = [(context, _why_not(card, model, context)) for context in choose_contexts(card, names)]
+    contexts = [
+        (context, cannot_be_probed(card, context) or cannot_reason(model, card, context))
+        for context in choose_contexts(card, names)
+    ]
     return [context for context, reason in contexts if not reason], [item for item in contexts if item[1]]
 
 
@@ -87,7 +90,3 @@ def probe_cells(
         for context in contexts
     ]
     return resolved, cells
-
-
-def _why_not(card: TaskCard, model: ModelCard, context: Context) -> str:
-    return cannot_be_probed(card, context) or cannot_reason(model, card, context)

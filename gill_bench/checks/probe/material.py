@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from gill_bench.datasets import Example
-from gill_bench.datasets.parts import Part, in_parts
+from gill_bench.datasets.parts import Part, blanked, in_parts
 from gill_bench.errors import InputError
 from gill_bench.generation.prompts import prompt_of
 from gill_bench.planning.cells import Cell
@@ -98,9 +97,7 @@ class Material:
         """A prompt with a grey picture of the same size in place of one picture."""
         parts = self._parts(example)
         number = self._sites(parts).index(site)
-        content = parts[number].content
-        assert not isinstance(content, str)
-        parts[number] = parts[number]._replace(content=replace(content, blank=True))
+        parts[number] = blanked(parts[number])
         return self._prompt(parts)
 
     def exchanged(self, example: Example, pairs: Sequence[tuple[Site, Site]]) -> Prompt | None:
@@ -139,7 +136,9 @@ class Material:
     def _foreign(self, example: Example, parts: Sequence[Part], number: int, site: Site) -> Part:
         own = {self._content(part) for part in parts if part.kind == site.kind}
         shown = {picture.id for picture in example.pictures}
-        for donor in self._donors():
+        self._turn += 1
+        for step in range(len(self._usable)):
+            donor = self._usable[(self._turn + step) % len(self._usable)]
             if donor.cluster == example.cluster or shown & {picture.id for picture in donor.pictures}:
                 continue
             parts_of_donor = self._parts(donor)
@@ -152,11 +151,6 @@ class Material:
             f"{self._cell.key.task}/{self._cell.key.context}: no example of another cluster has a {site.kind} that"
             f" differs from those of example {example.id}; {len(self._usable)} examples were read"
         )
-
-    def _donors(self) -> Iterator[Example]:
-        self._turn += 1
-        for step in range(len(self._usable)):
-            yield self._usable[(self._turn + step) % len(self._usable)]
 
     def _content(self, part: Part) -> object:
         """A value that is equal for parts that no model can tell apart: texts of the same words, equal pictures."""

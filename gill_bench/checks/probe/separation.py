@@ -70,12 +70,6 @@ def _means(calls: Sequence[Sequence[Answer]]) -> NDArray[np.float64]:
             [np.mean([np.eye(len(known))[known[str(output)]] for output in call], axis=0) for call in calls]
         )
     shape = np.shape(outputs[0])
-    return np.array(
-        [np.mean([_ravelled(output, shape) for output in call], axis=0, dtype=np.float64) for call in calls]
-    )
-
-
-def _ravelled(output: Answer, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """The numbers of an output; of a picture of another size than the first, as many as there are room for."""
-    numbers: NDArray[np.float64] = np.resize(np.asarray(output, dtype=np.float64), shape).ravel()
-    return numbers
+    # Of a picture of another size than the first, as many numbers count as there is room for.
+    sized = [[np.resize(np.asarray(output, dtype=np.float64), shape).ravel() for output in call] for call in calls]
+    return np.array([np.mean(call, axis=0, dtype=np.float64) for call in sized])

@@ -21,7 +21,7 @@ from torchvision.transforms import functional as F
 
 from gill_bench.errors import InputError
 from gill_bench.metrics.picture import PictureMetric
-from gill_bench.weights.tensor_files import check_floating, read_tensor_file
+from gill_bench.weights.tensor_files import read_state
 
 _ALEX = (64, 192, 384, 256, 256)
 _MINI = (8, 16, 24, 16, 16)
@@ -99,9 +99,7 @@ def load_alex(file: Path, version: str, size: int, name: str) -> Lpips:
     Raises:
         InputError: The file holds no state dict of AlexNet; the message has the file and the key.
     """
-    state = read_tensor_file(file)
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise InputError(f"{file}: expected a state dict, a mapping of names to tensors")
+    state = read_state(file)
     trunk = _fill(Trunk(_ALEX), {key: value for key, value in state.items() if key not in _CLASSIFIER}, file)
     shipped = Path(lpips.__file__).parent / "weights" / f"v{version}" / "alex.pth"
     layers = torch.load(shipped, map_location="cpu", weights_only=True)
@@ -115,8 +113,7 @@ def load_mini(folder: Path, size: int, name: str) -> Lpips:
         InputError: The file is damaged, or `write_mini` did not write it.
     """
     file = folder / "model.safetensors"
-    state = read_tensor_file(file)
-    check_floating(file, {key: value.dtype for key, value in state.items()})
+    state = read_state(file)
     linear = [state.pop(f"lin{stage}.weight", None) for stage in range(len(_MINI))]
     weights = [weight for weight in linear if weight is not None]
     if [tuple(weight.shape) for weight in weights] != [(1, width, 1, 1) for width in _MINI]:
@@ -148,6 +145,5 @@ def _fill(trunk: Trunk, state: Mapping[str, torch.Tensor], file: Path) -> Trunk:
     for key, empty in expected.items():
         if state[key].shape != empty.shape:
             raise InputError(f"{file}: key {key!r} has shape {tuple(state[key].shape)}, expected {tuple(empty.shape)}")
-    check_floating(file, {key: value.dtype for key, value in state.items()})
     trunk.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     return trunk

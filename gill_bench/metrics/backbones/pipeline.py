@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from PIL import Image
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.metrics.backbones.features import FeatureExtractor
 from gill_bench.metrics.backbones.prepare import Prepare, as_stored
-from gill_bench.metrics.functional.frechet import FeatureStatistics
 from gill_bench.storage.images import UnreadablePictureError, load_image
 from gill_bench.storage.read_ahead import read_ahead
 
@@ -36,23 +35,9 @@ def features_of(
         InputError: There is no file, or a file cannot be read.
         GillBenchError: The features of a file are not finite.
     """
-    return np.concatenate(list(_batches(files, extractor, prepare)))
-
-
-def statistics_of(
-    files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare = as_stored
-) -> FeatureStatistics:
-    """Statistics of the features of picture files, without keeping the features.
-
-    Arguments and errors are those of `features_of`.
-    """
-    return FeatureStatistics.stream(_batches(files, extractor, prepare))
-
-
-def _batches(files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepare) -> Iterator[NDArray[np.float32]]:
     if not files:
         raise InputError("no pictures to compute features of")
-    pictures = read_ahead(_reader(prepare), files)
+    pictures, blocks = read_ahead(_reader(prepare), files), []
     for start in range(0, len(files), BATCH):
         batch = list(islice(pictures, BATCH))
         features = extractor(batch)
@@ -64,7 +49,8 @@ def _batches(files: Sequence[Path], extractor: FeatureExtractor, prepare: Prepar
         if not finite.all():
             file = files[start + int(np.argmin(finite))]
             raise GillBenchError(f"{file}: features of {extractor.name} are not finite; its weights may be damaged")
-        yield features
+        blocks.append(features)
+    return np.concatenate(blocks)
 
 
 def _reader(prepare: Prepare) -> Callable[[Path], Image.Image]:

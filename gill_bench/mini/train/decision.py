@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gill_bench.mini.train.loop import TrainingWork
+from gill_bench.mini.train.loop import MEASURED, TrainingWork
 from gill_bench.mini.writers.partiprompts import write_partiprompts
 from gill_bench.models.gill.decision import FILE
 from gill_bench.prompt import Prompt
@@ -51,7 +51,7 @@ def train_decision_model(work: TrainingWork) -> bool:
     right = [decision == _DECISIONS[label] for decision, label in zip(held_out, labels[count:], strict=True)]
     folder.mkdir()
     save_decision(model, folder)
-    (folder / "measured.json").write_text(json.dumps({"accuracy": float(np.mean(right))}) + "\n", encoding="utf-8")
+    (folder / MEASURED).write_text(json.dumps({"accuracy": float(np.mean(right))}) + "\n", encoding="utf-8")
     return (folder / FILE).is_file()
 
 

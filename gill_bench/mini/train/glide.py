@@ -7,7 +7,6 @@ Nichol and Dhariwal (2021), but for steps between sampled timesteps, not between
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 from typing import cast
@@ -110,9 +109,7 @@ class GlideStage(Stage):
         """Write the state dict, and the similarity of generated pictures to the true ones (see `measure`)."""
         network = cast("Network", model)
         save_file(network.state_dict(), folder / self.file)
-        measured = self.measure(network)
-        (folder / "measured.json").write_text(json.dumps(measured) + "\n", encoding="utf-8")
-        return measured
+        return self.measure(network)
 
     @torch.no_grad()
     def measure(self, network: Network, count: int = 64) -> dict[str, float]:

@@ -7,7 +7,6 @@ instructions; weights and optimizer stay float32.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -24,9 +23,12 @@ from torch import Tensor, nn
 from gill_bench.errors import InputError
 from gill_bench.progress import say
 from gill_bench.storage.files import write_atomic
+from gill_bench.training.schedule import seed_of
 
 _SECONDS_BETWEEN_SAVES = 60.0
 _STEPS_BETWEEN_LINES = 100
+MEASURED = "measured.json"
+"""The file in a stage's folder with the measures of its quality, which is not shipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +89,6 @@ class Stage(ABC):
         """Write the model into a folder; returns measures of its quality on the validation split by name."""
 
 
-def seed_of(*parts: object) -> int:
-    """A seed that is derived from a description; it is the same on every machine.
-
-    >>> seed_of("vae", 0) == seed_of("vae", 0) != seed_of("vae", 1)
-    True
-    """
-    return int.from_bytes(hashlib.sha256(" ".join(map(str, parts)).encode()).digest()[:7])
-
-
 def train(stage: Stage, work: TrainingWork, seconds: float = math.inf) -> bool:
     """Train a stage, or resume its training.
 
@@ -154,6 +147,7 @@ def train(stage: Stage, work: TrainingWork, seconds: float = math.inf) -> bool:
     temporary = folder.with_name(f".{stage.name}.tmp")
     temporary.mkdir(exist_ok=True)
     measured = stage.finish(model.eval(), temporary)
+    (temporary / MEASURED).write_text(json.dumps(measured) + "\n", encoding="utf-8")
     temporary.rename(folder)
     _append(work, {"stage": stage.name, "finished": stage.steps, **measured})
     file.unlink(missing_ok=True)

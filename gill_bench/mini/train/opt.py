@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,13 +72,11 @@ class OptStage(Stage):
         """Write model and tokenizer; measure `recall` after captions alone, and with alternative texts between them."""
         model.save_pretrained(folder)  # type: ignore[operator]
         write_opt_tokenizer(folder, vocabulary_texts(self.work.seed), MERGES)
-        measured = {
+        return {
             f"{name}, {word}": value
             for name, with_pictures in (("captions", False), ("captions and pictures", True))
             for word, value in self.recall(model, with_pictures).items()
         }
-        (folder / "measured.json").write_text(json.dumps(measured) + "\n", encoding="utf-8")
-        return measured
 
     @torch.no_grad()
     def recall(self, model: nn.Module, with_pictures: bool, count: int = 200) -> dict[str, float]:

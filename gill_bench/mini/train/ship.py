@@ -16,7 +16,7 @@ from gill_bench.errors import InputError
 from gill_bench.mini.train.decision import NAME as DECISION
 from gill_bench.mini.train.glide import BaseStage, UpsampleStage, sizes, write_words
 from gill_bench.mini.train.heads import VARIANTS
-from gill_bench.mini.train.loop import TrainingWork
+from gill_bench.mini.train.loop import MEASURED, TrainingWork
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.glide.sizes import FILE as SIZES_FILE
 from gill_bench.models.interleaved.model_args import FILE as ARGUMENTS_FILE
@@ -25,7 +25,6 @@ from gill_bench.weights.find import MARK
 LIMIT = 25_000_000
 """The most bytes that all embedded weights may have together."""
 _CHECKPOINT = "pretrained_ckpt.safetensors"
-_MEASURED = "measured.json"
 _GEN = ".gen_text_hidden_fcs."
 _FROMAGE_KEYS = {
     "model.ret_text_hidden_fcs.0.model.": "model.text_hidden_fcs.0.0.",
@@ -77,7 +76,10 @@ def ship(work: TrainingWork, folder: Path) -> dict[str, int]:
     build_mini(temporary / "lpips-mini", work.seed)
     for part in temporary.iterdir():
         (part / MARK).write_text('{"what": "trained on the mini world"}\n', encoding="utf-8")
-    sizes_of_parts = {part.name: _bytes(part) for part in sorted(temporary.iterdir())}
+    sizes_of_parts = {
+        part.name: sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
+        for part in sorted(temporary.iterdir())
+    }
     if sum(sizes_of_parts.values()) > LIMIT:
         raise InputError(
             f"{temporary}: {sum(sizes_of_parts.values())} bytes together, at most {LIMIT}: {sizes_of_parts}"
@@ -98,7 +100,7 @@ def _network(kind: str, source: Path, folder: Path) -> None:
     model = getattr(transformers, kind).from_pretrained(source, local_files_only=True, dtype=torch.float16)
     model.save_pretrained(folder)
     written = {file.name for file in folder.iterdir()}
-    _copy(source, folder, [file.name for file in source.iterdir() if file.name not in {*written, _MEASURED}])
+    _copy(source, folder, [file.name for file in source.iterdir() if file.name not in {*written, MEASURED}])
 
 
 def _pipeline(source: Path, folder: Path) -> None:
@@ -130,15 +132,12 @@ def _fromage(source: Path, folder: Path) -> None:
     arguments = {key: trained[key] for key in _FROMAGE_ARGUMENTS}
     arguments |= {"shared_emb_dim": trained["ret_emb_dim"], "retrieval_token_idx": trained["retrieval_token_idx"]}
     (folder / ARGUMENTS_FILE).write_text(json.dumps(arguments, indent=4) + "\n", encoding="utf-8")
-    state = {
-        _fromage_key(key): value.half() for key, value in load_file(source / _CHECKPOINT).items() if _GEN not in key
-    }
+    state = {}
+    for key, value in load_file(source / _CHECKPOINT).items():
+        old = next((part for part in _FROMAGE_KEYS if key.startswith(part)), "")
+        if _GEN not in key:
+            state[_FROMAGE_KEYS.get(old, "") + key.removeprefix(old)] = value.half()
     save_file(state, folder / _CHECKPOINT)
-
-
-def _fromage_key(key: str) -> str:
-    old = next((part for part in _FROMAGE_KEYS if key.startswith(part)), "")
-    return _FROMAGE_KEYS.get(old, "") + key.removeprefix(old)
 
 
 def _glide(work: TrainingWork, folder: Path) -> None:
@@ -154,7 +153,3 @@ def _glide(work: TrainingWork, folder: Path) -> None:
 def _copy(source: Path, folder: Path, names: Sequence[str]) -> None:
     for name in names:
         shutil.copyfile(source / name, folder / name)
-
-
-def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -7,7 +7,6 @@ thousands of steps.
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 from importlib import import_module
@@ -105,9 +104,7 @@ class UnetStage(Stage):
         (folder / "tokenizer").mkdir()
         for name in ("vocab.json", "merges.txt", "special_tokens_map.json", "tokenizer_config.json"):
             shutil.copyfile(self.work.finished("clip-mini") / name, folder / "tokenizer" / name)
-        measured = self.measure(pipeline)
-        (folder / "measured.json").write_text(json.dumps(measured) + "\n", encoding="utf-8")
-        return measured
+        return self.measure(pipeline)
 
     def pipeline(self, model: nn.Module) -> Any:
         """A `StableDiffusionPipeline` of the UNet and the finished parts."""

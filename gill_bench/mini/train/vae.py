@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from importlib import import_module
 from pathlib import Path
@@ -72,7 +71,6 @@ class VaeStage(Stage):
         pixels = scaled(pool("val", self.work.seed).pixels)
         restored = model.decode(latents_of(model, pixels)).sample  # type: ignore[operator]
         error = float((restored - pixels).abs().mean()) * 127.5
-        (folder / "measured.json").write_text(json.dumps({"error": error}) + "\n", encoding="utf-8")
         return {"mean absolute error of 255": error, "latent std": float(latents.std())}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from gill_bench.mini.grammar import caption, dialog, double_scene, sequence
 from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES
@@ -38,7 +39,7 @@ def write_visdial(folder: Path, seed: int) -> None:
         records = [_round(rng, question, answer, answers, questions) for question, answer in rounds]
         dialogs.append({"image_id": image, "caption": caption(scene, rng, full=0.0), "dialog": records})
         annotated = rng.randrange(ROUNDS)
-        options = [answers[index] for index in _options(records[annotated])]
+        options = [answers[index] for index in cast("list[int]", records[annotated]["answer_options"])]
         relevance = [_relevance(option, rounds[annotated][1]) for option in options]
         dense.append({"image_id": image, "round_id": annotated + 1, "gt_relevance": relevance})
     data = {"questions": list(questions), "answers": answers, "dialogs": dialogs}
@@ -67,12 +68,6 @@ def _round(
         "answer_options": options,
         "gt_index": options.index(true),
     }
-
-
-def _options(record: dict[str, object]) -> list[int]:
-    options = record["answer_options"]
-    assert isinstance(options, list)
-    return options
 
 
 def _relevance(option: str, answer: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -165,30 +165,20 @@ def _warnings() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             messages.append(record.getMessage())
 
-    collector, restore = Collect(logging.WARNING), []
-    for name in [name for name in logging.root.manager.loggerDict if name.startswith("diffusers.pipelines")]:
-        logger = logging.getLogger(name)
-        restore.append(_lowered(logger, collector))
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("diffusers.pipelines")]
+    before = [(logger, logger.level, logger.propagate) for logger in map(logging.getLogger, names)]
+    collector = Collect(logging.WARNING)
+    for logger, _, _ in before:
+        logger.setLevel(logging.WARNING)
+        logger.addHandler(collector)
+        logger.propagate = False
     try:
         yield messages
     finally:
-        for undo in restore:
-            undo()
-
-
-def _lowered(logger: logging.Logger, collector: logging.Handler) -> Callable[[], None]:
-    """Let a logger tell a collector of warnings, and nobody else; returns what undoes it."""
-    before = logger.level, logger.propagate
-    logger.setLevel(logging.WARNING)
-    logger.addHandler(collector)
-    logger.propagate = False
-
-    def undo() -> None:
-        logger.setLevel(before[0])
-        logger.propagate = before[1]
-        logger.removeHandler(collector)
-
-    return undo
+        for logger, level, propagates in before:
+            logger.setLevel(level)
+            logger.removeHandler(collector)
+            logger.propagate = propagates
 
 
 def _listed(arguments: Mapping[str, Any]) -> str:

@@ -57,12 +57,11 @@ class Fromage(MultimodalReader):
         tokens = load_ret_tokens(weights["llm"])
         heads = read_checkpoint(weights, arguments, table_rows=tokens.size).fill(dtype)
         freeze(heads).to(device)
-        squash_size = settings.squash_size if settings.input_resize == "squash" else 0
         return cls(
             tokens,
             # The table of OPT-6.7b shrinks, from 50272 rows to 50267.
             LanguageModel.load(weights["llm"], dtype, device, tokens.size, heads.ret_input_embeddings.weight),
-            VisualEncoder.load(weights["visual_encoder"], dtype, device, squash_size),
+            VisualEncoder.load(weights["visual_encoder"], dtype, device, settings.squashed_to),
             heads,
             settings,
         )

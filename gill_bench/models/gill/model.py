@@ -12,23 +12,31 @@ from torch.nn.functional import pad
 
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import Decision, GeneratedImage, Noise
+from gill_bench.models.diffusers.pipelines import load_pipeline, sample
 from gill_bench.models.gill.arguments import GillArguments
+from gill_bench.models.gill.checking import check_files
+from gill_bench.models.gill.checkpoint import read_checkpoint
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.gill.decision import DecisionModel
 from gill_bench.models.gill.network import GillHeads
-from gill_bench.models.gill.parts import Parts, load_parts
 from gill_bench.models.gill.settings import Settings
 from gill_bench.models.interleaved.answers import AnswerImage, RankedImage, RetrievalAnswer, answer_of
 from gill_bench.models.interleaved.candidates import CandidateSet
 from gill_bench.models.interleaved.decoding import DecodingOptions
+from gill_bench.models.interleaved.language import LanguageModel
+from gill_bench.models.interleaved.loading import freeze
 from gill_bench.models.interleaved.model_args import find_folder, named_folders, read_model_args
 from gill_bench.models.interleaved.multimodal import MultimodalReader, normalised
-from gill_bench.models.precision import Precision
+from gill_bench.models.interleaved.network_sizes import CONTEXT, decoder_sizes
+from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
+from gill_bench.models.interleaved.vision import VisualEncoder
+from gill_bench.models.precision import Precision, resolve_dtype
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from gill_bench.models.diffusers.pipelines import Pipeline
     from gill_bench.prompt import Prompt
 
 _BATCH = 8  # pictures of one prompt generated in one pass, as the authors do
@@ -39,20 +47,33 @@ class Gill(MultimodalReader):
 
     Results do not depend on which prompts share a batch, up to the rounding of batched matrix products.
     Use `from_pretrained` or `load`.
+
+    Attributes:
+        context: Conditioning vectors that the image decoder reads, L.
+        decision: The classifier; None where the checkpoint has none.
+        pipeline: The image decoder; None where none was given.
     """
 
     heads: GillHeads
 
-    def __init__(self, parts: Parts, settings: Settings) -> None:
-        super().__init__(parts.tokens, parts.language, parts.vision, parts.heads, settings)
-        self.pipeline = parts.pipeline
-        self.settings = settings
-        self.context = parts.context
-        self.decision: DecisionModel | None = parts.decision
+    def __init__(
+        self,
+        tokens: LanguageTokens,
+        language: LanguageModel,
+        vision: VisualEncoder,
+        heads: GillHeads,
+        settings: Settings,
+        *,
+        context: int,
+        decision: DecisionModel | None,
+        pipeline: Pipeline | None,
+    ) -> None:
+        super().__init__(tokens, language, vision, heads, settings)
+        self.settings, self.context, self.decision, self.pipeline = settings, context, decision, pipeline
 
     @classmethod
     def load(cls, weights: Mapping[str, Path], settings: Settings, device: str) -> Gill:
-        """Load from local folders.
+        """Load from local folders, the small parts first.
 
         Args:
             weights: Folders by component: `checkpoint`, `llm`, `visual_encoder`, and `image_decoder`, without which no
@@ -63,7 +84,35 @@ class Gill(MultimodalReader):
         Raises:
             InputError: The weights are damaged or do not fit together; names file and key.
         """
-        return cls(load_parts(weights, settings, device), settings)
+        arguments = check_files(weights, safety_checker=settings.safety_checker)
+        dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)
+        tokens = load_tokens(weights["llm"], arguments.num_tokens)
+        checkpoint = read_checkpoint(weights, arguments, table_rows=tokens.size)
+        heads = checkpoint.fill(dtype)
+        freeze(heads).to(device)
+        # The classifier is a child of the model in the authors' code, hence of its precision (protocol 1.8).
+        decision = checkpoint.decision and DecisionModel(*(tensor.to(device, dtype) for tensor in checkpoint.decision))
+        pipeline = None
+        context = max(CONTEXT, heads.sizes.num_clip_tokens)
+        if "image_decoder" in weights:
+            context = decoder_sizes(weights["image_decoder"]).context
+            pipeline = load_pipeline(
+                weights["image_decoder"],
+                dtype=resolve_dtype(settings.image_decoder_dtype, device, torch.float16),
+                device=device,
+                scheduler=settings.scheduler,
+                safety_checker=settings.safety_checker,
+            )
+        return cls(
+            tokens,
+            LanguageModel.load(weights["llm"], dtype, device, tokens.size, heads.input_embeddings.weight),
+            VisualEncoder.load(weights["visual_encoder"], dtype, device, settings.squashed_to),
+            heads,
+            settings,
+            context=context,
+            decision=decision,
+            pipeline=pipeline,
+        )
 
     @classmethod
     def from_pretrained(
@@ -200,8 +249,6 @@ class Gill(MultimodalReader):
             raise InputError("GILL was loaded without an image decoder; give one to generate pictures")
 
     def _sample(self, conditioning: Tensor, noise: Sequence[Sequence[Noise]]) -> list[list[GeneratedImage]]:
-        from gill_bench.models.diffusers.pipelines import sample
-
         assert self.pipeline is not None
         return sample(
             self.pipeline,

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from gill_bench.interfaces import ImageGenerator
 from gill_bench.models.components import expect_components
+from gill_bench.models.glide.files import NAMES, check_tokenizer_files, find_checkpoint
 from gill_bench.models.glide.settings import Settings
+from gill_bench.models.glide.sizes import read_sizes
 
 __all__ = ["Settings", "check", "load"]
 
@@ -20,16 +22,24 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
     """Check files, and the keys and shapes in them, before anything is loaded.
 
     Args:
-        weights: Local folders of the components `checkpoint` and `tokenizer`.
+        weights: Local folders of the components: `checkpoint` with `base.pt` and `upsample.pt`, and with `glide.json`
+            if they are not of the official sizes; `tokenizer` with the files of GPT-2's tokenizer.
         settings: The card's settings; all of them suit any GLIDE.
 
     Raises:
         InputError: A file is missing, cut off or of another model; names the file, and the keys.
     """
     expect_components(weights, "checkpoint", "tokenizer")
-    from gill_bench.models.glide.checking import check_weights
+    # The quick checks come first: torch is imported for the keys alone.
+    for name in NAMES:
+        find_checkpoint(weights["checkpoint"], name)
+    sizes = read_sizes(weights["checkpoint"])
+    check_tokenizer_files(weights["tokenizer"], sizes.text.vocabulary)
 
-    check_weights(weights["checkpoint"], weights["tokenizer"])
+    from gill_bench.models.glide.checkpoint import read_network
+
+    for name in NAMES:
+        read_network(weights["checkpoint"], name, sizes)
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> ImageGenerator:

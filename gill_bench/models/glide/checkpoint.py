@@ -7,27 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gill_bench.errors import InputError
 from gill_bench.models.empty_network import without_values
 from gill_bench.models.glide.files import Name, find_checkpoint
 from gill_bench.models.glide.network import Network
 from gill_bench.models.glide.sizes import GlideSizes
 from gill_bench.weights.network_tensors import check_finite, check_shapes, shapes_of
-from gill_bench.weights.tensor_files import check_floating, read_tensor_file
-
-
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """Read a state dict onto the CPU; the values in torch's present format are mapped, and not read yet.
-
-    Raises:
-        InputError: The file is truncated, or holds anything but floating-point tensors by name.
-    """
-    state = read_tensor_file(file)
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{file}: expected a dictionary of tensors alone")
-    tensors = {str(key): value for key, value in state.items()}
-    check_floating(file, {key: value.dtype for key, value in tensors.items()})
-    return tensors
+from gill_bench.weights.tensor_files import read_state
 
 
 def empty_network(sizes: GlideSizes, name: Name) -> Network:
@@ -57,7 +42,7 @@ def read_network(folder: Path, name: Name, sizes: GlideSizes) -> tuple[Network, 
         InputError: Names the file, and the first keys that are missing, additional, or of another shape.
     """
     file = find_checkpoint(folder, name)
-    state = read_tensors(file)
+    state = read_state(file)
     network = empty_network(sizes, name)
     kind = "upsampler" if network.upsampler else "base network"
     check_shapes(file, shapes_of(network.state_dict()), shapes_of(state), "GLIDE", f"GLIDE's {kind}")

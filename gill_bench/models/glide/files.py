@@ -7,7 +7,7 @@ from typing import Literal
 
 from gill_bench.errors import InputError, first_line
 from gill_bench.storage.reading import read_json
-from gill_bench.weights.tensor_files import check_safetensors, check_torch_file
+from gill_bench.weights.tensor_files import check_weight_file
 
 Name = Literal["base", "upsample"]
 NAMES: tuple[Name, ...] = ("base", "upsample")
@@ -34,12 +34,7 @@ def find_checkpoint(folder: Path, name: Name) -> Path:
     file = next((folder / (name + suffix) for suffix in _SUFFIXES if (folder / (name + suffix)).is_file()), None)
     if file is None:
         raise InputError(f"{folder}: has no {name}.pt; expected {_EXPECTED}")
-    if file.stat().st_size == 0:
-        raise InputError(f"{file}: empty file")
-    if file.suffix == ".safetensors":
-        check_safetensors(file)
-    else:
-        check_torch_file(file)
+    check_weight_file(file)
     return file
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def load_generator(checkpoint: Path, tokenizer: Path, settings: Settings, device: str) -> ImageGenerator:
-    """Load networks and tokenizer from the folders that `check_weights` describes."""
+    """Load networks and tokenizer from the folders that the adapter's `check` describes."""
     sizes = read_sizes(checkpoint)
     dtype = resolve_dtype(settings.dtype, device, torch.float16)
     base, upsampler = (load_network(checkpoint, name, sizes, dtype, device) for name in NAMES)

@@ -23,6 +23,14 @@ THINKING = "enable_thinking"  # the variable by which chat templates switch thin
 _BEFORE, _AFTER, _SYSTEM = "first words", "last words", "system words"
 PROBE = Image.new("RGB", (64, 64), (90, 90, 90))
 """A picture with which the properties of a processor and network are found out."""
+_TRIAL: dict[str, Any] = {
+    "role": "user",
+    "content": [
+        {"type": "text", "text": _BEFORE},
+        {"type": "image", "image": PROBE},
+        {"type": "text", "text": _AFTER},
+    ],
+}
 
 
 class ChatInputs:
@@ -96,12 +104,7 @@ class ChatInputs:
             raise InputError(f"the model's processor does not take this prompt: {first_line(error)}") from error
 
     def _check(self, template: str, where: str) -> None:
-        content = [
-            {"type": "text", "text": _BEFORE},
-            {"type": "image", "image": PROBE},
-            {"type": "text", "text": _AFTER},
-        ]
-        chat = [*_system(_SYSTEM if self._system else ""), {"role": "user", "content": content}]
+        chat = [*_system(_SYSTEM if self._system else ""), _TRIAL]
         try:
             text = str(self._processor.apply_chat_template(chat, tokenize=False, **self._options))
         except Exception as error:
@@ -194,17 +197,8 @@ class PlainInputs:
 
     def _from_template(self, template: str) -> str:
         """The text by which a chat template stands for a picture."""
-        content = [
-            {"type": "text", "text": _BEFORE},
-            {"type": "image", "image": PROBE},
-            {"type": "text", "text": _AFTER},
-        ]
         try:
-            text = str(
-                self._processor.apply_chat_template(
-                    [{"role": "user", "content": content}], chat_template=template, tokenize=False
-                )
-            )
+            text = str(self._processor.apply_chat_template([_TRIAL], chat_template=template, tokenize=False))
         except Exception:  # a template that is not used need not be sound
             return ""
         between = re.search(rf"{_BEFORE}(.*?){_AFTER}", text, re.DOTALL)

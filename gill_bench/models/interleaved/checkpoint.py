@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from torch import Tensor
 
 from gill_bench.errors import InputError
-from gill_bench.weights.tensor_files import check_floating, read_tensor_file
+from gill_bench.weights.tensor_files import read_state
 
 NAMES = ("pretrained_ckpt.pth.tar", "pretrained_ckpt.safetensors", "ckpt_best.pth.tar", "ckpt.pth.tar")
 """File names of a checkpoint's weights, in the order in which they are looked for: released ones, then training's."""
@@ -42,21 +43,10 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         InputError: The file is missing, truncated or holds anything but plain data; it has no state dict, two tensors
             of one key, or a tensor that does not hold floating-point numbers.
     """
-    content = read_tensor_file(file)
-    if file.suffix != ".safetensors":
-        content = content.get("state_dict") if isinstance(content, dict) else None
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise InputError(f"{file}: expected a dictionary with 'state_dict', a dictionary of tensors")
-    state = {_without_wrappers(str(key)): value for key, value in content.items()}
+    content = read_state(file, "state_dict")
+    state = {re.sub("|".join(map(re.escape, _WRAPPERS)), "", key): value for key, value in content.items()}
     if len(state) < len(content):
         raise InputError(
             f"{file}: has tensors twice, with and without {' or '.join(map(repr, _WRAPPERS))} in their keys"
         )
-    check_floating(file, {key: value.dtype for key, value in state.items()})
     return state
-
-
-def _without_wrappers(key: str) -> str:
-    for wrapper in _WRAPPERS:
-        key = key.replace(wrapper, "")
-    return key

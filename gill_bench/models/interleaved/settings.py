@@ -33,3 +33,8 @@ class ReadingSettings(BaseModel):
     always_add_bos: bool = False
     use_cache: bool = True
     answer_scoring: Literal["shifted", "fromage_compat"] = "shifted"
+
+    @property
+    def squashed_to(self) -> int:
+        """Side of a squashed picture in pixels; 0 where pictures are not squashed."""
+        return self.squash_size if self.input_resize == "squash" else 0

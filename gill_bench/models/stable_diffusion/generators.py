@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +69,10 @@ class StableDiffusion:
             num_inference_steps=self.settings.num_inference_steps,
             guidance_scale=self.settings.guidance_scale,
         )
-        return _mark(generated, truncated)
+        return [
+            [replace(picture, truncated=cut) for picture in group]
+            for group, cut in zip(generated, truncated, strict=True)
+        ]
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> tuple[torch.Tensor, list[bool]]:
@@ -135,9 +138,3 @@ def _texts(prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> list[
         if prompt.images:
             raise InputError(f"a prompt holds {len(prompt.images)} picture(s), but this model reads text alone")
     return [prompt.text for prompt in prompts]
-
-
-def _mark(generated: Iterable[list[GeneratedImage]], truncated: Iterable[bool]) -> list[list[GeneratedImage]]:
-    return [
-        [replace(picture, truncated=cut) for picture in group] for group, cut in zip(generated, truncated, strict=True)
-    ]

@@ -18,14 +18,19 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.metrics.backbones import pipeline
+from gill_bench.metrics.backbones.features import FeatureExtractor
 from gill_bench.metrics.backbones.inception import Inception
-from gill_bench.metrics.backbones.pipeline import features_of, statistics_of
+from gill_bench.metrics.backbones.pipeline import features_of
 from gill_bench.metrics.backbones.prepare import preparation
-from gill_bench.metrics.functional.frechet import frechet_distance
+from gill_bench.metrics.functional.frechet import FeatureStatistics, frechet_distance
 from gill_bench.storage import read_ahead
 from gill_bench.storage.images import load_image
 from tests.support.fid_budgets import FLOAT32_MEANS
 from tests.support.fid_networks import Grid, grid, write_pictures
+
+
+def statistics_of(folder: Path, network: FeatureExtractor) -> FeatureStatistics:
+    return FeatureStatistics.of(features_of(sorted(folder.iterdir()), network))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +66,7 @@ def test_clean_fid_on_the_same_folders(folders: tuple[Path, Path]) -> None:
         num_workers=0,
         verbose=False,
     )
-    first, second = (statistics_of(sorted(folder.iterdir()), Shown()) for folder in folders)
+    first, second = (statistics_of(folder, Shown()) for folder in folders)
     assert clean_fid_distance > 0.01
     assert frechet_distance(first, second) == pytest.approx(clean_fid_distance, rel=FLOAT32_MEANS)
 
@@ -94,7 +99,7 @@ def test_torch_fidelity_on_the_same_folders(folders: tuple[Path, Path]) -> None:
         save_cpu_ram=True,
         verbose=False,
     )["frechet_inception_distance"]
-    first, second = (statistics_of(sorted(folder.iterdir()), Grid()) for folder in folders)
+    first, second = (statistics_of(folder, Grid()) for folder in folders)
     assert frechet_distance(first, second) == pytest.approx(fidelity_distance, rel=FLOAT32_MEANS)
 
 
@@ -116,7 +121,7 @@ def test_features_are_in_the_order_of_the_files_whatever_the_batches(folders: tu
 
 def test_statistics_are_those_of_the_features(folders: tuple[Path, Path]) -> None:
     files = sorted(folders[0].iterdir())
-    streamed, kept = statistics_of(files, Grid()), features_of(files, Grid()).astype(np.float64)
+    streamed, kept = statistics_of(folders[0], Grid()), features_of(files, Grid()).astype(np.float64)
     assert streamed.n == len(files)
     assert streamed.mean == pytest.approx(kept.mean(axis=0), rel=1e-12)
     factor, _ = streamed.factor()
@@ -177,7 +182,7 @@ def test_no_more_pictures_are_prepared_ahead_than_allowed(tmp_path: Path) -> Non
                 taken += len(images)
             return super().__call__(images)
 
-    assert statistics_of(files, Slow(), prepare).n == 400
+    assert len(features_of(files, Slow(), prepare)) == 400
     assert pipeline.BATCH < most <= read_ahead.AHEAD + pipeline.BATCH + read_ahead._PART
 
 
@@ -198,4 +203,4 @@ def test_wrong_features_and_empty_lists_are_refused(folders: tuple[Path, Path]) 
     with pytest.raises(ValueError, match=r"grid: features of shape \(32, 48\), expected \(32, 3\)"):
         features_of(files, Wrong())
     with pytest.raises(GillBenchError, match=rf"{files[5]}: features of grid are not finite"):
-        statistics_of(files, Broken())
+        features_of(files, Broken())

@@ -9,11 +9,15 @@ import torch
 from safetensors.torch import save_file
 
 from gill_bench.errors import InputError
-from gill_bench.models.glide.checking import check_weights
+from gill_bench.models.glide import Settings, check
 from gill_bench.models.glide.checkpoint import load_network
 from gill_bench.models.glide.files import NAMES
 from gill_bench.models.glide.sizes import BASE, GlideSizes, read_sizes
 from tests.models.glide.tiny import SIZES, edit_state, network, write_glide
+
+
+def check_weights(checkpoint: Path, tokenizer: Path) -> None:
+    check({"checkpoint": checkpoint, "tokenizer": tokenizer}, Settings())
 
 
 @pytest.fixture

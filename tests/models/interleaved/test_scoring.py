@@ -12,7 +12,6 @@ import torch
 from gill_bench.errors import InputError
 from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
-from gill_bench.models.gill.parts import Parts
 from gill_bench.models.interleaved import prompt_reader, scoring
 from gill_bench.models.interleaved.decoding import DecodingOptions
 from gill_bench.models.interleaved.language import LanguageModel
@@ -23,8 +22,9 @@ ANSWERS = ["yes", "", "no, it is red", "\n", "a large one .", " two", "yes", "it
 
 
 def with_settings(gill: Gill, **changes: Any) -> Gill:
-    parts = Parts(gill.tokens, gill.language, gill.vision, gill.heads, gill.context, gill.decision, gill.pipeline)
-    return Gill(parts, Settings(**{**gill.settings.model_dump(), **changes}))
+    settings = Settings(**{**gill.settings.model_dump(), **changes})
+    rest = {"context": gill.context, "decision": gill.decision, "pipeline": gill.pipeline}
+    return Gill(gill.tokens, gill.language, gill.vision, gill.heads, settings, **rest)  # type: ignore[arg-type]
 
 
 def expected_of(score: Callable[[Prompt, str], float], pairs: list[tuple[Prompt, str]]) -> list[float]:
