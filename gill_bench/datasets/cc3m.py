@@ -32,11 +32,7 @@ _SHARD = re.compile(r"[0-9]{5,}")
 
 
 def context(name: str) -> TextContext:
-    """The context `caption`.
-
-    Raises:
-        InputError: The name is another one.
-    """
+    """The context `caption`."""
     return context_named(name, [TextContext("caption")])
 
 
@@ -51,10 +47,6 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
 
     Returns:
         The data set; its references are the pictures of all pairs, each once.
-
-    Raises:
-        InputError: The list is absent or malformed, there are no pictures at all, or it is unknown to which rows the
-            pictures belong.
     """
     file = _find_list(folder, split)
     warnings: tuple[str, ...] = ()

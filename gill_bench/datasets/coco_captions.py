@@ -14,24 +14,14 @@ PROMPT = (CAPTION_PROMPT,)
 
 
 def context(name: str) -> PictureContext:
-    """The context `caption`.
-
-    Raises:
-        InputError: The name is another one.
-    """
+    """The context `caption`."""
     return context_named(name, [PictureContext()])
 
 
 def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read the images of a split, in the order of the file, each with all its captions, unchanged, as `answers`.
 
-    Args:
-        folder: The folder that `gill_bench.datasets.coco.read_coco` describes.
-        split: The split, such as "val2017".
-        options: Not used.
-
-    Raises:
-        InputError: The file is absent or malformed, or there are no pictures at all.
+    `gill_bench.datasets.coco.read_coco` describes the folder.
     """
     examples = []
     for image in read_coco(folder, split):

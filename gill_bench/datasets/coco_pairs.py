@@ -27,24 +27,14 @@ OPTIONS = (CAPTIONS, SAMPLING_SEED, REFERENCES)
 
 
 def context(name: str) -> TextContext:
-    """The context `caption`.
-
-    Raises:
-        InputError: The name is another one.
-    """
+    """The context `caption`."""
     return context_named(name, [TextContext("caption")])
 
 
 def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read a sample of captions, without the blanks around them, each with the picture of its image as target.
 
-    Args:
-        folder: The folder that `gill_bench.datasets.coco.read_coco` describes.
-        split: The split, such as "val2014".
-        options: `CAPTIONS`, `SAMPLING_SEED` and `REFERENCES`.
-
-    Raises:
-        InputError: The file is absent or malformed, there are no pictures at all, or an option is wrong.
+    `gill_bench.datasets.coco.read_coco` describes the folder.
     """
     count = CAPTIONS.of(options)
     rng = random.Random(SAMPLING_SEED.of(options))  # noqa: S311 (a sample, not a secret)

@@ -52,11 +52,7 @@ _CONTEXTS = (
 
 
 def context(name: str) -> TextContext:
-    """The context of a name. A prompt is the same in all contexts; they differ in the output kind.
-
-    Raises:
-        InputError: There is no context of this name.
-    """
+    """The context of a name. A prompt is the same in all contexts; they differ in the output kind."""
     return context_named(name, _CONTEXTS)
 
 
@@ -79,10 +75,6 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Returns:
         Facts of an example: `label` ("gen" or "ret"), `votes` (joined by commas), `part` ("train" or "test"),
         `category` and `challenge`. The candidates are ordered by name.
-
-    Raises:
-        InputError: The list is absent or malformed, an option is wrong, no prompt is left to test on, or the folder of
-            candidates is absent, or has neither pictures nor embeddings.
     """
     if split != "all":
         raise InputError(f"split {split!r} of PartiPrompts: there is only 'all'; training and test are parts of it")

@@ -29,11 +29,7 @@ _IDS = ("storylet_id", "story_id", "photo_flickr_id")
 
 
 def context(name: str) -> CaptionContext:
-    """Parse `{n}-captions[-{m}-images]` with 1 <= n <= 5 and m < n.
-
-    Raises:
-        InputError: The name is not of this form, or asks for more than a story has.
-    """
+    """Parse `{n}-captions[-{m}-images]` with 1 <= n <= 5 and m < n."""
     return caption_context(name)
 
 
@@ -49,9 +45,6 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Returns:
         The candidates are every distinct picture of the split's stories, in the order in which they first appear
         (protocol 3.5).
-
-    Raises:
-        InputError: The file is absent or malformed, or there are no pictures at all.
     """
     file = find_split_file(
         folder,

@@ -22,24 +22,14 @@ _CONTEXTS = (
 
 
 def context(name: str) -> TextContext:
-    """The context `text` (continue a caption), `picture` (generate a picture of it) or `search` (find a candidate).
-
-    Raises:
-        InputError: There is no context of this name.
-    """
+    """The context `text` (continue a caption), `picture` (generate a picture of it) or `search` (find a candidate)."""
     return context_named(name, _CONTEXTS)
 
 
 def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read one caption for each measurement: the first caption of each picture, in the order of the file.
 
-    Args:
-        folder: The folder that `gill_bench.datasets.coco.read_coco` describes; pictures are not needed.
-        split: The split, such as "val2017".
-        options: `REPEATS`.
-
-    Raises:
-        InputError: The captions are absent or malformed.
+    `gill_bench.datasets.coco.read_coco` describes the folder, in which pictures are not needed.
     """
     images = read_coco(folder, split, need_pictures=False)[: REPEATS.of(options)]
     return Dataset([Example(str(image.id), str(image.id), (Turn(image.captions[0].text.strip()),)) for image in images])

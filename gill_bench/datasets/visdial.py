@@ -16,23 +16,10 @@ from gill_bench.datasets.visdial_files import examples_of, read_dialogs
 
 
 def context(name: str) -> RoundContext:
-    """Parse `{n}-rounds` with 1 <= n <= 10.
-
-    Raises:
-        InputError: The name is not of this form, or asks for more than a dialog has.
-    """
+    """Parse `{n}-rounds` with 1 <= n <= 10."""
     return RoundContext(parse_rounds(name))
 
 
 def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
-    """Read the dialogs of a split, in the order of the file.
-
-    Args:
-        folder: The folder that `gill_bench.datasets.visdial_files.read_dialogs` describes.
-        split: "val", or another split in the same format.
-        options: Unused.
-
-    Raises:
-        InputError: The file is absent or malformed, or there are no pictures at all.
-    """
+    """Read the dialogs of a split, in the order of the file; `read_dialogs` describes folder and splits."""
     return Dataset(examples_of(read_dialogs(folder, split), "Q: {question}?\nA: {answer}"))

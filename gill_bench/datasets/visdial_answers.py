@@ -24,11 +24,7 @@ PROMPT = (DIALOG_PROMPT,)
 
 
 def context(name: str) -> HistoryContext:
-    """The context `history`.
-
-    Raises:
-        InputError: There is no context of this name.
-    """
+    """The context `history`."""
     return context_named(name, [HistoryContext()])
 
 
@@ -48,10 +44,6 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         position, from 0). With dense annotations, all rounds of a dialog also have `dense_round` (the number of the
         annotated round) and `relevance` (a JSON list for the options of that round), and the annotated round has
         `dense`, "yes".
-
-    Raises:
-        InputError: A file is absent or malformed, the dense annotations are of other dialogs or in another order, or
-            there are no pictures at all.
     """
     dialogs = read_dialogs(folder, split, options=True)
     file = folder / f"visdial_1.0_{split}_dense_annotations.json"

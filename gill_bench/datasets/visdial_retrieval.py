@@ -16,24 +16,14 @@ from gill_bench.datasets.visdial_files import examples_of, read_dialogs
 
 
 def context(name: str) -> RoundContext:
-    """Parse `{n}-rounds` with 1 <= n <= 10; asks for embeddings.
-
-    Raises:
-        InputError: The name is not of this form, or asks for more than a dialog has.
-    """
+    """Parse `{n}-rounds` with 1 <= n <= 10; asks for embeddings."""
     return RoundContext(parse_rounds(name), separator=" ", asks="embeddings")
 
 
 def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """Read the dialogs of a split, in the order of the file; the candidates are their pictures, in the same order.
 
-    Args:
-        folder: The folder that `gill_bench.datasets.visdial_files.read_dialogs` describes.
-        split: "val", or another split in the same format.
-        options: Unused.
-
-    Raises:
-        InputError: The file is absent or malformed, or there are no pictures at all.
+    `read_dialogs` describes folder and splits.
     """
     dialogs = read_dialogs(folder, split)
     examples = examples_of(dialogs, "Q: {question}? A: {answer}.")

@@ -41,7 +41,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Raise `InputError` for settings that cannot work."""
+    """Check the settings."""
     validated(Settings, settings, "answer-ranking")
 
 
@@ -50,12 +50,8 @@ def scores(
 ) -> list[Score]:
     """Recall@k, MRR and mean rank over all rounds, NDCG over the rounds with relevances.
 
-    Args:
-        outputs: Log-likelihoods of the options by "<image id>:<round>".
-        references: The rounds in the order of the data, with the fact `gt_index`; annotated rounds also have the facts
-            `dense` ("yes") and `relevance`.
-        settings: The metric's settings; see `Settings`.
-        question: Not used.
+    `outputs` has the log-likelihoods of the options by "<image id>:<round>", `references` the rounds in the order of
+    the data with the fact `gt_index`; annotated rounds also have the facts `dense` ("yes") and `relevance`.
     """
     checked = validated(Settings, settings, "answer-ranking")
     names = list(outputs)

@@ -36,7 +36,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Raise `InputError` for settings that cannot work, or if Java or NLTK's data are missing."""
+    """Check the settings, and that Java and NLTK's data are there where they are needed."""
     from gill_bench.metrics.functional.captions import require_java, require_wordnet
 
     checked = validated(Settings, settings, "captions")
@@ -50,11 +50,7 @@ def scores(
 ) -> list[Score]:
     """BLEU-1 to BLEU-4, METEOR, ROUGE-L and CIDEr of all captions together, and of each caption where defined.
 
-    Args:
-        outputs: The model's text for each picture, by picture id.
-        references: The captions of each picture.
-        settings: The metric's settings; see `Settings`.
-        question: Not used.
+    `outputs` has the model's text for each picture by picture id, `references` the captions of each picture.
     """
     checked = validated(Settings, settings, "captions")
     if not outputs:

@@ -55,10 +55,6 @@ class Settings(BaseModel):
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
     """The encoder and every choice that changes the value, in one text.
 
-    Args:
-        settings: The metric's settings in the card.
-        backbone: Hub id of the encoder, or "mini" for the embedded one.
-
     >>> signature({}, "openai/clip-vit-large-patch14")
     'clip-similarity|encoder:openai/clip-vit-large-patch14|features:projected|preprocess:pil|dtype:float32|v:1'
     >>> signature({"features": "pooled"}, "mini")
@@ -70,11 +66,9 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Check the settings and the folder of the weights.
+    """Check the settings, and that the folder holds an encoder with its image processor.
 
-    Raises:
-        InputError: A setting is unknown, the folder does not hold a CLIP with its image processor, or it holds a small
-            stand-in under the name of a published CLIP.
+    A small stand-in under the name of a published CLIP is refused.
     """
     checked = validated(Settings, settings, NAME)
     folder = need_weights(weights, NAME, _WANTED)
@@ -95,11 +89,7 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
 
 
 def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> PictureMetric:
-    """Load the vision tower of a CLIP folder.
-
-    Raises:
-        InputError: The weights are damaged or incomplete.
-    """
+    """Load the encoder of a folder."""
     checked = validated(Settings, settings, NAME)
     folder = need_weights(weights, NAME, _WANTED)
     name = NAME if encoder_width(folder, NARROWEST) >= NARROWEST else f"{NAME}[mini]"

@@ -51,7 +51,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Raise `InputError` for settings or files that cannot work."""
+    """Check the settings and the files of the network."""
     from gill_bench.metrics.backbones.prepare import preparation
 
     checked = validated(Settings, settings, "fid")
@@ -65,11 +65,7 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
 
 
 def check_count(count: int, settings: Mapping[str, Value], task: str) -> None:
-    """Refuse a distance of too few pictures, which is biased upwards by more than models differ.
-
-    Raises:
-        InputError: There are fewer generated pictures than `min_samples`; says how to compute the distance anyway.
-    """
+    """Refuse a distance of fewer than `min_samples` pictures, which is biased upwards by more than models differ."""
     minimum = validated(Settings, settings, "fid").min_samples
     if count < minimum:
         anyway = (
@@ -81,17 +77,13 @@ def check_count(count: int, settings: Mapping[str, Value], task: str) -> None:
 
 
 def prepared(settings: Mapping[str, Value], side: str) -> str:
-    """Name of the preparation of the pictures of a side, which is "generated" or "reference"."""
+    """Name of the preparation of the pictures of a side."""
     checked = validated(Settings, settings, "fid")
     return checked.generated if side == "generated" else checked.real
 
 
 def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> FeatureExtractor:
-    """Load the feature network that the settings name.
-
-    Raises:
-        InputError: The weights are missing, damaged or of another network.
-    """
+    """Load the feature network that the settings name."""
     checked = validated(Settings, settings, "fid")
     folder = need_weights(weights, "fid", "the folder of the feature network")
     if checked.network == "inception":
@@ -113,12 +105,6 @@ def compare(
 
     If a side has fewer pictures than a subset of KID needs, subsets have the size of that side, and the signature says
     so.
-
-    Args:
-        generated: Features of the generated pictures, in blocks (n, d).
-        reference: Features of the reference pictures, in blocks (n, d).
-        settings: The metric's settings; see `Settings`.
-        samples: The samples of the generated pictures, whose flags are counted.
     """
     import numpy as np
 

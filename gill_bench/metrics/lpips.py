@@ -56,10 +56,6 @@ class Settings(BaseModel):
 def signature(settings: Mapping[str, Value], backbone: str) -> str:
     """The networks and every choice that changes the value, in one text.
 
-    Args:
-        settings: The metric's settings in the card.
-        backbone: Name of the trunk's file, or "mini" for the embedded backbone.
-
     >>> signature({}, "alexnet-owt-7be5be79.pth")
     'lpips|net:alex|version:0.1|trunk:alexnet-owt-7be5be79.pth|resize:256-bilinear-antialias|v:1'
     >>> signature({}, "mini")
@@ -75,12 +71,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Check the settings and the weights.
-
-    Raises:
-        InputError: A setting is unknown, the weights are neither a state dict nor a mini backbone, or the mini backbone
-            stands under the name of the published one.
-    """
+    """Check the settings, and that the weights are a state dict, or the mini backbone under its own name."""
     validated(Settings, settings, NAME)
     path = need_weights(weights, NAME, _WANTED)
     if path.is_dir():
@@ -97,11 +88,7 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
 
 
 def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> PictureMetric:
-    """Load AlexNet and the linear layers if `weights` is a file, the mini backbone if it is a folder.
-
-    Raises:
-        InputError: The weights are damaged or of another network; the message has the file and the key.
-    """
+    """Load AlexNet and the linear layers if `weights` is a file, the mini backbone if it is a folder."""
     from gill_bench.metrics.backbones.lpips import load_alex, load_mini
 
     checked = validated(Settings, settings, NAME)
@@ -113,12 +100,7 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
 
 
 def build_mini(folder: Path, seed: int) -> None:
-    """Write the mini backbone: AlexNet's five stages with few channels and random filters.
-
-    Args:
-        folder: The folder that is made, with `config.json` and `model.safetensors`.
-        seed: The seed of the filters; equal seeds give equal bytes.
-    """
+    """Write the mini backbone: AlexNet's five stages with few channels and random filters."""
     from gill_bench.metrics.backbones.lpips import write_mini
 
     write_mini(folder, seed, {"kind": f"{NAME}[mini]", "size": MINI_SIZE})

@@ -39,7 +39,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Raise `InputError` for settings that cannot work."""
+    """Check that there are no settings."""
     validated(Settings, settings, NAME)
 
 
@@ -48,12 +48,14 @@ def scores(
 ) -> list[Score]:
     """Macro F1 at threshold 0.5, and its minimum and maximum over thresholds.
 
+    In the context "all-labels" every prompt with a label counts, else only those of the test part.
+
     Args:
         outputs: By prompt, depending on the output kind: the probability of "retrieve" (features, decisions), the
             largest similarity to a candidate (embeddings), or the name of a rule that reads only labels (nothing).
         references: The facts `label`, `part` and `votes` of each prompt.
         settings: Not used.
-        question: In the context "all-labels" every prompt with a label counts, else only those of the test part.
+        question: Output kind and context.
     """
     where = None if question.context == "all-labels" else _TEST
     names = [name for name, prompt in references.items() if where is None or prompt.facts["part"] == where[1]]

@@ -45,7 +45,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Raise `InputError` for settings that cannot work."""
+    """Check the settings."""
     _values_of_k(validated(Settings, settings, "recall"))
 
 
@@ -54,11 +54,7 @@ def scores(
 ) -> list[Score]:
     """Recall@k for each k of the settings.
 
-    Args:
-        outputs: By example id, the numbers of better and of equal candidates, and whether the target is masked.
-        references: Not used.
-        settings: The metric's settings; see `Settings`.
-        question: Not used.
+    `outputs` has, by example id, the numbers of better and of equal candidates, and whether the target is masked.
     """
     checked = validated(Settings, settings, "recall")
     columns = zip(*outputs.values(), strict=True) if outputs else ((), (), ())

@@ -36,22 +36,14 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Check settings and folder, as `clip-similarity` does.
-
-    Raises:
-        InputError: A setting is unknown, or the folder holds no encoder of pictures that can be compared.
-    """
+    """Check settings and folder, as `clip-similarity` does."""
     validated(clip_similarity.Settings, settings, NAME)
     need_weights(weights, NAME, "the folder of an encoder of pictures")
     clip_similarity.check(weights, settings, backbone)
 
 
 def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> PictureMetric:
-    """Load the encoder, as `clip-similarity` does.
-
-    Raises:
-        InputError: The weights are damaged or incomplete.
-    """
+    """Load the encoder, as `clip-similarity` does."""
     metric = clip_similarity.load(weights, settings, device)
     metric.name = _renamed(metric.name)
     return metric

@@ -27,7 +27,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Raise `InputError` for settings that cannot work."""
+    """Check that there are no settings."""
     validated(Settings, settings, "timing")
 
 
@@ -36,11 +36,7 @@ def scores(
 ) -> list[Score]:
     """Median and interquartile range of the seconds of a call, and of tokens per second if tokens were counted.
 
-    Args:
-        outputs: Measurements by id: `seconds`, and `tokens` if tokens were counted.
-        references: Not used.
-        settings: Not used.
-        question: Not used.
+    `outputs` has the measurements by id: `seconds`, and `tokens` if tokens were counted.
     """
     seconds = {name: float(measured["seconds"]) for name, measured in outputs.items()}
     counted = {name: measured for name, measured in outputs.items() if "tokens" in measured}

@@ -41,7 +41,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Raise `InputError` for settings that cannot work."""
+    """Check the settings."""
     validated(Settings, settings, "vqa-accuracy")
 
 
@@ -50,11 +50,8 @@ def scores(
 ) -> list[Score]:
     """The mean accuracy, 0 to 1, of all questions, of each answer type and of each question type.
 
-    Args:
-        outputs: The model's text for each question, by question id.
-        references: The annotators' answers to each question, with the facts `answer_type` and `question_type`.
-        settings: The metric's settings; see `Settings`.
-        question: Not used.
+    `outputs` has the model's text for each question, `references` the annotators' answers to each, with the facts
+    `answer_type` and `question_type`.
     """
     checked = validated(Settings, settings, "vqa-accuracy")
     accuracies = {

@@ -1,6 +1,8 @@
 """Byte-level BPE tokenizers for the mini weights, trained and written in the files that OPT and CLIP ship.
 
 The training is written here, in a few lines, so that equal texts give equal bytes with every version of every library.
+Each writer learns at most `merges` merges from texts, writes into a folder that exists, and returns the size of the
+vocabulary.
 """
 
 from __future__ import annotations
@@ -18,16 +20,7 @@ _ASCII = (ord("\n"), *range(32, 127))
 
 
 def write_opt_tokenizer(folder: Path, texts: Sequence[str], merges: int) -> int:
-    """Write OPT's tokenizer files: `<s>` 0, `<pad>` 1, `</s>` 2 (beginning and end of a text), `<unk>` 3.
-
-    Args:
-        folder: A folder that exists.
-        texts: The texts from which the merges are learnt.
-        merges: The greatest number of merges.
-
-    Returns:
-        The size of the vocabulary.
-    """
+    """Write OPT's tokenizer files: `<s>` 0, `<pad>` 1, `</s>` 2 (beginning and end of a text), `<unk>` 3."""
     words = Counter(word for text in texts for word in _words(text))
     pairs = learn_merges({tuple(word): times for word, times in words.items()}, merges)
     tokens = ["<s>", "<pad>", "</s>", "<unk>", *sorted(_byte_characters()), *("".join(pair) for pair in pairs)]
@@ -49,14 +42,7 @@ def write_opt_tokenizer(folder: Path, texts: Sequence[str], merges: int) -> int:
 def write_clip_tokenizer(folder: Path, texts: Sequence[str], merges: int, context: int) -> int:
     """Write CLIP's tokenizer files; the last two ids are `<|startoftext|>` and `<|endoftext|>`, which also pads.
 
-    Args:
-        folder: A folder that exists.
-        texts: The texts from which the merges are learnt.
-        merges: The greatest number of merges.
-        context: The number of tokens that the text encoder reads.
-
-    Returns:
-        The size of the vocabulary.
+    `context` is the number of tokens that the text encoder reads.
     """
     words = Counter(word.strip() for text in texts for word in re.findall(r"[a-z]+|[^\sa-z]+", text.lower()))
     pairs = learn_merges({(*word[:-1], word[-1] + _END): times for word, times in words.items()}, merges)
@@ -83,15 +69,7 @@ def write_gpt2_tokenizer(folder: Path, texts: Sequence[str], merges: int) -> int
     """Write vocabulary and merges in the files of GPT-2's tokenizer; the last id is `<|endoftext|>`.
 
     Each entry of the vocabulary costs a row of weights in each network that uses it. Therefore only the bytes of
-    lower-case ASCII are entries, and the tokenizer leaves out all other characters of a text.
-
-    Args:
-        folder: A folder that exists.
-        texts: The texts from which the merges are learnt, in lower case, as GLIDE reads texts.
-        merges: The greatest number of merges.
-
-    Returns:
-        The size of the vocabulary.
+    lower-case ASCII are entries, and the tokenizer leaves out all other characters of a text. GLIDE reads lower case.
     """
     words = Counter(word for text in texts for word in _words(text.lower()))
     pairs = learn_merges({tuple(word): times for word, times in words.items()}, merges)

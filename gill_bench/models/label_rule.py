@@ -31,9 +31,5 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> object:
-    """Refuse to load: a rule has no model.
-
-    Raises:
-        GillBenchError: Always.
-    """
+    """Refuse to load, by a `GillBenchError`: a rule has no model."""
     raise GillBenchError(f"{settings.rule} is a rule over labels: there is no model to load")

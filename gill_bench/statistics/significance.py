@@ -3,6 +3,10 @@
 Examples of one cluster (a photo sequence, an image, a dialog) are not independent, so every procedure swaps or draws
 whole clusters. Each value is a mean over seeds; how much other seeds would change it is part of the interval
 (`gill_bench.statistics.seed_variance`), not of the p-value.
+
+The functions of paired differences are given the difference and the cluster of each pair, and the number and the seed
+of resamples where they draw any. They raise `ValueError` if there are too few pairs or clusters, a number is not
+finite, or the lengths differ.
 """
 
 from __future__ import annotations
@@ -28,15 +32,6 @@ def randomisation_p(differences: Values, clusters: Clusters, *, resamples: int =
     In each resample the two systems are swapped in about half of the clusters. p is the share of resamples whose mean
     difference is at least as large as the observed one, (count + 1) / (resamples + 1), as in sacrebleu's `paired-ar`
     (Riezler and Maxwell 2005). If there are no more possible swaps than resamples, each is tried once, and p is exact.
-
-    Args:
-        differences: The difference of each pair.
-        clusters: The cluster of each pair.
-        resamples: Number of random swaps.
-        seed: Seed of the swaps.
-
-    Raises:
-        ValueError: There is no pair, a number is not finite, or the lengths differ.
     """
     sums = ClusteredSums.of(differences, clusters).grouped().sums
     observed = abs(float(sums.sum()))
@@ -63,15 +58,6 @@ def bootstrap_p(differences: Values, clusters: Clusters, *, resamples: int = RES
     observed absolute mean, (count + 1) / (resamples + 1). For a clear difference this counts one tail, as Koehn does,
     and p is about half of `randomisation_p`. (sacrebleu asks for more than the observed mean instead of at least as
     much, which gives two equal systems the smallest p; here they have p = 1.)
-
-    Args:
-        differences: The difference of each pair.
-        clusters: The cluster of each pair; clusters are drawn whole.
-        resamples: Number of resamples.
-        seed: Seed of the draws.
-
-    Raises:
-        ValueError: There is no pair, a number is not finite, or the lengths differ.
     """
     data = ClusteredSums.of(differences, clusters).grouped()
     means = np.abs(data.resampled_means(resamples, seed))
@@ -85,13 +71,6 @@ def clustered_t_p(differences: Values, clusters: Clusters) -> float:
 
     Unlike randomisation it can tell a large difference from chance with as few as three clusters, at the price of
     assuming that cluster means are about normal. With every pair its own cluster it is the paired t-test.
-
-    Args:
-        differences: The difference of each pair.
-        clusters: The cluster of each pair.
-
-    Raises:
-        ValueError: There are fewer than two clusters, a number is not finite, or the lengths differ.
 
     >>> round(clustered_t_p([0.1, 0.3, 0.2, 0.4], ["a", "b", "c", "d"]), 4)
     0.0305
@@ -130,16 +109,9 @@ def effect_size(differences: Values, clusters: Clusters) -> float | None:
     Cohen (1988), Lakens (2013): 0.2 is called small, 0.5 medium, 0.8 large. With every pair its own cluster it is
     t / sqrt(n) of the paired t-test.
 
-    Args:
-        differences: The difference of each pair.
-        clusters: The cluster of each pair.
-
     Returns:
         The effect size; None for fewer than two clusters, and if all clusters have the same mean and it is not zero,
         because the effect size is then infinite.
-
-    Raises:
-        ValueError: There is no pair, a number is not finite, or the lengths differ.
 
     >>> effect_size([1.0, 2.0, 3.0], ["a", "b", "c"])
     2.0

@@ -176,13 +176,6 @@ def read_ahead(
 ) -> Iterator[Batch]:
     """Batches of steps `begin` to `end`, in order.
 
-    Args:
-        source: Reader of pictures and targets.
-        choose: Function that gives the examples of a step.
-        begin: First step.
-        end: The step after the last.
-        workers: Number of processes that read ahead while the caller computes; 0 = the caller reads each batch.
-
     Raises:
         InputError: A file cannot be read.
     """

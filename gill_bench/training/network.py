@@ -56,14 +56,6 @@ class TrainingNetwork(nn.Module):
     as rows of the LM head. This equals the authors' row mask on the gradient of the whole table, without the table's
     weight decay, which changes nothing in bf16 and would erode the table in fp32 (protocol 2.6). The frozen networks
     are not submodules, so that no wrapper copies, synchronises or saves them.
-
-    Args:
-        tokens: Tokenizer.
-        language: Frozen language model; its own [IMG] rows are never read.
-        vision: Frozen visual encoder.
-        heads: The network that is trained.
-        objective: The objective, "authors" or "paper"; see `TrainConfig`.
-        scales: Factors of the losses.
     """
 
     def __init__(
@@ -195,12 +187,7 @@ def new_heads(
 ) -> GillHeads:
     """Heads with initial values: PyTorch's own for linear layers, Xavier for the mapper's transformer (protocol 1.4).
 
-    Args:
-        sizes: Sizes that determine the shapes of the tensors.
-        image_embeddings: Initial [IMG] rows (r, e).
-        mapper_width: Inner width of the generation head; see `TrainConfig`.
-        mapper_layers: Number of the generation head's layers; see `TrainConfig`.
-        seed: Seed of the initial values.
+    The initial [IMG] rows (r, e) are given; `TrainConfig` describes the mapper's width and layers.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

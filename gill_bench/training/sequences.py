@@ -131,14 +131,7 @@ def caption_ids(tokens: LanguageTokens, caption: str, max_len: int) -> list[int]
 def story_sequences(
     tokens: LanguageTokens, builder: Builder, segments: Sequence[object], caption: str
 ) -> tuple[TrainingSequence, TrainingSequence]:
-    """The captioning and the generation sequence of a story, put together as the adapter puts a prompt together.
-
-    Args:
-        tokens: Tokenizer.
-        builder: Builder of training sequences.
-        segments: Texts; any object that is no text stands for a picture.
-        caption: Caption of the target.
-    """
+    """The captioning and the generation sequence of a story, put together as the adapter puts a prompt together."""
     ids = segment_ids(tokens, segments)
     return builder.story(ids, tokens.encode(caption)), builder.story_image_tokens(ids)
 

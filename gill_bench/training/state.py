@@ -83,14 +83,7 @@ def save_state(out: Path, state: TrainingState) -> None:
 
 
 def write_checkpoint(folder: Path, heads: GillHeads, config: TrainConfig, image_ids: list[int]) -> None:
-    """Write a checkpoint in the authors' layout (protocol 1.6, 1.7) and as safetensors.
-
-    Args:
-        folder: Folder of the checkpoint, created if it does not exist.
-        heads: The trained network.
-        config: Configuration of the training.
-        image_ids: Ids of [IMG0]..[IMG{r-1}].
-    """
+    """Write a checkpoint in the authors' layout (protocol 1.6, 1.7) and as safetensors."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes = heads.sizes
     arguments = {

@@ -42,12 +42,7 @@ class TrainResult:
 
 
 def train(config: TrainConfig) -> TrainResult:
-    """Train; if the folder `out` holds the state of this training, resume from it.
-
-    Raises:
-        InputError: A file is missing or malformed, weights, targets and settings do not fit together, or `out` holds
-            another training.
-    """
+    """Train; if the folder `out` holds the state of this training, resume from it."""
     accelerator = Accelerator(cpu=config.device == "cpu")
     setup = prepare(config, accelerator)
     return _Trainer(config, accelerator, setup).run()

@@ -184,12 +184,6 @@ def check_complete(report: Mapping[str, Collection[Any]], folder: Path, kind: st
 def check_network_types(network: Any, folder: Path, library: Library, variant: str = "") -> None:
     """Check that the files of a network hold floating-point numbers wherever the network does.
 
-    Args:
-        network: The network, as loaded from the files.
-        folder: Folder of the files.
-        library: The library that read the network.
-        variant: The precision in names of files that came first; "" for plain names.
-
     Raises:
         InputError: Names the file, and the key of a tensor of another type.
     """

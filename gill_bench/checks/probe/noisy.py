@@ -46,14 +46,7 @@ class _Compared(NamedTuple):
 
 
 class NoisyDesign:
-    """The trials of a model that is not repeatable, all of one example.
-
-    Args:
-        asker: Asks the model.
-        material: The example and its prompts.
-        evidence: Where the trials are noted.
-        first_seed: The first of the numbers that noise is made of.
-    """
+    """The trials of a model that is not repeatable, all of one example."""
 
     def __init__(self, asker: Asker, material: Material, evidence: Evidence, first_seed: int) -> None:
         self._asker, self._material, self._evidence, self._seed = asker, material, evidence, first_seed

@@ -16,12 +16,7 @@ from gill_bench.weights.picture_encoder import PictureEncoder
 
 
 class EncoderSimilarity(PictureMetric):
-    """Cosine of two pictures' features, -1..1.
-
-    Args:
-        encoder: The encoder.
-        name: Name of the metric in rows.
-    """
+    """Cosine of two pictures' features, -1..1."""
 
     higher_is_better = True
 

@@ -55,11 +55,7 @@ class ClipSimilarity(PictureMetric):
 def load_clip(
     folder: Path, *, features: Literal["projected", "pooled"], dtype: str, device: str, name: str = "clip-similarity"
 ) -> ClipSimilarity:
-    """Load the vision tower of a folder with a whole CLIP or a vision tower.
-
-    Raises:
-        InputError: The weights are damaged or incomplete.
-    """
+    """Load the vision tower of a folder with a whole CLIP or a vision tower."""
     config = read_part(AutoConfig, folder, "configuration")
     if config.model_type == "clip":
         # The configuration of a whole CLIP states the embeddings' width once, and not for each tower.

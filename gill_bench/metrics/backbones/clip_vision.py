@@ -52,14 +52,8 @@ def load_clip_vision(
 ) -> FeatureExtractor:
     """Load the vision tower of a folder with a whole CLIP or a vision tower, or any other encoder of pictures.
 
-    Args:
-        folder: The folder of the weights and of the image processor's configuration.
-        features: "projected" is the image embedding, "pooled" the tower's `pooler_output` before projection.
-        dtype: The tower's type; features are float32 in any case.
-        device: The tower's device.
-
-    Raises:
-        InputError: The weights are damaged or incomplete.
+    "projected" features are the image embedding, "pooled" ones the tower's `pooler_output` before projection. Features
+    are float32, whatever the tower's type is.
     """
     if read_json(folder / "config.json").get("model_type") not in CLIPS:
         return EncoderFeatures(PictureEncoder.load(folder, dtype, device, features), features)

@@ -126,10 +126,6 @@ def load_inception(weights: Path, mode: Mode = "legacy_pytorch", device: str = "
 def check_inception(weights: Path, mode: Mode) -> Path:
     """The path of the file of a mode's weights; the file is not read.
 
-    Args:
-        weights: The file, or the folder in which it lies.
-        mode: One of clean-fid's modes.
-
     Raises:
         InputError: The file does not exist; the message says what to download and where to put it.
     """

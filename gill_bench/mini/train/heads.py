@@ -144,13 +144,7 @@ def training_data(work: TrainingWork) -> Path:
 
 
 def write_stories(folder: Path, seed: int, count: int) -> None:
-    """Write `stories.jsonl` with stories of training scenes, and the pictures of these scenes.
-
-    Args:
-        folder: A folder that exists.
-        seed: The seed of the stories.
-        count: The number of stories.
-    """
+    """Write `stories.jsonl` with stories of training scenes, and the pictures of these scenes."""
     numbers = {scene: number for number, scene in enumerate(single_scenes("train"))}
     (folder / "scenes").mkdir()
     for scene, number in numbers.items():

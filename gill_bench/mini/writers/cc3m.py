@@ -13,13 +13,7 @@ _DOUBLES = 0.2  # the share of pictures with two things
 
 
 def write_cc3m(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
-    """Write captions and pictures.
-
-    Args:
-        folder: The folder that gets `cc3m_<split>.tsv` (header `caption`, `image`) and the folder `cc3m`.
-        seed: The seed of everything random.
-        splits: "train", "val" or both.
-    """
+    """Write captions and pictures: `cc3m_<split>.tsv` (header `caption`, `image`) and the folder `cc3m`."""
     for split in splits:
         rng = rng_of(f"cc3m {split}", seed)
         pictures = folder / "cc3m" / _FOLDERS[split]

@@ -32,13 +32,7 @@ def coco_scenes(seed: int, split: str) -> dict[int, Scene]:
 
 
 def write_coco(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
-    """Write captions, instances and pictures, for both years.
-
-    Args:
-        folder: The folder that gets `annotations` and `<split><year>`.
-        seed: The seed of everything random.
-        splits: "train", "val" or both.
-    """
+    """Write captions, instances and pictures of "train" or "val", for both years: `annotations` and `<split><year>`."""
     for split in splits:
         scenes = coco_scenes(seed, split)
         annotations = _captions(scenes, rng_of(f"coco captions {split}", seed))
@@ -61,13 +55,7 @@ def write_coco(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
 
 
 def write_vqa(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
-    """Write VQAv2 questions, annotations and pictures.
-
-    Args:
-        folder: The folder that gets the two files of each split and `<split>2014`.
-        seed: The seed of everything random.
-        splits: "train", "val" or both.
-    """
+    """Write VQAv2 questions, annotations and pictures of some splits: two files of each and `<split>2014`."""
     for split in splits:
         rng = rng_of(f"vqa {split}", seed)
         question_records: list[dict[str, object]] = []

@@ -20,9 +20,7 @@ _WAYS = {"{}": 1.0, "it is {}": 0.8, "{} i think": 0.6, "looks like {}": 0.4}
 def write_visdial(folder: Path, seed: int) -> None:
     """Write dialogs about scenes of the world's test split as VisDial's val, on which tasks are evaluated.
 
-    Args:
-        folder: The folder that gets `visdial_1.0_val.json`, its dense annotations and `VisualDialog_val2018`.
-        seed: The seed of everything random.
+    The folder gets `visdial_1.0_val.json`, its dense annotations and `VisualDialog_val2018`.
     """
     rng = rng_of("visdial", seed)
     pictures = folder / "VisualDialog_val2018"

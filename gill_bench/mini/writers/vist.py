@@ -23,13 +23,7 @@ STORIES = {"train": 1, "val": 2, "test": 2, "test-large": 2, "test-described": 1
 
 
 def write_vist(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
-    """Write stories and pictures.
-
-    Args:
-        folder: The folder that gets `sis` and `images`.
-        seed: The seed of everything random.
-        splits: Names of `SEQUENCES`.
-    """
+    """Write stories and pictures of some splits of `SEQUENCES`: `sis` and `images`."""
     used: set[tuple[Scene, ...]] = set()
     for split in sorted(splits):
         rng = rng_of(f"vist {split}", seed)

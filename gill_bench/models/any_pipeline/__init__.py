@@ -37,12 +37,8 @@ paint another size and scale it."""
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
     """Check folders and settings before anything is loaded.
 
-    Args:
-        weights: Local folder of the component `pipeline`, and of `lora` and `ip_adapter` where a card has them.
-        settings: The card's settings.
-
-    Raises:
-        InputError: A file is missing, empty or cut off, or the pipeline cannot take a setting or would ignore it.
+    The component is `pipeline`, besides which a card may have `lora` and `ip_adapter`. A setting that the pipeline
+    cannot take, or would ignore, is refused.
     """
     if set(weights) - _OPTIONAL != {"pipeline"}:
         raise InputError(f"weights: expected 'pipeline', and perhaps 'lora' and 'ip_adapter'; got {sorted(weights)}")
@@ -85,12 +81,7 @@ def describe(weights: Mapping[str, Path], settings: Settings) -> Described:
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> ImageGenerator:
-    """Load the pipeline, and try out that it takes its arguments; see `check` for the arguments.
-
-    Raises:
-        InputError: The weights are damaged, incomplete or of another model, or the pipeline refuses or ignores an
-            argument.
-    """
+    """Load the pipeline, and try out that it takes its arguments; one that it refuses or ignores is an `InputError`."""
     from PIL import Image
 
     from gill_bench.models.any_pipeline.generator import PipelineGenerator

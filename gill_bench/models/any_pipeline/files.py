@@ -22,11 +22,7 @@ _NO_LIMIT = 100_000
 
 
 def files_dtype(path: Path, variant: str = "") -> str:
-    """The precision in which the files of a pipeline's largest network hold most of their tensors.
-
-    Raises:
-        InputError: A file is missing or damaged.
-    """
+    """The precision in which the files of a pipeline's largest network hold most of their tensors."""
     largest = max(_networks(path, variant), key=lambda files: sum(file.stat().st_size for file in files), default=())
     types: Counter[str] = Counter()
     for file in largest:
@@ -81,20 +77,12 @@ def text_limits(path: Path, defaults: Mapping[str, Any]) -> str:
 
 
 def lora_file(path: Path) -> Path:
-    """The file of a LoRA: the component itself, or the only file of weights in its folder.
-
-    Raises:
-        InputError: There is none, or there are several.
-    """
+    """The file of a LoRA: the component itself, or the only file of weights in its folder."""
     return _only_file(path, "LoRA", [path] if path.is_file() else _weights_in(path))
 
 
 def ip_adapter_files(path: Path) -> tuple[Path, Path | None]:
-    """The file of an IP-Adapter, and the folder of its picture encoder, if there is one beside it or above it.
-
-    Raises:
-        InputError: There is no such file, or there are several.
-    """
+    """The file of an IP-Adapter, and the folder of its picture encoder, if there is one beside it or above it."""
     inside = (
         [] if path.is_file() else _weights_in(path) + _weights_in(path / "models") + _weights_in(path / "sdxl_models")
     )

@@ -21,11 +21,7 @@ from gill_bench.weights.tensor_files import LOADING_ERRORS
 
 
 def load_with_settings(weights: Mapping[str, Path], settings: Settings, device: str) -> Any:
-    """Load the pipeline of a card onto a device.
-
-    Raises:
-        InputError: Weights are damaged, incomplete or of another model, or a library is missing.
-    """
+    """Load the pipeline of a card onto a device."""
     path = weights["pipeline"]
     added = {"lora", "ip_adapter"} & set(weights)
     offloads = settings.offload != "none" and torch.device(device).type != "cpu"
@@ -68,11 +64,7 @@ def dtype_on(setting: str, of_files: str, device: str) -> torch.dtype:
 
 
 def check_lora(pipeline: Any, path: Path) -> None:
-    """Check that a pipeline's class takes LoRAs, and that the library which applies them is installed.
-
-    Raises:
-        InputError: It does not, or the folder has no LoRA, or several.
-    """
+    """Check that a pipeline's class takes LoRAs, and that the library which applies them is installed."""
     if not hasattr(pipeline, "load_lora_weights"):
         raise InputError(f"[weights.lora]: {pipeline.__name__} takes no LoRA")
     lora_file(path)
@@ -81,11 +73,7 @@ def check_lora(pipeline: Any, path: Path) -> None:
 
 
 def check_ip_adapter(pipeline: PipelineClass, path: Path) -> None:
-    """Check that an IP-Adapter has one file of weights, and a network that encodes pictures for it.
-
-    Raises:
-        InputError: There is no such file, or several, or no picture encoder.
-    """
+    """Check that an IP-Adapter has one file of weights, and a network that encodes pictures for it."""
     file, encoder = ip_adapter_files(path)
     if encoder is not None:
         check_network_files(encoder, "transformers")

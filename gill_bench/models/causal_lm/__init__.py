@@ -28,15 +28,7 @@ _OPT = "opt"
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check files before anything is loaded.
-
-    Args:
-        weights: Local folder of the component `network`, or `llm`, as OPT's card names it.
-        settings: The card's settings; all of them suit any language model.
-
-    Raises:
-        InputError: A file is missing, empty or cut off.
-    """
+    """Check the files of the component `network`, or `llm`, as OPT's card names it."""
     folder = _folder(weights)
     if check_model_type(folder) == _OPT:
         language_sizes(folder)
@@ -47,11 +39,7 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> CausalLanguageModel | AnyCausalLanguageModel:
-    """Load the model; see `check` for the arguments.
-
-    Raises:
-        InputError: The weights are damaged, incomplete, or no language model.
-    """
+    """Load the model."""
     from gill_bench.models.causal_lm.any_network import AnyCausalLanguageModel
     from gill_bench.models.causal_lm.model import CausalLanguageModel
 

@@ -23,11 +23,6 @@ class AnyCausalLanguageModel:
 
     A prompt has the tokens that the tokenizer puts before a text; an empty prompt begins with BOS. A text ends with the
     model's end token. Results do not depend on which prompts share a pass, up to the rounding of matrix products.
-
-    Args:
-        network: The network.
-        tokenizer: Its tokenizer, which reads control tokens in texts as text (`gill_bench.models.literal`).
-        folder: The folder of the network, for errors.
     """
 
     def __init__(self, network: TextNetwork, tokenizer: Any, folder: Path) -> None:
@@ -39,11 +34,7 @@ class AnyCausalLanguageModel:
 
     @classmethod
     def load(cls, folder: Path, settings: Settings, device: str) -> AnyCausalLanguageModel:
-        """Load from the folder of a model of `AutoModelForCausalLM`.
-
-        Raises:
-            InputError: Files are missing or damaged, or hold another kind of model.
-        """
+        """Load from the folder of a model of `AutoModelForCausalLM`."""
         from transformers import AutoModelForCausalLM
 
         tokenizer = load_tokenizer(folder)

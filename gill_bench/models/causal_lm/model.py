@@ -48,11 +48,7 @@ class CausalLanguageModel(PromptReader):
 
     @classmethod
     def load(cls, folder: Path, settings: Settings, device: str) -> CausalLanguageModel:
-        """Load from the folder of an OPT.
-
-        Raises:
-            InputError: Files are missing or damaged.
-        """
+        """Load from the folder of an OPT."""
         tokens = LanguageTokens(load_tokenizer(folder), (), str(folder))
         dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)
         language = LanguageModel.load(folder, dtype, device)

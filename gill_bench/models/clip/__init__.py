@@ -26,15 +26,7 @@ __all__ = ["Settings", "check", "load"]
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check files before anything is loaded.
-
-    Args:
-        weights: Local folder of the component `clip`.
-        settings: The card's settings; all of them suit any model of two towers.
-
-    Raises:
-        InputError: A file is missing, empty or cut off, or the folder does not hold both towers.
-    """
+    """Check that the component `clip` holds both towers, or an encoder of pictures where `fusion` needs no other."""
     expect_components(weights, "clip")
     folder = weights["clip"]
     if _is_clip(folder):
@@ -52,11 +44,7 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> Retriever:
-    """Load the model; see `check` for the arguments.
-
-    Raises:
-        InputError: The weights are damaged or incomplete.
-    """
+    """Load the model."""
     check(weights, settings)
     folder = weights["clip"]
     if _is_clip(folder):

@@ -56,13 +56,7 @@ class PictureRetriever(Retriever):
 
 
 class TwoTowerRetriever(PictureRetriever):
-    """An `ImageRetriever` by `get_image_features` and `get_text_features` of any model that has both.
-
-    Args:
-        encoder: The encoder of pictures; its network encodes texts too.
-        processor: The processor of the files, or their tokenizer.
-        settings: How a prompt becomes a query.
-    """
+    """An `ImageRetriever` by `get_image_features` and `get_text_features` of any model that has both."""
 
     def __init__(self, encoder: PictureEncoder, processor: Any, settings: Settings) -> None:
         self._encoder = encoder

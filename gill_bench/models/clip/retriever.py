@@ -28,12 +28,7 @@ _BATCH = 64  # texts in one pass
 
 
 class Retriever:
-    """An `ImageRetriever` by the features of two towers.
-
-    Args:
-        settings: How a prompt becomes a query.
-        width: Length of the features.
-    """
+    """An `ImageRetriever` by the features of two towers."""
 
     def __init__(self, settings: Settings, width: int) -> None:
         self.settings = settings
@@ -82,14 +77,7 @@ class Retriever:
 
 
 class ClipRetriever(Retriever):
-    """CLIP: an `ImageRetriever` by the projected features of both towers; pictures get CLIP's own resize and crop.
-
-    Args:
-        model: A `CLIPModel`.
-        tokenizer: Tokenizer of the text tower.
-        processor: A `CLIPImageProcessorPil`.
-        settings: How a prompt becomes a query.
-    """
+    """CLIP: an `ImageRetriever` by the projected features of both towers; pictures get CLIP's own resize and crop."""
 
     def __init__(self, model: Any, tokenizer: Any, processor: Any, settings: Settings) -> None:
         self._model = model
@@ -99,11 +87,7 @@ class ClipRetriever(Retriever):
 
     @classmethod
     def load(cls, folder: Path, settings: Settings, device: str) -> ClipRetriever:
-        """Load from the folder of a whole CLIP.
-
-        Raises:
-            InputError: Files are missing or damaged.
-        """
+        """Load from the folder of a whole CLIP."""
         from transformers import CLIPModel, CLIPVisionModel
 
         tokenizer, processor = load_tokenizer(folder), load_processor(folder)

@@ -72,10 +72,6 @@ def parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 def check_pipeline_folder(path: Path, *, safety_checker: bool) -> dict[str, Any]:
     """Check that a folder holds a whole text-to-image pipeline, and return its index.
 
-    Args:
-        path: Folder with `model_index.json`.
-        safety_checker: Whether the safety checker will be loaded; it may be absent, but must not be damaged.
-
     Raises:
         InputError: Names the file or folder that is missing, empty, cut off, or of another kind of model.
     """
@@ -109,12 +105,7 @@ def check_parts(path: Path, index: Mapping[str, Any], *, safety_checker: bool = 
 
 
 def ignores_guidance(kind: str, transformer: Mapping[str, Any]) -> bool:
-    """Whether a pipeline takes `guidance_scale` but ignores it, as FLUX does without the embedding that reads it.
-
-    Args:
-        kind: Class of the pipeline.
-        transformer: Config of the pipeline's transformer; empty where it has none.
-    """
+    """Whether a pipeline takes `guidance_scale` but ignores it, as FLUX does without the embedding that reads it."""
     return kind == "FluxPipeline" and not transformer.get("guidance_embeds", False)
 
 

@@ -72,9 +72,6 @@ def load_pipeline(
         scheduler: Sampler; it keeps the noise schedule of the folder's own sampler.
         safety_checker: Whether the safety checker blackens pictures that it flags, as in the stock pipeline. If the
             folder has no safety checker, the pipeline works without, and a warning says so.
-
-    Raises:
-        InputError: A part is missing, damaged, incomplete or of another model; names folder or file.
     """
     index = read_index(path)
     without = {"safety_checker"} if "safety_checker" in index and not safety_checker else set()

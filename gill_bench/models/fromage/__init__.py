@@ -19,15 +19,7 @@ __all__ = ["Settings", "check", "load"]
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check files, arguments and sizes before the large weights load; of those only the small checkpoint is read.
-
-    Args:
-        weights: Local folders: `checkpoint`, `llm`, `visual_encoder`.
-        settings: The card's settings; all of them suit any FROMAGe.
-
-    Raises:
-        InputError: Names file and key.
-    """
+    """Check the files of `checkpoint`, `llm` and `visual_encoder`; of these only the small checkpoint is read."""
     from gill_bench.models.fromage.arguments import FromageArguments
     from gill_bench.models.interleaved.checking import check_reader_files
 
@@ -39,11 +31,7 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> Fromage:
-    """Load the model; see `check` for the arguments.
-
-    Raises:
-        InputError: The weights are damaged or do not fit together; names file and key.
-    """
+    """Load the model."""
     from gill_bench.models.fromage.model import Fromage
 
     return Fromage.load(weights, settings, device)

@@ -48,9 +48,6 @@ class Fromage(MultimodalReader):
             weights: Folders by component: `checkpoint`, `llm`, `visual_encoder`.
             settings: Precision, preprocessing, and how prompts are read.
             device: A torch device.
-
-        Raises:
-            InputError: The weights are damaged or do not fit together; names file and key.
         """
         arguments = check_reader_files(weights, FromageArguments)
         dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)
@@ -161,11 +158,7 @@ class Fromage(MultimodalReader):
 
 
 def load_ret_tokens(folder: Path) -> LanguageTokens:
-    """Load the tokenizer of an OPT folder with FROMAGe's additions; [RET] is 50266 in the real one.
-
-    Raises:
-        InputError: Files are missing or damaged, or are not those of OPT's tokenizer.
-    """
+    """Load the tokenizer of an OPT folder with FROMAGe's additions; [RET] is 50266 in the real one."""
     tokenizer = load_tokenizer(folder)
     tokenizer.pad_token = tokenizer.eos_token  # as in the authors' inference; training keeps <pad>
     return LanguageTokens(tokenizer, [RET], str(folder))

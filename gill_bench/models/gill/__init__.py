@@ -19,14 +19,9 @@ __all__ = ["Settings", "check", "load"]
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check files, arguments and sizes before the large weights load; of those only the small checkpoint is read.
+    """Check files, arguments and sizes; of the weights only the small checkpoint is read.
 
-    Args:
-        weights: Local folders: `checkpoint`, `llm`, `visual_encoder`, and `image_decoder` where pictures are wanted.
-        settings: The card's settings.
-
-    Raises:
-        InputError: Names file and key.
+    The components are `checkpoint`, `llm`, `visual_encoder`, and `image_decoder` where pictures are wanted.
     """
     from gill_bench.models.gill.checking import check_files
 
@@ -38,11 +33,7 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> Gill:
-    """Load the model; see `check` for the arguments.
-
-    Raises:
-        InputError: The weights are damaged or do not fit together; names file and key.
-    """
+    """Load the model."""
     from gill_bench.models.gill.model import Gill
 
     return Gill.load(weights, settings, device)

@@ -14,10 +14,6 @@ from gill_bench.models.interleaved.network_sizes import decoder_sizes
 def check_files(weights: Mapping[str, Path], *, safety_checker: bool) -> GillArguments:
     """Check the files of all components, and return the content of `model_args.json`.
 
-    Args:
-        weights: Local folder by component.
-        safety_checker: Whether the image decoder's safety checker will be loaded.
-
     Raises:
         InputError: Names the component that is not given, or the file, and the field in it.
     """

@@ -80,9 +80,6 @@ class Gill(MultimodalReader):
                 pictures are generated.
             settings: Precision, preprocessing and sampling.
             device: A torch device.
-
-        Raises:
-            InputError: The weights are damaged or do not fit together; names file and key.
         """
         arguments = check_files(weights, safety_checker=settings.safety_checker)
         dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)

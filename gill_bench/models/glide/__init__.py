@@ -19,15 +19,10 @@ __all__ = ["Settings", "check", "load"]
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check files, and the keys and shapes in them, before anything is loaded.
+    """Check files, and the keys and shapes in them.
 
-    Args:
-        weights: Local folders of the components: `checkpoint` with `base.pt` and `upsample.pt`, and with `glide.json`
-            if they are not of the official sizes; `tokenizer` with the files of GPT-2's tokenizer.
-        settings: The card's settings; all of them suit any GLIDE.
-
-    Raises:
-        InputError: A file is missing, cut off or of another model; names the file, and the keys.
+    The components are `checkpoint`, with `base.pt` and `upsample.pt`, and `glide.json` if they are not of the official
+    sizes; and `tokenizer`, with the files of GPT-2's tokenizer.
     """
     expect_components(weights, "checkpoint", "tokenizer")
     # The quick checks come first: torch is imported for the keys alone.
@@ -43,11 +38,7 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> ImageGenerator:
-    """Load both networks and the tokenizer; see `check` for the arguments.
-
-    Raises:
-        InputError: The weights are damaged, incomplete or of another model.
-    """
+    """Load both networks and the tokenizer."""
     expect_components(weights, "checkpoint", "tokenizer")
     from gill_bench.models.glide.generator import load_generator
 

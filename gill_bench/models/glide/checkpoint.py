@@ -16,12 +16,7 @@ from gill_bench.weights.tensor_files import read_state
 
 
 def empty_network(sizes: GlideSizes, name: Name) -> Network:
-    """Build a network without values.
-
-    Args:
-        sizes: Sizes of both networks.
-        name: Name of the network.
-    """
+    """Build a network without values."""
     upsampler = name == "upsample"
     with without_values():
         return Network(sizes.upsampler if upsampler else sizes.base, sizes.text, upsampler=upsampler)
@@ -29,11 +24,6 @@ def empty_network(sizes: GlideSizes, name: Name) -> Network:
 
 def read_network(folder: Path, name: Name, sizes: GlideSizes) -> tuple[Network, dict[str, Tensor]]:
     """Read a network's file, and check that it holds exactly the network's tensors.
-
-    Args:
-        folder: Folder of the checkpoint.
-        name: Name of the network.
-        sizes: Sizes of both networks.
 
     Returns:
         The network without values, and its values by key, mapped from the file.
@@ -50,18 +40,7 @@ def read_network(folder: Path, name: Name, sizes: GlideSizes) -> tuple[Network, 
 
 
 def load_network(folder: Path, name: Name, sizes: GlideSizes, dtype: torch.dtype, device: str) -> Network:
-    """Load a network, ready to sample.
-
-    Args:
-        folder: Folder of the checkpoint.
-        name: Name of the network.
-        sizes: Sizes of both networks.
-        dtype: Precision of everything but norms, time embedding and last layer, which are float32.
-        device: A torch device.
-
-    Raises:
-        InputError: The file or tensors are missing, damaged, or of another model.
-    """
+    """Load a network, ready to sample."""
     network, state = read_network(folder, name, sizes)
     check_finite(find_checkpoint(folder, name), state)
     # A copy, because the tensors of the file are mapped from it.

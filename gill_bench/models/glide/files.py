@@ -22,10 +22,6 @@ _END = "<|endoftext|>"
 def find_checkpoint(folder: Path, name: Name) -> Path:
     """A network's file in a folder: as released, or as safetensors.
 
-    Args:
-        folder: Folder of the checkpoint.
-        name: Name of the network.
-
     Raises:
         InputError: The file is missing, empty or cut off.
     """

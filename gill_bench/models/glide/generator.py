@@ -42,12 +42,7 @@ def load_generator(checkpoint: Path, tokenizer: Path, settings: Settings, device
 
 
 class Glide:
-    """GLIDE: an `ImageGenerator` that reads text alone.
-
-    Args:
-        sampler: The sampler of both networks.
-        tokenizer: GPT-2's tokenizer.
-    """
+    """GLIDE: an `ImageGenerator` that reads text alone."""
 
     def __init__(self, sampler: Sampler, tokenizer: GlideTokenizer) -> None:
         self.sampler = sampler

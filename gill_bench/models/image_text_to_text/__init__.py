@@ -24,15 +24,7 @@ ORIGINAL_PICTURES = True
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check files before anything is loaded.
-
-    Args:
-        weights: Local folder of the component `network`.
-        settings: The card's settings; whether they suit the model's chat template shows when it is loaded.
-
-    Raises:
-        InputError: A file is missing, empty or cut off.
-    """
+    """Check the files of the component `network`; whether settings suit its chat template shows when it is loaded."""
     expect_components(weights, "network")
     folder = weights["network"]
     check_model_type(folder)
@@ -42,11 +34,7 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> VisionLanguageModel:
-    """Load the model; see `check` for the arguments.
-
-    Raises:
-        InputError: The weights are damaged, incomplete or of another kind of model, or a setting does not suit it.
-    """
+    """Load the model; a setting that does not suit it is an `InputError`."""
     from gill_bench.models.image_text_to_text.model import VisionLanguageModel
 
     check(weights, settings)

@@ -22,12 +22,6 @@ class VisionLanguageModel:
     """A `TextGenerator` and `TextScorer` that reads texts and pictures in order.
 
     Results do not depend on which prompts share a pass, up to the rounding of batched matrix products.
-
-    Args:
-        network: The network.
-        processor: Its processor.
-        inputs: How a prompt becomes the network's inputs.
-        max_pixels: Largest number of pixels of a picture; 0 = as the processor says.
     """
 
     def __init__(self, network: TextNetwork, processor: Any, inputs: ChatInputs | PlainInputs, max_pixels: int) -> None:

@@ -54,11 +54,7 @@ class CandidateSet:
 
     @classmethod
     def load(cls, folder: Path | str, pictures: Path | str | None = None, fetch: Fetch | None = None) -> CandidateSet:
-        """Open a folder of embeddings that `gill-bench convert-embeddings` wrote.
-
-        Raises:
-            InputError: The folder is damaged, or `pictures` is not a folder.
-        """
+        """Open a folder of embeddings that `gill-bench convert-embeddings` wrote."""
         return cls(read_embeddings(Path(folder)), Path(pictures) if pictures is not None else None, fetch)
 
     def __len__(self) -> int:
@@ -77,9 +73,6 @@ class CandidateSet:
         Returns:
             Q lists of at most k candidates, best first, ties in the order of the set; and for each query the largest
             cosine to any candidate, also to one that was left out.
-
-        Raises:
-            InputError: The queries are of another width than the candidates.
         """
         if not len(queries):
             return [], []

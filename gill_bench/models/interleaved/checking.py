@@ -18,11 +18,6 @@ Schema = TypeVar("Schema", bound=ReaderArguments)
 def check_reader_files(weights: Mapping[str, Path], schema: type[Schema], note: str = "") -> Schema:
     """Check the files of a model that reads prompts through OPT and CLIP; torch is not imported.
 
-    Args:
-        weights: Local folder by component.
-        schema: Fields of the checkpoint's `model_args.json`.
-        note: A sentence about further components, for errors.
-
     Returns:
         The content of `model_args.json`.
 

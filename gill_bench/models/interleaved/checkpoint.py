@@ -18,10 +18,6 @@ _WRAPPERS = ("module.", "_orig_mod.")
 def find_checkpoint(folder: Path, model: str) -> Path:
     """The file with the weights in a checkpoint folder; a released file comes before one that training wrote.
 
-    Args:
-        folder: The checkpoint folder.
-        model: Name of the model, for errors.
-
     Raises:
         InputError: The folder has no such file.
     """

@@ -144,21 +144,12 @@ def greedy_texts(
 ) -> list[str]:
     """Continue N sequences, each (T_i, e), with the likeliest token each time, but never a picture's token.
 
-    Args:
-        language: Language model.
-        tokens: Tokenizer.
-        sequences: Input embeddings of the prompts.
-        max_new_tokens: Largest number of tokens in a text.
-        stop: Strings that end a text.
-        use_cache: Whether keys and values are kept; see `LanguageModel.start`.
-        first: Number of the first prompt, for errors.
-
     Returns:
         N texts, each cut before the first occurrence of a stop string, else of `max_new_tokens` tokens. OPT's
         end-of-text does not end a text, as in the authors' code.
 
     Raises:
-        InputError: A sequence would grow longer than the language model reads.
+        InputError: A sequence would grow longer than the language model reads; its number is counted from `first`.
     """
     if max_new_tokens <= 0:
         return [""] * len(sequences)

@@ -53,11 +53,7 @@ class LanguageModel:
         vocabulary: int | None = None,
         image_embeddings: Tensor | None = None,
     ) -> LanguageModel:
-        """Load from an OPT folder.
-
-        Raises:
-            InputError: Files are missing or damaged.
-        """
+        """Load from an OPT folder."""
         from transformers import OPTForCausalLM
 
         return cls(shared_network(OPTForCausalLM, folder, dtype, device), vocabulary, image_embeddings)

@@ -37,10 +37,6 @@ class ReaderArguments(BaseModel):
 def read_model_args(folder: Path, schema: type[Schema]) -> Schema:
     """Read a checkpoint's `model_args.json`.
 
-    Args:
-        folder: Folder of the checkpoint.
-        schema: Fields of the file that the model needs.
-
     Raises:
         InputError: The file is missing, is not JSON, or does not fit the schema.
     """
@@ -77,14 +73,7 @@ def named_folders(
 ) -> dict[str, Path]:
     """The folders of checkpoint, language model and visual encoder, by component.
 
-    Args:
-        checkpoint: Folder of the checkpoint.
-        arguments: Content of its `model_args.json`.
-        llm: Folder or hub id of the language model; None = the one that the arguments name.
-        visual_encoder: Folder or hub id of the visual encoder; None = the one that the arguments name.
-
-    Raises:
-        InputError: A name is neither a folder nor a hub id that can be downloaded.
+    A model that is None is the one that the arguments name; names are those of `find_folder`.
     """
     return {
         "checkpoint": checkpoint,

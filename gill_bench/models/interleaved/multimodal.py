@@ -44,15 +44,7 @@ class RetrievalHeads(PictureProjection, Protocol):
 
 
 class MultimodalReader(PromptReader):
-    """An `ImageRetriever`, `TextGenerator` and `TextScorer` that reads pictures.
-
-    Args:
-        tokens: Tokenizer, with the r tokens that stand for a picture.
-        language: Language model.
-        vision: Visual encoder.
-        heads: The trained network.
-        settings: How prompts are read.
-    """
+    """An `ImageRetriever`, `TextGenerator` and `TextScorer` that reads pictures; r tokens stand for one it produces."""
 
     def __init__(
         self,

@@ -38,15 +38,7 @@ class PictureProjection(Protocol):
 
 
 class PromptEncoder:
-    """Puts prompts together: k embeddings per picture, the ids of text segments, and nothing between them.
-
-    Args:
-        tokens: Tokenizer.
-        language: Language model.
-        vision: Visual encoder.
-        heads: The trained projection.
-        always_add_bos: Whether BOS stands before every text segment, not only before the first.
-    """
+    """Puts prompts together: k embeddings per picture, the ids of text segments, and nothing between them."""
 
     def __init__(
         self,

@@ -99,15 +99,7 @@ class LanguageTokens:
 
 
 def load_tokens(folder: Path, num_tokens: int) -> LanguageTokens:
-    """Load the tokenizer of an OPT folder with GILL's additions.
-
-    Args:
-        folder: Folder with vocab.json and merges.txt, or with tokenizer.json.
-        num_tokens: Number of [IMG] tokens, r.
-
-    Raises:
-        InputError: Files are missing or damaged, or are not those of OPT's tokenizer.
-    """
+    """Load the tokenizer of an OPT folder with GILL's additions, r [IMG] tokens."""
     return LanguageTokens(load_tokenizer(folder), [f"[IMG{number}]" for number in range(num_tokens)], str(folder))
 
 

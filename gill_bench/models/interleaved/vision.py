@@ -39,11 +39,7 @@ class VisualEncoder:
 
     @classmethod
     def load(cls, folder: Path, dtype: torch.dtype, device: str, squash_size: int) -> VisualEncoder:
-        """Load from the folder of a vision tower or of a whole CLIP.
-
-        Raises:
-            InputError: Files are missing or damaged.
-        """
+        """Load from the folder of a vision tower or of a whole CLIP."""
         from transformers import CLIPVisionModel
 
         processor = load_processor(folder)
@@ -81,11 +77,7 @@ class VisualEncoder:
 
 
 def load_processor(folder: Path) -> Any:
-    """Load the `CLIPImageProcessorPil` of a CLIP folder.
-
-    Raises:
-        InputError: Files are missing or damaged.
-    """
+    """Load the `CLIPImageProcessorPil` of a CLIP folder."""
     from transformers import CLIPImageProcessorPil
 
     return read_part(CLIPImageProcessorPil, folder, "image processor")

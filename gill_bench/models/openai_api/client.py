@@ -28,11 +28,7 @@ Upload = tuple[str, tuple[str, bytes, str]]
 
 
 class Client:
-    """A server, asked by several threads.
-
-    Args:
-        settings: The settings of the model's card.
-    """
+    """A server, asked by several threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -58,12 +54,6 @@ class Client:
         files: Sequence[Upload] | None = None,
     ) -> dict[str, Any]:
         """Post JSON, or a form with files, and return the JSON object of the answer.
-
-        Args:
-            path: The path after the server's address.
-            json: The fields of a JSON body.
-            data: The fields of a form.
-            files: The files of a form.
 
         Raises:
             TryLater: The server asks to wait.

@@ -26,10 +26,6 @@ _TEXT_SEED = 0
 class ServedModel:
     """A model behind a server.
 
-    Args:
-        settings: The settings of the model's card.
-        client: The server.
-
     Attributes:
         at_once: How many requests are made at the same time (`gill_bench.interfaces`).
     """

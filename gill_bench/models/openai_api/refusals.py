@@ -32,12 +32,6 @@ class ServerError(GillBenchError):
 def raise_for(response: httpx.Response, content: Any, shown: str, settings: Settings) -> None:
     """Raise the error that an answer stands for; return if the same request may work another time (5xx).
 
-    Args:
-        response: The answer.
-        content: Its JSON, or None.
-        shown: The server's message, as it may be shown.
-        settings: The settings of the model's card, for advice.
-
     Raises:
         TryLater, RefusedError, UnavailableError, ServerError: As `Client.post` says.
     """

@@ -16,15 +16,7 @@ __all__ = ["Settings", "check", "load"]
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check folder and settings before anything is loaded.
-
-    Args:
-        weights: Local folder of the component `pipeline`.
-        settings: The card's settings.
-
-    Raises:
-        InputError: A file is missing, empty or cut off, or a setting does not suit this kind of pipeline.
-    """
+    """Check the folder of the component `pipeline`, and that the settings suit this kind of pipeline."""
     expect_components(weights, "pipeline")
     path = weights["pipeline"]
     kind = check_pipeline_folder(path, safety_checker=settings.safety_checker)["_class_name"]
@@ -58,11 +50,7 @@ def unused(weights: Mapping[str, Path]) -> dict[str, str]:
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> ImageGenerator:
-    """Load the pipeline; see `check` for the arguments.
-
-    Raises:
-        InputError: The weights are damaged, incomplete or of another model.
-    """
+    """Load the pipeline."""
     expect_components(weights, "pipeline")
     from gill_bench.models.stable_diffusion.generators import load_generator
 

@@ -39,12 +39,7 @@ def load_generator(path: Path, settings: Settings, device: str) -> ImageGenerato
 
 
 class StableDiffusion:
-    """Stable Diffusion 1 and 2: an `ImageGenerator` that encodes a prompt once, however many pictures it gets.
-
-    Args:
-        pipeline: A `StableDiffusionPipeline`.
-        settings: Sampling and truncation.
-    """
+    """Stable Diffusion 1 and 2: an `ImageGenerator` that encodes a prompt once, however many pictures it gets."""
 
     def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
         self.pipeline = pipeline
@@ -91,12 +86,7 @@ class StableDiffusion:
 
 
 class PromptPipeline:
-    """Any other pipeline: an `ImageGenerator` that hands over prompts as text; the pipeline cuts the end of long ones.
-
-    Args:
-        pipeline: A text-to-image pipeline.
-        settings: Sampling.
-    """
+    """Any other pipeline: an `ImageGenerator` that hands over prompts as text, whose ends the pipeline cuts."""
 
     def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
         self.pipeline = pipeline

@@ -65,14 +65,6 @@ class TextNetwork:
     ) -> TextNetwork:
         """Load the network of a folder.
 
-        Args:
-            kind: A class of transformers with `from_pretrained`, such as `AutoModelForCausalLM`.
-            folder: Local folder, as `save_pretrained` writes it.
-            dtype: Precision of the weights.
-            device: A torch device.
-            tokenizer: The tokenizer of the folder.
-            use_cache: Whether keys and values are kept while text is generated.
-
         Raises:
             InputError: Files are missing or damaged, or hold a model that does not write text.
         """
@@ -149,16 +141,7 @@ class TextNetwork:
 
     @torch.inference_mode()
     def log_likelihoods(self, inputs: Mapping[str, Any], rows: Sequence[Sequence[int]], where: str) -> list[float]:
-        """Sums of the log-probabilities (nats) of continuations of one prompt, from their token ids.
-
-        Args:
-            inputs: The class's inputs of one prompt.
-            rows: The ids of each continuation.
-            where: Name of the prompt, for errors.
-
-        Raises:
-            InputError: The prompt with a continuation is longer than the model reads.
-        """
+        """Sums of the log-probabilities (nats) of continuations of one prompt, from their token ids."""
         scores = [0.0] * len(rows)  # an empty continuation is certain
         order = sorted((number for number, row in enumerate(rows) if row), key=lambda number: len(rows[number]))
         for start in range(0, len(order), BATCH):
@@ -174,10 +157,6 @@ class TextNetwork:
         """Whether a prompt gets the same log-likelihoods beside a longer one, padded on the left, as alone.
 
         Not all classes are told where a padded prompt begins; those that are not read one prompt in a pass.
-
-        Args:
-            together: The class's inputs of two prompts.
-            alone: Those of the first of them.
         """
         row = self._tokenizer("abc", add_special_tokens=False)["input_ids"][:3]
         try:

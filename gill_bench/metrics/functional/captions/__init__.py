@@ -3,6 +3,9 @@
 The values are those of pycocoevalcap 1.2's `COCOEvalCap` without SPICE (protocol 3.10). That class is not called as a
 whole because captions with odd line breaks shift its values to other pictures, and it tokenises references again for
 each model.
+
+In the modules of this folder, a hypothesis is a text of tokens with single spaces between them, and references are one
+or more such texts for each hypothesis.
 """
 
 from __future__ import annotations

@@ -13,10 +13,6 @@ def coco_bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) ->
     Each hypothesis is compared with the reference of the closest length (the shorter of two equally close ones). If no
     n-gram agrees, the smoothing of pycocoevalcap (1e-15, 1e-9) gives a value slightly above 0.
 
-    Args:
-        hypotheses: Tokens joined by spaces.
-        references: For each hypothesis one or more references, tokens joined by spaces.
-
     Returns:
         Values from 0 to 1.
 

@@ -40,20 +40,12 @@ class Meteor:
         self._owner = 0
 
     def start(self) -> None:
-        """Start the process, unless it runs already, without waiting for it.
-
-        Raises:
-            InputError: Java or the jar is missing.
-        """
+        """Start the process, unless it runs already, without waiting for it."""
         with self._lock:
             self._start()
 
     def score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
         """The score of the whole set, which is not a mean over hypotheses, and the score of each hypothesis, 0 to 1.
-
-        Args:
-            hypotheses: Tokens joined by spaces.
-            references: For each hypothesis one or more references, tokens joined by spaces.
 
         Raises:
             InputError: Java or the jar is missing.

@@ -35,10 +35,6 @@ def require_wordnet() -> None:
 def nltk_meteor(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
     """NLTK's `meteor_score`: the mean over hypotheses, and the value of each hypothesis (0 to 1).
 
-    Args:
-        hypotheses: Tokens joined by spaces.
-        references: For each hypothesis one or more references, tokens joined by spaces.
-
     Raises:
         InputError: NLTK or its WordNet data is missing.
     """

@@ -11,10 +11,6 @@ def rouge_l(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> t
     A value is the F measure with beta 1.2 of the best precision and the best recall over the references. If hypothesis
     and reference are both empty, both are 1.
 
-    Args:
-        hypotheses: Tokens joined by single spaces.
-        references: For each hypothesis one or more references, tokens joined by single spaces.
-
     >>> rouge_l(["two red squares"], [["two squares", "a red square"]])
     (0.8299319727891156, [0.8299319727891156])
     """
@@ -29,10 +25,6 @@ def cider(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tup
 
     The rarity of an n-gram is counted over the given references. So values of different sets of captions cannot be
     compared, and a set of one caption has the value 0.
-
-    Args:
-        hypotheses: Tokens joined by spaces.
-        references: For each hypothesis one or more references, tokens joined by spaces.
 
     >>> mean, each = cider(["two red squares", "a dog"], [["two red squares"], ["a cat"]])
     >>> round(mean, 3), [round(value, 3) for value in each]
