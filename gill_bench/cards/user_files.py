@@ -102,9 +102,6 @@ def row_name_of(name: str) -> str:
 
     >>> row_name_of("./my_metric.py:MyMetric"), row_name_of("lib/blur.py"), row_name_of("lpips")
     ('my-metric', 'blur', 'lpips')
-
-    Raises:
-        InputError: The name has other characters than Latin letters and digits.
     """
     if not names_a_class(name):
         return name

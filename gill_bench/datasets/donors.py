@@ -25,7 +25,8 @@ class Donors:
     """
 
     def __init__(self, examples: Sequence[Example]) -> None:
-        self._ring = sorted(examples, key=lambda example: (_place(example.id), example.id))
+        digests = {example.id: hashlib.sha256(f"{_DOMAIN}/{example.id}".encode()).digest() for example in examples}
+        self._ring = sorted(examples, key=lambda example: (digests[example.id], example.id))
         self._at = {example.id: number for number, example in enumerate(self._ring)}
         self._several = len({example.cluster for example in examples}) > 1
 
@@ -41,10 +42,6 @@ class Donors:
     def given_to(self, examples: Iterable[Example]) -> list[Example]:
         """The same examples, each with its donor."""
         return [replace(example, donor=self.of(example)) for example in examples]
-
-
-def _place(name: str) -> bytes:
-    return hashlib.sha256(f"{_DOMAIN}/{name}".encode()).digest()
 
 
 def _is_fit(other: Example, example: Example, own: set[str]) -> bool:

@@ -50,11 +50,7 @@ def find_split_file(folder: Path, split: str, pattern: str, subfolders: Sequence
 
 
 def read_lines(file: Path) -> list[str]:
-    """The lines of a text file, split at line feeds and nowhere else; a carriage return before a line feed is removed.
-
-    Raises:
-        InputError: The file cannot be read.
-    """
+    """The lines of a text file, split at line feeds alone; a carriage return before a line feed is removed."""
     lines = [line.removesuffix("\r") for line in read_text(file).split("\n")]
     return lines if lines[-1] else lines[:-1]
 
@@ -68,11 +64,7 @@ def is_encodable(text: str) -> bool:
 
 
 def list_of(value: Any, key: str, where: str) -> list[Any]:
-    """The list under a key of an object.
-
-    Raises:
-        InputError: The value is no object, or has no list under the key.
-    """
+    """The list under a key of an object."""
     items = value.get(key) if isinstance(value, dict) else None
     if not isinstance(items, list):
         raise InputError(f"{where}: key {key!r}: expected a list, as in the official files")
@@ -80,11 +72,7 @@ def list_of(value: Any, key: str, where: str) -> list[Any]:
 
 
 def integer_of(record: Any, key: str, where: str) -> int:
-    """The integer under a key of a record.
-
-    Raises:
-        InputError: The record is no object, or has no integer under the key.
-    """
+    """The integer under a key of a record."""
     value = record.get(key) if isinstance(record, dict) else None
     if isinstance(value, int) and not isinstance(value, bool):
         return value

@@ -107,11 +107,7 @@ class Wording:
 
 
 def check_tables(module: object, options: Mapping[str, Value], prompt: Mapping[str, Value]) -> None:
-    """Check the settings of a task card that a reader's module lists; a module may list none.
-
-    Raises:
-        InputError: A value is not allowed.
-    """
+    """Check the settings of a task card that a reader's module lists; a module may list none."""
     for name, table in (("OPTIONS", options), ("PROMPT", prompt)):
         listed: Iterable[Option] = getattr(module, name, ())
         for option in listed:

@@ -85,22 +85,14 @@ def adapter(card: ModelCard) -> Adapter:
 
 
 def digest_of_code(card: ModelCard) -> str:
-    """The SHA-256 of a user's own code: of the file that the adapter names, or of a given class; "" for other adapters.
-
-    Raises:
-        InputError: The source of a given class is not known.
-    """
+    """The SHA-256 of a user's own code: of the file that the adapter names, or of a given class; else ""."""
     if card.given is not None:
         return code_digest(card)
     return digest_file(Path(card.home) / file_part(card.adapter)) if names_a_class(card.adapter) else ""
 
 
 def setting_names(card: ModelCard) -> tuple[str, ...]:
-    """The names of all settings of a model: those that its card sets, then the others of its adapter's schema.
-
-    Raises:
-        InputError: The adapter cannot be loaded.
-    """
+    """The names of all settings of a model: those that its card sets, then the others of its adapter's schema."""
     fields = adapter(card).Settings.model_fields
     return tuple(dict.fromkeys([*card.settings, *(field.alias or name for name, field in fields.items())]))
 
@@ -137,11 +129,7 @@ def wants_original_pictures(card: ModelCard) -> bool:
 
 
 def check_settings(card: ModelCard) -> BaseModel:
-    """Validate a card's settings against its adapter's schema.
-
-    Raises:
-        InputError: A setting is unknown or has a wrong value; names the key and the allowed values.
-    """
+    """Validate a card's settings against its adapter's schema."""
     return validated(adapter(card).Settings, card.settings, card.name)
 
 

@@ -11,10 +11,6 @@ from gill_bench.errors import InputError
 def expect_components(weights: Mapping[str, Path], *names: str) -> None:
     """Check that a card names exactly the components that its adapter reads.
 
-    Args:
-        weights: Local folder by component.
-        *names: The components that the adapter reads.
-
     Raises:
         InputError: A component is missing, or the adapter does not know one.
     """

@@ -56,11 +56,7 @@ def card_of_given(model: object, name: str = "") -> ModelCard:
 
 
 def code_digest(card: ModelCard) -> str:
-    """The SHA-256 of the source of a given model: of its file, or of the class alone where there is none.
-
-    Raises:
-        InputError: The source is not known.
-    """
+    """The SHA-256 of the source of a given model: of its file, or of the class alone where there is none."""
     kind = card.given if inspect.isclass(card.given) else type(card.given)
     file = file_of(kind)
     if file is not None:
@@ -75,12 +71,7 @@ def code_digest(card: ModelCard) -> str:
 
 
 class GivenAdapter:
-    """The adapter of an object, with `Settings`, `check` and `load` like an adapter module.
-
-    Args:
-        model: The object.
-        name: The model's name, for errors.
-    """
+    """The adapter of an object, with `Settings`, `check` and `load` like an adapter module."""
 
     def __init__(self, model: object, name: str) -> None:
         self._model, self._name = model, name
@@ -89,11 +80,7 @@ class GivenAdapter:
         self.Settings = schema_of(type(model), self._values, execution_only_of(type(model), where, self._values))
 
     def check(self, weights: Mapping[str, Path], settings: BaseModel) -> None:
-        """Refuse other settings than those with which the object was constructed.
-
-        Raises:
-            InputError: A setting differs.
-        """
+        """Refuse other settings than those with which the object was constructed."""
         for name, value in settings.model_dump(by_alias=True).items():
             if value != self._values[name]:
                 raise InputError(

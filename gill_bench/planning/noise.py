@@ -25,13 +25,3 @@ def example_noise(seed: int, task: str, example: str) -> Noise:
     parts = [_DOMAIN, str(seed), task, example]
     message = b"".join(len(part.encode()).to_bytes(8, "big") + part.encode() for part in parts)
     return Noise(int.from_bytes(hashlib.sha256(message).digest()[:8], "big") >> 1)
-
-
-def shared_noise(seed: int, position: int) -> Noise:
-    """The noise of the authors' code: one generator per seed serves all examples in order.
-
-    Args:
-        seed: The seed of the generator.
-        position: The number of usable examples before this one.
-    """
-    return Noise(seed, skip=position)

@@ -18,7 +18,7 @@ from gill_bench.models import adapter, check_settings, notes_of
 from gill_bench.models.described import Described, PromptKind
 from gill_bench.models.execution_only import execution_only
 from gill_bench.planning.candidates import CANDIDATES, CandidateContext
-from gill_bench.planning.noise import example_noise, shared_noise
+from gill_bench.planning.noise import example_noise
 from gill_bench.planning.settings import NOISE
 from gill_bench.storage.digests import digest
 from gill_bench.weights.embedded import NOTE_WEIGHTS
@@ -127,7 +127,7 @@ class ResolvedTask:
     def noise(self, seed: int, example: Example, position: int) -> Noise:
         """The noise of a sample; `position` is the number of usable examples before its example."""
         if NOISE.of(self.card.prompt) == "shared":
-            return shared_noise(seed, position)
+            return Noise(seed, skip=position)  # as in the authors' code, one generator per seed serves all examples
         return example_noise(seed, self.card.name, example.id)
 
     def example_digest(self, example: Example, context: Context, position: int) -> str:

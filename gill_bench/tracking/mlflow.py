@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,9 @@ class MLflow:
 
     def log(self, values: Mapping[str, float], seed: int) -> None:
         """Log the numbers as metrics, with the seed as step."""
-        for some in self._metrics(values, seed):
+        now = int(1000 * time.time())
+        metrics = iter([self._library.entities.Metric(_key(name), v, now, seed) for name, v in values.items()])
+        while some := list(islice(metrics, _AT_ONCE)):
             self._client.log_batch(self._run, metrics=some)
 
     def summary(self, values: Mapping[str, float]) -> None:
@@ -72,12 +74,6 @@ class MLflow:
         """End the run; returns its id and experiment."""
         self._client.set_terminated(self._run)
         return f"mlflow run {self._run} in experiment {EXPERIMENT}"
-
-    def _metrics(self, values: Mapping[str, float], seed: int) -> Iterator[list[Any]]:
-        now = int(1000 * time.time())
-        metrics = iter([self._library.entities.Metric(_key(name), v, now, seed) for name, v in values.items()])
-        while some := list(islice(metrics, _AT_ONCE)):
-            yield some
 
 
 def _key(name: str) -> str:

@@ -106,11 +106,7 @@ class Source:
             raise InputError(f"{file}: {error}; remove its line, or put the picture right") from error
 
     def target(self, file: Path) -> Tensor:
-        """The text encoder's vectors (L, width) in the precision of the file.
-
-        Raises:
-            InputError: The file does not hold such vectors, or holds some of another shape.
-        """
+        """The text encoder's vectors (L, width) in the precision of the file."""
         if file in self._targets:
             return self._targets[file]
         return torch.from_numpy(read_target(file, self._shape))
@@ -174,11 +170,7 @@ class _Batches(Dataset[Batch | InputError]):
 def read_ahead(
     source: Source, choose: Callable[[int], Sequence[Item]], begin: int, end: int, workers: int
 ) -> Iterator[Batch]:
-    """Batches of steps `begin` to `end`, in order.
-
-    Raises:
-        InputError: A file cannot be read.
-    """
+    """Batches of steps `begin` to `end`, in order."""
     for batch in DataLoader(_Batches(source, choose, begin, end), batch_size=None, num_workers=workers):
         if isinstance(batch, InputError):
             raise batch

@@ -58,16 +58,7 @@ class PairItems(Sequence[Item]):
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """The examples that one process takes in each step: pairs, then stories.
-
-    Attributes:
-        pairs: All pairs.
-        stories: All stories.
-        order: Order of the pairs.
-        story_order: Order of the stories; None without stories.
-        rank: Number of this process, from 0.
-        processes: Number of processes.
-    """
+    """The examples that one process takes in each step: pairs, then stories."""
 
     pairs: Sequence[Item]
     stories: Sequence[Item]
@@ -86,18 +77,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A training, ready for its first step.
-
-    Attributes:
-        tokens: Tokenizer with the [IMG] tokens.
-        network: The network that is trained, with the frozen ones.
-        source: Reader of pictures and targets.
-        plan: Examples of each step.
-        val: Pairs of the validation split.
-        identity: Everything that must be the same when the training is resumed.
-        skipped: Number of examples left out because a file of theirs does not exist.
-        workers: Number of processes that read pictures.
-    """
+    """A training, ready for its first step."""
 
     tokens: LanguageTokens
     network: TrainingNetwork

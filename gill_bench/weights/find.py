@@ -23,7 +23,7 @@ from gill_bench.weights.network_files import readable
 MINI = "mini"
 MARK = "gill-bench-mini.json"
 """A file in every folder of embedded weights, so that a copy of them is never taken for the real weights."""
-_NO_WEIGHTS = frozenset({".md", ".npy", ".pkl", ".png", ".jpg", ".jpeg", ".pdf"})
+_NO_WEIGHTS = frozenset({".md", ".npy", ".pkl", ".png", ".jpg", ".jpeg", ".pdf", "LICENSE"})
 _LARGE = 1 << 26  # bytes above which a file's digest is remembered
 _SETTLED = 2_000_000_000  # nanoseconds after which the next change of a file surely gets another time
 
@@ -69,7 +69,8 @@ class Weights:
         if self.files:
             files = {name: file for name, file in files.items() if _is_named(name, self.files)}
         elif not self.whole and not self.path.is_file():
-            files = {name: file for name, file in files.items() if _may_be_read(file)}
+            # No loader reads documents, pictures, or embeddings of retrieval candidates.
+            files = {name: file for name, file in files.items() if not _NO_WEIGHTS & {file.suffix.lower(), file.name}}
             files = {name: files[name] for name in readable(files, listed_shards(files))}
         return files
 
@@ -169,11 +170,6 @@ def _refuse_special_files(path: Path) -> None:
             refuse_special(file)
         except OSError as error:
             raise InputError(f"{file}: {error.strerror}") from error
-
-
-def _may_be_read(file: Path) -> bool:
-    """Whether a loader may read a file: not documents, pictures, or embeddings of retrieval candidates."""
-    return file.suffix.lower() not in _NO_WEIGHTS and file.name != "LICENSE"
 
 
 def _is_named(name: str, patterns: tuple[str, ...]) -> bool:

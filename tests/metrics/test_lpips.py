@@ -82,9 +82,9 @@ def test_distance_grows_with_damage(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"features.3.weight": None}, "key 'features.3.weight' is missing"),
-        ({"features.12.weight": torch.zeros(1)}, "key 'features.12.weight' is not of this network"),
-        ({"features.6.bias": torch.zeros(3)}, r"key 'features.6.bias' has shape \(3,\), expected \(384,\)"),
+        ({"features.3.weight": None}, "missing: features.3.weight"),
+        ({"features.12.weight": torch.zeros(1)}, "not of AlexNet: features.12.weight"),
+        ({"features.6.bias": torch.zeros(3)}, r"features.6.bias \(3,\) instead of \(384,\)"),
     ],
 )
 def test_another_state_dict_is_refused(tmp_path: Path, change: dict[str, torch.Tensor | None], message: str) -> None:
@@ -164,7 +164,7 @@ def test_damaged_mini_is_refused(tmp_path: Path) -> None:
     tensors = load_file(file)
     for change, message in (
         ("lin2.weight", "linear layers are missing"),
-        ("features.0.weight", "key 'features.0.weight' is missing"),
+        ("features.0.weight", "missing: features.0.weight"),
     ):
         save_file({name: tensor for name, tensor in tensors.items() if name != change}, file)
         with pytest.raises(InputError, match=message):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gill_bench.interfaces import Noise
-from gill_bench.planning.noise import example_noise, shared_noise
+from gill_bench.planning.noise import example_noise
 
 texts = st.text(max_size=20)
 
@@ -30,7 +29,3 @@ def test_different_samples_have_different_noise(first: tuple[int, str, str], sec
 def test_parts_cannot_run_into_one_another() -> None:
     assert example_noise(1, "1a", "b") != example_noise(11, "a", "b")
     assert example_noise(1, "a", "bc") != example_noise(1, "ab", "c")
-
-
-def test_shared_noise_counts_what_came_before() -> None:
-    assert shared_noise(42, 7) == Noise(42, skip=7)

@@ -55,11 +55,7 @@ class Finding(NamedTuple):
 
 
 def load_examined(model: ResolvedModel, device: str) -> tuple[object, Finding]:
-    """Load a model, and say whether loading changed the state of this process.
-
-    Raises:
-        GillBenchError: The model cannot be loaded.
-    """
+    """Load a model, and say whether loading changed the state of this process."""
     before = ProcessState.now()
     loaded = model.load(device)
     changed = before.changes(ProcessState.now(), only=WHILE_LOADING)

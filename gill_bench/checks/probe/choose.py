@@ -66,11 +66,7 @@ def probe_cells(
     settings: Mapping[str, Mapping[str, Value]],
     device: str,
 ) -> tuple[ResolvedModel, list[Cell]]:
-    """The model, found and checked, and its cells in some contexts of a task, of the first examples of the data.
-
-    Raises:
-        InputError: Data, weights or settings are wrong or missing.
-    """
+    """The model, found and checked, and its cells in some contexts of a task, of the first examples of the data."""
     own = settings.get(card.name, {})
     resolved_card = resolve_task(card, data=data, split=split, settings=own)
     resolved = resolve_model(

@@ -35,20 +35,18 @@ def distance(first: Answer, second: Answer) -> float:
     return float(np.linalg.norm(first - second))
 
 
-def differs(first: Answer, second: Answer) -> bool:
-    """Whether two outputs differ: pictures in any pixel, texts in any character, numbers by more than rounding."""
+def differs(first: Answer, second: Answer, levels: int = 0) -> bool:
+    """Whether two outputs differ: texts in any character, numbers by more than rounding, pictures in any pixel.
+
+    With `levels` 1, pictures whose pixels differ by one level of 255 are the same: sums in another order make as much.
+    """
     if isinstance(first, str) or isinstance(second, str):
         return first != second
+    if first.shape != second.shape:
+        return True
     if first.dtype == np.uint8:
-        return not np.array_equal(first, second)
-    return first.shape != second.shape or distance(first, second) > ROUNDING * max(1.0, float(np.linalg.norm(first)))
-
-
-def beyond_rounding(first: Answer, second: Answer) -> bool:
-    """Whether two outputs differ by more than sums in another order do: pictures in any pixel by two levels or more."""
-    if isinstance(first, str) or isinstance(second, str) or first.dtype != np.uint8 or first.shape != second.shape:
-        return differs(first, second)
-    return int(np.abs(first.astype(np.int16) - second).max()) > 1
+        return int(np.abs(first.astype(np.int16) - second).max()) > levels
+    return distance(first, second) > ROUNDING * max(1.0, float(np.linalg.norm(first)))
 
 
 def differs_in_batch(first: Answer, second: Answer) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from gill_bench.checks.probe.ask import Answer
-from gill_bench.checks.probe.compare import beyond_rounding, differs, distance
+from gill_bench.checks.probe.compare import differs, distance
 from gill_bench.checks.probe.material import Site
 
 Change = Literal["replaced", "dropped", "blanked"]
@@ -40,7 +40,7 @@ class Tally:
         changed = sum(differs(*pair) for pair in pairs)
         self.trials += len(pairs)
         self.changed += changed
-        self.clearly += sum(beyond_rounding(*pair) for pair in pairs)
+        self.clearly += sum(differs(*pair, levels=1) for pair in pairs)
         self.total += sum(distance(*pair) for pair in pairs)
         return changed > 0
 

@@ -15,9 +15,6 @@ def probe_run(plan: Plan) -> None:
     """Probe each cell of a plan whose probe is not in the run directory yet; a model is loaded once.
 
     Cells that cannot be probed (control contexts, times, too few examples) are left out, with a sentence.
-
-    Raises:
-        GillBenchError: A model cannot be loaded, raised an exception, or returned something of another form.
     """
     run = plan.request.out
     probes = {item.cell_key: item for item in read_probes(run)}

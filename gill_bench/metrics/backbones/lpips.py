@@ -21,6 +21,7 @@ from torchvision.transforms import functional as F
 
 from gill_bench.errors import InputError
 from gill_bench.metrics.picture import PictureMetric
+from gill_bench.weights.network_tensors import check_shapes, shapes_of
 from gill_bench.weights.tensor_files import read_state
 
 _ALEX = (64, 192, 384, 256, 256)
@@ -138,12 +139,6 @@ def write_mini(folder: Path, seed: int, config: Mapping[str, object]) -> None:
 
 
 def _fill(trunk: Trunk, state: Mapping[str, torch.Tensor], file: Path) -> Trunk:
-    expected = trunk.state_dict()
-    for key in [*sorted(expected.keys() - state.keys()), *sorted(state.keys() - expected.keys())]:
-        problem = "is missing" if key in expected else "is not of this network"
-        raise InputError(f"{file}: key {key!r} {problem}; expected AlexNet's state dict of torchvision")
-    for key, empty in expected.items():
-        if state[key].shape != empty.shape:
-            raise InputError(f"{file}: key {key!r} has shape {tuple(state[key].shape)}, expected {tuple(empty.shape)}")
+    check_shapes(file, shapes_of(trunk.state_dict()), shapes_of(state), "AlexNet", "AlexNet, as torchvision names them")
     trunk.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     return trunk

@@ -54,7 +54,8 @@ class FeatureStatistics:
         values = features.astype(np.float64)
         mean = values.mean(axis=0)
         values -= mean
-        return cls(len(values), mean, values, None)._compact()
+        n, width = values.shape
+        return cls(n, mean, values, None) if n <= width else cls(n, mean, None, values.T @ values)
 
     @classmethod
     def stream(cls, batches: Iterable[NDArray[np.floating]]) -> FeatureStatistics:
@@ -129,11 +130,6 @@ class FeatureStatistics:
             return self.scatter
         assert self.rows is not None
         return self.rows.T @ self.rows
-
-    def _compact(self) -> FeatureStatistics:
-        if self.n <= len(self.mean):
-            return self
-        return FeatureStatistics(self.n, self.mean, None, self._scatter())
 
 
 def frechet_distance(first: FeatureStatistics, second: FeatureStatistics) -> float:

@@ -66,10 +66,6 @@ class PipelineGenerator:
     def try_out(self, prompt: Prompt, hint: str = "") -> None:
         """Run the pipeline up to its first prediction, to see that it takes its arguments and heeds them.
 
-        Args:
-            prompt: The prompt to try.
-            hint: The end of the message about an error that the pipeline raises.
-
         Raises:
             InputError: It raises an error, or warns that it ignores a setting or paints another size.
         """
@@ -121,11 +117,7 @@ class PipelineGenerator:
         return output
 
     def _picture(self, output: Any) -> GeneratedImage:
-        """The picture of one call.
-
-        Raises:
-            GillBenchError: It is not finite.
-        """
+        """The picture of one call."""
         flags = getattr(output, "nsfw_content_detected", None)
         pictures = output[0]
         picture = pictures[0]

@@ -140,12 +140,7 @@ class PictureReader:
 
 
 def picture_reader(pipeline: PipelineClass, style: Style | None, *, ip_adapter: bool) -> PictureReader:
-    """How a pipeline is given pictures.
-
-    Args:
-        pipeline: The pipeline's class.
-        style: The style that the card or the user chose; None for the one that suits the class.
-        ip_adapter: Whether an IP-Adapter is loaded into the pipeline.
+    """How a pipeline is given pictures: in the style that the user chose, or else (None) in that which suits its class.
 
     Raises:
         InputError: The class cannot take pictures in this style.

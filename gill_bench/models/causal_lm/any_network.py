@@ -56,11 +56,7 @@ class AnyCausalLanguageModel:
         return texts
 
     def score_texts(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[float]:
-        """Sums of the log-probabilities (nats) of continuations' tokens, whose ids follow those of their prompt.
-
-        Raises:
-            InputError: A prompt holds pictures, or is with its continuation longer than the model reads.
-        """
+        """Sums of the log-probabilities (nats) of continuations' tokens, whose ids follow those of their prompt."""
         rows = [continuation_ids(self._tokenizer, text) for text in continuations]
         return self.network.score(prompts, rows, self._encoded)
 

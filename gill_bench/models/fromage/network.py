@@ -29,11 +29,7 @@ class FromageSizes:
 
 
 class FromageHeads(nn.Module):
-    """All 8 tensors that FROMAGe trains: 5,513,729 numbers in the released model with one visual token.
-
-    Args:
-        sizes: Sizes that determine the shapes of the tensors.
-    """
+    """All 8 tensors that FROMAGe trains: 5,513,729 numbers in the released model with one visual token."""
 
     def __init__(self, sizes: FromageSizes) -> None:
         super().__init__()

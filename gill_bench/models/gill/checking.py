@@ -12,11 +12,7 @@ from gill_bench.models.interleaved.network_sizes import decoder_sizes
 
 
 def check_files(weights: Mapping[str, Path], *, safety_checker: bool) -> GillArguments:
-    """Check the files of all components, and return the content of `model_args.json`.
-
-    Raises:
-        InputError: Names the component that is not given, or the file, and the field in it.
-    """
+    """Check the files of all components, and return the content of `model_args.json`."""
     arguments = check_reader_files(weights, GillArguments, "GILL has image_decoder too")
     if "image_decoder" in weights:
         check_pipeline_folder(weights["image_decoder"], safety_checker=safety_checker)

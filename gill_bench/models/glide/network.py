@@ -38,13 +38,7 @@ class Condition(NamedTuple):
 
 
 class Network(TextTransformer):
-    """A UNet that predicts noise and variance of pictures, given a text and, for the upsampler, a small picture.
-
-    Args:
-        sizes: Sizes of the UNet.
-        text: Sizes of the text transformer.
-        upsampler: Whether the network is the upsampler, whose input has a small picture too.
-    """
+    """A UNet that predicts noise and variance of pictures, given a text and, for the upsampler, a small picture."""
 
     def __init__(self, sizes: NetworkSizes, text: TextSizes, *, upsampler: bool) -> None:
         width = 4 * sizes.channels

@@ -36,12 +36,6 @@ _TRIAL: dict[str, Any] = {
 class ChatInputs:
     """Prompts as a chat: one user's message with texts and pictures in reading order, after an optional system message.
 
-    Args:
-        processor: The model's processor.
-        template: The chat template.
-        system: The system message; "" for none.
-        where: Name of the model's folder, for errors.
-
     Raises:
         InputError: The template cannot be rendered, or leaves out a text, a picture or the system message.
     """

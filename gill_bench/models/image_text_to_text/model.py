@@ -75,10 +75,6 @@ class VisionLanguageModel:
 
         The ids of a continuation follow those of its prompt; in a chat the prompt ends where the model's answer
         begins. A prompt that is given several times as the same object is processed once.
-
-        Raises:
-            InputError: A prompt with its continuation is longer than the model reads, or has pictures that it cannot
-                read.
         """
         texts = [self.inputs.control.broken(text) for text in continuations]
         rows = [continuation_ids(self.processor.tokenizer, text) for text in texts]

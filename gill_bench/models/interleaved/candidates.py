@@ -61,14 +61,10 @@ class CandidateSet:
         return len(self.embeddings)
 
     def search(self, queries: NDArray[np.float32], k: int) -> tuple[list[list[RetrievedCandidate]], list[float]]:
-        """The candidates nearest to each of Q queries (Q, p); no candidate is given to two queries.
+        """The candidates nearest to each of Q L2-normalised queries (Q, p); no candidate is given to two queries.
 
         All queries are searched in one pass over the candidates. A candidate that an earlier query got is left out of
         the later lists, as in the authors' code, whether or not its picture could be read (protocol 1.9).
-
-        Args:
-            queries: L2-normalised query vectors.
-            k: Number of candidates wanted for each query.
 
         Returns:
             Q lists of at most k candidates, best first, ties in the order of the set; and for each query the largest

@@ -52,11 +52,7 @@ def _check_widths(arguments: ReaderArguments, weights: Mapping[str, Path]) -> No
 
 
 def check_language_files(folder: Path) -> None:
-    """Check that the folder of an OPT, or of a whole CLIP, has a tokenizer and whole weights.
-
-    Raises:
-        InputError: Names the file that is missing, empty or cut off.
-    """
+    """Check that the folder of an OPT, or of a whole CLIP, has a tokenizer and whole weights."""
     if not any((folder / name).is_file() for name in ("vocab.json", "tokenizer.json")):
         raise InputError(f"{folder}: has no vocab.json or tokenizer.json")
     check_network_files(folder, "transformers")
@@ -65,10 +61,6 @@ def check_language_files(folder: Path) -> None:
 
 
 def check_visual_files(folder: Path) -> None:
-    """Check that a CLIP folder has an image processor and whole weights.
-
-    Raises:
-        InputError: Names the file that is missing, empty or cut off.
-    """
+    """Check that a CLIP folder has an image processor and whole weights."""
     check_image_processor(folder)
     check_network_files(folder, "transformers")

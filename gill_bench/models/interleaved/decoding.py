@@ -85,9 +85,6 @@ def decode(
         generator: Randomness for temperatures above 0; None = torch's global generator.
         scale: Function that changes the logit of a picture's first token.
         use_cache: Whether keys and values are kept; see `LanguageModel.start`.
-
-    Raises:
-        InputError: The sequence grows longer than the language model reads.
     """
     first, *others = tokens.image_ids
     ids: list[int] = []

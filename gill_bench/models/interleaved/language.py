@@ -87,10 +87,7 @@ class LanguageModel:
         return embeddings
 
     def states(self, sequences: Sequence[Tensor]) -> list[Tensor]:
-        """Last states, after the final norm, of sequences of input embeddings.
-
-        Args:
-            sequences: N sequences, each (T_i, e).
+        """Last states, after the final norm, of N sequences of input embeddings, each (T_i, e).
 
         Returns:
             The states of each sequence, (T_i, e). Padding stands on the right, where causal attention never looks, so
@@ -211,12 +208,7 @@ class CachedContinuation:
 
 
 class Branches:
-    """Many continuations of one sequence, whose keys and values are computed once.
-
-    Args:
-        decoder: The decoder of an OPT.
-        sequence: Input embeddings (T, e).
-    """
+    """Many continuations of one sequence of input embeddings (T, e), whose keys and values are computed once."""
 
     def __init__(self, decoder: Any, sequence: Tensor) -> None:
         self._decoder, self._argument = decoder, argument_of(decoder)
@@ -226,10 +218,7 @@ class Branches:
         """State (e,) from which the first token of every continuation follows."""
 
     def states(self, continuations: Sequence[Tensor]) -> list[Tensor]:
-        """Last states of continuations.
-
-        Args:
-            continuations: N continuations, each (S_i, e), not all empty.
+        """Last states of N continuations, each (S_i, e), not all empty.
 
         Returns:
             The states of each continuation, (S_i, e). Padding stands on the right, where causal attention never looks.

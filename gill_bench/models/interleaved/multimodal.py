@@ -77,9 +77,6 @@ class MultimodalReader(PromptReader):
 
         For GILL these are the states that the authors get in two iterations with a huge `gen_scale_factor` (protocol
         1.12).
-
-        Raises:
-            InputError: A prompt is longer than the language model reads.
         """
         appended = self.language.embed(self.tokens.image_ids)
         states = [torch.empty(0, *appended.shape, dtype=appended.dtype, device=appended.device)]

@@ -52,11 +52,7 @@ class DecoderSizes(NamedTuple):
 
 
 def language_sizes(folder: Path) -> LanguageSizes:
-    """Read the sizes of a language model.
-
-    Raises:
-        InputError: The folder does not hold an OPT.
-    """
+    """Read the sizes of a language model; one that is no OPT is an `InputError`."""
     config = _config(folder, "config.json")
     if config.get("model_type") != "opt":
         raise InputError(
@@ -69,11 +65,7 @@ def language_sizes(folder: Path) -> LanguageSizes:
 
 
 def vision_width(folder: Path) -> int:
-    """Width of the pooled features of a CLIP vision tower, before the projection.
-
-    Raises:
-        InputError: The folder does not hold a CLIP or its vision tower.
-    """
+    """Width of the pooled features of a CLIP vision tower, before the projection; no other encoder has one."""
     config = _config(folder, "config.json")
     kind = config.get("model_type")
     if kind == "clip":
@@ -84,11 +76,7 @@ def vision_width(folder: Path) -> int:
 
 
 def decoder_sizes(folder: Path) -> DecoderSizes:
-    """Read the sizes of the conditioning of a Stable Diffusion pipeline.
-
-    Raises:
-        InputError: The folder does not hold such a pipeline.
-    """
+    """Read the sizes of the conditioning of a Stable Diffusion pipeline; no other pipeline has any."""
     file = folder / "unet" / "config.json"
     width = _config(folder, "unet/config.json").get("cross_attention_dim")
     if isinstance(width, list) and width:

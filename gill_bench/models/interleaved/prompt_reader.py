@@ -149,12 +149,9 @@ class PromptReader:
     def _encoded(
         self, prompts: Sequence[Prompt], encoder: Encoder | None = None, room: int = 0
     ) -> Iterator[tuple[int, list[EncodedPrompt]]]:
-        """Encoded prompts, as many as go through the language model in one pass, with the number of the first prompt.
+        """Encoded prompts, as many as go through the language model in one pass, with the number of the first.
 
-        Args:
-            prompts: N prompts.
-            encoder: The encoder; None for the model's usual one.
-            room: Positions that each prompt needs behind it.
+        Each prompt needs so much room behind it; without an encoder it is the model's usual one.
         """
         with torch.inference_mode():
             encoded = (encoder or self._encoder).encode(prompts) if prompts else []

@@ -30,10 +30,9 @@ class ServerError(GillBenchError):
 
 
 def raise_for(response: httpx.Response, content: Any, shown: str, settings: Settings) -> None:
-    """Raise the error that an answer stands for; return if the same request may work another time (5xx).
+    """Raise the error that an answer stands for, as `Client.post` says; return if the same request may yet work (5xx).
 
-    Raises:
-        TryLater, RefusedError, UnavailableError, ServerError: As `Client.post` says.
+    `shown` is the server's message, as it may be shown; the settings of the model's card serve for advice.
     """
     status, codes = response.status_code, _codes(content)
     said = f"{response.request.url} answered {status}"

@@ -98,9 +98,6 @@ class PromptPipeline:
         """Generate one picture per prompt and noise; see `ImageGenerator`.
 
         A picture counts as truncated if no encoder of the pipeline reads its whole prompt.
-
-        Raises:
-            InputError: A prompt holds pictures.
         """
         texts = _texts(prompts, noise)
         repeated = [text for text, group in zip(texts, noise, strict=True) for _ in group]
