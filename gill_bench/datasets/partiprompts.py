@@ -78,14 +78,18 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """
     if split != "all":
         raise InputError(f"split {split!r} of PartiPrompts: there is only 'all'; training and test are parts of it")
-    rule, train = RULE.of(options), TRAIN.of(options)
-    file = _find(folder, FILES[VOTES.of(options)])
+    votes = VOTES.of(options)
+    rule = RULE.of(options)
+    order = ORDER.of(options)
+    train = TRAIN.of(options)
+    candidates = CANDIDATES.of(options)
+    file = _find(folder, FILES[votes])
     labelled = [(row, label) for row in _read(file) if (label := label_of(row.votes, rule)) != "same"]
     if train >= len(labelled):
         raise InputError(
             f"{file}: train = {train} leaves none of {len(labelled)} labelled prompts to test on; choose fewer"
         )
-    if ORDER.of(options) == "shuffled":
+    if order == "shuffled":
         # Not scikit-learn's split: stored results depend on exactly which prompts this shuffle puts into each part.
         random.Random(_SHUFFLING_SEED).shuffle(labelled)  # noqa: S311 (a split, not a secret)
     examples = [
@@ -103,7 +107,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         )
         for position, (row, label) in enumerate(labelled)
     ]
-    return Dataset(examples, candidates=_candidates(folder, CANDIDATES.of(options)))
+    return Dataset(examples, candidates=_candidates(folder, candidates))
 
 
 def _find(folder: Path, name: str) -> Path:

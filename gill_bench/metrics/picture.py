@@ -65,28 +65,12 @@ class PictureMetric(Metric):
         """Values (N,) of N generated pictures, from their features and those of N reference pictures or of one."""
 
     def features(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-        """Features of pictures: each picture is prepared, then all are embedded.
-
-        Args:
-            images: N pictures, at least one, of any sizes, as `gill_bench.storage.images.load_image` returns them.
-
-        Returns:
-            Tensors whose first dimension is N.
-
-        Raises:
-            ValueError: There is no picture, or a picture is not RGB.
-        """
+        """Features of RGB pictures, at least one: each is prepared, then all are embedded."""
         return self.embed([self.prepare(image) for image in images])
 
     @torch.inference_mode()
     def prepare(self, image: Image.Image) -> torch.Tensor:
         """Turn a picture into a tensor; may be called in any thread.
-
-        Args:
-            image: An RGB picture of any size, as `gill_bench.storage.images.load_image` returns it.
-
-        Returns:
-            A tensor on the CPU, of the same shape for every picture; (3, H, W), float32, in the built-in metrics.
 
         Raises:
             ValueError: The picture is not RGB.
@@ -111,13 +95,6 @@ class PictureMetric(Metric):
     @torch.inference_mode()
     def compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
         """Compare the features of generated pictures with the features of reference pictures.
-
-        Args:
-            generated: Features of N generated pictures.
-            reference: Features of N reference pictures, or of one, with which all N are compared.
-
-        Returns:
-            Values (N,), float32.
 
         Raises:
             ValueError: There is neither one reference picture nor as many as generated pictures.

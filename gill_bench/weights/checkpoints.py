@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -202,17 +202,12 @@ def quiet_loading(*libraries: str) -> Iterator[None]:
     Args:
         *libraries: Names of the libraries, "transformers" or "diffusers"; none = both.
     """
-    undo: list[Callable[[], object]] = []
-    for name in libraries or ("transformers", "diffusers"):
-        settings = import_module(f"{name}.utils.logging")
-        level = settings.get_verbosity()
-        undo.append(lambda settings=settings, level=level: settings.set_verbosity(level))  # type: ignore[misc]
-        settings.set_verbosity_error()
-        if settings.is_progress_bar_enabled():
-            undo.append(settings.enable_progress_bar)
-            settings.disable_progress_bar()
-    try:
+    with ExitStack() as undo:
+        for name in libraries or ("transformers", "diffusers"):
+            settings = import_module(f"{name}.utils.logging")
+            undo.callback(settings.set_verbosity, settings.get_verbosity())
+            settings.set_verbosity_error()
+            if settings.is_progress_bar_enabled():
+                undo.callback(settings.enable_progress_bar)
+                settings.disable_progress_bar()
         yield
-    finally:
-        for restore in undo:
-            restore()

@@ -105,7 +105,7 @@ def test_files_that_are_no_state_dict_are_refused(trunk: Path, tmp_path: Path) -
         with pytest.raises(InputError, match=r"not a file of torch\.save, or cut off"):
             lpips.load(file, {}, "cpu")
     torch.save([1, 2], file)
-    with pytest.raises(InputError, match="expected a state dict"):
+    with pytest.raises(InputError, match="expected a dictionary of tensors alone"):
         lpips.load(file, {}, "cpu")
     torch.save({"model": PictureMetric}, file)
     with pytest.raises(InputError, match=r"not a plain file of tensors .*which is never run"):

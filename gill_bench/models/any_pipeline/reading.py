@@ -8,7 +8,7 @@ compares calls. A prompt was cut if another end of its text changes nothing in w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import torch
@@ -63,24 +63,18 @@ def watching(pipeline: Any, readings: Readings) -> Iterator[None]:
 
     Leaves the block silently when the answer is known before the pipeline has finished.
     """
-    undo: list[Callable[[], None]] = []
-    for network in pipeline.components.values():
-        if not isinstance(network, torch.nn.Module):
-            continue
-        if _denoises(network):
-            hook = network.register_forward_pre_hook(
-                lambda _, args, kwargs: readings.note((args, kwargs)), with_kwargs=True
-            )
-            undo.append(hook.remove)
-        elif callable(getattr(network, "generate", None)):
-            undo.append(_watch_generate(network, readings))
-    try:
+    with suppress(_EnoughError), ExitStack() as undo:
+        for network in pipeline.components.values():
+            if not isinstance(network, torch.nn.Module):
+                continue
+            if _denoises(network):
+                hook = network.register_forward_pre_hook(
+                    lambda _, args, kwargs: readings.note((args, kwargs)), with_kwargs=True
+                )
+                undo.callback(hook.remove)
+            elif callable(getattr(network, "generate", None)):
+                undo.callback(_watch_generate(network, readings))
         yield
-    except _EnoughError:
-        pass
-    finally:
-        for restore in undo:
-            restore()
 
 
 def is_cut(text: str, given: Readings, ask: Callable[[str, Readings], None]) -> bool:
