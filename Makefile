@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Known-good torch versions; empty where a machine wants others: make demo CONSTRAINTS=
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: demo test test-all test-lowest test-newest setup lint clean
+.PHONY: demo test test-all test-lowest test-newest docs setup lint clean
 
 # Environments that people have: the lowest versions that pyproject.toml admits, and the newest, from a wheel, with no
 # extras. torch is that of constraints.txt in both, as older ones come with gigabytes; `make test-lowest CONSTRAINTS=`
@@ -36,6 +36,11 @@ test: setup
 # go to a worker, so that what several tests share is made once.
 test-all: test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+
+# The documentation site, in build/site; a broken link is an error. A slow test builds it, too.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "open build/site/index.html in a browser; the search needs a server: $(BIN)/python -m mkdocs serve"
 
 test-lowest: $(LOWEST)/.installed
 	rm -rf $(LOWEST)/run

@@ -8,6 +8,7 @@ holds besides, such as weights, is no part of its identity: another name tells i
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,13 +62,30 @@ def code_digest(card: ModelCard) -> str:
     file = file_of(kind)
     if file is not None:
         return digest_file(file)
-    try:
-        return digest(inspect.getsource(kind))
-    except (OSError, TypeError) as error:
+    source = _source_of_cell(kind)
+    if source is None:
         raise InputError(
             f"models: {kind.__name__}: its source cannot be read, which tells its outputs from those of other versions;"
             " write the class into a file"
-        ) from error
+        )
+    return digest(source)
+
+
+def _source_of_cell(kind: type) -> str | None:
+    """The source of a class that was typed into a cell of a notebook; None if Python does not keep the cell's text.
+
+    `inspect.getsource` finds a class by its module's file, which a notebook lacks, but a function by its code.
+    """
+    for method in filter(inspect.isfunction, vars(kind).values()):
+        try:
+            lines, number = inspect.findsource(method)
+            tree = ast.parse("".join(lines))
+        except (OSError, SyntaxError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and node.lineno <= number + 1 <= (node.end_lineno or 0):
+                return "".join(lines[node.lineno - 1 : node.end_lineno])
+    return None
 
 
 class GivenAdapter:

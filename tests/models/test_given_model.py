@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import linecache
 from pathlib import Path
 from typing import Any
 
@@ -101,17 +102,36 @@ def test_the_settings_of_an_object_cannot_be_changed() -> None:
     assert resolve_model(card, weights="mini", settings={"side": 9}).card.settings == {"side": 9}
 
 
-def test_a_class_without_a_file_has_the_digest_of_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+def cell(text: str, name: str) -> type:
+    """The class in a cell of a notebook: Python has the cell's text, and no file."""
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    names: dict[str, Any] = {"__name__": "a_notebook"}
+    exec(compile(text, name, "exec"), names)
+    kind = names["Typed"]
+    assert isinstance(kind, type)
+    return kind
+
+
+def test_a_class_of_a_notebook_has_the_digest_of_its_source() -> None:
+    method = "    def generate_texts(self, prompts, max_new_tokens, stop=()):\n        return {}\n"
     names: dict[str, Any] = {"__name__": "nowhere"}
-    exec("class Typed:\n    def generate_texts(self, prompts, max_new_tokens, stop=()): ...\n", names)
+    exec(f"class Typed:\n{method}", names)
     with pytest.raises(InputError, match=r"Typed: its source cannot be read, .*; write the class into a file"):
         card_of_given(names["Typed"])
-    monkeypatch.setattr("inspect.getsource", lambda kind: "class Typed: ...")  # as a notebook's cells have one
-    first = resolve_model(card_of_given(names["Typed"]), weights="mini", settings={})
-    assert first.card.adapter == "python:Typed"
-    monkeypatch.setattr("inspect.getsource", lambda kind: "class Typed: pass")
-    second = resolve_model(card_of_given(names["Typed"]), weights="mini", settings={})
-    assert first.digests["adapter"] != second.digests["adapter"]
+    classes = {
+        "first": f"class Typed:\n{method}",
+        "again": f"import math\n\n\nclass Typed:\n{method}\nTyped()\n",
+        "attribute": f"class Typed:\n    words = 3\n{method}",
+        "body": f"class Typed:\n{method.replace('{}', '[]')}",
+    }
+    models = {
+        name: resolve_model(card_of_given(cell(text, f"<cell {name}>")), weights="mini", settings={})
+        for name, text in classes.items()
+    }
+    assert models["first"].card.adapter == "python:Typed"
+    digests = {name: model.digests["adapter"] for name, model in models.items()}
+    assert digests["first"] == digests["again"]
+    assert len(set(digests.values())) == 3
 
 
 @pytest.mark.parametrize(
