@@ -181,6 +181,7 @@ class Worker:
                     entry.reply = WorkReply(JobResult())
                 else:
                     if not self._holds(request.loadable):
+                        self._write_behind()
                         with self._changed:
                             self._read_ahead()
                         with _LOADING:

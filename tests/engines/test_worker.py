@@ -160,6 +160,18 @@ def test_threads_begin_when_the_next_job_does(worker: Worker) -> None:
     assert began == ["looking for a2", "writing a1"]
 
 
+def test_outputs_are_written_while_the_next_model_is_loaded(worker: Worker) -> None:
+    written = threading.Event()
+
+    class Model(Nothing):
+        def load(self, device: str) -> None:
+            assert written.wait(PATIENCE)
+
+    give(worker, Planned("a1", write=written.set))
+    worker.give(WorkRequest(Model("other"), Planned("b1"), 0, False))
+    assert [key_of(worker.reply()) for _ in range(2)] == ["a1", "b1"]
+
+
 def test_data_is_read_while_a_model_is_loaded(worker: Worker) -> None:
     read = threading.Event()
 
