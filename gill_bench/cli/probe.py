@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +9,7 @@ import typer
 
 from gill_bench.cards.limits import MOST
 from gill_bench.cli.options import Data, Split, WeightsFolder, listed
+from gill_bench.cli.screen import screen
 from gill_bench.cli.streams import emit
 
 
@@ -116,7 +115,7 @@ def probe(
         result = probe_context(loaded, cell, calls=calls, seed=seed, device=torch_device)
         results.append(result)
         if not json_:
-            emit(render_probe(result, shutil.get_terminal_size((100, 24)).columns, sys.stdout.isatty()))
+            emit(render_probe(result, *screen()[:2]))
     if json_:
         content = [probe_json(result) for result in results]
         emit(to_json(content if len(content) > 1 else content[0], indent=1))

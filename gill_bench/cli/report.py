@@ -77,10 +77,17 @@ def report(
     data: Annotated[
         str | None, typer.Option("--data", metavar="DIR", help="Where the run's data is now, for pictures of it.")
     ] = None,
+    notes: Annotated[
+        bool,
+        typer.Option(
+            "--notes", help="In the terminal, also print all notes, whole signatures, and how each model was run."
+        ),
+    ] = False,
 ) -> None:
     """Write tables and figures like the paper's from the results of runs.
 
-    Every table says how many examples, which seeds and which signature stand behind its numbers.
+    Every table says how many examples, which seeds and which signature stand behind its numbers. The terminal shows the
+    few notes that nobody can do without; files, and --notes, have all.
 
     For example:
 
@@ -96,14 +103,14 @@ def report(
 
       gill-bench report runs/first --pictures grid.png --examples 12
     """
-    import os
-    import shutil
     import sys
 
     from gill_bench.analysis.intervals import StoredIntervals
     from gill_bench.cards.find import Cards
+    from gill_bench.cli.screen import print_tables
     from gill_bench.errors import InputError
-    from gill_bench.reporting import FORMATS, render, render_file, tables_for
+    from gill_bench.progress import say
+    from gill_bench.reporting import FORMATS, render_file, tables_for
     from gill_bench.storage.files import folder_of, write_atomic
     from gill_bench.storage.paths import refuse_url
 
@@ -133,15 +140,14 @@ def report(
         except OSError as error:
             raise InputError(f"--out {out}: {error.strerror}") from error
         return
-    if chosen not in FORMATS:
-        if sys.stdout.isatty():
-            raise InputError(f"--format {chosen}: is not for a terminal; write it to a file with --out FILE")
-        emit(render_file(tables, chosen), nl=False)
+    if chosen == "terminal":
+        print_tables(tables, notes=notes)
+        if not notes:
+            say("\nall notes, whole signatures, and how each model was run: --notes")
         return
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    text = render(tables, chosen, width=shutil.get_terminal_size((120, 24)).columns, color=color)
-    # UTF-8 bytes, because a redirected stdout may have an encoding without the arrows of the tables.
-    emit(text.encode(), nl=False)
+    if chosen not in FORMATS and sys.stdout.isatty():
+        raise InputError(f"--format {chosen}: is not for a terminal; write it to a file with --out FILE")
+    emit(render_file(tables, chosen), nl=False)
 
 
 def _format(format: str | None, json: bool, out: Path | None) -> str:

@@ -187,6 +187,8 @@ def run(
         probe_run(plan)
     if json_ and not outcome.left:
         emit(results_text(request.out), nl=False)
+    elif not outcome.left:
+        _print_main_tables(plan)
     _say_outcome(outcome, request)
     if not outcome.complete:
         raise IncompleteError(_incomplete(outcome, request.out))
@@ -216,6 +218,25 @@ def _say_plan(plan: Plan) -> None:
         say(f"  {task}: left out: {reason}{where}")
     if not plan.cells:
         say("nothing to do")
+
+
+def _print_main_tables(plan: Plan) -> None:
+    """Print the first table of each task; where a model was run in two ways, the reason why there is none."""
+    from gill_bench.cards.find import Cards
+    from gill_bench.cli.screen import print_tables
+    from gill_bench.errors import InputError
+    from gill_bench.progress import say
+    from gill_bench.reporting import tables_for
+
+    tasks = {planned.cell.key.task for planned in plan.cells}
+    try:
+        tables = tables_for([plan.request.out], Cards(plan.request.card_folders), main_of=tasks) if tasks else []
+    except InputError as error:
+        say(f"no table: {error}")
+        return
+    say("")
+    print_tables(tables)
+    say("")
 
 
 def _plan_json(plan: Plan) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gill_bench.errors import InputError, did_you_mean
-from gill_bench.reporting.formats import BINARY_FORMATS, TEXT_FORMATS, Screen
+from gill_bench.reporting.formats import BINARY_FORMATS, TEXT_FORMATS
+from gill_bench.reporting.screen import Screen
 
 if TYPE_CHECKING:
     from gill_bench.cards.find import Cards
@@ -36,6 +37,8 @@ def tables_for(
     names: Sequence[str] | None = None,
     compare: bool = False,
     intervals: Intervals | None = None,
+    *,
+    main_of: Collection[str] = (),
 ) -> list[Table]:
     """Build the tables of one run, or of several runs taken together.
 
@@ -47,13 +50,14 @@ def tables_for(
         compare: Show the paper's numbers beside the measured ones.
         intervals: Computes the interval of each mean (`gill_bench.analysis.intervals.StoredIntervals`). Tables show
             intervals beside the paper's numbers and as the bands of a figure; None leaves them out.
+        main_of: Names of tasks: only the first table of each is built. By default all are.
 
     Raises:
         InputError: No folder is given, a file is unreadable, two runs contradict each other, a named layout shows none
             of the rows, or numbers that are not comparable would share a column.
     """
     from gill_bench.reporting.gains import build_gains_table
-    from gill_bench.reporting.layouts import choose_layouts
+    from gill_bench.reporting.layouts import choose_layouts, first_layouts
     from gill_bench.reporting.merge import merge_results
     from gill_bench.reporting.table import build_table
     from gill_bench.reporting.unfinished import unfinished_cells
@@ -70,6 +74,8 @@ def tables_for(
         raise InputError(f"{', '.join(map(str, run_folders))}: nothing was scored yet; run or score it first")
     published = cards.published() if compare else None
     chosen = choose_layouts(cards, results.rows, names)
+    if main_of:
+        chosen = first_layouts(chosen, results.rows, main_of)
     shown_tasks = {column.task for layout, _ in chosen for column in layout.columns}
     tables = []
     for layout, elsewhere in chosen:
@@ -85,7 +91,9 @@ def tables_for(
     return [table for table in tables if table.lines]
 
 
-def render(tables: Table | Sequence[Table], format: str, *, width: int = 120, color: bool = False) -> str:
+def render(
+    tables: Table | Sequence[Table], format: str, *, width: int = 120, color: bool = False, notes: bool = True
+) -> str:
     """Render one table, or several, as text.
 
     Args:
@@ -93,6 +101,7 @@ def render(tables: Table | Sequence[Table], format: str, *, width: int = 120, co
         format: One of `FORMATS`.
         width: The terminal's width in characters; only for `terminal`.
         color: Whether bold and dim may be used (ANSI escapes); only for `terminal`.
+        notes: Whether all notes are printed, and signatures as a whole; only for `terminal`.
 
     Raises:
         InputError: There is no such format.
@@ -102,7 +111,7 @@ def render(tables: Table | Sequence[Table], format: str, *, width: int = 120, co
     several = [tables] if isinstance(tables, Table) else list(tables)
     for text_format in TEXT_FORMATS:
         if text_format.name == format:
-            return text_format.render(several, Screen(width, color))
+            return text_format.render(several, Screen(width, color, notes))
     raise InputError(f"no format named {format!r}; {did_you_mean(format, FORMATS)}")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from gill_bench.reporting.comparability import not_comparable, other_warnings
 from gill_bench.reporting.own_encoder import own_encoder_notes
 from gill_bench.reporting.structure import LEVEL, Column, Line, Table, TableCell
 from gill_bench.reporting.text import NO_GAIN, gain
 from gill_bench.statistics.bootstrap import FEW_CLUSTERS
+from gill_bench.storage.digests import digest
 
 # The last of several sentences says "all others" instead of listing more columns, lines or cells than these.
 _MOST_LISTED = 3
@@ -23,7 +25,7 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
     """
     if table.shows_gains:
         how = (*_signatures(table), *own_encoder_notes(table), *_models(table))
-        return (*_gains(table), *_incomplete(table), *_counts(table), *how)
+        return (*_verdicts(table), *_gains(table), *_incomplete(table), *_counts(table), *how)
     measured = any(cell.rows for line in table.lines for cell in line.cells)
     return (
         *(_comparability(table) if table.compared else ()),
@@ -40,17 +42,34 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
     )
 
 
-def _gains(table: Table) -> Iterator[str]:
-    """Sentences that say what each model gains from its context, and how the gains were computed."""
-    measured = [item for item in _cells(table) if item[2].interval is not None]
+def brief_notes(table: Table) -> tuple[str, ...]:
+    """The few sentences that nobody can do without: examples, seeds, gaps, context not read, and why not to compare."""
+    measured = any(cell.rows for line in table.lines for cell in line.cells)
+    counts = _verdicts(table) if table.shows_gains else (_scored(table), *_seeds(table)) if measured else ()
+    against = not_comparable(cell for _, _, cell in _cells(table))
+    return (*counts, *_incomplete(table), *_unread(table), *against, *other_warnings(table))
+
+
+def signature_ids(table: Table) -> dict[str, str]:
+    """The metrics of each signature, by the signature's id: the first eight digits of its SHA-256."""
+    return {digest(signature)[:8]: ", ".join(names) for signature, names in _names_of_signatures(table).items()}
+
+
+def _verdicts(table: Table) -> Iterator[str]:
+    """A sentence for each model that says what it gains from its context."""
     for line in table.lines:
         verdicts = [
             f"{verdict} ({column.group or column.task}, {column.title}: {_plain_gain(cell, column)})"
-            for other, column, cell in measured
-            if other is line and (verdict := column.if_above if cell.stands_out else column.if_not)
+            for other, column, cell in _cells(table)
+            if other is line and cell.interval and (verdict := column.if_above if cell.stands_out else column.if_not)
         ]
         if verdicts:
             yield f"{line.title} {'; '.join(verdicts)}."
+
+
+def _gains(table: Table) -> Iterator[str]:
+    """Sentences that say how the gains were computed."""
+    measured = [item for item in _cells(table) if item[2].interval is not None]
     if not measured:
         return
     pairs = _range(sorted(cell.pairs for _, _, cell in measured))
@@ -231,13 +250,18 @@ def _counts(table: Table) -> tuple[str, ...]:
 
 
 def _signatures(table: Table) -> Iterator[str]:
-    """A sentence for each signature with its metrics, and their contexts where a metric has several signatures."""
+    """A sentence for each signature with its metrics."""
+    for signature, names in _names_of_signatures(table).items():
+        yield f"Signature of {', '.join(names)}: {signature}"
+
+
+def _names_of_signatures(table: Table) -> dict[str, dict[str, None]]:
+    """The metrics of each signature, with their contexts where a metric has several signatures."""
     names_of: dict[str, dict[str, None]] = {}
     for column in table.columns:
         for context, signature in column.signatures.items():
             names_of.setdefault(signature, {})[_signed_name(table, column, context)] = None
-    for signature, names in names_of.items():
-        yield f"Signature of {', '.join(names)}: {signature}"
+    return names_of
 
 
 def _signed_name(table: Table, column: Column, context: str) -> str:
@@ -268,24 +292,9 @@ def _models(table: Table) -> Iterator[str]:
         yield f"{' / '.join(titles)} as run: {signature}"
 
 
-def _compared(table: Table) -> bool:
-    return any(cell.rows and cell.published for line in table.lines for cell in line.cells)
-
-
 def _comparability(table: Table) -> tuple[str, ...]:
-    """A sentence that says why our numbers may not be compared with the paper's; none if they may."""
-    stand_ins = sorted({column.metric for column in table.columns if column.variant and column.signature})
-    if stand_ins and _compared(table):
-        return (
-            f"Not comparable with the paper: small stand-in weights are behind {', '.join(stand_ins)}."
-            " The differences mean nothing.",
-        )
-    rows = [row for line in table.lines for cell in line.cells for row in cell.rows]
-    if any(row.n_expected < row.n_available for row in rows) and _compared(table):
-        return ("Not comparable with the paper: only a part of the data was asked.",)
-    if table.warnings and _compared(table):
-        return ("Not comparable with the paper as far as the notes of the run say.",)
-    return ()
+    """A sentence that says why numbers beside the paper's may not be compared with them; none if they may."""
+    return not_comparable(cell for _, _, cell in _cells(table) if cell.published)
 
 
 def _intervals(table: Table) -> Iterator[str]:
@@ -349,7 +358,7 @@ def _paper(table: Table, source: str) -> tuple[str, ...]:
         return (f"The paper has no number for this table ({source}).",)
     sentences = [f"Paper: {', '.join(dict.fromkeys(item.source for item in shown))} of {source}."]
     sentences += [f"Of the paper's numbers: {note}" for note in dict.fromkeys(item.note for item in shown) if note]
-    if _compared(table):
+    if any(cell.difference is not None for _, _, cell in _cells(table)):
         sentences.append("Difference: ours minus the paper's.")
     known = [line for line in table.lines if any(cell.published for cell in line.cells)]
     sentences += _intervals(table)

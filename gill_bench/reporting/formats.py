@@ -7,24 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from gill_bench.reporting.screen import Screen
 
 if TYPE_CHECKING:
     from gill_bench.reporting.structure import Table
 
 Content = TypeVar("Content", str, bytes)
-
-
-class Screen(NamedTuple):
-    """The terminal that a text is for.
-
-    Attributes:
-        width: Its width in characters.
-        color: Whether bold and dim may be used (ANSI escapes).
-    """
-
-    width: int = 120
-    color: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +37,7 @@ class ReportFormat(Generic[Content]):
 def _terminal(tables: Sequence[Table], screen: Screen) -> str:
     from gill_bench.reporting.terminal import render_terminal
 
-    return "\n".join(render_terminal(table, screen.width, screen.color) for table in tables)
+    return "\n".join(render_terminal(table, screen) for table in tables)
 
 
 def _markdown(tables: Sequence[Table], screen: Screen) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from gill_bench.cards.find import Cards, ReportCard
@@ -80,6 +80,15 @@ def choose_layouts(cards: Cards, rows: Sequence[Row], names: Sequence[str] | Non
         *(Chosen(controls_layout(task, rows)) for task in sorted(_with_controls(rows) & tasks)),
         *(Chosen(layout) for layout in unasked if layout.shows_gains and _over_controls(layout, rows)),
     ]
+
+
+def first_layouts(chosen: Sequence[Chosen], rows: Sequence[Row], tasks: Collection[str]) -> list[Chosen]:
+    """For each of the tasks, the first of a report's tables that shows numbers of it; each table once."""
+    first: dict[str, Chosen] = {}
+    for table in chosen:
+        for task in {task for task, _, _ in _shown(table.layout, rows).columns} & set(tasks):
+            first.setdefault(task, table)
+    return [table for table in chosen if any(table is other for other in first.values())]
 
 
 def _with_controls(rows: Sequence[Row]) -> set[str]:

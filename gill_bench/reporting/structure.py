@@ -72,8 +72,8 @@ class TableCell:
         p_holm: The same, adjusted for the number of gains in the table (Holm).
         pairs: The number of examples that a gain was computed from.
         reads: Which parts of its context the model reads, if a probe found that it does not read all; else "".
-        comparable: Whether the number may be compared with the paper: it was made without stand-in backbones, with all
-            of the data, and without a warning about the run.
+        incomparable: The reasons why the number may not be compared with the paper's, such as embedded data; empty if
+            it may (`gill_bench.reporting.comparability`).
     """
 
     status: Status
@@ -85,7 +85,7 @@ class TableCell:
     published: Published | None = None
     asks: OutputKind | None = None
     interval: MeanInterval | None = None
-    comparable: bool = True
+    incomparable: tuple[str, ...] = ()
     p: float | None = None
     p_holm: float | None = None
     pairs: int = 0
@@ -163,15 +163,15 @@ class TableCell:
 
     @property
     def difference(self) -> float | None:
-        """Our mean minus the paper's number, in the column's unit; None without either."""
-        if self.mean is None or self.published is None:
+        """Our mean minus the paper's number, in the column's unit; None without either, or where it means nothing."""
+        if self.mean is None or self.published is None or self.incomparable:
             return None
         return self.mean - self.published.value
 
     @property
     def published_in_interval(self) -> bool | None:
         """Whether the paper's number lies in the interval of our mean; None where that is unknown or tells nothing."""
-        if self.interval is None or self.published is None or not self.comparable:
+        if self.interval is None or self.published is None or self.incomparable:
             return None
         return self.interval.low <= self.published.value <= self.interval.high
 

@@ -13,6 +13,7 @@ from gill_bench.errors import InputError
 from gill_bench.interfaces import ASKED_BY_DEFAULT, CAPABILITY_OF, OutputKind
 from gill_bench.models.described import NEEDS_PICTURE
 from gill_bench.reporting.caption import notes_of
+from gill_bench.reporting.comparability import reasons_against
 from gill_bench.reporting.paper import Paper
 from gill_bench.reporting.structure import Column, Line, Table, TableCell, in_unit
 from gill_bench.reporting.table_columns import axes_of, build_columns, check_models
@@ -74,11 +75,10 @@ def build_table(
                 cell = _cell(cell_rows, seeds[_seeds_shared_by(cell_rows[0], cards)], layout.percent, intervals)
             else:
                 cell = TableCell(why_empty(spec.model, layout.task, context, asks, results.rows, cards))
-            whole = all(row.n_expected == row.n_available for row in cell_rows)
-            comparable = whole and not column.variant and not results.notes
+            against = reasons_against(cell_rows, column.variant, results.notes, cards) if cell_rows else ()
             probed = unread.get(CellKey(layout.task, spec.model, context or ""), "") if cell_rows else ""
             number = paper.number(spec, layout)
-            cells.append(replace(cell, asks=asks, published=number, comparable=comparable, reads=probed))
+            cells.append(replace(cell, asks=asks, published=number, incomparable=against, reads=probed))
         was_run = any(cell.rows for cell in cells)
         if was_run or any(cell.published for cell in cells):
             added = spec.model not in listed

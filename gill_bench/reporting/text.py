@@ -169,7 +169,9 @@ def printed_lines(table: Table, line: Line) -> list[PrintedLine]:
         if any(cell.text for cell in ends):
             lines.append(PrintedLine("interval", "95 % interval", ends))
         change = tuple(PrintedCell(" ".join(_change(cell, column.digits))) for cell, column in pairs)
-        lines += [PrintedLine("paper", "paper", paper), PrintedLine("difference", "difference", change)]
+        lines.append(PrintedLine("paper", "paper", paper))
+        if any(cell.text for cell in change):
+            lines.append(PrintedLine("difference", "difference", change))
     return lines
 
 

@@ -28,6 +28,15 @@ def describe_differences(first: str, second: str, most: int = 3) -> str:
     return "; ".join([*words, *([f"{len(differences) - most} more fields differ"] if len(differences) > most else [])])
 
 
+def field_of(signature: str, name: str) -> str:
+    """The value of a field of a signature; "" if it has no such field.
+
+    >>> field_of("task:vist|data:sis/val", "data"), field_of("task:vist", "data")
+    ('sis/val', '')
+    """
+    return _fields(signature).get(name, "")
+
+
 def _fields(signature: str) -> dict[str, str]:
     parts = (part.partition(":") for part in signature.split("|"))
     return {name: value for name, _, value in parts}

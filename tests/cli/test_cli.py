@@ -151,6 +151,12 @@ def test_a_run_ends_with_where_its_results_are(tmp_path: Path, capsys: pytest.Ca
     assert len(json.loads(said.out)["rows"]) == 6
     assert said.err.startswith("embedded data (mini)")
     assert f"tables: gill-bench report {out}" in said.err
+    assert main([*words, "--seeds", "2"]) == 0  # the last of an option counts
+    said = capsys.readouterr()
+    assert said.out.startswith("Table 1. Contextual image generation on VIST")
+    assert "Mean ± sample standard deviation over 2 seeds (0, 1)." in said.out
+    assert said.out.count("Signature ") == 2
+    assert "|" not in said.out
 
 
 def test_an_incomplete_run_ends_with_4(
