@@ -22,6 +22,7 @@ from gill_bench.cli.status import status
 from gill_bench.cli.track import track
 from gill_bench.cli.train import train
 from gill_bench.cli.verify import verify
+from gill_bench.cli.view import view
 
 _MAP = """How well does a model use the context it is given? The evaluations of GILL (NeurIPS 2023) as a benchmark.
 
@@ -31,6 +32,7 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench data check vist --data D  what is there of a task's data, what to download from where
   gill-bench run vist                  generate and score; run it again to resume
   gill-bench status runs/vist          what is done, what failed, how long the rest takes
+  gill-bench view runs/vist            its page in a browser, also while it runs
   gill-bench report runs/vist          tables as in the paper
   gill-bench compare A B               is B better than A, sample by sample
   gill-bench check RUN --against FILE  is it as good as it was
@@ -78,6 +80,7 @@ app.command("list")(list_cards)
 app.command("show")(show)
 app.command("run")(run)
 app.command("status")(status)
+app.command("view")(view)
 app.command("report", cls=ReportCommand)(report)
 app.command("compare")(compare)
 app.command("check")(check)
