@@ -9,7 +9,7 @@ from gill_bench.cards.find import Cards, Component
 from tests.support.data_and_weights import PAGE, page
 
 
-def test_the_page_is_that_of_the_cards() -> None:
+def test_the_page_of_data_and_weights_is_made_from_the_cards() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m tests.support.data_and_weights"
 
 
@@ -21,7 +21,7 @@ def test_data_and_published_weights_have_their_licence() -> None:
     assert {item.folder for item in components if not item.licence and "trained with" not in item.url} == set()
 
 
-def test_a_revision_is_that_of_an_id() -> None:
+def test_a_revision_needs_a_hub_id() -> None:
     assert Component(id="me/words", revision="v1.0").revision == "v1.0"
     for wrong in ({"folder": "words", "revision": "v1.0"}, {"id": "me/words", "revision": "../main"}):
         with pytest.raises(ValidationError, match="revision"):

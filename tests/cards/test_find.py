@@ -152,14 +152,14 @@ INPUTS = 'schema = 1\nname = "x"\ntitle = "X"\nadapter = "x.py"\ncapabilities = 
         ('[inputs]\nimage-generator = ["text"]\ntext-generator = []', 'expected a list of "text" and "image"'),
     ],
 )
-def test_wrong_inputs(tmp_path: Path, inputs: str, message: str) -> None:
+def test_wrong_inputs_of_a_model_card_are_refused(tmp_path: Path, inputs: str, message: str) -> None:
     file = tmp_path / "x.toml"
     file.write_text(f"{INPUTS}{inputs}\n")
     with pytest.raises(InputError, match=message):
         Cards().model(str(file))
 
 
-def test_inputs_by_capability(tmp_path: Path) -> None:
+def test_inputs_may_differ_by_capability(tmp_path: Path) -> None:
     file = tmp_path / "x.toml"
     file.write_text(f'{INPUTS}inputs = {{ image-generator = ["text"], text-generator = ["text", "image"] }}\n')
     card = Cards().model(str(file))
@@ -179,7 +179,7 @@ def test_a_folder_of_cards_joins_and_wins(tmp_path: Path, monkeypatch: pytest.Mo
         assert cards.task("vist").unit_size == 9
 
 
-def test_a_folder_of_cards_that_does_not_exist(tmp_path: Path) -> None:
+def test_a_folder_of_cards_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder of cards"):
         Cards([tmp_path / "nowhere"])
 
@@ -322,7 +322,7 @@ def test_weights_with_an_id_alone_lie_in_the_folder_of_its_name() -> None:
     ("base", "message"),
     [("gil", "extends = 'gil': no such model; did you mean 'gill'"), ("other", "a variant itself; extend 'gill'")],
 )
-def test_a_variant_of_nothing(tmp_path: Path, base: str, message: str) -> None:
+def test_a_variant_of_an_unknown_model_or_of_a_variant_is_refused(tmp_path: Path, base: str, message: str) -> None:
     text = 'schema = 1\nname = "{}"\ntitle = "Mine"\nextends = "{}"\n'
     (tmp_path / "mine.toml").write_text(text.format("mine", base))
     (tmp_path / "other.toml").write_text(text.format("other", "gill"))

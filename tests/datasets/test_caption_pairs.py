@@ -47,18 +47,18 @@ def test_windows_lines_a_byte_order_mark_and_no_last_newline(tmp_path: Path) -> 
         (b"caption\timage\n\xff\t1\n", "not UTF-8"),
     ],
 )
-def test_malformed(tmp_path: Path, content: str | bytes, words: str) -> None:
+def test_malformed_lists_of_pairs_are_refused_with_their_line(tmp_path: Path, content: str | bytes, words: str) -> None:
     with pytest.raises(InputError) as caught:
         read_pairs(written(tmp_path, content))
     assert words in str(caught.value)
     assert "cc3m_train.tsv" in str(caught.value)
 
 
-def test_absent(tmp_path: Path) -> None:
+def test_a_missing_list_of_pairs_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_pairs(tmp_path / "x.tsv")
 
 
-def test_the_real_list_needs_its_header(real_data: Path) -> None:
+def test_the_published_list_without_a_header_is_no_list_of_pairs(real_data: Path) -> None:
     with pytest.raises(InputError, match="line 1"):
         read_pairs(real_data / "cc3m" / "Validation_GCC-1.1.0-Validation.tsv")

@@ -26,7 +26,7 @@ def urls(tmp_path: Path) -> Path:
     return write_urls(tmp_path / "urls")
 
 
-def test_the_authors_list(pairs: Path) -> None:
+def test_the_authors_list_gives_one_example_a_pair(pairs: Path) -> None:
     data = load(pairs, "val", {})
     assert [(example.id, example.cluster) for example in data.examples] == [("0", "0"), ("1", "1"), ("2", "2")]
     assert [example.turns[0].text for example in data.examples] == ['a " quote', "NA", "again"]
@@ -37,7 +37,7 @@ def test_the_authors_list(pairs: Path) -> None:
     assert context("caption").inputs == {"text"}
 
 
-def test_the_published_list(urls: Path) -> None:
+def test_the_published_list_gives_one_example_a_row(urls: Path) -> None:
     data = load(urls, "val", {})
     assert [example.turns[0].text for example in data.examples] == ["caption 0 .", "caption 1 .", "caption 2 ."]
     folder = urls / "cc3m" / "validation"
@@ -49,7 +49,7 @@ def test_the_published_list(urls: Path) -> None:
     assert [example.target for example in data.examples] == list(data.references)
 
 
-def test_the_header_of_img2dataset_is_no_row(urls: Path) -> None:
+def test_the_header_that_img2dataset_writes_is_no_row(urls: Path) -> None:
     before = load(urls, "val", {})
     (urls / URLS).write_text("caption\turl\n" + (urls / URLS).read_text())
     assert load(urls, "val", {}) == before
@@ -84,20 +84,20 @@ def test_windows_lines_and_a_byte_order_mark(pairs: Path, urls: Path, name: str)
         ("caption\timage\na\tx.jpg\n", "line 1: expected a URL after the tab, found 'image'"),
     ],
 )
-def test_malformed_lists_of_urls(urls: Path, content: str, message: str) -> None:
+def test_malformed_lists_of_urls_are_refused_with_their_line(urls: Path, content: str, message: str) -> None:
     (urls / URLS).write_text(content)
     with pytest.raises(InputError, match=message) as caught:
         load(urls, "val", {})
     assert str(urls / URLS) in str(caught.value)
 
 
-def test_malformed_lists_of_pairs(pairs: Path) -> None:
+def test_malformed_lists_of_pairs_are_refused_with_their_line(pairs: Path) -> None:
     (pairs / PAIRS).write_text("caption\timage\na\t../x.jpg\n")
     with pytest.raises(InputError, match=r"cc3m_val.tsv, line 2: image: '../x.jpg' leaves the folder"):
         load(pairs, "val", {})
 
 
-def test_nothing_there(pairs: Path, tmp_path: Path) -> None:
+def test_a_missing_list_split_or_folder_is_named(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"neither cc3m_train.tsv nor Train_GCC-training.tsv; download"):
         load(pairs, "train", {})
     with pytest.raises(InputError, match="split 'vall' of CC3M; did you mean 'val'"):
@@ -108,14 +108,14 @@ def test_nothing_there(pairs: Path, tmp_path: Path) -> None:
         context("captions")
 
 
-def test_no_pictures_at_all(pairs: Path, urls: Path) -> None:
+def test_cc3m_without_any_picture_is_refused(pairs: Path, urls: Path) -> None:
     for folder, first in ((pairs, "x.jpg and so on, as cc3m_val.tsv names"), (urls, "000000000.jpg and so on")):
         shutil.rmtree(folder / "cc3m")
         with pytest.raises(InputError, match=rf"looked in {folder.name}/cc3m/validation/, .*\nexpected {first}"):
             load(folder, "val", {})
 
 
-def test_the_real_list(real_data: Path, tmp_path: Path) -> None:
+def test_the_published_validation_list_is_read_whole(real_data: Path, tmp_path: Path) -> None:
     folder = linked(real_data / "cc3m", tmp_path / "cc3m", ["validation/00001/000010012.jpg"])
     data = load(folder, "val", {})
     assert len(data.examples) == len(data.references) == 15833
@@ -124,7 +124,7 @@ def test_the_real_list(real_data: Path, tmp_path: Path) -> None:
     assert [picture.id for picture in data.references if picture.file is not None] == ["000010012"]
 
 
-def test_the_mini_world(world: Path) -> None:
+def test_cc3m_of_the_mini_world_is_complete(world: Path) -> None:
     data = load(world / "cc3m", "val", {})
     assert len(data.examples) == len(data.references) == mini.PAIRS["val"]
     assert all(picture.file is not None for picture in data.references)
@@ -187,14 +187,14 @@ def test_a_list_whose_first_row_was_taken_for_its_header(tmp_path: Path) -> None
     assert len(load(folder, "val", {}).warnings) == 1
 
 
-def test_where_all_is_as_the_names_say_nothing_is_said(tmp_path: Path) -> None:
+def test_pictures_that_belong_to_the_rows_of_their_names_give_no_warning(tmp_path: Path) -> None:
     pictures = {"00000/000000003": url(3), "000000004": LIST[4].partition("\t")[0], "000000005": None}
     folder = downloaded(tmp_path / "data", pictures)
     assert rows_of(folder) == {f"{row:09d}": row for row in (3, 4, 5)}
     assert load(folder, "val", {}).warnings == ()
 
 
-def test_pictures_of_no_row_and_of_nobody_knows_which_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_pictures_of_no_row_or_an_unknown_row_are_left_out_and_counted(tmp_path: Path) -> None:
     strange = {"url": "http://elsewhere.example/x.jpg", "caption": "x"}
     pictures = {"00000/000000000": url(1), "00000/000000001": strange, "00000/000000002": None}
     folder = downloaded(tmp_path / "data", pictures)
@@ -206,7 +206,7 @@ def test_pictures_of_no_row_and_of_nobody_knows_which_are_left_out_and_counted(t
     assert "000000002.jpg: they have no .json or .txt" in unsure
 
 
-def test_a_url_decides_and_a_row_that_is_there_twice_is_told_by_its_caption(tmp_path: Path) -> None:
+def test_a_url_decides_the_row_and_among_equal_urls_the_caption(tmp_path: Path) -> None:
     lines = [
         *LIST[:3],
         "another caption\thttp://images.example/0.jpg",
@@ -226,7 +226,7 @@ def test_a_url_decides_and_a_row_that_is_there_twice_is_told_by_its_caption(tmp_
 
 
 @pytest.mark.parametrize("name", ["00001/000010", "00001/00001000", "00003/000030000", "000000020"])
-def test_names_that_cannot_be_rows_are_refused_where_nothing_else_tells(tmp_path: Path, name: str) -> None:
+def test_picture_names_that_cannot_be_rows_are_refused_without_a_sidecar(tmp_path: Path, name: str) -> None:
     folder = downloaded(tmp_path / "data", {"00000/000000000": None, name: None})
     with pytest.raises(InputError, match=rf"{name}.jpg: its name is .*\ndownload them with img2dataset's"):
         load(folder, "val", {})
@@ -246,7 +246,7 @@ def test_hidden_files_of_macos_are_no_pictures_and_tell_nothing(tmp_path: Path) 
     assert rows_of(folder) == {"000000000": 1}
 
 
-def test_the_edition_with_labels(tmp_path: Path) -> None:
+def test_the_edition_with_labels_is_read(tmp_path: Path) -> None:
     lines = [f"{line}\tlabel one,label two\t/m/01,/m/02\t0.9,0.8" for line in LIST]
     folder = downloaded(tmp_path / "data", {"000000001": None}, lines)
     assert rows_of(folder) == {"000000001": 1}

@@ -31,7 +31,7 @@ def test_images_in_the_order_of_the_file_with_their_captions(coco: Path) -> None
 
 
 @pytest.mark.parametrize("layout", ["val2014", "images/val2014", "images"])
-def test_layouts(coco: Path, layout: str) -> None:
+def test_pictures_and_captions_of_coco_are_found_in_every_layout(coco: Path, layout: str) -> None:
     shutil.move(coco / "val2014", coco / "moved")
     (coco / layout).parent.mkdir(exist_ok=True)
     shutil.move(coco / "moved", coco / layout)
@@ -39,7 +39,7 @@ def test_layouts(coco: Path, layout: str) -> None:
     assert sum(image.picture.file is not None for image in read_coco(coco, "val2014")) == 2
 
 
-def test_a_link_out_of_the_folder_is_fine(coco: Path, tmp_path: Path) -> None:
+def test_pictures_may_be_a_link_out_of_the_folder(coco: Path, tmp_path: Path) -> None:
     shutil.move(coco / "val2014", tmp_path / "elsewhere")
     (coco / "val2014").symlink_to(tmp_path / "elsewhere")
     assert sum(image.picture.file is not None for image in read_coco(coco, "val2014")) == 2
@@ -93,19 +93,19 @@ def test_malformed_files_are_named_with_record_and_field(coco: Path, name: str) 
     assert str(coco / CAPTIONS) in str(caught.value)
 
 
-def test_no_pictures_at_all(coco: Path) -> None:
+def test_coco_without_any_picture_is_refused(coco: Path) -> None:
     shutil.rmtree(coco / "val2014")
     touch(coco / "val2014", ["another.jpg"])
     with pytest.raises(InputError, match=r"no pictures of split 'val2014'; looked in coco/val2014/, coco/images/val20"):
         read_coco(coco, "val2014")
 
 
-def test_another_split(coco: Path) -> None:
+def test_another_split_of_coco_is_offered(coco: Path) -> None:
     with pytest.raises(InputError, match=r"no annotations/captions_val2017.json; there is val2014: choose with"):
         read_coco(coco, "val2017")
 
 
-def test_captioning(coco: Path) -> None:
+def test_the_captioning_reader_has_one_example_an_image(coco: Path) -> None:
     examples = coco_captions.load(coco, "val2014", {}).examples
     assert [example.id for example in examples] == ["42", "7", "300"]
     assert examples[0].answers == ("caption 2 of 42 . \n", "caption 1 of 42 . \n")
@@ -120,7 +120,7 @@ def test_captioning(coco: Path) -> None:
         coco_captions.context("captions")
 
 
-def test_the_real_file_of_captioning(real_data: Path) -> None:
+def test_the_published_captions_of_2017_are_read_whole(real_data: Path) -> None:
     examples = coco_captions.load(real_data / "coco", "val2017", {}).examples
     assert len(examples) == 5000
     assert sum(len(example.answers) for example in examples) == 25014
@@ -148,7 +148,7 @@ def test_a_sample_has_one_caption_of_each_of_so_many_images(real_data: Path) -> 
         assert example.target == image.picture
 
 
-def test_the_sample_is_the_documented_one(coco: Path) -> None:
+def test_the_sample_of_pairs_is_the_documented_one(coco: Path) -> None:
     edit(coco / CAPTIONS, lambda content: [content[key].reverse() for key in ("images", "annotations")])
     rng = random.Random(5)
     images = rng.sample([7, 42, 300], 2)
@@ -159,13 +159,13 @@ def test_the_sample_is_the_documented_one(coco: Path) -> None:
     ]
 
 
-def test_the_sample_never_changes(real_data: Path) -> None:
+def test_the_sample_of_the_published_captions_never_changes(real_data: Path) -> None:
     examples = sampled(real_data / "coco", "val2017", captions=3)
     assert [example.cluster for example in examples] == ["365098", "398905", "35682"]
     assert sampled(real_data / "coco", "val2017", captions=3, sampling_seed=1) != examples
 
 
-def test_references(coco: Path) -> None:
+def test_references_are_all_images_or_those_of_the_sampled_captions(coco: Path) -> None:
     full = coco_pairs.load(coco, "val2014", {"captions": 1})
     matched = coco_pairs.load(coco, "val2014", {"captions": 1, "references": "matched"})
     assert [picture.id for picture in full.references] == ["42", "7", "300"]
@@ -174,7 +174,7 @@ def test_references(coco: Path) -> None:
         coco_pairs.load(coco, "val2014", {"references": "match"})
 
 
-def test_more_captions_than_images(coco: Path) -> None:
+def test_more_captions_than_images_are_reduced_with_a_warning(coco: Path) -> None:
     data = coco_pairs.load(coco, "val2014", {})
     assert {example.cluster for example in data.examples} == {"7", "42", "300"}
     assert data.warnings == (
@@ -191,7 +191,7 @@ def test_the_prompt_is_the_caption_without_blanks_around_it(coco: Path) -> None:
         assert prompt in (f"caption 1 of {example.cluster} .", f"caption 2 of {example.cluster} .")
 
 
-def test_the_mini_world(world: Path) -> None:
+def test_coco_of_the_mini_world_is_complete(world: Path) -> None:
     folder = world / "coco"
     captioned = coco_captions.load(folder, "val2017", {}).examples
     assert len(captioned) == mini.COUNTS["val"]

@@ -161,14 +161,14 @@ def test_donors_share_no_picture_and_have_as_many_turns() -> None:
         ("sis", "5-captionz@shuffled", "unknown context '5-captionz'"),
     ],
 )
-def test_unknown_controls(reader: str, name: str, answer: str) -> None:
+def test_an_unknown_control_is_answered_with_the_nearest(reader: str, name: str, answer: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_context(dataset(reader), name)
     assert answer in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_names_are_canonical() -> None:
+def test_names_of_control_contexts_are_canonical() -> None:
     for data, name, canonical in (
         ("sis", "5-captions-4-image@foreign-image", "5-captions-4-images@foreign-images"),
         ("sis", "2-captions-1-images@blank-images", "2-captions-1-image@blank-image"),

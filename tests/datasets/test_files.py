@@ -13,7 +13,7 @@ from gill_bench.datasets.files import file_name, find_split_file, integer_of, li
 from gill_bench.errors import InputError
 
 
-def test_the_first_place_wins_and_other_splits_are_offered(tmp_path: Path) -> None:
+def test_the_first_folder_with_the_file_counts_and_other_splits_are_offered(tmp_path: Path) -> None:
     for name in ("in/a_val.json", "a_val.json", "a_test-large.json", "a_val_dense.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -35,7 +35,7 @@ def test_the_first_place_wins_and_other_splits_are_offered(tmp_path: Path) -> No
     ),
     st.sampled_from(["\n", "\r\n"]),
 )
-def test_lines_come_back_whatever_they_hold(
+def test_any_lines_are_read_as_they_were_written(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "lines"
@@ -54,7 +54,7 @@ def test_lines_come_back_whatever_they_hold(
         ({"key": "1" * 500}, "here.key: expected an integer, found '1{79}$"),
     ],
 )
-def test_what_is_no_integer(record: Any, message: str) -> None:
+def test_a_field_that_is_no_integer_is_refused(record: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         integer_of(record, "key", "here")
 
@@ -63,13 +63,13 @@ def test_what_is_no_integer(record: Any, message: str) -> None:
     ("value", "message"),
     [(1, "expected text, found 1"), (" \t", "expected text"), ("a\ud800", "half of a surrogate pair")],
 )
-def test_what_is_no_text(value: Any, message: str) -> None:
+def test_a_field_that_is_no_text_is_refused(value: Any, message: str) -> None:
     with pytest.raises(InputError, match=f"here.key: {message}"):
         text_of({"key": value}, "key", "here")
     assert text_of({"key": " "}, "key", "here", may_be_blank=True) == " "
 
 
-def test_what_is_no_list() -> None:
+def test_a_field_that_is_no_list_is_refused() -> None:
     wrong: list[Any] = [[], {}, {"key": "text"}, None]
     for value in wrong:
         with pytest.raises(InputError, match="here: key 'key': expected a list"):

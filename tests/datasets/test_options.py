@@ -15,7 +15,7 @@ from gill_bench.planning.resolve import resolve_task
 ORDER = Choice("order", ("file", "shuffled"))
 
 
-def test_defaults_and_values() -> None:
+def test_an_option_has_its_default_or_the_value_of_the_card() -> None:
     assert ORDER.of({}) == "file"
     assert ORDER.of({"order": "shuffled"}) == "shuffled"
     assert Count("train", 600).of({}) == 600
@@ -25,18 +25,18 @@ def test_defaults_and_values() -> None:
 
 
 @pytest.mark.parametrize("value", ["shufled", "", 1, True])
-def test_a_name_that_is_not_allowed(value: Value) -> None:
+def test_an_option_with_a_name_that_is_not_allowed_is_refused(value: Value) -> None:
     with pytest.raises(InputError, match=r"order = .*'shuffled'"):
         ORDER.of({"order": value})
 
 
 @pytest.mark.parametrize("value", [-1, 1.0, True, "600"])
-def test_what_is_no_count(value: Value) -> None:
+def test_an_option_that_is_no_count_is_refused(value: Value) -> None:
     with pytest.raises(InputError, match=r"train = .*expected a whole number, 0 or more"):
         Count("train", 600).of({"train": value})
 
 
-def test_what_is_no_text() -> None:
+def test_an_option_that_is_no_text_is_refused() -> None:
     with pytest.raises(InputError, match="caption_prompt = 3; expected a text"):
         Text("caption_prompt", "").of({"caption_prompt": 3})
 

@@ -52,7 +52,7 @@ def test_the_shuffled_order_is_the_documented_one(prompts: Path) -> None:
     assert [example.facts["part"] for example in shuffled] == ["train"] * 4 + ["test"] * 2
 
 
-def test_contexts() -> None:
+def test_contexts_of_partiprompts_have_their_output_kinds() -> None:
     output_kinds = {
         "classifier": "features",
         "classifier-similarity": "features",
@@ -96,12 +96,12 @@ def test_candidates_are_the_pictures_of_a_folder(prompts: Path) -> None:
         ({"candidates": 3}, "candidates = 3; expected a text"),
     ],
 )
-def test_wrong_options(prompts: Path, options: dict[str, Value], message: str) -> None:
+def test_wrong_options_of_partiprompts_are_refused(prompts: Path, options: dict[str, Value], message: str) -> None:
     with pytest.raises(InputError, match=message):
         load(prompts, "all", options)
 
 
-def test_a_split_that_is_none(prompts: Path, tmp_path: Path) -> None:
+def test_an_unknown_split_or_folder_of_partiprompts_is_refused(prompts: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="split 'test' of PartiPrompts: there is only 'all'"):
         load(prompts, "test", {})
     with pytest.raises(InputError, match="no such folder"):
@@ -129,20 +129,20 @@ def test_malformed_lines_are_named(prompts: Path, line: str, message: str) -> No
 
 
 @pytest.mark.parametrize("content", ["", "Prompt,Category\n", "a\tb\tc\td\tgen,gen,gen,gen,gen\n"])
-def test_a_missing_header(prompts: Path, content: str) -> None:
+def test_votes_without_their_header_are_refused(prompts: Path, content: str) -> None:
     (prompts / VOTES).write_text(content)
     with pytest.raises(InputError, match="line 1: expected the header"):
         load(prompts, "all", {"train": 1})
 
 
-def test_windows_lines_and_a_byte_order_mark(prompts: Path) -> None:
+def test_windows_lines_and_a_byte_order_mark_in_the_votes_change_nothing(prompts: Path) -> None:
     before = load(prompts, "all", {"train": 1})
     file = prompts / VOTES
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
     assert load(prompts, "all", {"train": 1}) == before
 
 
-def test_as_pandas_writes_it_and_with_blanks_in_votes(prompts: Path) -> None:
+def test_votes_written_by_pandas_or_with_blanks_are_read_alike(prompts: Path) -> None:
     file = prompts / VOTES
     rows = [line.split("\t") for line in file.read_text().splitlines()]
     rows[1][0] = 'a "1" sign'
@@ -155,7 +155,7 @@ def test_as_pandas_writes_it_and_with_blanks_in_votes(prompts: Path) -> None:
     assert load(prompts, "all", {"train": 1}) == before
 
 
-def test_the_real_votes(real_data: Path) -> None:
+def test_the_released_votes_have_the_published_counts(real_data: Path) -> None:
     data = load(real_data / "partiprompts", "all", {})
     assert len(data.examples) == 911
     assert labels(data, "train") == {"gen": 391, "ret": 209}
@@ -173,7 +173,7 @@ def test_the_real_votes(real_data: Path) -> None:
     assert {example.id for example in realism.examples} != {example.id for example in data.examples}
 
 
-def test_the_mini_world(world: Path) -> None:
+def test_partiprompts_of_the_mini_world_have_enough_of_each_label(world: Path) -> None:
     data = load(world / "partiprompts", "all", {"train": 100})
     assert sum(labels(data, "train").values()) == 100
     assert min(labels(data, "test").values()) > 10

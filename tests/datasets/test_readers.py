@@ -91,7 +91,7 @@ def checked(reader: Reader, data: Dataset) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_what_is_written_is_read(folders: dict[str, Path], name: str) -> None:
+def test_every_reader_reads_its_small_data(folders: dict[str, Path], name: str) -> None:
     checked(READERS[name], load(READERS[name], folders[name]))
 
 
@@ -110,7 +110,9 @@ def test_contexts_have_one_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("damage", ["cut", "empty", "latin-1", "utf-16", "a folder", "gone"])
-def test_damaged_files(folders: dict[str, Path], tmp_path: Path, name: str, damage: str) -> None:
+def test_damaged_files_are_refused_by_every_reader(
+    folders: dict[str, Path], tmp_path: Path, name: str, damage: str
+) -> None:
     reader = READERS[name]
     folder = tmp_path / "data"
     shutil.copytree(folders[name], folder)

@@ -30,14 +30,14 @@ def shown(name: str, join: str = "space") -> list[str]:
     return [part if isinstance(part, str) else part.id for part in context(name).segments(FIVE, {"caption_join": join})]
 
 
-def test_the_papers_contexts() -> None:
+def test_contexts_of_the_paper_show_its_captions_and_pictures() -> None:
     assert shown("1-caption") == ["c5"]
     assert shown("5-captions") == ["c1 c2 c3 c4 c5"]
     assert shown("5-captions", "segments") == ["c1", "c2", "c3", "c4", "c5"]
     assert shown("5-captions-4-images") == ["c1", "i1", "c2", "i2", "c3", "i3", "c4", "i4", "c5"]
 
 
-def test_the_sweep_shows_a_suffix() -> None:
+def test_smaller_contexts_show_the_last_captions_and_pictures() -> None:
     assert shown("2-captions-1-image") == ["c4", "i4", "c5"]
     assert shown("3-captions") == ["c3 c4 c5"]
     assert shown("4-captions-1-image") == ["c2 c3 c4", "i4", "c5"]
@@ -59,7 +59,7 @@ def test_names_of_contexts_are_canonical(captions: int, images: int) -> None:
 @pytest.mark.parametrize(
     "name", ["6-captions", "0-captions", "2-captions-2-images", "five-captions", "5-caption-4", ""]
 )
-def test_unknown_contexts(name: str) -> None:
+def test_unknown_contexts_of_stories_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="context"):
         context(name)
 
@@ -69,7 +69,7 @@ def test_a_typo_in_a_context_is_answered_with_the_nearest() -> None:
         context("5-captions-4-imgaes")
 
 
-def test_the_real_slice(real_data: Path) -> None:
+def test_the_published_slice_of_vist_is_read(real_data: Path) -> None:
     stories = load(real_data / "vist", "test", {}).examples
     assert len(stories) == 91
     assert len({story.cluster for story in stories}) == 27
@@ -98,7 +98,7 @@ def test_sentences_are_ordered_by_their_place_not_by_the_file(vist: Path) -> Non
 
 
 @pytest.mark.parametrize("layout", ["images/test", "images", "test", "."])
-def test_picture_folders(vist: Path, layout: str) -> None:
+def test_pictures_of_vist_are_found_in_every_layout(vist: Path, layout: str) -> None:
     moved = vist.parent / "moved"
     shutil.copytree(vist / "sis", moved / "sis")
     (moved / layout).mkdir(parents=True, exist_ok=True)
@@ -168,32 +168,32 @@ def test_malformed_files_are_named_with_record_and_field(vist: Path, name: str) 
     assert len(str(caught.value).splitlines()) <= 3
 
 
-def test_a_file_cut_in_the_middle(vist: Path) -> None:
+def test_a_vist_file_cut_in_the_middle_is_refused(vist: Path) -> None:
     file = sis_file(vist)
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(InputError, match=r"line 1, column \d+: .*cut or damaged"):
         load(vist, "test", {})
 
 
-def test_another_split_is_offered(vist: Path) -> None:
+def test_another_split_of_vist_is_offered(vist: Path) -> None:
     with pytest.raises(InputError, match="there is test, val: choose with --split"):
         load(vist, "train", {})
 
 
-def test_an_empty_folder(tmp_path: Path) -> None:
+def test_an_empty_folder_says_what_to_download(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no sis/val.story-in-sequence.json; download"):
         load(tmp_path, "val", {})
     with pytest.raises(InputError, match="no such folder"):
         load(tmp_path / "nowhere", "val", {})
 
 
-def test_no_pictures_at_all(vist: Path) -> None:
+def test_vist_without_any_picture_is_refused(vist: Path) -> None:
     shutil.rmtree(vist / "images")
     with pytest.raises(InputError, match="no pictures of split 'test'; looked in"):
         load(vist, "test", {})
 
 
-def test_a_byte_order_mark_does_no_harm(vist: Path) -> None:
+def test_a_byte_order_mark_in_a_vist_file_does_no_harm(vist: Path) -> None:
     file = sis_file(vist)
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
     assert len(load(vist, "test", {}).examples) == 32
@@ -208,20 +208,20 @@ def test_a_byte_order_mark_does_no_harm(vist: Path) -> None:
         (b"\xff\xfe", "not UTF-8 at byte 0"),
     ],
 )
-def test_hostile_json(vist: Path, content: str | bytes, message: str) -> None:
+def test_hostile_json_is_refused(vist: Path, content: str | bytes, message: str) -> None:
     sis_file(vist).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=message):
         load(vist, "test", {})
 
 
-def test_a_folder_where_the_file_should_be(vist: Path) -> None:
+def test_a_folder_in_the_place_of_a_vist_file_is_refused(vist: Path) -> None:
     sis_file(vist).unlink()
     sis_file(vist).mkdir()
     with pytest.raises(InputError, match="cannot be read: a folder, where a file is expected"):
         load(vist, "test", {})
 
 
-def test_a_pipe_where_the_file_should_be(vist: Path) -> None:
+def test_a_pipe_in_the_place_of_a_vist_file_is_refused(vist: Path) -> None:
     sis_file(vist).unlink()
     os.mkfifo(sis_file(vist))
     with pytest.raises(InputError, match="cannot be read: a named pipe"):

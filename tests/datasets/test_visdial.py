@@ -54,12 +54,12 @@ def test_the_prompt_is_exactly_as_specified(visdial: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["0-rounds", "11-rounds", "rounds", "5-captions"])
-def test_unknown_contexts(name: str) -> None:
+def test_unknown_contexts_of_dialogs_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="n from 1 to 10"):
         context(name)
 
 
-def test_the_real_slice(real_data: Path, tmp_path: Path) -> None:
+def test_the_published_slice_of_visdial_is_read(real_data: Path, tmp_path: Path) -> None:
     folder = linked(real_data / "visdial", tmp_path / "visdial", ["images/VisualDialog_val2018_000000239030.jpg"])
     dialogs = load(folder, "val", {}).examples
     assert len(dialogs) == 97
@@ -99,13 +99,13 @@ def test_malformed_files_are_named_with_record_and_field(visdial: Path, name: st
         load(visdial, "val", {})
 
 
-def test_no_pictures_at_all(visdial: Path) -> None:
+def test_visdial_without_any_picture_is_refused(visdial: Path) -> None:
     (visdial / "VisualDialog_val2018" / "VisualDialog_val2018_000000000007.jpg").rename(visdial / "another.jpg")
     with pytest.raises(InputError, match=r"no pictures of split 'val'; looked in .*VisualDialog_val2018/"):
         load(visdial, "val", {})
 
 
-def test_a_cut_file_and_a_missing_split(visdial: Path) -> None:
+def test_a_cut_file_and_a_missing_split_of_visdial_are_refused(visdial: Path) -> None:
     with pytest.raises(InputError, match=r"no visdial_1.0_test.json; there is val: choose with --split"):
         load(visdial, "test", {})
     file = visdial / "visdial_1.0_val.json"

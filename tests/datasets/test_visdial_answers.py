@@ -57,14 +57,14 @@ def test_every_round_of_a_dialog_knows_its_picture_and_which_round_is_annotated(
     assert (len(relevance), relevance[89:93]) == (100, [0.0, 0.2, 1.0, 0])
 
 
-def test_options_are_not_copied(visdial: Path) -> None:
+def test_answer_options_are_shared_and_not_copied(visdial: Path) -> None:
     examples = load(visdial, "val", {}).examples
     assert all(
         option is same_option for option, same_option in zip(examples[0].answers, examples[15].answers, strict=True)
     )
 
 
-def test_without_dense_annotations(visdial: Path) -> None:
+def test_without_dense_annotations_options_have_no_relevance(visdial: Path) -> None:
     (visdial / DENSE).unlink()
     data = load(visdial, "val", {})
     assert {*data.examples[0].facts} == {"round", "gt_index"}
@@ -119,13 +119,13 @@ def test_malformed_files_are_named_with_record_and_field(visdial: Path, name: st
     assert str(visdial / file) in str(caught.value)
 
 
-def test_dense_annotations_that_are_no_list(visdial: Path) -> None:
+def test_dense_annotations_that_are_no_list_are_refused(visdial: Path) -> None:
     (visdial / DENSE).write_text("{}")
     with pytest.raises(InputError, match="expected a JSON list at the top, found dict"):
         load(visdial, "val", {})
 
 
-def test_the_real_slice(real_data: Path, tmp_path: Path) -> None:
+def test_the_published_slice_has_one_example_a_round_with_100_options(real_data: Path, tmp_path: Path) -> None:
     folder = linked(real_data / "visdial", tmp_path / "visdial", ["VisualDialog_val2018_000000239030.jpg"])
     data = load(folder, "val", {})
     assert not data.warnings
@@ -139,7 +139,7 @@ def test_the_real_slice(real_data: Path, tmp_path: Path) -> None:
     assert history == "Q: what color is the tablet?\nA: black and silver\nQ: is it on a desk?\nA: "
 
 
-def test_the_mini_world(world: Path) -> None:
+def test_visdial_of_the_mini_world_has_dense_annotations(world: Path) -> None:
     data = load(world / "visdial", "val", {})
     assert len(data.examples) == 10 * mini.DIALOGS
     assert not data.warnings

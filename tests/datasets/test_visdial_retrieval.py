@@ -31,7 +31,7 @@ def test_candidates_are_the_pictures_of_all_dialogs(tmp_path: Path) -> None:
     assert [picture.file is not None for picture in data.candidates] == [True, False]
 
 
-def test_the_real_slice(real_data: Path, tmp_path: Path) -> None:
+def test_the_published_slice_has_one_candidate_a_dialog(real_data: Path, tmp_path: Path) -> None:
     folder = linked(real_data / "visdial", tmp_path / "visdial", ["VisualDialog_val2018_000000239030.jpg"])
     data = load(folder, "val", {})
     assert len(data.examples) == len(data.candidates) == 97
@@ -39,7 +39,7 @@ def test_the_real_slice(real_data: Path, tmp_path: Path) -> None:
     assert prompt == "Q: what color is the tablet? A: black and silver. Q: is it on a desk? A: no."
 
 
-def test_the_mini_world(world: Path) -> None:
+def test_visdial_of_the_mini_world_has_all_its_candidates(world: Path) -> None:
     data = load(world / "visdial", "val", {})
     assert len(data.candidates) == mini.DIALOGS
     assert all(picture.file is not None for picture in data.candidates)

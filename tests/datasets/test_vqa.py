@@ -61,13 +61,13 @@ def test_a_subtype_of_another_split_is_refused(vqa: Path, subtype: object) -> No
         ({"question_prompt": "{} Answer with one word."}, "how many {}? Answer with one word."),
     ],
 )
-def test_prompts(vqa: Path, settings: dict[str, Any], text: str) -> None:
+def test_prompts_of_questions_are_those_of_their_setting(vqa: Path, settings: dict[str, Any], text: str) -> None:
     example = load(vqa, "val2014", {}).examples[1]
     assert context("question").segments(example, settings) == (example.turns[0].picture, text)
     assert context("question").inputs == {"text", "image"}
 
 
-def test_unknown_names(vqa: Path) -> None:
+def test_unknown_prompt_settings_are_refused(vqa: Path) -> None:
     example = load(vqa, "val2014", {}).examples[0]
     with pytest.raises(InputError, match="question_prompt = 'Dialog'; did you mean 'dialog'"):
         context("question").segments(example, {"question_prompt": "Dialog"})
@@ -82,13 +82,13 @@ def test_unknown_names(vqa: Path) -> None:
 
 @pytest.mark.parametrize("name", ["val2014/000000000007.png", "images/COCO_val2014_000000000007.jpg"])
 @pytest.mark.parametrize("folder", [None, "train2017", "val2017"])
-def test_pictures_of_both_editions(vqa: Path, name: str, folder: str | None) -> None:
+def test_pictures_of_both_editions_of_coco_are_found(vqa: Path, name: str, folder: str | None) -> None:
     shutil.rmtree(vqa / "val2014")
     touch(vqa, [f"{folder}/000000000007.jpg" if folder else name])
     assert all(example.pictures[0].file is not None for example in load(vqa, "val2014", {}).examples[:2])
 
 
-def test_no_pictures_at_all(vqa: Path) -> None:
+def test_vqa_without_any_picture_is_refused(vqa: Path) -> None:
     shutil.rmtree(vqa / "val2014")
     with pytest.raises(InputError, match=r"looked in vqa/val2014/, .*, vqa/val2017/, coco/val2014/\nexpected"):
         load(vqa, "val2014", {})
@@ -182,12 +182,12 @@ def test_malformed_files_are_named_with_record_and_field(vqa: Path, name: str) -
         load(vqa, "val2014", {})
 
 
-def test_an_empty_answer_is_one(vqa: Path) -> None:
+def test_an_empty_answer_is_an_answer(vqa: Path) -> None:
     edit(vqa / ANNOTATIONS, lambda c: c["annotations"][2]["answers"][0].update(answer=""))
     assert load(vqa, "val2014", {}).examples[0].answers[0] == ""
 
 
-def test_the_real_slices(real_data: Path, tmp_path: Path) -> None:
+def test_the_published_slices_of_vqa_are_read(real_data: Path, tmp_path: Path) -> None:
     folder = linked(real_data / "vqav2" / "slice_with_images", tmp_path / "some", [])
     (folder / "train2017").symlink_to(real_data / "coco" / "train2017")
     examples = load(folder, "train2014", {}).examples
@@ -203,7 +203,7 @@ def test_the_real_slices(real_data: Path, tmp_path: Path) -> None:
     assert len({example.cluster for example in examples}) == 991
 
 
-def test_the_mini_world(world: Path) -> None:
+def test_vqa_of_the_mini_world_is_complete(world: Path) -> None:
     examples = load(world / "vqav2", "val2014", {}).examples
     assert len(examples) == mini.QUESTIONS * mini.COUNTS["val"]
     assert all(picture.file is not None for example in examples for picture in example.pictures)

@@ -51,7 +51,7 @@ def content(rows: object, count: int = 7) -> dict[str, object]:
 
 @pytest.mark.parametrize("protocol", [3, 4, 5])
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_comes_out_as_its_normalised_rows(form: str, protocol: int, tmp_path: Path) -> None:
+def test_every_form_of_pickle_gives_its_normalised_rows(form: str, protocol: int, tmp_path: Path) -> None:
     rows = FORMS[form]
     parts = [np.asarray(part.float() if torch.is_tensor(part) else part, np.float64).reshape(-1, 5) for part in rows]
     expected = np.concatenate(parts)
@@ -69,7 +69,7 @@ def test_every_form_comes_out_as_its_normalised_rows(form: str, protocol: int, t
     ]
 
 
-def test_several_files_and_float16(tmp_path: Path) -> None:
+def test_several_pickles_become_one_set_in_float16(tmp_path: Path) -> None:
     files = [saved(tmp_path / "a.pkl", content(ROWS)), saved(tmp_path / "b.pkl", content(list(HALF[:2]), 2))]
     assert convert_embeddings(files, tmp_path / "out", "float16") == 9
     converted = read_embeddings(tmp_path / "out")
@@ -138,7 +138,7 @@ def test_code_inside_a_tensor_is_refused_too(inner: bytes, tmp_path: Path) -> No
         (b"\x80\x04cnumpy\ndtype\nN}\x8c\x08_rebuildNs\x86b.", "make no sense"),
     ],
 )
-def test_what_is_no_plain_pickle(payload: bytes, message: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_plain_pickle_is_refused(payload: bytes, message: str, tmp_path: Path) -> None:
     file = tmp_path / "x.npy"
     file.write_bytes(payload)
     with pytest.raises(InputError, match=re.escape(str(file)) + ": .*" + re.escape(message)):
@@ -213,13 +213,13 @@ def broken(change: Callable[[np.ndarray], object]) -> np.ndarray:
         ({"paths": ["a\nb"], "embeddings": ROWS[:1]}, "path 0 has a line break"),
     ],
 )
-def test_wrong_contents(value: object, message: str, tmp_path: Path) -> None:
+def test_pickles_with_wrong_contents_are_refused(value: object, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         convert_embeddings([saved(tmp_path / "x.npy", value)], tmp_path / "out")
     assert [file.name for file in tmp_path.iterdir()] == ["x.npy"]
 
 
-def test_wrong_files_and_folders(tmp_path: Path) -> None:
+def test_missing_files_and_folders_that_exist_already_are_refused(tmp_path: Path) -> None:
     file = saved(tmp_path / "x.npy", content(ROWS))
     with pytest.raises(InputError, match=r"nowhere\.npy: no such file"):
         convert_embeddings([tmp_path / "nowhere.npy"], tmp_path / "out")
@@ -252,7 +252,9 @@ def cut(file: Path) -> None:
         (lambda out: (out / "embeddings.json").unlink(), r"embeddings\.json: no such file"),
     ],
 )
-def test_a_damaged_folder(change: Callable[[Path], object], message: str, tmp_path: Path) -> None:
+def test_a_damaged_folder_of_embeddings_is_refused(
+    change: Callable[[Path], object], message: str, tmp_path: Path
+) -> None:
     write_embeddings(tmp_path / "out", [ROWS[:4], ROWS[4:]], [str(number) for number in range(7)])
     change(tmp_path / "out")
     with pytest.raises(InputError, match=message):

@@ -44,7 +44,7 @@ def scenes_of_stories() -> list[tuple[Scene, ...]]:
     return [sequence(rng, "val") for _ in range(COUNT)]
 
 
-def test_it_is_small_marked_and_checked(name: str) -> None:
+def test_the_shipped_fromage_is_small_marked_and_checked(name: str) -> None:
     folder = weights_folder() / name
     assert sorted(file.name for file in folder.iterdir()) == sorted(
         [MARK, "model_args.json", "pretrained_ckpt.safetensors"]
@@ -54,7 +54,7 @@ def test_it_is_small_marked_and_checked(name: str) -> None:
     check({"checkpoint": folder, **parts}, Settings())
 
 
-def test_it_finds_as_many_pictures_as_was_measured(
+def test_the_shipped_fromage_finds_as_many_pictures_as_was_measured(
     name: str, model: Fromage, scenes_of_stories: list[tuple[Scene, ...]]
 ) -> None:
     rng = random.Random("fromage-mini stories")
@@ -77,7 +77,9 @@ def test_it_finds_as_many_pictures_as_was_measured(
     assert min(share) > 2 * 5 / COUNT
 
 
-def test_it_says_what_it_sees(name: str, model: Fromage, scenes_of_stories: list[tuple[Scene, ...]]) -> None:
+def test_the_shipped_fromage_describes_pictures_as_well_as_was_measured(
+    name: str, model: Fromage, scenes_of_stories: list[tuple[Scene, ...]]
+) -> None:
     scenes = [scenes[0] for scenes in scenes_of_stories]
     answers = model.generate_texts([Prompt((scene.render(),)) for scene in scenes], 12)
     words = [(scene.thing.colour, scene.thing.shape, scene.background) for scene in scenes]

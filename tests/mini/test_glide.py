@@ -28,7 +28,7 @@ FOLDER = weights_folder() / "glide-mini"
 PARTS = {"checkpoint": FOLDER, "tokenizer": FOLDER}
 
 
-def test_it_is_small_marked_and_checked() -> None:
+def test_the_shipped_glide_is_small_marked_and_checked() -> None:
     names = [MARK, "base.safetensors", "glide.json", "merges.txt", "upsample.safetensors", "vocab.json"]
     assert sorted(file.name for file in FOLDER.iterdir()) == sorted(names)
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) < BYTES
@@ -51,7 +51,7 @@ def test_pictures_of_full_captions_are_as_right_as_was_measured() -> None:
     )
 
 
-def test_every_caption_is_read_whole(tmp_path: Path) -> None:
+def test_the_shipped_glide_reads_every_caption_whole(tmp_path: Path) -> None:
     vocabulary = write_words(tmp_path, seed=0)
     assert (tmp_path / "vocab.json").read_bytes() == (FOLDER / "vocab.json").read_bytes()
     words = GlideTokenizer(FOLDER, CONTEXT, vocabulary - 1)
@@ -63,7 +63,7 @@ def test_every_caption_is_read_whole(tmp_path: Path) -> None:
     assert [int(row.sum()) for row in tokens.mask] == [len(text.split()) for text in texts]
 
 
-def test_characters_that_it_does_not_know_are_left_out() -> None:
+def test_characters_that_glides_tokenizer_does_not_know_are_left_out() -> None:
     words = GlideTokenizer(FOLDER, CONTEXT, 0)
     assert words(["a caf\u00e9 on snow"]).ids.tolist() == words(["a caf on snow"]).ids.tolist()
 

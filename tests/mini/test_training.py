@@ -81,7 +81,7 @@ def test_the_rate_warms_up_and_falls() -> None:
     assert rates[-1] < 1e-3
 
 
-def test_a_part_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_missing_part_of_the_weights_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="gill-bench mini train clip-mini"):
         TrainingWork(tmp_path).finished("clip-mini")
     with pytest.raises(InputError, match="not there yet"):
@@ -176,7 +176,7 @@ def works(weights: Path) -> None:
     assert picture.image.size == (32, 32)
 
 
-def test_the_trainer_is_asked_for_what_the_model_card_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trainer_gets_the_settings_of_the_model_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "training_data", lambda _: tmp_path)
     work = TrainingWork(tmp_path)
     for name in ("clip-mini", "opt-mini"):
@@ -189,7 +189,7 @@ def test_the_trainer_is_asked_for_what_the_model_card_says(tmp_path: Path, monke
     assert wanted.stories == tmp_path / "stories.jsonl"
 
 
-def test_wrong_usage_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_options_of_the_training_command_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mini", "train", "sd-mni", "--work", str(tmp_path)]) == 2
     assert "did you mean 'sd-mini'" in capsys.readouterr().err
     assert main(["mini", "write", str(tmp_path)]) == 2

@@ -30,7 +30,7 @@ def gill() -> Gill:
         return Gill.from_pretrained(weights / "gill-mini", image_decoder=weights / "sd-mini", settings=SETTINGS)
 
 
-def test_they_are_small_and_in_half_precision() -> None:
+def test_the_shipped_weights_are_small_and_in_half_precision() -> None:
     files = [file for file in weights_folder().rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < LIMIT
     for file in files:
@@ -40,7 +40,7 @@ def test_they_are_small_and_in_half_precision() -> None:
             assert kinds == {torch.float16}, file
 
 
-def test_no_file_names_a_place_on_a_machine() -> None:
+def test_no_shipped_file_names_a_folder_of_a_machine() -> None:
     for file in weights_folder().rglob("*.json"):
         content = file.read_text(encoding="utf-8")
         assert not any(folder in content for folder in ("/tmp", "/home", "/root", "/work")), file

@@ -86,7 +86,7 @@ def test_every_scene_is_in_one_split_and_every_split_has_many() -> None:
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["train", "val", "test"]))
-def test_what_is_drawn_is_of_its_split(seed: int, split: str) -> None:
+def test_drawn_scenes_are_of_their_split(seed: int, split: str) -> None:
     rng = random.Random(seed)
     scenes_of_story = sequence(rng, split)
     assert {split_of(scene) for scene in (*scenes_of_story, double_scene(rng, split))} == {split}
@@ -108,7 +108,7 @@ def test_a_story_leaves_open_what_it_should(seed: int) -> None:
 
 
 @given(scenes, st.integers(0, 10**6))
-def test_what_is_said_is_true(scene: Scene, seed: int) -> None:
+def test_texts_about_a_scene_are_true(scene: Scene, seed: int) -> None:
     rng = random.Random(seed)
     said = {*captions(scene, rng, 5), caption(scene, rng), describe(scene)}
     others = set(BACKGROUNDS) - {scene.background}
@@ -127,14 +127,14 @@ def test_texts_for_the_language_model_say_what_the_last_picture_shows() -> None:
     assert any(len(segments) == 10 for segments in documents)
 
 
-def test_same_seed_same_bytes(world: Path, tmp_path: Path) -> None:
+def test_the_mini_world_of_a_seed_has_the_same_bytes(world: Path, tmp_path: Path) -> None:
     write_world(tmp_path / "again")
     assert digests(tmp_path / "again") == digests(world)
     write_world(tmp_path / "other", seed=1)
     assert digests(tmp_path / "other") != digests(world)
 
 
-def test_another_process_may_be_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mini_world_that_another_process_wrote_first_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def meanwhile(*_: object) -> None:
         (tmp_path / "world").mkdir()
         (tmp_path / "world" / "theirs").touch()
@@ -156,7 +156,7 @@ def test_stories_load_with_the_reader_of_real_ones(world: Path, split: str, stor
     assert all(picture.file is not None for example in dataset.examples for picture in example.pictures)
 
 
-def test_coco_in_both_layouts(world: Path) -> None:
+def test_coco_of_the_mini_world_is_written_in_both_layouts(world: Path) -> None:
     for year, name in ((2014, "COCO_val2014_{:012d}.jpg"), (2017, "{:012d}.jpg")):
         caption_file = json.loads((world / "coco" / "annotations" / f"captions_val{year}.json").read_text())
         assert set(Counter(item["image_id"] for item in caption_file["annotations"]).values()) == {5}
@@ -169,7 +169,7 @@ def test_coco_in_both_layouts(world: Path) -> None:
         }
 
 
-def test_vqa_has_ten_answers_each(world: Path) -> None:
+def test_every_question_of_vqa_has_ten_answers(world: Path) -> None:
     question_records = json.loads((world / "vqav2" / "v2_OpenEnded_mscoco_val2014_questions.json").read_text())[
         "questions"
     ]

@@ -113,7 +113,7 @@ def test_candidates_are_one_cell_of_a_model_and_task(tmp_path: Path) -> None:
     assert len(searching) == 6
 
 
-def test_nothing_to_search_among_is_said(tmp_path: Path) -> None:
+def test_a_search_without_candidates_is_left_out_or_refused(tmp_path: Path) -> None:
     plan = make_plan(ask(tmp_path / "run", "partiprompts", settings=("partiprompts.candidates=",)))
     assert cells(plan) == ["partiprompts/able/classifier"]
     assert "no pictures for partiprompts to search among" in reasons(plan)["partiprompts/able/heuristic"]

@@ -72,7 +72,7 @@ def test_a_part_tells_how_to_go_on_and_only_its_own_failures_count(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", ["3", "0/3", "4/3", "a/b", "1/0"])
-def test_what_is_no_part_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_part_that_does_not_exist_is_refused(tmp_path: Path, text: str) -> None:
     refused = gill_bench(*command(tmp_path / "run"), "--shard", text)
     assert refused.returncode == 2
     assert f"--shard {text}: expected PART/PARTS, such as 3/16; the first is 1" in refused.stderr

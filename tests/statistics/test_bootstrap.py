@@ -15,7 +15,7 @@ numbers = st.lists(st.floats(-1e6, 1e6).map(lambda value: round(value, 9)), min_
 
 
 @given(numbers)
-def test_agrees_with_numpy(values: list[float]) -> None:
+def test_mean_and_deviation_are_those_of_numpy(values: list[float]) -> None:
     summary = spread(values)
     scale = max(map(abs, values))
     assert summary.n == len(values)
@@ -25,7 +25,7 @@ def test_agrees_with_numpy(values: list[float]) -> None:
 
 
 @given(numbers, st.randoms(use_true_random=False))
-def test_order_does_not_matter(values: list[float], shuffler: random.Random) -> None:
+def test_the_spread_does_not_depend_on_the_order(values: list[float], shuffler: random.Random) -> None:
     shuffled = list(values)
     shuffler.shuffle(shuffled)
     assert spread(shuffled) == spread(values)
@@ -40,7 +40,7 @@ def test_equal_values_have_a_spread_of_exactly_zero() -> None:
 
 
 @pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
-def test_refuses_what_has_no_spread(values: list[float]) -> None:
+def test_values_that_have_no_spread_are_refused(values: list[float]) -> None:
     with pytest.raises(ValueError, match="spread of"):
         spread(values)
 
@@ -69,7 +69,7 @@ def test_paired_interval_covers_the_truth_with_clustered_pairs() -> None:
     assert 0.90 <= inside / 300 <= 0.98
 
 
-def test_paired_interval_refuses_what_has_no_interval() -> None:
+def test_pairs_that_have_no_interval_are_refused() -> None:
     for differences, clusters in (([1.0], ["a"]), ([1.0, 2.0], ["a", "a"]), ([1.0, 2.0], ["a"])):
         with pytest.raises(ValueError, match=r"cluster"):
             paired_interval(differences, clusters)

@@ -9,7 +9,7 @@ from scipy import stats
 from gill_bench.statistics.mean_interval import interval_over_clusters, interval_over_seeds
 
 
-def test_over_seeds_it_is_students_t() -> None:
+def test_the_interval_over_seeds_is_students_t() -> None:
     values = [0.611, 0.613, 0.612, 0.6135, 0.6105]
     expected = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
     interval = interval_over_seeds(values)
@@ -18,12 +18,12 @@ def test_over_seeds_it_is_students_t() -> None:
     assert (interval.over, interval.n) == ("seeds", 5)
 
 
-def test_seeds_that_tell_nothing_have_no_interval() -> None:
+def test_one_seed_or_equal_seeds_have_no_interval() -> None:
     assert interval_over_seeds([0.5]) is None
     assert interval_over_seeds([0.5, 0.5, 0.5]) is None
 
 
-def test_over_independent_examples_it_is_near_students_t() -> None:
+def test_the_interval_over_independent_examples_is_near_students_t() -> None:
     values = np.random.default_rng(3).normal(2, 1, (400, 1))
     low, high = stats.t.interval(0.95, 399, loc=values.mean(), scale=stats.sem(values[:, 0]))
     interval = interval_over_clusters(values, list(map(str, range(400))))
@@ -43,7 +43,7 @@ def test_examples_of_a_cluster_count_as_one() -> None:
     assert (clustered.high - clustered.low) / (naive.high - naive.low) == pytest.approx(3, rel=0.1)
 
 
-def test_what_a_seed_does_to_all_examples_widens_it() -> None:
+def test_an_effect_of_a_seed_on_all_examples_widens_the_interval() -> None:
     noise = np.random.default_rng(7).normal(0, 1, (200, 3))
     names = list(map(str, range(200)))
     plain, shifted = interval_over_clusters(noise, names), interval_over_clusters(noise + np.arange(3), names)

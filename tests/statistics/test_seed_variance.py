@@ -24,7 +24,9 @@ def made_up(
     [(1.0, 0.0, 0.3), (0.3, 0.0, 1.0), (0.0, 0.0, 1.0), (1.0, 0.1, 1.0), (0.5, 0.3, 0.5), (0.1, 1.0, 0.3)],
 )
 @pytest.mark.parametrize(("clusters", "each"), [(20, 2), (80, 1)])
-def test_five_seeds_cover_95_of_100(clusters: int, each: int, cluster: float, seed: float, noise: float) -> None:
+def test_intervals_over_five_seeds_cover_95_of_100(
+    clusters: int, each: int, cluster: float, seed: float, noise: float
+) -> None:
     generator = np.random.default_rng([clusters, int(100 * cluster), int(100 * seed), int(100 * noise)])
     inside, trials = 0, 1200
     for number in range(trials):
@@ -36,7 +38,7 @@ def test_five_seeds_cover_95_of_100(clusters: int, each: int, cluster: float, se
     assert 0.93 <= inside / trials <= 0.975  # 97 %, and what 1200 trials may be off
 
 
-def test_clusters_alone_do_not_cover_where_a_seed_moves_all_examples() -> None:
+def test_intervals_over_clusters_alone_are_too_narrow_where_seeds_move_all_examples() -> None:
     """The level is needed: without it the interval is far too narrow."""
     generator = np.random.default_rng(3)
     inside = 0
@@ -47,7 +49,7 @@ def test_clusters_alone_do_not_cover_where_a_seed_moves_all_examples() -> None:
     assert inside < 60
 
 
-def test_it_is_the_variance_between_seeds_in_a_balanced_table() -> None:
+def test_the_margin_is_the_variance_between_seeds_in_a_balanced_table() -> None:
     """Against the two-way table by hand, where every cluster is one pair."""
     values, groups = made_up(np.random.default_rng(1), 30, 1, 4, 0.5, 0.8, 0.6)
     rows, columns, mean = values.mean(1), values.mean(0), values.mean()
@@ -57,7 +59,7 @@ def test_it_is_the_variance_between_seeds_in_a_balanced_table() -> None:
     assert seed_margin(values, groups) == pytest.approx(expected, rel=1e-6)
 
 
-def test_seeds_that_say_nothing_add_nothing() -> None:
+def test_seeds_that_differ_in_nothing_add_no_margin() -> None:
     assert seed_margin(np.ones((6, 1)), np.arange(6)) == 0  # one seed
     assert seed_margin(np.arange(10.0).reshape(5, 2), np.zeros(5, dtype=np.int64)) == 0  # one cluster
     assert seed_margin(np.ones((6, 5)), np.arange(6)) == 0
@@ -75,7 +77,7 @@ def test_the_margin_adds_as_margins_of_independent_parts_do() -> None:
     assert wide.mean - wide.low == pytest.approx(np.hypot(narrow.mean - narrow.low, 0.5))
 
 
-def test_what_has_no_margin_is_refused() -> None:
+def test_values_that_have_no_margin_are_refused() -> None:
     with pytest.raises(ValueError, match="2 pairs, but 3 clusters"):
         seed_margin(np.ones((2, 2)), np.arange(3))
     with pytest.raises(ValueError, match="not finite"):

@@ -28,7 +28,7 @@ def test_few_pairs_are_swapped_in_every_way(values: list[int]) -> None:
     assert randomisation_p(differences, own(len(differences))) == pytest.approx(expected, abs=1e-12)
 
 
-def test_many_pairs_agree_with_scipy() -> None:
+def test_p_of_many_pairs_is_that_of_scipy() -> None:
     values = np.random.default_rng(1).normal(0.25, 1, 70)
     scipy_p = scipy.stats.permutation_test(
         (values,), np.mean, permutation_type="samples", n_resamples=20_000, rng=np.random.default_rng(2)
@@ -110,7 +110,7 @@ def test_intervals_hold_the_true_value_in_95_of_100(clusters: int, each: int, se
 
 
 @pytest.mark.parametrize("test", [randomisation_p, bootstrap_p])
-def test_what_cannot_be_tested_is_refused(test: type) -> None:
+def test_differences_that_cannot_be_tested_are_refused(test: type) -> None:
     for differences, clusters in (([], []), ([1.0], ["a", "b"]), ([float("nan")], ["a"])):
         with pytest.raises(ValueError, match=r"clusters|finite"):
             test(differences, clusters)
@@ -158,7 +158,7 @@ def test_the_bootstrap_is_koehns_share() -> None:
     assert bootstrap_p(values, own(80)) == pytest.approx(koehn(values, 10_000, seed=1), abs=0.01)
 
 
-def test_many_clusters_give_what_all_of_them_would() -> None:
+def test_p_of_many_clusters_put_together_is_that_of_all_of_them() -> None:
     """More than 2048 are put together at random: the same test, with less work."""
     generator = np.random.default_rng(5)
     values = generator.normal(0.02, 1, 10_000)

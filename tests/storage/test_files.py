@@ -32,11 +32,11 @@ def test_equal_values_give_equal_bytes() -> None:
     assert digest([1, 2]) != digest([2, 1])
 
 
-def test_nan_is_refused() -> None:
+def test_nan_is_not_written_as_json() -> None:
     with pytest.raises(ValueError, match="JSON"):
         to_json(float("nan"))
 
 
-def test_digest_of_a_file(tmp_path: Path) -> None:
+def test_the_digest_of_a_file_is_its_sha_256(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert digest_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -54,7 +54,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
             load_image(tmp_path / "a.png")
 
 
-def test_the_real_photos(real_data: Path) -> None:
+def test_real_photos_are_read_as_rgb(real_data: Path) -> None:
     files = [file for file in (real_data / "photos").rglob("*") if file.suffix in (".png", ".jpg")]
     assert len(files) == 12
     assert all(load_image(file).mode == "RGB" for file in files)
@@ -86,7 +86,7 @@ def write_sixteen(folder: Path) -> dict[str, Path]:
     return files
 
 
-def test_of_sixteen_bits_the_high_byte_is_taken_whatever_the_format(tmp_path: Path) -> None:
+def test_pictures_of_sixteen_bits_are_read_by_their_high_byte_in_every_format(tmp_path: Path) -> None:
     for name, file in write_sixteen(tmp_path).items():
         assert np.array_equal(np.asarray(load_image(file)), np.stack([HIGH] * 3, -1)), name
 
@@ -109,7 +109,7 @@ def tiff(array: np.ndarray, tags: dict[int, int]) -> bytes:
     return struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + listed + b"\0\0\0\0" + data
 
 
-def test_of_a_tiff_twelve_bits_are_scaled_and_white_is_zero_is_heeded(tmp_path: Path) -> None:
+def test_a_tiff_of_twelve_bits_is_scaled_and_its_white_is_heeded(tmp_path: Path) -> None:
     white_is_zero = tmp_path / "inverted.tif"
     white_is_zero.write_bytes(tiff(65535 - RAMP, {262: 0}))
     assert np.array_equal(np.asarray(load_image(white_is_zero))[..., 0], 255 - ((65535 - RAMP) >> 8))
@@ -121,7 +121,7 @@ def test_of_a_tiff_twelve_bits_are_scaled_and_white_is_zero_is_heeded(tmp_path: 
 
 @pytest.mark.parametrize("kind", [np.float32, np.int32])
 @pytest.mark.parametrize("greatest", [1, 255, 65535])
-def test_values_without_a_scale_are_refused(tmp_path: Path, kind: type, greatest: int) -> None:
+def test_pixel_values_without_a_scale_are_refused(tmp_path: Path, kind: type, greatest: int) -> None:
     picture = Image.fromarray((RAMP / 65535 * greatest).astype(kind))
     picture.save(tmp_path / "a.tif")
     with pytest.raises(UnreadablePictureError, match="nothing says which of them is white"):
@@ -131,7 +131,7 @@ def test_values_without_a_scale_are_refused(tmp_path: Path, kind: type, greatest
     assert np.array_equal(np.asarray(rgb_of(Image.fromarray(RAMP)))[..., 0], HIGH)
 
 
-def test_what_was_made_with_pictures_that_are_read_in_another_way_now_counts_as_of_others(tmp_path: Path) -> None:
+def test_a_picture_that_is_read_in_another_way_now_counts_as_another_picture(tmp_path: Path) -> None:
     """PIL's own conversion, which older versions used, cuts these at 255, and the files are the same."""
     files = {**write_sixteen(tmp_path), "eight.png": tmp_path / "eight.png"}
     Image.fromarray(HIGH).save(files["eight.png"])
@@ -141,7 +141,9 @@ def test_what_was_made_with_pictures_that_are_read_in_another_way_now_counts_as_
     assert all(checked[name].sha256 == digest_file(files[name]) for name in files.keys() - marked)
 
 
-def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_that_is_no_regular_file_is_refused_without_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)  # the names of sockets are short
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "folder.png").mkdir()

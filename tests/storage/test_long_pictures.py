@@ -31,7 +31,7 @@ def processor(short: int = 24, crop: tuple[int, int] = (24, 24)) -> CLIPImagePro
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("short", "crop"), [(24, (24, 24)), (25, (24, 20)), (24, (21, 24))])
-def test_the_middle_is_that_of_the_whole(
+def test_the_middle_of_a_long_picture_is_that_of_the_whole_resized(
     size: tuple[int, int], short: int, crop: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture, wanted = noise(size), processor(short, crop)
@@ -74,7 +74,7 @@ def test_ordinary_pictures_are_left_to_the_processor_bit_for_bit(size: tuple[int
         resize_then_crop,
     ],
 )
-def test_a_very_long_picture_takes_no_memory(see: Callable[[Image.Image], object]) -> None:
+def test_a_very_long_picture_takes_little_memory(see: Callable[[Image.Image], object]) -> None:
     """The whole would be of 45 million x 224 pixels: 40 GB."""
     picture = Image.new("RGB", (200_000, 1), (10, 200, 30))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -90,7 +90,7 @@ def test_a_part_in_the_far_middle_keeps_its_digits() -> None:
     assert np.abs(np.asarray(part, int) - np.asarray(expected, int)).max() <= 1
 
 
-def test_a_processor_that_cuts_nothing_off_refuses_it() -> None:
+def test_a_processor_that_cuts_nothing_off_refuses_very_long_pictures() -> None:
     whole = CLIPImageProcessorPil(size={"shortest_edge": 224}, do_center_crop=False)
     with pytest.raises(ValueError, match=r"a picture of 3000 x 1 pixels, .* one of 672000 x 224"):
         shortened(noise((3000, 1)), whole)

@@ -62,7 +62,9 @@ def test_urls_that_cannot_be_used(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(("protocol", "extra"), [("s3", "s3"), ("gs", "gcs")])
-def test_what_is_not_installed_is_named(protocol: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_of_a_store_that_is_not_installed_is_named(
+    protocol: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import fsspec
 
     def absent(*_: object, **__: object) -> None:
@@ -73,7 +75,7 @@ def test_what_is_not_installed_is_named(protocol: str, extra: str, monkeypatch: 
         folder_of(f"{protocol}://bucket/run")
 
 
-def test_paths_are_names(folder: Path) -> None:
+def test_paths_in_a_store_have_names_like_paths_on_disk(folder: Path) -> None:
     file = folder / "units" / "a.json"
     assert (file.name, file.stem, file.suffix, file.parent.name) == ("a.json", "a", ".json", "units")
     assert file.relative_to(folder).as_posix() == "units/a.json"
@@ -85,7 +87,7 @@ def test_paths_are_names(folder: Path) -> None:
         os.fspath(file)
 
 
-def test_what_is_written_is_read(folder: Path) -> None:
+def test_files_in_a_store_are_read_as_they_were_written(folder: Path) -> None:
     write_atomic(folder / "a" / "x.json", b'{"a": 1}\n')
     write_atomic(folder / "a" / "x.json", b'{"a": 2}\n')
     with writing(folder / "b", last="z.txt") as write:
@@ -106,7 +108,7 @@ def test_what_is_written_is_read(folder: Path) -> None:
         (folder / "b" / "y.txt").open("w")
 
 
-def test_what_is_removed_is_not_there(folder: Path) -> None:
+def test_removed_files_and_folders_of_a_store_are_gone(folder: Path) -> None:
     for name in ("a/x", "a/b/y", "c"):
         (folder / name).write_text("text")
     remove_folder(folder / "a")
@@ -121,14 +123,14 @@ def test_what_is_removed_is_not_there(folder: Path) -> None:
     assert list(folder.glob("*")) == []
 
 
-def test_a_folder_may_be_called_like_what_is_in_it(folder: Path) -> None:
+def test_a_folder_may_be_called_like_a_file_in_it(folder: Path) -> None:
     (folder / "units" / "units" / "a.json").write_text("1")
     assert list((folder / "units").iterdir()) == [folder / "units" / "units"]
     list_now(folder)
     assert list((folder / "units").glob("*")) == [folder / "units" / "units"]
 
 
-def test_a_list_hides_nothing_that_this_process_writes(folder: Path) -> None:
+def test_a_list_hides_no_file_that_this_process_writes(folder: Path) -> None:
     (folder / "unit" / "a.json").write_text("1")
     list_now(folder)
     assert [path.name for path in (folder / "unit").iterdir()] == ["a.json"]
@@ -146,7 +148,7 @@ def test_a_list_hides_nothing_that_this_process_writes(folder: Path) -> None:
     assert not (folder / "unit" / "a.json").exists()
 
 
-def test_a_list_finds_what_came_after_it(folder: Path) -> None:
+def test_a_list_finds_files_that_another_process_wrote_later(folder: Path) -> None:
     """Another process's files, of which this one's listing knows nothing."""
     (folder / "unit" / "a.json").write_text("1")
     list_now(folder)

@@ -17,7 +17,7 @@ def processors(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     return count
 
 
-def test_results_come_in_order(processors: int) -> None:
+def test_results_read_ahead_come_in_order(processors: int) -> None:
     waits = [threading.Event() for _ in range(2)]
 
     def read(item: int) -> int:
@@ -30,7 +30,7 @@ def test_results_come_in_order(processors: int) -> None:
     assert list(read_ahead(read, range(200))) == [item * item for item in range(200)]
 
 
-def test_an_error_comes_in_its_place(processors: int) -> None:
+def test_an_error_read_ahead_is_raised_at_its_item(processors: int) -> None:
     def read(item: int) -> int:
         if item == 3:
             raise OSError("damaged")
@@ -42,7 +42,7 @@ def test_an_error_comes_in_its_place(processors: int) -> None:
         next(results)
 
 
-def test_no_more_is_taken_than_allowed(processors: int) -> None:
+def test_no_more_items_are_read_ahead_than_allowed(processors: int) -> None:
     taken: list[int] = []
 
     def items() -> Iterator[int]:
@@ -56,7 +56,7 @@ def test_no_more_is_taken_than_allowed(processors: int) -> None:
         assert len(taken) <= expected + 1 + AHEAD
 
 
-def test_what_was_not_begun_is_not_read_when_the_caller_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_items_that_were_not_begun_are_not_read_when_the_caller_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "usable_processors", lambda: 2)
     read: list[int] = []
     go = threading.Event()
@@ -77,7 +77,7 @@ def test_what_was_not_begun_is_not_read_when_the_caller_stops(monkeypatch: pytes
     assert not [thread for thread in threads if thread.name.startswith("read-ahead")]
 
 
-def test_nothing_to_read(processors: int) -> None:
+def test_an_empty_list_can_be_read_ahead(processors: int) -> None:
     assert list(read_ahead(str, [])) == []
 
 

@@ -15,7 +15,7 @@ def test_text_is_read_as_it_stands(tmp_path: Path) -> None:
     assert read_text(tmp_path / "a") == "ä\r\nb\rc\u2028\n"
 
 
-def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b'\xef\xbb\xbf{"a": [1]}')
     assert read_json(tmp_path / "a") == {"a": [1]}
 
@@ -31,7 +31,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
         ('{"a": "ä"}'.encode("utf-16"), "not UTF-8 at byte 0"),
     ],
 )
-def test_malformed(tmp_path: Path, content: bytes, message: str) -> None:
+def test_malformed_json_is_refused_with_line_and_column(tmp_path: Path, content: bytes, message: str) -> None:
     file = tmp_path / "a.json"
     file.write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
@@ -39,14 +39,14 @@ def test_malformed(tmp_path: Path, content: bytes, message: str) -> None:
     assert str(file) in str(caught.value)
 
 
-def test_what_is_not_an_object(tmp_path: Path) -> None:
+def test_json_that_is_no_object_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("[1]")
     assert read_json_value(tmp_path / "a") == [1]
     with pytest.raises(InputError, match="expected a JSON object at the top, found list"):
         read_json(tmp_path / "a")
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_in_its_place_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="gone: no such file"):
         read_text(tmp_path / "gone")
     with pytest.raises(InputError, match="cannot be read: a folder, where a file is expected"):

@@ -10,7 +10,7 @@ from tests.support.runs import results
 mlflow = pytest.importorskip("mlflow")
 
 
-def test_a_run_is_read_back(tmp_path: Path, small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_tracked_in_mlflow_is_read_back(tmp_path: Path, small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # the store that needs no server and no database
     address = f"file:{tmp_path / 'store'}"
     assert main(["track", str(small_run), "--to", f"mlflow={address}", "--pictures", "1"]) == 0
@@ -33,7 +33,7 @@ def test_a_run_is_read_back(tmp_path: Path, small_run: Path, monkeypatch: pytest
     assert "Contextual image generation on VIST" in table.read_text()
 
 
-def test_a_store_that_is_refused_is_said(
+def test_a_store_that_mlflow_refuses_is_named(
     tmp_path: Path, small_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)

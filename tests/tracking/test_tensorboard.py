@@ -13,7 +13,7 @@ from tests.support.runs import results
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
 
-def test_events_are_read_back(tmp_path: Path, small_run: Path) -> None:
+def test_a_run_tracked_in_tensorboard_is_read_back(tmp_path: Path, small_run: Path) -> None:
     assert main(["track", str(small_run), "--to", f"tensorboard={tmp_path}", "--pictures", "1"]) == 0
     events = accumulator.EventAccumulator(str(tmp_path / "small"))
     events.Reload()

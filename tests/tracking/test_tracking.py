@@ -50,7 +50,7 @@ class Listener:
         return "nowhere"
 
 
-def test_everything_is_told_once(small_run: Path) -> None:
+def test_a_tracker_gets_every_number_table_file_and_picture_once(small_run: Path) -> None:
     listener = Listener()
     assert track(RunReader.open(small_run), listener, "mine", {"t": "| a |"}, 2) == "nowhere"
     rows = results(small_run)["rows"]
@@ -71,7 +71,7 @@ def test_everything_is_told_once(small_run: Path) -> None:
     }
 
 
-def test_a_tracker_of_another_package(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracker_of_another_package_is_used_by_its_name(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listener = Listener()
     point = SimpleNamespace(name="mine", load=lambda: SimpleNamespace(open=lambda where: listener))
     monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "gill_bench.trackers" else [])
@@ -80,7 +80,7 @@ def test_a_tracker_of_another_package(small_run: Path, monkeypatch: pytest.Monke
     assert "Contextual image generation on VIST" in next(call[2] for call in listener.heard if call[0] == "table")
 
 
-def test_what_cannot_be_tracked(
+def test_unknown_trackers_missing_libraries_and_folders_without_a_run_are_refused(
     tmp_path: Path, small_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(InputError, match="no tracker named 'wand'; did you mean 'wandb'"):

@@ -33,7 +33,7 @@ def records(file: Path) -> Iterator[Any]:
             record = b""
 
 
-def test_an_offline_run_is_read_back(tmp_path: Path, small_run: Path) -> None:
+def test_an_offline_run_of_wandb_is_read_back(tmp_path: Path, small_run: Path) -> None:
     ended = gill_bench(
         "track", small_run, "--to", "wandb=mine", "--pictures", "1", WANDB_MODE="offline", WANDB_DIR=str(tmp_path)
     )

@@ -17,7 +17,7 @@ def examples() -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float32]], np.nd
     return features, (features[:, 0] + features[:, 3] > 0).astype(np.int64)
 
 
-def test_learns_and_is_written_as_the_authors_do(tmp_path: Path) -> None:
+def test_a_decision_model_learns_and_is_written_as_the_authors_do(tmp_path: Path) -> None:
     features, labels = examples()
     model = train_decision(features, labels, steps=400)
     decided = [decision.label == "retrieve" for decision in model(torch.from_numpy(features))]
@@ -27,7 +27,7 @@ def test_learns_and_is_written_as_the_authors_do(tmp_path: Path) -> None:
     assert torch.equal(bias, model.bias)
 
 
-def test_the_seed_decides(tmp_path: Path) -> None:
+def test_the_seed_alone_decides_the_trained_decision_model(tmp_path: Path) -> None:
     features, labels = examples()
     torch.manual_seed(1)
     first = train_decision(features, labels, steps=5)
@@ -37,7 +37,7 @@ def test_the_seed_decides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["shape", "labels", "nan", "empty"])
-def test_wrong_input(wrong: str) -> None:
+def test_wrong_features_or_labels_are_refused(wrong: str) -> None:
     features, labels = examples()
     if wrong == "shape":
         labels = labels[:-1]

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from gill_bench.training.losses import conditioning_distance, contrastive
 
 
-def test_contrastive_written_out() -> None:
+def test_the_contrastive_loss_is_the_formula_written_out() -> None:
     generator = torch.Generator().manual_seed(0)
     texts, images = torch.randn(5, 7, generator=generator), torch.randn(5, 7, generator=generator)
     scale = torch.tensor(math.log(1 / 0.07))

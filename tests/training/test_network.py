@@ -42,7 +42,7 @@ def prepared(world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Set
 
 
 @pytest.mark.parametrize("packed", list(itertools.product([False, True], repeat=3)))
-def test_losses_and_gradients_as_the_reference(
+def test_losses_and_gradients_are_those_of_the_reference(
     world: Path, prepared: tuple[Setup, Batch], packed: tuple[bool, bool, bool]
 ) -> None:
     setup, batch = prepared
@@ -94,7 +94,7 @@ def test_image_embeddings_get_the_mean_norm_of_the_others(prepared: tuple[Setup,
     assert_close(norms, table.norm(dim=-1).mean().expand(8))
 
 
-def test_frozen_networks_are_no_part_of_it(prepared: tuple[Setup, Batch]) -> None:
+def test_the_state_of_a_training_holds_no_frozen_network(prepared: tuple[Setup, Batch]) -> None:
     network = prepared[0].network
     assert set(network.state_dict()) == {f"heads.{key}" for key in network.heads.state_dict()}
     assert len(network.heads.state_dict()) == 137 - 3 * (12 + 18)  # one layer of each stack, not four
@@ -121,7 +121,7 @@ def test_coins_are_fair_and_independent() -> None:
     ("mapper", "parameters"),
     [("gill_mapper", 31_958_784), ("linear", 30_285_024), ("mlp", 27_733_216)],
 )
-def test_sizes_of_the_real_mappers(mapper: str, parameters: int) -> None:
+def test_the_mappers_have_the_published_numbers_of_parameters(mapper: str, parameters: int) -> None:
     sizes = GillSizes(4096, 1024, 8, 4, 256, 768, 77, mapper)
     with torch.device("meta"):
         heads = GillHeads(sizes, mapper_shapes(sizes, 512, 4))

@@ -46,14 +46,14 @@ def simulated(settings: TrainConfig) -> list[float]:
         {"steps_per_epoch": 50, "warmup_steps": 3, "decay_epochs": 1, "epochs": 4},
     ],
 )
-def test_learning_rate_as_the_authors_scheduler(sizes: dict[str, int]) -> None:
+def test_the_learning_rate_is_that_of_the_authors_scheduler(sizes: dict[str, int]) -> None:
     settings = config(**sizes)
     rates = [learning_rate(settings, step) for step in range(settings.total_steps)]
     assert rates == pytest.approx(simulated(settings), rel=1e-9)
     assert rates[0] == 0
 
 
-def test_learning_rate_of_the_paper() -> None:
+def test_the_learning_rate_is_that_of_the_paper() -> None:
     settings = config()
     assert settings.total_steps == 20_000
     assert [learning_rate(settings, step) for step in (0, 1999, 2000, 2001)] == pytest.approx(
@@ -63,7 +63,7 @@ def test_learning_rate_of_the_paper() -> None:
     assert learning_rate(settings, 12_007) == learning_rate(settings, 19_999) == pytest.approx(1e-4)
 
 
-def test_without_warm_up() -> None:
+def test_without_warm_up_the_first_rate_is_the_full_one() -> None:
     assert learning_rate(config(warmup_steps=0), 0) == 1e-3
 
 
@@ -76,7 +76,7 @@ def test_order_is_a_permutation_an_epoch_and_begins_again_where_data_end() -> No
     assert first != second
 
 
-def test_processes_share_a_step() -> None:
+def test_processes_share_the_examples_of_a_step() -> None:
     order = ExampleOrder("pairs", 3, examples=7, batch=6, steps_per_epoch=9)
     for step in range(12):
         shares = order.indices(step, 0, 3) + order.indices(step, 1, 3) + order.indices(step, 2, 3)

@@ -32,26 +32,26 @@ def padded_labels(sequences: list[TrainingSequence], length: int) -> torch.Tenso
     return torch.tensor([each.labels + [-100] * (length - len(each.labels)) for each in sequences])
 
 
-def test_captioning_alone() -> None:
+def test_labels_of_a_caption_by_itself() -> None:
     labels = padded_labels(BUILDER.captioning([FIRST], packed=False), T + 4)
     assert spelled(labels) == ["_"] * 4 + [2, 10, 11, 12] + ["_"] * 16
 
 
-def test_captioning_packed() -> None:
+def test_labels_of_two_captions_in_one_sequence() -> None:
     sequences = BUILDER.captioning([FIRST, SECOND], packed=True)
     labels = padded_labels(sequences, 2 * (T + 4) - 1)
     assert spelled(labels) == ["_"] * 4 + [2, 10, 11, 12] + ["_"] * 4 + [10, 11, 12, 13, 14, 15] + ["_"] * 29
     assert sequences[0].ids == [PICTURE] * 4 + [2, 10, 11, 12] + [PICTURE] * 4 + [10, 11, 12, 13, 14, 15]
 
 
-def test_image_tokens_alone() -> None:
+def test_labels_of_image_tokens_by_themselves() -> None:
     first, second = BUILDER.image_tokens([FIRST, SECOND], packed=False)
     assert spelled(padded_labels([first], T)) == [2, 10, 11, 12, 60] + ["_"] * 15
     assert spelled(padded_labels([second], T)) == [2, 10, 11, 12, 13, 14, 15, 60] + ["_"] * 12
     assert (first.starts, second.starts) == ([4], [7])
 
 
-def test_image_tokens_packed_label_the_first_caption_only() -> None:
+def test_labels_of_packed_image_tokens_are_those_of_the_first_caption() -> None:
     sequences = BUILDER.image_tokens([FIRST, SECOND], packed=True)
     assert spelled(padded_labels(sequences, 2 * T - 1)) == [2, 10, 11, 12, 60] + ["_"] * 34
     assert sequences[0].ids == FIRST + SECOND[1:]
@@ -67,7 +67,7 @@ def test_the_paper_labels_the_first_image_token_alone() -> None:
     ]
 
 
-def test_one_image_token() -> None:
+def test_a_single_image_token_is_labelled() -> None:
     sequences = Builder((60,), 4).image_tokens([[2, 10, 60]], packed=False)
     assert sequences[0].labels == [2, 10, 60]
 

@@ -176,7 +176,7 @@ def test_a_killed_process_resumes(configure: Configure, tmp_path: Path) -> None:
     assert same(resumed.last, train(configure(tmp_path / "whole", steps=40)).last)
 
 
-def test_another_training_in_the_folder(configure: Configure, tmp_path: Path) -> None:
+def test_a_folder_with_another_training_is_refused(configure: Configure, tmp_path: Path) -> None:
     train(configure(tmp_path / "out"))
     with pytest.raises(InputError, match=r"seed = 0, not 1"):
         train(configure(tmp_path / "out", seed=1))
@@ -219,7 +219,9 @@ def test_stories_let_pictures_reach_the_image_tokens(configure: Configure, tmp_p
 
 
 @pytest.mark.parametrize("precision", ["bf16", "mixed"])
-def test_precisions(configure: Configure, tmp_path: Path, precision: str) -> None:
+def test_in_bfloat16_scale_and_gains_stay_and_in_mixed_precision_they_move(
+    configure: Configure, tmp_path: Path, precision: str
+) -> None:
     """In bf16 the scale and the norms' gains cannot move (protocol 2.6); in fp32 they do."""
     state = tensors(train(configure(tmp_path / "out", precision=precision, steps=8)).last)
     gain = state["model.gen_text_hidden_fcs.0.tfm.encoder.norm.weight"]
@@ -315,7 +317,9 @@ def test_mistakes_are_found_before_weights_load(
         ('{"segments": ["a"], "target_caption": "c", "target": "nope.npy"}', "nope.npy: no such file"),
     ],
 )
-def test_malformed_stories(configure: Configure, tmp_path: Path, line: str, words: str) -> None:
+def test_malformed_stories_are_refused_with_their_line(
+    configure: Configure, tmp_path: Path, line: str, words: str
+) -> None:
     file = tmp_path / "stories.jsonl"
     file.write_text(line + "\n")
     with pytest.raises(InputError) as caught:
@@ -327,6 +331,6 @@ def test_malformed_stories(configure: Configure, tmp_path: Path, line: str, word
     "values",
     [{"batch_size": 5}, {"story_share": 0.5}, {"max_len": 9}, {"mapper": "x"}, {"mapper_width": 18}, {"unknown": 1}],
 )
-def test_configurations_that_cannot_be(values: dict[str, Any]) -> None:
+def test_training_configurations_that_cannot_be_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         TrainConfig.model_validate({"data": ".", "llm": "a", "visual_encoder": "b", "out": ".", **values})

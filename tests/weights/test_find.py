@@ -77,7 +77,7 @@ def fetched(options: dict[str, Any], files: list[str]) -> list[str]:
     return list(filter_repo_objects(files, allow_patterns=allowed, ignore_patterns=ignored))
 
 
-def test_of_gpt2_its_tokenizer_alone_is_fetched(requests: list[tuple[str, dict[str, Any]]], tmp_path: Path) -> None:
+def test_only_the_tokenizer_of_gpt2_is_fetched(requests: list[tuple[str, dict[str, Any]]], tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     find_weights(Cards().model("glide").weights["tokenizer"], str(tmp_path / "weights"))
     [(name, options)] = requests
@@ -85,7 +85,7 @@ def test_of_gpt2_its_tokenizer_alone_is_fetched(requests: list[tuple[str, dict[s
     assert fetched(options, GPT2) == ["merges.txt", "vocab.json"]
 
 
-def test_without_a_list_all_is_fetched_but_copies(requests: list[tuple[str, dict[str, Any]]]) -> None:
+def test_all_files_of_a_repository_are_fetched_but_copies(requests: list[tuple[str, dict[str, Any]]]) -> None:
     hub_folder("facebook/opt-6.7b")
     [(_, options)] = requests
     files = [*GPT2, "pytorch_model-00001-of-00002.bin", "old.ckpt", "unet/model.non_ema.safetensors"]
@@ -118,7 +118,7 @@ def test_pickles_beside_safetensors_are_not_fetched(
     assert fetched(options, files) == [*files[:2], files[4]]
 
 
-def test_of_weights_for_code_that_is_not_ours_everything_is_fetched(requests: list[tuple[str, dict[str, Any]]]) -> None:
+def test_all_files_are_fetched_for_adapters_of_other_packages(requests: list[tuple[str, dict[str, Any]]]) -> None:
     hub_folder("me/network", whole=True)
     hub_folder("me/network", ["*.ckpt"], whole=True)
     files = ["model.safetensors", "pytorch_model.bin", "model.onnx", "x.ckpt"]
@@ -147,7 +147,7 @@ def test_a_revision_is_downloaded_and_part_of_label_and_digest(
     assert find_weights(newest, "mini").digest() == find_weights(pinned, "mini").digest()
 
 
-def test_of_a_hub_cache_the_named_revision_is_taken(cached: Path) -> None:
+def test_the_named_revision_is_taken_from_the_cache_of_the_hub(cached: Path) -> None:
     folder = cached.parents[1]
     (folder / "blobs").mkdir()
     (cached.parent / "abc").mkdir()
@@ -174,14 +174,14 @@ def test_copies_that_are_not_read_do_not_change_the_digest(tmp_path: Path) -> No
     assert Weights("clip", folder).digest() == safe
 
 
-def test_a_dry_run_takes_from_the_cache_alone(requests: list[tuple[str, dict[str, Any]]]) -> None:
+def test_a_dry_run_reads_the_cache_of_the_hub_and_downloads_nothing(requests: list[tuple[str, dict[str, Any]]]) -> None:
     with without_downloads():
         hub_folder("me/words")
     hub_folder("me/words")
     assert [options["local_files_only"] for _, options in requests] == [True, False]
 
 
-def test_what_is_not_cached_is_said(cached: Path) -> None:
+def test_weights_that_are_not_cached_are_named_in_a_dry_run(cached: Path) -> None:
     with without_downloads():
         assert hub_folder("me/words") == cached
         with pytest.raises(
@@ -219,7 +219,7 @@ def write(folder: Path, **files: bytes) -> Path:
 
 
 @pytest.mark.parametrize("suffix", ["ckpt", "onnx", "h5", "npy", "pkl", "msgpack", "ot", "bin", "png", "md", "npz"])
-def test_every_file_of_a_component_that_is_not_ours_counts(suffix: str, tmp_path: Path) -> None:
+def test_every_file_counts_for_an_adapter_of_another_package(suffix: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "network", config__json=b"{}", model__safetensors=b"a", LICENSE=b"")
     (folder / f"net.{suffix}").write_bytes(b"old")
     weights = Weights("network", folder, whole=True)

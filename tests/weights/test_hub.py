@@ -121,7 +121,7 @@ def test_what_is_read_is_downloaded_and_then_taken_from_the_cache(tmp_path: Path
     assert ask(server.server_port, tmp_path, "-c", dry).stdout == first.stdout
 
 
-def test_a_refused_connection(tmp_path: Path) -> None:
+def test_a_refused_connection_to_the_hub_is_named(tmp_path: Path) -> None:
     with socket.socket() as bound:  # bound but not listening: connections are refused
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
@@ -150,7 +150,7 @@ def test_a_hub_that_stalls_is_not_waited_for(tmp_path: Path) -> None:
         (429, {}, "answered 429"),
     ],
 )
-def test_an_error_is_told_at_once(
+def test_an_error_of_the_hub_is_shown_at_once(
     status: int, headers: dict[str, str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -163,21 +163,21 @@ def test_an_error_is_told_at_once(
     assert requests == ["/api/models/me/words"]  # nothing is tried again, with longer and longer waits
 
 
-def test_something_else_answers(tmp_path: Path) -> None:
+def test_an_answer_that_is_not_the_hubs_is_an_error(tmp_path: Path) -> None:
     """The page of a hotel's network, for example."""
     with hub(html=True) as (server, requests):
         assert "cannot be reached (JSONDecodeError" in refusal(ask(server.server_port, tmp_path))
     assert len(requests) == 1
 
 
-def test_a_hub_that_is_down_leaves_the_cache(tmp_path: Path) -> None:
+def test_cached_weights_are_used_while_the_hub_is_down(tmp_path: Path) -> None:
     with hub() as (server, _):
         first = ask(server.server_port, tmp_path)
     with hub((500, {})) as (server, _):
         assert ask(server.server_port, tmp_path).stdout == first.stdout != ""
 
 
-def test_offline_nothing_is_asked(tmp_path: Path) -> None:
+def test_with_hf_hub_offline_no_request_is_sent(tmp_path: Path) -> None:
     with hub() as (server, requests):
         message = refusal(ask(server.server_port, tmp_path, HF_HUB_OFFLINE="1"))
     assert "HF_HUB_OFFLINE is set; unset it to download" in message
@@ -185,14 +185,14 @@ def test_offline_nothing_is_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["me/words/again", "-words", "me/wo rds"])
-def test_no_hub_id(name: str, tmp_path: Path) -> None:
+def test_a_name_that_is_no_hub_id_is_refused(name: str, tmp_path: Path) -> None:
     process = ask(1, tmp_path, "-c", ASK.replace("me/words", name))
     assert (
         f"{name}: neither in the hub's cache nor to be downloaded: it is no hub id" in process.stderr.splitlines()[-1]
     )
 
 
-def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_cache_of_the_hub_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "hf").write_text("a file where the folder should be")
     with hub() as (server, _):
         message = refusal(ask(server.server_port, tmp_path))

@@ -43,11 +43,11 @@ SD15_COPIES = {
 }
 
 
-def test_of_stable_diffusion_one_copy_of_each_network_is_read() -> None:
+def test_one_copy_of_each_network_of_stable_diffusion_is_read() -> None:
     assert set(readable(sorted(SD15 | SD15_COPIES))) == SD15
 
 
-def test_where_only_one_precision_is_there_it_is_read() -> None:
+def test_the_only_precision_of_a_repository_is_read() -> None:
     plain = {"unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.bin"}
     of_unet = {name for name in SD15_COPIES if name.startswith("unet/") and "fp16" in name}
     without = {name for name in SD15 | of_unet if name not in plain}
