@@ -80,6 +80,11 @@ def in_parts(context: Context) -> ContextInParts:
     return context if isinstance(context, ContextInParts) else _SegmentContext(context)
 
 
+def parts_at_most(context: Context) -> int | None:
+    """How many parts a context's prompts have at most; None if the context does not list its parts."""
+    return sum(context.counts.values()) if isinstance(context, ContextInParts) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _SegmentContext(InParts):
     context: Context

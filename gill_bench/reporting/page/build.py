@@ -15,7 +15,10 @@ from gill_bench.reporting import FIGURE_FORMATS, render
 from gill_bench.reporting.page.folder import PageFolder, Shelf
 from gill_bench.reporting.page.galleries import GalleryPage, write_galleries
 from gill_bench.reporting.page.memory import PageMemory
+from gill_bench.reporting.page.numbers import Amounts
+from gill_bench.reporting.page.overview import Overview
 from gill_bench.reporting.page.provenance import GILL, own_citation, view_run
+from gill_bench.reporting.page.strip import Values, no_values
 from gill_bench.reporting.page.tables import view_tables
 from gill_bench.reporting.structure import Table
 from gill_bench.reporting.text import title_of
@@ -39,6 +42,9 @@ class PageContent:
         to_paste: The tables as they are offered for pasting elsewhere; None for `tables`.
         addresses: By folder of a run, its address as seen from the page, by which the page links to full pictures.
         memory: The memory of the page, if it is written again and again.
+        amounts: How many parts the contexts of tasks have.
+        gains: By task, what each model gains from its richest context over its poorest.
+        values: Gives the values of single examples.
     """
 
     tables: Sequence[Table]
@@ -49,6 +55,15 @@ class PageContent:
     to_paste: Sequence[Table] | None = None
     addresses: Mapping[Path, str] = field(default_factory=dict)
     memory: PageMemory = field(default_factory=PageMemory)
+    amounts: Amounts = field(default_factory=dict)
+    gains: Mapping[str, Table] = field(default_factory=dict)
+    values: Values = no_values
+
+    @property
+    def task_titles(self) -> dict[str, str]:
+        """The titles of the runs' tasks by name."""
+        cards = [task.card for run in self.runs for task in run.spec.tasks.values()]
+        return {str(card["name"]): str(card.get("title", card["name"])) for card in cards}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +97,12 @@ def write_page(path: Path, content: PageContent) -> Path:
         InputError: The folder holds something else, or cannot be written.
     """
     folder = PageFolder(path)
+    titles = {name: card.title for name, card in content.models.items()}
+    overview = Overview(content.tables, content.amounts, content.gains, content.tests, content.task_titles, titles)
     with bars("pictures") as progress:
         galleries = write_galleries(
             folder,
-            content.galleries,
+            overview.watch(content.galleries, content.values),
             content.tests,
             content.addresses,
             content.memory,
@@ -96,7 +113,6 @@ def write_page(path: Path, content: PageContent) -> Path:
     tables, behind = view_tables(content.tables, copies, galleries, content.tests)
     templates = _templates()
     runs = [view_run(run, content.models) for run in content.runs]
-    titles = {name: card.title for name, card in content.models.items()}
     shared = {
         "version": __version__,
         "runs": runs,
@@ -114,7 +130,9 @@ def write_page(path: Path, content: PageContent) -> Path:
     citations = [("The paper", GILL), ("This software", own_citation())]
     data_citations = "\n".join(dict.fromkeys(text for run in runs for text in run.citations))
     citations += [("The data", data_citations)] if data_citations else []
-    index = templates.get_template("index.html").render(tables=tables, data=data, citations=citations, **shared)
+    index = templates.get_template("index.html").render(
+        tasks=overview.view(galleries), tables=tables, data=data, citations=citations, **shared
+    )
     folder.page("index.html", index)
     folder.sweep(content.memory.kept(folder.names))
     return path / "index.html"

@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from gill_bench.analysis.galleries import TaskData, galleries, model_tests, record_of
@@ -14,7 +15,10 @@ from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
 from gill_bench.reporting import tables_for
 from gill_bench.reporting.page.build import PageContent, write_page
+from gill_bench.reporting.page.context_gains import context_amounts, context_gains
+from gill_bench.reporting.page.numbers import task_numbers
 from gill_bench.rundir.reader import RunReader
+from gill_bench.rundir.records import CellKey
 
 
 def write_report_page(
@@ -73,14 +77,20 @@ def content_of(
     """
     runs = [reader.folder for reader in readers]
     scored = bool(tables) or any(reader.rows for reader in readers)
+    intervals = StoredIntervals(readers)
+    compared = tables_for(runs, cards, tables or None, compare=True, intervals=intervals) if scored else []
+    amounts = context_amounts([reader.spec for reader in readers])
     return PageContent(
-        tables_for(runs, cards, tables or None, compare=True, intervals=StoredIntervals(readers)) if scored else [],
+        compared,
         galleries(readers, data, keep),
         model_tests(readers),
         [record_of(reader) for reader in readers],
         {card.name: card for card in cards.models()},
         tables_for(runs, cards, tables or None) if scored else [],
         addresses,
+        amounts=amounts,
+        gains=context_gains(task_numbers(compared, {}, amounts), readers, cards),
+        values=partial(_means, readers),
     )
 
 

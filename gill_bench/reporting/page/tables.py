@@ -21,6 +21,8 @@ from gill_bench.reporting.text import (
     title_of,
 )
 
+_MOST_NOTES = 3
+"""The number of notes that stand under a table; the others are folded."""
 _LONGEST_NOTE = 240
 """The most characters of a note that stands under the table; longer notes are folded."""
 _STATUS = {
@@ -75,6 +77,7 @@ class TableView:
     Attributes:
         name: The name of the report card.
         title: Title and caption.
+        short: The title alone, such as "Table 1".
         groups: Headings over neighbouring columns, each with its number of columns; empty if there are none.
         columns: The headings of the columns.
         lines: The lines, in order.
@@ -86,6 +89,7 @@ class TableView:
 
     name: str
     title: str
+    short: str
     groups: tuple[tuple[str, int], ...]
     columns: tuple[str, ...]
     lines: tuple[LineView, ...]
@@ -112,7 +116,8 @@ def view_tables(
     Returns:
         The tables, and the details behind each cell by the cell's key.
     """
-    views, behind = [], {}
+    views: list[TableView] = []
+    behind: dict[str, dict[str, Any]] = {}
     page_of = {page.task: page for page in galleries}
     for table in tables:
         lines = []
@@ -126,16 +131,18 @@ def view_tables(
                 cells.append(_cell(line, cell, column, link, key if key in behind else ""))
             lines.append(LineView(line.title, PUBLISHED if line.published_only else "", tuple(cells)))
         spans = tuple(groups(table))
+        shown = [note for note in table.notes if not _is_folded(note)][:_MOST_NOTES]
         views.append(
             TableView(
                 table.name,
                 title_of(table),
+                table.title,
                 spans if any(title for title, _ in spans) else (),
                 tuple(heading(column)[1] for column in table.columns),
                 tuple(lines),
                 tuple(legend(table, "Bold")),
-                tuple(note for note in table.notes if not _is_folded(note)),
-                tuple(note for note in table.notes if _is_folded(note)),
+                tuple(shown),
+                tuple(note for note in table.notes if note not in shown),
                 tuple(copies.get(table.name, ())),
             )
         )

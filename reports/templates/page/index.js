@@ -56,6 +56,19 @@ function describe(cell, titles) {
   return parts;
 }
 
+// A table that is wider than its window is a stop for the keyboard, and a hint says that there is more beside it.
+function watchWidth(region) {
+  const hint = region.parentElement.querySelector('.swipe');
+  const look = () => {
+    const overflows = region.scrollWidth > region.clientWidth + 1;
+    region.classList.toggle('overflows', overflows);
+    region.tabIndex = overflows ? 0 : -1;
+    hint.hidden = !overflows || region.scrollLeft > 0;
+  };
+  new ResizeObserver(look).observe(region);
+  region.addEventListener('scroll', look, { passive: true });
+}
+
 function startReport({ cells, titles }) {
   const dialog = document.getElementById('behind');
   for (const link of document.querySelectorAll('[data-cell]')) {
@@ -70,6 +83,8 @@ function startReport({ cells, titles }) {
     });
   }
   closeOutside(dialog);
+  for (const picture of document.querySelectorAll('.strip img')) sharpen(picture);
+  for (const region of document.querySelectorAll('.table .scroll')) watchWidth(region);
   for (const button of document.querySelectorAll('[data-copy]')) {
     button.addEventListener('click', () => copy(button, button.parentElement.querySelector('pre')));
   }

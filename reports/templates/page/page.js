@@ -99,9 +99,16 @@ async function copy(button, source) {
 
 function image(source, alt) {
   const element = el('img', { alt, decoding: 'async', loading: 'lazy' });
-  element.addEventListener('load', () => element.classList.toggle('pixels', element.naturalWidth <= 96));
+  sharpen(element);
   element.src = source;
   return element;
+}
+
+// A small picture that is shown larger keeps its pixels.
+function sharpen(element) {
+  const look = () => element.classList.toggle('pixels', element.naturalWidth <= 96);
+  if (element.complete) look();
+  else element.addEventListener('load', look);
 }
 
 addEventListener('beforeprint', () => {
