@@ -22,9 +22,7 @@ from gill_bench.statistics.mean_interval import MeanInterval
 from gill_bench.statistics.significance import holm
 
 
-def build_gains_table(
-    card: ReportCard, results: Results, cards: Cards, runs: Sequence[Path | RunReader]
-) -> Table:
+def build_gains_table(card: ReportCard, results: Results, cards: Cards, runs: Sequence[Path | RunReader]) -> Table:
     """Lay out the gains of one context over another as a report card says.
 
     Every model with a gain in the table has a line: those that the layout lists first, then the others by name. Columns

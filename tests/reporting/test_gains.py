@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,34 @@ def test_a_report_shows_the_controls_and_the_gains_and_the_page_draws_them_first
     figures = page[page.index('id="figures"') :]
     assert figures.index("Use of context") < figures.index("Figure 6")
     assert "foreign-images" in page
+
+
+def test_the_page_opens_with_the_gain_of_the_richest_context_over_the_poorest(run: Path, tmp_path: Path) -> None:
+    page = write_report_page([run], tmp_path / "page").read_text(encoding="utf-8")
+    lead = re.search(r'<p class="lead">(.*?)</p>', page, re.DOTALL)
+    assert lead is not None
+    [layout] = tables_for([run], Cards(), ["table-1"])
+    digits = re.compile(
+        r"last-picture gains (?P<gain>0\.\d{3}) in CLIP similarity \(mini\) from 5 captions and 4 images over 1 caption"
+        r" <span>\(95\u00a0% interval (?P<low>0\.\d{3}) to (?P<high>0\.\d{3}), p (?:=|&lt;) 0\.\d+,"
+        r" 24 examples, 1 seed\)\.</span>"
+    )
+    match = digits.fullmatch(lead[1].strip())
+    assert match, lead[1]
+    means = {
+        column.context: next(line for line in layout.lines if line.model == "last-picture").cells[number].mean
+        for number, column in enumerate(layout.columns)
+        if column.metric == "clip-similarity[mini]"
+    }
+    assert (most := means[PLAIN]) is not None
+    assert (least := means["1-caption"]) is not None
+    assert float(match["gain"]) == pytest.approx(most - least, abs=6e-4)
+    assert float(match["low"]) <= float(match["gain"]) <= float(match["high"])
+    assert "The others: " in page
+    assert re.search(r"blind \+0\.000 \[0\.000, 0\.000\], not significant", page)
+    # TextOnly reads no pictures: its richest context is another one.
+    assert re.search(r"text-only \+0\.000 \[0\.000, 0\.000\] from 5 captions over 1 caption, not significant", page)
+    assert "The lowest, median and highest CLIP similarity (mini) of last-picture with 5 captions and 4 images" in page
 
 
 def test_without_controls_a_report_is_as_before(tmp_path: Path, run: Path) -> None:

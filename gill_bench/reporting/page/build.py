@@ -131,7 +131,7 @@ def write_page(path: Path, content: PageContent) -> Path:
     data_citations = "\n".join(dict.fromkeys(text for run in runs for text in run.citations))
     citations += [("The data", data_citations)] if data_citations else []
     index = templates.get_template("index.html").render(
-        tasks=overview.view(galleries), tables=tables, data=data, citations=citations, **shared
+        tasks=overview.view(galleries, folder), tables=tables, data=data, citations=citations, **shared
     )
     folder.page("index.html", index)
     folder.sweep(content.memory.kept(folder.names))

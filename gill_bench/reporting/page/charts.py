@@ -69,8 +69,16 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A context: its name, the address of its samples or "", its height in pixels, marks, and the first model's number."""
+class ChartRow:
+    """A context.
+
+    Attributes:
+        title: The context in words.
+        link: The address of its samples, or "".
+        height: Pixels.
+        marks: The marks of its models.
+        value: The number of the model that the finding is about, as printed, or "".
+    """
 
     title: str
     link: str
@@ -86,12 +94,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A metric: its name, which way is better, the marks of its axis as percent and text, and a row for each context."""
+    """A metric: its name, which way is better, the marks of its axis as percent and text, a row for each context."""
 
     title: str
     better: str
     ticks: tuple[tuple[float, str], ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ChartRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +132,13 @@ def _sign(at: int, title: str) -> Sign:
     return Sign(title, _SHAPES[shape], "hollow" if again % 2 else "filled")
 
 
-def _panel(
-    metric: str, contexts: Mapping[str, Mapping[str, Number]], signs: Mapping[str, Sign], link: Link
-) -> Panel:
+def _panel(metric: str, contexts: Mapping[str, Mapping[str, Number]], signs: Mapping[str, Sign], link: Link) -> Panel:
     shown = [item for models in contexts.values() for item in models.values()]
     column = shown[0].column
-    place, ticks = _axis(shown)
+    position, ticks = _axis(shown)
     better = {True: "higher is better", False: "lower is better", None: ""}[column.higher_is_better]
     rows = tuple(
-        _row(context, {model: models[model] for model in signs if model in models}, metric, signs, place, link)
+        _row(context, {model: models[model] for model in signs if model in models}, metric, signs, position, link)
         for context, models in contexts.items()
     )
     return Panel(metric_words(metric) + (" (%)" if column.percent else ""), better, ticks, rows)
@@ -143,9 +149,9 @@ def _row(
     models: Mapping[str, Number],
     metric: str,
     signs: Mapping[str, Sign],
-    place: Callable[[float], float],
+    position: Callable[[float], float],
     link: Link,
-) -> Row:
+) -> ChartRow:
     height = max(_LEAST_HEIGHT, 2 * _PADDING + _LANE * len(models))
     top = (height - _LANE * len(models)) / 2
     marks = []
@@ -156,15 +162,15 @@ def _row(
             Mark(
                 signs[model],
                 top + _LANE * (at + 0.5),
-                place(shown.mean),
-                place(ends.low) if ends else None,
-                place(ends.high) if ends else None,
+                position(shown.mean),
+                position(ends.low) if ends else None,
+                position(ends.high) if ends else None,
                 text if ends else f"{text}, no interval",
             )
         )
     model, shown = next(iter(models.items()))
     value = _printed(shown) if signs[model].kind == "first" else ""
-    return Row(context_words(context), link(context, metric, model), height, tuple(marks), value)
+    return ChartRow(context_words(context), link(context, metric, model), height, tuple(marks), value)
 
 
 def _printed(shown: Number) -> str:
@@ -183,14 +189,14 @@ def _axis(shown: Sequence[Number]) -> tuple[Callable[[float], float], tuple[tupl
     margin = (high - low) * _MARGIN
     start, length = low - margin, (high - low) + 2 * margin
 
-    def place(value: float) -> float:
+    def position(value: float) -> float:
         return round(100 * (value - start) / length, 2)
 
     step = _step((high - low) / _TICKS)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9) + (1 if _digits(step) == 2 else 0))
     first, last = math.ceil(start / step - 1e-9), math.floor((start + length) / step + 1e-9)
-    ticks = ((place(at * step), number(at * step, decimals)) for at in range(first, last + 1))
-    return place, tuple(ticks)
+    ticks = ((position(at * step), number(at * step, decimals)) for at in range(first, last + 1))
+    return position, tuple(ticks)
 
 
 def _step(rough: float) -> float:

@@ -29,7 +29,7 @@ _UNTESTED = "The two are not tested: single examples have no values of their own
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TaskFinding:
     """What was found in a task.
 
     Attributes:
@@ -57,7 +57,7 @@ class Finding:
 
 def find(
     numbers: TaskNumbers, gains: Table | None, tests: Sequence[ModelTest], titles: Mapping[str, str]
-) -> Finding:
+) -> TaskFinding:
     """Say what was found in a task.
 
     Args:
@@ -77,8 +77,16 @@ def find(
     richest = {name: contexts[-1] for name in numbers.models if (contexts := numbers.contexts_of(name, metric))}
     cell = numbers.by_metric[metric][richest[said.model]][said.model].cell
     notes = (*said.others, *_limits(cell), *_own_encoder(cell, names[said.model], metric))
-    return Finding(
-        numbers.task, numbers.title, said.claim, ", ".join(said.evidence), notes, said.method, metric, said.model, richest
+    return TaskFinding(
+        numbers.task,
+        numbers.title,
+        said.claim,
+        ", ".join(said.evidence),
+        notes,
+        said.method,
+        metric,
+        said.model,
+        richest,
     )
 
 
@@ -197,7 +205,9 @@ def _of_models(numbers: TaskNumbers, tests: Sequence[ModelTest], names: Mapping[
         return _Said(model, f"{_listed(equal)} have the same {metric} {where}, {value}", _evidence(best))
     test = next((test for test in tests if test.context == context and set(test.models) == {model, second}), None)
     if test is None:
-        claim = f"{names[model]} has the best {metric} {where}, {value}, before {names[second]} with {_value(runner_up)}"
+        claim = (
+            f"{names[model]} has the best {metric} {where}, {value}, before {names[second]} with {_value(runner_up)}"
+        )
         return _Said(model, claim, _evidence(best), (_UNTESTED,))
     lead, ends = _lead(test, model, higher, best.column)
     claim = f"{names[model]} has the best {metric} {where}, {value}"

@@ -7,6 +7,7 @@ pages that name them are replaced last, and files that no page names any more ar
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from gill_bench.storage.sealed import check_is_file
 MARKER = ".gill-bench-page"
 _SUB_FOLDERS = ("data", "pictures", "figures")
 _OURS = re.compile(
-    r"(?:data|pictures)/[0-9a-f]{16}\.js|figures/[0-9a-f]{16}\.(?:svg|png)|gallery-[A-Za-z0-9._-]+\.html"
+    r"(?:data|pictures)/[0-9a-f]{16}\.js|pictures/[0-9a-f]{16}\.(?:png|jpeg|gif)|figures/[0-9a-f]{16}\.(?:svg|png)|gallery-[A-Za-z0-9._-]+\.html"
 )
 _AT_LEAST = 16
 
@@ -74,6 +75,14 @@ class PageFolder:
         if not self.has(name):
             _write(self.path / name, content)
         return name
+
+    def picture(self, file: Path | None, sha256: str = "") -> str:
+        """Write the thumbnail of a picture as a file of its own; returns its path, or "" if there is no picture."""
+        uri = None if file is None else data_uri(file, sha256)
+        if uri is None:
+            return ""
+        kind, _, content = uri.removeprefix("data:image/").partition(";base64,")
+        return self.file("pictures", f".{kind}", base64.b64decode(content))
 
     def pictures(self, files: Sequence[_Picture]) -> str:
         """Write thumbnails that browsers load on demand, unless thumbnails of the same files exist already."""

@@ -94,6 +94,12 @@ def content_of(
     )
 
 
+def _means(runs: Sequence[RunReader], cell: CellKey, metric: str) -> Mapping[str, float]:
+    """The mean over seeds of each example of a cell, from the first run that has values of it."""
+    values = next((values for run in runs if (values := run.values(cell, metric)) is not None), None)
+    return {} if values is None else values.means()
+
+
 def _addresses(runs: Sequence[Path], page: Path) -> dict[Path, str]:
     """The address of the run in whose folder the page lies; a page elsewhere may be moved away from the runs."""
     inside = (run for run in runs if isinstance(run, Path) and page.resolve().is_relative_to(run.resolve()))

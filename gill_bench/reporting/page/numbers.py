@@ -1,4 +1,4 @@
-"""The numbers of a report by task, metric, context and model, as its tables have them: findings and charts show these."""
+"""The numbers of a report by task, metric, context and model, as its tables have them, for findings and charts."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class TaskNumbers:
         task: The name of the task's card.
         title: The title of the task's card.
         by_metric: The number by metric, context and model, in the order of the tables; contexts with more parts come
-            later where their parts are known. A metric of a group of examples, such as `vqa-accuracy/answer_type/other`,
-            is left out.
+            later where their parts are known. A metric of a group of examples (`vqa-accuracy/answer_type/other`) is
+            left out.
         amounts: By context, how many parts a prompt has at most, where that is known.
     """
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from gill_bench.analysis.gallery_records import Gallery, ModelTest
 from gill_bench.reporting.page.charts import Chart, view_chart
-from gill_bench.reporting.page.findings import Finding, find
+from gill_bench.reporting.page.findings import TaskFinding, find
+from gill_bench.reporting.page.folder import PageFolder
 from gill_bench.reporting.page.galleries import GalleryPage
 from gill_bench.reporting.page.numbers import Amounts, task_numbers
 from gill_bench.reporting.page.strip import Strip, StripMaker, Values
@@ -25,7 +26,7 @@ class TaskView:
         gallery: The address of its gallery, or "".
     """
 
-    finding: Finding
+    finding: TaskFinding
     chart: Chart
     strip: Strip | None
     gallery: str
@@ -69,11 +70,11 @@ class Overview:
         self._strip = StripMaker(self._findings[0], values, self._models)
         return self._strip.watch(galleries)
 
-    def view(self, galleries: Sequence[GalleryPage]) -> list[TaskView]:
-        """Lay out the tasks, once all galleries have been passed on."""
-        return list(self._views({page.task: page for page in galleries}))
+    def view(self, galleries: Sequence[GalleryPage], folder: PageFolder) -> list[TaskView]:
+        """Lay out the tasks, once all galleries have been passed on; pictures are written into the page's folder."""
+        return list(self._views({page.task: page for page in galleries}, folder))
 
-    def _views(self, galleries: Mapping[str, GalleryPage]) -> Iterator[TaskView]:
+    def _views(self, galleries: Mapping[str, GalleryPage], folder: PageFolder) -> Iterator[TaskView]:
         for at, (numbers, finding) in enumerate(zip(self._numbers, self._findings, strict=True)):
             page = galleries.get(finding.task)
 
@@ -82,5 +83,5 @@ class Overview:
 
             chart = view_chart(numbers, finding.model, self._models, link)
             samples = link(finding.contexts[finding.model], finding.metric, finding.model)
-            strip = self._strip.strip(samples) if at == 0 and self._strip is not None else None
+            strip = self._strip.strip(samples, folder) if at == 0 and self._strip is not None else None
             yield TaskView(finding, chart, strip, samples or (page.file if page else ""))

@@ -11,14 +11,13 @@ from statistics import fmean
 from urllib.parse import quote, urlencode
 
 from gill_bench.analysis.gallery_records import Gallery, GalleryExample, PictureFile, ShownOutput
-from gill_bench.reporting.page.findings import Finding
-from gill_bench.reporting.page.thumbnails import data_uri
+from gill_bench.reporting.page.findings import TaskFinding
+from gill_bench.reporting.page.folder import PageFolder
 from gill_bench.reporting.page.words import context_words, given, metric_words
 from gill_bench.rundir.records import CellKey
 
 Values = Callable[[CellKey, str], Mapping[str, float]]
 """The mean over seeds of each example of a cell in a metric; empty if single examples have no values."""
-
 
 
 def no_values(cell: CellKey, metric: str) -> Mapping[str, float]:
@@ -38,7 +37,7 @@ class StripOutput:
     Attributes:
         title: The model's name.
         context: The context of the output in words; "" for the context of the strip.
-        picture: The picture as a `data:` URI; "" for a text.
+        picture: The address of the picture; "" for a text.
         text: The text, or the reason why nothing is shown.
         value: The value in the metric, as printed, or "".
         first: Whether it is the model that the finding is about.
@@ -60,9 +59,9 @@ class StripExample:
         name: The example's id.
         rank: "lowest", "median" or "highest", or "".
         link: The address of the example in its gallery, or "".
-        pictures: The pictures of the prompt as `data:` URIs.
+        pictures: The addresses of the prompt's pictures; "" for one that was not found.
         text: The end of the prompt's last text.
-        target: The target as a `data:` URI, or "".
+        target: The address of the target, or "".
         answer: The first reference text, or "".
         outputs: The outputs of the models.
     """
@@ -95,7 +94,7 @@ class StripMaker:
         titles: The titles of models by name.
     """
 
-    finding: Finding
+    finding: TaskFinding
     values: Values
     titles: Mapping[str, str]
     _examples: dict[str, GalleryExample] = field(default_factory=dict)
@@ -117,14 +116,17 @@ class StripMaker:
                 self._keep(gallery)
             yield gallery
 
-    def strip(self, link: str) -> Strip | None:
+    def strip(self, link: str, folder: PageFolder) -> Strip | None:
         """The strip; None if the galleries have nothing to show of its examples.
 
         Args:
             link: The address of the samples of the finding, without an example; "" if there is none.
+            folder: The page's folder, into which pictures are written.
         """
         finding = self.finding
-        examples = tuple(self._view(self._examples[name], link) for name in self._names if name in self._examples)
+        examples = tuple(
+            self._view(self._examples[name], link, folder) for name in self._names if name in self._examples
+        )
         if not any(example.pictures or example.text or example.target for example in examples):
             return None
         model = self.titles.get(finding.model, finding.model)
@@ -156,35 +158,35 @@ class StripMaker:
                     shown = outputs[0] if outputs else None
                     self._outputs[example.example, model] = shown, fmean(values) if values else None
 
-    def _view(self, example: GalleryExample, link: str) -> StripExample:
+    def _view(self, example: GalleryExample, link: str, folder: PageFolder) -> StripExample:
         finding = self.finding
         texts = [part for part in example.prompt if isinstance(part, str)]
         pictures = [part for part in example.prompt if isinstance(part, PictureFile)]
         others = [model for model in finding.contexts if model != finding.model]
-        outputs = (self._output(example.example, model) for model in [finding.model, *others][:_MOST_MODELS])
+        outputs = (self._output(example.example, model, folder) for model in [finding.model, *others][:_MOST_MODELS])
         return StripExample(
             example.example,
             self._ranked.get(example.example, ""),
             f"{link}&{urlencode({'example': example.example}, quote_via=quote)}" if link else "",
-            tuple(_source(picture) for picture in pictures),
+            tuple(folder.picture(picture.file) for picture in pictures),
             _end(texts[-1]) if texts else "",
-            _source(example.target) if example.target else "",
+            folder.picture(example.target.file) if example.target else "",
             _start(example.answers[0]) if example.answers and not example.target else "",
             tuple(output for output in outputs if output is not None),
         )
 
-    def _output(self, name: str, model: str) -> StripOutput | None:
+    def _output(self, name: str, model: str, folder: PageFolder) -> StripOutput | None:
         finding = self.finding
         shown, value = self._outputs.get((name, model), (None, None))
         if shown is None and value is None:
             return None
-        picture = data_uri(shown.picture, shown.sha256) if shown is not None and shown.picture is not None else None
+        picture = folder.picture(shown.picture, shown.sha256) if shown is not None else ""
         own = finding.contexts[finding.model]
         context = finding.contexts[model]
         return StripOutput(
             self.titles.get(model, model),
             "" if context == own else context_words(context),
-            picture or "",
+            picture,
             _start((shown.text or "") if shown is not None else ""),
             "" if value is None else f"{value:.3f}",
             model == finding.model,
@@ -201,10 +203,6 @@ def _ranks(count: int) -> dict[int, str]:
     for at, rank in ((0, "lowest"), (count - 1, "highest"), ((count - 1) // 2, "median")):
         ranks.setdefault(at, rank)
     return dict(sorted(ranks.items())) if count else {}
-
-
-def _source(picture: PictureFile) -> str:
-    return (data_uri(picture.file) if picture.file is not None else None) or ""
 
 
 def _end(text: str) -> str:

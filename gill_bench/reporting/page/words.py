@@ -6,7 +6,8 @@ import re
 
 from gill_bench.datasets.controls import MARK
 
-_CAPITALS = {name.lower(): name for name in "BLEU CIDEr CLIP F1 FID KID LPIPS METEOR MRR ROUGE VQA".split()}
+_WRITTEN = ("BLEU", "CIDEr", "CLIP", "F1", "FID", "KID", "LPIPS", "METEOR", "MRR", "ROUGE", "VQA")
+_CAPITALS = {name.lower(): name for name in _WRITTEN}
 
 
 def metric_words(metric: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -17,36 +15,6 @@ from gill_bench.cards.find import Cards
 from gill_bench.reporting.page import write_page
 from tests.reporting.page.content import CONTEXT, HOSTILE, METRIC, MODELS, content, gallery
 from tests.support.made_up import table, usual_rows
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = os.environ.get("GILL_BENCH_TEST_BROWSER") or next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        pytest.skip(f"no browser: none of {', '.join(names)}, nor GILL_BENCH_TEST_BROWSER")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def tab(browser: Any) -> Iterator[Any]:
-    """A page that fails its test if anything is reported to the console or requested from the network."""
-    opened = browser.new_page(viewport={"width": 1200, "height": 900})
-    trouble: list[str] = []
-    opened.on("console", lambda message: trouble.append(message.text))
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    opened.on(
-        "request",
-        lambda request: trouble.extend([request.url] if not request.url.startswith(("file:", "data:")) else []),
-    )
-    yield opened
-    opened.close()
-    assert trouble == []
 
 
 @pytest.fixture(scope="module")
