@@ -101,7 +101,7 @@ def test_another_split_and_another_prompt_are_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["data:coco/val|examples:aa|net:a", "data:vist/val|examples:bb|net:b"])
-def test_another_way_of_computing_is_refused(tmp_path: Path, other: str) -> None:
+def test_numbers_that_were_computed_in_two_ways_are_refused(tmp_path: Path, other: str) -> None:
     made_up(tmp_path / "a", binary(1), signature="data:vist/val|examples:aa|net:a")
     made_up(tmp_path / "b", binary(2), signature=other)
     if other.endswith("net:b"):
@@ -111,7 +111,7 @@ def test_another_way_of_computing_is_refused(tmp_path: Path, other: str) -> None
         compare(Side(tmp_path / "a"), Side(tmp_path / "b"))
 
 
-def test_failures_are_counted(tmp_path: Path) -> None:
+def test_failures_of_one_side_are_counted_in_a_note(tmp_path: Path) -> None:
     made_up(tmp_path / "a", binary(1))
     made_up(tmp_path / "b", binary(2), failed=3)
     assert "3 of 30 examples failed in B" in comparison_of(tmp_path / "a", tmp_path / "b").notes
@@ -135,7 +135,7 @@ def test_seeds_that_move_all_examples_widen_the_interval(tmp_path: Path) -> None
     assert wide.high - wide.low > 10 * (narrow.high - narrow.low)
 
 
-def test_nothing_in_common_is_said(tmp_path: Path) -> None:
+def test_sides_without_a_shared_example_are_refused(tmp_path: Path) -> None:
     made_up(tmp_path / "a", binary(1), signature="examples:aa|net:a")
     made_up(tmp_path / "b", binary(2), signature="examples:bb|net:a")
     for file in (tmp_path / "b").rglob("*"):

@@ -49,7 +49,7 @@ def stored(folder: Path, context: str, metric: str) -> dict[str, dict[int, float
     return values
 
 
-def test_what_rounding_changes_is_equal(monkeypatch: pytest.MonkeyPatch, both: tuple[Path, Path]) -> None:
+def test_values_that_differ_by_rounding_are_ties(monkeypatch: pytest.MonkeyPatch, both: tuple[Path, Path]) -> None:
     def rounded(*arguments: Any) -> AlignedValues:
         aligned = align_examples(*arguments)
         return replace(aligned, second=aligned.first * (1 + 2e-6))
@@ -154,7 +154,7 @@ def test_a_value_that_is_no_number_is_refused(tmp_path: Path, both: tuple[Path, 
         compare(Side(first), Side(second))
 
 
-def test_what_cannot_be_compared_is_said(
+def test_metrics_and_contexts_that_cannot_be_compared_are_named(
     tmp_path: Path, both: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(both[0], tmp_path / "a")
@@ -175,13 +175,15 @@ def test_what_cannot_be_compared_is_said(
         compare(Side(tmp_path / "a"), Side(tmp_path / "b"), metrics=["lpip"])
 
 
-def test_holm_is_over_what_was_asked_for(both: tuple[Path, Path]) -> None:
+def test_holms_correction_is_over_the_requested_comparisons(both: tuple[Path, Path]) -> None:
     comparisons = [*compare(Side(both[0]), Side(both[1]), metrics=["lpips"])]
     assert [comparison.metric for comparison in comparisons] == ["lpips[mini]"] * 3
     assert [comparison.p_holm for comparison in comparisons] == holm([comparison.p for comparison in comparisons])
 
 
-def test_json_has_every_name(both: tuple[Path, Path], more: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_json_of_a_comparison_has_every_name(
+    both: tuple[Path, Path], more: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["compare", str(both[0]), str(more)]) == 0
     assert "(8; all with --json))" in capsys.readouterr().out
     assert main(["compare", str(both[0]), str(more), "--json"]) == 0
@@ -190,7 +192,7 @@ def test_json_has_every_name(both: tuple[Path, Path], more: Path, capsys: pytest
     assert (content["left_out"], content["lone"]) == ([], [])
 
 
-def test_models_of_one_run(tmp_path: Path) -> None:
+def test_two_models_of_one_run_are_compared(tmp_path: Path) -> None:
     run(tmp_path / "a", limit=12, models=("noisy", "noisy-text"))
     folder = tmp_path / "a"
     comparisons = compare(Side(folder, "noisy-text"), Side(folder, "noisy"))
@@ -202,7 +204,7 @@ def test_models_of_one_run(tmp_path: Path) -> None:
         compare(Side(folder, "nosy"), Side(folder))
 
 
-def test_what_is_better_depends_on_the_metric(tmp_path: Path) -> None:
+def test_the_better_side_depends_on_the_direction_of_the_metric(tmp_path: Path) -> None:
     interval = paired_interval([0.5, 0.6, 0.4, 0.5], ["a", "b", "c", "d"])
 
     def comparison_with(higher: bool, p: float = 0.01) -> Comparison:
@@ -235,7 +237,7 @@ def test_what_is_better_depends_on_the_metric(tmp_path: Path) -> None:
     assert comparison_with(True, p=0.125).better is None  # as of four clusters: no p could be smaller
 
 
-def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"this is not the folder of a run"):
         compare(Side(tmp_path), Side(tmp_path))
 

@@ -68,7 +68,7 @@ def test_values_average_to_the_rows(done: Path) -> None:
                     assert sum(each.values()) / len(each) == pytest.approx(row.value)
 
 
-def test_tests_are_those_of_compare(done: Path) -> None:
+def test_significance_tests_of_models_are_those_of_compare(done: Path) -> None:
     tests = model_tests([RunReader.open(done)])
     expected = {
         (comparison.context, comparison.metric): comparison
@@ -113,7 +113,7 @@ def test_runs_taken_together_are_one_gallery(done: Path, tmp_path: Path) -> None
     }
 
 
-def test_ranked_answers_in_words() -> None:
+def test_outputs_without_pictures_are_shown_in_words() -> None:
     assert in_words({"scores": [-3.0, -1.0, -2.0, -9.0]}, ("a", "b", "c", "d")) == "b (-1); c (-2); a (-3)"
     assert in_words({"decision": "retrieve", "probability": 0.25}, ()) == "decision: retrieve\nprobability: 0.25"
     assert in_words({}, ()) is None
@@ -150,7 +150,9 @@ def test_the_command_refuses_what_it_cannot_do(done: Path, tmp_path: Path, capsy
     assert "holds files that are not of a page" in capsys.readouterr().err
 
 
-def test_what_has_no_output_keeps_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vist: Path) -> None:
+def test_examples_without_an_output_keep_their_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vist: Path
+) -> None:
     """A story lacks its picture, on another the model fails, and a third was not generated yet."""
     story = json.loads((vist / "sis" / "test.story-in-sequence.json").read_text())
     (vist / "images" / "test" / f"{story['images'][2]['id']}.png").unlink()  # of the first two stories

@@ -37,7 +37,7 @@ def test_a_planted_regression_is_caught_and_other_seeds_are_not(tmp_path: Path) 
     assert states(golden, made_up(tmp_path / "better", quality(9, loss=-0.05))) == ["better"]
 
 
-def test_what_is_missing_or_changed_is_said(tmp_path: Path) -> None:
+def test_missing_and_changed_numbers_have_a_state_of_their_own(tmp_path: Path) -> None:
     golden = golden_of(made_up(tmp_path / "golden", quality(1)))
     assert states(golden, made_up(tmp_path / "failed", quality(1), failed=1)) == ["incomplete"]
     assert states(golden, made_up(tmp_path / "fewer", quality(1)[:30])) == ["incomplete"]
@@ -62,7 +62,7 @@ def test_numbers_without_examples_are_held_to_the_tolerance(tmp_path: Path) -> N
     assert [v.state for v in check(now, [{**number, "value": number["value"] + 0.01}], 0.02)] == ["ok"]
 
 
-def test_tolerances_by_metric(tmp_path: Path) -> None:
+def test_a_tolerance_can_be_set_by_metric(tmp_path: Path) -> None:
     golden = golden_of(made_up(tmp_path / "golden", quality(1)))["numbers"]
     worse = made_up(tmp_path / "worse", quality(1, loss=0.05))
     for tolerance, expected in (
@@ -77,7 +77,7 @@ def test_tolerances_by_metric(tmp_path: Path) -> None:
             check(worse, golden, tolerance)
 
 
-def test_damaged_golden_files(tmp_path: Path) -> None:
+def test_damaged_golden_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such golden file; write it with"):
         read_golden(tmp_path / "none.json")
     entry = {
@@ -99,7 +99,7 @@ def test_damaged_golden_files(tmp_path: Path) -> None:
         read_golden(tmp_path / "new.json")
 
 
-def test_the_command_and_its_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_check_ends_with_its_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(tmp_path / "run", limit=12)
     golden = tmp_path / "goldens" / "vist.json"
     assert main(["check", str(tmp_path / "run"), "--against", str(golden)]) == 2

@@ -47,7 +47,7 @@ def test_seeds_may_lie_in_several_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["no spec.json", "no single values", "a number that is not their mean"])
-def test_without_single_examples_it_is_over_seeds(tmp_path: Path, change: str) -> None:
+def test_intervals_without_single_examples_are_over_seeds(tmp_path: Path, change: str) -> None:
     made_up(tmp_path / "run", VALUES)
     if change == "no spec.json":
         (tmp_path / "run" / "spec.json").unlink()
@@ -65,7 +65,7 @@ def test_without_single_examples_it_is_over_seeds(tmp_path: Path, change: str) -
     assert interval == interval_over_seeds([row.value for row in rows if row.value is not None])
 
 
-def test_nothing_is_said_of_what_was_not_scored(tmp_path: Path) -> None:
+def test_rows_without_a_value_have_no_interval(tmp_path: Path) -> None:
     made_up(tmp_path / "run", VALUES)
     content = json.loads((tmp_path / "run" / "results.json").read_text())
     for row in content["rows"]:

@@ -119,7 +119,7 @@ def test_a_broken_picture_is_named_and_stops_a_run_where_the_card_says_so(vist: 
     assert not checked("vist", vist, "test", unreadable="count").refuses_broken
 
 
-def test_repeated_content_is_told(vist: Path) -> None:
+def test_pictures_with_the_same_content_are_named(vist: Path) -> None:
     shutil.copy(vist / "images/test/100000.png", vist / "images/test/100007.png")
     taken = checked("vist", vist, "test")
     assert taken.state == "complete"
@@ -138,7 +138,7 @@ def test_a_truncated_annotation_file_is_the_readers_own_message(vist: Path, cut:
     assert [download.state for download in taken.downloads] == ["there", "there"]
 
 
-def test_it_says_unusable_where_a_run_refuses(vist: Path, tmp_path: Path) -> None:
+def test_data_that_a_run_refuses_are_unusable(vist: Path, tmp_path: Path) -> None:
     for file in sorted((vist / "images/test").iterdir())[4::5]:  # the target of every story
         file.unlink()
     taken = checked("vist", vist, "test")
@@ -169,7 +169,7 @@ def test_candidates_are_counted_where_they_are_searched(vist: Path) -> None:
     }
 
 
-def test_contexts_that_search_nothing_are_told_and_nothing_is_missing(tmp_path: Path) -> None:
+def test_without_candidates_contexts_that_search_are_named_and_data_are_complete(tmp_path: Path) -> None:
     small.write_partiprompts(tmp_path / "partiprompts")
     taken = checked("partiprompts", tmp_path, train=1)
     assert taken.state == "complete"
@@ -215,12 +215,12 @@ def test_sizes_of_the_usual_split_are_said_to_be_such(tmp_path: Path) -> None:
     assert (other.url[-13:], other.size) == ("train2017.zip", "0.8 GB for val2017")
 
 
-def test_wrong_settings_are_refused(vist: Path) -> None:
+def test_wrong_settings_of_a_data_check_are_refused(vist: Path) -> None:
     with pytest.raises(InputError, match="unknown setting"):
         checked("vist", vist, "test", storie="context")
 
 
-def test_json_holds_all_of_it(vist: Path) -> None:
+def test_json_holds_the_whole_data_check(vist: Path) -> None:
     (vist / "images/test/100004.png").write_bytes(b"no picture")
     (vist / "images/test/100003.png").unlink()
     report = json.loads(json.dumps(checked("vist", vist, "test").as_json()))
@@ -238,7 +238,7 @@ def test_json_holds_all_of_it(vist: Path) -> None:
     }
 
 
-def test_real_slices(real_data: Path) -> None:
+def test_the_published_slices_have_the_states_that_they_have(real_data: Path) -> None:
     stories = checked("vist", real_data, "test")
     assert (stories.state, stories.examples) == ("complete", 91)
     assert (stories.pictures or {})["examples"].total == 135
@@ -253,7 +253,7 @@ def test_real_slices(real_data: Path) -> None:
     assert "VisualDialog_val2018_<image id, 12 digits>.jpg" in dialogs.problem
 
 
-def test_real_questions_in_a_folder_of_their_own(real_data: Path) -> None:
+def test_questions_in_a_folder_of_their_own_get_a_hint(real_data: Path) -> None:
     taken = checked("vqav2", real_data, "train2014")
     assert taken.state == "unusable"
     assert [download.expected.parent.name for download in taken.downloads[:2]] == ["vqav2", "vqav2"]

@@ -98,7 +98,7 @@ def test_a_sound_model_passes() -> None:
     assert len(findings) == len(set(findings)) == 6 * 7 + 6 + 4 - 1
 
 
-def test_bare_pictures_pass() -> None:
+def test_pictures_without_a_generated_image_pass() -> None:
     assert failed(pictures(lambda output: output.image)()) == []
 
 
@@ -186,7 +186,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("kind", "message"), FORMS, ids=[message[:40] for _, message in FORMS])
-def test_answers_of_the_wrong_form(kind: type[Sound], message: str) -> None:
+def test_outputs_of_the_wrong_form_fail_with_a_remedy(kind: type[Sound], message: str) -> None:
     findings = failed(kind())
     method = next(name for name in vars(kind) if hasattr(Sound, name) and name[0] != "_")
     assert [(finding.about, finding.check) for finding in findings] == [(method, "form")]
@@ -294,7 +294,9 @@ class Pops(Sound):
         (Pops, {("score_texts", "arguments")}),
     ],
 )
-def test_every_check_finds_who_fails_it(kind: type[Sound], expected: set[tuple[str, str]]) -> None:
+def test_every_check_finds_the_model_that_was_made_to_fail_it(
+    kind: type[Sound], expected: set[tuple[str, str]]
+) -> None:
     findings = failed(kind())
     assert {(finding.about, finding.check) for finding in findings} == expected
     assert all("expected" in finding.detail and "found" in finding.detail for finding in findings)
@@ -342,14 +344,14 @@ def test_a_clear_refusal_of_a_long_prompt_is_an_answer() -> None:
     assert len(long_prompt().text.split()) == LONG_WORDS
 
 
-def test_a_model_without_a_method_that_its_card_claims() -> None:
+def test_a_model_without_a_method_that_its_card_claims_fails() -> None:
     class Lacks(Sound):
         decide: Any = None
 
     assert [(finding.about, finding.check) for finding in failed(Lacks())] == [("decide", "method")]
 
 
-def test_only_what_is_claimed_is_asked_and_pictures_only_where_they_are_read() -> None:
+def test_only_claimed_capabilities_and_inputs_are_examined() -> None:
     seen: list[Prompt] = []
 
     class Listens(Sound):
@@ -472,7 +474,7 @@ class Generator(Sound):
         ("Generator", ["global state"]),
     ],
 )
-def test_faults_of_a_class_in_a_file(
+def test_faults_of_a_class_in_a_file_are_found_by_the_command(
     name: str, checks: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "planted.py"
@@ -484,7 +486,7 @@ def test_faults_of_a_class_in_a_file(
     assert ("FAIL" in said) == bool(checks)
 
 
-def test_what_the_command_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_doctor_prints_checks_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.py").write_text(BAD)
     model = f"{tmp_path / 'bad.py'}:Grey"
     assert main(["doctor", model, "--set", "Grey.side=4", "--device", "cpu"]) == 1
@@ -511,7 +513,7 @@ def test_the_example_of_the_readme_passes(tmp_path: Path, capsys: pytest.Capture
     assert main(["doctor", f"{tmp_path / 'my_model.py'}:MyModel", "--device", "cpu"]) == 0, capsys.readouterr().out
 
 
-def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_of_the_command_doctor_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "gil"]) == 2
     assert "did you mean 'gill'" in capsys.readouterr().err
     assert main(["doctor", "clip", "--set", "clip.fusoin=mean"]) == 2

@@ -117,7 +117,7 @@ def test_every_job_is_done_once(slots: int) -> None:
     assert len(pool.given) == 14
 
 
-def test_one_worker_goes_in_order() -> None:
+def test_one_worker_does_the_jobs_in_order() -> None:
     done: list[str] = []
     Dispatcher(Scripted(1, fine), 0).work([batch("a", 3, done), batch("b", 2, done)])
     assert done == ["a0", "a1", "a2", "b0", "b1"]
@@ -132,7 +132,7 @@ def test_two_workers_begin_with_different_models_and_stay_with_them() -> None:
     assert set(tools) == {"a", "b"}
 
 
-def test_what_is_under_way_is_bounded_however_long_the_run() -> None:
+def test_requests_under_way_are_bounded_however_long_the_run() -> None:
     taken = 0
     pool = Scripted(2, fine)
 
@@ -192,7 +192,7 @@ def test_a_job_that_kills_every_worker_fails_and_the_run_goes_on(capsys: pytest.
     assert "failed: task/model/context, example a3: fell asleep" in capsys.readouterr().err
 
 
-def test_more_failures_than_allowed_stop_the_run_with_what_is_under_way_kept() -> None:
+def test_more_failures_than_allowed_stop_the_run_and_keep_jobs_under_way() -> None:
     done: list[str] = []
 
     def says(slot: int, request: WorkRequest) -> WorkReply:
@@ -218,7 +218,7 @@ def test_failures_up_to_the_limit_do_not_stop_it() -> None:
     assert {failure.example for failure in dispatcher.failures} == {"a1", "a5"}
 
 
-def test_what_others_are_at_comes_last_and_is_waited_for() -> None:
+def test_jobs_that_another_process_works_on_come_last_and_are_waited_for() -> None:
     done: list[str] = []
 
     def says(slot: int, request: WorkRequest) -> WorkReply:
@@ -230,7 +230,7 @@ def test_what_others_are_at_comes_last_and_is_waited_for() -> None:
     assert pool.given[-1] == (0, "a", "a0", True)
 
 
-def test_an_error_ends_the_run_when_what_is_under_way_has_ended() -> None:
+def test_an_error_ends_the_run_after_the_jobs_under_way() -> None:
     done: list[str] = []
 
     def says(slot: int, request: WorkRequest) -> WorkReply:
@@ -248,7 +248,7 @@ def test_an_error_ends_the_run_when_what_is_under_way_has_ended() -> None:
     assert done[-3:] == ["b0", "b1", "b2"]
 
 
-def test_a_place_that_cannot_load_is_left_out_while_there_are_others(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_that_cannot_load_is_left_out_while_there_are_others(capsys: pytest.CaptureFixture[str]) -> None:
     done: list[str] = []
 
     def says(slot: int, request: WorkRequest) -> WorkReply:
@@ -262,7 +262,7 @@ def test_a_place_that_cannot_load_is_left_out_while_there_are_others(capsys: pyt
         Dispatcher(Scripted(1, lambda slot, request: says(1, request)), 0).work([batch("a", 6, done)])
 
 
-def test_workers_that_cannot_be_had_leave_nothing_behind_for_what_comes_next() -> None:
+def test_workers_that_cannot_start_leave_the_pool_usable_for_the_next_jobs() -> None:
     done: list[str] = []
     broken = [True]
 

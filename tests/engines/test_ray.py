@@ -55,7 +55,7 @@ def test_the_cluster_decides_which_devices_there_are(monkeypatch: pytest.MonkeyP
         engine.cluster_device("cuda", "")
 
 
-def test_ray_itself_finds_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_where_ray_finds_no_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     from gill_bench.engines import ray as engine
 
     def nowhere(**options: Any) -> None:
@@ -115,7 +115,7 @@ def test_an_address_where_http_2_is_spoken_is_left_to_ray(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("address", ["nonsense", "host:", ":6379", "host:port", "host:99999"])
-def test_what_is_no_address(address: str) -> None:
+def test_a_text_that_is_no_address_is_refused(address: str) -> None:
     from gill_bench.engines import ray as engine
 
     with pytest.raises(InputError, match=f"^--address {address}: expected auto or HOST:PORT"), engine.cluster(address):
@@ -133,7 +133,7 @@ def waiting_pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, alive: bool
     return pool
 
 
-def test_a_cluster_that_places_no_worker_is_given_up_with_a_word(
+def test_a_cluster_that_places_no_worker_is_given_up_with_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pool = waiting_pool(monkeypatch, tmp_path, alive=True, patience=100)
@@ -188,6 +188,8 @@ def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         ({"device": "cpu,nothing"}, "--device nothing: "),
     ],
 )
-def test_what_does_not_go_together_is_refused(tmp_path: Path, options: dict[str, Any], reason: str) -> None:
+def test_options_of_engines_that_do_not_go_together_are_refused(
+    tmp_path: Path, options: dict[str, Any], reason: str
+) -> None:
     with pytest.raises(InputError, match="^" + reason):
         make_plan(ask(tmp_path / "run", **options))

@@ -93,7 +93,7 @@ def test_failures_are_counted_over_all_workers(tmp_path: Path, monkeypatch: pyte
     assert not multiprocessing.active_children()
 
 
-def test_what_is_timed_has_one_worker(tmp_path: Path) -> None:
+def test_a_timed_task_has_one_worker(tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert run_able(out, "speed", "visdial-retrieval", settings=("speed.repeats=2",), device="cpu,cpu").complete
     assert {file.parts[-5] for file in out.rglob("unit.json")} == {"visdial-retrieval", "speed"}

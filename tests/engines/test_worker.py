@@ -243,7 +243,7 @@ def test_a_job_is_locked_until_its_outputs_are_written(tmp_path: Path) -> None:
     assert held == ["lock", "work", "write", "unlock"]
 
 
-def test_closing_waits_for_what_is_written(worker: Worker) -> None:
+def test_closing_a_worker_waits_for_its_writes(worker: Worker) -> None:
     written: list[str] = []
     began, go_on = threading.Event(), threading.Event()
 

@@ -51,7 +51,7 @@ def test_controls_lie_beside_their_plain_contexts_and_change_nothing_of_them(who
         assert control_row["n_scored"] == 8
 
 
-def test_the_choice_is_the_same_under_a_limit_and_in_parts(whole: Path, tmp_path: Path) -> None:
+def test_donors_are_the_same_under_a_limit_and_in_parts_of_a_run(whole: Path, tmp_path: Path) -> None:
     for number in (1, 2):
         run(tmp_path / "run", contexts=(FOREIGN,), limit=3, seeds=2, shard=(number, 2))
     few, many = prompts(tmp_path / "run", FOREIGN), prompts(whole, FOREIGN)
@@ -64,7 +64,7 @@ def test_the_choice_is_the_same_under_a_limit_and_in_parts(whole: Path, tmp_path
     )
 
 
-def test_the_noise_is_that_of_the_plain_context(tmp_path: Path) -> None:
+def test_a_control_context_has_the_noise_of_its_plain_context(tmp_path: Path) -> None:
     for noise in ("per-example", "shared"):
         plan = make_plan(ask(tmp_path / "run", contexts=(PLAIN, FOREIGN), settings=(f"vist.noise={noise}",)))
         plain, foreign = (planned.cell for planned in plan.cells)
@@ -75,7 +75,7 @@ def test_the_noise_is_that_of_the_plain_context(tmp_path: Path) -> None:
             assert usable.digest != own.digest
 
 
-def test_scoring_again_finds_the_same(whole: Path, tmp_path: Path) -> None:
+def test_scoring_controls_again_changes_nothing(whole: Path, tmp_path: Path) -> None:
     before = results(whole)
     assert score(whole).complete
     assert results(whole) == before
@@ -83,7 +83,7 @@ def test_scoring_again_finds_the_same(whole: Path, tmp_path: Path) -> None:
     assert not any(planned.pending for planned in make_plan(ask(whole, contexts=("controls",), limit=8, seeds=1)).cells)
 
 
-def test_all_stands_for_all_lists_but_controls(tmp_path: Path) -> None:
+def test_contexts_named_all_leave_out_controls(tmp_path: Path) -> None:
     names = [planned.cell.context.name for planned in make_plan(ask(tmp_path / "run", contexts=("all",))).cells]
     assert len(names) == 9
     assert not any("@" in name for name in names)
@@ -114,7 +114,7 @@ def prompts_of(cell: Any, name: str) -> list[str]:
     return [part.id for part in parts if not isinstance(part, str)]
 
 
-def test_what_a_donor_gives_is_part_of_an_example(vist: Path, tmp_path: Path) -> None:
+def test_a_changed_donor_makes_its_examples_stale(vist: Path, tmp_path: Path) -> None:
     wanted = {"contexts": (f"{PLAIN}@foreign-captions", PLAIN), "data": str(vist), "limit": 4, "seeds": 1}
     assert run(tmp_path / "run", **wanted).complete
     donors = {

@@ -65,7 +65,7 @@ def test_two_processes_share_the_work_and_agree(tmp_path: Path, whole: Path) -> 
 
 
 @pytest.mark.slow
-def test_two_commands_at_once_on_one_folder_keep_what_each_asked(tmp_path: Path) -> None:
+def test_two_commands_at_once_on_one_folder_keep_the_requests_of_both(tmp_path: Path) -> None:
     """Spec, results and environment are written by both."""
     contexts = ("1-caption", "5-captions")
     processes = [start(*command(tmp_path / "run"), "--contexts", name) for name in contexts]
@@ -78,7 +78,7 @@ def test_two_commands_at_once_on_one_folder_keep_what_each_asked(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_random_kills(tmp_path: Path) -> None:
+def test_a_run_killed_at_random_moments_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     """The short form of benchmarks/kills.py."""
     tally = kill_and_resume(
         tmp_path, 3, seed=1, arguments=["--limit", "4", "--contexts", "1-caption,5-captions"], log=False
@@ -122,7 +122,7 @@ def scoring(out: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("between", [pytest.param(0.0, marks=pytest.mark.slow), 0.02])
-def test_ctrl_c_twice(
+def test_ctrl_c_twice_ends_a_run_and_says_how_to_resume(
     tmp_path: Path, until: Callable[[Path], None], pause: str, seeds: str, more: tuple[str, ...], between: float
 ) -> None:
     out = tmp_path / "run"

@@ -82,7 +82,7 @@ def other_number(file: Path) -> None:
         ("vist-retrieval/able/5-*/score-*.json", Path.unlink),
     ],
 )
-def test_what_is_damaged_is_named_and_made_again(
+def test_a_damaged_file_of_every_kind_is_named_and_made_again(
     tmp_path: Path,
     whole: Path,
     cards: tuple[Path, ...],
@@ -152,7 +152,7 @@ def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOISY_FAIL_ON", " ")
 
 
-def test_one_failing_question_and_one_failing_story(
+def test_a_failing_question_and_a_failing_story_take_no_other_with_them(
     tmp_path: Path, whole: Path, cards: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
@@ -206,7 +206,7 @@ def test_nothing_is_ranked_among_an_incomplete_set_of_candidates(
 
 
 @pytest.mark.parametrize("what", ["a dialog", "a picture"])
-def test_on_what_the_model_fails_is_counted_and_the_others_are_ranked(
+def test_dialogs_or_pictures_that_fail_are_counted_and_the_others_ranked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     out = tmp_path / "run"
@@ -377,7 +377,9 @@ def test_another_way_of_scoring_generates_nothing(
     assert results(out) == results(whole)
 
 
-def test_other_values_of_k_are_other_numbers(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_values_of_k_give_rows_of_their_own_without_generating(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = Path(shutil.copytree(whole, tmp_path / "run"))
     forbid(monkeypatch)
     cards = small_units(tmp_path / "cards", "vist-retrieval", at="2")
@@ -385,7 +387,7 @@ def test_other_values_of_k_are_other_numbers(tmp_path: Path, whole: Path, monkey
     assert [row.metric for row in outcome.results.rows if row.task == "vist-retrieval"] == ["recall@2"]
 
 
-def test_one_scorer_that_fails_stops_no_other(
+def test_a_metric_that_fails_stops_no_other(
     tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*arguments: object) -> None:

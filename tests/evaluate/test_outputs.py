@@ -35,7 +35,7 @@ def check_values(by_metric: dict[tuple[str, int], Row], expected: dict[str, floa
         assert row.value == pytest.approx(expected[metric], abs=1e-9), metric
 
 
-def test_retrieval_of_stories(tmp_path: Path) -> None:
+def test_recall_of_stories_is_that_of_the_stored_embeddings(tmp_path: Path) -> None:
     out = tmp_path / "run"
     outcome = run(out, "vist-retrieval", contexts=("sweep",), limit=20)
     assert outcome.complete
@@ -57,7 +57,7 @@ def test_retrieval_of_stories(tmp_path: Path) -> None:
     assert not any(row.context == "candidates" for row in outcome.results.rows)
 
 
-def test_retrieval_of_dialogs_both_ways(tmp_path: Path) -> None:
+def test_recall_of_dialogs_in_both_directions_is_that_of_the_stored_embeddings(tmp_path: Path) -> None:
     out = tmp_path / "run"
     outcome = run(out, "visdial-retrieval")
     pictures, prompts = (records(out, "visdial-retrieval", context) for context in ("candidates", "10-rounds"))
@@ -76,7 +76,7 @@ def test_retrieval_of_dialogs_both_ways(tmp_path: Path) -> None:
     assert {counts(row) for row in outcome.results.rows} == {(30, 30, 0, 0)}
 
 
-def test_visual_questions(tmp_path: Path) -> None:
+def test_accuracy_of_questions_is_that_of_the_stored_texts(tmp_path: Path) -> None:
     out = tmp_path / "run"
     by_metric = rows(run(out, "vqav2", limit=90))
     texts = {name: record["output"]["text"] for name, record in records(out, "vqav2", "question").items()}
@@ -104,7 +104,7 @@ def test_visual_questions(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="no Java on PATH")
-def test_captions(tmp_path: Path) -> None:
+def test_caption_scores_are_those_of_the_stored_texts(tmp_path: Path) -> None:
     out = tmp_path / "run"
     by_metric = rows(run(out, "coco-captions", limit=20))
     texts = {name: record["output"]["text"] for name, record in records(out, "coco-captions", "caption").items()}
@@ -147,7 +147,7 @@ def sweep(truth: list[str], retrieve: np.ndarray, both: bool) -> dict[str, float
     return {"macro-f1": at(0.5), "macro-f1-min": min(grid), "macro-f1-max": max(grid)}
 
 
-def test_decisions_of_the_model_itself(decided: tuple[Path, Outcome]) -> None:
+def test_macro_f1_is_that_of_the_models_stored_decisions(decided: tuple[Path, Outcome]) -> None:
     out, outcome = decided
     labels, train, test = of_parts(out)
     assert (len(train), len(labels)) == (150, 246)
@@ -158,7 +158,7 @@ def test_decisions_of_the_model_itself(decided: tuple[Path, Outcome]) -> None:
     assert {(seed, counts(row)) for (_, seed), row in by_metric.items()} == {(0, (96, 96, 0, 0))}
 
 
-def test_decisions_by_similarity(decided: tuple[Path, Outcome]) -> None:
+def test_macro_f1_by_similarity_is_that_of_the_stored_embeddings(decided: tuple[Path, Outcome]) -> None:
     out, outcome = decided
     labels, _, test = of_parts(out)
     prompts = records(out, "partiprompts", "heuristic")
@@ -168,7 +168,7 @@ def test_decisions_by_similarity(decided: tuple[Path, Outcome]) -> None:
     check_values(rows(outcome, "heuristic"), sweep([labels[name] for name in test], largest.max(axis=1), both=False))
 
 
-def test_decisions_of_a_classifier_for_each_seed(decided: tuple[Path, Outcome]) -> None:
+def test_macro_f1_of_a_classifier_is_that_of_the_stored_features_for_each_seed(decided: tuple[Path, Outcome]) -> None:
     import torch
 
     out, outcome = decided
@@ -188,7 +188,7 @@ def test_decisions_of_a_classifier_for_each_seed(decided: tuple[Path, Outcome]) 
     assert len(by_metric) == 6
 
 
-def test_rules_over_labels(decided: tuple[Path, Outcome]) -> None:
+def test_macro_f1_of_rules_is_that_of_the_labels(decided: tuple[Path, Outcome]) -> None:
     out, outcome = decided
     labels, train, test = of_parts(out)
     examples = cell_of(out, "decide").usable
@@ -212,7 +212,7 @@ def test_rules_over_labels(decided: tuple[Path, Outcome]) -> None:
         assert random["macro-f1-of-a-draw-sd", 0].value == pytest.approx(statistics.stdev(draws), rel=0.3)
 
 
-def test_ranking_of_answers(tmp_path: Path) -> None:
+def test_ranks_of_answers_are_those_of_the_stored_scores(tmp_path: Path) -> None:
     out = tmp_path / "run"
     by_metric = rows(run(out, "visdial-answers", limit=60))
     stored = records(out, "visdial-answers", "history")
@@ -257,7 +257,7 @@ def test_a_limit_within_a_dialog_keeps_the_annotated_rounds(tmp_path: Path, limi
 
 
 @pytest.mark.parametrize("task", ["coco-fid", "cc3m-fid"])
-def test_distances_of_pictures(tmp_path: Path, task: str) -> None:
+def test_fid_is_that_of_the_stored_pictures(tmp_path: Path, task: str) -> None:
     from gill_bench.metrics.fid import load
     from gill_bench.storage.images import load_image
 
@@ -286,7 +286,7 @@ def test_distances_of_pictures(tmp_path: Path, task: str) -> None:
     assert {metric for metric, _ in by_metric} == {"fid[mini]", "kid[mini]", "kid-over-subsets-sd[mini]"}
 
 
-def test_times(tmp_path: Path) -> None:
+def test_times_are_medians_of_the_stored_seconds(tmp_path: Path) -> None:
     out = tmp_path / "run"
     settings = ("speed.repeats=5", "speed.search_candidates=1000")
     outcome = run(out, "speed", settings=settings)

@@ -63,7 +63,7 @@ def test_seeds_stories_and_contexts_give_different_pictures(whole: Path) -> None
 
 
 @pytest.mark.parametrize("batch_size", [pytest.param(2, marks=pytest.mark.slow), 8])
-def test_batches_agree(tmp_path: Path, whole: Path, batch_size: int) -> None:
+def test_pictures_of_batches_agree_to_a_grey_level(tmp_path: Path, whole: Path, batch_size: int) -> None:
     real(tmp_path / "run", batch_size=batch_size)
     together, in_batches = samples(whole), samples(tmp_path / "run")
     assert together.keys() == in_batches.keys()
@@ -87,7 +87,7 @@ def test_a_killed_run_of_the_real_adapters_resumes_to_the_same_bytes(tmp_path: P
     assert tree(out) == tree(whole)
 
 
-def test_the_real_slice(tmp_path: Path, real_data: Path) -> None:
+def test_gill_runs_on_the_published_slice_of_vist(tmp_path: Path, real_data: Path) -> None:
     outcome = run(
         tmp_path / "run",
         models=("gill",),

@@ -24,7 +24,7 @@ from gill_bench.storage.images import load_image
 from tests.support.runs import ask, better, cut, other_value, pictures, results, run, tree
 
 
-def test_rows_carry_every_count(tmp_path: Path) -> None:
+def test_rows_have_every_count_of_samples(tmp_path: Path) -> None:
     rows = run(tmp_path / "run").results.rows
     assert len(rows) == 3 * 2 * 2  # contexts, seeds, metrics
     assert {row.context for row in rows} == {"1-caption", "5-captions", "5-captions-4-images"}
@@ -44,7 +44,7 @@ def test_contexts_are_compared_on_the_same_noise_and_seeds_differ(tmp_path: Path
     assert len(set(noise.values())) == 12
 
 
-def test_running_again_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_that_is_run_again_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(tmp_path / "run")
     before = tree(tmp_path / "run")
     monkeypatch.setenv("NOISY_FAIL_ON", " ")  # any call of the model would fail
@@ -74,7 +74,7 @@ def test_more_seeds_keep_what_is_there(tmp_path: Path) -> None:
     assert values(rows) == pytest.approx(values(direct), abs=1e-6)
 
 
-def test_a_smaller_plan_reports_what_it_asked_for(tmp_path: Path) -> None:
+def test_a_smaller_request_reports_only_its_own_examples_and_seeds(tmp_path: Path) -> None:
     run(tmp_path / "run", limit=6)
     rows = run(tmp_path / "run", limit=3, seeds=1).results.rows
     assert {(row.n_expected, row.n_scored, row.seed) for row in rows} == {(3, 3, 0)}
@@ -106,7 +106,7 @@ def test_cells_of_earlier_commands_stay_in_the_results(tmp_path: Path) -> None:
     assert results(tmp_path / "run") == before
 
 
-def test_what_a_model_cannot_read_is_known_before_it_is_loaded(tmp_path: Path) -> None:
+def test_a_context_that_a_model_cannot_read_is_known_before_it_is_loaded(tmp_path: Path) -> None:
     plan = make_plan(ask(tmp_path / "run", models=("noisy", "noisy-text")))
     assert plan.cannot == (("vist", "noisy-text", "5-captions-4-images", "noisy-text reads no images"),)
     with pytest.raises(InputError, match="nothing to do: noisy-text reads no images"):
@@ -125,7 +125,7 @@ def write_text(vist: Path, photo: str) -> None:
     ("damage", "reason"),
     [(damage_nothing, "is not in the data folder"), (write_text, "not a picture that PIL can read")],
 )
-def test_missing_and_unreadable_pictures_are_counted_and_listed(
+def test_missing_and_unreadable_pictures_are_counted_and_named(
     tmp_path: Path, vist: Path, damage: Callable[[Path, str], None], reason: str
 ) -> None:
     photo = json.loads((vist / "sis/test.story-in-sequence.json").read_text())["images"][2]["id"]
@@ -160,7 +160,7 @@ def test_a_context_may_use_every_story_it_can(tmp_path: Path, vist: Path) -> Non
     }
 
 
-def test_nothing_usable_is_an_error_before_anything_is_loaded(tmp_path: Path, vist: Path) -> None:
+def test_data_without_any_usable_example_is_refused_before_loading(tmp_path: Path, vist: Path) -> None:
     for file in sorted((vist / "images" / "test").iterdir())[1:]:
         file.unlink()
     with pytest.raises(InputError, match="none of the 32 examples of vist can be asked with 1-caption; example 1024"):
@@ -285,7 +285,7 @@ def test_a_picture_altered_after_the_fact_is_found(tmp_path: Path) -> None:
         ("spec.json", Path.unlink),
     ],
 )
-def test_what_is_damaged_is_named_and_made_again(
+def test_a_damaged_file_is_named_and_made_again(
     tmp_path: Path, pattern: str, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(tmp_path / "run", contexts=("1-caption",))
@@ -324,7 +324,7 @@ def test_a_file_without_its_seal_is_damaged(tmp_path: Path, pattern: str, capsys
     assert tree(out) == whole
 
 
-def test_what_kills_left_is_removed(tmp_path: Path) -> None:
+def test_temporary_files_of_a_killed_run_are_removed(tmp_path: Path) -> None:
     out = tmp_path / "run"
     run(out, contexts=("1-caption",))
     whole = tree(out)
@@ -336,7 +336,7 @@ def test_what_kills_left_is_removed(tmp_path: Path) -> None:
     assert tree(out) == whole
 
 
-def test_scoring_with_data_that_moved(tmp_path: Path, vist: Path) -> None:
+def test_data_that_moved_is_named_when_scoring(tmp_path: Path, vist: Path) -> None:
     run(tmp_path / "run", data=str(vist), contexts=("1-caption",))
     before = results(tmp_path / "run")
     vist.rename(tmp_path / "elsewhere")
@@ -428,7 +428,7 @@ def test_shared_noise_is_in_the_signature_and_counts_stories(tmp_path: Path) -> 
         ("vist.picture_size=-1", "picture_size = -1"),
     ],
 )
-def test_wrong_settings(tmp_path: Path, setting: str, message: str) -> None:
+def test_wrong_settings_are_refused_with_the_nearest_name(tmp_path: Path, setting: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make_plan(ask(tmp_path / "run", settings=(setting,)))
 

@@ -68,7 +68,7 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return tree(out)
 
 
-def test_a_bad_day_of_the_server_costs_time_alone(painted: dict[str, bytes], tmp_path: Path) -> None:
+def test_faults_of_the_server_cost_time_and_change_no_byte(painted: dict[str, bytes], tmp_path: Path) -> None:
     faults = {
         0: WAIT,
         1: WAIT,
@@ -91,7 +91,7 @@ def test_a_bad_day_of_the_server_costs_time_alone(painted: dict[str, bytes], tmp
         assert KEY.encode() not in content, name
 
 
-def test_the_server_dies_and_nothing_is_paid_twice(
+def test_nothing_is_paid_twice_after_the_server_died(
     painted: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
@@ -117,7 +117,7 @@ def test_the_server_dies_and_nothing_is_paid_twice(
         assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
 
 
-def test_a_killed_run_loses_what_is_under_way(painted: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_killed_run_loses_only_requests_under_way(painted: dict[str, bytes], tmp_path: Path) -> None:
     out = tmp_path / "run"
     with fake_server(delay=0.1) as server:
         request = ask(out, models=(IMAGE,), contexts=CONTEXTS)
@@ -165,7 +165,7 @@ def test_refused_and_failed_prompts_are_counted_apart_and_asked_once(tmp_path: P
     assert results(out) == results(tmp_path / "undisturbed")
 
 
-def test_a_served_chat(tmp_path: Path) -> None:
+def test_a_served_chat_answers_questions_and_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     with fake_server() as server:
         assert answer(tmp_path / "undisturbed", server).complete
     (path, fields), count = server.requests[0], len(server.requests)
@@ -194,7 +194,7 @@ def test_without_a_seed_rows_and_tables_say_so(tmp_path: Path) -> None:
     assert any("takes no seed, so that its answers are not repeatable" in note for note in outcome.results.notes)
 
 
-def test_all_models_does_not_mean_a_server(tmp_path: Path) -> None:
+def test_models_named_all_leave_out_served_models(tmp_path: Path) -> None:
     with fake_server() as server:
         given = settings(server, CHAT) + settings(server, IMAGE)
         for tasks in (("vqav2",), ("all",)):
@@ -207,7 +207,7 @@ def test_all_models_does_not_mean_a_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", [IMAGE, CHAT])
-def test_the_doctor_finds_nothing_wrong(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_doctor_passes_served_models(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     with fake_server(faults={0: WAIT, 3: BROKEN}) as server:
         words = [word for text in settings(server, model) for word in ("--set", text)]
         assert main(["doctor", model, "--device", "cpu", *words]) == 0, capsys.readouterr().out

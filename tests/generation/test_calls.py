@@ -41,7 +41,7 @@ def test_pictures_of_a_unit_are_made_in_one_call() -> None:
     assert sizes("images", 10, batch_size=4) == ([4, 4, 2], 4)
 
 
-def test_other_outputs_too_on_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_outputs_of_a_unit_are_made_in_one_call_on_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "PROMPTS_PER_CALL", 3)
     assert sizes("texts", 10) == ([3, 3, 3, 1], 3)
     assert sizes("texts", 10, device="cuda:1") == ([10], 10)
@@ -54,7 +54,7 @@ def test_a_batch_is_halved_when_memory_runs_out_and_that_is_remembered(capsys: p
     assert sizes("embeddings", 10) == ([10], 10)  # another kind of output needs other memory
 
 
-def test_other_errors_are_raised() -> None:
+def test_errors_that_are_not_of_memory_are_raised() -> None:
     def planted(call: Call) -> list[list[Output]]:
         raise CallError(len(call.numbers)) from ValueError("planted")
 

@@ -135,7 +135,7 @@ def test_four_outcomes_are_counted_apart(
     assert read_results(out / "results.json") == outcome.results
 
 
-def test_a_record_tells_all_and_nothing_of_the_machine(
+def test_the_record_of_a_failure_is_complete_and_holds_no_secrets(
     tmp_path: Path, moody: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MOODY_FAILS", " ")
@@ -172,7 +172,7 @@ def test_debug_shows_the_models_own_traceback_and_no_other_exit_code(
     assert main(wrong) == main([*wrong, "--debug"]) == 2
 
 
-def test_a_record_of_something_else_does_not_count(
+def test_the_record_of_a_failure_with_other_inputs_does_not_count(
     tmp_path: Path, moody: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With another caption, another setting or a damaged record, the recorded failure does not count."""
@@ -229,7 +229,9 @@ def test_a_batch_that_raised_and_worked_one_by_one_is_told_and_counted(
     assert all("after" not in json.loads(file.read_text())["made"] for file in (tmp_path / "two").rglob("unit.json"))
 
 
-def test_another_form_stops_at_the_first_and_keeps_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_of_the_wrong_form_stops_the_run_and_keeps_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "bad.py").write_text(
         "class Bad:\n    def generate_images(self, prompts, noise):\n"
         "        print('asked')\n        return [[None for s in n] for n in noise]\n"
@@ -259,7 +261,7 @@ def test_a_number_that_waits_for_others_is_not_made_yet(tmp_path: Path, monkeypa
     assert {(row.n_scored, row.n_lost) for row in score(out, "cpu").results.rows} == {(3, 0)}
 
 
-def test_golden_files_tell_what_lacks(tmp_path: Path) -> None:
+def test_checking_an_incomplete_run_against_a_golden_file_says_what_lacks(tmp_path: Path) -> None:
     run(tmp_path / "run", contexts=CONTEXTS)
     whole = RunReader.open(tmp_path / "run")
     golden = golden_of(whole)["numbers"]
@@ -303,7 +305,7 @@ def test_a_sample_that_several_metrics_value_counts_once(tmp_path: Path) -> None
     assert tree(tmp_path / "run")
 
 
-def test_a_value_that_cannot_be_used_is_told_without_our_own_words(tmp_path: Path) -> None:
+def test_the_reason_of_an_unusable_value_is_the_error_alone(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text(
         "class Odd:\n    def score_texts(self, prompts, continuations):\n        return [float('nan')] * len(prompts)\n"
     )

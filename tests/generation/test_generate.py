@@ -125,7 +125,7 @@ def deep(mode: str) -> Image.Image:
         ("search-seconds", lambda n: vectors(n).tolist(), "embed_prompts returned list"),
     ],
 )
-def test_another_form_is_an_error_with_a_remedy(
+def test_an_output_of_the_wrong_form_is_an_error_with_a_remedy(
     plans: dict[str, CellPlan], asks: str, returned: Callable[[int], Any], message: str
 ) -> None:
     """A defect of the class: no other example is spared."""
@@ -150,7 +150,7 @@ def test_another_form_is_an_error_with_a_remedy(
         ("decisions", lambda n: [Decision("retrieve", float("nan"))] * n, "Decision.*probability=nan"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_a_failure_of_its_example(
+def test_an_unusable_value_is_a_failure_of_its_example_alone(
     plans: dict[str, CellPlan], asks: str, returned: Callable[[int], Any], message: str
 ) -> None:
     with pytest.raises(CallError) as caught:
@@ -174,7 +174,7 @@ def test_an_error_says_how_many_prompts_the_call_had(plans: dict[str, CellPlan])
     assert isinstance(caught.value.__cause__, KeyError)
 
 
-def test_what_a_model_may_return(plans: dict[str, CellPlan]) -> None:
+def test_other_kinds_of_floats_and_of_sequences_are_accepted(plans: dict[str, CellPlan]) -> None:
     """Other kinds of floats, rounded lengths, and tuples for lists."""
     half = vectors(3, [0.6, 0.8001]).astype(np.float16)
     ((output,), *_) = answer(plans, "embeddings", Returning(lambda n: half))
@@ -189,7 +189,7 @@ def test_what_a_model_may_return(plans: dict[str, CellPlan]) -> None:
     assert output.values == {"decision": "generate", "probability": 0.25}
 
 
-def test_batches(plans: dict[str, CellPlan]) -> None:
+def test_calls_have_the_batch_size_of_their_kind_or_of_the_user(plans: dict[str, CellPlan]) -> None:
     model = Returning(vectors)
     answer(plans, "candidates", model)
     assert model.calls == [16] * 4  # 64 candidates in a unit
@@ -201,7 +201,7 @@ def test_batches(plans: dict[str, CellPlan]) -> None:
     assert model.calls == [3]
 
 
-def test_one_width_for_all_batches(plans: dict[str, CellPlan]) -> None:
+def test_vectors_of_different_widths_in_batches_are_refused(plans: dict[str, CellPlan]) -> None:
     widths: Iterator[Any] = iter([[1, 0], [1, 0, 0], [1, 0], [1, 0]])
     with pytest.raises(
         ReturnedError, match=r"able: Returning.embed_images returned vectors of widths \[2, 3\], expected one width"

@@ -74,7 +74,7 @@ def asker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AskerFolder:
 
 
 @pytest.mark.parametrize("at_once", [0, 3])
-def test_what_a_unit_has_is_kept_whatever_a_call_raises(asker: AskerFolder, at_once: int) -> None:
+def test_outputs_of_a_unit_are_kept_whatever_a_later_call_raises(asker: AskerFolder, at_once: int) -> None:
     assert asker.run("whole", "whole.log", f"at_once={at_once}").complete
     assert asker.run("later", "later.log", "fails=3", "kind=later", f"at_once={at_once}").complete
     with pytest.raises(UnavailableError, match="asker: gone"):
@@ -106,7 +106,9 @@ def test_examples_that_worked_are_not_asked_again_one_by_one(asker: AskerFolder,
     assert numbers(asker.folder / "single") == numbers(asker.folder / "whole")
 
 
-def test_what_is_kept_and_damaged_is_asked_again(asker: AskerFolder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_kept_outputs_that_are_damaged_are_requested_again(
+    asker: AskerFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(UnavailableError):
         asker.run("run", "before.log", "fails=3", "kind=gone")
     first, second, *_ = sorted((asker.folder / "run").rglob("kept/*/samples.jsonl"))
@@ -118,7 +120,7 @@ def test_what_is_kept_and_damaged_is_asked_again(asker: AskerFolder, capsys: pyt
     assert "numbers" not in "".join(file.read_text() for file in (asker.folder / "run").rglob("samples.jsonl"))
 
 
-def test_it_waits_as_long_as_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_waits_as_long_as_the_server_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     now, waits = [100.0], []
 
     def sleep(seconds: float) -> None:
@@ -139,7 +141,7 @@ def test_it_waits_as_long_as_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("seconds", [3601, float("inf"), 0])
-def test_there_is_an_end_to_waiting(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_ends_with_an_error_after_an_hour(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
@@ -152,7 +154,7 @@ def test_there_is_an_end_to_waiting(seconds: float, monkeypatch: pytest.MonkeyPa
     assert now[0] <= 3600
 
 
-def test_what_one_call_is_told_counts_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_that_one_call_is_asked_for_holds_for_all_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     patience, refused = Patience(), threading.Event()
     started: list[float] = []
 
@@ -175,7 +177,7 @@ def test_what_one_call_is_told_counts_for_all(monkeypatch: pytest.MonkeyPatch) -
     assert started[0] >= before + 0.2
 
 
-def test_a_unit_says_who_answered(asker: AskerFolder) -> None:
+def test_a_unit_records_which_server_answered(asker: AskerFolder) -> None:
     method = "    def answered_by(self):\n        return {'model': 'm'}\n\n"
     text = ASKER.replace("    def generate_texts", f"{method}    def generate_texts")
     (asker.folder / "asker.py").write_text(text)

@@ -136,7 +136,7 @@ def distances(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_distances_follow_the_pictures(tmp_path: Path, distances: Path) -> None:
+def test_distances_of_replaced_pictures_are_computed_again(tmp_path: Path, distances: Path) -> None:
     out = Path(shutil.copytree(distances, tmp_path / "run"))
     before = values(score(out, "cpu"))
     for unit in out.glob("units/*/*/*/*"):
@@ -239,7 +239,7 @@ def test_a_spec_in_a_folder_that_is_no_run_is_left_alone(tmp_path: Path) -> None
     assert (tmp_path / "run" / "spec.json").read_text() == '{"openapi": "3.1"}'
 
 
-def test_a_folder_of_the_version_before_is_whole_and_is_sealed_by_what_writes(out: Path, whole: Path) -> None:
+def test_a_run_of_the_version_before_verifies_and_is_sealed_when_it_is_scored(out: Path, whole: Path) -> None:
     as_older(out)
     assert verify(out).whole
     read = [gill_bench.load_run(folder).samples("vist").drop(columns="file") for folder in (out, whole)]
@@ -262,7 +262,7 @@ def test_a_folder_of_the_version_before_is_whole_and_is_sealed_by_what_writes(ou
     ],
 )
 @pytest.mark.parametrize("damage", [folder, pipe])
-def test_what_stands_in_the_place_of_a_file_is_named_and_made_again(
+def test_a_damaged_or_replaced_file_is_named_and_made_again(
     out: Path, whole: Path, pattern: str, damage: Callable[[Path], None]
 ) -> None:
     file = next(out.glob(pattern))
@@ -311,7 +311,7 @@ def test_deleted_scores_and_results_are_missed(distances: Path, tmp_path: Path) 
     }
 
 
-def test_strange_files_among_those_of_a_run_are_left_alone(out: Path, whole: Path, tmp_path: Path) -> None:
+def test_strange_files_in_a_run_are_left_alone(out: Path, whole: Path, tmp_path: Path) -> None:
     cell = out / PLACE
     unit = next(cell.iterdir())
     strange = [
@@ -331,7 +331,9 @@ def test_strange_files_among_those_of_a_run_are_left_alone(out: Path, whole: Pat
     assert len(gill_bench.load_run(out).samples("vist")) == 3
 
 
-def test_a_run_without_units(out: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_whose_units_were_deleted_is_an_error_without_a_traceback(
+    out: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.rmtree(out / "units")
     assert {problem.reason.partition(";")[0].partition(": ")[2] for problem in verify(out).problems} == {
         "3 scored, but 0 stored"
@@ -343,7 +345,7 @@ def test_a_run_without_units(out: Path, whole: Path, capsys: pytest.CaptureFixtu
         assert "Traceback" not in said.err, command
 
 
-def test_damaged_samples_end_a_report_with_the_way_out(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_on_damaged_samples_says_what_to_do(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = next(out.rglob("samples.jsonl"))
     file.write_bytes(file.read_bytes()[:-10])
     for command in (["report", str(out), "--html"], ["compare", str(out), str(out)]):

@@ -83,7 +83,7 @@ def first_file(out: Path, pattern: str) -> Path:
     return sorted(out.rglob(pattern))[0]
 
 
-def test_the_same_bytes_as_on_a_disk(whole: Path, local: Path) -> None:
+def test_a_run_in_a_store_has_the_same_bytes_as_on_a_disk(whole: Path, local: Path) -> None:
     assert outputs_of(whole) == outputs_of(local)
     assert len(outputs_of(whole)) > 12  # pictures, samples, scores, results
     for file in local.rglob("unit.json"):
@@ -91,7 +91,7 @@ def test_the_same_bytes_as_on_a_disk(whole: Path, local: Path) -> None:
         assert {**disk_unit, "made": None} == {**stored_unit, "made": None}
 
 
-def test_what_is_read_of_it_is_the_same(whole: Path, local: Path) -> None:
+def test_results_and_comparisons_of_a_run_in_a_store_are_those_of_a_disk(whole: Path, local: Path) -> None:
     in_store, on_disk = RunReader.open(whole), RunReader.open(local)
     assert in_store.results == on_disk.results
     assert golden_of(in_store) == golden_of(on_disk)
@@ -134,7 +134,7 @@ def test_the_command_line_takes_urls(
 
 
 @pytest.mark.slow
-def test_resumed_after_a_kill(server: dict[str, str], tmp_path: Path) -> None:
+def test_a_killed_run_in_a_store_resumes_to_the_same_bytes(server: dict[str, str], tmp_path: Path) -> None:
     killed, undisturbed = folder_of(f"s3://{BUCKET}/runs/killed"), tmp_path / "run"
     run(undisturbed, limit=16)
     process = start(*command(tmp_path)[:-1], str(killed), NOISY_PAUSE="0.05")
@@ -231,7 +231,7 @@ def test_a_unit_that_another_machine_committed_meanwhile_stays(out: Path) -> Non
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
-def test_vectors_and_what_is_only_read_from_a_disk(server: dict[str, str]) -> None:
+def test_vectors_in_a_store_are_read_through_a_local_copy(server: dict[str, str]) -> None:
     folder = folder_of(f"s3://{BUCKET}/vectors")
     unit = Unit("t", "m", "c", "r", (("a", "0"), ("b", "1")), (0,))
     vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -245,7 +245,7 @@ def test_vectors_and_what_is_only_read_from_a_disk(server: dict[str, str]) -> No
         local_copy(file)
 
 
-def test_planning_asks_little(whole: Path) -> None:
+def test_planning_sends_few_requests_to_a_store(whole: Path) -> None:
     """A listing answers for a thousand files, and small files are fetched once for each machine."""
     units = len(list(whole.rglob("unit.json")))
     make_plan(ask(whole))
@@ -269,7 +269,7 @@ def test_damaged_copies_on_this_machine_are_fetched_again(whole: Path) -> None:
     assert [cell.done for cell in make_plan(ask(whole)).cells] == [cell.done for cell in plan.cells]
 
 
-def test_generating_asks_little(server: dict[str, str]) -> None:
+def test_generating_sends_few_requests_to_a_store(server: dict[str, str]) -> None:
     """A request for each file, and four for each unit besides: whether it is done, and whether its folder is empty."""
     folder = folder_of(f"s3://{BUCKET}/cell")
     unit = Unit("t", "m", "c", "r", tuple((str(n), "0") for n in range(4)), (0,))
@@ -279,7 +279,7 @@ def test_generating_asks_little(server: dict[str, str]) -> None:
     assert requests == {"head_object": 2, "list_objects_v2": 2, "put_object": 2}
 
 
-def test_what_is_recorded_has_no_secrets_and_no_folders_of_this_machine(
+def test_records_of_a_run_hold_no_secrets_and_no_folders_of_this_machine(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = json.loads((out / "spec.json").read_text())
@@ -290,12 +290,14 @@ def test_what_is_recorded_has_no_secrets_and_no_folders_of_this_machine(
     assert sessions[-1]["argv"] == ["--out", str(out), "--data=https://…host/data…"]
 
 
-def test_a_bucket_that_is_not_there_is_said_before_anything_is_made(server: dict[str, str]) -> None:
+def test_a_missing_bucket_is_named_before_any_output_is_made(server: dict[str, str]) -> None:
     with pytest.raises(InputError, match=r"^s3://no-bucket/run: there is no bucket 'no-bucket'; make it first"):
         make_plan(ask(folder_of("s3://no-bucket/run")))
 
 
-def test_access_that_is_denied_is_said(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_denied_access_to_a_store_is_an_error_that_says_so(
+    server: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import s3fs
 
     async def denying(self: Any, method: str, *arguments: Any, **options: Any) -> Any:
@@ -326,7 +328,7 @@ def test_access_that_is_denied_is_said(server: dict[str, str], monkeypatch: pyte
         ),
     ],
 )
-def test_what_is_wrong_with_the_store_is_said(
+def test_errors_of_a_store_say_what_is_wrong(
     server: dict[str, str], url: str, changes: dict[str, str], message: str
 ) -> None:
     ended = gill_bench("compare", url, url, **changes)
@@ -337,7 +339,7 @@ def test_what_is_wrong_with_the_store_is_said(
     assert len(ended.stderr.partition("error: ")[2].strip().splitlines()) <= 3
 
 
-def test_a_control_context_has_its_folder_there_too(server: dict[str, str], tmp_path: Path) -> None:
+def test_a_control_context_has_its_folder_in_a_store_too(server: dict[str, str], tmp_path: Path) -> None:
     contexts = ("5-captions@shuffled",)
     in_store, on_disk = folder_of(f"s3://{BUCKET}/runs/control"), tmp_path / "run"
     assert run(in_store, contexts=contexts, limit=2).complete

@@ -86,7 +86,7 @@ def empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
-def test_whole_runs_are_whole(pictures: Path, kinds: Path) -> None:
+def test_undamaged_runs_verify_and_stay_untouched(pictures: Path, kinds: Path) -> None:
     for folder in (pictures, kinds):
         before = {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
         report = verify(folder)
@@ -144,7 +144,7 @@ def test_a_damaged_unit_is_withdrawn_and_made_again(
         ("visdial-answers/able/history/*/samples.jsonl", cut, "samples.jsonl is damaged"),
     ],
 )
-def test_every_kind_of_output(
+def test_a_damaged_unit_of_every_kind_of_output_is_withdrawn_and_made_again(
     tmp_path: Path,
     kinds: Path,
     cards: tuple[Path, ...],
@@ -174,7 +174,7 @@ def test_every_kind_of_output(
         ("spec.json", cut, "damaged"),
     ],
 )
-def test_what_can_be_computed_again_is_named(
+def test_damaged_scores_and_results_are_named_and_not_withdrawn(
     tmp_path: Path, pictures: Path, pattern: str, damage: Callable[[Path], None], reason: str
 ) -> None:
     out = Path(shutil.copytree(pictures, tmp_path / "run"))
@@ -207,7 +207,7 @@ def test_damaged_features_are_named(tmp_path: Path, kinds: Path) -> None:
         cut(other)
 
 
-def test_rows_that_say_more_than_is_stored(tmp_path: Path, pictures: Path) -> None:
+def test_rows_that_count_more_than_is_stored_are_named(tmp_path: Path, pictures: Path) -> None:
     out = Path(shutil.copytree(pictures, tmp_path / "run"))
     shutil.rmtree(next(out.rglob("unit.json")).parent)
     report = verify(out)
@@ -216,7 +216,7 @@ def test_rows_that_say_more_than_is_stored(tmp_path: Path, pictures: Path) -> No
     assert all("scored, but" in problem.reason for problem in report.problems)
 
 
-def test_what_others_are_working_on_is_left_to_them(tmp_path: Path, pictures: Path) -> None:
+def test_units_that_another_process_works_on_are_left_alone(tmp_path: Path, pictures: Path) -> None:
     out = Path(shutil.copytree(pictures, tmp_path / "run"))
     file = next(out.rglob("*.png"))
     cut(file)
@@ -241,7 +241,7 @@ def hold(out: Path, unit: str, ready: Event, stop: Event) -> None:
         stop.wait(60)
 
 
-def test_a_folder_that_cannot_be_written_is_still_told(
+def test_damage_in_a_folder_that_cannot_be_written_is_still_reported(
     tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = Path(shutil.copytree(pictures, tmp_path / "run"))
@@ -261,7 +261,9 @@ def test_a_folder_that_cannot_be_written_is_still_told(
     assert tree(out) == before
 
 
-def test_the_command(tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_verify_reports_damage_as_text_and_json(
+    tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = Path(shutil.copytree(pictures, tmp_path / "run"))
     assert main(["verify", str(out)]) == 0
     said = capsys.readouterr()

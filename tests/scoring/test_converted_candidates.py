@@ -49,7 +49,7 @@ def values(outcome: Outcome) -> dict[tuple[str, int], float | None]:
     return {key: row.value for key, row in rows(outcome).items()}
 
 
-def test_the_same_numbers_as_among_the_pictures(
+def test_converted_candidates_give_the_numbers_of_their_pictures(
     among_pictures: tuple[Path, Outcome], data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
@@ -63,7 +63,7 @@ def test_the_same_numbers_as_among_the_pictures(
     assert str(tmp_path) not in "".join(signatures)
 
 
-def test_other_embeddings_are_scored_again(data: Path, tmp_path: Path) -> None:
+def test_changed_embeddings_of_candidates_are_scored_again(data: Path, tmp_path: Path) -> None:
     out, folder = tmp_path / "run", data / "partiprompts" / "cc3m" / "able"
     before = searched(out, data)
     stored = read_embeddings(folder)
@@ -78,14 +78,14 @@ def test_other_embeddings_are_scored_again(data: Path, tmp_path: Path) -> None:
     assert kept[0].isdisjoint(kept[1])
 
 
-def test_embeddings_are_of_one_model(data: Path, tmp_path: Path) -> None:
+def test_embeddings_of_another_model_are_not_searched(data: Path, tmp_path: Path) -> None:
     folder = data / "partiprompts" / "cc3m"
     (folder / "able").rename(folder / "gill")
     with pytest.raises(InputError, match="no pictures for partiprompts to search among"):
         searched(tmp_path / "run", data)
 
 
-def test_embeddings_of_another_width(data: Path, tmp_path: Path) -> None:
+def test_embeddings_of_another_width_are_refused(data: Path, tmp_path: Path) -> None:
     folder = data / "partiprompts" / "cc3m" / "able"
     shutil.rmtree(folder)
     write_embeddings(folder, [np.ones((2, 3), np.float32)], ["a", "b"])
@@ -93,14 +93,14 @@ def test_embeddings_of_another_width(data: Path, tmp_path: Path) -> None:
         searched(tmp_path / "run", data)
 
 
-def test_neither_pictures_nor_embeddings(data: Path, tmp_path: Path) -> None:
+def test_a_search_without_pictures_and_embeddings_is_refused(data: Path, tmp_path: Path) -> None:
     shutil.rmtree(data / "partiprompts" / "cc3m" / "able")
     settings = ("partiprompts.candidates=cc3m", "partiprompts.train=150")
     with pytest.raises(InputError, match="or embeddings of them"):
         make_plan(ask(tmp_path / "run", "partiprompts", data=str(data), metric_weights="mini", settings=settings))
 
 
-def test_the_data_check_counts_them(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_data_check_counts_converted_candidates(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = ["--set", "partiprompts.candidates=cc3m", "--set", "partiprompts.train=150"]
     words = ["data", "check", "partiprompts", "--data", str(data), *settings, "--json"]
     assert main(words) == 0

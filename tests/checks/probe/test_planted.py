@@ -64,7 +64,7 @@ def test_parts_dropped_by_numbers_of_the_model_s_own_are_weakly_read(prober: Pro
 
 
 @pytest.mark.parametrize(("task", "context"), [("vist", "5-captions"), ("visdial", "10-rounds")])
-def test_what_lies_behind_a_limit_of_words_is_not_read(task: str, context: str, prober: Prober) -> None:
+def test_parts_beyond_a_limit_of_words_are_not_read(task: str, context: str, prober: Prober) -> None:
     class First(planted.FirstWords):
         words = 12
 
@@ -88,7 +88,7 @@ def test_what_lies_behind_a_limit_of_words_is_not_read(task: str, context: str, 
         (planted.BlindScores, "visdial-answers", "history", "reads picture none; rounds 1 to 9 of 9; question 1 of 1"),
     ],
 )
-def test_other_outputs_than_pictures(
+def test_models_of_texts_scores_and_embeddings_are_probed_too(
     kind: type[planted.Planted], task: str, context: str, words: str, prober: Prober
 ) -> None:
     result = prober(kind(), task, context)
@@ -97,7 +97,7 @@ def test_other_outputs_than_pictures(
     assert result.calls <= 60
 
 
-def test_numbers_stand_behind_the_verdicts(prober: Prober) -> None:
+def test_verdicts_come_with_their_numbers(prober: Prober) -> None:
     result = prober(planted.NoPicture())
     caption, picture = result.parts[:2]
     assert (caption.kind, caption.position, caption.changed, caption.at_most) == ("caption", 1, caption.trials, None)
