@@ -68,7 +68,7 @@ def test_the_public_names_are_these() -> None:
         _ = gill_bench.runn
 
 
-def test_importing_it_costs_nothing() -> None:
+def test_importing_the_package_imports_no_heavy_library() -> None:
     code = "import sys, gill_bench; print(sorted({'torch', 'pandas', 'numpy', 'transformers'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -95,7 +95,7 @@ def test_samples_have_their_values_and_pictures(run: gill_bench.Run) -> None:
     assert html_of(frame.head(0)).count("<tr>") == 1
 
 
-def test_reports_and_comparisons(run: gill_bench.Run) -> None:
+def test_reports_and_comparisons_are_returned_as_objects_and_frames(run: gill_bench.Run) -> None:
     report = run.report("table-1", compare=True)
     assert "Table 1" in str(report)
     assert report._repr_markdown_().count("|") > 10
@@ -132,7 +132,7 @@ def test_reports_are_saved_in_the_format_of_their_name(run: gill_bench.Run, tmp_
         report.save(tmp_path / "a.svg")
 
 
-def test_wrong_names_are_told_with_the_right_ones(run: gill_bench.Run) -> None:
+def test_wrong_names_are_answered_with_the_nearest(run: gill_bench.Run) -> None:
     with pytest.raises(InputError, match=r"has no model 'noisi'; did you mean 'noisy'"):
         run.samples("vist", "noisi")
     with pytest.raises(InputError, match=r"has no task 'visual'"):
@@ -169,7 +169,7 @@ def test_the_papers_numbers_lie_in_intervals_or_not(run: gill_bench.Run) -> None
         assert cell.interval.low <= (cell.mean or 0.0) <= cell.interval.high
 
 
-def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="this is not the folder of a run"):
         gill_bench.load_run(tmp_path)
     assert "vist" in gill_bench.list_tasks()

@@ -86,20 +86,20 @@ def test_every_example_is_run_here() -> None:
     assert len(re.findall(r"```yaml\n", TEXT)) == 1
 
 
-def test_several_devices(machine: dict[str, str]) -> None:
+def test_the_command_for_several_devices_works_as_printed(machine: dict[str, str]) -> None:
     done = bash(block("--devices cuda:0,cuda:1"), machine)
     assert "able: loading on worker 2 (cpu)" in done.stderr
     assert whole(machine)
 
 
-def test_ray(machine: dict[str, str]) -> None:
+def test_the_commands_for_ray_work_as_printed(machine: dict[str, str]) -> None:
     done = bash(block("--engine ray"), machine)
     assert "ray start --address 10.0.0.1:6379" in done.stdout
     assert re.search(r"able: loading on worker \d+ \(", done.stderr)  # the first that Ray places may do everything
     assert whole(machine)
 
 
-def test_slurm(machine: dict[str, str]) -> None:
+def test_the_script_for_slurm_works_as_printed(machine: dict[str, str]) -> None:
     script = block("SLURM_ARRAY_TASK_ID")
     assert re.search(r"#SBATCH --array=1-(\d+)", script)
     first = bash(script, machine, SLURM_ARRAY_TASK_ID="1", SLURM_ARRAY_TASK_COUNT="2")
@@ -112,7 +112,7 @@ def test_slurm(machine: dict[str, str]) -> None:
     assert whole(machine)
 
 
-def test_kubernetes(machine: dict[str, str]) -> None:
+def test_the_job_for_kubernetes_works_as_printed(machine: dict[str, str]) -> None:
     job: dict[str, Any] = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[0])
     spec = job["spec"]
     assert spec["completionMode"] == "Indexed"

@@ -9,7 +9,7 @@ from gill_bench.errors import InputError
 
 
 @pytest.mark.parametrize("name", ["nonsense", "cpu:x", "", "cuda:", "cuda:1:2"])
-def test_what_torch_does_not_know(name: str) -> None:
+def test_a_device_that_torch_does_not_know_is_refused(name: str) -> None:
     with pytest.raises(InputError) as refused:
         choose_device(name)
     assert str(refused.value) == (
@@ -18,7 +18,7 @@ def test_what_torch_does_not_know(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mps", "xpu", "cuda:99", "vulkan", "privateuseone", "hpu", "xla"])
-def test_what_this_machine_does_not_have(name: str) -> None:
+def test_a_device_that_this_machine_lacks_is_refused(name: str) -> None:
     if name == "mps" and __import__("torch").backends.mps.is_available():
         pytest.skip("this machine has it")
     with pytest.raises(InputError) as refused:

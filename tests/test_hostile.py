@@ -108,7 +108,7 @@ def test_members_of_archives_go_nowhere(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["inside", "pretrained_ckpt.pth.tar"]
 
 
-def test_nothing_here_unpacks_archives_or_runs_code_of_weights() -> None:
+def test_the_package_unpacks_no_archives_and_runs_no_code_of_weights() -> None:
     forbidden = {"extractall", "unpack_archive", "tarfile", "eval", "exec", "trust_remote_code", "loads_pickle"}
     calls = set()
     for file in (ROOT / "gill_bench").rglob("*.py"):
@@ -166,7 +166,7 @@ def header(content: bytes, data: bytes = b"\0" * 8) -> bytes:
         b"",
     ],
 )
-def test_safetensors_that_promise_too_much(tmp_path: Path, content: bytes) -> None:
+def test_safetensors_that_promise_too_much_are_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "model.safetensors"
     file.write_bytes(content)
     with pytest.raises(InputError, match=str(file)):
@@ -212,7 +212,7 @@ def embeddings(folder: Path, shape: tuple[int, ...], dtype: str, data: bytes, **
     ("shape", "dtype"),
     [((2**40, 512), "<f4"), ((2**62, 2**62), "<f4"), ((-1, 512), "<f4"), ((2, 2), "|O"), ((2, 2), "<U9")],
 )
-def test_arrays_with_hostile_headers(tmp_path: Path, shape: tuple[int, ...], dtype: str) -> None:
+def test_arrays_with_hostile_headers_are_refused(tmp_path: Path, shape: tuple[int, ...], dtype: str) -> None:
     with pytest.raises(InputError, match="convert them again"):
         read_embeddings(embeddings(tmp_path / "e", shape, dtype, b"\0" * 64))
 
@@ -266,7 +266,7 @@ SMALL = (b"\0" + b"\1" * 12) * 4
         (b"", "not a picture"),
     ],
 )
-def test_pictures_that_are_none(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_files_that_are_no_pictures_are_refused_in_little_memory(tmp_path: Path, content: bytes, reason: str) -> None:
     file = tmp_path / "1.png"
     file.write_bytes(content)
     tracemalloc.start()
@@ -314,7 +314,9 @@ def test_photo_ids_that_are_paths_find_nothing(
 
 
 @pytest.mark.parametrize("field", ["story_id", "photo_flickr_id", "storylet_id"])
-def test_ids_do_not_steer_the_terminal(vist_with: Callable[[str, object], Path], field: str) -> None:
+def test_ids_with_control_characters_are_refused_without_printing_them(
+    vist_with: Callable[[str, object], Path], field: str
+) -> None:
     with pytest.raises(InputError, match=rf"annotations\[0\]\[0\]\.{field}: .*control characters") as caught:
         dataset("sis").load(vist_with(field, "1\x1b[2J"), "test", {})
     assert "\x1b" not in str(caught.value)
@@ -364,7 +366,7 @@ def test_links_in_a_circle_are_files_that_are_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("split", ["../../etc/passwd", "a/b", "..", "a\0b", "a\x1b[2J", ""])
 @pytest.mark.parametrize("reader", ["sis", "coco-captions", "visdial", "vqa"])
-def test_splits_are_parts_of_names(tmp_path: Path, reader: str, split: str) -> None:
+def test_splits_that_cannot_be_part_of_a_name_are_refused(tmp_path: Path, reader: str, split: str) -> None:
     with pytest.raises(InputError, match=r"split .*: expected letters, digits"):
         dataset(reader).load(tmp_path, split, {})
 
@@ -383,7 +385,7 @@ def test_splits_are_parts_of_names(tmp_path: Path, reader: str, split: str) -> N
         ("side = 8", f"side = {'[' * 100_000}", "nested too deeply"),
     ],
 )
-def test_hostile_cards(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_cards_with_hostile_names_and_paths_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     text = (ROOT / "tests" / "cards" / "noisy.toml").read_text()
     assert old in text
     (tmp_path / "noisy.toml").write_text(text.replace(old, new))
@@ -392,7 +394,7 @@ def test_hostile_cards(tmp_path: Path, old: str, new: str, message: str) -> None
     assert "\x1b" not in str(caught.value)
 
 
-def test_what_is_said_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_print_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     say("failed: \x1b]0;title\x07\x1b[2J\r ok\tand\nso on\x9b2J")
     said = capsys.readouterr().err
     assert said == "failed: \\x1b]0;title\\x07\\x1b[2J\\x0d ok\tand\nso on\\x9b2J\n"
@@ -400,7 +402,7 @@ def test_what_is_said_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[
     assert "\x1b" not in capsys.readouterr().err
 
 
-def test_json_bombs(tmp_path: Path) -> None:
+def test_json_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     for content in ("[" * 1_000_000, '{"a":' * 300_000):
         file.write_text(content)
@@ -433,7 +435,9 @@ def test_hostile_captions_are_stored_as_they_are(
     assert "loading" not in capsys.readouterr().err  # it is done, whatever its lines hold
 
 
-def test_a_caption_of_ten_megabytes(vist_with: Callable[[str, object], Path], tmp_path: Path) -> None:
+def test_a_caption_of_ten_megabytes_makes_no_long_file_name(
+    vist_with: Callable[[str, object], Path], tmp_path: Path
+) -> None:
     data = vist_with("text", "word " * 2_000_000)
     assert run(tmp_path / "run", data=str(data), limit=1, contexts=("5-captions",)).complete
     assert all(len(file.name) < 80 for file in (tmp_path / "run").rglob("*"))
@@ -504,7 +508,7 @@ class Strange:
         Image.new("RGB", (0, 9)),
     ],
 )
-def test_pictures_that_cannot_be_stored_as_they_are(tmp_path: Path, image: Image.Image) -> None:
+def test_generated_pictures_that_cannot_be_stored_are_refused(tmp_path: Path, image: Image.Image) -> None:
     plan = make_plan(request_of(tmp_path / "run", contexts=("1-caption",)))
     (planned,) = plan.cells
     with pytest.raises((ReturnedError, CallError)) as caught:
@@ -526,7 +530,7 @@ def test_pictures_that_cannot_be_stored_as_they_are(tmp_path: Path, image: Image
         ('"value": 0', '"value": "1", "x": 0'),
     ],
 )
-def test_results_with_impossible_numbers(tmp_path: Path, scored: Path, old: str, new: str) -> None:
+def test_results_with_impossible_numbers_are_refused(tmp_path: Path, scored: Path, old: str, new: str) -> None:
     file = tmp_path / "results.json"
     text = (scored / "results.json").read_text()
     assert old in text
@@ -540,7 +544,7 @@ def test_results_with_impossible_numbers(tmp_path: Path, scored: Path, old: str,
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", '"NaN"x', "null"])
-def test_golden_files_with_impossible_numbers(tmp_path: Path, value: str) -> None:
+def test_golden_files_with_impossible_numbers_are_refused(tmp_path: Path, value: str) -> None:
     number = '{"task":"a","model":"b","context":"c","metric":"d","signature":"s","higher_is_better":true,"value":%s}'
     file = tmp_path / "golden.json"
     file.write_text('{"schema_version":1,"numbers":[' + number % value + "]}")

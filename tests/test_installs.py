@@ -42,7 +42,7 @@ def imported(file: Path) -> set[str]:
     return packages - {"gill_bench"} - sys.stdlib_module_names
 
 
-def test_what_is_imported_is_declared() -> None:
+def test_every_imported_package_is_declared() -> None:
     distributions = packages_distributions()
     required = names(PROJECT["dependencies"])
     used: set[str] = set()

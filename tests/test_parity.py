@@ -93,7 +93,7 @@ def test_every_budget_of_fid_is_written_down() -> None:
     assert {name for name in vars(budgets) if name.isupper()} <= written
 
 
-def test_rows_are_whole() -> None:
+def test_every_row_of_the_parity_document_is_filled() -> None:
     assert len(ROWS) >= 45
     for row in ROWS:
         assert row.what and row.reference and row.measured, row  # noqa: PT018

@@ -102,7 +102,7 @@ def blocks() -> dict[str, str]:
     return dict(re.findall(r"^`([\w/.]+)`\n\n```python\n(.*?)```", text, flags=re.MULTILINE | re.DOTALL))
 
 
-def test_the_documented_repository(pytester: pytest.Pytester) -> None:
+def test_the_example_of_the_document_works_and_catches_a_worse_model(pytester: pytest.Pytester) -> None:
     """The example works as documented, and its test fails for a model whose colours became too strong."""
     files = blocks()
     assert set(files) == {"my_model.py", "tests/test_quality.py"}

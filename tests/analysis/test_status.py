@@ -44,7 +44,7 @@ def files_of(folder: Path) -> dict[Path, tuple[int, int]]:
     return {file: (file.stat().st_size, file.stat().st_mtime_ns) for file in [folder, *folder.rglob("*")]}
 
 
-def test_a_finished_run(finished: Path) -> None:
+def test_the_status_of_a_finished_run(finished: Path) -> None:
     before = files_of(finished)
     known = gill_bench.status(finished)
     assert files_of(finished) == before
@@ -55,7 +55,7 @@ def test_a_finished_run(finished: Path) -> None:
     assert (known.failures, known.damaged, known.missing) == ((), (), 0)
 
 
-def test_a_run_that_was_never_scored(unscored: Path) -> None:
+def test_the_status_of_a_run_that_was_never_scored(unscored: Path) -> None:
     assert not (unscored / "results.json").exists()
     known = status(unscored)
     assert (known.state, known.done, known.expected) == ("unfinished", 8, 16)

@@ -31,7 +31,7 @@ def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-def test_without_arguments_there_is_a_map(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_without_arguments_shows_what_it_can_do(capsys: pytest.CaptureFixture[str]) -> None:
     main([])
     assert "gill-bench run vist" in capsys.readouterr().out
 
@@ -54,7 +54,9 @@ def wrong(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return said.err
 
 
-def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_are_answered_with_the_nearest_or_expected_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = ["--out", str(tmp_path / "run")]
     assert "did you mean 'vist'" in wrong(["run", "vits", *out], capsys)
     assert "did you mean 'gill'" in wrong(["run", "vist", "--models", "gil", *out], capsys)
@@ -105,7 +107,9 @@ def test_numbers_have_an_upper_limit_that_is_said(
         gill_bench.run("vist", out=tmp_path / "run", **{option.replace("-", "_"): 10**5000})
 
 
-def test_a_part_of_thousands_of_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_shard_that_is_no_part_is_refused_in_a_short_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for shard in ("9" * 5000 + "/" + "9" * 5000, "1/1000001", "1/x"):
         said = wrong(["run", "vist", "--out", str(tmp_path / "run"), "--shard", shard], capsys)
         assert "expected PART/PARTS" in said
@@ -186,7 +190,7 @@ def test_an_unforeseen_error_is_one_message_unless_debug(
     assert "unexpected KeyError: 'surprise'" in said
 
 
-def test_a_card_of_ones_own_by_its_path(tmp_path: Path) -> None:
+def test_a_model_card_can_be_named_by_its_path(tmp_path: Path) -> None:
     card = (CARDS / "noisy.toml").read_text().replace('"noisy"', '"mine"').replace("noisy.py", "mine.py")
     (tmp_path / "mine.toml").write_text(card)
     (tmp_path / "mine.py").write_text((CARDS / "noisy.py").read_text())
@@ -196,7 +200,9 @@ def test_a_card_of_ones_own_by_its_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_write_permission(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_folder_without_write_permission_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
     assert "cannot write there" in wrong(["run", "vist", "--out", str(tmp_path / "locked" / "run")], capsys)
 

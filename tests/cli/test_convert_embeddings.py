@@ -29,7 +29,7 @@ def test_a_pickle_becomes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "exists already" in capsys.readouterr().err
 
 
-def test_wrong_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_and_an_unknown_type_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "out")
     assert main(["convert-embeddings", "nowhere.npy", "--out", out]) == 2
     assert "nowhere.npy: no such file" in capsys.readouterr().err
@@ -37,7 +37,7 @@ def test_wrong_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "--dtype float8" in capsys.readouterr().err
 
 
-def test_code_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pickle_with_code_is_refused_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "cc3m.npy"
     file.write_bytes(b"\x80\x04c" + f"{os.name}\nsystem\n".encode() + b"\x8c\x09touch ran\x85R.")
     assert main(["convert-embeddings", str(file), "--out", str(tmp_path / "out")]) == 2

@@ -36,7 +36,7 @@ def check(*words: str | Path) -> int:
 
 
 @pytest.mark.parametrize("words", [["data", "--help"], ["data", "check", "--help"]])
-def test_help_is_light(words: list[str]) -> None:
+def test_help_of_the_data_check_imports_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys; from gill_bench.cli import main; code = main(sys.argv[1:]);"
         f"loaded = sorted(set({HEAVY!r}) & set(sys.modules)); sys.exit(f'loaded {{loaded}}' if loaded else code)"
@@ -46,12 +46,12 @@ def test_help_is_light(words: list[str]) -> None:
     assert "check" in ended.stdout
 
 
-def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_the_data_check_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("--help") == 0
     assert "gill-bench data check vist --data ./data" in capsys.readouterr().out
 
 
-def test_no_model_library_is_loaded(vist: Path) -> None:
+def test_the_data_check_loads_no_model_library(vist: Path) -> None:
     code = (
         "import sys; from gill_bench.cli import main; code = main(sys.argv[1:]);"
         "sys.exit('loaded torch' if 'torch' in sys.modules else code)"
@@ -61,7 +61,7 @@ def test_no_model_library_is_loaded(vist: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-def test_everything_is_there(vist: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_complete_data_end_with_0_and_a_list_of_what_is_there(vist: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check("vist", "vist-retrieval", "--data", vist, "--split", "test") == 0
     said = capsys.readouterr()
     assert said.out.splitlines()[:5] == [
@@ -76,14 +76,14 @@ def test_everything_is_there(vist: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "error" not in said.err
 
 
-def test_all_of_the_mini_world(capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_of_the_mini_world_are_complete_for_all_tasks(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("all") == 0
     said = capsys.readouterr()
     assert said.out.count(": everything is there") >= 11
     assert said.err.startswith("embedded data (mini)")
 
 
-def test_gaps_end_with_4(vist: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_with_gaps_end_with_4(vist: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("100000", "100005", "100010", "100015"):
         (vist / f"images/test/{name}.png").unlink()
     (vist / "images/test/100020.png").write_bytes(b"no picture")
@@ -116,19 +116,19 @@ def test_an_empty_folder_ends_with_2_and_the_list_of_what_to_download(
     assert said.err == "error: vist: cannot run with this data\n"
 
 
-def test_a_folder_that_does_not_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_data_folder_that_does_not_exist_is_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check("vist", "--data", tmp_path / "nowhere") == 2
     assert f"problem     {tmp_path}/nowhere: no such folder (given by --data)" in capsys.readouterr().out
 
 
-def test_of_all_tasks_one_is_enough(vist: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_checking_all_tasks_needs_data_of_one_task_only(vist: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check("all", "--data", vist.parent, "--split", "test") == 4
     assert "vist, split test" in capsys.readouterr().out
     assert check("vist", "visdial", "--data", vist.parent, "--split", "test") == 2
     assert capsys.readouterr().err.endswith("error: visdial: cannot run with this data\n")
 
 
-def test_json(vist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_json_of_a_data_check_has_every_key(vist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check("vist", "speed", "--data", vist.parent, "--split", "test", "--json") == 2
     report = json.loads(capsys.readouterr().out)
     complete, unusable = report["tasks"]
@@ -142,7 +142,7 @@ def test_json(vist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert unusable["downloads"][0]["found"] is None
 
 
-def test_wrong_usage(vist: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_of_a_data_check_are_refused(vist: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check("vits") == 2
     assert "did you mean 'vist'" in capsys.readouterr().err
     assert check("vist", "--set", "vist.storie=context") == 2
@@ -177,6 +177,8 @@ def test_a_run_without_its_data_ends_with_the_command_that_says_where_it_is(
         assert hint in capsys.readouterr().out
 
 
-def test_a_run_on_the_embedded_data_needs_no_such_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_on_the_embedded_data_does_not_advise_a_data_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["run", "vist", "--models", "gill", "--out", str(tmp_path / "run"), "--split", "gone"]) == 2
     assert "data check" not in capsys.readouterr().err

@@ -41,7 +41,7 @@ def plan_of(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[dict[st
     return json.loads(said.out), said.err
 
 
-def test_without_data_and_weights(
+def test_a_dry_run_without_data_and_weights_lists_all_that_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], asked_of_the_hub: list[bool]
 ) -> None:
     empty = tmp_path / "empty"
@@ -59,7 +59,9 @@ def test_without_data_and_weights(
     assert "nothing to do" in capsys.readouterr().err
 
 
-def test_without_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str], asked_of_the_hub: list[bool]) -> None:
+def test_a_dry_run_without_weights_plans_models_that_need_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked_of_the_hub: list[bool]
+) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     words = ("all", "--weights", empty, "--metric-weights", "mini", "--out", tmp_path / "run")
@@ -73,7 +75,7 @@ def test_without_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str], ask
     assert set(asked_of_the_hub) == {True}
 
 
-def test_of_the_embedded_world_everything_is_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_of_the_embedded_world_plans_all_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan, said = plan_of(capsys, "all", "--limit", 4, "--seeds", 2, "--out", tmp_path / "run")
     too_few = {entry["task"] for entry in plan["cannot"] if "at least" in entry["reason"]}
     assert too_few == {"cc3m-fid", "coco-fid"}

@@ -61,7 +61,9 @@ def said(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 2) ->
         ["track", "RUN", "--to", "tensorboard=logs"],
     ],
 )
-def test_commands_that_read_results(words: list[str], current_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_that_read_results_name_a_folder_that_is_no_scored_run(
+    words: list[str], current_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def message(run: str) -> str:
         return said([word.replace("RUN", run) for word in words], capsys)
 
@@ -74,18 +76,22 @@ def test_commands_that_read_results(words: list[str], current_folder: Path, caps
 
 
 @pytest.mark.parametrize("name", ["score", "verify"])
-def test_commands_that_read_units(name: str, current_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_that_read_units_name_a_folder_that_is_no_run(
+    name: str, current_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "file: a file; expected the folder of a run" in said([name, "file"], capsys)
     assert "empty: no spec.json; this is not the folder of a run" in said([name, "empty"], capsys)
     assert "nowhere: no such folder" in said([name, "nowhere"], capsys)
 
 
-def test_python_says_the_same(current_folder: Path) -> None:
+def test_loading_in_python_names_a_run_that_is_not_scored(current_folder: Path) -> None:
     with pytest.raises(InputError, match=r"^not scored: not scored yet; .* gill-bench score 'not scored'$"):
         load_run("not scored")
 
 
-def test_golden_files(current_folder: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_golden_files_that_cannot_be_read_or_written_are_named(
+    current_folder: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     check = ["check", str(whole), "--against"]
     absent = said([*check, "a golden.json"], capsys)
     assert absent.endswith(f"write it with: {command(*check, 'a golden.json', '--update')}")
@@ -94,7 +100,9 @@ def test_golden_files(current_folder: Path, whole: Path, capsys: pytest.CaptureF
     assert "file/golden.json: cannot be written" in said([*check, "file/golden.json", "--update"], capsys)
 
 
-def test_outputs_that_cannot_be_written(current_folder: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_outputs_that_cannot_be_written_are_named(
+    current_folder: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     report = ["report", str(whole)]
     assert "--pictures empty: cannot be written (Is a directory)" in said([*report, "--pictures", "empty"], capsys)
     assert "empty" in said([*report, "--out", "empty", "--format", "csv"], capsys)
@@ -145,7 +153,7 @@ def test_a_cache_must_be_on_this_machine(current_folder: Path, monkeypatch: pyte
         cache_folder()
 
 
-def test_names_that_are_not_utf_8(current_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_that_are_not_utf_8_are_refused(current_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = os.fsdecode(b"caf\xe9")
     for words in (["run", "vist", "--out", name], ["run", "vist", "--data", name], ["report", name], ["show", name]):
         assert r"argument caf\xe9: not UTF-8 at character 4" in said(words, capsys)

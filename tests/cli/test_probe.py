@@ -64,7 +64,7 @@ def test_json_of_one_context_is_an_object_and_of_several_a_list(capsys: pytest.C
         (["opt", "--task", "vist"], 2, "opt is no image-generator"),
     ],
 )
-def test_what_cannot_be_probed_is_an_error(
+def test_models_and_contexts_that_cannot_be_probed_are_refused(
     words: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["probe", *words]) == code
@@ -73,7 +73,9 @@ def test_what_cannot_be_probed_is_an_error(
     assert "Traceback" not in error
 
 
-def test_run_probe_keeps_it_and_reports_mark_the_cell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_run_with_probe_stores_the_probe_and_reports_mark_the_cell(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     model = f"{PLANTED}:NoPicture"
     command = ["run", "vist", "--models", model, "--limit", "6", "--seeds", "1", "--out", str(run), "--workers", "1"]

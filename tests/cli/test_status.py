@@ -20,7 +20,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_as_text(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_status_of_a_run_as_text(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", str(runs / "whole")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{runs / 'whole'}: finished, 8 of 8 samples"
@@ -30,14 +30,14 @@ def test_a_run_as_text(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert all(Path(line.strip()).is_file() for line in lines[4:])
 
 
-def test_a_run_as_json(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_status_of_a_run_as_json(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", str(runs / "others" / "half"), "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert (content["state"], content["done"], content["expected"]) == ("unfinished", 8, 16)
     assert [len(cell["units"]) for cell in content["cells"]] == [1, 0]
 
 
-def test_a_folder_of_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_status_of_a_folder_of_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", str(runs)]) == 0
     lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     assert [line[0] for line in lines] == ["others/half", "whole"]
@@ -62,7 +62,7 @@ def test_failures_are_shown_with_their_reason(
     assert Path(record.partition(": ")[2]).is_file()
 
 
-def test_what_is_no_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_status_of_a_folder_that_is_no_run_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", str(tmp_path / "nothing")]) == 2
     assert "no such folder" in capsys.readouterr().err
     assert main(["status", str(tmp_path)]) == 2

@@ -91,7 +91,7 @@ def test_curves_bands_and_the_papers_points_are_at_the_numbers_of_the_table(draw
         assert {(x, round(cell.interval.low, 6)), (x, round(cell.interval.high, 6))} <= corners
 
 
-def test_what_has_a_single_point_is_drawn_only_if_the_layout_lists_it_or_nothing_has_a_curve(
+def test_a_single_point_is_drawn_only_if_the_layout_lists_it_or_nothing_has_a_curve(
     drawn: list[Figure],
 ) -> None:
     single_points = [
@@ -208,7 +208,7 @@ def test_layouts_that_cannot_be_drawn_are_refused(change: dict[str, Any], messag
         figure_table(columns=columns)
 
 
-def test_in_a_page_it_is_a_picture_with_words() -> None:
+def test_a_figure_in_a_page_is_a_picture_with_a_description() -> None:
     html = render_figure_html(figure_table())
     assert re.fullmatch(r'<img src="data:image/svg\+xml;base64,[\w+/=]+" alt="Figure 6\. [^"<>]+">\n', html)
 

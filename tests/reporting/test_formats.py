@@ -74,15 +74,15 @@ SD & \textbf{0.591}\,$\pm$\,0.0014 & -- & \textbf{0.710}\,$\pm$\,0.0001 \\
 """
 
 
-def test_markdown_as_a_whole() -> None:
+def test_the_markdown_of_a_table_is_the_stored_one() -> None:
     assert render(table(usual_rows(), notes=("tiny",)), "markdown") == MARKDOWN
 
 
-def test_latex_body() -> None:
+def test_the_latex_of_a_table_is_the_stored_one() -> None:
     assert LATEX in render(table(usual_rows(), Cards().published()), "latex")
 
 
-def test_terminal_body() -> None:
+def test_the_terminal_table_is_the_stored_one() -> None:
     assert render(table(usual_rows()), "terminal").startswith(TERMINAL)
 
 
@@ -280,7 +280,7 @@ def wide(rows: Sequence[Row]) -> MeanInterval:
     return MeanInterval(value - 0.01, value + 0.01, "clusters", 10)
 
 
-def test_what_is_empty_or_incomplete_or_published_is_marked_and_explained() -> None:
+def test_empty_incomplete_and_published_cells_are_marked_and_explained() -> None:
     rows = [item for item in usual_rows() if (item.model, item.context) != ("gill", "5-captions-4-images")]
     rows[0] = replace(rows[0], n_failed=1, n_scored=9)
     text = render(table(rows, Cards().published()), "terminal", width=200)
@@ -305,7 +305,9 @@ def test_an_unknown_format_is_refused() -> None:
         (12.24, 0.5, 1, "12.2 ± 0.50"),
     ],
 )
-def test_printed_numbers(mean: float, std: float | None, digits: int, text: str) -> None:
+def test_numbers_are_printed_with_their_digits_and_deviation(
+    mean: float, std: float | None, digits: int, text: str
+) -> None:
     assert mean_std(mean, std, digits) == text
 
 

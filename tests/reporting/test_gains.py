@@ -78,7 +78,7 @@ def test_a_model_that_copies_a_picture_gains_from_the_right_one_and_a_blind_one_
     assert cell(table, "blind", "pictures over blank", "VIST similarity").status == "not-run"
 
 
-def test_the_table_says_it_in_words(table: Table) -> None:
+def test_notes_say_in_words_which_context_a_model_uses(table: Table) -> None:
     notes = "\n".join(table.notes)
     said = {line.title: next(note for note in table.notes if note.startswith(f"{line.title} ")) for line in table.lines}
     nothing = "does not use its pictures, as far as this shows: foreign ones serve it as well"

@@ -25,7 +25,7 @@ def test_pictures_stand_in_their_cells() -> None:
     assert draw_grid(["one"], []).size[1] < 112
 
 
-def test_an_exhibit_shows_what_was_asked_and_what_came(tmp_path: Path) -> None:
+def test_the_picture_sheet_shows_prompts_and_outputs(tmp_path: Path) -> None:
     run(tmp_path / "run", limit=6)
     cells = cells_of(tmp_path / "run")
     examples = picture_sheet(tmp_path / "run", cells, 10)
@@ -39,7 +39,7 @@ def test_an_exhibit_shows_what_was_asked_and_what_came(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(examples[0].target), np.asarray(load_image(task.examples[0].target.file)))
 
 
-def test_the_command_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_report_draws_the_grid_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(tmp_path / "run", limit=4)
     words = ["report", str(tmp_path / "run"), "--pictures", str(tmp_path / "grid.png"), "--examples", "2"]
     assert main([*words, "--cards", "tests/cards"]) == 0

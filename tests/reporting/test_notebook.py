@@ -37,7 +37,7 @@ def test_long_tables_and_long_texts_are_cut_and_say_so() -> None:
     assert "x" * 241 not in html
 
 
-def test_what_is_chosen_of_it_shows_pictures_too() -> None:
+def test_a_selection_of_samples_shows_pictures_too() -> None:
     frame = Samples({"seed": [0, 1], "picture": [Image.new("RGB", (8, 8))] * 2})
     assert isinstance(frame.query("seed == 1"), Samples)
     assert frame.query("seed == 1")._repr_html_().count("<img") == 1

@@ -9,7 +9,7 @@ from tests.support.made_up import row, table
 
 
 @pytest.mark.parametrize(("weights", "marked"), [("cf5aeb09", True), ("cf5aeb08", False), ("1e5e56f8", False)])
-def test_the_same_weights_are_named_and_no_others(weights: str, marked: bool) -> None:
+def test_only_a_metric_with_the_models_own_weights_is_marked(weights: str, marked: bool) -> None:
     rows = [
         row(
             model,

@@ -73,12 +73,12 @@ def test_a_run_that_no_table_shows_gets_a_plain_one(tmp_path: Path) -> None:
         tables_for([folder], Cards(), ["table-1"])
 
 
-def test_a_run_without_rows(tmp_path: Path) -> None:
+def test_a_run_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing was scored yet"):
         tables_for([run_folder(tmp_path / "a", [])], Cards())
 
 
-def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
+def test_tables_of_an_unfinished_run_say_so(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "a", usual_rows())
     cell = {"task": "vist", "model": "gill", "context": "1-caption", "seeds": [0, 1, 2]}
     write_made_up_spec(folder, [cell])
@@ -89,14 +89,14 @@ def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
         tables_for([folder], Cards())
 
 
-def test_one_model_run_in_two_ways_is_no_row(tmp_path: Path) -> None:
+def test_a_model_that_was_run_in_two_ways_is_refused(tmp_path: Path) -> None:
     fifty_steps = row("gill", "1-caption", 0, "lpips", 0.5)
     nine_steps = row("gill", "5-captions", 0, "lpips", 0.5, model_signature="adapter:gill|steps:9")
     with pytest.raises(InputError, match=r"gill was run in two ways .*steps is '50' and '9'"):
         tables_for([run_folder(tmp_path / "a", [fifty_steps]), run_folder(tmp_path / "b", [nine_steps])], Cards())
 
 
-def test_a_limited_run_says_so(tmp_path: Path) -> None:
+def test_tables_of_a_limited_run_say_so(tmp_path: Path) -> None:
     rows = [replace(usual_row, n_available=91) for usual_row in usual_rows()]
     [table] = tables_for([run_folder(tmp_path / "a", rows)], Cards(), ["table-1"], compare=True)
     assert any("LIMITED: the data has 91 examples" in note for note in table.notes)
@@ -159,7 +159,7 @@ def test_a_table_that_compares_something_of_its_own_is_shown_too(tmp_path: Path)
     assert names == ["table-1", "table-3"]
 
 
-def test_what_is_unfinished_stands_under_the_tables_of_its_task(tmp_path: Path) -> None:
+def test_unfinished_cells_are_named_under_the_tables_of_their_task(tmp_path: Path) -> None:
     rows = [*usual_rows(), row("gill", "caption", 0, "fid", 9.0, task="coco-fid")]
     folder = run_folder(tmp_path / "a", rows)
     cells = [

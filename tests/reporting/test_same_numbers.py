@@ -133,12 +133,12 @@ def test_printed_formats_hold_the_texts_of_the_csv_in_their_places(
 
 
 @pytest.mark.parametrize("compare", [False, True])
-def test_the_terminal_holds_them_in_their_order(compare: bool) -> None:
+def test_the_terminal_holds_the_texts_of_the_csv_in_their_order(compare: bool) -> None:
     expected = [[cell for cell in line if cell] for line in from_csv(usual_table(compare))]
     assert from_terminal(usual_table(compare)) == expected
 
 
-def test_json_holds_them_too() -> None:
+def test_json_holds_the_texts_of_the_csv() -> None:
     own = [line for line in from_csv(usual_table(True)) if line[0] not in ("95 % interval", "paper", "difference")]
     assert from_json(usual_table(True)) == own
 
@@ -194,7 +194,9 @@ def stand_ins(rows: list[Row]) -> list[Row]:
     ],
     ids=["stand-ins", "a part of the data", "a note of the run"],
 )
-def test_of_what_is_not_comparable_neither_in_nor_out_is_said(rows: list[Row], notes: tuple[str, ...]) -> None:
+def test_numbers_that_are_not_comparable_are_neither_in_nor_out_of_an_interval(
+    rows: list[Row], notes: tuple[str, ...]
+) -> None:
     whole_table = table(rows, Cards().published(), notes, around)
     assert any(cell.interval and cell.published for line in whole_table.lines for cell in line.cells)
     assert {record["published_in_interval"] for record in csv.DictReader(io.StringIO(render(whole_table, "csv")))} == {

@@ -109,7 +109,7 @@ def test_values_that_are_not_finite_are_refused() -> None:
         table([row("gill", "1-caption", 0, "lpips", float("nan"))])
 
 
-def test_counts_are_told() -> None:
+def test_truncated_and_blackened_samples_are_counted_in_notes() -> None:
     rows = [replace(item, n_truncated=3) if item.model == "stable-diffusion" else item for item in usual_rows()]
     shown = table([replace(item, n_flagged=1) for item in rows])
     assert "Prompt truncated by the model, in samples (examples times seeds): 6 of 20 (SD, 1 caption)." in notes(shown)

@@ -33,17 +33,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("built") / "weights")
 
 
-def test_same_seed_same_bytes(built: Path, tmp_path: Path) -> None:
+def test_random_weights_of_a_seed_have_the_same_bytes(built: Path, tmp_path: Path) -> None:
     assert digests(build(tmp_path / "again")) == digests(built)
 
 
-def test_other_seed_other_values(built: Path, tmp_path: Path) -> None:
+def test_random_weights_of_another_seed_differ(built: Path, tmp_path: Path) -> None:
     build_clip(tmp_path / "clip-mini", seed=1)
     file = "clip-mini/model.safetensors"
     assert digest_file(tmp_path / file) != digest_file(built / file)
 
 
-def test_same_bytes_in_another_process(built: Path, tmp_path: Path) -> None:
+def test_random_weights_have_the_same_bytes_in_another_process(built: Path, tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from tests.support.random_weights import build_gill, build_opt;"
         "f = pathlib.Path(sys.argv[1]); build_gill(f / 'gill-mini', build_opt(f / 'opt-mini'))"
@@ -52,13 +52,13 @@ def test_same_bytes_in_another_process(built: Path, tmp_path: Path) -> None:
     assert digests(tmp_path) == {k: v for k, v in digests(built).items() if k.startswith(("gill", "opt"))}
 
 
-def test_no_path_of_this_machine(built: Path) -> None:
+def test_random_weights_name_no_path_of_this_machine(built: Path) -> None:
     for file in built.rglob("*.json"):
         assert str(built.parent) not in file.read_text()
         assert "/tmp" not in file.read_text()
 
 
-def test_outputs_differ_visibly(built: Path) -> None:
+def test_outputs_of_random_weights_differ_visibly(built: Path) -> None:
     settings = Settings(squash_size=32, num_inference_steps=20, safety_checker=False)
     gill = Gill.from_pretrained(built / "gill-mini", image_decoder=built / "sd-mini", settings=settings)
     scenes = [

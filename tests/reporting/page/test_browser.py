@@ -80,7 +80,7 @@ def test_an_example_shows_prompt_target_and_each_seed_of_each_model(tab: Any, pa
     assert all(image.get_attribute("alt") for image in tab.locator("img").all())
 
 
-def test_sorting_filters_pages_and_win_and_loss(tab: Any, page: Path) -> None:
+def test_examples_are_sorted_filtered_paged_and_counted_as_wins_and_losses(tab: Any, page: Path) -> None:
     show(tab, page, "gallery-vist.html", "#a=gill&b=stable-diffusion")
     assert ids(tab) == [str(number) for number in range(25)]
     # GILL has e / 10 + 0.005 on average, the other one 0.1: it loses example 0 alone.
@@ -188,7 +188,7 @@ def test_texts_and_values_are_shown_where_there_are_no_pictures(tab: Any, tmp_pa
     assert not tab.locator("#duel").is_visible()
 
 
-def test_what_has_no_output_is_shown_with_its_reason_and_can_be_asked_for(tab: Any, tmp_path: Path) -> None:
+def test_examples_without_an_output_show_their_reason_and_can_be_filtered(tab: Any, tmp_path: Path) -> None:
     whole = gallery(tmp_path, count=4)
     first, second, *rest = whole.examples
     hostile = "KeyError: '<b>unk</b>' at my_model.py:12"
@@ -218,7 +218,9 @@ def test_without_a_test_nothing_stands_under_the_bar(tab: Any, tmp_path: Path) -
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 360])
-def test_contrast_and_width(browser: Any, page: Path, scheme: str, width: int) -> None:
+def test_text_has_contrast_and_no_page_is_wider_than_its_window(
+    browser: Any, page: Path, scheme: str, width: int
+) -> None:
     """Text has a contrast of at least 4.5 to 1 (WCAG AA), and no page is wider than its window."""
     tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     for folder, name in product((page, page.with_name("wide")), ("index.html", "gallery-vist.html")):

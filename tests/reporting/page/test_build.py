@@ -109,7 +109,7 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
         assert "<" not in file.read_text("ascii")
 
 
-def test_texts_are_those_that_the_models_were_given(tmp_path: Path) -> None:
+def test_texts_on_the_page_are_those_that_the_models_were_given(tmp_path: Path) -> None:
     write_page(tmp_path / "page", content(tmp_path, texts=HOSTILE[:4]))
     manifest = data_of(tmp_path / "page", "gallery-vist.html")
     context = manifest["contexts"][0]  # type: ignore[index]
@@ -134,7 +134,7 @@ def test_the_page_names_nothing_outside_itself(tmp_path: Path) -> None:
     assert str(tmp_path) not in everything
 
 
-def test_provenance_and_citations(tmp_path: Path) -> None:
+def test_the_page_shows_provenance_and_citations(tmp_path: Path) -> None:
     write_page(tmp_path / "page", content(tmp_path))
     text = page_of(tmp_path / "page").text
     for part in ("c0ffee", "torch 2.6.0", "num_inference_steps = 10", "llm abababababab", "picture 7: no such file"):
@@ -184,7 +184,7 @@ def test_an_interrupted_renewal_leaves_the_page_whole(tmp_path: Path) -> None:
     assert data_of(tmp_path / "page", "gallery-vist.html") == manifest
 
 
-def test_galleries_without_scores_or_pictures(tmp_path: Path) -> None:
+def test_galleries_without_scores_or_pictures_are_shown(tmp_path: Path) -> None:
     bare = gallery(tmp_path)
     empty = Gallery(bare.task, bare.title, bare.context, bare.models, [], [], "The data is gone.")
     write_page(tmp_path / "page", content(tmp_path, empty))

@@ -38,7 +38,7 @@ def test_a_small_file_of_a_huge_picture_is_scaled_down(tmp_path: Path) -> None:
     assert opened(data_uri(tmp_path / "wide.png")).width == SIDE
 
 
-def test_what_is_no_picture_is_left_out(tmp_path: Path) -> None:
+def test_a_file_that_is_no_picture_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_text("<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")
     (tmp_path / "cut.png").write_bytes(picture(tmp_path / "whole.png", 1, side=300).read_bytes()[:2000])
     (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 not more")
