@@ -157,6 +157,7 @@ def _manifest(page: GalleryPage, titles: Mapping[str, str]) -> dict[str, Any]:
         "titles": dict(titles),
         "contexts": page.contexts,
         "photos": page.photos,
+        "originals": page.originals,
         "photosPack": Shelf().size,
     }
 

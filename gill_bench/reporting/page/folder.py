@@ -17,16 +17,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gill_bench.errors import InputError
-from gill_bench.reporting.page.thumbnails import SMALL_BYTES, VERSION, data_uri
+from gill_bench.reporting.page.thumbnails import SMALL_BYTES, VERSION, data_uri, full_size
 from gill_bench.storage.digests import digest
 from gill_bench.storage.files import write_atomic
 from gill_bench.storage.paths import temporary_beside
 from gill_bench.storage.sealed import check_is_file
 
 MARKER = ".gill-bench-page"
-_SUB_FOLDERS = ("data", "pictures", "figures")
+_SUB_FOLDERS = ("data", "pictures", "figures", "originals")
 _OURS = re.compile(
-    r"(?:data|pictures)/[0-9a-f]{16}\.js|pictures/[0-9a-f]{16}\.(?:png|jpeg|gif)|figures/[0-9a-f]{16}\.(?:svg|png)|gallery-[A-Za-z0-9._-]+\.html"
+    r"(?:data|pictures)/[0-9a-f]{16}\.js|pictures/[0-9a-f]{16}\.(?:png|jpeg|gif)|figures/[0-9a-f]{16}\.(?:svg|png)"
+    r"|originals/[0-9a-f]{16}\.jpg|gallery-[A-Za-z0-9._-]+\.html"
 )
 _AT_LEAST = 16
 
@@ -90,6 +91,17 @@ class PageFolder:
         return self._script(
             f"pictures/{key}", lambda: _list_of_uris([data_uri(picture.file, picture.sha256) for picture in files])
         )
+
+    def original(self, picture: _Picture) -> str | None:
+        """Write a picture of the data in full size, unless it was written before; None if its file is no picture."""
+        key = digest(script_json([VERSION, str(picture.file), *picture[1:]]))[:16]
+        name = f"originals/{key}.jpg"
+        if not self.has(name):
+            content = full_size(picture.file)
+            if content is None:
+                return None
+            _write(self.path / name, content)
+        return name
 
     def page(self, name: str, text: str) -> None:
         """Write an HTML page, or a file that all pages share; call it after the data that the page names is written."""
@@ -169,6 +181,13 @@ class Shelf:
         # Decoding and scaling leave Python's lock, so threads share the processors.
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             return list(_stepping(threads.map(folder.pictures, parts), parts, step))
+
+    def write_originals(self, folder: PageFolder) -> list[str | None]:
+        """Write in full size the pictures of which the page has only thumbnails; returns their paths by number."""
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return list(
+                threads.map(lambda file: folder.original(file) if file.size > SMALL_BYTES else None, self._files)
+            )
 
 
 def script_json(value: Any) -> str:

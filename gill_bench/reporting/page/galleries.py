@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from gill_bench.analysis.gallery_records import Gallery, GalleryExample, ModelTest, PictureFile, ShownOutput
+from gill_bench.datasets.controls import MARK
 from gill_bench.reporting.page.folder import PageFolder, Shelf
 from gill_bench.reporting.page.memory import PageMemory
 from gill_bench.storage.digests import digest
@@ -26,7 +27,7 @@ _LONGEST_FACT = 60  # characters; longer facts, such as lists, are for metrics a
 _FACT = re.compile(r"(?P<metric>[^/]+)/(?P<fact>[^/]+)/(?P<value>.+)")
 
 
-@dataclass(frozen=True)
+@dataclass
 class GalleryPage:
     """The gallery of one task, whose data files are written.
 
@@ -37,6 +38,8 @@ class GalleryPage:
         contexts: For each context, the values that a browser needs first: models, metrics, tests, and the name of the
             context's index.
         photos: The names that load the data's pictures, `Shelf.size` pictures each.
+        originals: The name that loads the data's pictures in full size, as paths in the page's folder (null where the
+            thumbnail is the whole picture); "" before the data files are written.
     """
 
     task: str
@@ -44,6 +47,7 @@ class GalleryPage:
     file: str
     contexts: list[dict[str, Any]] = field(default_factory=list)
     photos: list[str] = field(default_factory=list)
+    originals: str = ""
 
     def link(self, context: str, metric: str, model: str) -> str | None:
         """The address that shows the samples behind a number; None if the gallery lacks its context or model."""
@@ -101,6 +105,7 @@ def write_galleries(
 def _finish(folder: PageFolder, pages: list[GalleryPage], photos: Shelf, start: Start) -> None:
     if pages:
         pages[-1].photos.extend(photos.write(folder, start(f"{pages[-1].task}, data", len(photos))))
+        pages[-1].originals = folder.data(photos.write_originals(folder))
 
 
 def _write_context(
@@ -120,15 +125,19 @@ def _write_context(
         blocks.append(folder.data([_example_fields(example, photos, shelf, addresses) for example in examples]))
     names = [example.example for example in gallery.examples]
     index = {
-        "ids": names,
         "blocks": blocks,
         "block": BLOCK,
         "packs": shelf.write(folder, start(f"{gallery.task} {gallery.context}", len(shelf))),
         "pack": shelf.size,
         "facts": _facts(gallery.examples),
+        "lost": _lost_positions(gallery.examples),
+        "marked": [at for at, example in enumerate(gallery.examples) if _is_marked(example)],
     }
     return {
         "name": gallery.context,
+        "control": MARK in gallery.context,
+        "given": _given(gallery.examples),
+        "shown": bool(gallery.scores) or any(map(_is_shown, gallery.examples)),
         "models": list(gallery.models),
         "seeds": _seeds(gallery.examples),
         "note": gallery.note,
@@ -147,8 +156,37 @@ def _write_context(
             for scores in gallery.scores
         ],
         "tests": [test_fields(test) for test in tests],
+        "ids": folder.data(names),
         "index": folder.data(index),
     }
+
+
+def _given(examples: Sequence[GalleryExample]) -> dict[str, float]:
+    """How much of an example a context gives: means of its pictures and of its characters, spaces apart."""
+    pictures = sum(not isinstance(part, str) for example in examples for part in example.prompt)
+    characters = sum(
+        len("".join(part.split())) for example in examples for part in example.prompt if isinstance(part, str)
+    )
+    count = max(1, len(examples))
+    return {"pictures": pictures / count, "characters": characters / count}
+
+
+def _lost_positions(examples: Sequence[GalleryExample]) -> dict[str, list[tuple[int, str, list[int]]]]:
+    """By model, the outputs that are lacking: the example's position, the outcome, and the seeds ([] for all)."""
+    lost: dict[str, list[tuple[int, str, list[int]]]] = {}
+    for at, example in enumerate(examples):
+        for model, items in example.lost.items():
+            lost.setdefault(model, []).extend((at, item.outcome, list(item.seeds)) for item in items)
+    return lost
+
+
+def _is_shown(example: GalleryExample) -> bool:
+    """Whether an output has a picture or words; others, such as embeddings, say nothing to a reader."""
+    return any(output.picture or output.text for outputs in example.outputs.values() for output in outputs)
+
+
+def _is_marked(example: GalleryExample) -> bool:
+    return any(output.marks for outputs in example.outputs.values() for output in outputs)
 
 
 def _seeds(examples: Sequence[GalleryExample]) -> list[int]:

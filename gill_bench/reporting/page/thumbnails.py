@@ -17,8 +17,14 @@ VERSION = 1
 
 SMALL_BYTES = 16_384
 SIDE = 192
+FULL_SIDE = 1024
+"""Pixels of the longer side up to which a picture of the data is in the page in full size."""
+
 _LONGEST_SIDE = 512
 _QUALITY = 82
+_FULL_QUALITY = 88
+_FULL_BYTES = 524_288
+_EXIF_WITHIN = 65_536  # bytes; EXIF data stands at the beginning of a file
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAGIC = ((_PNG, "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 
@@ -50,9 +56,34 @@ def data_uri(file: Path, sha256: str = "") -> str | None:
     except UnreadablePictureError:
         return None
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return f"data:image/jpeg;base64,{base64.b64encode(_jpeg(picture, _QUALITY)).decode()}"
+
+
+def full_size(file: Path) -> bytes | None:
+    """A picture of the data as JPEG of at most `FULL_SIDE` pixels; None if the file is missing, or is not a picture.
+
+    A JPEG file of up to 512 kB and within these pixels is returned unchanged, unless it has EXIF data, by which a
+    browser would turn it, and no model did.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return None
+    plain = content.startswith(b"\xff\xd8\xff") and b"Exif" not in content[:_EXIF_WITHIN]
+    if plain and len(content) <= _FULL_BYTES and _longest_side(content) <= FULL_SIDE:
+        return content
+    try:
+        picture = load_image(io.BytesIO(content))
+    except UnreadablePictureError:
+        return None
+    picture.thumbnail((FULL_SIDE, FULL_SIDE), Image.Resampling.LANCZOS)
+    return _jpeg(picture, _FULL_QUALITY)
+
+
+def _jpeg(picture: Image.Image, quality: int) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    picture.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def _longest_side(content: bytes) -> int:

@@ -1,0 +1,42 @@
+"""What tests do with a page that is open in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def until(tab: Any, condition: str) -> None:
+    """Wait for a condition; the library's own waiting evaluates texts, which the page forbids."""
+    for _ in range(1500):
+        if tab.evaluate(condition):
+            return
+        tab.wait_for_timeout(20)
+    raise AssertionError(f"never true: {condition}")
+
+
+def show(tab: Any, page: Path, name: str, fragment: str = "") -> None:
+    """Open a page of a folder, and wait until it shows its examples."""
+    tab.goto("about:blank")  # an address that differs after # alone would not load anew
+    tab.goto((page / name).as_uri() + fragment)
+    if name == "index.html":
+        tab.wait_for_load_state("networkidle")
+    else:
+        until(tab, "document.querySelector('#status').textContent.includes('examples')")
+        until(tab, FILLED)
+
+
+FILLED = """[...document.querySelectorAll('.example')].every((card) => card.querySelector('.context, .hint'))"""
+"""A condition: every card in the document has its content."""
+
+
+def ids(tab: Any) -> list[str]:
+    """The numbers of the examples whose cards are in the document, in order."""
+    names: list[str] = tab.locator(".example h2").all_text_contents()
+    return [name.removeprefix("example-") for name in names]
+
+
+def first_is(tab: Any, number: int) -> None:
+    """Wait until the first card is that of an example."""
+    until(tab, f"document.querySelector('.example h2')?.textContent === 'example-{number}'")
+    until(tab, FILLED)
