@@ -101,7 +101,7 @@ def test_the_strip_says_how_the_run_is_and_an_open_dialog_is_left_alone(growing:
     assert tab.evaluate(VERSION) == version
     tab.evaluate("document.querySelector('dialog[open]').close()")
     until(tab, f"({VERSION} ?? '{version}') !== '{version}'")
-    until(tab, "document.querySelector('#follow details').open")
+    until(tab, "document.querySelector('#follow details')?.open")
 
 
 def test_a_folder_of_runs_leads_to_each(growing: Path, serve: Serve, tab: Any) -> None:
