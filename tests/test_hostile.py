@@ -58,8 +58,7 @@ from gill_bench.weights.checkpoints import check_network_files
 from gill_bench.weights.network_tensors import check_finite
 from gill_bench.weights.tensor_files import read_header
 from tests.conftest import ROOT
-from tests.support.runs import ask as request_of
-from tests.support.runs import run
+from tests.support.runs import run, run_request
 from tests.support.stories import write_vist
 
 
@@ -509,7 +508,7 @@ class Strange:
     ],
 )
 def test_generated_pictures_that_cannot_be_stored_are_refused(tmp_path: Path, image: Image.Image) -> None:
-    plan = make_plan(request_of(tmp_path / "run", contexts=("1-caption",)))
+    plan = make_plan(run_request(tmp_path / "run", contexts=("1-caption",)))
     (planned,) = plan.cells
     with pytest.raises((ReturnedError, CallError)) as caught:
         generate_unit(planned.pending[0], planned.cell, Strange(image), 0, "cpu")

@@ -18,7 +18,7 @@ from gill_bench.planning.plan import make_plan
 from gill_bench.planning.resolve import open_task, resolve_task
 from gill_bench.planning.resolved import data_folder
 from tests.support import small_data as small
-from tests.support.runs import ask
+from tests.support.runs import run_request
 
 TASKS = sorted(card.name for card in Cards().tasks())
 SIS = "sis/test.story-in-sequence.json"
@@ -145,7 +145,7 @@ def test_data_that_a_run_refuses_are_unusable(vist: Path, tmp_path: Path) -> Non
     assert taken.state == "unusable"
     assert "none of the 32 examples can be asked; example 1024: picture 100004" in taken.problem
     with pytest.raises(InputError, match="none of the 32 examples"):
-        make_plan(ask(tmp_path / "run", data=str(vist)))
+        make_plan(run_request(tmp_path / "run", data=str(vist)))
 
 
 def test_too_few_pictures_for_fid_are_said_before_anything_runs(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from gill_bench.cards.find import Cards, builtin_folder
 from gill_bench.cli import main
 from gill_bench.planning.resolved import ResolvedModel
-from tests.support.cli import gill_bench
+from tests.support.cli import run_command
 
 FILES = [file for kind in ("tasks", "baselines", "reports") for file in (builtin_folder() / kind).glob("*.toml")]
 NAMES = sorted(file.stem for file in FILES)
@@ -108,7 +108,7 @@ def test_no_values_are_drawn_for_the_networks_that_are_checked(tmp_path: Path) -
 
 
 def test_everything_that_is_listed_can_be_shown(tmp_path: Path) -> None:
-    listed = gill_bench("list", HF_HUB_OFFLINE="0", PATH="/nowhere", HOME=str(tmp_path))
+    listed = run_command("list", HF_HUB_OFFLINE="0", PATH="/nowhere", HOME=str(tmp_path))
     assert listed.returncode == 0
     for name in NAMES:
         assert name == "published" or f"\n  {name} " in listed.stdout, name

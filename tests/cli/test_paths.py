@@ -15,7 +15,7 @@ from gill_bench.cli import main
 from gill_bench.cli.unforeseen import explain
 from gill_bench.errors import GillBenchError, InputError, command, memory_ran_out
 from gill_bench.storage.files import folder_of
-from tests.support.runs import ask, run
+from tests.support.runs import run, run_request
 
 
 @pytest.fixture(scope="module")
@@ -204,4 +204,4 @@ def test_other_errors_are_not_blamed_on_memory() -> None:
     assert memory_ran_out(RuntimeError("shapes differ")) == ""
     assert memory_ran_out(KeyError("out of memory")) == ""
     assert "this is a defect" in explain(KeyError("x"))[0]
-    assert ask(Path("run")).locks
+    assert run_request(Path("run")).locks

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gill_bench.cli import main
-from tests.support.cli import start
+from tests.support.cli import start_command
 from tests.support.runs import half
 
 
@@ -18,7 +18,7 @@ from tests.support.runs import half
 def test_it_serves_until_it_is_stopped_and_leaves_nothing(tmp_path: Path, sent: signal.Signals) -> None:
     run, temporary = half(tmp_path / "run"), tmp_path / "temporary"
     temporary.mkdir()
-    command = start("view", run, TMPDIR=str(temporary))
+    command = start_command("view", run, TMPDIR=str(temporary))
     assert command.stdout is not None
     address = command.stdout.readline().strip()
     with urllib.request.urlopen(address, timeout=600) as answer:

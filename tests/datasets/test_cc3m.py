@@ -13,7 +13,7 @@ from gill_bench.datasets import Picture
 from gill_bench.datasets.cc3m import context, load
 from gill_bench.errors import InputError
 from gill_bench.mini.writers import cc3m as mini
-from tests.support.small_data import PAIRS, URLS, linked, touch, write_pairs, write_urls
+from tests.support.small_data import PAIRS, URLS, linked_folder, touch, write_pairs, write_urls
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_cc3m_without_any_picture_is_refused(pairs: Path, urls: Path) -> None:
 
 
 def test_the_published_validation_list_is_read_whole(real_data: Path, tmp_path: Path) -> None:
-    folder = linked(real_data / "cc3m", tmp_path / "cc3m", ["validation/00001/000010012.jpg"])
+    folder = linked_folder(real_data / "cc3m", tmp_path / "cc3m", ["validation/00001/000010012.jpg"])
     data = load(folder, "val", {})
     assert len(data.examples) == len(data.references) == 15833
     assert data.examples[0].turns[0].text == "author : a life in photography -- in pictures"

@@ -18,7 +18,7 @@ from gill_bench.datasets.donors import Donors
 from gill_bench.datasets.parts import Part
 from gill_bench.errors import InputError
 from gill_bench.storage.names import name_problem
-from tests.support.small_data import linked
+from tests.support.small_data import linked_folder
 
 SEGMENTS = {"caption_join": "segments"}
 
@@ -212,7 +212,9 @@ def test_contexts_that_know_nothing_of_parts_have_controls_too() -> None:
 
 
 def test_the_controls_of_real_stories_and_dialogs_build_and_share_no_photo(real_data: Path, tmp_path: Path) -> None:
-    linked(real_data / "visdial", tmp_path / "visdial", ["VisualDialog_val2018/VisualDialog_val2018_000000239030.jpg"])
+    linked_folder(
+        real_data / "visdial", tmp_path / "visdial", ["VisualDialog_val2018/VisualDialog_val2018_000000239030.jpg"]
+    )
     for task, folder, split, count in (
         ("vist", real_data / "vist", "test", 91),
         ("visdial", tmp_path / "visdial", "val", 97),

@@ -12,7 +12,7 @@ from PIL import Image
 
 from gill_bench.datasets.visdial import context, load
 from gill_bench.errors import InputError
-from tests.support.small_data import linked
+from tests.support.small_data import linked_folder
 
 
 @pytest.fixture
@@ -60,7 +60,9 @@ def test_unknown_contexts_of_dialogs_are_refused(name: str) -> None:
 
 
 def test_the_published_slice_of_visdial_is_read(real_data: Path, tmp_path: Path) -> None:
-    folder = linked(real_data / "visdial", tmp_path / "visdial", ["images/VisualDialog_val2018_000000239030.jpg"])
+    folder = linked_folder(
+        real_data / "visdial", tmp_path / "visdial", ["images/VisualDialog_val2018_000000239030.jpg"]
+    )
     dialogs = load(folder, "val", {}).examples
     assert len(dialogs) == 97
     assert all(len(dialog.turns) == 10 for dialog in dialogs)

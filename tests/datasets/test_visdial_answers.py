@@ -12,7 +12,7 @@ import pytest
 from gill_bench.datasets.visdial_answers import context, load
 from gill_bench.errors import InputError
 from gill_bench.mini.writers import visdial as mini
-from tests.support.small_data import DENSE, VISDIAL, edit, linked, write_visdial
+from tests.support.small_data import DENSE, VISDIAL, edit, linked_folder, write_visdial
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_dense_annotations_that_are_no_list_are_refused(visdial: Path) -> None:
 
 
 def test_the_published_slice_has_one_example_a_round_with_100_options(real_data: Path, tmp_path: Path) -> None:
-    folder = linked(real_data / "visdial", tmp_path / "visdial", ["VisualDialog_val2018_000000239030.jpg"])
+    folder = linked_folder(real_data / "visdial", tmp_path / "visdial", ["VisualDialog_val2018_000000239030.jpg"])
     data = load(folder, "val", {})
     assert not data.warnings
     assert len(data.examples) == 970

@@ -9,7 +9,7 @@ import pytest
 from gill_bench.datasets.visdial_retrieval import context, load
 from gill_bench.errors import InputError
 from gill_bench.mini.writers import visdial as mini
-from tests.support.small_data import linked, write_visdial
+from tests.support.small_data import linked_folder, write_visdial
 
 
 def test_the_prompt_is_exactly_as_specified(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_candidates_are_the_pictures_of_all_dialogs(tmp_path: Path) -> None:
 
 
 def test_the_published_slice_has_one_candidate_a_dialog(real_data: Path, tmp_path: Path) -> None:
-    folder = linked(real_data / "visdial", tmp_path / "visdial", ["VisualDialog_val2018_000000239030.jpg"])
+    folder = linked_folder(real_data / "visdial", tmp_path / "visdial", ["VisualDialog_val2018_000000239030.jpg"])
     data = load(folder, "val", {})
     assert len(data.examples) == len(data.candidates) == 97
     (prompt,) = context("2-rounds").segments(data.examples[0], {})

@@ -14,7 +14,7 @@ from gill_bench.datasets import Picture
 from gill_bench.datasets.vqa import context, load
 from gill_bench.errors import InputError
 from gill_bench.mini.writers import coco as mini
-from tests.support.small_data import ANNOTATIONS, QUESTIONS, edit, linked, touch, write_vqa
+from tests.support.small_data import ANNOTATIONS, QUESTIONS, edit, linked_folder, touch, write_vqa
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_an_empty_answer_is_an_answer(vqa: Path) -> None:
 
 
 def test_the_published_slices_of_vqa_are_read(real_data: Path, tmp_path: Path) -> None:
-    folder = linked(real_data / "vqav2" / "slice_with_images", tmp_path / "some", [])
+    folder = linked_folder(real_data / "vqav2" / "slice_with_images", tmp_path / "some", [])
     (folder / "train2017").symlink_to(real_data / "coco" / "train2017")
     examples = load(folder, "train2014", {}).examples
     assert len(examples) == 19
@@ -196,7 +196,7 @@ def test_the_published_slices_of_vqa_are_read(real_data: Path, tmp_path: Path) -
     assert examples[0].turns[0].text == "Are they celebrating a birthday?"
     assert examples[0].answers == ("yes",) * 10
     assert examples[0].facts == {"question_type": "are they", "answer_type": "yes/no"}
-    many = linked(real_data / "vqav2" / "slice_1000", tmp_path / "many", ["train2014/000000540769.jpg"])
+    many = linked_folder(real_data / "vqav2" / "slice_1000", tmp_path / "many", ["train2014/000000540769.jpg"])
     examples = load(many, "train2014", {}).examples
     assert Counter(example.facts["answer_type"] for example in examples) == {"other": 484, "yes/no": 387, "number": 129}
     assert {len(example.answers) for example in examples} == {10}

@@ -18,7 +18,7 @@ import pytest
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.planning.plan import make_plan
 from tests.conftest import ROOT
-from tests.support.runs import ask
+from tests.support.runs import run_request
 
 
 @pytest.mark.slow
@@ -175,7 +175,7 @@ def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delitem(sys.modules, "gill_bench.engines.ray", raising=False)
     monkeypatch.setattr(builtins, "__import__", none)
     with pytest.raises(InputError, match=r"--engine ray: Ray is not installed; install it with: pip install 'gill-ben"):
-        make_plan(ask(tmp_path / "run", engine="ray"))
+        make_plan(run_request(tmp_path / "run", engine="ray"))
 
 
 @pytest.mark.parametrize(
@@ -192,4 +192,4 @@ def test_options_of_engines_that_do_not_go_together_are_refused(
     tmp_path: Path, options: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(InputError, match="^" + reason):
-        make_plan(ask(tmp_path / "run", **options))
+        make_plan(run_request(tmp_path / "run", **options))

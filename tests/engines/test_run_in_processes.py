@@ -15,8 +15,8 @@ import pytest
 
 from gill_bench.errors import GillBenchError
 from tests.support.able import run as run_able
-from tests.support.cli import COMMAND, running
-from tests.support.runs import command, run, tree, wait_for_units
+from tests.support.cli import COMMAND, is_running
+from tests.support.runs import command_line, run, tree, wait_for_units
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_a_timed_task_has_one_worker(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_a_run_that_is_stopped_leaves_no_worker(tmp_path: Path, how: signal.Signals) -> None:
     out = tmp_path / "run"
-    words = [*map(str, command(out)), "--devices", "cpu,cpu"]
+    words = [*map(str, command_line(out)), "--devices", "cpu,cpu"]
     words[words.index("--limit") + 1] = "32"
     first = subprocess.Popen(
         [*COMMAND, *words],
@@ -117,7 +117,7 @@ def test_a_run_that_is_stopped_leaves_no_worker(tmp_path: Path, how: signal.Sign
     else:
         first.send_signal(how)
     _, said = first.communicate(timeout=120)
-    until(lambda: not running(first.pid))
+    until(lambda: not is_running(first.pid))
     if how is signal.SIGINT:
         assert first.returncode == 130
         assert "Traceback" not in said

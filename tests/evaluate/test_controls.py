@@ -15,9 +15,9 @@ from gill_bench.generation.prompts import build_prompts
 from gill_bench.planning.plan import make_plan
 from gill_bench.scoring.search import _Candidates
 from gill_bench.scoring.stored import StoredCell
-from tests.support.able import ask as ask_able
 from tests.support.able import run as run_able
-from tests.support.runs import ask, pictures, results, run, tree
+from tests.support.able import run_request as request_of_able
+from tests.support.runs import picture_digests, results, run, run_request, tree
 
 PLAIN = "5-captions-4-images"
 FOREIGN = f"{PLAIN}@foreign-images"
@@ -58,15 +58,15 @@ def test_donors_are_the_same_under_a_limit_and_in_parts_of_a_run(whole: Path, tm
     assert len(few) == 3
     assert few.items() <= many.items()
     assert all(many[name] != prompt for name, prompt in prompts(whole, PLAIN).items())
-    shared = {name: value for name, value in pictures(whole).items() if f"/{FOREIGN}/" in name}
-    assert {name: pictures(tmp_path / "run")[name] for name in shared if name.split("/")[-2] in few}.items() <= (
+    shared = {name: value for name, value in picture_digests(whole).items() if f"/{FOREIGN}/" in name}
+    assert {name: picture_digests(tmp_path / "run")[name] for name in shared if name.split("/")[-2] in few}.items() <= (
         shared.items()
     )
 
 
 def test_a_control_context_has_the_noise_of_its_plain_context(tmp_path: Path) -> None:
     for noise in ("per-example", "shared"):
-        plan = make_plan(ask(tmp_path / "run", contexts=(PLAIN, FOREIGN), settings=(f"vist.noise={noise}",)))
+        plan = make_plan(run_request(tmp_path / "run", contexts=(PLAIN, FOREIGN), settings=(f"vist.noise={noise}",)))
         plain, foreign = (planned.cell for planned in plan.cells)
         assert plain.usable.keys() == foreign.usable.keys()
         for name, usable in foreign.usable.items():
@@ -80,14 +80,16 @@ def test_scoring_controls_again_changes_nothing(whole: Path, tmp_path: Path) -> 
     assert score(whole).complete
     assert results(whole) == before
     assert run(whole, contexts=("controls",), limit=8, seeds=1).complete  # nothing is left to do
-    assert not any(planned.pending for planned in make_plan(ask(whole, contexts=("controls",), limit=8, seeds=1)).cells)
+    assert not any(
+        planned.pending for planned in make_plan(run_request(whole, contexts=("controls",), limit=8, seeds=1)).cells
+    )
 
 
 def test_contexts_named_all_leave_out_controls(tmp_path: Path) -> None:
-    names = [planned.cell.context.name for planned in make_plan(ask(tmp_path / "run", contexts=("all",))).cells]
+    names = [planned.cell.context.name for planned in make_plan(run_request(tmp_path / "run", contexts=("all",))).cells]
     assert len(names) == 9
     assert not any("@" in name for name in names)
-    more = make_plan(ask(tmp_path / "run", contexts=("all", "controls"))).cells
+    more = make_plan(run_request(tmp_path / "run", contexts=("all", "controls"))).cells
     assert len(more) == 14
 
 
@@ -96,7 +98,7 @@ def test_a_missing_picture_of_a_donor_counts_as_missing(vist: Path, tmp_path: Pa
     gone = next(iter(shown.values()))[0]
     (vist / "images" / "test" / f"{gone}.png").unlink()
     lacking = {name for name, names in shown.items() if gone in names}
-    request = ask(tmp_path / "run", contexts=(PLAIN, FOREIGN), data=str(vist), limit=4)
+    request = run_request(tmp_path / "run", contexts=(PLAIN, FOREIGN), data=str(vist), limit=4)
     plain, foreign = (planned.cell for planned in make_plan(request).cells)
     assert set(plain.usable) - set(foreign.usable) == lacking & set(plain.usable) != set()
     assert len(foreign.examples) == len(plain.examples)
@@ -105,7 +107,7 @@ def test_a_missing_picture_of_a_donor_counts_as_missing(vist: Path, tmp_path: Pa
 
 
 def prompts_of_plan(out: Path, data: Path) -> dict[str, list[str]]:
-    cell = make_plan(ask(out, contexts=(FOREIGN,), data=str(data), limit=4)).cells[0].cell
+    cell = make_plan(run_request(out, contexts=(FOREIGN,), data=str(data), limit=4)).cells[0].cell
     return {name: prompts_of(cell, name) for name in cell.usable}
 
 
@@ -119,7 +121,7 @@ def test_a_changed_donor_makes_its_examples_stale(vist: Path, tmp_path: Path) ->
     assert run(tmp_path / "run", **wanted).complete
     donors = {
         name: item.example.donor
-        for name, item in make_plan(ask(tmp_path / "run", **wanted)).cells[0].cell.usable.items()
+        for name, item in make_plan(run_request(tmp_path / "run", **wanted)).cells[0].cell.usable.items()
     }
     changed = next(donor for donor in donors.values() if donor is not None and donor.id not in donors)
     file = vist / "sis" / "test.story-in-sequence.json"
@@ -128,13 +130,15 @@ def test_a_changed_donor_makes_its_examples_stale(vist: Path, tmp_path: Path) ->
         if record["story_id"] == changed.id:
             record["text"] = "another caption ."
     file.write_text(json.dumps(content))
-    control, plain = make_plan(ask(tmp_path / "run", **wanted)).cells
+    control, plain = make_plan(run_request(tmp_path / "run", **wanted)).cells
     assert control.changed == tuple(sorted(name for name, donor in donors.items() if donor == changed))
     assert plain.changed == ()
 
 
 def test_a_blank_picture_is_grey_and_as_large_as_the_one_it_hides(tmp_path: Path) -> None:
-    request = ask(tmp_path / "run", contexts=(PLAIN, f"{PLAIN}@blank-images"), settings=("vist.picture_size=0",))
+    request = run_request(
+        tmp_path / "run", contexts=(PLAIN, f"{PLAIN}@blank-images"), settings=("vist.picture_size=0",)
+    )
     plain, blank = (planned.cell for planned in make_plan(request).cells)
     name = next(iter(blank.usable))
     own, grey = (build_prompts(cell, [cell.usable[name][:2]])[0].prompt for cell in (plain, blank))
@@ -168,7 +172,7 @@ def test_retrieval_does_not_find_the_foreign_pictures_that_it_was_shown(tmp_path
     run_able(out, "vist-retrieval", contexts=(FOREIGN,), limit=3)
     cell = next(
         p.cell
-        for p in make_plan(ask_able(out, "vist-retrieval", contexts=(FOREIGN,), limit=3)).cells
+        for p in make_plan(request_of_able(out, "vist-retrieval", contexts=(FOREIGN,), limit=3)).cells
         if p.cell.candidates
     )
     candidates = _Candidates(StoredCell.read(cell, out).candidates)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kills import kill_and_resume
-from tests.support.cli import COMMAND, gill_bench, running, start
-from tests.support.runs import command, pictures, run, tree, wait_for_units
+from tests.support.cli import COMMAND, is_running, run_command, start_command
+from tests.support.runs import command_line, picture_digests, run, tree, wait_for_units
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +29,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 7])
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, whole: Path, after: int) -> None:
     out = tmp_path / "run"
-    process = start(*command(out), NOISY_PAUSE="0.05")
+    process = start_command(*command_line(out), NOISY_PAUSE="0.05")
     wait_for_units(out, after)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (out / "results.json").exists()
-    ended = gill_bench(*command(out))
+    ended = run_command(*command_line(out))
     assert ended.returncode == 0, ended.stderr
     assert tree(out) == tree(whole)
 
 
 def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, whole: Path) -> None:
     out = tmp_path / "run"
-    process = start(*command(out), NOISY_PAUSE="0.05")
+    process = start_command(*command_line(out), NOISY_PAUSE="0.05")
     wait_for_units(out, 2)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
@@ -49,18 +49,18 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, whole: Path) -> N
     assert "Traceback" not in said
     resume = said.strip().splitlines()[-1]
     assert resume.startswith("  gill-bench run vist --models noisy")
-    assert gill_bench(*resume.split()[1:]).returncode == 0
+    assert run_command(*resume.split()[1:]).returncode == 0
     assert tree(out) == tree(whole)
 
 
 @pytest.mark.slow
 def test_two_processes_share_the_work_and_agree(tmp_path: Path, whole: Path) -> None:
     out = tmp_path / "run"
-    processes = [start(*command(out), NOISY_PAUSE="0.05") for _ in range(2)]
+    processes = [start_command(*command_line(out), NOISY_PAUSE="0.05") for _ in range(2)]
     for process in processes:
         _, said = process.communicate(timeout=300)
         assert process.returncode == 0, said
-    assert pictures(out) == pictures(whole)
+    assert picture_digests(out) == picture_digests(whole)
     assert tree(out) == tree(whole)
 
 
@@ -68,7 +68,7 @@ def test_two_processes_share_the_work_and_agree(tmp_path: Path, whole: Path) -> 
 def test_two_commands_at_once_on_one_folder_keep_the_requests_of_both(tmp_path: Path) -> None:
     """Spec, results and environment are written by both."""
     contexts = ("1-caption", "5-captions")
-    processes = [start(*command(tmp_path / "run"), "--contexts", name) for name in contexts]
+    processes = [start_command(*command_line(tmp_path / "run"), "--contexts", name) for name in contexts]
     for process in processes:
         _, said = process.communicate(timeout=300)
         assert process.returncode == 0, said
@@ -92,12 +92,12 @@ def test_a_run_killed_at_random_moments_resumes_to_the_same_bytes(tmp_path: Path
 def test_a_terminated_run_resumes_to_the_same_bytes(tmp_path: Path, whole: Path) -> None:
     """Batch systems end jobs by SIGTERM."""
     out = tmp_path / "run"
-    process = start(*command(out), NOISY_PAUSE="0.05")
+    process = start_command(*command_line(out), NOISY_PAUSE="0.05")
     wait_for_units(out, 2)
     process.terminate()
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGTERM
-    assert gill_bench(*command(out)).returncode == 0
+    assert run_command(*command_line(out)).returncode == 0
     assert tree(out) == tree(whole)
 
 
@@ -126,7 +126,7 @@ def test_ctrl_c_twice_ends_a_run_and_says_how_to_resume(
     tmp_path: Path, until: Callable[[Path], None], pause: str, seeds: str, more: tuple[str, ...], between: float
 ) -> None:
     out = tmp_path / "run"
-    words = [*map(str, command(out)), *more]
+    words = [*map(str, command_line(out)), *more]
     words[words.index("--seeds") + 1] = seeds
     first = subprocess.Popen(
         [*COMMAND, *words],
@@ -146,10 +146,10 @@ def test_ctrl_c_twice_ends_a_run_and_says_how_to_resume(
     assert said.strip().splitlines()[-1].startswith("  gill-bench run vist --models noisy")
     assert not (out / "results.json").exists()
     for _ in range(600):
-        if not running(first.pid):
+        if not is_running(first.pid):
             break
         time.sleep(0.1)
-    assert not running(first.pid)
+    assert not is_running(first.pid)
 
 
 def test_clocks_that_go_back_change_nothing(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,7 @@ def test_clocks_that_go_back_change_nothing(tmp_path: Path, whole: Path, monkeyp
     run(out, limit=7)
     assert run(out, limit=16).complete
     monkeypatch.undo()
-    assert pictures(out) == pictures(whole)
+    assert picture_digests(out) == picture_digests(whole)
     run(tmp_path / "steps", limit=7)
     run(tmp_path / "steps", limit=16)
     assert tree(out) == tree(tmp_path / "steps")

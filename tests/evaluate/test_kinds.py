@@ -21,16 +21,26 @@ from gill_bench.mini.embedded import world_folder
 from gill_bench.planning.plan import make_plan
 from gill_bench.storage.cache import cache_folder
 from gill_bench.storage.images import load_image
-from tests.support.able import KINDS, ask, counts, expected_hit, product, records, rows, run, small_units
-from tests.support.cli import start
-from tests.support.runs import CARDS, alter, cut, other_feature, results, tree, wait_for_units
+from tests.support.able import (
+    KINDS,
+    cards_with_small_units,
+    chance_of_hit,
+    counts,
+    dot_product,
+    records,
+    rows_by_metric,
+    run,
+    run_request,
+)
+from tests.support.cli import start_command
+from tests.support.runs import CARDS, change_a_byte, change_a_feature, cut, results, tree, wait_for_units
 
 LIMIT = 40
 
 
 @pytest.fixture(scope="module")
 def cards(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
-    return CARDS, small_units(tmp_path_factory.mktemp("cards") / "small", "vist-retrieval", "vqav2")
+    return CARDS, cards_with_small_units(tmp_path_factory.mktemp("cards") / "small", "vist-retrieval", "vqav2")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +62,7 @@ def test_a_run_killed_in_the_middle_of_each_kind_resumes_to_the_same_bytes(
     sizes = [len(list(whole.glob(f"units/*/able/{kind}/*/unit.json"))) for kind in kinds]
     assert sizes == [2, 5, 5, 4]
     for index, kind in enumerate(kinds):
-        process = start(*command, NOISY_PAUSE="0.2")
+        process = start_command(*command, NOISY_PAUSE="0.2")
         wait_for_units(out, sum(sizes[:index]) + 1)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -73,10 +83,10 @@ def other_number(file: Path) -> None:
     ("pattern", "damage"),
     [
         ("vist-retrieval/able/candidates/*/vectors.npy", cut),
-        ("vist-retrieval/able/candidates/*/vectors.npy", alter),
-        ("vist-retrieval/able/5-*/*/vectors.npy", alter),
+        ("vist-retrieval/able/candidates/*/vectors.npy", change_a_byte),
+        ("vist-retrieval/able/5-*/*/vectors.npy", change_a_byte),
         ("vqav2/able/question/*/samples.jsonl", cut),
-        ("visdial-answers/able/history/*/samples.jsonl", alter),
+        ("visdial-answers/able/history/*/samples.jsonl", change_a_byte),
         ("visdial-answers/able/history/score-*.json", cut),
         ("visdial-answers/able/history/score-*.json", other_number),
         ("vist-retrieval/able/5-*/score-*.json", Path.unlink),
@@ -100,7 +110,7 @@ def test_a_damaged_file_of_every_kind_is_named_and_made_again(
 
 def test_damaged_vectors_count_as_not_made_when_only_scoring(tmp_path: Path, whole: Path) -> None:
     out = Path(shutil.copytree(whole, tmp_path / "run"))
-    alter(next(out.glob("units/vist-retrieval/able/candidates/*/vectors.npy")))
+    change_a_byte(next(out.glob("units/vist-retrieval/able/candidates/*/vectors.npy")))
     outcome = score(out, "cpu")
     assert not outcome.complete
     recall = [row for row in outcome.results.rows if row.task == "vist-retrieval"]
@@ -114,7 +124,7 @@ def distance(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("damage", [cut, other_feature])
+@pytest.mark.parametrize("damage", [cut, change_a_feature])
 @pytest.mark.parametrize("side", ["generated", "reference"])
 def test_damaged_features_are_named_and_made_again(
     tmp_path: Path, distance: Path, side: str, damage: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
@@ -157,7 +167,7 @@ def test_a_failing_question_and_a_failing_story_take_no_other_with_them(
 ) -> None:
     out = tmp_path / "run"
     for task in KINDS:
-        cell = make_plan(ask(out, task, limit=LIMIT, card_folders=cards)).cells[-1].cell
+        cell = make_plan(run_request(out, task, limit=LIMIT, card_folders=cards)).cells[-1].cell
         texts = {
             name: "".join(part for part in cell.task.segments(example, cell.context) if isinstance(part, str))
             for name, (example, _, _) in cell.usable.items()
@@ -179,7 +189,7 @@ def test_a_failing_question_and_a_failing_story_take_no_other_with_them(
 
 def picture_of(task: str, limit: int) -> str:
     """The hash of a candidate picture; planted in the model, it makes the model fail on this candidate."""
-    plan = make_plan(ask(cache_folder() / "unused", task, limit=limit))
+    plan = make_plan(run_request(cache_folder() / "unused", task, limit=limit))
     (cell,) = (planned.cell for planned in plan.cells if planned.cell.asks == "candidates")
     example = next(iter(cell.usable.values()))[0]
     assert example.target is not None
@@ -210,7 +220,7 @@ def test_dialogs_or_pictures_that_fail_are_counted_and_the_others_ranked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     out = tmp_path / "run"
-    cell = make_plan(ask(out, "visdial-retrieval")).cells[-1].cell
+    cell = make_plan(run_request(out, "visdial-retrieval")).cells[-1].cell
     with monkeypatch.context() as patch:
         if what == "a picture":
             patch.setenv("NOISY_FAIL_ON_PICTURE", picture_of("visdial-retrieval", 0))
@@ -223,7 +233,7 @@ def test_dialogs_or_pictures_that_fail_are_counted_and_the_others_ranked(
     target = {name: example.target.id for name, (example, _, _) in cell.usable.items() if example.target}
     both = [name for name in target if name in prompts and target[name] in pictures]
     assert len(both) == 30 - failed
-    for (metric, _), row in rows(outcome).items():
+    for (metric, _), row in rows_by_metric(outcome).items():
         assert counts(row) == (30, 30 - failed, 0, failed), metric
         k = int(metric.rpartition("@")[2])
         if metric.startswith("recall-image-to-text"):
@@ -237,24 +247,26 @@ def test_dialogs_or_pictures_that_fail_are_counted_and_the_others_ranked(
 
 
 def _hit(query: dict[str, Any], others: dict[str, dict[str, Any]], own: str, k: int) -> float:
-    scores = {name: product(record["vector"], query["vector"]) for name, record in others.items()}
-    return expected_hit(scores, own, k)
+    scores = {name: dot_product(record["vector"], query["vector"]) for name, record in others.items()}
+    return chance_of_hit(scores, own, k)
 
 
 def test_no_classifier_is_trained_on_a_part_of_the_train_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "run"
     settings = ("partiprompts.train=20",)
-    plan = make_plan(ask(out, "partiprompts", contexts=("classifier", "decide"), settings=settings, limit=60))
+    plan = make_plan(run_request(out, "partiprompts", contexts=("classifier", "decide"), settings=settings, limit=60))
     texts = [example.turns[0].text for example in plan.cells[0].cell.task.examples]
     bad = next(text for text in texts[:20] if sum(text in other for other in texts) == 1)
     monkeypatch.setenv("NOISY_FAIL_ON", bad)
     outcome = run(out, "partiprompts", contexts=("classifier", "decide"), settings=settings, limit=60, seeds=1)
-    assert {(row.value, *counts(row)) for row in rows(outcome, "classifier").values()} == {(None, 40, 0, 0, 40)}
-    assert {counts(row) for row in rows(outcome, "decide").values()} == {(40, 40, 0, 0)}
+    assert {(row.value, *counts(row)) for row in rows_by_metric(outcome, "classifier").values()} == {
+        (None, 40, 0, 0, 40)
+    }
+    assert {counts(row) for row in rows_by_metric(outcome, "decide").values()} == {(40, 40, 0, 0)}
     monkeypatch.delenv("NOISY_FAIL_ON")
     outcome = run(out, "partiprompts", contexts=("classifier", "decide"), settings=settings, limit=60, seeds=1)
     assert outcome.complete
-    assert {counts(row) for row in rows(outcome, "classifier").values()} == {(40, 40, 0, 0)}
+    assert {counts(row) for row in rows_by_metric(outcome, "classifier").values()} == {(40, 40, 0, 0)}
 
 
 def test_a_higher_limit_keeps_units_and_scores_the_new_set(
@@ -277,7 +289,7 @@ def on_vist(out: Path, vist: Path, **changes: Any) -> Any:
 
 
 def values(outcome: Any) -> dict[tuple[str, int], float | None]:
-    return {key: row.value for key, row in rows(outcome).items()}
+    return {key: row.value for key, row in rows_by_metric(outcome).items()}
 
 
 def test_a_candidate_that_appears_is_searched(tmp_path: Path, vist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,7 +394,7 @@ def test_other_values_of_k_give_rows_of_their_own_without_generating(
 ) -> None:
     out = Path(shutil.copytree(whole, tmp_path / "run"))
     forbid(monkeypatch)
-    cards = small_units(tmp_path / "cards", "vist-retrieval", at="2")
+    cards = cards_with_small_units(tmp_path / "cards", "vist-retrieval", at="2")
     outcome = run(out, "vist-retrieval", limit=LIMIT, card_folders=(CARDS, cards))
     assert [row.metric for row in outcome.results.rows if row.task == "vist-retrieval"] == ["recall@2"]
 
@@ -411,7 +423,9 @@ def test_a_metric_that_fails_stops_no_other(
 
 def test_a_distance_of_too_few_pictures_has_no_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ("coco-fid.min_samples=40",)
-    texts = [e.turns[0].text for e in make_plan(ask(tmp_path / "run", "coco-fid")).cells[0].cell.task.examples[:40]]
+    texts = [
+        e.turns[0].text for e in make_plan(run_request(tmp_path / "run", "coco-fid")).cells[0].cell.task.examples[:40]
+    ]
     monkeypatch.setenv("NOISY_FAIL_ON", texts[7])
     outcome = run(tmp_path / "run", "coco-fid", limit=40, settings=settings)
     failed = len(outcome.failures)

@@ -21,7 +21,7 @@ from gill_bench.planning.metrics import metrics_of
 from gill_bench.planning.plan import make_plan
 from gill_bench.rundir.rows import Row
 from gill_bench.training.decision import SEED, train_decision
-from tests.support.able import ask, counts, expected_hit, product, records, rows, run
+from tests.support.able import chance_of_hit, counts, dot_product, records, rows_by_metric, run, run_request
 
 
 def cell_of(out: Path, context: str) -> Cell:
@@ -48,10 +48,12 @@ def test_recall_of_stories_is_that_of_the_stored_embeddings(tmp_path: Path) -> N
             assert example.target is not None
             seen = {turn.picture.id for turn in example.turns[:-1] if turn.picture}
             assert len(seen) == 4
-            scores = {p: product(r["vector"], prompts[name]["vector"]) for p, r in pictures.items() if p not in seen}
+            scores = {
+                p: dot_product(r["vector"], prompts[name]["vector"]) for p, r in pictures.items() if p not in seen
+            }
             for k in (1, 5, 10):
-                hits[f"recall@{k}"].append(expected_hit(scores, example.target.id, k))
-        by_metric = rows(outcome, context)
+                hits[f"recall@{k}"].append(chance_of_hit(scores, example.target.id, k))
+        by_metric = rows_by_metric(outcome, context)
         check_values(by_metric, {metric: sum(values) / 20 for metric, values in hits.items()})
         assert {counts(row) for row in by_metric.values()} == {(20, 20, 0, 0)}
     assert not any(row.context == "candidates" for row in outcome.results.rows)
@@ -64,21 +66,21 @@ def test_recall_of_dialogs_in_both_directions_is_that_of_the_stored_embeddings(t
     examples = cell_of(out, "10-rounds").usable
     target = {name: example.target.id for name, (example, _, _) in examples.items() if example.target}
     names = list(target)
-    table = {(a, b): product(prompts[a]["vector"], pictures[target[b]]["vector"]) for a in names for b in names}
+    table = {(a, b): dot_product(prompts[a]["vector"], pictures[target[b]]["vector"]) for a in names for b in names}
     expected = {}
     for k in (1, 5, 10):
-        of_prompts = [expected_hit({b: table[a, b] for b in names}, a, k) for a in names]
-        of_pictures = [expected_hit({a: table[a, b] for a in names}, b, k) for b in names]
+        of_prompts = [chance_of_hit({b: table[a, b] for b in names}, a, k) for a in names]
+        of_pictures = [chance_of_hit({a: table[a, b] for a in names}, b, k) for b in names]
         expected[f"recall@{k}"] = sum(of_prompts) / 30
         expected[f"recall-image-to-text@{k}"] = sum(of_pictures) / 30
-    check_values(rows(outcome), expected)
+    check_values(rows_by_metric(outcome), expected)
     assert expected["recall@10"] != expected["recall-image-to-text@10"]
     assert {counts(row) for row in outcome.results.rows} == {(30, 30, 0, 0)}
 
 
 def test_accuracy_of_questions_is_that_of_the_stored_texts(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    by_metric = rows(run(out, "vqav2", limit=90))
+    by_metric = rows_by_metric(run(out, "vqav2", limit=90))
     texts = {name: record["output"]["text"] for name, record in records(out, "vqav2", "question").items()}
     raw = json.loads((world_folder() / "vqav2" / "v2_mscoco_val2014_annotations.json").read_text())["annotations"]
     annotation_of = {
@@ -106,7 +108,7 @@ def test_accuracy_of_questions_is_that_of_the_stored_texts(tmp_path: Path) -> No
 @pytest.mark.skipif(shutil.which("java") is None, reason="no Java on PATH")
 def test_caption_scores_are_those_of_the_stored_texts(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    by_metric = rows(run(out, "coco-captions", limit=20))
+    by_metric = rows_by_metric(run(out, "coco-captions", limit=20))
     texts = {name: record["output"]["text"] for name, record in records(out, "coco-captions", "caption").items()}
     raw = json.loads((world_folder() / "coco" / "annotations" / "captions_val2017.json").read_text())["annotations"]
     references = {name: [a["caption"] for a in raw if str(a["image_id"]) == name] for name in texts}
@@ -153,7 +155,7 @@ def test_macro_f1_is_that_of_the_models_stored_decisions(decided: tuple[Path, Ou
     assert (len(train), len(labels)) == (150, 246)
     stored = records(out, "partiprompts", "decide")
     chances = np.array([stored[name]["output"]["probability"] for name in test])
-    by_metric = rows(outcome, "decide")
+    by_metric = rows_by_metric(outcome, "decide")
     check_values(by_metric, sweep([labels[name] for name in test], chances, both=True))
     assert {(seed, counts(row)) for (_, seed), row in by_metric.items()} == {(0, (96, 96, 0, 0))}
 
@@ -165,7 +167,9 @@ def test_macro_f1_by_similarity_is_that_of_the_stored_embeddings(decided: tuple[
     pictures = np.stack([record["vector"] for record in records(out, "partiprompts", "candidates").values()])
     largest = np.stack([prompts[name]["vector"] for name in test]).astype(np.float64) @ pictures.T.astype(np.float64)
     assert pictures.shape[0] == 120
-    check_values(rows(outcome, "heuristic"), sweep([labels[name] for name in test], largest.max(axis=1), both=False))
+    check_values(
+        rows_by_metric(outcome, "heuristic"), sweep([labels[name] for name in test], largest.max(axis=1), both=False)
+    )
 
 
 def test_macro_f1_of_a_classifier_is_that_of_the_stored_features_for_each_seed(decided: tuple[Path, Outcome]) -> None:
@@ -175,7 +179,7 @@ def test_macro_f1_of_a_classifier_is_that_of_the_stored_features_for_each_seed(d
     labels, train, test = of_parts(out)
     stored = records(out, "partiprompts", "classifier")
     features = {name: record["vector"] for name, record in stored.items()}
-    by_metric = rows(outcome, "classifier")
+    by_metric = rows_by_metric(outcome, "classifier")
     for seed in (0, 1):
         targets = np.array([labels[name] == "ret" for name in train], dtype=np.int64)
         model = train_decision(np.stack([features[name] for name in train]), targets, seed=SEED + seed)
@@ -195,7 +199,7 @@ def test_macro_f1_of_rules_is_that_of_the_labels(decided: tuple[Path, Outcome]) 
     for context, names in (("test-labels", test), ("all-labels", list(labels))):
         truth = [labels[name] for name in names]
         for model, label in (("always-retrieve", "ret"), ("always-generate", "gen")):
-            (row,) = rows(outcome, context, model).values()
+            (row,) = rows_by_metric(outcome, context, model).values()
             assert row.value == pytest.approx(macro(truth, [label] * len(truth)))
             assert counts(row) == (len(names), len(names), 0, 0)
         votes = [examples[name][0].facts["votes"].split(",") for name in names]
@@ -203,18 +207,18 @@ def test_macro_f1_of_rules_is_that_of_the_labels(decided: tuple[Path, Outcome]) 
         for annotator in range(5):
             pairs = [(t, v[annotator]) for t, v in zip(truth, votes, strict=True) if v[annotator] != "same"]
             each.append(macro([t for t, _ in pairs], [v for _, v in pairs]))
-        (row,) = rows(outcome, context, "human").values()
+        (row,) = rows_by_metric(outcome, context, "human").values()
         assert row.value == pytest.approx(statistics.mean(each))
         rng, prior = np.random.default_rng(0), np.mean([labels[name] == "ret" for name in train])
         draws = [macro(truth, np.where(rng.random(len(truth)) < prior, "ret", "gen").tolist()) for _ in range(80)]
-        random = rows(outcome, context, "random")
+        random = rows_by_metric(outcome, context, "random")
         assert random["macro-f1", 0].value == pytest.approx(statistics.mean(draws), abs=0.02)
         assert random["macro-f1-of-a-draw-sd", 0].value == pytest.approx(statistics.stdev(draws), rel=0.3)
 
 
 def test_ranks_of_answers_are_those_of_the_stored_scores(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    by_metric = rows(run(out, "visdial-answers", limit=60))
+    by_metric = rows_by_metric(run(out, "visdial-answers", limit=60))
     stored = records(out, "visdial-answers", "history")
     facts_of = {name: example.facts for name, (example, _, _) in cell_of(out, "history").usable.items()}
     hits: dict[int, list[float]] = {k: [] for k in (1, 5, 10, 20)}
@@ -224,7 +228,7 @@ def test_ranks_of_answers_are_those_of_the_stored_scores(tmp_path: Path) -> None
         assert len(scores) == 100
         target = int(facts["gt_index"])
         for k, values in hits.items():
-            values.append(expected_hit(scores, target, k))  # type: ignore[arg-type]
+            values.append(chance_of_hit(scores, target, k))  # type: ignore[arg-type]
         better = sum(s > scores[target] for s in scores.values())
         possible_ranks = range(better + 1, better + 1 + sum(s == scores[target] for s in scores.values()))
         reciprocal.append(statistics.mean(1 / rank for rank in possible_ranks))
@@ -253,7 +257,9 @@ def naive_ndcg(scores: list[float], relevance: list[float]) -> float:
 def test_a_limit_within_a_dialog_keeps_the_annotated_rounds(tmp_path: Path, limit: int, scored: int) -> None:
     outcome = run(tmp_path / "run", "visdial-answers", limit=limit)
     assert outcome.complete
-    assert [counts(row) for (metric, _), row in rows(outcome).items() if metric == "ndcg"] == [(1, 1, 0, 0)] * scored
+    assert [counts(row) for (metric, _), row in rows_by_metric(outcome).items() if metric == "ndcg"] == [
+        (1, 1, 0, 0)
+    ] * scored
 
 
 @pytest.mark.parametrize("task", ["coco-fid", "cc3m-fid"])
@@ -262,8 +268,8 @@ def test_fid_is_that_of_the_stored_pictures(tmp_path: Path, task: str) -> None:
     from gill_bench.storage.images import load_image
 
     out = tmp_path / "run"
-    outcome = execute(make_plan(ask(out, task, limit=80, settings=(f"{task}.min_samples=80",))))
-    by_metric = rows(outcome)
+    outcome = execute(make_plan(run_request(out, task, limit=80, settings=(f"{task}.min_samples=80",))))
+    by_metric = rows_by_metric(outcome)
     assert {counts(row) for row in by_metric.values()} == {(80, 80, 0, 0)}
     cell = cell_of(out, "caption")
     (resolved,) = metrics_of(cell.task)
@@ -293,11 +299,11 @@ def test_times_are_medians_of_the_stored_seconds(tmp_path: Path) -> None:
     for context in ("text", "picture", "search"):
         values = [record["output"] for record in records(out, "speed", context).values()]
         assert len(values) == 5
-        by_metric = rows(outcome, context)
+        by_metric = rows_by_metric(outcome, context)
         assert {counts(row) for row in by_metric.values()} == {(5, 5, 0, 0)}
         assert by_metric["seconds", 0].value == statistics.median(output["seconds"] for output in values)
         assert not by_metric["seconds", 0].higher_is_better
     rates = [r["output"]["tokens"] / r["output"]["seconds"] for r in records(out, "speed", "text").values()]
-    assert rows(outcome, "text")["tokens-per-second", 0].value == statistics.median(rates)
+    assert rows_by_metric(outcome, "text")["tokens-per-second", 0].value == statistics.median(rates)
     assert {r["output"]["candidates"] for r in records(out, "speed", "search").values()} == {1000}
     assert all("|measured_on:cpu, " in row.model_signature for row in outcome.results.rows)

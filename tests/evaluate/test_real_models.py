@@ -12,7 +12,7 @@ import torch
 from gill_bench.evaluate import Outcome
 from gill_bench.rundir.load_units import read_samples
 from gill_bench.storage.images import load_image
-from tests.support.cli import gill_bench, start
+from tests.support.cli import run_command, start_command
 from tests.support.runs import run, tree, wait_for_units
 from tests.support.stories import small_vist
 
@@ -78,11 +78,11 @@ def test_a_killed_run_of_the_real_adapters_resumes_to_the_same_bytes(tmp_path: P
     out = tmp_path / "run"
     words: list[str | Path] = ["run", "vist", "--models", ",".join(MODELS), "--out", out]
     words += ["--limit", str(LIMIT), "--seeds", str(SEEDS), "--data", small_vist(), "--split", "test"]
-    process = start(*words, "--device", "cpu")
+    process = start_command(*words, "--device", "cpu")
     wait_for_units(out, 3)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    ended = gill_bench(*words, "--device", "cpu")
+    ended = run_command(*words, "--device", "cpu")
     assert ended.returncode == 0, ended.stderr
     assert tree(out) == tree(whole)
 

@@ -21,7 +21,7 @@ from gill_bench.rundir.rows import Row
 from gill_bench.rundir.verify import verify
 from gill_bench.rundir.writer import write_unit
 from gill_bench.storage.images import load_image
-from tests.support.runs import ask, better, cut, other_value, pictures, results, run, tree
+from tests.support.runs import change_a_result, change_a_score, cut, picture_digests, results, run, run_request, tree
 
 
 def test_rows_have_every_count_of_samples(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_rows_have_every_count_of_samples(tmp_path: Path) -> None:
 
 
 def test_contexts_are_compared_on_the_same_noise_and_seeds_differ(tmp_path: Path) -> None:
-    plan = make_plan(ask(tmp_path / "run"))
+    plan = make_plan(run_request(tmp_path / "run"))
     task = plan.cells[0].cell.task
     noise = {(e.id, seed): task.noise(seed, e, position) for position, e in enumerate(task.examples) for seed in (0, 1)}
     assert len(set(noise.values())) == 12
@@ -58,18 +58,18 @@ def test_a_higher_limit_keeps_what_is_there_and_gives_what_a_direct_run_gives(tm
     run(tmp_path / "grown", limit=11)
     assert all(file.stat().st_mtime_ns == stamp for file, stamp in stamps.items())
     run(tmp_path / "direct", limit=11)
-    assert len(pictures(tmp_path / "grown")) == 3 * 11 * 2
-    assert pictures(tmp_path / "grown") == pictures(tmp_path / "direct")
+    assert len(picture_digests(tmp_path / "grown")) == 3 * 11 * 2
+    assert picture_digests(tmp_path / "grown") == picture_digests(tmp_path / "direct")
     assert (tmp_path / "grown" / "results.json").read_bytes() == (tmp_path / "direct" / "results.json").read_bytes()
 
 
 def test_more_seeds_keep_what_is_there(tmp_path: Path) -> None:
     run(tmp_path / "grown", seeds=1)
-    first = pictures(tmp_path / "grown")
+    first = picture_digests(tmp_path / "grown")
     rows = run(tmp_path / "grown", seeds=3).results.rows
     direct = run(tmp_path / "direct", seeds=3).results.rows
-    assert pictures(tmp_path / "grown").items() >= first.items()
-    assert pictures(tmp_path / "grown") == pictures(tmp_path / "direct")
+    assert picture_digests(tmp_path / "grown").items() >= first.items()
+    assert picture_digests(tmp_path / "grown") == picture_digests(tmp_path / "direct")
     # The metrics' networks see a story's pictures in batches of its new seeds: equal to float rounding.
     assert values(rows) == pytest.approx(values(direct), abs=1e-6)
 
@@ -107,10 +107,10 @@ def test_cells_of_earlier_commands_stay_in_the_results(tmp_path: Path) -> None:
 
 
 def test_a_context_that_a_model_cannot_read_is_known_before_it_is_loaded(tmp_path: Path) -> None:
-    plan = make_plan(ask(tmp_path / "run", models=("noisy", "noisy-text")))
+    plan = make_plan(run_request(tmp_path / "run", models=("noisy", "noisy-text")))
     assert plan.cannot == (("vist", "noisy-text", "5-captions-4-images", "noisy-text reads no images"),)
     with pytest.raises(InputError, match="nothing to do: noisy-text reads no images"):
-        make_plan(ask(tmp_path / "run", models=("noisy-text",), contexts=("5-captions-4-images",)))
+        make_plan(run_request(tmp_path / "run", models=("noisy-text",), contexts=("5-captions-4-images",)))
 
 
 def damage_nothing(vist: Path, photo: str) -> None:
@@ -144,7 +144,7 @@ def test_a_file_that_is_no_picture_is_refused_before_anything_is_loaded(tmp_path
     photo = json.loads((vist / "sis/test.story-in-sequence.json").read_text())["images"][2]["id"]
     write_text(vist, photo)
     with pytest.raises(InputError, match=rf"1 of 15 pictures cannot be read: .*{photo}.png: not a picture") as caught:
-        make_plan(ask(tmp_path / "run", data=str(vist)))
+        make_plan(run_request(tmp_path / "run", data=str(vist)))
     assert "--set vist.unreadable=count" in str(caught.value)
 
 
@@ -164,7 +164,7 @@ def test_data_without_any_usable_example_is_refused_before_loading(tmp_path: Pat
     for file in sorted((vist / "images" / "test").iterdir())[1:]:
         file.unlink()
     with pytest.raises(InputError, match="none of the 32 examples of vist can be asked with 1-caption; example 1024"):
-        make_plan(ask(tmp_path / "run", data=str(vist)))
+        make_plan(run_request(tmp_path / "run", data=str(vist)))
 
 
 def test_a_changed_text_is_asked_again_and_a_changed_reference_only_scored_again(
@@ -175,13 +175,13 @@ def test_a_changed_text_is_asked_again_and_a_changed_reference_only_scored_again
         return {(row.context, row.metric, row.seed): row.value for row in rows}
 
     first = again()
-    before = pictures(tmp_path / "run")
+    before = picture_digests(tmp_path / "run")
     file = vist / "sis" / "test.story-in-sequence.json"
     content = json.loads(file.read_text())
     target = content["annotations"][4][0]["photo_flickr_id"]
     Image.new("RGB", (32, 32), "red").save(vist / "images" / "test" / f"{target}.png")
     second = again()
-    assert pictures(tmp_path / "run") == before
+    assert picture_digests(tmp_path / "run") == before
     assert all(second[key] != first[key] for key in first)
 
     content["annotations"][0][0]["text"] = "another first caption ."
@@ -196,7 +196,7 @@ def test_a_changed_text_is_asked_again_and_a_changed_reference_only_scored_again
 
 
 def test_one_failing_example_takes_no_other_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = make_plan(ask(tmp_path / "run"))
+    plan = make_plan(run_request(tmp_path / "run"))
     story = plan.cells[0].cell.task.examples[1]  # "then it went", not "it went": only the second of its sequence
     monkeypatch.setenv("NOISY_FAIL_ON", " ".join(turn.text for turn in story.turns))
     outcome = run(tmp_path / "run", contexts=("5-captions", "1-caption"))
@@ -212,7 +212,7 @@ def test_one_failing_example_takes_no_other_with_it(tmp_path: Path, monkeypatch:
 
 
 def test_a_failing_unit_is_reported_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = make_plan(ask(tmp_path / "run"))
+    plan = make_plan(run_request(tmp_path / "run"))
     story = plan.cells[0].cell.task.examples[5]
     monkeypatch.setenv("NOISY_FAIL_ON", story.turns[0].text)
     outcome = run(tmp_path / "run", contexts=("5-captions",))
@@ -257,7 +257,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path, monkeypatch
 def test_an_output_folder_that_cannot_be_written_is_refused_first(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot write there"):
-        make_plan(ask(tmp_path / "file" / "run", data="nowhere at all"))
+        make_plan(run_request(tmp_path / "file" / "run", data="nowhere at all"))
 
 
 def test_a_picture_altered_after_the_fact_is_found(tmp_path: Path) -> None:
@@ -278,9 +278,9 @@ def test_a_picture_altered_after_the_fact_is_found(tmp_path: Path) -> None:
         ("samples.jsonl", cut),
         ("*.png", Path.unlink),
         ("score-*.json", cut),
-        ("score-*.json", other_value),
+        ("score-*.json", change_a_score),
         ("results.json", cut),
-        ("results.json", better),
+        ("results.json", change_a_result),
         ("env.json", cut),
         ("spec.json", Path.unlink),
     ],
@@ -390,11 +390,11 @@ def test_the_authors_layout_overwrites_by_target_picture(tmp_path: Path) -> None
         for file in (tmp_path / "run").rglob("score-lpips*.json")
         for name, seed, value in json.loads(file.read_text())["values"]
     }
-    before = pictures(tmp_path / "run")
+    before = picture_digests(tmp_path / "run")
     authors = run(
         tmp_path / "run", contexts=("5-captions",), limit=5, settings=("vist.layout=authors_layout",)
     ).results.rows
-    assert pictures(tmp_path / "run") == before
+    assert picture_digests(tmp_path / "run") == before
     assert {row.signature for row in authors}.isdisjoint({row.signature for row in plain})
     for seed in (0, 1):
         # Stories 1024 and 1025 share a target, 1026 and 1027 the next, 1028 is alone within the limit.
@@ -406,7 +406,7 @@ def test_the_authors_layout_overwrites_by_target_picture(tmp_path: Path) -> None
 
 
 def test_shared_noise_is_in_the_signature_and_counts_stories(tmp_path: Path) -> None:
-    plan = make_plan(ask(tmp_path / "run", settings=("vist.noise=shared",)))
+    plan = make_plan(run_request(tmp_path / "run", settings=("vist.noise=shared",)))
     cell = plan.cells[0].cell
     noise = [cell.task.noise(1, example, position) for example, position, _ in cell.usable.values()]
     assert [(sample_noise.seed, sample_noise.skip) for sample_noise in noise] == [
@@ -430,13 +430,13 @@ def test_shared_noise_is_in_the_signature_and_counts_stories(tmp_path: Path) -> 
 )
 def test_wrong_settings_are_refused_with_the_nearest_name(tmp_path: Path, setting: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make_plan(ask(tmp_path / "run", settings=(setting,)))
+        make_plan(run_request(tmp_path / "run", settings=(setting,)))
 
 
 def test_units_are_blocks_of_the_data_whatever_is_missing(tmp_path: Path, vist: Path) -> None:
     photo = json.loads((vist / "sis/test.story-in-sequence.json").read_text())["images"][0]["id"]
     damage_nothing(vist, photo)
-    plan = make_plan(ask(tmp_path / "run", data=str(vist), limit=10))
+    plan = make_plan(run_request(tmp_path / "run", data=str(vist), limit=10))
     names = [[name for name, _ in unit.examples] for unit in plan.cells[0].pending]
     assert names == [["1026", "1027"], ["1028", "1029", "1030", "1031"], ["1032", "1033", "1034", "1035"]]
 
@@ -451,27 +451,27 @@ def test_a_limit_counts_examples_that_can_be_asked(
         file.unlink() if how == "missing" else file.write_bytes(b"no picture")
     options = {"data": str(vist), "settings": ("vist.unreadable=count",), "contexts": ("1-caption",), "limit": 5}
     usable = ["1026", "1027", "1032", "1033", "1034"]
-    plan = make_plan(ask(tmp_path / "run", **options))
+    plan = make_plan(run_request(tmp_path / "run", **options))
     assert list(plan.cells[0].cell.usable) == usable
     assert "--limit 5: 5 examples have all their pictures, among the first 11 of 32" in capsys.readouterr().err
     run_results = run(tmp_path / "run", **options).results
     assert {(row.n_expected, row.n_missing, row.n_scored) for row in run_results.rows} == {(11, 6, 5)}
     assert [missing.example for missing in run_results.missing] == ["1024", "1025", "1028", "1029", "1030", "1031"]
     options["limit"] = 0
-    whole = make_plan(ask(tmp_path / "whole", **options)).cells[0].pending
+    whole = make_plan(run_request(tmp_path / "whole", **options)).cells[0].pending
     blocks = [[name for name, _ in unit.examples] for unit in whole]
     assert [[name for name in block if name in usable] for block in blocks][:2] == [
         ["1026", "1027"],
         ["1032", "1033", "1034"],
     ]
-    (grown,) = make_plan(ask(tmp_path / "run", **options)).cells
+    (grown,) = make_plan(run_request(tmp_path / "run", **options)).cells
     assert sum(len(unit.examples) for unit in grown.done.values()) == 5
 
 
 def test_a_limit_counts_in_each_context_what_that_one_needs(tmp_path: Path, vist: Path) -> None:
     (vist / "images" / "test" / "100001.png").unlink()
     plan = make_plan(
-        ask(
+        run_request(
             tmp_path / "run",
             data=str(vist),
             limit=3,
@@ -486,7 +486,7 @@ def test_a_limit_counts_in_each_context_what_that_one_needs(tmp_path: Path, vist
 def test_a_limit_above_what_can_be_asked_takes_all(tmp_path: Path, vist: Path) -> None:
     for file in sorted((vist / "images" / "test").iterdir())[10:]:
         file.unlink()
-    cell = make_plan(ask(tmp_path / "run", data=str(vist), limit=30)).cells[0].cell
+    cell = make_plan(run_request(tmp_path / "run", data=str(vist), limit=30)).cells[0].cell
     assert (len(cell.usable), len(cell.examples)) == (4, 32)
 
 

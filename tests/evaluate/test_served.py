@@ -24,7 +24,7 @@ from gill_bench.planning.request import RunRequest
 from gill_bench.rundir.verify import verify
 from tests.support import able
 from tests.support.fake_server import BROKEN, CUT, EMPTY, WAIT, FakeServer, Reply, fake_server
-from tests.support.runs import ask, results, run, tree
+from tests.support.runs import results, run, run_request, tree
 
 pytestmark = pytest.mark.enable_socket
 
@@ -120,7 +120,7 @@ def test_nothing_is_paid_twice_after_the_server_died(
 def test_a_killed_run_loses_only_requests_under_way(painted: dict[str, bytes], tmp_path: Path) -> None:
     out = tmp_path / "run"
     with fake_server(delay=0.1) as server:
-        request = ask(out, models=(IMAGE,), contexts=CONTEXTS)
+        request = run_request(out, models=(IMAGE,), contexts=CONTEXTS)
         words = ["run", "vist", "--models", IMAGE, "--contexts", ",".join(CONTEXTS), "--seeds", "2", "--limit", "6"]
         words += ["--data", request.data, "--split", "test", "--device", "cpu", "--workers", "1", "--out", str(out)]
         words += [word for text in settings(server, IMAGE) for word in ("--set", text)]
@@ -140,7 +140,11 @@ def test_a_killed_run_loses_only_requests_under_way(painted: dict[str, bytes], t
 
 
 def test_refused_and_failed_prompts_are_counted_apart_and_asked_once(tmp_path: Path) -> None:
-    stories = make_plan(ask(tmp_path, models=(IMAGE,), contexts=("5-captions",)), dry=True).cells[0].cell.task.examples
+    stories = (
+        make_plan(run_request(tmp_path, models=(IMAGE,), contexts=("5-captions",)), dry=True)
+        .cells[0]
+        .cell.task.examples
+    )
     texts = [" ".join(turn.text for turn in story.turns) for story in stories]
 
     def check(path: str, fields: dict[str, Any]) -> Reply | None:

@@ -22,7 +22,7 @@ from gill_bench.rundir.verify import verify
 from gill_bench.storage.json import to_json
 from gill_bench.storage.sealed import sealed, write_sealed
 from tests.support import able
-from tests.support.runs import ask, results, run, tree
+from tests.support.runs import results, run, run_request, tree
 
 CONTEXTS = ("1-caption", "5-captions")
 MODEL = """
@@ -59,7 +59,7 @@ def moody(tmp_path: Path) -> str:
 
 def stories(out: Path) -> dict[str, str]:
     """The texts of the six stories by id, from a plan for the folder `out`, which is not made."""
-    task = make_plan(ask(out, contexts=("1-caption",)), dry=True).cells[0].cell.task
+    task = make_plan(run_request(out, contexts=("1-caption",)), dry=True).cells[0].cell.task
     return {example.id: " ".join(turn.text for turn in example.turns) for example in task.examples}
 
 
@@ -80,7 +80,7 @@ def test_a_stopped_run_is_not_a_failed_one(
     out = tmp_path / "run"
     monkeypatch.setenv("NOISY_FAIL_ON", texts[3])
     words = ["run", "vist", "--models", "noisy", "--cards", "tests/cards", "--limit", "6", "--seeds", "2"]
-    words += ["--contexts", "5-captions", "--data", str(ask(out).data), "--split", "test", "--out", str(out)]
+    words += ["--contexts", "5-captions", "--data", str(run_request(out).data), "--split", "test", "--out", str(out)]
     assert main([*words, "--max-failures", "0", "--workers", "1", "--device", "cpu"]) == 1
     said = capsys.readouterr().err
     record = next(out.glob(f"units/*/*/*/{'failed-*.json'}"))

@@ -19,7 +19,7 @@ from gill_bench.interfaces import Decision, GeneratedImage
 from gill_bench.planning.cells import CellPlan
 from gill_bench.planning.plan import make_plan
 from gill_bench.prompt import Prompt
-from tests.support.able import ask
+from tests.support.able import run_request
 
 UNIT = np.array([0.6, 0.8], dtype=np.float32)
 
@@ -47,8 +47,8 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CellPlan]:
     """A plan by what it asks for."""
     out = tmp_path_factory.mktemp("plans") / "run"
     settings = ("partiprompts.train=1",)
-    wanted = ask(out, "vist", "visdial-retrieval", "vqav2", "visdial-answers", "partiprompts", "speed")
-    plan = make_plan(ask(out, *wanted.tasks, contexts=("all",), limit=3, seeds=2, settings=settings))
+    wanted = run_request(out, "vist", "visdial-retrieval", "vqav2", "visdial-answers", "partiprompts", "speed")
+    plan = make_plan(run_request(out, *wanted.tasks, contexts=("all",), limit=3, seeds=2, settings=settings))
     return {planned.cell.asks: planned for planned in plan.cells}
 
 

@@ -11,7 +11,7 @@ from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import metrics_of
 from gill_bench.planning.plan import make_plan
 from gill_bench.scoring.rows import model_signature, protocol_signature
-from tests.support.runs import ask
+from tests.support.runs import run_request
 
 ADAPTER = """
 from pydantic import BaseModel
@@ -40,7 +40,7 @@ def cell(folder: Path, attribute: str, *settings: str) -> Cell:
     (folder / "reader.toml").write_text(CARD)
     models = (str(folder / "reader.toml"),)
     contexts = ("5-captions-4-images",)
-    request = ask(folder / "run", models=models, contexts=contexts, settings=settings, card_folders=())
+    request = run_request(folder / "run", models=models, contexts=contexts, settings=settings, card_folders=())
     return make_plan(request).cells[0].cell
 
 

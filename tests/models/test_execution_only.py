@@ -13,7 +13,7 @@ from gill_bench.errors import InputError
 from gill_bench.planning.plan import make_plan
 from gill_bench.planning.resolve import resolve_model
 from gill_bench.planning.selection import model_card
-from tests.support.runs import ask, run
+from tests.support.runs import run, run_request
 
 CLASS = """
 class Asker:
@@ -75,7 +75,9 @@ def name_of(model: str) -> str:
 
 
 def pending(out: Path, model: str, *settings: str) -> int:
-    return make_plan(ask(out, models=(model,), contexts=("1-caption",), settings=settings), dry=True).samples_pending
+    return make_plan(
+        run_request(out, models=(model,), contexts=("1-caption",), settings=settings), dry=True
+    ).samples_pending
 
 
 def test_another_value_makes_nothing_anew_and_reaches_the_model(model: str, tmp_path: Path) -> None:
@@ -95,7 +97,7 @@ def test_another_value_makes_nothing_anew_and_reaches_the_model(model: str, tmp_
 def test_recipes_of_timed_tasks_hold_settings_of_execution(model: str, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"tasks": ("speed",), "models": (model,), "data": "mini", "split": None, "limit": 0}
     for task, timed in (("vist", False), ("speed", True)):
-        plans = make_plan(ask(tmp_path / task, **{**changes, "tasks": (task,)}), dry=True).cells
+        plans = make_plan(run_request(tmp_path / task, **{**changes, "tasks": (task,)}), dry=True).cells
         assert plans
         assert {"at_once" in plan.cell.recipe["settings"] for plan in plans} == {timed}
 

@@ -12,7 +12,7 @@ from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.mini.embedded import world_folder
 from gill_bench.planning.plan import Plan, make_plan
-from tests.support.able import ask
+from tests.support.able import run_request
 from tests.support.runs import CARDS
 
 
@@ -36,7 +36,7 @@ def scale(plan: Plan, model: str) -> set[object]:
 
 def test_a_task_sets_sampling_and_the_user_wins(tmp_path: Path) -> None:
     def planned(*tasks: str, settings: tuple[str, ...] = ()) -> Plan:
-        return make_plan(ask(tmp_path / "run", *tasks, settings=settings))
+        return make_plan(run_request(tmp_path / "run", *tasks, settings=settings))
 
     assert scale(planned("vist"), "able") == {7.5}
     assert scale(planned("coco-fid"), "able") == {1.5}  # of the card's [mini]
@@ -49,7 +49,9 @@ def test_a_task_sets_sampling_and_the_user_wins(tmp_path: Path) -> None:
 
 def test_contexts_of_the_paper_by_default_and_all_with_all_tasks(tmp_path: Path) -> None:
     def contexts(*tasks: str, **changes: object) -> set[str]:
-        return {p.cell.context.name for p in make_plan(ask(tmp_path / "run", *tasks, limit=100, **changes)).cells}
+        return {
+            p.cell.context.name for p in make_plan(run_request(tmp_path / "run", *tasks, limit=100, **changes)).cells
+        }
 
     assert contexts("vist-retrieval") == {"candidates", "5-captions-4-images"}
     sweep = {"candidates", "1-caption", "5-captions", "5-captions-4-images"}
@@ -67,7 +69,7 @@ def test_contexts_of_the_paper_by_default_and_all_with_all_tasks(tmp_path: Path)
 
 
 def test_seeds_are_those_of_the_card(tmp_path: Path) -> None:
-    plan = make_plan(ask(tmp_path / "run", "vist", "coco-fid", "vqav2", "partiprompts"))
+    plan = make_plan(run_request(tmp_path / "run", "vist", "coco-fid", "vqav2", "partiprompts"))
     seeds = {p.cell.context.name: (len(p.cell.sample_seeds), len(p.cell.row_seeds)) for p in plan.cells}
     assert seeds == {
         "1-caption": (5, 5),
@@ -79,13 +81,13 @@ def test_seeds_are_those_of_the_card(tmp_path: Path) -> None:
         "heuristic": (1, 1),
         "classifier": (1, 5),
     }
-    fewer = make_plan(ask(tmp_path / "run", "vist", "coco-fid", seeds=3))
+    fewer = make_plan(run_request(tmp_path / "run", "vist", "coco-fid", seeds=3))
     assert {p.cell.seeds for p in fewer.cells} == {(0, 1, 2)}
 
 
 def test_variants_run_in_the_contexts_that_ask_for_them(tmp_path: Path) -> None:
     def of(*tasks: str, **changes: object) -> list[str]:
-        plan = make_plan(ask(tmp_path / "run", *tasks, **({"models": ("all",)} | changes)))
+        plan = make_plan(run_request(tmp_path / "run", *tasks, **({"models": ("all",)} | changes)))
         return [name for name in cells(plan) if "/able" in name]
 
     assert of("vist") == [
@@ -96,12 +98,12 @@ def test_variants_run_in_the_contexts_that_ask_for_them(tmp_path: Path) -> None:
     ]
     assert of("visdial") == ["visdial/able/1-round", "visdial/able/5-rounds", "visdial/able/10-rounds"]
     assert "visdial/able-striped/1-round" in of("visdial", models=("able-striped",))
-    plan = make_plan(ask(tmp_path / "run", "cc3m-fid", models=("able", "able-striped")))
+    plan = make_plan(run_request(tmp_path / "run", "cc3m-fid", models=("able", "able-striped")))
     assert {p.cell.recipe["settings"]["style"] for p in plan.cells} == {"plain", "striped"}
 
 
 def test_candidates_are_one_cell_of_a_model_and_task(tmp_path: Path) -> None:
-    plan = make_plan(ask(tmp_path / "run", "vist-retrieval", "visdial-retrieval", contexts=("sweep",)))
+    plan = make_plan(run_request(tmp_path / "run", "vist-retrieval", "visdial-retrieval", contexts=("sweep",)))
     names = cells(plan)
     assert names[0] == "vist-retrieval/able/candidates"
     assert [name for name in names if "candidates" in name] == [
@@ -114,12 +116,14 @@ def test_candidates_are_one_cell_of_a_model_and_task(tmp_path: Path) -> None:
 
 
 def test_a_search_without_candidates_is_left_out_or_refused(tmp_path: Path) -> None:
-    plan = make_plan(ask(tmp_path / "run", "partiprompts", settings=("partiprompts.candidates=",)))
+    plan = make_plan(run_request(tmp_path / "run", "partiprompts", settings=("partiprompts.candidates=",)))
     assert cells(plan) == ["partiprompts/able/classifier"]
     assert "no pictures for partiprompts to search among" in reasons(plan)["partiprompts/able/heuristic"]
     with pytest.raises(InputError, match=r"nothing to do: .*no pictures for partiprompts to search among"):
         make_plan(
-            ask(tmp_path / "run", "partiprompts", settings=("partiprompts.candidates=",), contexts=("heuristic",))
+            run_request(
+                tmp_path / "run", "partiprompts", settings=("partiprompts.candidates=",), contexts=("heuristic",)
+            )
         )
 
 
@@ -128,7 +132,7 @@ def test_all_tasks_leave_out_those_without_data_and_named_ones_do_not(tmp_path: 
     for folder in ("vist", "vqav2"):
         shutil.copytree(world_folder() / folder, data / folder)
     settings = {"data": str(data), "metric_weights": "mini", "split": None}
-    plan = make_plan(ask(tmp_path / "run", "all", **settings, contexts=("paper",), limit=3))
+    plan = make_plan(run_request(tmp_path / "run", "all", **settings, contexts=("paper",), limit=3))
     assert {p.cell.task.card.name for p in plan.cells} == {"vist", "vist-retrieval", "vqav2"}
     left_out = {name for name in reasons(plan) if "/" not in name}
     assert left_out == {f.stem for f in (builtin_folder() / "tasks").glob("*.toml")} - {
@@ -138,15 +142,15 @@ def test_all_tasks_leave_out_those_without_data_and_named_ones_do_not(tmp_path: 
     }
     assert all(str(data) in reasons(plan)[name] for name in left_out)
     with pytest.raises(InputError, match=f"{data}"):
-        make_plan(ask(tmp_path / "run", "vqav2", "visdial-retrieval", **settings))
+        make_plan(run_request(tmp_path / "run", "vqav2", "visdial-retrieval", **settings))
 
 
 def test_all_tasks_leave_out_a_context_that_a_task_does_not_have(tmp_path: Path) -> None:
-    plan = make_plan(ask(tmp_path / "run", "all", contexts=("sweep",)))
+    plan = make_plan(run_request(tmp_path / "run", "all", contexts=("sweep",)))
     assert {p.cell.task.card.name for p in plan.cells} == {"vist", "visdial", "vist-retrieval", "visdial-retrieval"}
     assert "'sweep'" in reasons(plan)["vqav2"]
     with pytest.raises(InputError, match="'sweep'"):
-        make_plan(ask(tmp_path / "run", "vqav2", contexts=("sweep",)))
+        make_plan(run_request(tmp_path / "run", "vqav2", contexts=("sweep",)))
 
 
 def write_model(folder: Path, name: str, *lines: str) -> None:
@@ -159,12 +163,12 @@ def write_model(folder: Path, name: str, *lines: str) -> None:
 def test_all_models_leave_out_what_has_no_weights_and_named_ones_do_not(tmp_path: Path) -> None:
     write_model(tmp_path / "cards", "lacking", "[weights.net]", 'folder = "nowhere-net"')
     folders = (CARDS, tmp_path / "cards")
-    plan = make_plan(ask(tmp_path / "run", "vqav2", models=("all",), card_folders=folders))
+    plan = make_plan(run_request(tmp_path / "run", "vqav2", models=("all",), card_folders=folders))
     assert "vqav2/able/question" in cells(plan)
     assert "no embedded weights; give a folder" in reasons(plan)["vqav2/lacking/question"]
     for tasks in (("vqav2",), ("all",)):  # with all tasks it is not the task that is at fault
         with pytest.raises(InputError, match="nowhere-net: there are no embedded weights"):
-            make_plan(ask(tmp_path / "run", *tasks, models=("able", "lacking"), card_folders=folders))
+            make_plan(run_request(tmp_path / "run", *tasks, models=("able", "lacking"), card_folders=folders))
 
 
 def test_too_few_pictures_are_refused_before_weights_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -175,7 +179,7 @@ def test_too_few_pictures_are_refused_before_weights_load(tmp_path: Path, capsys
     assert "--set coco-fid.min_samples=7" in said
     assert "loading" not in said
     assert main([*words, "--out", str(tmp_path / "run"), "--dry-run", "--set", "coco-fid.min_samples=7"]) == 0
-    plan = make_plan(ask(tmp_path / "run", "all", limit=7))
+    plan = make_plan(run_request(tmp_path / "run", "all", limit=7))
     assert reasons(plan)["cc3m-fid/able/caption"].endswith("--set cc3m-fid.min_samples=7")
     assert "vist/able/1-caption" in cells(plan)
 
@@ -206,10 +210,10 @@ def test_wrong_settings_are_errors_also_with_all_tasks(
     tmp_path: Path, task: str, tasks: str, setting: str, message: str
 ) -> None:
     with pytest.raises(InputError) as caught:
-        make_plan(ask(tmp_path / "run", task if tasks == "named" else "all", settings=(setting,)))
+        make_plan(run_request(tmp_path / "run", task if tasks == "named" else "all", settings=(setting,)))
     assert message in str(caught.value)
 
 
 def test_a_wrong_setting_of_one_of_all_models_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown setting 'guidance_scal'"):
-        make_plan(ask(tmp_path / "run", "vqav2", models=("all",), settings=("able.guidance_scal=3.0",)))
+        make_plan(run_request(tmp_path / "run", "vqav2", models=("all",), settings=("able.guidance_scal=3.0",)))

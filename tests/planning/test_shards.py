@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gill_bench.planning.plan import make_plan
-from tests.support.cli import gill_bench
-from tests.support.runs import ask, command, results, run, tree
+from tests.support.cli import run_command
+from tests.support.runs import command_line, results, run, run_request, tree
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def keys(out: Path, number: int, of: int) -> list[str]:
-    return [unit.key for cell in make_plan(ask(out, limit=16, shard=(number, of))).share for unit in cell.pending]
+    return [
+        unit.key for cell in make_plan(run_request(out, limit=16, shard=(number, of))).share for unit in cell.pending
+    ]
 
 
 @pytest.mark.parametrize("of", [1, 2, 5, 12, 40])
@@ -58,21 +60,21 @@ def test_the_last_part_scores_and_the_bytes_are_those_of_one_run(tmp_path: Path,
 
 def test_a_part_tells_how_to_go_on_and_only_its_own_failures_count(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    failed = gill_bench(*command(out), "--shard", "1/2", "--max-failures", "99", NOISY_FAIL_ON=" ")
+    failed = run_command(*command_line(out), "--shard", "1/2", "--max-failures", "99", NOISY_FAIL_ON=" ")
     assert failed.returncode == 4
     assert "part 1 of 2: 24 of its examples failed" in failed.stderr
-    done = gill_bench(*command(out), "--shard", "2/2", "--json")
+    done = run_command(*command_line(out), "--shard", "2/2", "--json")
     assert done.returncode == 0, done.stderr
     assert "part 2 of 2: done; 48 outputs of the whole run are left." in done.stderr
     assert f"at the end: gill-bench score {out}" in done.stderr
     assert done.stdout == ""
-    scored = gill_bench("score", out, "--device", "cpu")
+    scored = run_command("score", out, "--device", "cpu")
     assert scored.returncode == 4
     assert {(row["n_scored"], row["n_failed"]) for row in results(out)["rows"]} == {(8, 8)}
 
 
 @pytest.mark.parametrize("text", ["3", "0/3", "4/3", "a/b", "1/0"])
 def test_a_part_that_does_not_exist_is_refused(tmp_path: Path, text: str) -> None:
-    refused = gill_bench(*command(tmp_path / "run"), "--shard", text)
+    refused = run_command(*command_line(tmp_path / "run"), "--shard", text)
     assert refused.returncode == 2
     assert f"--shard {text}: expected PART/PARTS, such as 3/16; the first is 1" in refused.stderr

@@ -15,7 +15,7 @@ import pytest
 from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.rundir.lock import RunLock
-from tests.support.runs import CARDS, ask, run, tree
+from tests.support.runs import CARDS, run, run_request, tree
 
 
 @pytest.fixture(params=[errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
@@ -52,7 +52,7 @@ def test_without_locks_one_command_gives_the_same_bytes(tmp_path: Path, monkeypa
     assert tree(tmp_path / "run") == tree(tmp_path / "locked")
     assert main(["score", str(tmp_path / "run"), "--no-locks"]) == 0
     assert main(["score", str(tmp_path / "run")]) == 2
-    words = ["--models", "noisy", "--cards", str(CARDS), "--data", ask(tmp_path).data, "--split", "test"]
+    words = ["--models", "noisy", "--cards", str(CARDS), "--data", run_request(tmp_path).data, "--split", "test"]
     words = ["run", "vist", *words, "--limit", "3", "--seeds", "2", "--out", str(tmp_path / "run")]
     assert main([*words, "--no-locks"]) == 0
     assert main(words) == 2

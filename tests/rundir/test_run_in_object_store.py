@@ -32,8 +32,8 @@ from gill_bench.rundir.verify import verify
 from gill_bench.rundir.writer import Output, add_session, write_unit
 from gill_bench.storage.cache import cache_folder
 from gill_bench.storage.files import folder_of, local_copy, remove_folder
-from tests.support.cli import gill_bench, start
-from tests.support.runs import ask, command, other_value, run, tree
+from tests.support.cli import run_command, start_command
+from tests.support.runs import change_a_score, command_line, run, run_request, tree
 from tests.support.s3_server import BUCKET, counted_requests, s3_server
 
 pytestmark = [
@@ -114,7 +114,7 @@ def test_the_command_line_takes_urls(
         return captured.out
 
     url = f"s3://{BUCKET}/runs/[1]"
-    run_it = [str(word) if word != "16" else "6" for word in command(tmp_path)][:-1]
+    run_it = [str(word) if word != "16" else "6" for word in command_line(tmp_path)][:-1]
     said(*run_it, url)
     assert outputs_of(folder_of(url)) == outputs_of(local)
     golden = str(tmp_path / "golden.json")
@@ -137,13 +137,13 @@ def test_the_command_line_takes_urls(
 def test_a_killed_run_in_a_store_resumes_to_the_same_bytes(server: dict[str, str], tmp_path: Path) -> None:
     killed, undisturbed = folder_of(f"s3://{BUCKET}/runs/killed"), tmp_path / "run"
     run(undisturbed, limit=16)
-    process = start(*command(tmp_path)[:-1], str(killed), NOISY_PAUSE="0.05")
+    process = start_command(*command_line(tmp_path)[:-1], str(killed), NOISY_PAUSE="0.05")
     wait_for(process, killed)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (killed / "results.json").exists()
     done = len(list(killed.rglob("unit.json")))
-    plan = make_plan(ask(killed, limit=16))
+    plan = make_plan(run_request(killed, limit=16))
     assert sum(len(cell.done) for cell in plan.cells) == done
     execute(plan)
     assert outputs_of(killed) == outputs_of(undisturbed)
@@ -196,7 +196,7 @@ def test_an_altered_score_is_named_by_its_url_and_made_again(
     out: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = first_file(out, "score-lpips-*.json")
-    other_value(file)
+    change_a_score(file)
     assert main(["verify", str(out)]) == 1
     said = capsys.readouterr()
     assert f"{file.relative_to(out)}: damaged" in said.out
@@ -248,25 +248,25 @@ def test_vectors_in_a_store_are_read_through_a_local_copy(server: dict[str, str]
 def test_planning_sends_few_requests_to_a_store(whole: Path) -> None:
     """A listing answers for a thousand files, and small files are fetched once for each machine."""
     units = len(list(whole.rglob("unit.json")))
-    make_plan(ask(whole))
+    make_plan(run_request(whole))
     with pytest.MonkeyPatch.context() as patch, counted_requests(patch) as requests:
-        plan = make_plan(ask(whole))
+        plan = make_plan(run_request(whole))
     assert sum(len(cell.done) for cell in plan.cells) == units
     cells = len(plan.cells)
     assert requests == {"put_object": 1, "delete_object": 1, "list_objects_v2": cells}
 
 
 def test_damaged_copies_on_this_machine_are_fetched_again(whole: Path) -> None:
-    plan = make_plan(ask(whole))
+    plan = make_plan(run_request(whole))
     copies = list((cache_folder() / "objects").glob("*/*.json*"))
     for copy in copies:
         copy.write_bytes(copy.read_bytes().replace(b"e", b"f"))
-    again = make_plan(ask(whole))
+    again = make_plan(run_request(whole))
     assert [cell.done for cell in again.cells] == [cell.done for cell in plan.cells]
     assert not again.samples_pending
     assert copies
     shutil.rmtree(cache_folder() / "objects")  # which may be done at any time
-    assert [cell.done for cell in make_plan(ask(whole)).cells] == [cell.done for cell in plan.cells]
+    assert [cell.done for cell in make_plan(run_request(whole)).cells] == [cell.done for cell in plan.cells]
 
 
 def test_generating_sends_few_requests_to_a_store(server: dict[str, str]) -> None:
@@ -292,7 +292,7 @@ def test_records_of_a_run_hold_no_secrets_and_no_folders_of_this_machine(
 
 def test_a_missing_bucket_is_named_before_any_output_is_made(server: dict[str, str]) -> None:
     with pytest.raises(InputError, match=r"^s3://no-bucket/run: there is no bucket 'no-bucket'; make it first"):
-        make_plan(ask(folder_of("s3://no-bucket/run")))
+        make_plan(run_request(folder_of("s3://no-bucket/run")))
 
 
 def test_denied_access_to_a_store_is_an_error_that_says_so(
@@ -307,7 +307,7 @@ def test_denied_access_to_a_store_is_an_error_that_says_so(
     run = folder_of("s3://bucket/run")
     denied = r"access denied \(Access Denied\); check the credentials"
     with pytest.raises(InputError, match=rf"^s3://bucket/run: {denied}"):
-        make_plan(ask(run))
+        make_plan(run_request(run))
     for question in (Path.exists, Path.is_file, Path.is_dir, Path.read_bytes, Path.iterdir, Path.unlink):
         with pytest.raises(InputError, match=rf"^s3://bucket/run.*: {denied}"):
             getattr(run / "spec.json", question.__name__)()
@@ -331,7 +331,7 @@ def test_denied_access_to_a_store_is_an_error_that_says_so(
 def test_errors_of_a_store_say_what_is_wrong(
     server: dict[str, str], url: str, changes: dict[str, str], message: str
 ) -> None:
-    ended = gill_bench("compare", url, url, **changes)
+    ended = run_command("compare", url, url, **changes)
     assert ended.returncode == 2
     assert f"error: {url}" in ended.stderr
     assert message in ended.stderr

@@ -20,9 +20,9 @@ from gill_bench.rundir.lock import RunLock
 from gill_bench.rundir.verify import DAMAGED, verify
 from gill_bench.rundir.writer import write_features
 from gill_bench.storage.sealed import write_sealed
-from tests.support.able import KINDS, small_units
+from tests.support.able import KINDS, cards_with_small_units
 from tests.support.able import run as run_able
-from tests.support.runs import CARDS, alter, better, cut, other_feature, other_value, run, tree
+from tests.support.runs import CARDS, change_a_byte, change_a_feature, change_a_result, change_a_score, cut, run, tree
 
 LIMIT = 20
 
@@ -37,7 +37,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cards(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
-    return (CARDS, small_units(tmp_path_factory.mktemp("cards") / "own", *KINDS))
+    return (CARDS, cards_with_small_units(tmp_path_factory.mktemp("cards") / "own", *KINDS))
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +105,10 @@ def test_undamaged_runs_verify_and_stay_untouched(pictures: Path, kinds: Path) -
         ("unit.json", another_example, "its examples, seeds or recipe are not those of this unit"),
         ("unit.json", lambda file: file.write_text("[" * 100_000), "nested too deeply"),
         ("samples.jsonl", cut, "samples.jsonl is damaged"),
-        ("samples.jsonl", alter, "samples.jsonl is damaged"),
+        ("samples.jsonl", change_a_byte, "samples.jsonl is damaged"),
         ("samples.jsonl", Path.unlink, "samples.jsonl is missing"),
         ("*.png", cut, "its content is not what the model made"),
-        ("*.png", alter, "its content is not what the model made"),
+        ("*.png", change_a_byte, "its content is not what the model made"),
         ("*.png", empty, "its content is not what the model made"),
         ("*.png", other_picture, "its content is not what the model made"),
         ("*.png", Path.unlink, ".png is missing"),
@@ -140,7 +140,7 @@ def test_a_damaged_unit_is_withdrawn_and_made_again(
     [
         ("vist-retrieval/able/candidates/*/vectors.npy", other_vectors, "vectors.npy is damaged"),
         ("vist-retrieval/able/candidates/*/vectors.npy", cut, "vectors.npy is damaged"),
-        ("vqav2/able/question/*/samples.jsonl", alter, "samples.jsonl is damaged"),
+        ("vqav2/able/question/*/samples.jsonl", change_a_byte, "samples.jsonl is damaged"),
         ("visdial-answers/able/history/*/samples.jsonl", cut, "samples.jsonl is damaged"),
     ],
 )
@@ -166,8 +166,8 @@ def test_a_damaged_unit_of_every_kind_of_output_is_withdrawn_and_made_again(
     [
         ("score-clip*.json", cut, "damaged"),
         ("score-clip*.json", not_finite, "NaN is not a finite number"),
-        ("score-clip*.json", other_value, "altered since it was written"),
-        ("results.json", better, "altered since it was written"),
+        ("score-clip*.json", change_a_score, "altered since it was written"),
+        ("results.json", change_a_result, "altered since it was written"),
         ("results.json", cut, "damaged"),
         ("results.json", other_counts(-6), "-6"),
         ("results.json", other_counts(5), "6 exp"),
@@ -196,7 +196,7 @@ def test_damaged_features_are_named(tmp_path: Path, kinds: Path) -> None:
     short, other = sorted(out.rglob("features-*.npy"))[:2]
     features, of = read_features(short)
     write_features(short, features[1:], of)
-    other_feature(other)
+    change_a_feature(other)
     for reason in ("altered since it was written", "damaged"):
         report = verify(out)
         assert [problem.file for problem in report.problems] == [

@@ -16,7 +16,7 @@ from gill_bench.errors import GillBenchError, InputError
 from gill_bench.evaluate import Outcome
 from gill_bench.mini.embedded import world_folder
 from gill_bench.planning.plan import make_plan
-from tests.support.able import ask, records, rows, run
+from tests.support.able import records, rows_by_metric, run, run_request
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def searched(out: Path, data: Path, **changes: Any) -> Outcome:
 
 
 def values(outcome: Outcome) -> dict[tuple[str, int], float | None]:
-    return {key: row.value for key, row in rows(outcome).items()}
+    return {key: row.value for key, row in rows_by_metric(outcome).items()}
 
 
 def test_converted_candidates_give_the_numbers_of_their_pictures(
@@ -58,7 +58,7 @@ def test_converted_candidates_give_the_numbers_of_their_pictures(
     assert values(outcome) == values(among_pictures[1])
     assert len(values(outcome)) == 3
     assert not (out / "units" / "partiprompts" / "able" / "candidates").exists()
-    signatures = {row.signature for row in rows(outcome).values()}
+    signatures = {row.signature for row in rows_by_metric(outcome).values()}
     assert all("|candidates:converted/" in signature for signature in signatures)
     assert str(tmp_path) not in "".join(signatures)
 
@@ -74,7 +74,7 @@ def test_changed_embeddings_of_candidates_are_scored_again(data: Path, tmp_path:
     after = searched(out, data)
     # Every prompt now finds itself, so that everything is retrieved.
     assert values(after) != values(before)
-    kept = [{row.signature for row in rows(outcome).values()} for outcome in (before, after)]
+    kept = [{row.signature for row in rows_by_metric(outcome).values()} for outcome in (before, after)]
     assert kept[0].isdisjoint(kept[1])
 
 
@@ -97,7 +97,9 @@ def test_a_search_without_pictures_and_embeddings_is_refused(data: Path, tmp_pat
     shutil.rmtree(data / "partiprompts" / "cc3m" / "able")
     settings = ("partiprompts.candidates=cc3m", "partiprompts.train=150")
     with pytest.raises(InputError, match="or embeddings of them"):
-        make_plan(ask(tmp_path / "run", "partiprompts", data=str(data), metric_weights="mini", settings=settings))
+        make_plan(
+            run_request(tmp_path / "run", "partiprompts", data=str(data), metric_weights="mini", settings=settings)
+        )
 
 
 def test_the_data_check_counts_converted_candidates(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

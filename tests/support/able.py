@@ -1,4 +1,4 @@
-"""Runs on the mini world of the model that costs nothing and can do everything, and what they stored."""
+"""Runs of the model `able` (tests/cards), which has every capability and costs nothing, and readers of their files."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from gill_bench.rundir.rows import Row
 from tests.support.runs import CARDS
 
 
-def ask(out: Path, *tasks: str, **changes: Any) -> RunRequest:
+def run_request(out: Path, *tasks: str, **changes: Any) -> RunRequest:
+    """Request a run of `able` on tasks of the mini world; `changes` replace fields of the request."""
     return replace(RunRequest(tasks, out, models=("able",), device="cpu", workers=1, card_folders=(CARDS,)), **changes)
 
 
 def run(out: Path, *tasks: str, **changes: Any) -> Outcome:
-    return execute(make_plan(ask(out, *tasks, **changes)))
+    return execute(make_plan(run_request(out, *tasks, **changes)))
 
 
 def records(out: Path, task: str, context: str, model: str = "able") -> dict[str, dict[str, Any]]:
-    """The records of samples.jsonl by example, with the vector if a unit has vectors."""
+    """Read the records of a cell's samples.jsonl files by example, each with its "vector" if the unit has vectors."""
     by_example: dict[str, dict[str, Any]] = {}
     for file in sorted((out / "units" / task / model / context).glob("*/samples.jsonl")):
         vectors: Sequence[Any] | NDArray[np.float32] = ()
@@ -40,8 +41,8 @@ def records(out: Path, task: str, context: str, model: str = "able") -> dict[str
     return by_example
 
 
-def rows(outcome: Outcome, context: str | None = None, model: str = "able") -> dict[tuple[str, int], Row]:
-    """Rows by metric and seed."""
+def rows_by_metric(outcome: Outcome, context: str | None = None, model: str = "able") -> dict[tuple[str, int], Row]:
+    """The rows of a model, and of one context if it is given, by metric and seed."""
     selected = [row for row in outcome.results.rows if row.model == model and context in (None, row.context)]
     by_metric = {(row.metric, row.seed): row for row in selected}
     assert len(by_metric) == len(selected)
@@ -49,11 +50,12 @@ def rows(outcome: Outcome, context: str | None = None, model: str = "able") -> d
 
 
 def counts(row: Row) -> tuple[int, int, int, int]:
+    """Numbers of expected, scored, missing and failed samples."""
     return row.n_expected, row.n_scored, row.n_missing, row.n_failed
 
 
-def small_units(folder: Path, *tasks: str, at: str = "1,5,10,60") -> Path:
-    """A folder with the cards of some tasks, in units of 8, and with other values of k."""
+def cards_with_small_units(folder: Path, *tasks: str, at: str = "1,5,10,60") -> Path:
+    """Write the cards of some tasks with units of 8 examples and with other values of k, and return their folder."""
     folder.mkdir()
     for task in tasks:
         text = (builtin_folder() / "tasks" / f"{task}.toml").read_text(encoding="utf-8")
@@ -65,15 +67,15 @@ def small_units(folder: Path, *tasks: str, at: str = "1,5,10,60") -> Path:
 KINDS = ("vist-retrieval", "vqav2", "visdial-answers")  # candidates and embeddings, texts, log-likelihoods
 
 
-def expected_hit(scores: dict[str, np.float32], target: str, k: int) -> float:
-    """Chance of a target among the first k, equal ones in random order."""
+def chance_of_hit(scores: dict[str, np.float32], target: str, k: int) -> float:
+    """The chance that the target is among the first k candidates when equal ones are put in random order."""
     better = sum(score > scores[target] for score in scores.values())
     ties = sum(score == scores[target] for score in scores.values()) - 1
     return float(min(1.0, max(0.0, (k - better) / (ties + 1))))
 
 
-def product(first: Any, second: Any) -> np.float32:
-    """The score of two embeddings as it is defined: summed in order, in double precision."""
+def dot_product(first: Any, second: Any) -> np.float32:
+    """The dot product as the score of two embeddings is defined: summed in order, in double precision."""
     total = 0.0
     for a, b in zip(first.tolist(), second.tolist(), strict=True):
         total += a * b

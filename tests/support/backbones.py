@@ -1,4 +1,4 @@
-"""Small backbones with random weights, and pictures, for the tests of metrics."""
+"""Small backbones with random weights, and made-up pictures, for the tests of metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
 
 def write_clip(folder: Path, seed: int = 0, side: int = 32) -> Path:
-    """A whole small CLIP with a vision tower of `side` x `side` pixels, whose cosines spread over some 0.6..1.0."""
+    """Write a small CLIP with both towers; it reads `side` x `side` pixels, and its cosines are about 0.6 to 1."""
     torch.manual_seed(seed)
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = CLIPConfig(
@@ -35,7 +35,7 @@ def write_clip(folder: Path, seed: int = 0, side: int = 32) -> Path:
 
 
 def alex_state(seed: int = 0) -> dict[str, torch.Tensor]:
-    """A state dict like torchvision's, with random convolutions and a small stand-in for the classifier."""
+    """Make a state dict of torchvision's AlexNet, with random convolutions and a small stand-in for the classifier."""
     generator = torch.Generator().manual_seed(seed)
     state: dict[str, torch.Tensor] = {}
     shapes = {0: (64, 3, 11, 11), 3: (192, 64, 5, 5), 6: (384, 192, 3, 3), 8: (256, 384, 3, 3), 10: (256, 256, 3, 3)}
@@ -56,7 +56,7 @@ def write_alex(file: Path, seed: int = 0) -> Path:
 
 
 def lpips_of_the_package() -> Any:
-    """`lpips.LPIPS` with the trunk of `alex_state`."""
+    """Build `lpips.LPIPS` with the trunk of `alex_state`."""
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*pretrained.*|.*weight enum.*", category=UserWarning)
         model = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
@@ -71,7 +71,7 @@ def lpips_of_the_package() -> Any:
 
 
 def squash(image: Image.Image, size: int) -> torch.Tensor:
-    """A picture (1, 3, size, size) in -1..1, as the authors' script makes it for `lpips.LPIPS`."""
+    """Squash a picture to (1, 3, size, size) in -1..1, as the authors' script does for `lpips.LPIPS`."""
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 127.5 - 1
     bilinear = functional.InterpolationMode.BILINEAR
     resized: torch.Tensor = functional.resize(pixels, [size, size], interpolation=bilinear, antialias=True)
@@ -79,7 +79,7 @@ def squash(image: Image.Image, size: int) -> torch.Tensor:
 
 
 def pictures(count: int, seed: int = 0) -> list[Image.Image]:
-    """Smooth pictures of different sizes and shapes."""
+    """Make smooth pictures of different sizes and shapes from a seed."""
     rng = np.random.default_rng(seed)
     sizes = [(64, 64), (96, 70), (70, 96), (120, 40), (33, 47)]
     images = []

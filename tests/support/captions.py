@@ -1,4 +1,4 @@
-"""Made-up captions with every kind of token, and a stand-in for Java."""
+"""Made-up captions with every kind of token, and a shell script in the place of Java."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ PIECES = [
 NASTY = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029", "\x00", "\t", "\xa0", "\u3000", "\ud83d"]
 
 
-def made_up(number: int, seed: int, nasty: bool = True) -> list[str]:
+def made_up_captions(number: int, seed: int, nasty: bool = True) -> list[str]:
+    """Make up to `number` different texts from random pieces, with separators and half characters if `nasty`."""
     generator = random.Random(seed)
     pieces = PIECES + NASTY if nasty else PIECES
     texts = (
@@ -101,6 +102,7 @@ def made_up(number: int, seed: int, nasty: bool = True) -> list[str]:
 
 
 def write_java(folder: Path, script: str) -> Path:
+    """Write a shell script under the name `java` into a new folder, and return its path."""
     folder.mkdir(parents=True)
     java = folder / "java"
     java.write_text(f"#!/bin/sh\n{script}\n")

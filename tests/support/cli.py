@@ -1,4 +1,4 @@
-"""Running the command line in a process of its own, as a user does."""
+"""The command line in a process of its own, as a user runs it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 COMMAND = (sys.executable, "-m", "gill_bench")
 
 
-def gill_bench(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def run_command(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a gill-bench command to its end; `variables` are added to its environment."""
     return subprocess.run(
         [*COMMAND, *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **variables}, timeout=300
     )
 
 
-def start(*arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
-    """Start a command."""
+def start_command(*arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
+    """Start a gill-bench command and return its process; `variables` are added to its environment."""
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -28,8 +28,8 @@ def start(*arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
     )
 
 
-def running(group: int) -> bool:
-    """True while any process of a group is alive."""
+def is_running(group: int) -> bool:
+    """Return True while any process of a process group is alive."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

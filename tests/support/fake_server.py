@@ -25,7 +25,7 @@ from PIL import Image
 
 
 class Reply(NamedTuple):
-    """An answer with a status, in place of the one that the request deserves."""
+    """An answer with a status, which is sent in place of the usual one."""
 
     status: int
     body: Any = None
@@ -79,7 +79,7 @@ class FakeServer:
 
 
 def png(seed: int, size: tuple[int, int] = (16, 16)) -> bytes:
-    """A picture of a seed."""
+    """A PNG file whose pixels are fixed by the seed."""
     picture = Image.frombytes("RGB", size, hashlib.shake_256(str(seed).encode()).digest(size[0] * size[1] * 3))
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
@@ -87,12 +87,12 @@ def png(seed: int, size: tuple[int, int] = (16, 16)) -> bytes:
 
 
 def seed_of(fields: Mapping[str, Any]) -> int:
-    """The seed of an answer: made of everything in the request, as two requests that differ get different answers."""
+    """The seed of an answer, a hash of the whole request, so that different requests get different answers."""
     return int(hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8], 16)
 
 
 def answer(path: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """The answer that a request deserves."""
+    """The answer of a working server to a request."""
     if path.endswith("chat/completions"):
         message = {"role": "assistant", "content": f" word{seed_of(fields) % 7}\nmore"}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -182,7 +182,7 @@ def _form(kind: str, content: bytes) -> dict[str, Any]:
 
 @contextmanager
 def fake_server(**state: Any) -> Iterator[FakeServer]:
-    """A server that runs while the context lasts; `FakeServer` lists its settings."""
+    """Run a server while the context lasts; `state` are settings of `FakeServer`."""
     served = FakeServer(**state)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": served}))
     server.daemon_threads = True

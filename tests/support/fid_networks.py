@@ -1,4 +1,4 @@
-"""Feature networks for tests, and pictures on disk."""
+"""Small feature networks for the tests of FID and KID, and pictures in files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import nn
 
 
 class Grid:
-    """Means of 4 x 4 fields of each channel, standardised roughly: 48 features."""
+    """A feature extractor without weights: the means of 4 x 4 fields of each channel, 48 features."""
 
     name = "grid"
     dim = 48
@@ -27,13 +27,13 @@ class Grid:
 
 
 def grid(pixels: torch.Tensor) -> torch.Tensor:
-    """The features of pictures (N, 3, H, W) of one size, 0..255."""
+    """The features (N, 48) of pictures (N, 3, H, W) of one size, 0..255."""
     pooled: torch.Tensor = nn.functional.adaptive_avg_pool2d(pixels / 255, 4).flatten(1)
     return pooled
 
 
 def write_pictures(folder: Path, count: int, seed: int = 0, size: tuple[int, int] = (64, 64)) -> list[Path]:
-    """Coloured noise, smooth enough to be no mere noise after resizing."""
+    """Write pictures of coloured noise, which is smooth enough to stay visible when resized, and return their files."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     files = []
@@ -46,7 +46,7 @@ def write_pictures(folder: Path, count: int, seed: int = 0, size: tuple[int, int
 
 
 def inception_state(seed: int = 0) -> dict[str, torch.Tensor]:
-    """A random state dict in the layout of pytorch-fid's file, whose features differ from picture to picture."""
+    """Make a random state dict in the layout of pytorch-fid's file, whose features differ from picture to picture."""
     from pytorch_fid import inception
 
     built: list[nn.Module] = []
@@ -72,7 +72,7 @@ def inception_state(seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 class Layers(nn.Module):
-    """The layers of the TorchScript network: pictures in -1..1 to 2048 features."""
+    """The layers of the TorchScript network: from pictures in -1..1 to 2048 features."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Layers(nn.Module):
 
 
 class Scripted(nn.Module):
-    """The interface of `inception-2015-12-05.pt`: resizes inside, and has `layers` that do not."""
+    """A network with the interface of `inception-2015-12-05.pt`: it resizes pictures, and its `layers` do not."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Scripted(nn.Module):
 
 
 def write_script(file: Path) -> Path:
-    """A random stand-in for the TorchScript of clean and legacy_tensorflow."""
+    """Write a random stand-in for the TorchScript file of the modes clean and legacy_tensorflow."""
     torch.manual_seed(0)
     torch.jit.save(torch.jit.script(Scripted().eval()), str(file))
     return file

@@ -1,4 +1,4 @@
-"""Small made-up results and cards for the tests of reporting."""
+"""Made-up rows, and a small table layout, for the tests of reporting."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from gill_bench.statistics.mean_interval import MeanInterval
 
 
 def row(model: str, context: str, seed: int, metric: str, value: float | None, **changes: Any) -> Row:
+    """Make a row of VIST with ten scored examples; `changes` replace its fields."""
     plain = Row(
         task="vist",
         model=model,
@@ -37,10 +38,13 @@ def row(model: str, context: str, seed: int, metric: str, value: float | None, *
 
 
 def seeds(model: str, context: str, metric: str, values: Sequence[float | None], **changes: Any) -> list[Row]:
+    """Make one row for each value; a value's place in the list is its seed."""
     return [row(model, context, seed, metric, value, **changes) for seed, value in enumerate(values)]
 
 
 def layout() -> ReportCard:
+    """Make the layout of a table with three models and three columns, all of which the paper has."""
+
     def column(context: str, title: str, metric: str, group: str, published_metric: str) -> dict[str, str]:
         return {
             "task": "vist",
@@ -74,6 +78,7 @@ def layout() -> ReportCard:
 
 
 def usual_rows() -> list[Row]:
+    """Make rows for `layout`: two seeds of two models; SD has no row with pictures, and GLIDE none at all."""
     return [
         *seeds("stable-diffusion", "1-caption", "clip-similarity", [0.590, 0.592]),
         *seeds("gill", "1-caption", "clip-similarity", [0.580, 0.580]),
@@ -89,12 +94,13 @@ def table(
     notes: tuple[str, ...] = (),
     intervals: Intervals | None = None,
 ) -> Table:
+    """Build the table of `layout` from rows."""
     results = Results(tuple(sorted(rows, key=str)), (), notes)
     return build_table(layout(), results, Cards(), published, intervals=intervals)
 
 
 def around(rows: Sequence[Row]) -> MeanInterval | None:
-    """An interval of each mean: over clusters of CLIP similarity, over seeds of LPIPS, none of one seed."""
+    """Make an interval around a mean: over clusters for CLIP similarity, over seeds for LPIPS; None for one seed."""
     values = [item.value for item in rows if item.value is not None]
     if len(values) < 2:
         return None
@@ -104,8 +110,10 @@ def around(rows: Sequence[Row]) -> MeanInterval | None:
 
 
 def line(shown: Table, model: str) -> Line:
+    """Find the line of a model in a table."""
     return next(item for item in shown.lines if item.model == model)
 
 
 def cell(shown: Table, model: str, at: int) -> TableCell:
+    """Find the cell of a model in the column with the index `at`."""
     return line(shown, model).cells[at]

@@ -1,4 +1,4 @@
-"""A made-up run of one metric whose values a test gives."""
+"""A run directory whose values a test chooses; no model makes it and no metric scores it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ UNIT, SCORES = "0" * 16, f"score-q-{12 * '0'}.json"
 
 
 def made_up(folder: Path, values: np.ndarray, *, signature: str = "gill-bench:1|net:a", failed: int = 0) -> RunReader:
-    """A run of one metric, values (examples, seeds), three examples a cluster."""
+    """Write a run of one metric, "q", and open it.
+
+    Args:
+        folder: The run's folder.
+        values: The metric's values (examples, seeds); three examples form a cluster.
+        signature: The signature of the rows.
+        failed: Number of failed examples that the rows report.
+    """
     recipe = {"version": 1}
     unit = folder / "units" / "vist" / "m" / "c" / UNIT
     unit.mkdir(parents=True)

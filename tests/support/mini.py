@@ -8,6 +8,6 @@ from gill_bench.storage.digests import digest_file
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file by its path."""
+    """The SHA-256 of every file in a folder, by its path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): digest_file(path) for path in files}

@@ -1,4 +1,4 @@
-"""Planted models for the probe: toys without a network, of which it is known what they read.
+"""Planted models for the probe: models without a network, of each of which it is known what it reads.
 
 Each makes its outputs from the parts of the prompt that it reads, by hashing them, so that any change of what is read
 shows; the noise of a picture is made from the sample's own seed, and from `seed`, which tells runs apart.
@@ -21,7 +21,7 @@ SIDE = 8
 
 
 def number(*parts: object) -> int:
-    """A number that differs for other parts or another order of them."""
+    """Hash parts to a number, which differs for other parts and for another order of them."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.tobytes() if isinstance(part, Image.Image) else str(part).encode())
@@ -30,36 +30,36 @@ def number(*parts: object) -> int:
 
 
 def pattern(*parts: object) -> NDArray[np.float64]:
-    """A picture of random levels, 0 to 255, that its parts decide."""
+    """A picture of random levels, 0 to 255, which are fixed by the parts."""
     return np.random.default_rng(number(*parts)).integers(0, 256, (SIDE, SIDE, 3)).astype(float)
 
 
 def mean(patterns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The mean picture, the same for any order."""
+    """The mean of pictures, with the same digits in any order."""
     total: NDArray[np.float64] = np.sum(patterns, axis=0)
     return total / len(patterns)
 
 
 class Planted:
-    """Reads everything in order; a planted model changes `read`, what it makes its outputs of, or how."""
+    """Reads everything in order; its subclasses change what they read, or how their outputs follow from it."""
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
         self.calls = self.prompts = 0
-        self.own = np.random.default_rng([seed, 77])
+        self.own_generator = np.random.default_rng([seed, 77])
 
     def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
-        """The parts of a prompt that the model reads, each of which shows in its outputs."""
+        """The parts of a prompt that the model reads; each of them changes its outputs."""
         return prompt.segments
 
-    def made_of(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+    def signal(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
         """The picture that follows from the parts that the model reads."""
         patterns = [pattern(index, part) for index, part in enumerate(self.read(prompt, noise))]
         return mean(patterns or [np.zeros((SIDE, SIDE, 3))])
 
     def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
-        """Half what is read, half noise."""
-        return (self.made_of(prompt, noise) + pattern("noise", self.seed, noise)) / 2
+        """The mean of the picture that follows from the prompt and of the noise."""
+        return (self.signal(prompt, noise) + pattern("noise", self.seed, noise)) / 2
 
     def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
         self.calls += 1
@@ -104,13 +104,13 @@ class Nothing(Planted):
 
 
 class NoOrderOfPictures(Planted):
-    def made_of(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+    def signal(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
         pictures = mean([pattern(picture) for picture in prompt.images])
         return (pictures + pattern(*prompt.texts)) / 2
 
 
 class FirstWords(Planted):
-    """Reads the first 77 words, and pictures none."""
+    """Reads the first 77 words, and no pictures."""
 
     words: ClassVar = 77
 
@@ -131,7 +131,7 @@ class BagOfWords(Planted):
 
 
 class BagOfCaptions(Planted):
-    def made_of(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+    def signal(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
         return mean([pattern(part) for part in (*prompt.texts, *prompt.images)])
 
 
@@ -141,7 +141,7 @@ class WithoutFirstCaption(Planted):
 
 
 class Drops(Planted):
-    """Reads everything, but drops picture 2 with a probability, which the noise of the sample decides."""
+    """Reads everything, but drops picture 2 with some probability; the noise of the sample decides whether."""
 
     probability: ClassVar = 0.9
 
@@ -161,10 +161,10 @@ class Drops(Planted):
 
 
 class DropsByOwn(Drops):
-    """Drops picture 2 by numbers of its own, which no seed decides."""
+    """Drops picture 2 by a random generator of its own, which no seed of a sample decides."""
 
     def dropped(self, noise: int, picture: int) -> bool:
-        return bool(self.own.random() < self.probability)
+        return bool(self.own_generator.random() < self.probability)
 
 
 class DropsByPrompt(Drops):
@@ -196,14 +196,14 @@ class OwnNoise(Planted):
         return (*prompt.texts, *prompt.images[-1:])
 
     def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
-        return super().picture(prompt, noise) + self.own.normal(0, self.strength, (SIDE, SIDE, 3))
+        return super().picture(prompt, noise) + self.own_generator.normal(0, self.strength, (SIDE, SIDE, 3))
 
 
 class OwnNoiseOfCalls(OwnNoise):
-    """The outputs of a call are all brighter, or darker, together."""
+    """Like `OwnNoise`, but all outputs of one call are brighter, or darker, together."""
 
     def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
-        self.shift = self.own.normal(0, 5)
+        self.shift = self.own_generator.normal(0, 5)
         return super().generate_images(prompts, noise)
 
     def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
@@ -212,11 +212,11 @@ class OwnNoiseOfCalls(OwnNoise):
 
 class OnlyNoise(Planted):
     def picture(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
-        return self.own.integers(0, 256, (SIDE, SIDE, 3)).astype(float)
+        return self.own_generator.integers(0, 256, (SIDE, SIDE, 3)).astype(float)
 
 
 class Batches(Planted):
-    """The noise of a call's pictures comes from one generator, seeded by the first."""
+    """Draws the noise of all pictures of a call from one generator, seeded by the first picture's noise."""
 
     def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
         first = noise[0][0].seed
@@ -225,7 +225,7 @@ class Batches(Planted):
 
 
 class ReadsNeighbours(Planted):
-    """A prompt's pictures depend on the other prompts of the call."""
+    """Paints pictures that depend on the other prompts of the call, too."""
 
     def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
         everything = tuple(part for prompt in prompts for part in prompt.segments)
@@ -235,9 +235,9 @@ class ReadsNeighbours(Planted):
 
 
 class Tiny(Planted):
-    """Picture 3 changes the output by a level of grey, any other part all of it."""
+    """Lets picture 3 change its output by one level of grey; any other part changes all of it."""
 
-    def made_of(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
+    def signal(self, prompt: Prompt, noise: int) -> NDArray[np.float64]:
         third = prompt.images[2]
         return pattern(*(part for part in prompt.segments if part is not third)) + number(third) % 11 / 5
 
@@ -249,7 +249,7 @@ class Embeds(Planted):
         return self._unit([pattern(image) for image in images])
 
     def embed_prompts(self, prompts: Sequence[Prompt]) -> Any:
-        return self._unit([self.made_of(prompt, 0) for prompt in prompts])
+        return self._unit([self.signal(prompt, 0) for prompt in prompts])
 
     def _unit(self, rows: list[NDArray[np.float64]]) -> Any:
         vectors = np.stack([row.ravel() - 127 for row in rows])

@@ -1,4 +1,4 @@
-"""Small runs of the model that costs nothing, on a small VIST."""
+"""Small runs of the model `noisy` (tests/cards), which costs nothing, on a small VIST, and changes of their files."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from tests.support.stories import small_vist
 CARDS = Path(__file__).resolve().parents[1] / "cards"
 
 
-def ask(out: Path, **changes: Any) -> RunRequest:
-    """Six stories, two seeds, one model that costs nothing."""
+def run_request(out: Path, **changes: Any) -> RunRequest:
+    """Request a run of `noisy` on six stories with two seeds; `changes` replace fields of the request."""
     base = RunRequest(
         tasks=("vist",),
         out=out,
@@ -44,17 +44,17 @@ def ask(out: Path, **changes: Any) -> RunRequest:
 
 
 def run(out: Path, **changes: Any) -> Outcome:
-    return execute(make_plan(ask(out, **changes)))
+    return execute(make_plan(run_request(out, **changes)))
 
 
 def half(out: Path, **changes: Any) -> Path:
-    """A run of four stories in two contexts of which the first is made: eight samples in a unit, nothing scored."""
+    """Make half of a run: four stories in the first of two contexts, eight samples in one unit, nothing scored."""
     run(out, **{"contexts": ("1-caption", "5-captions"), "limit": 4, "shard": (1, 2), **changes})
     return out
 
 
 def whole(out: Path) -> Path:
-    """A finished run of one context, with made-up values, so that no metric is loaded."""
+    """Make a finished run of one context, whose values are made up, so that no metric is loaded."""
     spec = read_spec(half(out))
     (cell,) = (cell for cell in spec.cells if cell.context == "1-caption")
     write_spec(out, replace(spec, cells=(cell,)))
@@ -64,12 +64,13 @@ def whole(out: Path) -> Path:
 
 
 def results(out: Path) -> dict[str, Any]:
+    """Read results.json of a run."""
     content: dict[str, Any] = json.loads((out / "results.json").read_text())
     return content
 
 
-def pictures(out: Path) -> dict[str, str]:
-    """SHA-256 of every picture of a run by its sample: what must not depend on how the run went."""
+def picture_digests(out: Path) -> dict[str, str]:
+    """SHA-256 of every picture of a run by its sample; kills, workers and batches must not change it."""
     digests = {}
     for file in out.glob("units/*/*/*/*/samples.jsonl"):
         for line in file.read_text().splitlines():
@@ -80,7 +81,7 @@ def pictures(out: Path) -> dict[str, str]:
 
 
 def tree(out: Path) -> dict[str, bytes]:
-    """Every file of a run whose bytes are promised: all but env.json and how long a unit took."""
+    """The content of every file of a run whose bytes are promised: all but env.json and the commit files of units."""
     return {
         file.relative_to(out).as_posix(): file.read_bytes()
         for file in sorted(out.rglob("*"))
@@ -89,14 +90,14 @@ def tree(out: Path) -> dict[str, bytes]:
 
 
 def write_made_up_spec(folder: Path, cells: Sequence[Mapping[str, Any]]) -> None:
-    """A `spec.json` with cells of which only some fields matter."""
+    """Write a spec.json with the given fields of cells; other fields have usual values."""
     usual: dict[str, Any] = {"task_as": "vist@0", "seeds": (0,), "recipe": {}, "notes": ()}
     task = SpecTask({"name": "vist"}, "mini", 0, "mini")
     write_spec(folder, Spec({"vist@0": task}, tuple(SpecCell(**{**usual, **cell}) for cell in cells)))
 
 
 def seal_again(folder: Path) -> None:
-    """Make seals and hashes fit what a test changed, as if a run had written it so."""
+    """Compute the seals and hashes of a run again after a test changed its files, as if the run had written them so."""
     for file in (folder / "results.json", folder / "spec.json", *folder.rglob("score-*.json")):
         content = json.loads(file.read_text())
         write_sealed(file, {name: value for name, value in content.items() if name != "sha256"}, indent=1)
@@ -108,39 +109,41 @@ def seal_again(folder: Path) -> None:
         file.write_text(json.dumps(content))
 
 
-def other_value(file: Path) -> None:
-    """Another number, as valid as the first."""
+def change_a_score(file: Path) -> None:
+    """Change a value of a score file to another valid one, and leave the seal as it was."""
     content = json.loads(file.read_text())
     content["values"][0][2] += 0.25
     file.write_text(json.dumps(content))
 
 
-def better(file: Path) -> None:
-    """Another number in the tables, as valid as the first."""
+def change_a_result(file: Path) -> None:
+    """Change a value of results.json to another valid one, and leave the seal as it was."""
     content = json.loads(file.read_text())
     content["rows"][0]["value"] += 0.25
     file.write_text(json.dumps(content))
 
 
 def cut(file: Path) -> None:
+    """Cut off the second half of a file."""
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
-def alter(file: Path) -> None:
-    """Change a byte in the middle, and not the length."""
+def change_a_byte(file: Path) -> None:
+    """Change the fifth byte from the end of a file, whose length stays."""
     content = bytearray(file.read_bytes())
     content[-5] ^= 64
     file.write_bytes(content)
 
 
-def other_feature(file: Path) -> None:
-    """Another number, as valid as the first; nothing else changes."""
+def change_a_feature(file: Path) -> None:
+    """Change a number of stored features to another valid one."""
     features = np.load(file, mmap_mode="r+")
     features[0, 0] += 1
     features.flush()
 
 
-def command(out: Path) -> list[str | Path]:
+def command_line(out: Path) -> list[str | Path]:
+    """The words of a `gill-bench run` of sixteen stories with two seeds into a folder, without "gill-bench"."""
     return [
         "run",
         "vist",

@@ -1,4 +1,4 @@
-"""An S3 server on this machine, for tests: moto's, in a process of its own, with what it holds in memory."""
+"""An S3 server on this machine: that of moto, in a process of its own, which keeps all objects in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BUCKET = "bucket"
 
 @contextmanager
 def s3_server() -> Iterator[dict[str, str]]:
-    """A server with one empty bucket, and the environment by which clients find it."""
+    """Run a server with one empty bucket; yields the environment variables by which clients find it."""
     pytest.importorskip("moto.server", reason="moto[server] is not installed")
     pytest.importorskip("s3fs", reason="gill-bench[s3] is not installed")
     import fsspec
@@ -50,7 +50,7 @@ def s3_server() -> Iterator[dict[str, str]]:
 
 @contextmanager
 def counted_requests(patch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """Count the requests of S3 clients by what they ask."""
+    """Count the requests of S3 clients by the name of the operation."""
     import s3fs
 
     counts: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Small data of the tests' own, one folder per format; pictures are empty files, since readers only look for them."""
+"""Writers of small data sets, one for each format; pictures are empty files, since readers only look for them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ VOTES = "PartiPromptsAllDecisions_Alignment.tsv"
 
 
 def edit(file: Path, change: Callable[[Any], object]) -> None:
-    """Change the content of a JSON file in place."""
+    """Change the content of a JSON file by a function that changes it in place."""
     content = json.loads(file.read_text())
     change(content)
     file.write_text(json.dumps(content))
 
 
-def linked(real: Path, folder: Path, pictures: Iterable[str]) -> Path:
-    """A folder with links to all files of a real folder, and with empty picture files besides."""
+def linked_folder(real: Path, folder: Path, pictures: Iterable[str]) -> Path:
+    """Make a folder with links to all files of a real folder, and with empty files under the names of pictures."""
     folder.mkdir(exist_ok=True)
     for path in real.iterdir():
         (folder / path.name).symlink_to(path)
@@ -31,14 +31,14 @@ def linked(real: Path, folder: Path, pictures: Iterable[str]) -> Path:
 
 
 def touch(folder: Path, names: Iterable[str]) -> None:
-    """Write empty files."""
+    """Write empty files of these names, and the folders that they are in."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
 
 
 def write_coco(folder: Path) -> Path:
-    """Three images, one of them without a file, with two captions each, which are not neighbours in the list."""
+    """Write COCO captions: three images, one without a file, with two captions each, which are not neighbours."""
     ids = (42, 7, 300)
     images = [{"id": image, "file_name": f"COCO_val2014_{image:012d}.jpg", "height": 1, "width": 1} for image in ids]
     captions = [
@@ -53,7 +53,7 @@ def write_coco(folder: Path) -> Path:
 
 
 def write_vqa(folder: Path) -> Path:
-    """Three questions about two pictures, annotations in another order."""
+    """Write VQAv2: three questions about two pictures, and the annotations in another order than the questions."""
     common = {"data_type": "mscoco", "data_subtype": "val2014"}
     triples = [(70, 7, "is it day?"), (71, 7, "how many {}?"), (420, 42, "where?")]
     questions = [{"question_id": n, "image_id": image, "question": text} for n, image, text in triples]
@@ -78,7 +78,7 @@ def write_vqa(folder: Path) -> Path:
 
 
 def write_visdial(folder: Path) -> Path:
-    """Two dialogs, of which the first has its picture, and their dense annotations."""
+    """Write VisDial: two dialogs, of which the first has its picture, and their dense annotations."""
     dialogs = [
         {
             "image_id": image,
@@ -109,7 +109,7 @@ def write_visdial(folder: Path) -> Path:
 
 
 def write_pairs(folder: Path) -> Path:
-    """CC3M as the authors have it: three pairs of two pictures."""
+    """Write CC3M as the authors have it: three pairs of two pictures."""
     folder.mkdir(exist_ok=True)
     (folder / PAIRS).write_text('caption\timage\na " quote\tx.jpg\nNA\tsub/y.png\nagain\tx.jpg\n')
     touch(folder / "cc3m" / "validation", ["sub/y.png"])
@@ -117,7 +117,7 @@ def write_pairs(folder: Path) -> Path:
 
 
 def write_urls(folder: Path) -> Path:
-    """CC3M as it is published: three captions, of which two pictures were downloaded, one into a shard."""
+    """Write CC3M as it is published: three captions, two of whose pictures were downloaded, one into a shard."""
     folder.mkdir(exist_ok=True)
     (folder / URLS).write_text("".join(f"caption {row} .\thttp://a.b/{row}?x=1\n" for row in range(3)))
     touch(folder / "cc3m" / "validation", ["000000000.webp", "00000/000000002.jpg", "00000/000000002.json"])
@@ -125,7 +125,7 @@ def write_urls(folder: Path) -> Path:
 
 
 def write_partiprompts(folder: Path) -> Path:
-    """Eight prompts, of which six have a label: gen, ret, gen, ret, gen, gen."""
+    """Write PartiPrompts: eight prompts, of which six have a label: gen, ret, gen, ret, gen, gen."""
     votes = ("gen,gen,gen,gen,gen", "ret,ret,ret,ret,same", "gen,ret,same,same,same", "gen,gen,gen,ret,same")
     rows = [
         f'the sign says "{number}"\tSigns\tWriting & Symbols\t\t{cast}'

@@ -1,4 +1,4 @@
-"""A model of a user's own, as a class that Python imports."""
+"""A model as a user would write it: a class that Python imports."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _PLACES = ("top", "left", "middle", "right", "bottom")
 
 
 def small_vist() -> Path:
-    """The folder, written once per test session and shared by its workers; not to be changed."""
+    """The folder of the small VIST, which is written once per session for all workers; tests must not change it."""
     folder = Path(os.environ["GILL_BENCH_CACHE"]) / "tests-vist"
     if not folder.is_dir():
         temporary = folder.with_name(f".{folder.name}.{os.getpid()}")

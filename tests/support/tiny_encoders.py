@@ -1,4 +1,4 @@
-"""Tiny random encoders of pictures, and of pictures and texts, in the published layout."""
+"""Tiny encoders of pictures, and of pictures and texts, with random weights in the published layout."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ WORDS = ["a", "dog", "cat", "runs", "on", "the", "beach", "red", "blue", "sky", 
 
 
 def tokenizer() -> CLIPTokenizer:
-    """Every word of WORDS is a token; other text falls into letters."""
+    """Make CLIP's tokenizer with a token for each word of WORDS; other text is split into letters."""
     letters = "abcdefghijklmnopqrstuvwxyz.,?!'0123456789"
     tokens = [*letters, *(letter + "</w>" for letter in letters)]
     merges: Any = []

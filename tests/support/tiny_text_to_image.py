@@ -39,7 +39,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz.,?!'0123456789"
 
 
 def t5_words(length: int) -> Any:
-    """Words of WORDS are one token each; anything else falls into letters."""
+    """Make T5's tokenizer with a token for each word of WORDS; other text is split into letters."""
     words = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
     words += [(f"▁{word}", -3.0) for word in WORDS] + [(letter, -8.0) for letter in LETTERS if letter != "."]
     words += [(".", -8.0)] if "." not in dict(words) else []

@@ -1,6 +1,6 @@
-"""Everything that changes a folder, one by one: where a disk may be full, and where a process may be killed.
+"""Every change that a process makes in a folder, one by one: at each the disk may be full or the process be killed.
 
-Calls are counted by Python's audit events, whoever makes them and however; and by `os.fsync`, where a full disk shows
+Changes are counted by Python's audit events, whatever code makes them, and by `os.fsync`, where a full disk shows for
 what was written before.
 """
 
@@ -21,7 +21,7 @@ _installed = False
 
 @contextmanager
 def watching(folder: Path, each: Callable[[str, str], None]) -> Iterator[None]:
-    """Call `each` with kind and path before every change in a folder; what it raises is the error of the change."""
+    """Call `each` with kind and path before each change in a folder; the change fails with the error that it raises."""
     global _watch, _installed
 
     def seen(kind: str, path: str) -> None:
@@ -69,7 +69,7 @@ def count_changes(folder: Path, work: Callable[[], object]) -> int:
 
 
 def killed_before(change: int, folder: Path, work: Callable[[], object]) -> bool:
-    """Do some work in a process that ends, as if killed, before its n-th change of a folder; False if it made fewer."""
+    """Run `work` in a process that ends, as if killed, before its n-th change of a folder; False if it made fewer."""
     child = os.fork()
     if child == 0:
         left = change

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli import gill_bench
+from tests.support.cli import run_command
 from tests.support.runs import results
 
 pytest.importorskip("wandb")
@@ -34,7 +34,7 @@ def records(file: Path) -> Iterator[Any]:
 
 
 def test_an_offline_run_of_wandb_is_read_back(tmp_path: Path, small_run: Path) -> None:
-    ended = gill_bench(
+    ended = run_command(
         "track", small_run, "--to", "wandb=mine", "--pictures", "1", WANDB_MODE="offline", WANDB_DIR=str(tmp_path)
     )
     assert ended.returncode == 0, ended.stderr

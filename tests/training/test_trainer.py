@@ -20,7 +20,7 @@ from gill_bench.prompt import Prompt
 from gill_bench.training import TrainConfig, train
 from gill_bench.training import trainer as trainer_module
 from gill_bench.training.targets import write_targets
-from tests.support.cli import start
+from tests.support.cli import start_command
 from tests.training.conftest import Configure
 
 SETTINGS = Settings(squash_size=32)
@@ -162,7 +162,7 @@ def test_a_killed_process_resumes(configure: Configure, tmp_path: Path) -> None:
         ),
         *("--save-every", 2, "--log-every", 1, "--threads", 1),
     ]
-    process = start("train", *map(str, options))
+    process = start_command("train", *map(str, options))
     try:
         while process.poll() is None and not (config.out / "state.pt").exists():
             assert process.stderr is not None

@@ -35,7 +35,7 @@ class CutByTokens(planted.Planted):
     def read(self, prompt: Prompt, noise: int) -> Sequence[object]:
         return tokenize(self.tokenizer, [prompt.text], self.truncation, LIMIT).ids[0].tolist()
 
-    def made_of(self, prompt: Prompt, noise: int) -> Any:
+    def signal(self, prompt: Prompt, noise: int) -> Any:
         return planted.pattern(*self.read(prompt, noise))
 
 

@@ -18,7 +18,7 @@ from gill_bench.errors import InputError
 from gill_bench.metrics.functional.captions import CaptionScores, caption_scores
 from gill_bench.metrics.functional.captions import tokenizer as tokenizer_module
 from tests.metrics.functional.captions.conftest import reference_scores
-from tests.support.captions import made_up
+from tests.support.captions import made_up_captions
 
 NAMES = ["bleu-1", "bleu-2", "bleu-3", "bleu-4", "meteor", "rouge-l", "cider"]
 Set = tuple[dict[str, str], dict[str, list[str]]]
@@ -53,7 +53,7 @@ def real(real_data: Path) -> Set:
 
 
 def nasty() -> Set:
-    texts = made_up(1200, 7)
+    texts = made_up_captions(1200, 7)
     ids = [f"n{number}" for number in range(200)]
     predictions = dict(zip(ids, texts, strict=False))
     references = {id_: texts[200 + 3 * index : 203 + 3 * index] for index, id_ in enumerate(ids)}
@@ -81,7 +81,7 @@ def test_scores_of_real_captions_are_those_of_pycocoevalcap(real: Set, original_
 
 @pytest.mark.usefixtures("java")
 def test_scores_of_unusual_but_clean_captions_are_those_of_pycocoevalcap(original_meteor: Any) -> None:
-    texts = [f"{text} end" for text in made_up(300, 11, nasty=False) if "|" not in text]
+    texts = [f"{text} end" for text in made_up_captions(300, 11, nasty=False) if "|" not in text]
     predictions = {str(number): text for number, text in enumerate(texts[:60])} | {"empty": ""}
     references = {id_: texts[60 + number : 63 + number] for number, id_ in enumerate(predictions)}
     check_close(caption_scores(predictions, references), reference_scores(predictions, references, original_meteor))

@@ -12,7 +12,7 @@ from gill_bench.errors import GillBenchError
 from gill_bench.metrics.functional.captions import tokenizer
 from gill_bench.metrics.functional.captions.tokenizer import PUNCTUATION, TokenCache, tokenise
 from tests.metrics.functional.captions.conftest import reference_tokens
-from tests.support.captions import made_up, write_java
+from tests.support.captions import made_up_captions, write_java
 
 
 def test_there_are_seventeen_punctuation_tokens() -> None:
@@ -34,7 +34,7 @@ def test_tokens_of_real_captions_are_those_of_pycocoevalcap(real_data: Path) -> 
 @pytest.mark.usefixtures("java")
 def test_tokens_of_clean_texts_are_those_of_pycocoevalcap() -> None:
     # Followed, as most captions are, by a capital; see the next but one test.
-    captions = [text for text in made_up(400, 1, nasty=False) if text] + ["A dog runs (fast), doesn't it?"]
+    captions = [text for text in made_up_captions(400, 1, nasty=False) if text] + ["A dog runs (fast), doesn't it?"]
     original = reference_tokens({"all": [text for caption in captions for text in (caption, "A cat")]})["all"]
     assert tokenise(captions) == original[::2]
 
@@ -49,7 +49,7 @@ def test_quirks_of_the_original_tokeniser_are_kept() -> None:
 
 @pytest.mark.usefixtures("java")
 def test_a_text_gets_the_same_tokens_beside_any_other() -> None:
-    texts = ["intersection of S Lane and 12th Ave S.", "a sheep on top of a.", *made_up(4000, 2)]
+    texts = ["intersection of S Lane and 12th Ave S.", "a sheep on top of a.", *made_up_captions(4000, 2)]
     tokens = dict(zip(texts, tokenise(texts), strict=True))
     shuffled = random.Random(0).sample(texts, len(texts))
     assert dict(zip(shuffled, tokenise(shuffled), strict=True)) == tokens
