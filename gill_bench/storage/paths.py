@@ -55,10 +55,6 @@ def check_utf8(path: str | Path, option: str) -> None:
 def refuse_url(path: str | Path, option: str) -> None:
     """Refuse a URL where a path of this machine is needed; only run directories may be in an object store.
 
-    Args:
-        path: The path that the user gave.
-        option: The command's option or argument that it was given to; the message begins with it.
-
     Raises:
         InputError: The path is a URL.
     """

@@ -69,11 +69,7 @@ class TrackerModule(Protocol):
 
 
 def open_tracker(text: str) -> Tracker:
-    """The tracker that `NAME` or `NAME=WHERE` names.
-
-    Raises:
-        InputError: No tracker has this name, its library is not installed, or WHERE does not exist.
-    """
+    """The tracker that `NAME` or `NAME=WHERE` names."""
     name, _, where = text.partition("=")
     return cast(TrackerModule, registered("tracker", name, BUILTIN, GROUP)).open(where)
 

@@ -67,11 +67,7 @@ def read_header(file: Path) -> dict[str, Any]:
 
 
 def check_torch_file(file: Path) -> None:
-    """Check that `torch.save` wrote a file, and that the file is whole as far as its format shows.
-
-    Raises:
-        InputError: The file is of another kind, cut off, or a Git LFS pointer.
-    """
+    """Check that `torch.save` wrote a file, and that the file is whole as far as its format shows."""
     refuse_pointer(file)
     with file.open("rb") as opened:
         start = opened.read(2)
@@ -112,9 +108,6 @@ def read_state(file: Path, under: str = "") -> dict[str, Any]:
     Args:
         file: The file.
         under: Key under which a file of torch has the tensors, beside other entries; "" if it has them directly.
-
-    Raises:
-        InputError: The file is missing, truncated, a Git LFS pointer, or holds anything but such tensors.
     """
     from torch import Tensor
 

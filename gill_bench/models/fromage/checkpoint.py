@@ -36,11 +36,7 @@ class FromageCheckpoint:
     heads: FromageHeads
 
     def fill(self, dtype: torch.dtype) -> FromageHeads:
-        """Give the network its values.
-
-        Raises:
-            InputError: A value is not finite; names file and key.
-        """
+        """Give the network its values."""
         values = {name: self.state[_key(name)].reshape(value.shape) for name, value in self.heads.state_dict().items()}
         check_finite(self.file, {_key(name): value for name, value in values.items()})
         # A copy, because the tensors of the file are mapped from it.

@@ -42,13 +42,7 @@ class Fromage(MultimodalReader):
 
     @classmethod
     def load(cls, weights: Mapping[str, Path], settings: ReadingSettings, device: str) -> Fromage:
-        """Load from local folders, the small parts first.
-
-        Args:
-            weights: Folders by component: `checkpoint`, `llm`, `visual_encoder`.
-            settings: Precision, preprocessing, and how prompts are read.
-            device: A torch device.
-        """
+        """Load from local folders, the small parts first."""
         arguments = check_reader_files(weights, FromageArguments)
         dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)
         tokens = load_ret_tokens(weights["llm"])

@@ -13,13 +13,11 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class FromageSizes:
-    """The sizes that determine the shapes of all trained tensors.
+    """The sizes that determine the shapes of all trained tensors; see also `FromageArguments`.
 
     Attributes:
         llm_width: Width of the language model's embeddings and states, e.
         vision_width: Width of CLIP's pooled features, d.
-        n_visual_tokens: Input embeddings per picture, k.
-        shared_emb_dim: Width of the retrieval space, p; None = e, without a projection of text.
     """
 
     llm_width: int

@@ -47,11 +47,7 @@ class GillCheckpoint:
     decision: tuple[Tensor, Tensor] | None
 
     def fill(self, dtype: torch.dtype) -> GillHeads:
-        """Give the network its values; of a whole embedding table it takes the last rows, those of [IMG].
-
-        Raises:
-            InputError: A value is not finite; names file and key.
-        """
+        """Give the network its values; of a whole embedding table it takes the last rows, those of [IMG]."""
         values = {key.removeprefix(_PREFIX): value for key, value in self.state.items()}
         values[_TABLE] = values[_TABLE][-self.heads.sizes.num_tokens :]
         check_finite(self.file, {_PREFIX + key: value for key, value in values.items()})

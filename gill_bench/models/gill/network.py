@@ -20,17 +20,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class GillSizes:
-    """The sizes that determine the shapes of all trained tensors.
+    """The sizes that determine the shapes of all trained tensors; see also `GillArguments`.
 
     Attributes:
         llm_width: Width of the language model's embeddings and states, e.
         vision_width: Width of CLIP's pooled features, d.
-        num_tokens: Number of [IMG] tokens, r.
-        n_visual_tokens: Input embeddings per picture, k.
-        ret_emb_dim: Width of the retrieval space, p.
-        gen_emb_dim: Width of the generation head's output.
-        num_clip_tokens: Number of conditioning vectors that the generation head gives.
-        text_fc_mode: Kind of the generation head, a key of `GENERATION_HEADS`.
     """
 
     llm_width: int

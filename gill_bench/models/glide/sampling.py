@@ -40,16 +40,7 @@ class PictureNoise(NamedTuple):
 
 @dataclass(frozen=True)
 class Sampler:
-    """GLIDE's sampling, with the authors' settings as defaults.
-
-    Attributes:
-        base: The base network.
-        upsampler: The upsampler.
-        guidance_scale: Strength of the base network's classifier-free guidance; 1 means none.
-        base_steps: Number of the base network's steps, S.
-        upsample_steps: Number of the upsampler's steps, or "fast27", the authors' schedule.
-        upsample_temperature: Factor that scales the noise with which the upsampler begins.
-    """
+    """GLIDE's sampling, with the authors' settings as defaults; `Settings` describes them."""
 
     base: Network
     upsampler: Network

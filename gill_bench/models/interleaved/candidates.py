@@ -22,13 +22,7 @@ Fetch = Callable[[str], "Image"]
 
 @dataclass(frozen=True, slots=True)
 class RetrievedCandidate:
-    """A candidate that a query retrieved.
-
-    Attributes:
-        row: Number of the candidate in the candidate set, from 0.
-        path: URL or file name of the candidate's picture.
-        cosine: Cosine similarity of the candidate to the query.
-    """
+    """A candidate that a query retrieved; see `RetrievedImage`."""
 
     row: int
     path: str

@@ -65,11 +65,7 @@ class PromptReader:
         self._answer_scoring = answer_scoring
 
     def generate_texts(self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()) -> list[str]:
-        """Continue prompts with the likeliest tokens, never a picture's; cut each text before the first stop string.
-
-        Raises:
-            InputError: A prompt with its continuation is longer than the language model reads.
-        """
+        """Continue prompts with the likeliest tokens, never a picture's; cut each text before the first stop string."""
         texts: list[str] = []
         for first, encoded in self._encoded(prompts, room=max_new_tokens):
             sequences = [item.embeddings for item in encoded]
@@ -87,9 +83,6 @@ class PromptReader:
 
         No token stands between a prompt and its continuation. A prompt that is given several times as the same object
         is read once.
-
-        Raises:
-            InputError: A prompt with its continuation is too long.
         """
         if len(prompts) != len(continuations):
             raise ValueError(f"{len(prompts)} prompts and {len(continuations)} continuations")

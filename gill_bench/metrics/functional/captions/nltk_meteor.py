@@ -33,11 +33,7 @@ def require_wordnet() -> None:
 
 
 def nltk_meteor(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
-    """NLTK's `meteor_score`: the mean over hypotheses, and the value of each hypothesis (0 to 1).
-
-    Raises:
-        InputError: NLTK or its WordNet data is missing.
-    """
+    """NLTK's `meteor_score`: the mean over hypotheses, and the value of each hypothesis (0 to 1)."""
     require_wordnet()
     from nltk.corpus import wordnet
     from nltk.translate.meteor_score import meteor_score

@@ -33,10 +33,6 @@ def tokenise(texts: Sequence[str]) -> list[str]:
 
     Emoji and other signs that the tokeniser does not know vanish. A text of punctuation alone gives "".
 
-    Raises:
-        InputError: Java or the jar is missing.
-        GillBenchError: The tokeniser failed.
-
     >>> tokenise(["A dog's ball, on the beach!"])
     ["a dog 's ball on the beach"]
     """
