@@ -2,33 +2,20 @@
 
 A reader's module lists the settings that it reads from the card's `[data.options]` table as `OPTIONS`, and those that
 it reads from the `[prompt]` table as `PROMPT`; planning checks them (`check_tables`) before anything is read.
+A setting has a `key`, and `of(table)` gives the value in a table, or the default, and refuses a value that is not
+allowed with the allowed ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from gill_bench.cards.find import Value
 from gill_bench.errors import InputError, did_you_mean
 
 _Name = TypeVar("_Name", bound=str)
-
-
-class Option(Protocol):
-    """A setting: its key, and a function that reads its value from a table."""
-
-    @property
-    def key(self) -> str:
-        """The key in the card's table."""
-
-    def of(self, table: Mapping[str, Value]) -> Value:
-        """The value in a table, or the default.
-
-        Raises:
-            InputError: The value is not allowed; the message has the allowed values.
-        """
 
 
 @dataclass(frozen=True)
@@ -109,6 +96,5 @@ class Wording:
 def check_tables(module: object, options: Mapping[str, Value], prompt: Mapping[str, Value]) -> None:
     """Check the settings of a task card that a reader's module lists; a module may list none."""
     for name, table in (("OPTIONS", options), ("PROMPT", prompt)):
-        listed: Iterable[Option] = getattr(module, name, ())
-        for option in listed:
+        for option in getattr(module, name, ()):
             option.of(table)

@@ -10,7 +10,7 @@ order "shuffled" mixes the labelled prompts first, with `random.Random(1337).shu
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -18,7 +18,6 @@ from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
 from gill_bench.datasets.contexts import TextContext, context_named
 from gill_bench.datasets.options import Choice, Count, Text
-from gill_bench.datasets.partiprompts_labels import label_of
 from gill_bench.datasets.pictures import index_pictures
 from gill_bench.datasets.tables import read_table
 from gill_bench.errors import InputError, did_you_mean
@@ -31,7 +30,7 @@ HEADER = "Prompt\tCategory\tChallenge\tNote\tDecisions"
 VOTES = Choice("votes", tuple(FILES))
 RULES: tuple[Literal["released", "strict"], ...] = ("released", "strict")
 RULE = Choice("rule", RULES)
-"""The rule by which votes become a label (`gill_bench.datasets.partiprompts_labels`)."""
+"""The rule by which votes become a label (`label_of`)."""
 ORDER = Choice("order", ("file", "shuffled"))
 TRAIN = Count("train", 600)
 """The number of labelled prompts, from the first, that are for training; all later prompts are for testing."""
@@ -108,6 +107,31 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         for position, (row, label) in enumerate(labelled)
     ]
     return Dataset(examples, candidates=_candidates(folder, candidates))
+
+
+def label_of(votes: Sequence[str], rule: Literal["released", "strict"] = "released") -> Literal["gen", "ret", "same"]:
+    """The kind of picture on which the votes agree, "gen" (generated) or "ret" (retrieved); "same" if they disagree.
+
+    Args:
+        votes: For each annotator "gen", "ret" or "same".
+        rule: "released" asks for four equal votes, or three with at most one vote for the other kind; it gives the
+            labels that the authors released. "strict" asks for four equal votes, as the paper says.
+
+    Raises:
+        ValueError: There is no vote, or a vote is none of "gen", "ret" and "same".
+
+    >>> label_of(["gen", "gen", "gen", "ret", "same"]), label_of(["gen", "gen", "gen", "ret", "ret"])
+    ('gen', 'same')
+    >>> label_of(["gen", "gen", "gen", "ret", "same"], rule="strict")
+    'same'
+    """
+    if not votes or not {"gen", "ret", "same"}.issuperset(votes):
+        raise ValueError(f"votes {list(votes)}: expected some of 'gen', 'ret', 'same'")
+    gen, ret = votes.count("gen"), votes.count("ret")
+    for label, favour, against in (("gen", gen, ret), ("ret", ret, gen)):
+        if favour >= 4 or (rule == "released" and favour == 3 and against <= 1):
+            return "gen" if label == "gen" else "ret"
+    return "same"
 
 
 def _find(folder: Path, name: str) -> Path:

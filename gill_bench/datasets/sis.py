@@ -13,7 +13,7 @@ from typing import Any
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
-from gill_bench.datasets.contexts import CAPTION_JOIN, SENTENCES, CaptionContext, caption_context
+from gill_bench.datasets.contexts import CAPTION_JOIN, SENTENCES, caption_context
 from gill_bench.datasets.files import find_split_file, identifier, integer_of, list_of, shown, text_of
 from gill_bench.datasets.options import Choice
 from gill_bench.datasets.pictures import index_pictures, no_pictures
@@ -28,9 +28,7 @@ PROMPT = (CAPTION_JOIN,)
 _IDS = ("storylet_id", "story_id", "photo_flickr_id")
 
 
-def context(name: str) -> CaptionContext:
-    """Parse `{n}-captions[-{m}-images]` with 1 <= n <= 5 and m < n."""
-    return caption_context(name)
+context = caption_context
 
 
 def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:

@@ -13,12 +13,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-
-class ExecutionOnly:
-    """The type of `EXECUTION_ONLY`."""
-
-
-EXECUTION_ONLY: Final = ExecutionOnly()
+EXECUTION_ONLY: Final = "execution only"
 """The mark of a field, among the metadata of `typing.Annotated`."""
 
 
@@ -33,7 +28,5 @@ def execution_only(schema: type[BaseModel]) -> frozenset[str]:
     ['at_once']
     """
     return frozenset(
-        field.alias or name
-        for name, field in schema.model_fields.items()
-        if any(isinstance(mark, ExecutionOnly) for mark in field.metadata)
+        field.alias or name for name, field in schema.model_fields.items() if EXECUTION_ONLY in field.metadata
     )

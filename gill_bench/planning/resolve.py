@@ -36,11 +36,7 @@ class DataError(InputError):
 
 
 def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapping[str, Value]) -> TaskCard:
-    """The task's card with the mini world's overrides, the split and the user's settings applied.
-
-    Raises:
-        InputError: An unknown setting or value.
-    """
+    """The task's card with the mini world's overrides, the split and the user's settings applied."""
     mini = card.mini if data == MINI else None
     if data == MINI and mini is None:
         raise InputError(f"{card.name}: its card has no [mini] table, so it needs data: --data DIR")
@@ -126,9 +122,6 @@ def read_task(
     """Read a task's data as `open_task` does, but accept unreadable pictures and metrics without backbones.
 
     With `prompts_alone`, neither candidates nor reference pictures are read: enough to ask a model, and not to score.
-
-    Raises:
-        InputError: The reader refuses the data.
     """
     loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
     all_contexts = () if prompts_alone else choose_contexts(card, ["all"])
@@ -188,9 +181,6 @@ def resolve_model(
         weights: The folder of the weights, or "mini".
         settings: The user's settings, which win over all others.
         sampling: The task's settings of models; settings that this model does not have are ignored.
-
-    Raises:
-        InputError: Weights are not found, or settings or files do not fit.
     """
     names = setting_names(card)
     table = override(dict(card.settings), card.mini.settings if weights == MINI else {}, card.name, names)

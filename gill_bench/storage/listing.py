@@ -160,11 +160,7 @@ def listed_names(folder: StoreUrl) -> list[str] | None:
 
 
 def listed_content(url: StoreUrl) -> bytes | None:
-    """The content of a listed file of which this machine keeps a copy; None if the store must be asked.
-
-    Raises:
-        FileNotFoundError: The file was removed since it was listed.
-    """
+    """The content of a listed file of which this machine keeps a copy; None if the store must be asked."""
     listing, folder = _listing_of(url.parent)
     return None if listing is None else listing.content(folder, url.name)
 

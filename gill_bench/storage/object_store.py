@@ -133,11 +133,7 @@ class StorePath(StoreUrl):
         """Do nothing: a folder exists as soon as there is an object in it."""
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Remove the object.
-
-        Raises:
-            FileNotFoundError: There is none, and `missing_ok` is False.
-        """
+        """Remove the object."""
         with reaching(self):
             try:
                 self.store().rm_file(self.key)

@@ -67,7 +67,9 @@ class Weights:
         """The files that count for the digest, by their paths in the folder."""
         files = {".": self.path} if self.path.is_file() else dict(sorted(_walk(self.path)))
         if self.files:
-            files = {name: file for name, file in files.items() if _is_named(name, self.files)}
+            # As the hub's client has it, a folder's name stands for all files in the folder.
+            patterns = [f"{pattern}*" if pattern.endswith("/") else pattern for pattern in self.files]
+            files = {name: file for name, file in files.items() if any(fnmatch(name, part) for part in patterns)}
         elif not self.whole and not self.path.is_file():
             # No loader reads documents, pictures, or embeddings of retrieval candidates.
             files = {name: file for name, file in files.items() if not _NO_WEIGHTS & {file.suffix.lower(), file.name}}
@@ -170,11 +172,6 @@ def _refuse_special_files(path: Path) -> None:
             refuse_special(file)
         except OSError as error:
             raise InputError(f"{file}: {error.strerror}") from error
-
-
-def _is_named(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a pattern matches a file by the rules of the hub's client: a folder's name matches all files in it."""
-    return any(fnmatch(name, f"{pattern}*" if pattern.endswith("/") else pattern) for pattern in patterns)
 
 
 def file_digest(file: Path) -> str:

@@ -17,7 +17,7 @@ from transformers import CLIPImageProcessorPil, CLIPModel, CLIPVisionConfig, CLI
 
 from gill_bench.errors import InputError
 from gill_bench.metrics import clip_similarity
-from gill_bench.metrics.backbones.clip_pixels import ClipPixels
+from gill_bench.metrics.backbones.clip import ClipPixels
 from tests.support.backbones import pictures, write_clip
 from tests.support.metric_cases import Case
 

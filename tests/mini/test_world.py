@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gill_bench.datasets.partiprompts_labels import label_of
+from gill_bench.datasets.partiprompts import label_of
 from gill_bench.datasets.sis import load
 from gill_bench.mini.grammar import (
     Alternative,

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from transformers import CLIPImageProcessorPil
 
-from gill_bench.metrics.backbones.clip_pixels import ClipPixels
+from gill_bench.metrics.backbones.clip import ClipPixels
 from gill_bench.metrics.backbones.prepare import resize_then_crop
 from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.storage import long_pictures

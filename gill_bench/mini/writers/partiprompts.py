@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gill_bench.datasets.partiprompts_labels import label_of
+from gill_bench.datasets.partiprompts import label_of
 from gill_bench.mini.grammar import caption, double_scene, sequence
 from gill_bench.mini.writers._files import rng_of
 

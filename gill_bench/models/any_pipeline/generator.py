@@ -14,9 +14,9 @@ from PIL import Image
 
 from gill_bench.errors import GillBenchError, InputError, first_line
 from gill_bench.interfaces import GeneratedImage, Noise
-from gill_bench.models.any_pipeline.control_tokens import control_tokens, without_control_tokens
 from gill_bench.models.any_pipeline.pictures import PictureReader
 from gill_bench.models.any_pipeline.reading import Readings, is_cut, watching
+from gill_bench.models.writing.control import broken, control_tokens
 from gill_bench.prompt import Prompt
 from gill_bench.weights.checkpoints import quiet_loading
 
@@ -138,7 +138,7 @@ class PipelineGenerator:
 
     def _clean(self, prompt: Prompt) -> Prompt:
         segments: list[Segment] = [
-            without_control_tokens(segment, self._control_tokens) if isinstance(segment, str) else segment
+            broken(segment, self._control_tokens) if isinstance(segment, str) else segment
             for segment in prompt.segments
         ]
         return Prompt(tuple(segments))

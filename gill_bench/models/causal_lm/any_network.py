@@ -43,7 +43,7 @@ class AnyCausalLanguageModel:
         return cls(network, tokenizer, folder)
 
     def generate_texts(self, prompts: Sequence[Prompt], max_new_tokens: int, stop: Sequence[str] = ()) -> list[str]:
-        """Continue prompts with the likeliest tokens up to the end token; cut each text before the first stop string."""
+        """Continue prompts with the likeliest tokens up to the end token; cut before the first stop string."""
         texts: list[str] = []
         size = BATCH if self._pads else 1
         for start in range(0, len(prompts), size):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,29 +21,6 @@ if TYPE_CHECKING:
     from gill_bench.prompt import Prompt
 
 
-class TextEncoder:
-    """Puts text-only prompts together: BOS, then all segments joined by a space, as for every text-only model."""
-
-    def __init__(self, tokens: LanguageTokens, language: LanguageModel) -> None:
-        self._tokens = tokens
-        self._language = language
-
-    def encode(self, prompts: Sequence[Prompt]) -> list[EncodedPrompt]:
-        """Encode N prompts.
-
-        Raises:
-            InputError: A prompt holds pictures.
-        """
-        encoded = []
-        for prompt in prompts:
-            if prompt.images:
-                raise InputError(f"a language model by itself reads no pictures, but a prompt has {len(prompt.images)}")
-            ids = [self._tokens.bos, *self._tokens.encode(prompt.text)]
-            labels = torch.tensor(ids, dtype=torch.long, device=self._language.device)
-            encoded.append(EncodedPrompt(self._language.embed(labels), labels))
-        return encoded
-
-
 class CausalLanguageModel(PromptReader):
     """A language model by itself: `TextGenerator` and `TextScorer`, for prompts without pictures."""
 
@@ -52,5 +30,21 @@ class CausalLanguageModel(PromptReader):
         tokens = LanguageTokens(load_tokenizer(folder), (), str(folder))
         dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)
         language = LanguageModel.load(folder, dtype, device)
-        encoder = TextEncoder(tokens, language)
-        return cls(tokens, language, encoder, encoder, use_cache=settings.use_cache, answer_scoring="shifted")
+        encode = partial(encode_texts, tokens, language)
+        return cls(tokens, language, encode, encode, use_cache=settings.use_cache, answer_scoring="shifted")
+
+
+def encode_texts(tokens: LanguageTokens, language: LanguageModel, prompts: Sequence[Prompt]) -> list[EncodedPrompt]:
+    """Encode prompts without pictures: BOS, then all segments joined by a space, as for every text-only model.
+
+    Raises:
+        InputError: A prompt holds pictures.
+    """
+    encoded = []
+    for prompt in prompts:
+        if prompt.images:
+            raise InputError(f"a language model by itself reads no pictures, but a prompt has {len(prompt.images)}")
+        ids = [tokens.bos, *tokens.encode(prompt.text)]
+        labels = torch.tensor(ids, dtype=torch.long, device=language.device)
+        encoded.append(EncodedPrompt(language.embed(labels), labels))
+    return encoded

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -33,31 +33,9 @@ from gill_bench.weights.loading import read_network
 from gill_bench.weights.network_files import Library
 from gill_bench.weights.tensor_files import LOADING_ERRORS
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 _log = logging.getLogger(__name__)
-
-
-class Pipeline(Protocol):
-    """The parts of a diffusers pipeline that this package uses; diffusers has no types that a checker can follow."""
-
-    scheduler: Any
-    text_encoder: Any
-    tokenizer: Any
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the networks."""
-
-    def encode_prompt(self, *arguments: Any, **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embeddings of prompts, and of the empty prompt."""
-
-    def numpy_to_pil(self, images: np.ndarray[Any, Any]) -> list[Image.Image]:
-        """Pictures from arrays (N, height, width, 3) of values from 0 to 1."""
-
-    def __call__(self, **arguments: Any) -> Any:
-        """Generate pictures: an object with `images`, and with `nsfw_content_detected` from some pipelines."""
+Pipeline = Any
+"""A pipeline of diffusers, which has no types that a checker can follow."""
 
 
 def load_pipeline(
@@ -85,8 +63,7 @@ def load_pipeline(
     if torch.device(device).type != "cpu" and hasattr(pipeline.vae, "enable_slicing"):
         # Decoding a batch of 512 x 512 pictures at once needs more memory than all of the denoising.
         pipeline.vae.enable_slicing()
-    placed: Pipeline = pipeline.to(device)
-    return placed
+    return pipeline.to(device)
 
 
 def open_pipeline(

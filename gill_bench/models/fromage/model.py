@@ -14,8 +14,7 @@ from gill_bench.models.fromage.checkpoint import read_checkpoint
 from gill_bench.models.interleaved.answers import AnswerImage, RetrievalAnswer, answer_of
 from gill_bench.models.interleaved.candidates import CandidateSet
 from gill_bench.models.interleaved.checking import check_reader_files
-from gill_bench.models.interleaved.decoding import DecodingOptions
-from gill_bench.models.interleaved.generated import Generation
+from gill_bench.models.interleaved.decoding import DecodingOptions, Generation
 from gill_bench.models.interleaved.language import LanguageModel
 from gill_bench.models.interleaved.loading import freeze
 from gill_bench.models.interleaved.model_args import named_folders, read_model_args
@@ -77,9 +76,6 @@ class Fromage(MultimodalReader):
             dtype: Precision of all weights; None = the precision in the settings.
             device: A torch device.
             settings: Precision, preprocessing, and how prompts are read; None = the defaults.
-
-        Raises:
-            InputError: The weights are damaged or do not fit together; names file and key.
         """
         folder = Path(checkpoint)
         folders = named_folders(folder, read_model_args(folder, FromageArguments), llm, visual_encoder)

@@ -74,7 +74,17 @@ def read_checkpoint(
     file = find_checkpoint(checkpoint, "GILL")
     state = read_tensors(file)
     llm_width = language_sizes(weights["llm"]).width
-    heads = _empty_heads(file, state, _sizes_of(arguments, llm_width, vision_width(weights["visual_encoder"])))
+    sizes = GillSizes(
+        llm_width=llm_width,
+        vision_width=vision_width(weights["visual_encoder"]),
+        num_tokens=arguments.num_tokens,
+        n_visual_tokens=arguments.n_visual_tokens,
+        ret_emb_dim=arguments.ret_emb_dim,
+        gen_emb_dim=arguments.gen_emb_dim,
+        num_clip_tokens=arguments.num_clip_tokens,
+        text_fc_mode=arguments.text_fc_mode,
+    )
+    heads = _empty_heads(file, state, sizes)
     _check_state(file, state, heads, table_rows)
     if "image_decoder" in weights:
         _check_decoder_fits(file, heads, weights["image_decoder"])
@@ -93,19 +103,6 @@ def write_tensors(folder: Path, heads: GillHeads) -> None:
     torch.save({"state_dict": state}, buffer)
     write_atomic(folder / NAMES[0], buffer.getvalue())
     write_atomic(folder / NAMES[1], save(state, metadata={"format": "pt"}))
-
-
-def _sizes_of(arguments: GillArguments, llm_width: int, vision_width: int) -> GillSizes:
-    return GillSizes(
-        llm_width=llm_width,
-        vision_width=vision_width,
-        num_tokens=arguments.num_tokens,
-        n_visual_tokens=arguments.n_visual_tokens,
-        ret_emb_dim=arguments.ret_emb_dim,
-        gen_emb_dim=arguments.gen_emb_dim,
-        num_clip_tokens=arguments.num_clip_tokens,
-        text_fc_mode=arguments.text_fc_mode,
-    )
 
 
 def _empty_heads(file: Path, state: Mapping[str, Tensor], sizes: GillSizes) -> GillHeads:

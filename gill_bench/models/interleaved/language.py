@@ -5,10 +5,11 @@ Every model that reads prompts through OPT uses this: GILL, FROMAGe, and OPT by 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +17,9 @@ from torch.nn.functional import embedding, linear
 from torch.nn.utils.rnn import pad_sequence
 
 from gill_bench.errors import InputError
-from gill_bench.models.interleaved.key_value_cache import argument_of, cache_of
 from gill_bench.models.interleaved.loading import freeze, shared_network
+
+_OLD, _NEW = "past_key_values", "cache"
 
 
 class LanguageModel:
@@ -109,7 +111,7 @@ class LanguageModel:
 
     def branches(self, sequence: Tensor) -> Branches:
         """Read one sequence (T, e), and return a reader of many continuations of it."""
-        return Branches(self._decoder, sequence)
+        return Branches(self._decoder, [sequence])
 
     def logits(self, states: Tensor) -> Tensor:
         """Logits (..., vocabulary) of states (..., e), in the model's precision."""
@@ -127,22 +129,6 @@ class LanguageModel:
                 f"{what}: {length} tokens (text, pictures and what is generated), but the language model reads at most"
                 f" {self.positions}; shorten the context"
             )
-
-
-class Continuation(Protocol):
-    """Sequences that were read and can be continued.
-
-    Attributes:
-        last: Last state of each sequence, (N, e), from which its next token follows.
-    """
-
-    last: Tensor
-
-    def read(self, embeddings: Tensor) -> Tensor:
-        """Read further input embeddings (N, S, e); returns their states (N, S, e)."""
-
-    def keep(self, numbers: Sequence[int]) -> None:
-        """Keep these of the N sequences, and drop the others."""
 
 
 class RereadContinuation:
@@ -207,15 +193,12 @@ class CachedContinuation:
         self.last = self.last[rows]
 
 
-class Branches:
-    """Many continuations of one sequence of input embeddings (T, e), whose keys and values are computed once."""
+Continuation = RereadContinuation | CachedContinuation
+"""Sequences that were read and can be continued; from `last`, the last state of each (N, e), follows its next token."""
 
-    def __init__(self, decoder: Any, sequence: Tensor) -> None:
-        self._decoder, self._argument = decoder, argument_of(decoder)
-        output = decoder(inputs_embeds=sequence[None], use_cache=True)
-        self._cache = cache_of(output)
-        self.last: Tensor = output.last_hidden_state[0, -1]
-        """State (e,) from which the first token of every continuation follows."""
+
+class Branches(CachedContinuation):
+    """Many continuations of one sequence of input embeddings (T, e), whose keys and values are computed once."""
 
     def states(self, continuations: Sequence[Tensor]) -> list[Tensor]:
         """Last states of N continuations, each (S_i, e), not all empty.
@@ -228,3 +211,15 @@ class Branches:
         cache.batch_repeat_interleave(len(continuations))
         states = self._decoder(inputs_embeds=padded, use_cache=True, **{self._argument: cache}).last_hidden_state
         return [row[: len(continuation)] for row, continuation in zip(states, continuations, strict=True)]
+
+
+def argument_of(decoder: Any) -> str:
+    """The name of the argument by which a decoder takes its cache: `cache` since transformers 5.24."""
+    # Newer versions take the old name too, with a warning. The class is inspected, since the object's method may be
+    # wrapped.
+    return _NEW if _NEW in inspect.signature(type(decoder).forward).parameters else _OLD
+
+
+def cache_of(output: Any) -> Any:
+    """The cache of keys and values in a decoder's output."""
+    return output[_NEW] if _NEW in output else output[_OLD]

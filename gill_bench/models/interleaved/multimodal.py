@@ -12,8 +12,7 @@ from torch.nn.functional import normalize
 
 from gill_bench.models.interleaved.answers import RetrievedImage
 from gill_bench.models.interleaved.candidates import CandidateSet, read_pictures
-from gill_bench.models.interleaved.decoding import DecodingOptions, decode, scale_of_gill
-from gill_bench.models.interleaved.generated import Generation, assemble
+from gill_bench.models.interleaved.decoding import DecodingOptions, Generation, assemble, decode, scale_of_gill
 from gill_bench.models.interleaved.language import LanguageModel
 from gill_bench.models.interleaved.prompt_encoder import PictureProjection, PromptEncoder
 from gill_bench.models.interleaved.prompt_reader import PromptReader
@@ -58,8 +57,8 @@ class MultimodalReader(PromptReader):
         super().__init__(
             tokens,
             language,
-            PromptEncoder(*shared, settings.always_add_bos),
-            PromptEncoder(*shared, False),
+            PromptEncoder(*shared, settings.always_add_bos).encode,
+            PromptEncoder(*shared, False).encode,
             use_cache=settings.use_cache,
             answer_scoring=settings.answer_scoring,
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -26,11 +26,8 @@ if TYPE_CHECKING:
     from gill_bench.prompt import Prompt
 
 
-class Encoder(Protocol):
-    """Turns prompts into input embeddings of the language model."""
-
-    def encode(self, prompts: Sequence[Prompt]) -> list[EncodedPrompt]:
-        """Encode N prompts."""
+Encode = Callable[[Sequence["Prompt"]], list[EncodedPrompt]]
+"""Turns N prompts into input embeddings of the language model."""
 
 
 class PromptReader:
@@ -41,8 +38,8 @@ class PromptReader:
     Args:
         tokens: Tokenizer.
         language: Language model.
-        encoder: Encoder of prompts.
-        bos_once: An encoder that puts BOS once only, whatever the setting, for log-likelihoods (protocol 1.15).
+        encode: Encodes prompts.
+        bos_once: Encodes them with BOS once only, whatever the setting, for log-likelihoods (protocol 1.15).
         use_cache: Whether keys and values are kept while text is generated; see `LanguageModel.start`.
         answer_scoring: How continuations are scored; see `AnswerScoring`.
     """
@@ -51,15 +48,15 @@ class PromptReader:
         self,
         tokens: LanguageTokens,
         language: LanguageModel,
-        encoder: Encoder,
-        bos_once: Encoder,
+        encode: Encode,
+        bos_once: Encode,
         *,
         use_cache: bool,
         answer_scoring: AnswerScoring,
     ) -> None:
         self.tokens = tokens
         self.language = language
-        self._encoder = encoder
+        self._encode = encode
         self._bos_once = bos_once
         self._use_cache = use_cache
         self._answer_scoring = answer_scoring
@@ -133,21 +130,21 @@ class PromptReader:
         """Input embeddings of the different ones of some prompts, after a check that their continuations fit."""
         different = list({id(prompts[number]): prompts[number] for number in numbers}.values())
         with torch.inference_mode():
-            encoded = self._encoder.encode(different)
+            encoded = self._encode(different)
         prefixes = {id(prompt): item.embeddings for prompt, item in zip(different, encoded, strict=True)}
         for number in numbers:
             self.language.require_room(len(prefixes[id(prompts[number])]) + len(ids[number]), f"prompt {number}")
         return list(prefixes.values())
 
     def _encoded(
-        self, prompts: Sequence[Prompt], encoder: Encoder | None = None, room: int = 0
+        self, prompts: Sequence[Prompt], encode: Encode | None = None, room: int = 0
     ) -> Iterator[tuple[int, list[EncodedPrompt]]]:
         """Encoded prompts, as many as go through the language model in one pass, with the number of the first.
 
-        Each prompt needs so much room behind it; without an encoder it is the model's usual one.
+        Each prompt needs so much room behind it; without `encode` it is the model's usual one.
         """
         with torch.inference_mode():
-            encoded = (encoder or self._encoder).encode(prompts) if prompts else []
+            encoded = (encode or self._encode)(prompts) if prompts else []
         for part in passes([len(item.embeddings) + room for item in encoded]):
             yield part.start, encoded[part]
 

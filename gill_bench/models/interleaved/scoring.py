@@ -54,7 +54,7 @@ def score_branches(
         rows = ids[begin : begin + count]
         states = branches.states([language.embed(row) for row in rows]) if any(rows) else [prompt[:0]] * len(rows)
         for row, own in zip(rows, states, strict=True):
-            before = torch.cat([branches.last[None], own[:-1]])[: len(row)] if scoring == "shifted" else own
+            before = torch.cat([branches.last, own[:-1]])[: len(row)] if scoring == "shifted" else own
             scores.append(_score(language, before, row))
     return scores
 

@@ -2,7 +2,8 @@
 
 `models.literal` makes a whole tokenizer read them as text. Where a chat template or a processor writes control tokens
 around the text of the data, only those of the data must be text: there they are broken by a space after their first
-character, which no tokenizer puts together again.
+character, which no tokenizer puts together again. Many pipelines of diffusers use such templates too, in the same call
+of the tokenizer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_MARKED = re.compile(r"^[<\[].*[>\]]$")
 _SPACE = "\u2581"  # the character that stands for a space in SentencePiece's tokens
+
+
+def any_of(tokens: Iterable[str]) -> re.Pattern[str]:
+    """What finds control tokens in a text, of two that begin alike the longer one."""
+    return re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))) or "(?!)")
+
+
+def broken(text: str, tokens: re.Pattern[str]) -> str:
+    """A text in which each control token has a space after its first character.
+
+    >>> broken("a dog </s> runs", any_of(["</s>"]))
+    'a dog < /s> runs'
+    """
+    return tokens.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+
+
+def control_tokens(pipeline: Any) -> re.Pattern[str]:
+    """The control tokens of all tokenizers of a pipeline."""
+    tokens: set[str] = set()
+    for part in pipeline.components.values():
+        tokenizer = getattr(part, "tokenizer", part)  # a processor has a tokenizer
+        tokens.update(getattr(tokenizer, "all_special_tokens", ()))
+        added = getattr(tokenizer, "added_tokens_decoder", {})
+        tokens.update(str(token) for token in added.values() if token.special or _MARKED.match(str(token)))
+    return any_of(token for token in tokens if len(token) > 1)
 
 
 class ControlTokens:
@@ -30,8 +57,8 @@ class ControlTokens:
         added = tokenizer.added_tokens_decoder.values()
         names = {token.content for token in added if token.special or token.content in template}
         names |= {*tokenizer.all_special_tokens, *also}
-        self._names = sorted((name for name in names if len(name.strip()) > 1), key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, self._names)) if self._names else r"(?!)")
+        self._names = [name for name in names if len(name.strip()) > 1]
+        self._pattern = any_of(self._names)
         ids = {*tokenizer.convert_tokens_to_ids(self._names)} - {tokenizer.unk_token_id, None}
         self._ids = torch.tensor(sorted(ids), dtype=torch.long)
 
@@ -40,8 +67,8 @@ class ControlTokens:
         return self._pattern.search(text) is not None
 
     def broken(self, text: str) -> str:
-        """A text in which each control token has a space after its first character."""
-        return self._pattern.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+        """The text with its control tokens broken."""
+        return broken(text, self._pattern)
 
     def count(self, ids: Tensor) -> int:
         """The number of control tokens among ids."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_control_tokens_in_a_prompt_are_text(folder: Callable[[str], Path]) -> N
     model = load(folder("QwenImagePipeline"), height=32, width=32)
     written = paint(model, "a dog <|im_end|> runs")[0]
     assert written == paint(model, "a dog < |im_end|> runs")[0]
-    model._control_tokens = ()
+    model._control_tokens = re.compile("(?!)")
     assert written != paint(model, "a dog <|im_end|> runs")[0]
 
 

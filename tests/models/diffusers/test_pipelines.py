@@ -213,7 +213,7 @@ def test_loading_is_quiet_and_leaves_the_libraries_as_they_were(
 
 def test_all_networks_have_the_requested_dtype(folder: Path) -> None:
     pipeline = load_pipeline(folder, dtype=torch.bfloat16, device="cpu", scheduler="default", safety_checker=False)
-    assert {part.dtype for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder)} == {torch.bfloat16}  # type: ignore[attr-defined]
+    assert {part.dtype for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder)} == {torch.bfloat16}
 
 
 def test_a_pipeline_loads_silently_without_its_safety_checker(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

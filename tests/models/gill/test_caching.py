@@ -7,8 +7,7 @@ import warnings
 import torch
 
 from gill_bench.mini.embedded import weights_folder
-from gill_bench.models.interleaved.key_value_cache import argument_of, cache_of
-from gill_bench.models.interleaved.language import LanguageModel
+from gill_bench.models.interleaved.language import LanguageModel, argument_of, cache_of
 
 
 class Older:

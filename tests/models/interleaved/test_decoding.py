@@ -5,8 +5,7 @@ import torch
 
 from gill_bench.errors import InputError
 from gill_bench.models.gill.model import Gill
-from gill_bench.models.interleaved.decoding import Decoded, DecodingOptions, choose, truncate_caption
-from gill_bench.models.interleaved.generated import assemble
+from gill_bench.models.interleaved.decoding import Decoded, DecodingOptions, assemble, choose, truncate_caption
 from gill_bench.prompt import Prompt
 from tests.models.gill.reference import Reference, close
 

@@ -83,7 +83,7 @@ def test_a_prompt_is_read_once_for_all_its_continuations(
 
     monkeypatch.setattr(decoder, "forward", counted)
     prompt = prompts[7]
-    [encoded] = gill._encoder.encode([prompt])
+    [encoded] = gill._encode([prompt])
     longest = max(len(gill.tokens.encode(answer)) for answer in ANSWERS)
     gill.score_texts([prompt] * len(ANSWERS), ANSWERS)
     assert read == [len(encoded.embeddings), longest * len(ANSWERS)]
@@ -157,7 +157,7 @@ def test_with_a_cache_only_new_tokens_are_read(
             with_settings(gill, use_cache=use_cache).generate_texts(prompts[:1], 4)
         return read
 
-    [encoded] = gill._encoder.encode(prompts[:1])
+    [encoded] = gill._encode(prompts[:1])
     start = len(encoded.embeddings)
     assert lengths(True) == [start, 1, 1, 1]
     assert lengths(False) == [start, start + 1, start + 2, start + 3]

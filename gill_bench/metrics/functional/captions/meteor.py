@@ -20,7 +20,7 @@ from typing import IO
 
 from gill_bench.errors import GillBenchError
 from gill_bench.metrics.functional.captions.java import LOCALE, jar, require_java
-from gill_bench.metrics.functional.captions.lines import one_line
+from gill_bench.metrics.functional.captions.tokenizer import one_line
 
 _SECONDS_TO_ANSWER = 300.0  # the process starts in 5 seconds, on a crowded machine in 60
 _SECONDS_TO_EXIT = 5.0  # between the end of the answers and the end of the process

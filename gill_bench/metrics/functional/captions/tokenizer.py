@@ -17,7 +17,6 @@ from collections.abc import Iterable, Sequence
 
 from gill_bench.errors import GillBenchError
 from gill_bench.metrics.functional.captions.java import LOCALE, jar, require_java
-from gill_bench.metrics.functional.captions.lines import one_line
 
 # The brackets never occur, because the text is in lower case by then; the original lists them all the same.
 PUNCTUATION = frozenset(
@@ -81,3 +80,14 @@ class TokenCache:
             self._tokens = {}
         self._tokens.update(added)
         return {text: added[text] if value is None else value for text, value in tokens.items()}, tokenised[len(new) :]
+
+
+def one_line(text: str) -> str:
+    r"""A text in which a space replaces each line break of any kind that `str.splitlines` knows.
+
+    Halves of surrogate pairs, which JSON can carry and UTF-8 cannot, are dropped.
+
+    >>> one_line("a cat\r\non\u2028a mat\n")
+    'a cat on a mat'
+    """
+    return " ".join(text.splitlines()).encode(errors="ignore").decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gill_bench.metrics.functional.captions.lines import one_line
+from gill_bench.metrics.functional.captions.tokenizer import one_line
 
 SEPARATORS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 

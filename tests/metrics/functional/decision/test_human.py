@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gill_bench.datasets.partiprompts_labels import label_of
+from gill_bench.datasets.partiprompts import label_of
 from gill_bench.errors import InputError
 from gill_bench.metrics.functional.decision import constant_f1, human_f1, macro_f1, random_f1
 
