@@ -41,7 +41,7 @@ class TaskFinding:
         method: How the difference was tested; "" if none was.
         metric: The metric of the claim.
         model: The model that the claim is about.
-        contexts: For each model, the richest context in which it has a number in this metric.
+        contexts: For each model that the claim is about or compares, the context of its outputs that illustrate it.
     """
 
     task: str
@@ -74,8 +74,7 @@ def find(
         own = [test for test in tests if (test.task, test.metric) == (numbers.task, numbers.metric)]
         said = _of_models(numbers, own, names)
     metric = numbers.metric
-    richest = {name: contexts[-1] for name in numbers.models if (contexts := numbers.contexts_of(name, metric))}
-    cell = numbers.by_metric[metric][richest[said.model]][said.model].cell
+    cell = numbers.by_metric[metric][said.contexts[said.model]][said.model].cell
     notes = (*said.others, *_limits(cell), *_own_encoder(cell, names[said.model], metric))
     return TaskFinding(
         numbers.task,
@@ -86,12 +85,13 @@ def find(
         said.method,
         metric,
         said.model,
-        richest,
+        said.contexts,
     )
 
 
 class _Said(NamedTuple):
     model: str
+    contexts: Mapping[str, str]
     claim: str
     evidence: tuple[str, ...]
     others: tuple[str, ...] = ()
@@ -167,7 +167,8 @@ def _of_contexts(numbers: TaskNumbers, gains: Sequence[_Gain], names: Mapping[st
         "Differences are paired over the same examples and the same noise; the interval is over clusters of examples,"
         f" with what seeds add; p by randomisation over clusters{holm}."
     )
-    return _Said(first.model, claim, evidence, _others(first, gains, names), method)
+    richest = {name: contexts[-1] for name in numbers.models if (contexts := numbers.contexts_of(name, numbers.metric))}
+    return _Said(first.model, richest, claim, evidence, _others(first, gains, names), method)
 
 
 def _others(first: _Gain, gains: Sequence[_Gain], names: Mapping[str, str]) -> tuple[str, ...]:
@@ -195,20 +196,21 @@ def _of_models(numbers: TaskNumbers, tests: Sequence[ModelTest], names: Mapping[
     sign = {True: -1.0, False: 1.0, None: 0.0}[higher]
     ranked = sorted(contexts[context].items(), key=lambda item: sign * item[1].mean)
     model, best = ranked[0]
+    compared = {name: context for name, _ in ranked}
     metric, where = metric_words(numbers.metric), given(context)
     value = _value(best)
     if len(ranked) == 1 or higher is None:
-        return _Said(model, f"{names[model]} has {value} in {metric} {where}", _evidence(best))
+        return _Said(model, compared, f"{names[model]} has {value} in {metric} {where}", _evidence(best))
     second, runner_up = ranked[1]
     equal = [names[name] for name, shown in ranked if _value(shown) == value]
     if len(equal) > 1:
-        return _Said(model, f"{_listed(equal)} have the same {metric} {where}, {value}", _evidence(best))
+        return _Said(model, compared, f"{_listed(equal)} have the same {metric} {where}, {value}", _evidence(best))
     test = next((test for test in tests if test.context == context and set(test.models) == {model, second}), None)
     if test is None:
         claim = (
             f"{names[model]} has the best {metric} {where}, {value}, before {names[second]} with {_value(runner_up)}"
         )
-        return _Said(model, claim, _evidence(best), (_UNTESTED,))
+        return _Said(model, compared, claim, _evidence(best), (_UNTESTED,))
     lead, ends = _lead(test, model, higher, best.column)
     claim = f"{names[model]} has the best {metric} {where}, {value}"
     if ends[0] > 0 and test.p_holm <= LEVEL:
@@ -222,7 +224,7 @@ def _of_models(numbers: TaskNumbers, tests: Sequence[ModelTest], names: Mapping[
         _count(test.difference.n, "example"),
         _count(len(best.cell.seeds), "seed"),
     )
-    return _Said(model, claim, evidence, method=_TESTED)
+    return _Said(model, compared, claim, evidence, method=_TESTED)
 
 
 def _lead(test: ModelTest, model: str, higher: bool, column: Column) -> tuple[float, list[float]]:

@@ -70,9 +70,9 @@ def task_numbers(tables: Sequence[Table], titles: Mapping[str, str], amounts: Am
     """
     collected: dict[str, dict[str, dict[str, dict[str, Number]]]] = {}
     for table in tables:
-        for line in table.lines:
-            for column, cell in zip(table.columns, line.cells, strict=True):
-                context = column.context or line.context
+        for number, column in enumerate(table.columns):
+            for line in table.lines:
+                cell, context = line.cells[number], column.context or line.context
                 if cell.mean is None or column.over or MARK in context or "/" in column.metric:
                     continue
                 models = collected.setdefault(column.task, {}).setdefault(column.metric, {}).setdefault(context, {})

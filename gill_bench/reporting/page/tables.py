@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gill_bench.analysis.gallery_records import ModelTest
+from gill_bench.reporting.caption import brief_notes
 from gill_bench.reporting.page.galleries import GalleryPage, test_fields
 from gill_bench.reporting.structure import Column, Line, Table, TableCell
 from gill_bench.reporting.text import (
@@ -21,10 +22,6 @@ from gill_bench.reporting.text import (
     title_of,
 )
 
-_MOST_NOTES = 3
-"""The number of notes that stand under a table; the others are folded."""
-_LONGEST_NOTE = 240
-"""The most characters of a note that stands under the table; longer notes are folded."""
 _STATUS = {
     "measured": "",
     "unscored": "Run, but nothing could be scored.",
@@ -82,8 +79,8 @@ class TableView:
         columns: The headings of the columns.
         lines: The lines, in order.
         legend: Sentences that explain the marks.
-        notes: Sentences that stand under the table.
-        folded: Signatures and long sentences, which a reader unfolds.
+        notes: The few sentences that nobody can do without, which stand under the table.
+        folded: The other sentences and signatures, which a reader unfolds.
         copies: Pairs of a format's title and the table in this format, to paste elsewhere.
     """
 
@@ -131,7 +128,7 @@ def view_tables(
                 cells.append(_cell(line, cell, column, link, key if key in behind else ""))
             lines.append(LineView(line.title, PUBLISHED if line.published_only else "", tuple(cells)))
         spans = tuple(groups(table))
-        shown = [note for note in table.notes if not _is_folded(note)][:_MOST_NOTES]
+        shown = tuple(note for note in brief_notes(table) if note not in table.warnings)
         views.append(
             TableView(
                 table.name,
@@ -141,17 +138,12 @@ def view_tables(
                 tuple(heading(column)[1] for column in table.columns),
                 tuple(lines),
                 tuple(legend(table, "Bold")),
-                tuple(shown),
+                shown,
                 tuple(note for note in table.notes if note not in shown),
                 tuple(copies.get(table.name, ())),
             )
         )
     return views, behind
-
-
-def _is_folded(note: str) -> bool:
-    """Whether a note is a signature, or too long to be read under a table."""
-    return "|" in note or len(note) > _LONGEST_NOTE
 
 
 def _link(page: GalleryPage | None, line: Line, column: Column) -> str:
