@@ -12,7 +12,7 @@ gill_bench.compare("runs/before", "runs/after")
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,7 +133,7 @@ class Run:
             tables: Names of report cards, tables or figures; without names, all that the run has results for.
             compare: Also show the paper's numbers, and whether they lie in the 95 % intervals of the run's.
         """
-        return _report([self.folder], tables, compare)
+        return _report([self.folder], tables, compare, {})
 
     def page(self, folder: Path | str | None = None, *, data: str | None = None) -> Path:
         """Write the page with tables, figures and galleries (docs/page.md), or renew it.
@@ -267,22 +267,27 @@ def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
     return frame
 
 
-def report(*runs: Path | str, tables: Sequence[str] = (), compare: bool = False) -> Report:
+def report(
+    *runs: Path | str, tables: Sequence[str] = (), compare: bool = False, names: Mapping[str, str] | None = None
+) -> Report:
     """The paper's tables, with the results of several runs taken together.
 
     Args:
-        runs: Run directories.
+        runs: Run directories. A model that several of them ran in different ways is named after what differs.
         tables: Names of report cards, tables or figures; without names, all that the runs have results for.
         compare: Also show the paper's numbers, and whether they lie in the 95 % intervals of the run's.
+        names: Models that are shown besides, as "RUN:MODEL", by the names that they are to have.
     """
-    return _report([folder_of(run) for run in runs], tables, compare)
+    return _report([folder_of(run) for run in runs], tables, compare, names or {})
 
 
-def _report(folders: Sequence[Path], names: Sequence[str], compare: bool) -> Report:
+def _report(folders: Sequence[Path], tables: Sequence[str], compare: bool, names: Mapping[str, str]) -> Report:
     from gill_bench.analysis.intervals import StoredIntervals
+    from gill_bench.analysis.named import named_runs
     from gill_bench.reporting import tables_for
 
-    return Report(tuple(tables_for(folders, Cards(), list(names) or None, compare, StoredIntervals(folders))))
+    readers, cards = named_runs(folders, names, Cards())
+    return Report(tuple(tables_for(readers, cards, list(tables) or None, compare, StoredIntervals(readers))))
 
 
 def list_tasks() -> list[str]:

@@ -34,10 +34,19 @@ class Side:
     Attributes:
         run: The run directory.
         model: The model's name in the run; "" stands for all models of the run.
+        name: Another name for the model, with which it is shown; "" for its own.
     """
 
     run: Path
     model: str = ""
+    name: str = ""
+
+    def open(self) -> tuple[RunReader, Side]:
+        """Open the run; in it the model has the name with which it is shown, and so it has in the side returned."""
+        reader = RunReader.open(self.run)
+        if not self.name:
+            return reader, self
+        return reader.named({self.model: self.name}, only=True), Side(self.run, self.name)
 
     @classmethod
     def parse(cls, text: str) -> Side:
@@ -183,7 +192,8 @@ def compare(first: Side, second: Side, *, shown: int = 5, metrics: Sequence[str]
         InputError: A run cannot be read, a model is not in its run, the sides share no metric that can be compared, or
             a metric was computed in two ways.
     """
-    return compare_stored((RunReader.open(first.run), RunReader.open(second.run)), first, second, shown, metrics)
+    (left, first), (right, second) = first.open(), second.open()
+    return compare_stored((left, right), first, second, shown, metrics)
 
 
 def compare_stored(

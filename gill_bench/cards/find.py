@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,11 +83,23 @@ class Cards:
     """
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
+        self._aliases: Mapping[str, str] = {}
         variable = [Path(part) for part in os.environ.get(CARDS_VARIABLE, "").split(os.pathsep) if part]
         self.folders = [builtin_folder(), *variable, *folders]
         for folder in self.folders[1:]:
             if not folder.is_dir():
                 raise InputError(f"{folder}: no such folder of cards (given by --cards or {CARDS_VARIABLE})")
+
+    def with_aliases(self, aliases: Mapping[str, str]) -> Cards:
+        """The same cards, where some models' cards are found under other names too.
+
+        Args:
+            aliases: The models' own names, by the other names.
+        """
+        cards = copy(self)
+        cards.__dict__.pop("files", None)
+        cards._aliases = {**self._aliases, **aliases}
+        return cards
 
     @cached_property
     def files(self) -> dict[str, dict[str, Path]]:
@@ -100,6 +113,7 @@ class Cards:
                 for file in sorted(folder.glob("*.toml")):
                     files[_kind_of(file)][file.stem] = file
         files["model"].pop("published", None)
+        files["model"] |= {name: files["model"][own] for name, own in self._aliases.items() if own in files["model"]}
         return files
 
     def task(self, name: str) -> TaskCard:
@@ -111,7 +125,8 @@ class Cards:
         """The model card of a name or of a path to a TOML file."""
         file = self._file("model", name)
         raw = self._with_base(read_toml(file), file)
-        return read_card(file, ModelCard, raw).model_copy(update={"home": str(file.parent), "given": None})
+        alias = {"name": name, "title": name} if name in self._aliases else {}
+        return read_card(file, ModelCard, raw).model_copy(update={"home": str(file.parent), "given": None, **alias})
 
     def report(self, name: str) -> ReportCard:
         """The report layout of a name or of a path to a TOML file."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gill_bench.cli.options import listed
+from gill_bench.cli.options import Names, listed
 from gill_bench.cli.streams import emit
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def compare(
     notes: Annotated[
         bool, typer.Option("--notes", help="Also print each row's effect size, other p-values, wins and losses.")
     ] = False,
+    names: Names = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON: everything, unmatched examples by name.")] = False,
 ) -> int:
     """Is B better than A? Paired over the examples and seeds that both have, clusters kept together.
@@ -43,14 +44,18 @@ def compare(
     Examples:
       gill-bench compare runs/before runs/after
       gill-bench compare runs/vist:stable-diffusion runs/vist:gill --metric clip-similarity --examples 5
+      gill-bench compare before after --as before=runs/first:gill --as after=runs/second:gill
     """
-    from gill_bench.analysis.compare import Side, compare
+    from gill_bench.analysis.compare import compare
+    from gill_bench.analysis.named import given_names, side_of
     from gill_bench.cli.screen import screen
     from gill_bench.reporting.comparison import render_comparisons
     from gill_bench.storage.json import to_json
 
     shown = (3 if json_ else 0) if examples is None else examples
-    comparisons = compare(Side.parse(first), Side.parse(second), shown=shown, metrics=listed(metric) if metric else ())
+    given = given_names(names or ())
+    sides = side_of(first, given), side_of(second, given)
+    comparisons = compare(*sides, shown=shown, metrics=listed(metric) if metric else ())
     if json_:
         emit(to_json(_content(comparisons), indent=1))
     else:

@@ -39,6 +39,12 @@ Address = Annotated[
 ]
 
 
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--as", metavar="NAME=RUN:MODEL", help="A model of a run under a name of its own; repeatable."),
+]
+
+
 def device_names(texts: Iterable[str] | None) -> str:
     """The devices of `--device`, separated by commas; a device that is named twice gets two workers.
 

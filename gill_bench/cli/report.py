@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from gill_bench.cli.options import Names
 from gill_bench.cli.streams import emit
 
 
@@ -57,6 +58,7 @@ def report(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write this file, not stdout.")] = None,
+    names: Names = None,
     cards: Annotated[
         list[Path] | None, typer.Option("--cards", metavar="DIR", help="Additional folder of cards. Repeatable.")
     ] = None,
@@ -86,14 +88,17 @@ def report(
 ) -> None:
     """Write tables and figures like the paper's from the results of runs.
 
-    Every table says how many examples, which seeds and which signature stand behind its numbers. The terminal shows the
-    few notes that nobody can do without; files, and --notes, have all.
+    A model that several runs ran in different ways has a line for each, named after the settings that differ, or as
+    --as says. Every table says how many examples, which seeds and which signature stand behind its numbers. The
+    terminal shows the few notes that nobody can do without; files, and --notes, have all.
 
     For example:
 
       gill-bench report runs/first
 
       gill-bench report runs/first runs/second --compare paper
+
+      gill-bench report --as "GILL, first try=runs/first:gill" --as "GILL, second try=runs/second:gill"
 
       gill-bench report runs/first --table table-1 --out table-1.tex
 
@@ -106,6 +111,7 @@ def report(
     import sys
 
     from gill_bench.analysis.intervals import StoredIntervals
+    from gill_bench.analysis.named import given_names, named_runs
     from gill_bench.cards.find import Cards
     from gill_bench.cli.screen import print_tables
     from gill_bench.errors import InputError
@@ -123,17 +129,19 @@ def report(
         raise InputError(f"--out {out}: the folder {out.parent} does not exist; create it first")
 
     runs = [folder_of(run) for run in runs or ()]
+    given = given_names(names or ())
     if html is not None:
         from gill_bench.reporting.page.gather import write_report_page
 
         if out is not None or format is not None or json:
             raise InputError("--html writes a folder of its own; leave --out, --format and --json out")
-        page = write_report_page(runs, Path(html) if html else None, cards or [], table or [], data)
+        page = write_report_page(runs, Path(html) if html else None, cards or [], table or [], data, given)
         emit(str(page))
         return
     if pictures is not None:
         _draw(runs, pictures, examples, data)
-    tables = tables_for(runs, Cards(cards or []), table or None, compare == "paper", StoredIntervals(runs))
+    readers, all_cards = named_runs(runs, given, Cards(cards or []))
+    tables = tables_for(readers, all_cards, table or None, compare == "paper", StoredIntervals(readers))
     if out is not None:
         try:
             write_atomic(out, render_file(tables, chosen))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gill_bench.cards.find import Cards
     from gill_bench.reporting.structure import Table
     from gill_bench.reporting.table import Intervals
+    from gill_bench.rundir.reader import RunReader
 
 FORMATS = tuple(format.name for format in TEXT_FORMATS)
 """Names of the formats that `render` writes: tables as text."""
@@ -32,7 +33,7 @@ __all__ = ["FIGURE_FORMATS", "FILE_FORMATS", "FORMATS", "SUFFIXES", "render", "r
 
 
 def tables_for(
-    run_folders: Sequence[Path],
+    runs: Sequence[Path | RunReader],
     cards: Cards,
     names: Sequence[str] | None = None,
     compare: bool = False,
@@ -43,7 +44,7 @@ def tables_for(
     """Build the tables of one run, or of several runs taken together.
 
     Args:
-        run_folders: Folders that hold a `results.json`.
+        runs: Folders that hold a `results.json`, or runs that are open already.
         cards: The cards of layouts, models and tasks.
         names: Names of report cards, or paths to them. By default every layout is shown that adds something to those
             before it, in the paper's order, and a plain table of all numbers of a task that no layout shows.
@@ -61,17 +62,22 @@ def tables_for(
     from gill_bench.reporting.merge import merge_results
     from gill_bench.reporting.table import build_table
     from gill_bench.reporting.unfinished import unfinished_cells
-    from gill_bench.rundir.load import read_results
+    from gill_bench.rundir.load import read_results, read_spec
+    from gill_bench.rundir.reader import RunReader
 
-    if not run_folders:
+    if not runs:
         raise InputError("no run is given; name the folder of a run, for example: gill-bench report runs/NAME")
-    runs = [(folder, read_results(folder / "results.json")) for folder in run_folders]
-    results = merge_results([(str(folder), run_results) for folder, run_results in runs])
+    readers = [
+        run if isinstance(run, RunReader) else RunReader(run, read_results(run / "results.json"), read_spec(run))
+        for run in runs
+    ]
+    results = merge_results([(str(reader.folder), reader.results) for reader in readers])
     unfinished = list(
-        dict.fromkeys(item for folder, run_results in runs for item in unfinished_cells(folder, run_results))
+        dict.fromkeys(item for reader in readers for item in unfinished_cells(reader.spec, reader.results))
     )
     if not results.rows and not names:
-        raise InputError(f"{', '.join(map(str, run_folders))}: nothing was scored yet; run or score it first")
+        folders = ", ".join(str(reader.folder) for reader in readers)
+        raise InputError(f"{folders}: nothing was scored yet; run or score it first")
     published = cards.published() if compare else None
     chosen = choose_layouts(cards, results.rows, names)
     if main_of:
@@ -83,7 +89,7 @@ def tables_for(
         other_tasks = shown_tasks - {column.task for column in layout.columns}
         notes = (*results.notes, *(sentence for task, sentence in unfinished if task not in other_tasks))
         if layout.shows_gains:
-            tables.append(build_gains_table(layout, replace(results, notes=notes), cards, run_folders))
+            tables.append(build_gains_table(layout, replace(results, notes=notes), cards, readers))
             continue
         # Intervals are left out where nothing shows them: computing them takes a pass over the scores of all examples.
         shown_intervals = intervals if compare or layout.figure else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 from gill_bench.analysis.align import ComparedCell
@@ -22,7 +21,7 @@ from gill_bench.statistics.mean_interval import MeanInterval
 from gill_bench.statistics.significance import holm
 
 
-def build_gains_table(card: ReportCard, results: Results, cards: Cards, runs: Sequence[Path | RunReader]) -> Table:
+def build_gains_table(card: ReportCard, results: Results, cards: Cards, runs: Sequence[RunReader]) -> Table:
     """Lay out the gains of one context over another as a report card says.
 
     Every model with a gain in the table has a line: those that the layout lists first, then the others by name. Columns
@@ -32,7 +31,7 @@ def build_gains_table(card: ReportCard, results: Results, cards: Cards, runs: Se
         card: The layout, all of whose columns have an `over`.
         results: The rows of a run, or of several that were merged.
         cards: Where model and task cards are found.
-        runs: The runs, or their folders, which have the values of single examples.
+        runs: The runs, which have the values of single examples.
 
     Raises:
         InputError: Numbers that are not comparable would share a column, or a run directory is damaged.
@@ -43,13 +42,7 @@ def build_gains_table(card: ReportCard, results: Results, cards: Cards, runs: Se
     columns, rows_of = build_columns(layout, results.rows, [None] * len(layout.columns))
     check_finite([row for rows in rows_of for row in rows])
     check_models(card.name, [row for rows in rows_of for row in rows])
-    gains = _Gains(
-        [
-            run if isinstance(run, RunReader) else RunReader.open(run)
-            for run in runs
-            if isinstance(run, RunReader) or (run / "spec.json").is_file()
-        ]
-    )
+    gains = _Gains([run for run in runs if run.spec.cells])
     models = {row.model for row in results.rows}
     names = [row.model for row in card.rows if row.model in models]
     titles = {row.model: row.title for row in card.rows}

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from gill_bench.rundir.load import read_spec
-from gill_bench.rundir.records import CellKey
+from gill_bench.rundir.records import CellKey, Spec
 from gill_bench.rundir.rows import Results
 
 
-def unfinished_cells(run: Path, results: Results) -> Iterator[tuple[str, str]]:
+def unfinished_cells(spec: Spec, results: Results) -> Iterator[tuple[str, str]]:
     """Yield the task of every unfinished cell, and a sentence that names the cell and the seeds without a row.
 
-    Results that came without their run directory have no spec.json, so that none of their cells is unfinished.
-
-    Raises:
-        InputError: spec.json is damaged, or another version of gill-bench wrote it.
+    Results that came without their run directory have an empty spec, so that none of their cells is unfinished.
     """
-    requested = {
-        cell.cell_key: set(cell.seeds if cell.row_seeds is None else cell.row_seeds) for cell in read_spec(run).cells
-    }
+    requested = {cell.cell_key: set(cell.seeds if cell.row_seeds is None else cell.row_seeds) for cell in spec.cells}
     scored: dict[CellKey, set[int]] = {}
     for row in results.rows:
         scored.setdefault(row.cell_key, set()).add(row.seed)

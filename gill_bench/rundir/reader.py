@@ -6,8 +6,8 @@ files with the rows' signatures, in units of the cell's recipe.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ class RunReader:
         spec: The content of `spec.json`.
         memory: Units that were read before; None for a run that is read once.
         unscored: Whether the cells with stored outputs and no rows are among those to be shown.
+        own_names: The names that models have in the files of the run, by those that they are shown with.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class RunReader:
     spec: Spec = field(repr=False)
     memory: UnitMemory | None = field(default=None, repr=False)
     unscored: bool = False
+    own_names: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, folder: Path) -> RunReader:
@@ -75,6 +77,31 @@ class RunReader:
         if not spec.cells:
             raise no_spec(folder)
         return cls(folder, results, spec)
+
+    def named(self, names: Mapping[str, str], *, only: bool = False) -> RunReader:
+        """The same run, in which some models have other names.
+
+        Args:
+            names: The other names, by the models' names in the run.
+            only: Whether the run has only these models.
+        """
+
+        def renamed(items: Iterable[Any]) -> tuple[Any, ...]:
+            chosen = (item for item in items if not only or item.model in names)
+            return tuple(replace(item, model=names.get(item.model, item.model)) for item in chosen)
+
+        results, spec = self.results, self.spec
+        return replace(
+            self,
+            results=replace(
+                results,
+                rows=renamed(results.rows),
+                unmade=renamed(results.unmade),
+                probes=renamed(results.probes),
+            ),
+            spec=replace(spec, cells=renamed(spec.cells)),
+            own_names={**self.own_names, **{shown: self.own_names.get(own, own) for own, shown in names.items()}},
+        )
 
     @cached_property
     def rows(self) -> dict[tuple[CellKey, str], list[Row]]:
@@ -163,7 +190,7 @@ class RunReader:
         return Values(dict(sorted(by_seed.items())), rows[0].higher_is_better, signature) if by_seed else None
 
     def _cell(self, cell_key: CellKey) -> Path:
-        return cell_folder(self.folder, cell_key)
+        return cell_folder(self.folder, cell_key._replace(model=self.own_names.get(cell_key.model, cell_key.model)))
 
     @cached_property
     def _cache(self) -> dict[object, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gill_bench.analysis.galleries import TaskData, galleries, model_tests, record_of
 from gill_bench.analysis.intervals import StoredIntervals
+from gill_bench.analysis.named import named_runs
 from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError
 from gill_bench.reporting import tables_for
@@ -27,6 +28,7 @@ def write_report_page(
     card_folders: Sequence[Path] = (),
     tables: Sequence[str] = (),
     data: str | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the page of one run, or of several runs taken together.
 
@@ -36,6 +38,7 @@ def write_report_page(
         card_folders: Additional folders of cards.
         tables: Names of layouts; by default all that show something.
         data: Where the runs' data is now; None for where it was when the runs were made.
+        names: Models that are shown besides, `RUN:MODEL` by the name that the page gives them.
 
     Returns:
         The file to open in a browser.
@@ -43,16 +46,17 @@ def write_report_page(
     Raises:
         InputError: A folder holds no run, or one that was not scored, or the page's folder holds something else.
     """
-    if not runs:
+    readers, cards = named_runs([RunReader.open(run) for run in runs], names or {}, Cards(card_folders))
+    if not readers:
         raise InputError("no run is given; name the folder of a run, for example: gill-bench report runs/NAME --html")
-    page = folder or runs[0] / "page"
+    folders = [reader.folder for reader in readers]
+    page = folder or folders[0] / "page"
     if not isinstance(page, Path):
         raise InputError(f"{page}: a page is written to a folder on this machine; name one with --html=DIR")
     if folder is None and page.is_symlink():
         raise InputError(f"{page}: a symbolic link, which is not followed; name the page's folder with --html=DIR")
-    readers = [RunReader.open(run) for run in runs]
     with without_collector():
-        content = content_of(readers, Cards(card_folders), tables, data, addresses=_addresses(runs, page))
+        content = content_of(readers, cards, tables, data, addresses=_addresses(folders, page))
         return write_page(page, content)
 
 
@@ -75,10 +79,9 @@ def content_of(
         addresses: By folder of a run, its address as seen from the page.
         keep: Keeps the data for the next call (`gill_bench.analysis.galleries.galleries`).
     """
-    runs = [reader.folder for reader in readers]
     scored = bool(tables) or any(reader.rows for reader in readers)
     intervals = StoredIntervals(readers)
-    compared = tables_for(runs, cards, tables or None, compare=True, intervals=intervals) if scored else []
+    compared = tables_for(readers, cards, tables or None, compare=True, intervals=intervals) if scored else []
     amounts = context_amounts([reader.spec for reader in readers])
     return PageContent(
         compared,
@@ -86,7 +89,7 @@ def content_of(
         model_tests(readers),
         [record_of(reader) for reader in readers],
         {card.name: card for card in cards.models()},
-        tables_for(runs, cards, tables or None) if scored else [],
+        tables_for(readers, cards, tables or None) if scored else [],
         addresses,
         amounts=amounts,
         gains=context_gains(task_numbers(compared, {}, amounts), readers, cards),
