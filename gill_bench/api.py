@@ -251,8 +251,8 @@ def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from gill_bench.analysis.compare import Side
     from gill_bench.analysis.compare import compare as compare_sides
+    from gill_bench.analysis.side import Side
 
     rows = []
     comparisons = compare_sides(Side.parse(str(first)), Side.parse(str(second)))

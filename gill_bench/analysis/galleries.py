@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gill_bench.analysis.compare import Side, compare_stored
+from gill_bench.analysis.compare import compare_stored
 from gill_bench.analysis.gallery_records import (
     ExampleScores,
     Gallery,
@@ -24,6 +24,7 @@ from gill_bench.analysis.gallery_records import (
     RunRecord,
     ShownOutput,
 )
+from gill_bench.analysis.side import Side
 from gill_bench.datasets import Example, Picture, dataset
 from gill_bench.errors import InputError
 from gill_bench.planning.candidates import CANDIDATES

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gill_bench.analysis.compare import Side
+from gill_bench.analysis.side import Side
 from gill_bench.cards.find import Cards
 from gill_bench.errors import InputError, did_you_mean
 from gill_bench.rundir.load import read_results, read_spec

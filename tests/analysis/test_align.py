@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gill_bench.analysis.compare import Comparison, Side, compare
+from gill_bench.analysis.compare import Comparison, compare
+from gill_bench.analysis.side import Side
 from gill_bench.errors import InputError
 from gill_bench.statistics.significance import mcnemar_p
 from tests.support.made_up_run import SCORES, made_up

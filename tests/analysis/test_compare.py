@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from gill_bench.analysis.align import AlignedValues, align_examples
-from gill_bench.analysis.compare import Comparison, Side, compare, gain_in_run
+from gill_bench.analysis.compare import Comparison, compare, gain_in_run
+from gill_bench.analysis.side import Side
 from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.rundir.reader import RunReader

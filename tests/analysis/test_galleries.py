@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gill_bench.analysis.compare import Side, compare
+from gill_bench.analysis.compare import compare
 from gill_bench.analysis.galleries import galleries, in_words, model_tests, record_of
 from gill_bench.analysis.gallery_records import Gallery, Lost
+from gill_bench.analysis.side import Side
 from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.evaluate import score

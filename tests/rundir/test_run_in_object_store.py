@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gill_bench.analysis.compare import Side, compare
+from gill_bench.analysis.compare import compare
 from gill_bench.analysis.golden import check, golden_of
+from gill_bench.analysis.side import Side
 from gill_bench.cli import main
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.evaluate import execute, score

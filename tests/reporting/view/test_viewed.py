@@ -91,7 +91,7 @@ def test_a_run_without_any_unit_has_a_page(growing: Path, viewed: ViewedRun) -> 
     shutil.rmtree(growing / "units")
     viewed.open()
     assert (viewed.page / "index.html").is_file()
-    assert not list(viewed.page.glob("gallery-*"))
+    assert not list(viewed.page.glob("gallery-*.html"))
 
 
 def test_a_page_that_cannot_be_written_stays_and_says_why(
