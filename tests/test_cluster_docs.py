@@ -31,7 +31,7 @@ def machine(tmp_path: Path) -> dict[str, str]:
     folder = tmp_path / "bin"
     folder.mkdir()
     scripts = {
-        # One cluster on this machine stands in for that of the address, the CPU for GPUs.
+        # A cluster on this machine stands for the one at the address, and the CPU for GPUs.
         "gill-bench": f"""
             words=()
             while [ $# -gt 0 ]; do

@@ -104,7 +104,7 @@ SLICES = {
 
 
 def missing(tool: str) -> str | None:
-    """The reason why a tool that a block needs is missing, or None."""
+    """The reason why a block cannot run because a tool is missing; None if it can."""
     if tool == "java":
         return None if shutil.which("java") else "no Java on PATH"
     if tool == "clip-bpe":
@@ -132,7 +132,7 @@ def run(block: Block, names: dict[str, Any]) -> str:
 
 
 def compare(printed: str, expected: str, within: float) -> None:
-    """Equal but for numbers, which may be `within` of each other (relative)."""
+    """Compare two texts, which must be equal but for numbers; those may differ by the relative difference `within`."""
     if not within:
         assert printed == expected
         return

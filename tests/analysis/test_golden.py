@@ -18,7 +18,7 @@ from tests.support.runs import run
 
 
 def quality(seed: int, loss: float = 0.0) -> np.ndarray:
-    """Sixty examples in twenty clusters: what an example is worth stays, what a seed adds does not."""
+    """Values of sixty examples in twenty clusters: an example's own part stays, and each seed adds another part."""
     worth = np.repeat(np.random.default_rng(0).normal(0.5, 0.1, 20), 3)
     return worth[:, None] - loss + np.random.default_rng(seed).normal(0, 0.05, (60, 5))
 

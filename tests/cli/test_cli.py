@@ -208,7 +208,7 @@ def test_an_output_folder_without_write_permission_is_refused(
 
 
 def test_an_interruption_is_not_lost_where_none_can_be_raised() -> None:
-    """Such as while a generator that nobody wants any more is closed."""
+    """For example, no exception can be raised while a generator that nobody uses any more is closed."""
     code = """
 import signal, time
 from gill_bench.cli import _end_at_the_second_interruption

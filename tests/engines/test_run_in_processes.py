@@ -28,7 +28,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Wait for something, at most two minutes."""
+    """Wait until a condition holds, at most two minutes."""
     for _ in range(1200):
         if true():
             return

@@ -20,7 +20,7 @@ from tests.support.runs import command_line, picture_digests, run, tree, wait_fo
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nothing happened to."""
+    """An undisturbed run."""
     out = tmp_path_factory.mktemp("whole") / "run"
     run(out, limit=16)
     return out

@@ -45,7 +45,7 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, cards: tuple[Path, ...]) -> Path:
-    """A run that nothing happened to; not to be changed."""
+    """An undisturbed run, which tests must not change."""
     out = tmp_path_factory.mktemp("whole") / "run"
     assert run(out, *KINDS, limit=LIMIT, card_folders=cards).complete
     return out
@@ -73,7 +73,7 @@ def test_a_run_killed_in_the_middle_of_each_kind_resumes_to_the_same_bytes(
 
 
 def other_number(file: Path) -> None:
-    """Another number, as valid as the first."""
+    """Change a stored number to another valid one."""
     content = json.loads(file.read_text())
     content["scores"][0]["value"] += 0.25
     file.write_text(json.dumps(content))
@@ -158,7 +158,7 @@ def test_a_picture_altered_after_the_fact_has_no_features(tmp_path: Path, distan
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any prompt makes the model fail from here on."""
+    """Make the model fail on every prompt from here on."""
     monkeypatch.setenv("NOISY_FAIL_ON", " ")
 
 

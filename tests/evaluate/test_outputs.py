@@ -128,7 +128,7 @@ def decided(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
 
 
 def of_parts(out: Path) -> tuple[dict[str, str], list[str], list[str]]:
-    """Labels, and the names of both parts."""
+    """The labels of all prompts, and the names of the prompts in the train part and in the test part."""
     facts_of = {name: example.facts for name, (example, _, _) in cell_of(out, "decide").usable.items()}
     train, test = ([name for name, facts in facts_of.items() if facts["part"] == part] for part in ("train", "test"))
     return {name: facts["label"] for name, facts in facts_of.items()}, train, test
@@ -139,7 +139,7 @@ def macro(truth: list[str], predicted: list[str]) -> float:
 
 
 def sweep(truth: list[str], retrieve: np.ndarray, both: bool) -> dict[str, float]:
-    """At one half, and extremes over the grid; with two probabilities "ret" only if it alone is above."""
+    """Macro F1 at one half and its extremes over the grid; with `both`, "gen" must not exceed the threshold too."""
 
     def at(t: float) -> float:
         chosen = [v > t and not (both and 1 - v > t) for v in retrieve.tolist()]
@@ -244,7 +244,7 @@ def test_ranks_of_answers_are_those_of_the_stored_scores(tmp_path: Path) -> None
 
 
 def naive_ndcg(scores: list[float], relevance: list[float]) -> float:
-    """Over as many places as there are relevant options; equal scores share the gain of their places."""
+    """NDCG over as many ranks as there are relevant options; equal scores share the gain of their ranks."""
     from sklearn.metrics import ndcg_score
 
     return float(ndcg_score([relevance], [scores], k=sum(gain > 0 for gain in relevance)))

@@ -46,20 +46,20 @@ def settings(server: FakeServer, model: str, *more: str) -> tuple[str, ...]:
 
 
 def paint(out: Path, server: FakeServer, *more: str, **changes: Any) -> Outcome:
-    """Six stories in two contexts and with two seeds: 24 pictures."""
+    """Run a served model that paints six stories in two contexts with two seeds: 24 pictures."""
     usual = {"models": (IMAGE,), "contexts": CONTEXTS, "settings": settings(server, IMAGE, *more)}
     return run(out, **{**usual, **changes})
 
 
 def answer(out: Path, server: FakeServer, *more: str, **changes: Any) -> Outcome:
-    """Answers to ten questions."""
+    """Run a served chat that answers ten questions."""
     given = {"models": (CHAT,), "limit": 10, "settings": settings(server, CHAT, *more), **changes}
     return able.run(out, "vqav2", **given)
 
 
 @pytest.fixture(scope="module")
 def painted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of a run that nothing disturbed."""
+    """The files of an undisturbed run."""
     out = tmp_path_factory.mktemp("painted") / "run"
     with fake_server() as server:
         assert paint(out, server).complete

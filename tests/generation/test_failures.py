@@ -1,4 +1,4 @@
-"""Missing, failed, refused and not made are four things; what failed keeps its reason until it is made."""
+"""Missing, failed, refused and not made are four things; a failure keeps its reason until the output is made."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Returning:
 
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CellPlan]:
-    """A plan by what it asks for."""
+    """The plan of a cell for each output kind."""
     out = tmp_path_factory.mktemp("plans") / "run"
     settings = ("partiprompts.train=1",)
     wanted = run_request(out, "vist", "visdial-retrieval", "vqav2", "visdial-answers", "partiprompts", "speed")
@@ -128,7 +128,7 @@ def deep(mode: str) -> Image.Image:
 def test_an_output_of_the_wrong_form_is_an_error_with_a_remedy(
     plans: dict[str, CellPlan], asks: str, returned: Callable[[int], Any], message: str
 ) -> None:
-    """A defect of the class: no other example is spared."""
+    """Such an output is a defect of the class, which would hit every other example, too."""
     with pytest.raises(ReturnedError, match=message) as caught:
         answer(plans, asks, Returning(returned))
     first, *_, last = str(caught.value).splitlines()

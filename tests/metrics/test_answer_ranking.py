@@ -50,7 +50,7 @@ def scores_by_metric(outputs: dict[str, Any], references: dict[str, Reference], 
 
 
 def by_loops(shift: int) -> dict[str, float]:
-    """Every number, option by option; NDCG of the round that comes `shift` rounds after the annotated one."""
+    """Compute every number option by option; NDCG is of the round that comes `shift` rounds after the annotated one."""
     ranks = []  # the ranks that ties leave to chance, of each round
     for dialog in range(DIALOGS):
         for number in range(ROUNDS):

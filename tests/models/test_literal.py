@@ -46,7 +46,7 @@ def mini(name: str) -> Path:
 
 @cache
 def gill_before() -> Any:
-    """OPT's tokenizer with GILL's additions, as it was read before."""
+    """OPT's tokenizer with GILL's added tokens, as earlier versions loaded it."""
     tokenizer = AutoTokenizer.from_pretrained(mini("opt-mini"), local_files_only=True)
     tokenizer.add_special_tokens({"cls_token": "<|image|>"})
     for number in range(8):

@@ -1,4 +1,4 @@
-"""Weights of another model, and what is not weights at all: refused by every adapter, with the key or the file."""
+"""Weights of another model, and files that hold no weights, are refused by every adapter, which names key or file."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def refusal(model: str, folder: Path) -> str:
 
 
 def matrix(state: State) -> str:
-    """The key of some matrix, of the vision tower where files hold two."""
+    """The key of a matrix; of the vision tower, if the file holds both towers."""
     keys = [key for key in sorted(state) if state[key].ndim >= 2]
     return next((key for key in keys if key.startswith("vision_model.")), keys[-1])
 

@@ -1,4 +1,4 @@
-"""A picture says that its prompt was cut, if and only if what its end says does not matter to the picture."""
+"""A picture says that its prompt was cut, if and only if the end of the prompt does not change the picture."""
 
 from __future__ import annotations
 

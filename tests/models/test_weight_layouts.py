@@ -47,7 +47,7 @@ class Network(NamedTuple):
         return dict(read_network(CLIPVisionModel, folder, torch.float32).state_dict())
 
     def take(self) -> dict[str, Tensor]:
-        """The weights of the file in which they come, which is removed."""
+        """Read the weights from the network's file, and remove the file."""
         file = self.folder / f"{self.safe}.safetensors"
         state = load_file(file)
         file.unlink()

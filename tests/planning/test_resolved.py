@@ -12,8 +12,8 @@ from gill_bench.planning.resolve import read_task, resolve_task
 from gill_bench.storage.digests import digest
 
 
-class Said:
-    """Asks with the example's own texts."""
+class OwnTexts:
+    """A context whose prompt is the example's own texts."""
 
     name = "said"
     inputs = frozenset({"text"})
@@ -39,4 +39,4 @@ def test_what_was_made_of_texts_with_control_tokens_is_made_anew(text: str, mark
     """Earlier versions read them as control: what they stored is of other prompts. Other texts keep their digests."""
     task = read_task(resolve_task(Cards().task("vist"), data="mini", split=None, settings={}), data="mini", limit=1)
     example = replace(task.examples[0], answers=(text,))
-    assert (task.example_digest(example, Said(), 0) != digest([text])) == marked
+    assert (task.example_digest(example, OwnTexts(), 0) != digest([text])) == marked

@@ -28,6 +28,6 @@ class Blind(LastPicture):
 
 
 class TextOnly(Blind):
-    """The same model, which declares that it reads no pictures."""
+    """Like `Blind`, but declares that it reads no pictures."""
 
     inputs = ("text",)

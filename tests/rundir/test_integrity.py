@@ -49,7 +49,7 @@ def out(tmp_path: Path, whole: Path) -> Path:
 
 
 def as_older(out: Path) -> None:
-    """The folder as the version before wrote it: no seal on the spec, and scores that do not say what they are of."""
+    """Rewrite a run as the version before wrote it: the spec has no seal, and scores do not name their outputs."""
     spec = json.loads((out / "spec.json").read_text())
     (out / "spec.json").write_text(to_json({k: v for k, v in spec.items() if k not in ("format", "sha256")}, indent=1))
     for file in out.glob("units/*/*/*/*/score-*.json"):
@@ -162,7 +162,7 @@ def test_the_signature_of_kid_says_the_subsets_that_were_drawn(distances: Path) 
 
 
 def flips(content: bytes) -> Iterator[bytes]:
-    """Some of the copies of a file with one bit flipped, all along it."""
+    """Copies of a file with one bit flipped, at every 97th byte."""
     for position in range(0, len(content), 97):
         changed = bytearray(content)
         changed[position] ^= 1 << position % 7

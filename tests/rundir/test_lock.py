@@ -1,4 +1,4 @@
-"""Locks of a run directory: held by one process at a time, and a word where the file system has none."""
+"""Locks of a run directory are held by one process at a time; a file system without locks is named in a message."""
 
 from __future__ import annotations
 

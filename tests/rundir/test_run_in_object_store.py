@@ -52,7 +52,7 @@ def server() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on a disk that nothing happened to."""
+    """An undisturbed run on a disk."""
     out = tmp_path_factory.mktemp("local") / "run"
     run(out)
     return out
@@ -68,7 +68,7 @@ def whole(server: dict[str, str]) -> Path:
 
 @pytest.fixture
 def out(server: dict[str, str], whole: Path, request: pytest.FixtureRequest) -> Path:
-    """A copy of it that a test may change."""
+    """A copy of `whole` that a test may change."""
     folder = folder_of(f"s3://{BUCKET}/runs/{request.node.name}")
     for file in whole.rglob("*"):
         (folder / file.relative_to(whole)).write_bytes(file.read_bytes())

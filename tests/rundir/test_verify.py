@@ -50,7 +50,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory, cards: tuple[Path, ...]) -> 
 
 
 def other_picture(file: Path) -> None:
-    """Another picture, as valid as the first."""
+    """Replace a picture by another valid one."""
     Image.new("RGB", (8, 8), (1, 2, 3)).save(file)
 
 
@@ -72,7 +72,7 @@ def not_finite(file: Path) -> None:
 
 def other_counts(count: int) -> Callable[[Path], None]:
     def damage(file: Path) -> None:
-        """Change the counts and seal the file again, like a program that counts wrongly."""
+        """Change the counts of results.json and seal it again, like a program that counts wrongly."""
         content = json.loads(file.read_text())
         del content["sha256"]
         for row in content["rows"]:

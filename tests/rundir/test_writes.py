@@ -37,7 +37,7 @@ def work(request: pytest.FixtureRequest) -> Work:
 
 @pytest.fixture(scope="module")
 def whole(work: Work, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], int]:
-    """A run that nothing happened to, and how many changes it makes."""
+    """The files of an undisturbed run, and the number of changes that it makes on the disk."""
     folder = tmp_path_factory.mktemp("whole")
     assert work(folder / "first").complete  # whatever goes to the cache is there from here on
     changes = count_changes(folder / "run", lambda: work(folder / "run"))

@@ -50,7 +50,7 @@ def test_intervals_over_clusters_alone_are_too_narrow_where_seeds_move_all_examp
 
 
 def test_the_margin_is_the_variance_between_seeds_in_a_balanced_table() -> None:
-    """Against the two-way table by hand, where every cluster is one pair."""
+    """Compare with the two-way table by hand, where every cluster is one pair."""
     values, groups = made_up(np.random.default_rng(1), 30, 1, 4, 0.5, 0.8, 0.6)
     rows, columns, mean = values.mean(1), values.mean(0), values.mean()
     rest = ((values - rows[:, None] - columns + mean) ** 2).sum() / (29 * 3)

@@ -1,4 +1,4 @@
-"""The one image loader."""
+"""The image loader, through which all pictures are read."""
 
 from __future__ import annotations
 

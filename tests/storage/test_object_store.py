@@ -149,7 +149,7 @@ def test_a_list_hides_no_file_that_this_process_writes(folder: Path) -> None:
 
 
 def test_a_list_finds_files_that_another_process_wrote_later(folder: Path) -> None:
-    """Another process's files, of which this one's listing knows nothing."""
+    """The stored listing of this process does not know files that another process wrote."""
     (folder / "unit" / "a.json").write_text("1")
     list_now(folder)
     import fsspec

@@ -40,7 +40,8 @@ def build_opt(folder: Path, seed: int = SEED) -> int:
     from transformers import OPTConfig, OPTForCausalLM
 
     folder.mkdir(parents=True)
-    # As OPT-6.7b: 50265 tokens and 50272 rows, so that [IMG0..5] fall into rows that exist (protocol 1.2).
+    # Like OPT-6.7b's table (50265 tokens, 50272 rows) this one has seven more rows than tokens, so that [IMG0..5] fall
+    # into rows that exist (protocol 1.2).
     rows = write_opt_tokenizer(folder, _texts(), merges=400) + 7
     configuration = OPTConfig(
         vocab_size=rows,
@@ -128,7 +129,7 @@ def build_sd(folder: Path, seed: int = SEED) -> None:
         sample_size=SIDE,
     )
     _fill(vae, seed, {})
-    # As shipped with SD v1.5 (protocol 1.14).
+    # These are the values that SD v1.5 is shipped with (protocol 1.14).
     scheduler = diffusers.PNDMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,

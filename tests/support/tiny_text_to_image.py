@@ -371,7 +371,7 @@ def write_lcm(folder: Path) -> Path:
 def _save(pipeline: Any, folder: Path) -> Path:
     for network in pipeline.components.values():
         if isinstance(network, torch.nn.Module):
-            # As they come, random networks give nearly the same output for all inputs, and some last layers are zeros.
+            # Networks as they are initialised give nearly the same output for all inputs; some last layers are zeros.
             for parameter in network.parameters():
                 if parameter.ndim > 1 and not parameter.any():
                     torch.nn.init.normal_(parameter, std=0.1)

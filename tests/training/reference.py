@@ -89,7 +89,7 @@ class Reference:
         return output.loss, torch.stack(states)
 
     def pack(self, rows: Tensor, ends: list[int], bos: int) -> Tensor:
-        """First up to its end, second likewise without BOS (at place `bos`), then both tails."""
+        """Pack two sequences: the first up to its end, the second without BOS (at index `bos`), then both tails."""
         packed = []
         for i in range(0, len(rows), 2):
             first, second, a, b = rows[i], rows[i + 1], ends[i], ends[i + 1]

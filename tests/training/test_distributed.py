@@ -60,7 +60,7 @@ def test_two_processes_train_as_one(configure: Configure, world: Path, tmp_path:
     outputs = [process.communicate(timeout=120) for process in processes]
     for process, (_, errors) in zip(processes, outputs, strict=True):
         assert process.returncode == 0, errors[-3000:]
-    # Both processes know the same validation, which is over the whole set.
+    # Both processes have the same validation loss, which is over the whole set.
     assert outputs[0][0] == outputs[1][0]
     first, second = (read_tensors(tmp_path / name / "last" / "pretrained_ckpt.pth.tar") for name in ("alone", "two"))
     assert alone.steps == 4

@@ -57,7 +57,7 @@ def test_the_adapter_loads_what_was_trained(
         conditioning = network.heads.condition(states)
     assert_close(gill.image_token_states([Prompt((text,))]), states, rtol=1e-4, atol=1e-5)
     assert_close(gill.conditioning([Prompt((text,))]), conditioning, rtol=1e-4, atol=1e-5)
-    # Both formats hold the same, under the authors' 137 names.
+    # Both formats hold the same tensors, under the authors' 137 names.
     other = read_tensors(result.last / "pretrained_ckpt.safetensors")
     assert len(other) == 137
     assert all(torch.equal(value, other[key]) for key, value in tensors(result.last).items())

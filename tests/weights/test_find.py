@@ -364,7 +364,7 @@ def test_a_damaged_memory_of_a_digest_is_not_believed(content: bytes, large: Pat
 
 
 def wait_for_another_time(file: Path) -> None:
-    """Until a change of a file would get another time than its last one."""
+    """Wait until a change of a file would get another time than its last one had."""
     probe = file.with_name("probe")
     probe.write_bytes(b"")
     while probe.stat().st_ctime_ns == file.stat().st_ctime_ns:

@@ -39,7 +39,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Square, wide, high, small, large, grey, palette, with alpha, JPEG."""
+    """Pictures of many kinds: square, wide, high, small, large, grey, with a palette, with alpha, JPEG."""
     folder = tmp_path_factory.mktemp("pictures")
     paths = []
     for index, size in enumerate([(256, 256), (256, 256), (320, 200), (120, 250), (5, 7), (1, 1), (640, 512)]):

@@ -42,7 +42,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 class Shown:
-    """Grid features of what one of Inception's modes shows its network."""
+    """Grid features of the pixels that a mode of Inception gives its network."""
 
     name, dim = "shown", 48
 

@@ -114,7 +114,7 @@ def test_distances_of_few_samples_are_those_of_five_packages(package: Package) -
 
 @pytest.mark.parametrize(("n", "m"), [(30, 400), (400, 30), (30, 20)])
 def test_rank_deficient_sets_against_high_precision(n: int, m: int) -> None:
-    """Against the eigenvalues of the small Gram matrix, in extended precision where numpy has it."""
+    """Compare with the eigenvalues of the small Gram matrix, in extended precision where numpy has it."""
     x, y = features(n, 64, 1), features(m, 64, 2, 0.1)
     a = (x - x.mean(0)) / np.sqrt(n - 1)
     b = (y - y.mean(0)) / np.sqrt(m - 1)

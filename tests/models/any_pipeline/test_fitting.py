@@ -1,4 +1,4 @@
-"""Settings: what a pipeline cannot take or would ignore is refused, and what nobody sets is its own default."""
+"""Settings of a pipeline: one that it cannot take or would ignore is refused; one that is not set has its default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of prompts, by style: what a pipeline is given, and that it matters."""
+"""The pictures of a prompt that a pipeline is given in each style, and that its output depends on them."""
 
 from __future__ import annotations
 

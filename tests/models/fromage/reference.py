@@ -1,4 +1,4 @@
-"""FROMAGe once more, as plainly as possible: one prompt at a time, no padding, mask or cache, none of its code."""
+"""A second FROMAGe to compare with, written plainly: one prompt at a time, no padding, mask, cache or shared code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every quantity against the plain reference, alone and in batches."""
+"""The adapter's numbers are those of the plain reference, for prompts alone and in batches."""
 
 from __future__ import annotations
 

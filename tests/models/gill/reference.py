@@ -1,4 +1,4 @@
-"""GILL once more, as plainly as possible: one prompt at a time, no padding, mask or cache, no code of the adapter."""
+"""A second GILL to compare with, as plain as possible: one prompt at a time, no padding, mask, cache or shared code."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def linear(width: int, arguments: dict[str, Any], edit: Edit) -> dict[str, Path]
         # 8 states x 462 numbers = 77 vectors of 48, with either meaning of gen_emb_dim.
         (462, {"gen_emb_dim": 462}, 77),
         (462, {"gen_emb_dim": 48}, 77),
-        # One vector per state, the rest zeros.
+        # Each state gives one vector; the other vectors are zeros.
         (48, {"gen_emb_dim": 48, "num_clip_tokens": 8}, 8),
     ],
 )

@@ -1,4 +1,4 @@
-"""Every inner quantity against the plain reference, alone and in batches."""
+"""The adapter's inner numbers are those of the plain reference, for prompts alone and in batches."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A second GLIDE, plain and slow, from the text of protocol 5 alone: functions over state dicts, in float64.
 
-It shares no code with the package. What a block is, it sees from the keys that are there.
+It shares no code with the package. It tells the kind of a block from the keys that exist.
 """
 
 from __future__ import annotations

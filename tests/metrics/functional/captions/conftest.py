@@ -21,7 +21,7 @@ def java() -> str:
 
 @pytest.fixture(scope="session")
 def original_meteor(java: str) -> Iterator[Any]:
-    """pycocoevalcap's own; one, since it takes seconds to start."""
+    """METEOR of pycocoevalcap itself, started once, since that takes seconds."""
     from pycocoevalcap.meteor.meteor import Meteor
 
     meteor = Meteor()
