@@ -89,7 +89,7 @@ def _scored_alike(first: str, second: str) -> bool:
 
 
 def _layout(numbers: TaskNumbers, pairs: Mapping[str, _Pair]) -> ReportCard:
-    first = next(iter(next(iter(numbers.by_metric[numbers.metric].values())).values())).column
+    first = numbers.first.column
     columns = [
         ReportColumn(
             task=numbers.task,

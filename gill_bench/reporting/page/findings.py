@@ -139,7 +139,7 @@ def _of_contexts(numbers: TaskNumbers, gains: Sequence[_Gain], names: Mapping[st
     first = (gaining or losing or gains)[0]
     name, metric = names[first.model], metric_words(numbers.metric)
     size = _size(abs(first.mean), first.column)
-    higher = next(iter(numbers.by_metric[numbers.metric].values()))[first.model].column.higher_is_better
+    higher = numbers.first.column.higher_is_better
     if gaining:
         claim = f"{name} gains {size} in {metric}" if higher else f"{name} improves {metric} by {size}"
         claim = f"{claim} {first.between}"
@@ -191,7 +191,7 @@ def _of_models(numbers: TaskNumbers, tests: Sequence[ModelTest], names: Mapping[
     """What is said of a task in which no two contexts can be compared."""
     contexts = numbers.by_metric[numbers.metric]
     context = next(reversed([name for name, models in contexts.items() if len(models) > 1] or list(contexts)))
-    higher = next(iter(contexts[context].values())).column.higher_is_better
+    higher = numbers.first.column.higher_is_better
     # Without a direction nothing is better: models stand in the order of the tables.
     sign = {True: -1.0, False: 1.0, None: 0.0}[higher]
     ranked = sorted(contexts[context].items(), key=lambda item: sign * item[1].mean)

@@ -50,6 +50,11 @@ class TaskNumbers:
         return next(iter(self.by_metric))
 
     @property
+    def first(self) -> Number:
+        """The first number of that metric, whose column has the metric's unit and direction."""
+        return next(number for models in self.by_metric[self.metric].values() for number in models.values())
+
+    @property
     def models(self) -> tuple[str, ...]:
         """All models with a number, in the order of the tables."""
         contexts = [models for contexts in self.by_metric.values() for models in contexts.values()]

@@ -101,6 +101,15 @@ def test_a_metric_in_which_lower_is_better_improves() -> None:
     assert worse.claim.startswith("GILL worsens LPIPS by 0.100 from 5 captions")
 
 
+def test_a_model_that_was_not_asked_in_the_poorest_context_of_all_has_a_poorest_of_its_own() -> None:
+    rows = [
+        *seeds("stable-diffusion", "1-caption", "clip-similarity", [0.5, 0.5]),
+        *seeds("gill", RICHEST, "clip-similarity", [0.6, 0.6]),
+    ]
+    finding = find(numbers_of(rows), gains(("gill", 0.1, 0.05, 0.15, 0.001)), [], TITLES)
+    assert finding.claim.startswith("GILL gains 0.100 in CLIP similarity from ")
+
+
 def model_test(mean: float, low: float, high: float, p: float) -> ModelTest:
     """GILL minus SD with 1 caption."""
     difference = Interval(mean, low, high, 10, 7)
