@@ -108,7 +108,7 @@ def test_the_same_run_twice_shows_no_difference(both: tuple[Path, Path]) -> None
         assert (comparison.effect_size, comparison.ties, comparison.notes) == (0, 12, ())
 
 
-def test_another_limit_is_compared_on_what_is_shared(both: tuple[Path, Path], more: Path) -> None:
+def test_runs_with_different_limits_are_compared_on_shared_examples(both: tuple[Path, Path], more: Path) -> None:
     for comparison in compare(Side(both[0]), Side(more)):
         assert (comparison.only_first, set(comparison.only_second), comparison.difference.n) == (
             (),

@@ -131,7 +131,9 @@ def test_a_damaged_record_of_sessions_is_named(done: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("where", ["by default", "named", "named after ="])
-def test_the_command_writes_a_page(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str) -> None:
+def test_the_command_report_writes_a_page(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
     folder = shutil.copytree(done, tmp_path / "run")
     named = tmp_path / "elsewhere"
     words = {"by default": ["--html"], "named": ["--html", str(named)], "named after =": [f"--html={named}"]}[where]
@@ -141,7 +143,7 @@ def test_the_command_writes_a_page(done: Path, tmp_path: Path, capsys: pytest.Ca
     assert {file.name for file in page.glob("*.html")} == {"index.html", "gallery-vist.html"}
 
 
-def test_the_command_refuses_what_it_cannot_do(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_for_a_page_are_refused(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--html"]) == 2
     assert "no run is given" in capsys.readouterr().err
     assert main(["report", str(done), "--html", str(tmp_path), "--json"]) == 2

@@ -161,7 +161,7 @@ def test_names_of_another_form_are_refused(text: str, reason: str) -> None:
         given_names([text])
 
 
-def test_wrong_names_are_refused(runs: list[Path]) -> None:
+def test_names_of_runs_that_are_wrong_or_given_twice_are_refused(runs: list[Path]) -> None:
     with pytest.raises(InputError, match="given twice"):
         given_names(["a=b:c", "a=d:e"])
     with pytest.raises(InputError, match=r"no model 'n'; choose from 'm'"):

@@ -98,7 +98,7 @@ def test_other_seeds_of_the_same_model_are_not_reported(good: RunReader, rerun: 
     assert all(verdict.was != verdict.now for verdict in verdicts)  # they are other numbers
 
 
-def test_what_is_lost_within_the_tolerance_is_no_regression(good: RunReader) -> None:
+def test_a_loss_within_the_tolerance_is_no_regression(good: RunReader) -> None:
     number = golden_of(with_seeds(good, 0))["numbers"][0]
     sign = 1 if number["higher_is_better"] else -1
     better = {**number, "examples": {name: [value + sign * 0.2, c] for name, (value, c) in number["examples"].items()}}

@@ -19,7 +19,7 @@ NAMES = sorted(file.stem for file in FILES)
 
 
 @pytest.fixture(autouse=True)
-def asked_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+def hub_calls(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Record for each call of the hub's client if it may only read the cache; loading a model is an error."""
     calls: list[bool] = []
 
@@ -42,7 +42,7 @@ def plan_of(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[dict[st
 
 
 def test_a_dry_run_without_data_and_weights_lists_all_that_is_missing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked_of_the_hub: list[bool]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], hub_calls: list[bool]
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -54,13 +54,13 @@ def test_a_dry_run_without_data_and_weights_lists_all_that_is_missing(
     assert set(why) == {card.name for card in Cards().tasks()}
     assert all(str(empty) in reason and "download" in reason for reason in why.values())
     assert all(f"{task}: left out: {reason}" in said for task, reason in why.items())
-    assert set(asked_of_the_hub) == {True}
+    assert set(hub_calls) == {True}
     assert main(["run", "all", "--data", str(empty), "--out", str(tmp_path / "run")]) == 2
     assert "nothing to do" in capsys.readouterr().err
 
 
 def test_a_dry_run_without_weights_plans_models_that_need_none(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked_of_the_hub: list[bool]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], hub_calls: list[bool]
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -71,8 +71,8 @@ def test_a_dry_run_without_weights_plans_models_that_need_none(
     lacking = {entry["model"] for entry in plan["cannot"] if str(empty) in entry["reason"]}
     # With all models, variants run where a task asks for them, which none does for this one.
     assert lacking == {card.name for card in Cards().models() if card.weights} - {"fromage-vis4"}
-    assert asked_of_the_hub
-    assert set(asked_of_the_hub) == {True}
+    assert hub_calls
+    assert set(hub_calls) == {True}
 
 
 def test_a_dry_run_of_the_embedded_world_plans_all_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from tests.support.runs import half
 
 @pytest.mark.enable_socket
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_stopped_and_leaves_nothing(tmp_path: Path, sent: signal.Signals) -> None:
+def test_view_serves_until_it_is_stopped_and_leaves_nothing(tmp_path: Path, sent: signal.Signals) -> None:
     run, temporary = half(tmp_path / "run"), tmp_path / "temporary"
     temporary.mkdir()
     command = start_command("view", run, TMPDIR=str(temporary))
@@ -33,7 +33,7 @@ def test_it_serves_until_it_is_stopped_and_leaves_nothing(tmp_path: Path, sent: 
     assert {file.name for file in run.iterdir()} == {".lock", "env.json", "spec.json", "units"}
 
 
-def test_what_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_view_of_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["view", str(tmp_path / "nothing")]) == 2
     assert main(["view", str(tmp_path)]) == 2
     assert "this is not the folder of a run" in capsys.readouterr().err

@@ -38,13 +38,13 @@ def shown(reader: str, name: str, example: Example, prompt: Mapping[str, Any] = 
     return [part if isinstance(part, str) else part.id for part in context.segments(example, prompt)]
 
 
-def of(name: str, examples: list[Example] = STORIES) -> Example:
+def with_donor(name: str, examples: list[Example] = STORIES) -> Example:
     """An example with its donor."""
     return next(example for example in Donors(examples).given_to(examples) if example.id == name)
 
 
 def test_foreign_parts_are_those_of_the_donor_in_the_same_places() -> None:
-    example = of("a")
+    example = with_donor("a")
     donor = example.donor
     assert donor is not None
     d, p = donor.id, donor.cluster
@@ -56,8 +56,8 @@ def test_foreign_parts_are_those_of_the_donor_in_the_same_places() -> None:
     assert shown("sis", "2-captions@foreign-captions", example, {"caption_join": "space"}) == [f"{d}4 {d}5"]
 
 
-def test_what_is_left_out_is_gone_and_the_rest_is_as_without_it() -> None:
-    example = of("a")
+def test_parts_that_a_control_leaves_out_are_gone_and_the_rest_stays() -> None:
+    example = with_donor("a")
     assert shown("sis", "3-captions-2-images@no-images", example, {"caption_join": "space"}) == ["a3 a4 a5"]
     assert shown("sis", "3-captions-2-images@no-captions", example) == ["p3", "p4"]
     context = parse_context(dataset("sis"), "3-captions-2-images@no-captions")
@@ -107,7 +107,7 @@ def test_every_kind_keeps_its_places_and_the_order_depends_on_the_id_alone() -> 
 
 def test_an_example_in_which_a_control_changes_nothing_is_not_asked() -> None:
     picture = Picture("7", None)
-    first = Example("1:1", "1", (Turn("Q: is it day?\nA: ", picture),), donor=of("a"))
+    first = Example("1:1", "1", (Turn("Q: is it day?\nA: ", picture),), donor=with_donor("a"))
     same = Example("s", "s", (Turn("twice"), Turn("twice")))
     for reader, name, example, reason in (
         ("visdial-answers", "history@shuffled", first, "no two parts of one kind whose order could be changed"),
@@ -202,7 +202,7 @@ def test_contexts_that_know_nothing_of_parts_have_controls_too() -> None:
     assert set(controls) == {
         "foreign-images", "foreign-texts", "shuffled", "blank-images", "no-images", "no-texts",
     }  # fmt: skip
-    example = of("a")
+    example = with_donor("a")
     assert example.donor is not None
     texts = tuple(turn.text for turn in example.turns)
     foreign = controls["foreign-images"].segments(example, {})

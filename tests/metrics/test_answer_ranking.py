@@ -125,7 +125,7 @@ def test_without_annotations_there_is_no_gain() -> None:
     assert "ndcg" not in scores_by_metric(OUTPUTS, plain)
 
 
-def test_nothing_scored_has_the_same_names() -> None:
+def test_rows_without_scored_outputs_have_the_same_names() -> None:
     nothing = scores_by_metric({}, REFERENCES)
     whole = scores_by_metric(OUTPUTS, REFERENCES)
     assert {m: (score.higher_is_better, score.where) for m, score in nothing.items()} == {
@@ -140,7 +140,7 @@ def test_settings_of_answer_ranking_are_in_the_signature_and_checked() -> None:
         check(None, {"dense_round": "next"}, "")
 
 
-def test_real_dense_annotations(real_data: Path) -> None:
+def test_published_annotations_give_a_perfect_ndcg_in_their_own_round_alone(real_data: Path) -> None:
     """Annotated rounds have a perfect NDCG by their own relevances, and not by the relevances of another round."""
     folder = real_data / "visdial"
     annotated = json.loads((folder / "visdial_1.0_val_dense_annotations.json").read_text(encoding="utf-8"))

@@ -87,7 +87,9 @@ def test_distance_grows_with_damage(tmp_path: Path) -> None:
         ({"features.6.bias": torch.zeros(3)}, r"features.6.bias \(3,\) instead of \(384,\)"),
     ],
 )
-def test_another_state_dict_is_refused(tmp_path: Path, change: dict[str, torch.Tensor | None], message: str) -> None:
+def test_a_state_dict_of_another_network_is_refused(
+    tmp_path: Path, change: dict[str, torch.Tensor | None], message: str
+) -> None:
     file = tmp_path / "trunk.pth"
     state = {**alex_state(), **change}
     torch.save({key: value for key, value in state.items() if value is not None}, file)

@@ -198,6 +198,6 @@ def test_wrong_options_of_the_training_command_are_refused(tmp_path: Path, capsy
     assert "train it first: gill-bench mini train vae" in capsys.readouterr().err
 
 
-def test_the_command_writes_the_world(tmp_path: Path) -> None:
+def test_the_command_mini_write_writes_the_mini_world(tmp_path: Path) -> None:
     assert main(["mini", "write", str(tmp_path / "world"), "--no-train"]) == 0
     assert (tmp_path / "world" / "vist" / "sis" / "val.story-in-sequence.json").is_file()

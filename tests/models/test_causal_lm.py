@@ -218,7 +218,7 @@ def test_the_card_names_every_setting() -> None:
     assert card.inputs == ("text",)
 
 
-def test_nothing_is_added_to_vocabulary_or_table(folder: Path, model: CausalLanguageModel) -> None:
+def test_a_language_model_adds_nothing_to_vocabulary_or_table(folder: Path, model: CausalLanguageModel) -> None:
     config = json.loads((folder / "config.json").read_text())
     assert model.tokens.image_ids == []
     assert model.tokens.size == len(json.loads((folder / "vocab.json").read_text()))

@@ -160,7 +160,7 @@ def write_model(folder: Path, name: str, *lines: str) -> None:
     (folder / f"{name}.toml").write_text(text + "\n".join(lines) + "\n")
 
 
-def test_all_models_leave_out_what_has_no_weights_and_named_ones_do_not(tmp_path: Path) -> None:
+def test_all_models_leave_out_models_without_weights_and_named_ones_do_not(tmp_path: Path) -> None:
     write_model(tmp_path / "cards", "lacking", "[weights.net]", 'folder = "nowhere-net"')
     folders = (CARDS, tmp_path / "cards")
     plan = make_plan(run_request(tmp_path / "run", "vqav2", models=("all",), card_folders=folders))

@@ -35,7 +35,7 @@ class OwnTexts:
         ("<extra_id_7>", True),
     ],
 )
-def test_what_was_made_of_texts_with_control_tokens_is_made_anew(text: str, marked: bool) -> None:
+def test_outputs_of_texts_with_control_tokens_are_made_anew(text: str, marked: bool) -> None:
     """Earlier versions read them as control: what they stored is of other prompts. Other texts keep their digests."""
     task = read_task(resolve_task(Cards().task("vist"), data="mini", split=None, settings={}), data="mini", limit=1)
     example = replace(task.examples[0], answers=(text,))

@@ -99,7 +99,7 @@ def test_a_narrow_interval_gets_the_digits_that_show_it() -> None:
     assert "+0.00024" in text
 
 
-def test_what_is_not_compared_is_said_once_or_with_its_rows() -> None:
+def test_rows_that_are_not_compared_are_named_once_or_with_their_rows() -> None:
     rows = usual()
     rows[0] = replace(rows[0], difference=Interval(-0.01, -0.08, 0.06, 40, 20), only_second=("7", "8"), notes=("odd",))
     left = LeftOut("vist", "5-captions", ("a", "a"), "fid", (1.0, None), "no values of single examples in B")

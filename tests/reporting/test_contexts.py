@@ -199,7 +199,7 @@ def times() -> list[Row]:
     ]
 
 
-def test_what_a_model_cannot_do_depends_on_what_the_context_asks() -> None:
+def test_impossible_cells_depend_on_the_output_kind_of_their_context() -> None:
     table = table_of("speed", times())
     assert lines(table) == {
         "OPT alone (without GILL)": ["undefined", "measured", "impossible", "impossible"],
@@ -209,7 +209,7 @@ def test_what_a_model_cannot_do_depends_on_what_the_context_asks() -> None:
     assert "Times were taken in one pass, hence no standard deviation." in notes(table)
 
 
-def test_a_layout_that_does_not_say_what_is_asked_claims_nothing_that_the_rows_refute() -> None:
+def test_a_layout_without_output_kinds_claims_nothing_that_the_rows_refute() -> None:
     card = Cards().report("speed")
     silent = card.model_copy(update={"columns": tuple(c.model_copy(update={"asks": None}) for c in card.columns)})
     table = build_table(silent, Results((*times(), row("clip", "search", 0, "seconds", 0.1, task="speed"))), Cards())

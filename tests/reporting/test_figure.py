@@ -149,7 +149,7 @@ def test_the_svg_says_in_words_what_it_shows() -> None:
     assert "<script" not in text
 
 
-def test_without_the_paper_nothing_is_hollow() -> None:
+def test_without_the_papers_numbers_no_point_is_hollow() -> None:
     text = render_figure(figure_table(compare=False), "svg").decode()
     assert "Hollow" not in text
     assert "GLIDE" not in text
@@ -186,7 +186,7 @@ def test_a_file_holds_one_figure() -> None:
         render_figure(plain, "svg")
 
 
-def test_nothing_measured_is_nothing_to_draw() -> None:
+def test_a_figure_without_measured_points_is_refused() -> None:
     with pytest.raises(InputError, match="nothing on its axis was measured"):
         render_figure(figure_table(rows=[]), "svg")
 

@@ -79,7 +79,7 @@ def test_a_seed_that_others_have_makes_a_cell_incomplete() -> None:
     assert cell(shown, "gill", 2).gaps == ()
 
 
-def test_nothing_scored_is_not_a_number() -> None:
+def test_a_cell_without_scored_samples_has_no_number() -> None:
     nothing = seeds("gill", "5-captions-4-images", "clip-similarity", [None, None], n_scored=0, n_missing=10)
     shown = table([item for item in usual_rows() if item.context != "5-captions-4-images"] + nothing)
     assert (cell(shown, "gill", 1).status, cell(shown, "gill", 1).mean) == ("unscored", None)
@@ -131,7 +131,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
     assert table(usual_rows()) == table(usual_rows()[::-1])
 
 
-def test_what_a_model_reads_may_differ_by_what_it_is_asked_for(tmp_path: Path) -> None:
+def test_the_inputs_of_a_model_may_differ_by_output_kind(tmp_path: Path) -> None:
     """A model that reads pictures to answer and paints from text alone has "-" where it is to paint after pictures."""
     (tmp_path / "unified.toml").write_text(
         'schema = 1\nname = "unified"\ntitle = "Unified"\nadapter = "x.py"\n'

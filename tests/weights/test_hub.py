@@ -106,7 +106,7 @@ def refusal(process: subprocess.CompletedProcess[str]) -> str:
     return last
 
 
-def test_what_is_read_is_downloaded_and_then_taken_from_the_cache(tmp_path: Path) -> None:
+def test_needed_files_are_downloaded_once_and_then_taken_from_the_cache(tmp_path: Path) -> None:
     with hub() as (server, _):
         first = ask(server.server_port, tmp_path)
     assert first.returncode == 0, first.stderr

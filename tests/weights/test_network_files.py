@@ -89,7 +89,7 @@ def test_a_single_file_beside_the_index_of_a_pipeline_is_never_read() -> None:
     assert readable(["flux1-dev.safetensors"]) == ["flux1-dev.safetensors"]
 
 
-def test_what_an_index_lists_is_read_whatever_it_is_called() -> None:
+def test_files_that_an_index_lists_are_read_whatever_their_names() -> None:
     names = ["model.safetensors.index.json", "part.fp16.safetensors", "part.h5"]
     assert readable(names) == names[:1]
     assert readable(names, listed=names[1:]) == names

@@ -110,7 +110,7 @@ def test_the_network_gives_the_output_of_the_reference(upsampler: bool) -> None:
 
 
 @pytest.mark.parametrize("upsampler", [False, True])
-def test_every_weight_matters(upsampler: bool) -> None:
+def test_every_weight_changes_the_output(upsampler: bool) -> None:
     unet = network(upsampler=upsampler)
     x, timesteps, small = inputs(unet)
     unet(x, timesteps, unet.condition(*tokens(TEXTS)), small).square().sum().backward()
@@ -181,6 +181,6 @@ def test_small_pictures_are_for_the_upsampler() -> None:
         ({"head_width": 16}, "no multiple of head_width = 16"),
     ],
 )
-def test_sizes_fit_together(change: dict[str, object], message: str) -> None:
+def test_sizes_that_do_not_fit_together_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         NetworkSizes.model_validate({**SIZES.base.model_dump(), **change})

@@ -86,7 +86,7 @@ def test_the_model_that_gains_most_is_named_with_interval_p_and_counts() -> None
         ([("gill", -0.061, -0.13, -0.01, 0.01)], "GILL loses 0.061 in CLIP similarity from 5 captions and 4 images"),
     ],
 )
-def test_what_is_not_significant_or_a_loss_is_said_as_such(models: Any, claim: str) -> None:
+def test_losses_and_differences_that_are_not_significant_are_named_as_such(models: Any, claim: str) -> None:
     finding = find(numbers_of(usual_rows()), gains(*models), [], TITLES)
     assert re.match(claim, finding.claim), finding.claim
     assert "gains 0" not in finding.claim
@@ -153,7 +153,7 @@ def test_one_model_in_one_context_has_its_number_with_or_without_an_interval() -
     )
 
 
-def test_what_limits_a_claim_is_said() -> None:
+def test_limits_of_a_finding_stand_in_its_notes() -> None:
     shared = {"signature": "metric:x|weights:0123abcd", "model_signature": "adapter:gill|weights.encoder:0123abcd"}
     rows = seeds("gill", "1-caption", "clip-similarity", [0.5, 0.52], n_available=50, n_scored=9, n_failed=1, **shared)
     limited, incomplete, own = find(numbers_of(rows), None, [], TITLES).notes

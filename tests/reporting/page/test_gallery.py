@@ -238,7 +238,7 @@ def test_the_scatter_filters_by_a_rectangle_of_a_finger(tab: Any, pages: Path) -
     assert set(fragment(tab)) >= {"range-a", "range-b"}
 
 
-def test_what_is_shown_is_saved_as_csv_and_zip(tab: Any, pages: Path, tmp_path: Path) -> None:
+def test_the_shown_examples_are_saved_as_csv_and_zip(tab: Any, pages: Path, tmp_path: Path) -> None:
     show(tab, pages / "losses", NAME, "#show=lost")
     with tab.expect_download() as started:
         tab.locator("#csv").click()
@@ -269,7 +269,7 @@ def test_a_spreadsheet_runs_no_text_of_a_model(tab: Any, pages: Path) -> None:
     assert tab.evaluate("(texts) => csvText([texts])", texts) == '\'=1+1,\'-2,"a ""b"", c",-2.5,\r\n'
 
 
-def test_of_many_examples_only_those_in_view_are_in_the_document(tab: Any, pages: Path) -> None:
+def test_only_examples_in_view_are_in_the_document(tab: Any, pages: Path) -> None:
     show(tab, pages / "many", NAME)
     count = "document.querySelectorAll('.example').length"
     assert 2 <= tab.evaluate(count) <= 12

@@ -86,7 +86,7 @@ def test_only_this_machine_is_answered_and_only_get_and_head(growing: Path, serv
         assert (status, headers["Allow"]) == (405, "GET, HEAD"), method
 
 
-def test_no_path_leads_elsewhere(growing: Path, serve: Serve, tmp_path: Path) -> None:
+def test_the_server_serves_no_file_outside_the_page_and_its_run(growing: Path, serve: Serve, tmp_path: Path) -> None:
     secret = tmp_path / "secret.png"
     (unit,) = growing.glob("units/*/*/*/*")
     picture = next(unit.glob("*.png"))

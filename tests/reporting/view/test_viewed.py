@@ -111,6 +111,6 @@ def test_a_page_that_cannot_be_written_stays_and_says_why(
     assert viewed.problem == ""
 
 
-def test_what_is_no_run_is_an_error(tmp_path: Path) -> None:
+def test_viewing_a_folder_that_is_no_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         ViewedRun(tmp_path / "nothing", tmp_path / "page", Cards()).open()
