@@ -53,6 +53,9 @@ def read_captioned_urls(file: Path) -> list[CaptionPair]:
     Returns:
         Captions with their URLs, in the order of the file. The header `caption<TAB>url`, which users add for
         img2dataset, is skipped, and so are the three fields of labels in CC3M's edition with labels.
+
+    Raises:
+        InputError: The file is missing, empty or not UTF-8, or a line is malformed; the message has file and line.
     """
     rows = read_table(file)
     first = 2 if rows and [field.lower() for field in rows[0]] == URL_HEADER else 1

@@ -47,6 +47,10 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
 
     Returns:
         The data set; its references are the pictures of all pairs, each once.
+
+    Raises:
+        InputError: The list is absent or malformed, there are no pictures at all, or it is unknown to which rows the
+            pictures belong.
     """
     file = _find_list(folder, split)
     warnings: tuple[str, ...] = ()

@@ -115,7 +115,11 @@ class CaptionContext(InParts):
 
 
 def caption_context(name: str) -> CaptionContext:
-    """Parse `{n}-captions[-{m}-images]` with 1 <= n <= 5 and m < n."""
+    """Parse `{n}-captions[-{m}-images]` with 1 <= n <= 5 and m < n.
+
+    Raises:
+        InputError: The name is not of this form, or asks for more than a story has.
+    """
     match = _CAPTIONS_GRAMMAR.fullmatch(name)
     if match is None:
         near = [CaptionContext(n, m).name for n in range(1, SENTENCES + 1) for m in range(n)]
@@ -165,7 +169,11 @@ class RoundContext(InParts):
 
 
 def parse_rounds(name: str) -> int:
-    """The n of a context's name `{n}-rounds`, from 1 to 10."""
+    """The n of a context's name `{n}-rounds`, from 1 to 10.
+
+    Raises:
+        InputError: The name is not of this form, or asks for more than a dialog has.
+    """
     match = _ROUNDS_GRAMMAR.fullmatch(name)
     if match is None or not 1 <= int(match[1]) <= ROUNDS:
         near = [RoundContext(n).name for n in range(1, ROUNDS + 1)]
@@ -241,7 +249,11 @@ class QuestionContext(InParts):
 
 
 def context_named(name: str, contexts: Iterable[_Context]) -> _Context:
-    """The context of a name, for a data set with a fixed list of contexts."""
+    """The context of a name, for a data set with a fixed list of contexts.
+
+    Raises:
+        InputError: There is none of this name; offers the nearest.
+    """
     known = {context.name: context for context in contexts}
     if name not in known:
         raise InputError(f"unknown context {name!r}; {did_you_mean(name, known)}")

@@ -64,7 +64,11 @@ def is_encodable(text: str) -> bool:
 
 
 def list_of(value: Any, key: str, where: str) -> list[Any]:
-    """The list under a key of an object."""
+    """The list under a key of an object.
+
+    Raises:
+        InputError: The value is no object, or has no list under the key.
+    """
     items = value.get(key) if isinstance(value, dict) else None
     if not isinstance(items, list):
         raise InputError(f"{where}: key {key!r}: expected a list, as in the official files")
@@ -72,7 +76,11 @@ def list_of(value: Any, key: str, where: str) -> list[Any]:
 
 
 def integer_of(record: Any, key: str, where: str) -> int:
-    """The integer under a key of a record."""
+    """The integer under a key of a record.
+
+    Raises:
+        InputError: The record is no object, or has no integer under the key.
+    """
     value = record.get(key) if isinstance(record, dict) else None
     if isinstance(value, int) and not isinstance(value, bool):
         return value

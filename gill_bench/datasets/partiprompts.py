@@ -74,6 +74,10 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Returns:
         Facts of an example: `label` ("gen" or "ret"), `votes` (joined by commas), `part` ("train" or "test"),
         `category` and `challenge`. The candidates are ordered by name.
+
+    Raises:
+        InputError: The list is absent or malformed, an option is wrong, no prompt is left to test on, or the folder of
+            candidates is absent, or has neither pictures nor embeddings.
     """
     if split != "all":
         raise InputError(f"split {split!r} of PartiPrompts: there is only 'all'; training and test are parts of it")

@@ -43,6 +43,9 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Returns:
         The candidates are every distinct picture of the split's stories, in the order in which they first appear
         (protocol 3.5).
+
+    Raises:
+        InputError: The file is absent or malformed, or there are no pictures at all.
     """
     file = find_split_file(
         folder,

@@ -45,6 +45,9 @@ def read_dialogs(folder: Path, split: str, *, options: bool = False) -> list[Dia
             `images/` or the folder itself.
         split: "val", or another split in the same format.
         options: Whether to read the options and the position of the true option, which all rounds must then have.
+
+    Raises:
+        InputError: The file is absent or malformed, or there are no pictures at all.
     """
     file = find_split_file(folder, split, "visdial_1.0_{split}.json", (".",), "download VisDial v1.0")
     name = f"VisualDialog_{split}2018"

@@ -37,6 +37,10 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
 
     Returns:
         The data set; the facts of an example are `question_type` and `answer_type`.
+
+    Raises:
+        InputError: A file is absent, malformed or of another split; a question has no annotation or an annotation no
+            question; there are no pictures at all.
     """
     files = [
         find_split_file(folder, split, pattern, (".",), "download the questions and annotations of VQA v2.0")

@@ -69,6 +69,10 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
     """Check the settings, and that the folder holds an encoder with its image processor.
 
     A small stand-in under the name of a published CLIP is refused.
+
+    Raises:
+        InputError: A setting is unknown, the folder does not hold a CLIP with its image processor, or it holds a small
+            stand-in under the name of a published CLIP.
     """
     checked = validated(Settings, settings, NAME)
     folder = need_weights(weights, NAME, _WANTED)

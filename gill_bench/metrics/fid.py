@@ -65,7 +65,11 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
 
 
 def check_count(count: int, settings: Mapping[str, Value], task: str) -> None:
-    """Refuse a distance of fewer than `min_samples` pictures, which is biased upwards by more than models differ."""
+    """Refuse a distance of fewer than `min_samples` pictures, which is biased upwards by more than models differ.
+
+    Raises:
+        InputError: There are fewer generated pictures than `min_samples`; says how to compute the distance anyway.
+    """
     minimum = validated(Settings, settings, "fid").min_samples
     if count < minimum:
         anyway = (

@@ -71,7 +71,12 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
-    """Check the settings, and that the weights are a state dict, or the mini backbone under its own name."""
+    """Check the settings, and that the weights are a state dict, or the mini backbone under its own name.
+
+    Raises:
+        InputError: A setting is unknown, the weights are neither a state dict nor a mini backbone, or the mini backbone
+            stands under the name of the published one.
+    """
     validated(Settings, settings, NAME)
     path = need_weights(weights, NAME, _WANTED)
     if path.is_dir():

@@ -147,6 +147,9 @@ def card_of(
         home: The folder that the adapter's file is in; "" if it has none.
         where: The beginning of errors.
         settings: The settings; None for the defaults of the constructor.
+
+    Raises:
+        InputError: The class is no model.
     """
     capabilities = capabilities_of(kind, where)
     try:

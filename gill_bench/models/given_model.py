@@ -57,7 +57,11 @@ def card_of_given(model: object, name: str = "") -> ModelCard:
 
 
 def code_digest(card: ModelCard) -> str:
-    """The SHA-256 of the source of a given model: of its file, or of the class alone where there is none."""
+    """The SHA-256 of the source of a given model: of its file, or of the class alone where there is none.
+
+    Raises:
+        InputError: The source is not known.
+    """
     kind = card.given if inspect.isclass(card.given) else type(card.given)
     file = file_of(kind)
     if file is not None:
@@ -98,7 +102,11 @@ class GivenAdapter:
         self.Settings = schema_of(type(model), self._values, execution_only_of(type(model), where, self._values))
 
     def check(self, weights: Mapping[str, Path], settings: BaseModel) -> None:
-        """Refuse other settings than those with which the object was constructed."""
+        """Refuse other settings than those with which the object was constructed.
+
+        Raises:
+            InputError: A setting differs.
+        """
         for name, value in settings.model_dump(by_alias=True).items():
             if value != self._values[name]:
                 raise InputError(

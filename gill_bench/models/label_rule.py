@@ -31,5 +31,9 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> object:
-    """Refuse to load, by a `GillBenchError`: a rule has no model."""
+    """Refuse to load, by a `GillBenchError`: a rule has no model.
+
+    Raises:
+        GillBenchError: Always.
+    """
     raise GillBenchError(f"{settings.rule} is a rule over labels: there is no model to load")

@@ -36,7 +36,11 @@ class DataError(InputError):
 
 
 def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapping[str, Value]) -> TaskCard:
-    """The task's card with the mini world's overrides, the split and the user's settings applied."""
+    """The task's card with the mini world's overrides, the split and the user's settings applied.
+
+    Raises:
+        InputError: An unknown setting or value.
+    """
     mini = card.mini if data == MINI else None
     if data == MINI and mini is None:
         raise InputError(f"{card.name}: its card has no [mini] table, so it needs data: --data DIR")
@@ -181,6 +185,9 @@ def resolve_model(
         weights: The folder of the weights, or "mini".
         settings: The user's settings, which win over all others.
         sampling: The task's settings of models; settings that this model does not have are ignored.
+
+    Raises:
+        InputError: Weights are not found, or settings or files do not fit.
     """
     names = setting_names(card)
     table = override(dict(card.settings), card.mini.settings if weights == MINI else {}, card.name, names)

@@ -29,7 +29,11 @@ _RANGES = {
 
 
 def check_settings_of_task(tables: Mapping[str, Mapping[str, Value]]) -> None:
-    """Check the settings in a task card's tables, given by the tables' names."""
+    """Check the settings in a task card's tables, given by the tables' names.
+
+    Raises:
+        InputError: A value is not allowed.
+    """
     for name, choices in _CHOICES.items():
         for choice in choices:
             choice.of(tables[name])

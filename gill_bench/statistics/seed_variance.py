@@ -40,6 +40,9 @@ def seed_margin(values: NDArray[np.float64], clusters: Clusters, level: float = 
 
     Returns:
         The half width; zero for a single seed, which tells nothing about other seeds, and for fewer than two clusters.
+
+    Raises:
+        ValueError: A number is not finite, or the lengths differ.
     """
     import numpy as np
     from scipy.special import stdtrit

@@ -32,6 +32,9 @@ def randomisation_p(differences: Values, clusters: Clusters, *, resamples: int =
     In each resample the two systems are swapped in about half of the clusters. p is the share of resamples whose mean
     difference is at least as large as the observed one, (count + 1) / (resamples + 1), as in sacrebleu's `paired-ar`
     (Riezler and Maxwell 2005). If there are no more possible swaps than resamples, each is tried once, and p is exact.
+
+    Raises:
+        ValueError: There is no pair, a number is not finite, or the lengths differ.
     """
     sums = ClusteredSums.of(differences, clusters).grouped().sums
     observed = abs(float(sums.sum()))
@@ -58,6 +61,9 @@ def bootstrap_p(differences: Values, clusters: Clusters, *, resamples: int = RES
     observed absolute mean, (count + 1) / (resamples + 1). For a clear difference this counts one tail, as Koehn does,
     and p is about half of `randomisation_p`. (sacrebleu asks for more than the observed mean instead of at least as
     much, which gives two equal systems the smallest p; here they have p = 1.)
+
+    Raises:
+        ValueError: There is no pair, a number is not finite, or the lengths differ.
     """
     data = ClusteredSums.of(differences, clusters).grouped()
     means = np.abs(data.resampled_means(resamples, seed))
@@ -74,6 +80,9 @@ def clustered_t_p(differences: Values, clusters: Clusters) -> float:
 
     >>> round(clustered_t_p([0.1, 0.3, 0.2, 0.4], ["a", "b", "c", "d"]), 4)
     0.0305
+
+    Raises:
+        ValueError: There are fewer than two clusters, a number is not finite, or the lengths differ.
     """
     from scipy.stats import t
 
@@ -115,6 +124,9 @@ def effect_size(differences: Values, clusters: Clusters) -> float | None:
 
     >>> effect_size([1.0, 2.0, 3.0], ["a", "b", "c"])
     2.0
+
+    Raises:
+        ValueError: There is no pair, a number is not finite, or the lengths differ.
     """
     data = ClusteredSums.of(differences, clusters)
     means = data.sums / data.sizes

@@ -44,7 +44,11 @@ def load_image(source: Path | BinaryIO, squash: int = 0) -> Image.Image:
 
 
 def read_picture(source: Path | BinaryIO, squash: int = 0) -> tuple[Image.Image, str]:
-    """Read a picture as `load_image` does; also returns the rule that made its channels eight bits, or ""."""
+    """Read a picture as `load_image` does; also returns the rule that made its channels eight bits, or "".
+
+    Raises:
+        UnreadablePictureError: With the reason in a few words.
+    """
     try:
         if isinstance(source, Path):
             refuse_special(source)

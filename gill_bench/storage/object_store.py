@@ -133,7 +133,11 @@ class StorePath(StoreUrl):
         """Do nothing: a folder exists as soon as there is an object in it."""
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Remove the object."""
+        """Remove the object.
+
+        Raises:
+            FileNotFoundError: There is none, and `missing_ok` is False.
+        """
         with reaching(self):
             try:
                 self.store().rm_file(self.key)

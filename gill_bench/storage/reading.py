@@ -112,7 +112,11 @@ def read_json_value(file: Path) -> Any:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object."""
+    """Read a JSON file that holds an object.
+
+    Raises:
+        InputError: The file cannot be read as JSON (see `read_json_value`), or holds something else than an object.
+    """
     value = read_json_value(file)
     if not isinstance(value, dict):
         raise InputError(f"{file}: expected a JSON object at the top, found {type(value).__name__}")

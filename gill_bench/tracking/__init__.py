@@ -75,7 +75,11 @@ def open_tracker(text: str) -> Tracker:
 
 
 def library(module: str, extra: str) -> ModuleType:
-    """Import a tracker's library."""
+    """Import a tracker's library.
+
+    Raises:
+        InputError: The library is not installed; the message names the extra that has it.
+    """
     try:
         return import_module(module)
     except ImportError as error:

@@ -170,7 +170,11 @@ class _Batches(Dataset[Batch | InputError]):
 def read_ahead(
     source: Source, choose: Callable[[int], Sequence[Item]], begin: int, end: int, workers: int
 ) -> Iterator[Batch]:
-    """Batches of steps `begin` to `end`, in order."""
+    """Batches of steps `begin` to `end`, in order.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
     for batch in DataLoader(_Batches(source, choose, begin, end), batch_size=None, num_workers=workers):
         if isinstance(batch, InputError):
             raise batch

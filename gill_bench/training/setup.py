@@ -90,7 +90,11 @@ class Setup:
 
 
 def prepare(config: TrainConfig, accelerator: Accelerator) -> Setup:
-    """Check files and settings, then load the networks."""
+    """Check files and settings, then load the networks.
+
+    Raises:
+        InputError: A file is missing or malformed, or weights, targets and settings do not fit together.
+    """
     processes, rank = int(accelerator.num_processes), int(accelerator.process_index)
     stories_per_step = _share(config, processes)
     llm, encoder = find_folder(config.llm, config.out), find_folder(config.visual_encoder, config.out)

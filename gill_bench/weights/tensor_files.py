@@ -67,7 +67,11 @@ def read_header(file: Path) -> dict[str, Any]:
 
 
 def check_torch_file(file: Path) -> None:
-    """Check that `torch.save` wrote a file, and that the file is whole as far as its format shows."""
+    """Check that `torch.save` wrote a file, and that the file is whole as far as its format shows.
+
+    Raises:
+        InputError: The file is of another kind, cut off, or a Git LFS pointer.
+    """
     refuse_pointer(file)
     with file.open("rb") as opened:
         start = opened.read(2)

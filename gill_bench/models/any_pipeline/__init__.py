@@ -39,6 +39,9 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
 
     The component is `pipeline`, besides which a card may have `lora` and `ip_adapter`. A setting that the pipeline
     cannot take, or would ignore, is refused.
+
+    Raises:
+        InputError: A file is missing, empty or cut off, or the pipeline cannot take a setting or would ignore it.
     """
     if set(weights) - _OPTIONAL != {"pipeline"}:
         raise InputError(f"weights: expected 'pipeline', and perhaps 'lora' and 'ip_adapter'; got {sorted(weights)}")

@@ -41,7 +41,11 @@ def _networks(path: Path, variant: str) -> Iterator[tuple[Path, ...]]:
 
 
 def check_variant(path: Path, variant: str) -> None:
-    """Check that some network of a pipeline has files of a variant."""
+    """Check that some network of a pipeline has files of a variant.
+
+    Raises:
+        InputError: None has.
+    """
     names = [file.name for file in path.glob("*/*") if file.is_file()]
     if variant and not any(f".{variant}." in name or f".{variant}-" in name for name in names):
         raise InputError(

@@ -54,6 +54,10 @@ class PipelineGenerator:
 
         A picture counts as truncated if another end of its prompt's text would not have changed what the denoising
         network was given, which means that no encoder of the pipeline read that end.
+
+        Raises:
+            InputError: A prompt holds pictures that the pipeline cannot take, or lacks one that it needs.
+            GillBenchError: A picture is not finite.
         """
         if len(prompts) != len(noise):
             raise ValueError(f"{len(prompts)} prompts, but {len(noise)} sequences of noise")

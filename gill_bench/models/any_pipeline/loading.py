@@ -64,7 +64,11 @@ def dtype_on(setting: str, of_files: str, device: str) -> torch.dtype:
 
 
 def check_lora(pipeline: Any, path: Path) -> None:
-    """Check that a pipeline's class takes LoRAs, and that the library which applies them is installed."""
+    """Check that a pipeline's class takes LoRAs, and that the library which applies them is installed.
+
+    Raises:
+        InputError: It does not, or the folder has no LoRA, or several.
+    """
     if not hasattr(pipeline, "load_lora_weights"):
         raise InputError(f"[weights.lora]: {pipeline.__name__} takes no LoRA")
     lora_file(path)
@@ -73,7 +77,11 @@ def check_lora(pipeline: Any, path: Path) -> None:
 
 
 def check_ip_adapter(pipeline: PipelineClass, path: Path) -> None:
-    """Check that an IP-Adapter has one file of weights, and a network that encodes pictures for it."""
+    """Check that an IP-Adapter has one file of weights, and a network that encodes pictures for it.
+
+    Raises:
+        InputError: There is no such file, or several, or no picture encoder.
+    """
     file, encoder = ip_adapter_files(path)
     if encoder is not None:
         check_network_files(encoder, "transformers")

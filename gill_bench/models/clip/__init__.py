@@ -26,7 +26,11 @@ __all__ = ["Settings", "check", "load"]
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check that the component `clip` holds both towers, or an encoder of pictures where `fusion` needs no other."""
+    """Check that the component `clip` holds both towers, or an encoder of pictures where `fusion` needs no other.
+
+    Raises:
+        InputError: A file is missing, empty or cut off, or the folder does not hold both towers.
+    """
     expect_components(weights, "clip")
     folder = weights["clip"]
     if _is_clip(folder):

@@ -87,7 +87,11 @@ class ClipRetriever(Retriever):
 
     @classmethod
     def load(cls, folder: Path, settings: Settings, device: str) -> ClipRetriever:
-        """Load from the folder of a whole CLIP."""
+        """Load from the folder of a whole CLIP.
+
+        Raises:
+            InputError: Files are missing or damaged.
+        """
         from transformers import CLIPModel, CLIPVisionModel
 
         tokenizer, processor = load_tokenizer(folder), load_processor(folder)

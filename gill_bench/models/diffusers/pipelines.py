@@ -147,6 +147,9 @@ def sample(
 
     Returns:
         For each prompt its pictures, in the order of `noise`. Pictures that the safety checker blackened are flagged.
+
+    Raises:
+        InputError: Shared noise (`skip` above 0) with a sampler that draws more than the first latent.
     """
     if prompt_embeds.ndim != 3 or len(prompt_embeds) != len(noise):
         raise ValueError(f"prompt_embeds {tuple(prompt_embeds.shape)} for {len(noise)} sequences of noise")

@@ -25,7 +25,11 @@ class Latents(NamedTuple):
 
     @classmethod
     def of(cls, pipeline: object) -> Latents:
-        """The latents of a pipeline at its native size."""
+        """The latents of a pipeline at its native size.
+
+        Raises:
+            InputError: The pipeline has no UNet, whose config has the size.
+        """
         unet = getattr(pipeline, "unet", None)
         text_encoder = getattr(pipeline, "text_encoder", None)
         if unet is None or text_encoder is None:

@@ -76,6 +76,9 @@ class Fromage(MultimodalReader):
             dtype: Precision of all weights; None = the precision in the settings.
             device: A torch device.
             settings: Precision, preprocessing, and how prompts are read; None = the defaults.
+
+        Raises:
+            InputError: The weights are damaged or do not fit together; names file and key.
         """
         folder = Path(checkpoint)
         folders = named_folders(folder, read_model_args(folder, FromageArguments), llm, visual_encoder)

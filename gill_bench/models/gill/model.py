@@ -134,6 +134,9 @@ class Gill(MultimodalReader):
             dtype: Precision of everything but the image decoder; None = the precision in the settings.
             device: A torch device.
             settings: Precision, preprocessing and sampling; None = the defaults.
+
+        Raises:
+            InputError: The weights are damaged or do not fit together; names file and key.
         """
         folder = Path(checkpoint)
         folders = named_folders(folder, read_model_args(folder, GillArguments), llm, visual_encoder)

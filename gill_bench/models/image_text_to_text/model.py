@@ -35,7 +35,11 @@ class VisionLanguageModel:
 
     @classmethod
     def load(cls, folder: Path, settings: Settings, device: str) -> VisionLanguageModel:
-        """Load from the folder of a model of `AutoModelForImageTextToText`."""
+        """Load from the folder of a model of `AutoModelForImageTextToText`.
+
+        Raises:
+            InputError: Files are missing, damaged or of another kind of model, or a setting does not suit the model.
+        """
         from transformers import AutoModelForImageTextToText
 
         processor = load_processor(folder)

@@ -52,7 +52,11 @@ def _check_widths(arguments: ReaderArguments, weights: Mapping[str, Path]) -> No
 
 
 def check_language_files(folder: Path) -> None:
-    """Check that the folder of an OPT, or of a whole CLIP, has a tokenizer and whole weights."""
+    """Check that the folder of an OPT, or of a whole CLIP, has a tokenizer and whole weights.
+
+    Raises:
+        InputError: Names the file that is missing, empty or cut off.
+    """
     if not any((folder / name).is_file() for name in ("vocab.json", "tokenizer.json")):
         raise InputError(f"{folder}: has no vocab.json or tokenizer.json")
     check_network_files(folder, "transformers")

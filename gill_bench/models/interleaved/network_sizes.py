@@ -52,7 +52,11 @@ class DecoderSizes(NamedTuple):
 
 
 def language_sizes(folder: Path) -> LanguageSizes:
-    """Read the sizes of a language model; one that is no OPT is an `InputError`."""
+    """Read the sizes of a language model; one that is no OPT is an `InputError`.
+
+    Raises:
+        InputError: The folder does not hold an OPT.
+    """
     config = _config(folder, "config.json")
     if config.get("model_type") != "opt":
         raise InputError(
@@ -65,7 +69,11 @@ def language_sizes(folder: Path) -> LanguageSizes:
 
 
 def vision_width(folder: Path) -> int:
-    """Width of the pooled features of a CLIP vision tower, before the projection; no other encoder has one."""
+    """Width of the pooled features of a CLIP vision tower, before the projection; no other encoder has one.
+
+    Raises:
+        InputError: The folder does not hold a CLIP or its vision tower.
+    """
     config = _config(folder, "config.json")
     kind = config.get("model_type")
     if kind == "clip":
@@ -76,7 +84,11 @@ def vision_width(folder: Path) -> int:
 
 
 def decoder_sizes(folder: Path) -> DecoderSizes:
-    """Read the sizes of the conditioning of a Stable Diffusion pipeline; no other pipeline has any."""
+    """Read the sizes of the conditioning of a Stable Diffusion pipeline; no other pipeline has any.
+
+    Raises:
+        InputError: The folder does not hold such a pipeline.
+    """
     file = folder / "unet" / "config.json"
     width = _config(folder, "unet/config.json").get("cross_attention_dim")
     if isinstance(width, list) and width:

@@ -80,6 +80,9 @@ class PromptReader:
 
         No token stands between a prompt and its continuation. A prompt that is given several times as the same object
         is read once.
+
+        Raises:
+            InputError: A prompt with its continuation is too long.
         """
         if len(prompts) != len(continuations):
             raise ValueError(f"{len(prompts)} prompts and {len(continuations)} continuations")

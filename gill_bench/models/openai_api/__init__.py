@@ -25,7 +25,11 @@ ASKS_A_SERVER = True
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Refuse weights, which no server reads from here. The server is not asked: it need not run yet."""
+    """Refuse weights, which no server reads from here. The server is not asked: it need not run yet.
+
+    Raises:
+        InputError: The card has weights.
+    """
     if weights:
         raise InputError(f"[weights.{min(weights)}]: a served model has no weights here; take them out of the card")
 

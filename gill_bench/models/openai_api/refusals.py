@@ -33,6 +33,9 @@ def raise_for(response: httpx.Response, content: Any, shown: str, settings: Sett
     """Raise the error that an answer stands for, as `Client.post` says; return if the same request may yet work (5xx).
 
     `shown` is the server's message, as it may be shown; the settings of the model's card serve for advice.
+
+    Raises:
+        TryLater, RefusedError, UnavailableError, ServerError: As `Client.post` says.
     """
     status, codes = response.status_code, _codes(content)
     said = f"{response.request.url} answered {status}"

@@ -16,7 +16,11 @@ __all__ = ["Settings", "check", "load"]
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check the folder of the component `pipeline`, and that the settings suit this kind of pipeline."""
+    """Check the folder of the component `pipeline`, and that the settings suit this kind of pipeline.
+
+    Raises:
+        InputError: A file is missing, empty or cut off, or a setting does not suit this kind of pipeline.
+    """
     expect_components(weights, "pipeline")
     path = weights["pipeline"]
     kind = check_pipeline_folder(path, safety_checker=settings.safety_checker)["_class_name"]

@@ -122,6 +122,10 @@ class TextNetwork:
             prompts: N prompts.
             rows: The ids of N continuations.
             encode: Makes the class's inputs from prompts.
+
+        Raises:
+            InputError: A prompt with its continuation is longer than the model reads.
+            ValueError: There are not as many continuations as prompts.
         """
         if len(prompts) != len(rows):
             raise ValueError(f"{len(prompts)} prompts and {len(rows)} continuations")

@@ -34,6 +34,10 @@ def tokenise(texts: Sequence[str]) -> list[str]:
 
     >>> tokenise(["A dog's ball, on the beach!"])
     ["a dog 's ball on the beach"]
+
+    Raises:
+        InputError: Java or the jar is missing.
+        GillBenchError: The tokeniser failed.
     """
     if not texts:
         return []
