@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gill_bench.api import Report, Run, compare, list_models, list_tasks, load_run, report, run, status
+    from gill_bench.api import Report, Run, compare, leaderboard, list_models, list_tasks, load_run, report, run, status
     from gill_bench.errors import GillBenchError, InputError
     from gill_bench.interfaces import (
         Decider,
@@ -36,6 +36,7 @@ __all__ = [
     "TextGenerator",
     "TextScorer",
     "compare",
+    "leaderboard",
     "list_models",
     "list_tasks",
     "load_run",
@@ -44,7 +45,18 @@ __all__ = [
     "status",
 ]
 _MODULES = {
-    "api": ("Report", "Run", "compare", "list_models", "list_tasks", "load_run", "report", "run", "status"),
+    "api": (
+        "Report",
+        "Run",
+        "compare",
+        "leaderboard",
+        "list_models",
+        "list_tasks",
+        "load_run",
+        "report",
+        "run",
+        "status",
+    ),
     "errors": ("GillBenchError", "InputError"),
     "prompt": ("Prompt",),
 }

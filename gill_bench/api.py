@@ -267,6 +267,32 @@ def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
     return frame
 
 
+def leaderboard(folder: Path | str, *, metrics: Sequence[str] = ()) -> pd.DataFrame:
+    """Rank the models of all runs of a folder: one row per task, context, metric and model.
+
+    Args:
+        folder: A folder with runs, at any depth.
+        metrics: Names of the metrics to rank by; () for all.
+
+    Returns:
+        The table, best rank first. Models share a rank where paired tests show no difference
+        (`gill_bench.analysis.leaderboard`). Its `attrs["not_ranked"]` lists the runs and numbers that are in no
+        ranking, and why.
+
+    Raises:
+        InputError: There is no run in the folder, or no run has one of the metrics.
+    """
+    import pandas as pd
+
+    from gill_bench.analysis.leaderboard import leaderboard
+    from gill_bench.reporting.leaderboard import entry_fields
+
+    board = leaderboard(folder_of(folder), Cards(), metrics)
+    frame = pd.DataFrame(list(entry_fields(board)))
+    frame.attrs["not_ranked"] = [asdict(left) for left in board.not_ranked]
+    return frame
+
+
 def report(
     *runs: Path | str, tables: Sequence[str] = (), compare: bool = False, names: Mapping[str, str] | None = None
 ) -> Report:

@@ -30,6 +30,7 @@ NAMES = [
     "TextGenerator",
     "TextScorer",
     "compare",
+    "leaderboard",
     "list_models",
     "list_tasks",
     "load_run",
@@ -143,7 +144,7 @@ def test_wrong_names_are_answered_with_the_nearest(run: gill_bench.Run) -> None:
 
 def test_the_page_is_written_beside_the_units_or_elsewhere(run: gill_bench.Run, tmp_path: Path) -> None:
     assert run.page(tmp_path / "seen") == tmp_path / "seen" / "index.html"
-    assert "<h1>run</h1>" in (tmp_path / "seen" / "index.html").read_text("utf-8")
+    assert "<title>run · gill-bench</title>" in (tmp_path / "seen" / "index.html").read_text("utf-8")
     assert run.page() == run.folder / "page" / "index.html"
 
 

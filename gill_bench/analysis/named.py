@@ -143,9 +143,15 @@ def _names_of(model: str, readers: Sequence[RunReader], title: str) -> list[str]
         folders = [str(reader.folder) for reader in readers]
     if len(set(folders)) < len(readers):
         folders = [str(number) for number in range(1, len(readers) + 1)]
+    numbers = [
+        {(row.cell_key, row.metric, row.seed): row for row in reader.results.rows if row.model == model}
+        for reader in readers
+    ]
     names = []
-    for words, folder in zip(settings, folders, strict=True):
-        parts = [title, words, "" if settings.count(words) == 1 else folder]
+    for words, folder, own in zip(settings, folders, numbers, strict=True):
+        alike = [other for other, other_words in zip(numbers, settings, strict=True) if other_words == words]
+        contradicted = any(other[key] != own[key] for other in alike for key in own.keys() & other.keys())
+        parts = [title, words, folder if contradicted else ""]
         names.append(", ".join(part for part in parts if part))
     return names
 

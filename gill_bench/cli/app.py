@@ -11,6 +11,7 @@ from gill_bench.cli.compare import compare
 from gill_bench.cli.convert_embeddings import convert_embeddings
 from gill_bench.cli.data import data
 from gill_bench.cli.doctor import doctor
+from gill_bench.cli.leaderboard import leaderboard
 from gill_bench.cli.list_cards import list_cards
 from gill_bench.cli.mini import mini
 from gill_bench.cli.probe import probe
@@ -35,6 +36,7 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench view runs/vist            its page in a browser, also while it runs
   gill-bench report runs/vist          tables as in the paper
   gill-bench compare A B               is B better than A, sample by sample
+  gill-bench leaderboard runs          all runs of a folder, ranked, with ties
   gill-bench check RUN --against FILE  is it as good as it was
   gill-bench track RUN --to mlflow     its numbers in W&B, MLflow or TensorBoard
   gill-bench score runs/vist           score stored outputs again, generate nothing
@@ -83,6 +85,7 @@ app.command("status")(status)
 app.command("view")(view)
 app.command("report", cls=ReportCommand)(report)
 app.command("compare")(compare)
+app.command("leaderboard")(leaderboard)
 app.command("check")(check)
 app.command("track")(track)
 app.command("score")(score)

@@ -86,6 +86,10 @@ def test_runs_that_share_a_setting_also_have_the_name_of_their_run(runs: list[Pa
     assert models_of([*runs, third]) == ["m, guidance 7.5", "m, guidance 3.0, second", "m, guidance 3.0, third"]
 
 
+def test_a_copy_has_the_name_of_its_original(runs: list[Path]) -> None:
+    assert models_of([*runs, runs[0]]) == ["m, guidance 7.5", "m, guidance 3.0", "m, guidance 7.5"]
+
+
 def test_the_same_numbers_need_no_names(runs: list[Path]) -> None:
     assert models_of([runs[0], runs[0]]) == ["m", "m"]
 
