@@ -62,6 +62,11 @@ _MODULES = {
 }
 
 
+def __dir__() -> list[str]:
+    """The public names, for completion in a shell or notebook; none of them is imported for it."""
+    return sorted([*__all__, "__version__"])
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for, so that `import gill_bench` costs nothing."""
     if name not in __all__:

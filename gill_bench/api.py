@@ -5,17 +5,17 @@ import gill_bench
 run = gill_bench.run("vist", models=["gill"], limit=8, seeds=2)
 run.results                          # a row per task, model, context, seed and metric
 run.samples("vist", pictures=True)   # a row per output, with its values
+run.status, run.failures             # what is stored, how long the rest takes; examples that a model failed on
 print(run.report(compare=True))      # the paper's tables; in a notebook they are shown as such
 gill_bench.compare("runs/before", "runs/after")
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Never
 
 from gill_bench.cards.find import Cards
 from gill_bench.storage.files import folder_of
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from gill_bench.analysis.status import RunStatus
     from gill_bench.reporting.structure import Table
     from gill_bench.rundir.reader import RunReader
-    from gill_bench.rundir.records import CellKey
+
+Setting = bool | int | float | str
+"""The value of a setting of a task or model."""
+Models = str | Path | type | object | Sequence[str | Path | type | object] | Mapping[str, type | object]
+"""Models by name, by a card's path, as classes or as objects."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,10 @@ class Report:
         write_atomic(Path(file), render_file(self.tables, SUFFIXES[suffix]))
 
     def __str__(self) -> str:
-        """The tables as text, as a terminal shows them."""
-        return self.render("terminal")
+        """The tables as text, as `gill-bench report` shows them: with the notes that nobody can do without."""
+        from gill_bench.reporting import render
+
+        return render(self.tables, "terminal", notes=False)
 
     def _repr_markdown_(self) -> str:
         return self.render("markdown")
@@ -89,6 +95,26 @@ class Run:
     folder: Path
 
     @property
+    def status(self) -> RunStatus:
+        """The status as of now: what is stored of each cell, how long the rest takes (`gill_bench.status`)."""
+        return status(self.folder)
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """One row per example and seed that a model failed on or refused.
+
+        Its columns are task, model, context, example, seed, outcome ("failed" or "refused"), reason (the exception's
+        type and message), where (file and line in the model's code, or "") and record (the file of the run that holds
+        the traceback, or ""). The same call of `run` tries them again.
+        """
+        import pandas as pd
+
+        from gill_bench.reporting.notebook import failure_rows
+
+        columns = ["task", "model", "context", "example", "seed", "outcome", "reason", "where", "record"]
+        return pd.DataFrame([row for item in self.status.failures for row in failure_rows(item)], columns=columns)
+
+    @property
     def results(self) -> pd.DataFrame:
         """One row per task, model, context, seed and metric, with all counts (`gill_bench.rundir.rows.Row`)."""
         import pandas as pd
@@ -111,6 +137,7 @@ class Run:
         import pandas as pd
 
         from gill_bench.errors import InputError, did_you_mean
+        from gill_bench.reporting.notebook import Samples, sample_rows
 
         names = (task, model, context)
         stored = self._stored()
@@ -119,11 +146,9 @@ class Run:
             if name and name not in stored_names:
                 raise InputError(f"{self.folder}: has no {kind} {name!r}; {did_you_mean(name, stored_names)}")
         cells = [cell for cell, _ in stored.rows if all(a in ("", b) for a, b in zip(names, cell, strict=True))]
-        rows = [row for cell in dict.fromkeys(cells) for row in self._rows(stored, cell, pictures)]
+        rows = [row for cell in dict.fromkeys(cells) for row in sample_rows(stored, cell, pictures)]
         if not pictures:
             return pd.DataFrame(rows)
-        from gill_bench.reporting.notebook import Samples
-
         return Samples(rows)
 
     def report(self, *tables: str, compare: bool = False) -> Report:
@@ -166,37 +191,66 @@ class Run:
 
         return RunReader.open(self.folder)
 
-    def _rows(self, stored: RunReader, cell: CellKey, pictures: bool) -> Iterator[dict[str, Any]]:
-        metrics = {metric: stored.values(cell, metric) for key, metric in stored.rows if key == cell}
-        for sample in stored.samples(cell):
-            example, seed = sample.key
-            file = sample.picture
-            row: dict[str, Any] = dict(zip(("task", "model", "context"), cell, strict=True))
-            row |= {"example": example, "seed": seed, "cluster": sample.cluster}
-            row |= {"prompt": sample.details.get("prompt"), **sample.output}
-            if file is not None:
-                row["file"] = file
-                if pictures:
-                    from gill_bench.rundir.load_units import read_picture
-                    from gill_bench.storage.images import load_image
 
-                    row["picture"] = load_image(io.BytesIO(read_picture(file, sample.sha256)))
-            for metric, values in metrics.items():
-                if values is not None:
-                    row[metric] = values.by_seed.get(seed, {}).get(example)
-            yield row
-
-
-def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
+def run(
+    *tasks: str | Path,
+    out: Path | str | None = None,
+    models: Models = "all",
+    contexts: str | Sequence[str] = (),
+    seeds: int | Sequence[int] | None = None,
+    limit: int | None = None,
+    data: Path | str = "mini",
+    split: str | None = None,
+    weights: Path | str = "mini",
+    metric_weights: Path | str | None = None,
+    settings: Mapping[str, Setting | Mapping[str, Setting]] | str | Sequence[str] = (),
+    device: str | Sequence[str] = "auto",
+    batch_size: int | None = None,
+    threads: int | None = None,
+    workers: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    max_failures: int | None = None,
+    shard: tuple[int, int] | None = None,
+    card_folders: Path | str | Sequence[Path | str] = (),
+    locks: bool = True,
+    **unknown: Never,
+) -> Run:
     """Run tasks as `gill-bench run` does; the same call again resumes.
 
     Args:
-        tasks: Names of tasks or paths of cards.
-        out: The run directory; None for `runs/<tasks>`.
-        options: Other attributes of `gill_bench.planning.request.RunRequest`, with its defaults: models, contexts,
-            seeds, limit, data, weights, settings, workers, ... `models` may hold names, classes and objects
-            (`models=[MyModel, MyModel(side=8)]`), or be a dict with the names that rows are to have
-            (`models={"mine": model}`); classes and objects run in this process.
+        tasks: Names of tasks or paths of cards; "all" for all tasks.
+        out: The run directory, as a path or a URL; None for `runs/<tasks>`.
+        models: A name, a card's path, a class or an object, or a list of these; a dict of classes and objects gives the
+            names that rows are to have (`{"mine": model}`). "all" for every model that can do a task. Classes and
+            objects run in this process.
+        contexts: A name such as "5-captions", a list of the card such as "paper" or "sweep", or a list of these; by
+            default "paper".
+        seeds: The number of seeds (0, 1, ...), or a list of seeds such as [0, 3]; None for as many as the task's card
+            says.
+        limit: At most so many examples of each task, from the start of the data; None for all.
+        data: The folder of the official files, or "mini" for the embedded world.
+        split: Another split than the card's.
+        weights: The folder with the models' weights, or "mini" for the embedded ones.
+        metric_weights: The same for the metrics' backbones; None for the value of `weights`.
+        settings: Settings of tasks and models: {"gill.guidance_scale": 3.0}, {"gill": {"guidance_scale": 3.0}}, or
+            texts as `--set` takes them, "gill.guidance_scale=3.0".
+        device: A torch device, or several of one kind; "auto" for the first CUDA device, else the CPU.
+        batch_size: Prompts in one call of a model, each with all its seeds; None for all of a unit, and on the CPU 16
+            for anything but pictures.
+        threads: CPU threads of each process; None for one with embedded weights, else torch's own choice.
+        workers: Processes per device; with Ray of all machines. None for one per processor with embedded weights on
+            the CPU, else for one per device.
+        engine: "local", or "ray" for a cluster.
+        address: The address of the Ray cluster, "auto" or "host:port"; None for that of RAY_ADDRESS, else a new one.
+        max_failures: More failed examples than these stop the run; None for 10.
+        shard: (number, parts): only the units of one of so many equal parts; the first is 1.
+        card_folders: A folder with cards of your own, or several.
+        locks: False for a file system without locks; then no other command may work on the run meanwhile.
+        unknown: Any other name is an error, which says what was probably meant.
+
+    Returns:
+        The run; `status` and `failures` say what is not complete.
 
     Raises:
         InputError: A name, option, card, data set or checkpoint is wrong; found before any weights are loaded.
@@ -205,7 +259,30 @@ def run(*tasks: str, out: Path | str | None = None, **options: Any) -> Run:
     from gill_bench.planning.plan import make_plan
     from gill_bench.planning.request import RunRequest
 
-    request = RunRequest.of(tasks, out, **options)
+    request = RunRequest.of(
+        tasks,
+        out,
+        models=models,
+        contexts=contexts,
+        seeds=seeds,
+        limit=limit,
+        data=data,
+        split=split,
+        weights=weights,
+        metric_weights=metric_weights,
+        settings=settings,
+        device=device,
+        batch_size=batch_size,
+        threads=threads,
+        workers=workers,
+        engine=engine,
+        address=address,
+        max_failures=max_failures,
+        shard=shard,
+        card_folders=card_folders,
+        locks=locks,
+        **unknown,
+    )
     execute(make_plan(request))
     return Run(request.out)
 
@@ -294,17 +371,19 @@ def leaderboard(folder: Path | str, *, metrics: Sequence[str] = ()) -> pd.DataFr
 
 
 def report(
-    *runs: Path | str, tables: Sequence[str] = (), compare: bool = False, names: Mapping[str, str] | None = None
+    *runs: Path | str, tables: str | Sequence[str] = (), compare: bool = False, names: Mapping[str, str] | None = None
 ) -> Report:
     """The paper's tables, with the results of several runs taken together.
 
     Args:
         runs: Run directories. A model that several of them ran in different ways is named after what differs.
-        tables: Names of report cards, tables or figures; without names, all that the runs have results for.
+        tables: A name of a report card, table or figure, or several; without names, all that the runs have results
+            for.
         compare: Also show the paper's numbers, and whether they lie in the 95 % intervals of the run's.
         names: Models that are shown besides, as "RUN:MODEL", by the names that they are to have.
     """
-    return _report([folder_of(run) for run in runs], tables, compare, names or {})
+    several = [tables] if isinstance(tables, str) else tables
+    return _report([folder_of(run) for run in runs], several, compare, names or {})
 
 
 def _report(folders: Sequence[Path], tables: Sequence[str], compare: bool, names: Mapping[str, str]) -> Report:

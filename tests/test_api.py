@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from PIL.Image import Image
 
 import gill_bench
+from gill_bench import api
 from gill_bench.errors import InputError
+from gill_bench.planning.plan import Plan, make_plan
+from gill_bench.planning.request import RunRequest
 from tests.support.runs import CARDS, results
 from tests.support.stories import small_vist
 
@@ -139,7 +145,78 @@ def test_wrong_names_are_answered_with_the_nearest(run: gill_bench.Run) -> None:
     with pytest.raises(InputError, match=r"has no task 'visual'"):
         run.samples("visual")
     with pytest.raises(InputError, match=r"run\(\): no option 'limt'; did you mean 'limit'"):
-        gill_bench.run("vist", limt=3)
+        gill_bench.run("vist", limt=3)  # type: ignore[arg-type]  # as a type checker says, too
+
+
+def test_every_option_has_a_type_and_is_documented() -> None:
+    parameters = inspect.signature(gill_bench.run).parameters
+    text = inspect.getdoc(gill_bench.run) or ""
+    assert {field.name for field in fields(RunRequest)} == set(parameters) - {"unknown"}
+    for name, parameter in parameters.items():
+        assert parameter.annotation is not inspect.Parameter.empty
+        assert f"\n    {name}: " in text, name
+    assert get_type_hints(gill_bench.run, localns=vars(api))["seeds"] == int | Sequence[int] | None
+
+
+def test_names_are_listed_without_importing_them() -> None:
+    code = "import sys, gill_bench; print(set(gill_bench.__all__) <= set(dir(gill_bench)), 'torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown == "True False\n"
+
+
+def plan_of(out: Path, **options: Any) -> Plan:
+    usual = {"data": small_vist(), "split": "test", "device": "cpu", "card_folders": CARDS, "limit": 3}
+    return make_plan(RunRequest.of(["vist"], out, **{**usual, **options}), dry=True)
+
+
+def test_strings_lists_and_mappings_mean_what_they_say(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path,
+        models="noisy",
+        contexts="1-caption",
+        seeds=[3, 1],
+        settings={"noisy.side": 16, "vist": {"caption_join": "segments"}},
+    )
+    [planned] = plan.cells
+    assert planned.cell.sample_seeds == (3, 1)
+    assert planned.cell.recipe["settings"]["side"] == 16
+    assert planned.cell.recipe["prompt"]["caption_join"] == "segments"
+    as_texts = plan_of(
+        tmp_path,
+        models=["noisy"],
+        contexts=["1-caption"],
+        seeds=range(2),
+        settings=["noisy.side=16", "vist.caption_join=segments"],
+    )
+    assert as_texts.cells[0].cell.recipe == planned.cell.recipe
+    assert as_texts.cells[0].cell.sample_seeds == (0, 1)
+    for options, message in (
+        ({"seeds": [1, 1]}, "each once"),
+        ({"seeds": []}, "one seed or more"),
+        ({"seeds": [-1]}, "expected a whole number"),
+        ({"settings": {"noisy.side": [1]}}, r"noisy.side: \[1\]: expected a number"),
+        ({"settings": {"nois.side": 1}}, "neither a task nor a model"),
+    ):
+        with pytest.raises(InputError, match=message):
+            plan_of(tmp_path, models="noisy", **options)
+
+
+def test_a_run_knows_its_status_and_failures(
+    run: gill_bench.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run.status.state == "finished"
+    assert len(run.failures) == 0
+    monkeypatch.setenv("NOISY_FAIL_ON", "went to the")
+    broken = gill_bench.run(
+        "vist", out=tmp_path, models="noisy", contexts="1-caption", seeds=[0, 5], limit=4, card_folders=CARDS, workers=1
+    )
+    frame = broken.failures
+    assert broken.status.state == "unfinished"
+    assert set(frame["seed"]) == {0, 5}
+    assert set(frame["outcome"]) == {"failed"}
+    assert all("planted failure" in reason for reason in frame["reason"])
+    assert len(frame) == broken.status.cells[0].failed
+    assert list(frame.columns[:5]) == ["task", "model", "context", "example", "seed"]
 
 
 def test_the_page_is_written_beside_the_units_or_elsewhere(run: gill_bench.Run, tmp_path: Path) -> None:

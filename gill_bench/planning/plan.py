@@ -253,7 +253,7 @@ class _Planner:
     def _cell(
         self, task: ResolvedTask, model: ResolvedModel, context: Context, searched: Mapping[str, Cell]
     ) -> Cell | None:
-        seeds = tuple(range(self.request.seeds or task.card.seeds))
+        seeds = self.request.seeds_for(task.card.seeds)
         notes = (*task.notes(), *model.notes(prompt_kind(context.inputs)))
         sized = PICTURE_SIZE in self.settings.get(task.card.name, {})
         original = wants_original_pictures(model.card) and not sized

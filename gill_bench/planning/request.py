@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+import json
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class RunRequest:
         models: Names of models or paths of model cards; ("all",) for every model with a capability that a task needs.
             A card is one of a class or object that was given from Python (`gill_bench.models.given_model`).
         contexts: Names of contexts, or of lists of them on the card; () for `paper`, and with all tasks for all lists.
-        seeds: The number of seeds: 0, 1, ... seeds - 1; 0 for the number on each task's card.
+        seeds: The number of seeds: 0, 1, ... seeds - 1; 0 for the number on each task's card. Or the seeds themselves.
         limit: At most so many usable examples of each task, from the start of the data; 0 for all.
         data: The folder of the data, or "mini".
         split: A split other than the card's; None for the card's.
@@ -56,7 +57,7 @@ class RunRequest:
     out: Path
     models: tuple[str | ModelCard, ...] = ("all",)
     contexts: tuple[str, ...] = ()
-    seeds: int = 0
+    seeds: int | tuple[int, ...] = 0
     limit: int = 0
     data: str = MINI
     split: str | None = None
@@ -75,8 +76,12 @@ class RunRequest:
     locks: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "limit", "batch_size", "threads", "workers", "max_failures"):
+        for name in ("limit", "batch_size", "threads", "workers", "max_failures"):
             check_count(name, getattr(self, name))
+        if isinstance(self.seeds, tuple):
+            _check_seeds(self.seeds)
+        else:
+            check_count("seeds", self.seeds)
         number, parts = self.shard
         if not 1 <= number <= parts <= MOST["parts"]:
             raise InputError(
@@ -84,31 +89,78 @@ class RunRequest:
                 f" {MOST['parts']}"
             )
 
+    def seeds_for(self, usual: int) -> tuple[int, ...]:
+        """The seeds that are asked for.
+
+        Args:
+            usual: The number of seeds on the task's card.
+        """
+        return self.seeds if isinstance(self.seeds, tuple) else tuple(range(self.seeds or usual))
+
     @classmethod
-    def of(cls, tasks: Sequence[str], out: Path | str | None = None, **options: Any) -> RunRequest:
+    def of(cls, tasks: Sequence[str | Path], out: Path | str | None = None, **options: Any) -> RunRequest:
         """A request with the values that a user gave in Python or in a shell.
 
         Args:
             tasks: Names of tasks or paths of task cards.
             out: The run directory, as a path or a URL; None for `runs/<tasks>`.
-            options: Any other attribute of a request. A list may stand for a tuple, a single name for a list of one.
-                Models may also be classes or objects, in a list, or in a dict by the names that rows are to have.
+            options: Any other attribute of a request. A list may stand for a tuple, a single name for a list of one, a
+                path for a text, None for the default. Models may also be classes or objects, in a list, or in a dict by
+                the names that rows are to have; settings may be a mapping (`settings_as_texts`).
 
         Raises:
-            InputError: An option that a request does not have.
+            InputError: An option that a request does not have, or a setting that is no number, text or bool.
         """
         known = {field.name for field in fields(cls)} - {"tasks", "out"}
         for name in options:
             if name not in known:
                 raise InputError(f"run(): no option {name!r}; {did_you_mean(name, known)}")
         folder = folder_of(out) if out else Path("runs") / "-".join(Path(task).stem for task in tasks)
-        if "models" in options:
-            options["models"] = _models(options["models"])
-        values: dict[str, Any] = {
-            name: _listed(value) if name in _LISTS else tuple(value) if isinstance(value, list) else value
-            for name, value in options.items()
-        }
-        return cls(tuple(tasks), folder, **values)
+        values = {name: _value(name, value) for name, value in options.items() if value is not None}
+        return cls(tuple(map(str, tasks)), folder, **values)
+
+
+def settings_as_texts(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Settings as `CARD.KEY=VALUE`, from a mapping by "CARD.KEY", or by CARD with a mapping by KEY.
+
+    >>> settings_as_texts({"gill.guidance_scale": 3.0, "vist": {"caption_join": "segments", "picture_size": 0}})
+    ('gill.guidance_scale=3.0', 'vist.caption_join="segments"', 'vist.picture_size=0')
+
+    Raises:
+        InputError: A value is no number, text or bool.
+    """
+    texts = []
+    for target, value in settings.items():
+        for key, single in value.items() if isinstance(value, Mapping) else [("", value)]:
+            name = f"{target}.{key}" if key else str(target)
+            if not isinstance(single, str | bool | int | float):
+                raise InputError(f"settings: {name}: {single!r}: expected a number, a text, True or False")
+            texts.append(f"{name}={json.dumps(single)}")
+    return tuple(texts)
+
+
+def _check_seeds(seeds: tuple[Any, ...]) -> None:
+    for seed in seeds:
+        check_count("seeds", seed)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError(f"seeds = {list(seeds)}: expected one seed or more, each once")
+
+
+def _value(name: str, value: Any) -> Any:
+    """The value of an option as a request holds it."""
+    if name == "models":
+        return _models(value)
+    if name == "settings" and isinstance(value, Mapping):
+        return settings_as_texts(value)
+    if name in _LISTS:
+        return _listed(value)
+    if name == "device" and not isinstance(value, str):
+        return ",".join(value)
+    if name == "seeds" and isinstance(value, Iterable):
+        return tuple(value)
+    if isinstance(value, Path):
+        return str(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _listed(value: str | Path | Sequence[Any]) -> tuple[Any, ...]:

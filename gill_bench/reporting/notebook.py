@@ -1,14 +1,21 @@
-"""A data frame of samples that a notebook shows with their pictures."""
+"""The rows of data frames of samples and failures, and a data frame that a notebook shows with its pictures."""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
 from html import escape
 from typing import Any
 
 import pandas as pd
 from PIL import Image
+
+from gill_bench.rundir.load_units import read_picture
+from gill_bench.rundir.reader import RunReader
+from gill_bench.rundir.records import CellKey
+from gill_bench.rundir.rows import Unmade
+from gill_bench.storage.images import load_image
 
 _MOST_ROWS = 30
 _SIDE = 112  # pixels
@@ -51,3 +58,35 @@ def thumbnail(picture: Image.Image) -> str:
     width, height = small.size
     source = base64.b64encode(out.getvalue()).decode()
     return f'<img src="data:image/png;base64,{source}" width="{width}" height="{height}" alt="picture">'
+
+
+def sample_rows(stored: RunReader, cell: CellKey, pictures: bool) -> Iterator[dict[str, Any]]:
+    """The rows of a cell in a table of samples: one per output, with a value of each metric of single examples.
+
+    Args:
+        stored: The run.
+        cell: The key of the cell.
+        pictures: Load the pictures, as PIL pictures in the column `picture`.
+    """
+    metrics = {metric: stored.values(cell, metric) for key, metric in stored.rows if key == cell}
+    for sample in stored.samples(cell):
+        example, seed = sample.key
+        file = sample.picture
+        row: dict[str, Any] = dict(zip(("task", "model", "context"), cell, strict=True))
+        row |= {"example": example, "seed": seed, "cluster": sample.cluster}
+        row |= {"prompt": sample.details.get("prompt"), **sample.output}
+        if file is not None:
+            row["file"] = file
+            if pictures:
+                row["picture"] = load_image(io.BytesIO(read_picture(file, sample.sha256)))
+        for metric, values in metrics.items():
+            if values is not None:
+                row[metric] = values.by_seed.get(seed, {}).get(example)
+        yield row
+
+
+def failure_rows(item: Unmade) -> Iterator[dict[str, Any]]:
+    """The rows of a group of failed examples in a table of failures: one per example and seed."""
+    same = {name: getattr(item, name) for name in ("task", "model", "context", "outcome", "reason", "where", "record")}
+    for example in item.examples:
+        yield from ({**same, "example": example, "seed": seed} for seed in item.seeds)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import gill_bench
 from gill_bench.cards.limits import MOST
 from gill_bench.cli import main
 from gill_bench.errors import InputError
+from gill_bench.planning.request import RunRequest
 from tests.support.cli import HEAVY
 from tests.support.runs import CARDS
 
@@ -102,9 +102,9 @@ def test_numbers_have_an_upper_limit_that_is_said(
         assert len(said) < 300
     assert str(most) in wrong(["run", "vist", f"--{option}", str(most + 1)], capsys)
     with pytest.raises(InputError, match=f"expected a whole number from 0 to {most}"):
-        gill_bench.run("vist", out=tmp_path / "run", **{option.replace("-", "_"): most + 1})
+        RunRequest.of(["vist"], tmp_path / "run", **{option.replace("-", "_"): most + 1})
     with pytest.raises(InputError, match="a number of more than 64 bits"):
-        gill_bench.run("vist", out=tmp_path / "run", **{option.replace("-", "_"): 10**5000})
+        RunRequest.of(["vist"], tmp_path / "run", **{option.replace("-", "_"): 10**5000})
 
 
 def test_a_shard_that_is_no_part_is_refused_in_a_short_message(

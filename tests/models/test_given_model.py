@@ -20,7 +20,7 @@ from gill_bench.planning.resolve import resolve_model
 from gill_bench.planning.selection import model_card
 from tests.support.small_painter import SmallPainter
 
-SMALL = {"limit": 1, "seeds": 1, "contexts": "1-caption", "device": "cpu"}
+SMALL: dict[str, Any] = {"limit": 1, "seeds": 1, "contexts": "1-caption", "device": "cpu"}
 
 
 class Keeps:
