@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Known-good torch versions; empty where a machine wants others: make demo CONSTRAINTS=
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: demo test test-all test-lowest test-newest docs setup lint clean
+.PHONY: demo test test-all test-lowest test-newest docs setup lint clean pictures
 
 # Environments that people have: the lowest versions that pyproject.toml admits, and the newest, from a wheel, with no
 # extras. torch is that of constraints.txt in both, as older ones come with gigabytes; `make test-lowest CONSTRAINTS=`
@@ -41,6 +41,11 @@ test-all: test
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "open build/site/index.html in a browser; the search needs a server: $(BIN)/python -m mkdocs serve"
+
+# The pictures of the README; a test says when the first is out of date. The second needs: playwright install chromium
+pictures: setup
+	$(BIN)/python -m benchmarks.readme_pictures stories
+	$(BIN)/python -m benchmarks.readme_pictures gallery
 
 test-lowest: $(LOWEST)/.installed
 	rm -rf $(LOWEST)/run

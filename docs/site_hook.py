@@ -27,6 +27,8 @@ CARDS = {"tasks": "Tasks", "baselines": "Models", "reports": "Tables and figures
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
 _MARKS = re.compile(r"^(```\w+) .*$", re.MULTILINE)
 """What follows the language of a code block, for the tests of a document; MkDocs would not see a block there."""
+_PICTURE = re.compile(r"(!\[[^\]]*\]\()docs/")
+"""A picture of a file at the root, whose copy lies in `docs/`."""
 _ORIGIN = {page: file for file, page in COPIED.items()}
 _HELP_WIDTH = 100  # characters
 
@@ -46,6 +48,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """The text of a page with links and code blocks as the site needs them."""
     source = page.file.src_uri
     markdown = _MARKS.sub(r"\1", markdown)
+    if source in _ORIGIN:
+        markdown = _PICTURE.sub(r"\1", markdown)
     return _LINK.sub(lambda match: _link(match, source, files), markdown)
 
 
