@@ -168,6 +168,7 @@ def _of_contexts(numbers: TaskNumbers, gains: Sequence[_Gain], names: Mapping[st
         f" with what seeds add; p by randomisation over clusters{holm}."
     )
     richest = {name: contexts[-1] for name in numbers.models if (contexts := numbers.contexts_of(name, numbers.metric))}
+    richest |= {gain.model: gain.column.context for gain in gains}
     return _Said(first.model, richest, claim, evidence, _others(first, gains, names), method)
 
 

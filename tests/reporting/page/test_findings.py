@@ -110,6 +110,13 @@ def test_a_model_that_was_not_asked_in_the_poorest_context_of_all_has_a_poorest_
     assert finding.claim.startswith("GILL gains 0.100 in CLIP similarity from ")
 
 
+def test_the_examples_of_a_claim_are_of_its_contexts_also_where_some_context_says_no_size() -> None:
+    rows = [*usual_rows(), *seeds("gill", "5-captions", "clip-similarity", [0.6, 0.6])]
+    [numbers] = task_numbers([table(rows)], {}, {("vist", "1-caption"): 1})
+    finding = find(numbers, gains(("gill", 0.1, 0.05, 0.15, 0.001)), [], TITLES)
+    assert finding.contexts["gill"] == RICHEST
+
+
 def model_test(mean: float, low: float, high: float, p: float) -> ModelTest:
     """GILL minus SD with 1 caption."""
     difference = Interval(mean, low, high, 10, 7)

@@ -98,3 +98,12 @@ def test_texts_stand_where_there_are_no_pictures_and_nothing_is_no_strip(tmp_pat
     assert strip_of(tmp_path, [], {"gill": CONTEXT}, no_values) is None
     bare = [replace(each, prompt=(), target=None, answers=(), outputs={}) for each in stories.examples]
     assert strip_of(tmp_path, [replace(stories, examples=bare)], {"gill": CONTEXT}, no_values) is None
+
+
+def test_a_search_that_stores_no_output_shows_its_values(tmp_path: Path) -> None:
+    stories = gallery(tmp_path)
+    examples = [replace(each, outputs={}) for each in stories.examples]
+    strip = strip_of(tmp_path, [replace(stories, examples=examples)], {"gill": CONTEXT}, no_values)
+    assert strip is not None
+    [output] = strip.examples[2].outputs
+    assert (output.picture, output.text, output.value) == ("", "", "0.205")
