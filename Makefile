@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Known-good torch versions; empty where a machine wants others: make demo CONSTRAINTS=
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: demo test test-all test-lowest test-newest docs setup lint clean pictures
+.PHONY: demo test types quick-tests test-all test-lowest test-newest docs setup lint clean pictures
 
 # Environments that people have: the lowest versions that pyproject.toml admits, and the newest, from a wheel, with no
 # extras. torch is that of constraints.txt in both, as older ones come with gigabytes; `make test-lowest CONSTRAINTS=`
@@ -29,7 +29,13 @@ demo: setup
 test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory -j2 types quick-tests
+
+# Beside each other: mypy has one thread.
+types:
 	$(BIN)/mypy
+
+quick-tests:
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 # The slow tests besides: kills at every turn, training, Ray, the paper's findings on the embedded world. Whole files

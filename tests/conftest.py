@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import gc
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Threads that wait for each other on a busy machine make tiny networks a hundred times slower.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
+import typer
+
+if TYPE_CHECKING:
+    from gill_bench.metrics.picture import PictureMetric
 
 ROOT = Path(__file__).resolve().parents[1]
-BUDGET_MINUTES = 16
-"""Minutes of work that `make test` may take, all workers together: eight minutes of two cores. Nothing asserts it; the
-end of a run reminds of it."""
+BUDGET_MINUTES = 13
+"""Minutes of work that the tests of `make test` may take, all workers together: eight minutes of two cores, less what
+ruff, mypy and collecting the tests take. Nothing asserts it; the end of a run reminds of it."""
+
+# Collecting the tests makes a million objects that live to the end; looking through them again and again for garbage
+# takes a fifth of its time.
+gc.disable()
 
 # A shell starts what it puts in the background with interrupts ignored, and what tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+with contextlib.suppress(ImportError):  # not installed beside the lowest versions
+    from hypothesis import HealthCheck, settings
+
+    # The same examples in every session, however busy the machine.
+    settings.register_profile(
+        "repeatable", max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("repeatable")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -26,8 +49,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = (report for group in terminalreporter.stats.values() for report in group)
     seconds = sum(getattr(report, "duration", 0.0) for report in reports)
     terminalreporter.write_line(
-        f"tests: {seconds / 60:.1f} minutes of work, all workers together; make test may take {BUDGET_MINUTES}"
+        f"tests: {seconds / 60:.1f} minutes of work, all workers together; those of make test may take {BUDGET_MINUTES}"
     )
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from here on."""
+    gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _garbage() -> Iterator[None]:
+    """What collecting the tests made is set aside for good; a run would take it back at its end, to look through it."""
+    gc.freeze()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "freeze", lambda: None)
+        patch.setattr(gc, "unfreeze", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,6 +76,35 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["GILL_BENCH_CACHE"] = str(shared / "gill-bench-cache")
     os.environ.pop("GILL_BENCH_CARDS", None)
     os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _options() -> Iterator[None]:
+    """The parser of all commands' options is built once per worker; it takes most of the time of a small command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _metric_networks() -> Iterator[None]:
+    """The embedded network of a metric is loaded once per worker and device; nothing changes it."""
+    from gill_bench.planning.metrics import ResolvedMetric
+
+    load = ResolvedMetric.load
+    loaded: dict[tuple[str, str, str], PictureMetric] = {}
+
+    def once(self: ResolvedMetric, device: str) -> PictureMetric:
+        if self.backbone is None or not self.backbone.stand_in:
+            return load(self, device)
+        key = (self.name, self.key, device)
+        if key not in loaded:
+            loaded[key] = load(self, device)
+        return loaded[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ResolvedMetric, "load", once)
+        yield
 
 
 @pytest.fixture(scope="session")

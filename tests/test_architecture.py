@@ -58,13 +58,15 @@ def tree_of(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-TREES = {name: tree_of(file) for name, file in MODULES.items()}
+def trees() -> dict[str, ast.Module]:
+    """The syntax tree of every module."""
+    return {name: tree_of(file) for name, file in MODULES.items()}
 
 
 def imports_of(name: str) -> set[str]:
     """The modules of the package that a module imports, at its top or inside a function."""
     dotted_names: set[str] = set()
-    for node in ast.walk(TREES[name]):
+    for node in ast.walk(trees()[name]):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "gill_bench":
             dotted_names.update(f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
@@ -78,16 +80,19 @@ def imports_of(name: str) -> set[str]:
     return imported - {"", name}
 
 
-IMPORTS = {name: imports_of(name) for name in MODULES if name}
+@cache
+def imports() -> dict[str, set[str]]:
+    """The modules that each module of the package imports."""
+    return {name: imports_of(name) for name in MODULES if name}
 
 
 def test_every_part_imports_only_from_the_floors_below_it() -> None:
     floors = {part: number for number, floor in enumerate(FLOORS) for part in floor}
-    parts = {name.split(".")[0] for name in IMPORTS}
+    parts = {name.split(".")[0] for name in imports()}
     assert parts == set(floors), "a part of the package has no floor, or a floor names a part that is gone"
     wrong = [
         f"{name} imports {other}"
-        for name, others in IMPORTS.items()
+        for name, others in imports().items()
         for other in sorted(others)
         if name.split(".")[0] != other.split(".")[0] and floors[other.split(".")[0]] >= floors[name.split(".")[0]]
     ]
@@ -99,7 +104,7 @@ def test_adapters_import_what_they_share_and_not_one_another() -> None:
     shared = {"interleaved": 0, "diffusers": 1, "writing": 2}
     wrong = [
         f"{name} imports {other}"
-        for name, others in IMPORTS.items()
+        for name, others in imports().items()
         for other in sorted(others)
         if name.startswith("models.") and other.startswith("models.") and other in MODULES
         if MODULES[other].parent != PACKAGE / "models" and name.split(".")[1] != other.split(".")[1]
@@ -111,7 +116,7 @@ def test_adapters_import_what_they_share_and_not_one_another() -> None:
 
 def test_no_modules_import_one_another_in_a_circle() -> None:
     try:
-        TopologicalSorter(IMPORTS).prepare()
+        TopologicalSorter(imports()).prepare()
     except CycleError as error:
         raise AssertionError(" imports ".join(reversed(error.args[1]))) from None
 
@@ -120,7 +125,7 @@ def test_modules_are_small_and_class_names_are_unique() -> None:
     lengths = {name: len(file.read_text(encoding="utf-8").splitlines()) for name, file in MODULES.items()}
     assert {name: length for name, length in lengths.items() if length > 400} == {}
     homes: defaultdict[str, list[str]] = defaultdict(list)
-    for name, tree in TREES.items():
+    for name, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and node.name != "Settings":  # every adapter and metric has its own
                 homes[node.name].append(name)
@@ -134,7 +139,7 @@ def test_only_rundir_opens_files_of_a_run() -> None:
     names = {"SPEC", "ENVIRONMENT", "RESULTS", "COMMIT", "SAMPLES", "VECTORS"}
     wrong = [
         f"{name} imports {alias.name}"
-        for name, tree in TREES.items()
+        for name, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module == "gill_bench.storage.sealed" and name not in allowed
         for alias in node.names
@@ -143,7 +148,7 @@ def test_only_rundir_opens_files_of_a_run() -> None:
     methods = {"open", "read_bytes", "read_text", "write_bytes", "write_text"}
     wrong += [
         f"{name}: {ast.unparse(node)}"
-        for name, tree in TREES.items()
+        for name, tree in trees().items()
         for node in ast.walk(tree)
         if name not in allowed and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         if node.func.attr in methods and isinstance(node.func.value, ast.BinOp)

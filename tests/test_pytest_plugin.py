@@ -1,43 +1,59 @@
-"""The pytest plugin, on the example layout of docs/regression.md."""
+"""The pytest plugin, on the example layout of docs/regression.md.
+
+Sessions of pytest are in this process, but for those with workers, as torch would be imported in each. A session
+forgets the modules that it imported first: whatever one needs is imported before.
+"""
 
 from __future__ import annotations
 
-import os
 import re
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import gill_bench
+from gill_bench.analysis.golden import check, golden_of
+from gill_bench.rundir.reader import RunReader
 from tests.conftest import ROOT
 from tests.support.runs import run
-from tests.support.stories import small_vist
 
 pytest_plugins = ("pytester",)
 
 PROJECT = """
 def test_it_uses_its_context(gill_bench):
-    run = gill_bench.run("vist", models=["noisy"], limit=8, seeds=2, data={data!r}, split="test", device="cpu",
-        contexts=["1-caption"], card_folders=[{cards!r}], settings={settings!r})
-    gill_bench.check(run, tolerance=0.01)
+    gill_bench.check(gill_bench.load("runs/elsewhere"), tolerance=0.01)
 """
 
 
-def project(pytester: pytest.Pytester, settings: list[str]) -> None:
-    folder = pytester.path / "tests"
-    folder.mkdir(exist_ok=True)
-    cards = str(ROOT / "tests" / "cards")
-    text = PROJECT.format(data=str(small_vist()), cards=cards, settings=settings)
-    text = text.replace(f"[{cards!r}]", f"[__import__('pathlib').Path({cards!r})]")
-    (folder / "test_quality.py").write_text(text)
+@pytest.fixture(autouse=True)
+def _no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Test files change within a second, which their bytecode would not notice."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+
+@pytest.fixture
+def elsewhere(pytester: pytest.Pytester) -> Path:
+    """A run that was made elsewhere, read and checked here before any session is."""
+    folder = pytester.path / "runs" / "elsewhere"
+    run(folder, contexts=("1-caption",))
+    assert not gill_bench.load_run(folder).results.empty
+    stored = RunReader.open(folder)
+    assert {verdict.state for verdict in check(stored, golden_of(stored)["numbers"])} == {"ok"}
+    return folder
 
 
 def outcome(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # test files that change within a second
-    return pytester.runpytest_subprocess(*arguments)
+    """The outcome of a session, which is in this process unless it has workers."""
+    return (pytester.runpytest_subprocess if "-n" in arguments else pytester.runpytest_inprocess)(*arguments)
 
 
+@pytest.mark.usefixtures("elsewhere")
 def test_a_golden_is_written_checked_and_renewed(pytester: pytest.Pytester) -> None:
-    project(pytester, [])
+    (pytester.path / "tests").mkdir()
+    (pytester.path / "tests" / "test_quality.py").write_text(PROJECT)
     first = outcome(pytester)
     first.assert_outcomes(failed=1)
     assert "did not exist and was written" in first.stdout.str()
@@ -102,6 +118,7 @@ def blocks() -> dict[str, str]:
     return dict(re.findall(r"^`([\w/.]+)`\n\n```python\n(.*?)```", text, flags=re.MULTILINE | re.DOTALL))
 
 
+@pytest.mark.usefixtures("elsewhere")
 def test_the_example_of_the_document_works_and_catches_a_worse_model(pytester: pytest.Pytester) -> None:
     """The example works as documented, and its test fails for a model whose colours became too strong."""
     files = blocks()
@@ -111,11 +128,18 @@ def test_the_example_of_the_document_works_and_catches_a_worse_model(pytester: p
         (pytester.path / name).write_text(content)
     golden = "tests/goldens/test_quality/test_it_uses_its_context.json"
     assert golden.removeprefix("tests/") in (ROOT / "docs" / "regression.md").read_text(encoding="utf-8")
+    first_story: dict[str, Any] = {
+        "contexts": ["5-captions"],
+        "limit": 1,
+        "seeds": 1,
+        "out": pytester.path / "first-story",
+    }
+    gill_bench.run("vist", models=["my_model.py:MyModel"], **first_story)  # imports what the sessions need
     first = outcome(pytester)
     first.assert_outcomes(failed=1)
     assert "did not exist and was written" in first.stdout.str()
     assert (pytester.path / golden).is_file()
-    outcome(pytester, "-n", "2", "-p", "no:cacheprovider").assert_outcomes(passed=1)
+    outcome(pytester, "-p", "no:cacheprovider").assert_outcomes(passed=1)
     model = pytester.path / "my_model.py"
     model.write_text(model.read_text().replace("value + shade", "min(255, max(0, 3 * value - 256))"))
     worse = outcome(pytester)
@@ -123,8 +147,8 @@ def test_the_example_of_the_document_works_and_catches_a_worse_model(pytester: p
     assert "regression: vist/my-model/5-captions/lpips[mini]" in worse.stdout.str()
 
 
+@pytest.mark.usefixtures("elsewhere")
 def test_a_run_made_elsewhere_is_loaded(pytester: pytest.Pytester) -> None:
-    run(pytester.path / "runs" / "elsewhere", contexts=("1-caption",))
     (pytester.path / "test_it.py").write_text(
         "def test_it(gill_bench):\n"
         "    run = gill_bench.load('runs/elsewhere')\n"

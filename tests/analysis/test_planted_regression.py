@@ -16,12 +16,12 @@ from gill_bench.planning.request import RunRequest
 from gill_bench.rundir.reader import RunReader
 from gill_bench.rundir.rows import Results
 
-STORIES, SEEDS, RERUNS = 16, 1, 5
+STORIES, SEEDS, RERUNS = 16, 1, 2
 NOISE = 1.0  # of the standard deviation of each of the mapper's weights
 # The copy of the embedded weights is sampled as they are, not as GILL's.
 MINI_SETTINGS = (
     "gill.squash_size=32",
-    "gill.num_inference_steps=10",
+    "gill.num_inference_steps=4",
     "gill.guidance_scale=1.5",
     "gill.safety_checker=false",
 )

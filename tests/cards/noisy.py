@@ -1,9 +1,10 @@
 """A model that costs nothing: its outputs are made of hashes of the prompt, the noise and the setting.
 
 It is what a user's own adapter looks like, and lets the tests run the harness without a network's forward pass. What
-goes wrong in it is planted by environment variables: `NOISY_PAUSE` (seconds a call), `NOISY_FAIL_ON` (a text in a
-prompt), `NOISY_DIE_ON` (the same, but the process ends), `NOISY_FAIL_ON_PICTURE` (the beginning of the SHA-256 of a
-candidate's pixels), `NOISY_FAIL_IN_HELPER` (loading fails in any process but the first).
+goes wrong in it is planted by environment variables: `NOISY_PAUSE` (seconds a call), `NOISY_STOP_AFTER` (the outputs
+after which a process makes no more: its next call does not end, so that there is time to kill it),
+`NOISY_FAIL_ON` (a text in a prompt), `NOISY_DIE_ON` (the same, but the process ends), `NOISY_FAIL_ON_PICTURE` (the
+beginning of the SHA-256 of a candidate's pixels), `NOISY_FAIL_IN_HELPER` (loading fails in any process but the first).
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Noisy:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.pause = float(os.environ.get("NOISY_PAUSE", "0"))
+        self.left = float(os.environ.get("NOISY_STOP_AFTER", "inf"))
         self.fail_on = os.environ.get("NOISY_FAIL_ON", "")
         self.die_on = os.environ.get("NOISY_DIE_ON", "")
         self.fail_on_picture = os.environ.get("NOISY_FAIL_ON_PICTURE", "")
@@ -55,7 +57,7 @@ class Noisy:
     def generate_images(
         self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]
     ) -> list[list[GeneratedImage]]:
-        self._begin(prompts)
+        self._begin(prompts, sum(map(len, noise)))
         return [
             [
                 GeneratedImage(self._picture(prompt, sample_noise), truncated=len(prompt.text) > 80)
@@ -95,8 +97,9 @@ class Noisy:
         chances = [self._hash(prompt).digest()[0] / 255 for prompt in prompts]
         return [Decision("retrieve" if chance > 0.5 else "generate", chance) for chance in chances]
 
-    def _begin(self, prompts: Sequence[Prompt]) -> None:
-        time.sleep(self.pause)
+    def _begin(self, prompts: Sequence[Prompt], outputs: int = 0) -> None:
+        time.sleep(self.pause if self.left > 0 else 600)
+        self.left -= outputs or len(prompts)
         if self.fail_on and any(self.fail_on in prompt.text for prompt in prompts):
             raise RuntimeError("the planted failure")
         if self.die_on and any(self.die_on in prompt.text for prompt in prompts):

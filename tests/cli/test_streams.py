@@ -17,7 +17,7 @@ LIST = "list"
 def shell(words: str, redirection: str) -> subprocess.CompletedProcess[str]:
     """Run `gill-bench WORDS` with a redirection, in a shell that ends with the command's own exit code."""
     script = f"{shlex.join(COMMAND)} {words} {redirection}; exit ${{PIPESTATUS[0]}}"
-    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120)
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize("words", [LIST, "--help", "show vist --json"])
@@ -61,6 +61,6 @@ def test_no_file_of_a_run_gets_the_number_of_a_closed_stream(tmp_path: Path) -> 
         "print(os.open('/', 0) > 2, file=open('said', 'w'))"
     )
     python = shlex.join([COMMAND[0], "-c", code])
-    done = subprocess.run(["bash", "-c", f"{python} <&- >&- 2>&-"], cwd=tmp_path, timeout=60)
+    done = subprocess.run(["bash", "-c", f"{python} <&- >&- 2>&-"], cwd=tmp_path, timeout=300)
     assert done.returncode == 0
     assert (tmp_path / "said").read_text() == "True\n"

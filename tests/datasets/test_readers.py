@@ -186,8 +186,11 @@ def steps(value: Any, start: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [start, *(path for key, child in children for path in steps(child, (*start, key)))]
 
 
+UNCHECKED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
 @pytest.mark.parametrize("name", [name for name in READERS if name.endswith(".json")])
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=UNCHECKED)
 @given(draw=st.data())
 def test_any_change_of_a_record_is_read_or_refused(folders: dict[str, Path], name: str, draw: st.DataObject) -> None:
     reader = READERS[name]
@@ -213,9 +216,7 @@ def test_any_change_of_a_record_is_read_or_refused(folders: dict[str, Path], nam
 
 
 @pytest.mark.parametrize("name", [name for name in READERS if name.endswith(".tsv")])
-@settings(
-    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=UNCHECKED)
 @given(number=st.integers(0, 8), line=st.text(st.sampled_from("a\t\r\n\0,./\\\"'gen ret\u2028\u0085é"), max_size=30))
 def test_any_line_is_read_or_refused(folders: dict[str, Path], name: str, number: int, line: str) -> None:
     file = folders[name] / READERS[name].file

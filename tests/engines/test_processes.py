@@ -69,7 +69,7 @@ def test_an_idle_worker_ends_by_itself_and_leaves_nothing_behind(tmp_path: Path)
     code = (
         "import sys; from pathlib import Path; from tests.engines.test_processes import main; main(Path(sys.argv[1]))"
     )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 0\n", "")
 
 

@@ -28,18 +28,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Wait until a condition holds, at most two minutes."""
-    for _ in range(1200):
+    """Wait until a condition holds, at most five minutes."""
+    for _ in range(3000):
         if true():
             return
         time.sleep(0.1)
-    raise AssertionError("still not after two minutes")
+    raise AssertionError("still not after five minutes")
 
 
 def test_several_processes_give_the_same_bytes(tmp_path: Path) -> None:
     def both(out: Path, device: str) -> dict[str, bytes]:
         tasks = ("visdial-retrieval", "vqav2", "visdial-answers", "vist")
-        assert run_able(out, *tasks, limit=12, device=device, contexts=("all",)).complete
+        assert run_able(out, *tasks, limit=6, device=device, contexts=("all",)).complete
         return tree(out)
 
     assert both(tmp_path / "one", "cpu") == both(tmp_path / "two", "cpu,cpu")
@@ -50,7 +50,7 @@ def test_a_killed_worker_costs_nothing(
     tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    monkeypatch.setenv("NOISY_PAUSE", "0.1")
+    monkeypatch.setenv("NOISY_PAUSE", "0.5")
 
     def kill_one() -> None:
         wait_for_units(out, 1)
@@ -79,6 +79,7 @@ def test_an_example_that_kills_its_workers_is_given_up(
     assert "failed: vist/noisy/1-caption, example" in said
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_loaded_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOISY_FAIL_IN_HELPER", "1")
     with pytest.raises(GillBenchError, match="noisy: could not be loaded on cpu: RuntimeError: the planted failure"):
@@ -108,7 +109,7 @@ def test_a_run_that_is_stopped_leaves_no_worker(tmp_path: Path, how: signal.Sign
         [*COMMAND, *words],
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "NOISY_PAUSE": "0.2"},
+        env={**os.environ, "NOISY_PAUSE": "0.5"},
         start_new_session=True,
     )
     wait_for_units(out, 3)
@@ -116,7 +117,7 @@ def test_a_run_that_is_stopped_leaves_no_worker(tmp_path: Path, how: signal.Sign
         os.killpg(first.pid, how)  # as a terminal does
     else:
         first.send_signal(how)
-    _, said = first.communicate(timeout=120)
+    _, said = first.communicate(timeout=300)
     until(lambda: not is_running(first.pid))
     if how is signal.SIGINT:
         assert first.returncode == 130

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from gc import freeze, unfreeze
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,15 @@ class Planned:
 
     def lost(self, reason: str) -> JobResult:
         raise AssertionError(reason)
+
+
+@pytest.fixture(autouse=True)
+def _the_collector_itself(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The collector's own functions, in whose place a session of tests has functions that do nothing."""
+    monkeypatch.setattr(gc, "freeze", freeze)
+    monkeypatch.setattr(gc, "unfreeze", unfreeze)
+    yield
+    freeze()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,18 @@ from tests.support.able import (
     run,
     run_request,
 )
+from tests.support.caches import cache_with_own
 from tests.support.cli import start_command
 from tests.support.runs import CARDS, change_a_byte, change_a_feature, cut, results, tree, wait_for_units
 
 LIMIT = 40
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_features(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Features of reference pictures are damaged here."""
+    with cache_with_own("features", tmp_path_factory.mktemp("cache") / "cache"):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +70,7 @@ def test_a_run_killed_in_the_middle_of_each_kind_resumes_to_the_same_bytes(
     sizes = [len(list(whole.glob(f"units/*/able/{kind}/*/unit.json"))) for kind in kinds]
     assert sizes == [2, 5, 5, 4]
     for index, kind in enumerate(kinds):
-        process = start_command(*command, NOISY_PAUSE="0.2")
+        process = start_command(*command, NOISY_PAUSE="0.5")
         wait_for_units(out, sum(sizes[:index]) + 1)
         process.send_signal(signal.SIGKILL)
         process.communicate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ class Asker:
         if self.kind and calls == self.fails:
             raise {"later": TryLater(0.001), "gone": UnavailableError("gone"), "error": OSError("no"),
                    "refused": RefusedError("no")}[self.kind]
-        if self.kind == "gone" and calls > self.fails:
-            sleep(0.2)  # so that the error is known before these threads could have made all the calls
+        while self.kind == "gone" and calls > self.fails and not self.log.with_name("stopped").exists():
+            sleep(0.01)  # so that the error is known before these threads could have made all the calls
         with self.log.open("a") as log:
             log.writelines(f"paid {prompt.text!r}\\\\n" for prompt in prompts)
         return [f"{len(prompt.text)} letters" for prompt in prompts]
@@ -74,9 +75,19 @@ def asker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AskerFolder:
 
 
 @pytest.mark.parametrize("at_once", [0, 3])
-def test_outputs_of_a_unit_are_kept_whatever_a_later_call_raises(asker: AskerFolder, at_once: int) -> None:
+def test_outputs_of_a_unit_are_kept_whatever_a_later_call_raises(
+    asker: AskerFolder, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert asker.run("whole", "whole.log", f"at_once={at_once}").complete
     assert asker.run("later", "later.log", "fails=3", "kind=later", f"at_once={at_once}").complete
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def no_more_calls(pool: ThreadPoolExecutor, *arguments: Any, **options: Any) -> None:
+        if pool._thread_name_prefix == "gill-bench-call":
+            (asker.folder / "stopped").touch()
+        shutdown(pool, *arguments, **options)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", no_more_calls)
     with pytest.raises(UnavailableError, match="asker: gone"):
         asker.run("gone", "before.log", "fails=3", "kind=gone", f"at_once={at_once}")
     kept = list((asker.folder / "gone").rglob("kept/*/unit.json"))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gill_bench.datasets.partiprompts import label_of
 from gill_bench.datasets.sis import load
+from gill_bench.mini.embedded import world_folder
 from gill_bench.mini.grammar import (
     Alternative,
     caption,
@@ -44,10 +45,9 @@ scenes = st.builds(Scene, st.sampled_from(list(BACKGROUNDS)), things, st.none() 
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("world") / "world"
-    write_world(folder)
-    return folder
+def world() -> Path:
+    """The world as this session of tests, or one before it, has written it."""
+    return world_folder()
 
 
 def pixels(scene: Scene) -> Any:

@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Any:
-    return CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()  # type: ignore[no-untyped-call]
+    return CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def retriever(folder: Path, **settings: Any) -> ClipRetriever:

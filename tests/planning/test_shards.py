@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gill_bench.cli import main
 from gill_bench.planning.plan import make_plan
-from tests.support.cli import run_command
 from tests.support.runs import command_line, results, run, run_request, tree
 
 
@@ -58,23 +58,25 @@ def test_the_last_part_scores_and_the_bytes_are_those_of_one_run(tmp_path: Path,
     assert run(out, limit=16, shard=(1, 3)).results == last.results  # again: nothing to do, and still the whole
 
 
-def test_a_part_tells_how_to_go_on_and_only_its_own_failures_count(tmp_path: Path) -> None:
+def test_a_part_tells_how_to_go_on_and_only_its_own_failures_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "run"
-    failed = run_command(*command_line(out), "--shard", "1/2", "--max-failures", "99", NOISY_FAIL_ON=" ")
-    assert failed.returncode == 4
-    assert "part 1 of 2: 24 of its examples failed" in failed.stderr
-    done = run_command(*command_line(out), "--shard", "2/2", "--json")
-    assert done.returncode == 0, done.stderr
-    assert "part 2 of 2: done; 48 outputs of the whole run are left." in done.stderr
-    assert f"at the end: gill-bench score {out}" in done.stderr
-    assert done.stdout == ""
-    scored = run_command("score", out, "--device", "cpu")
-    assert scored.returncode == 4
+    words = [*map(str, command_line(out)), "--shard"]
+    with monkeypatch.context() as patch:
+        patch.setenv("NOISY_FAIL_ON", " ")
+        assert main([*words, "1/2", "--max-failures", "99"]) == 4
+    assert "part 1 of 2: 24 of its examples failed" in capsys.readouterr().err
+    assert main([*words, "2/2", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "part 2 of 2: done; 48 outputs of the whole run are left." in said.err
+    assert f"at the end: gill-bench score {out}" in said.err
+    assert said.out == ""
+    assert main(["score", str(out), "--device", "cpu"]) == 4
     assert {(row["n_scored"], row["n_failed"]) for row in results(out)["rows"]} == {(8, 8)}
 
 
 @pytest.mark.parametrize("text", ["3", "0/3", "4/3", "a/b", "1/0"])
-def test_a_part_that_does_not_exist_is_refused(tmp_path: Path, text: str) -> None:
-    refused = run_command(*command_line(tmp_path / "run"), "--shard", text)
-    assert refused.returncode == 2
-    assert f"--shard {text}: expected PART/PARTS, such as 3/16; the first is 1" in refused.stderr
+def test_a_part_that_does_not_exist_is_refused(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*map(str, command_line(tmp_path / "run")), "--shard", text]) == 2
+    assert f"--shard {text}: expected PART/PARTS, such as 3/16; the first is 1" in capsys.readouterr().err

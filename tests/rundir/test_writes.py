@@ -55,11 +55,11 @@ def error_of(call: Callable[[], object]) -> str:
 
 
 OFTEN = pytest.mark.parametrize("often", [pytest.param(4, marks=pytest.mark.slow), 1])
-"""Test one in sixteen moments of a small run, or one in four; testing all moments takes an hour."""
+"""Test one in 24 moments of a small run, or one in six; testing all moments takes an hour."""
 
 
 def moments(work: Work, changes: int, first: int, often: int) -> range:
-    return range(first, changes + 1, (16 if work is one_picture else 92) // often)
+    return range(first, changes + 1, (24 if work is one_picture else 148) // often)
 
 
 def differing(out: Path, expected: dict[str, bytes]) -> list[str]:

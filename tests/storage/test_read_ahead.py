@@ -3,11 +3,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from gill_bench.storage import read_ahead as module
 from gill_bench.storage.read_ahead import AHEAD, read_ahead, usable_processors
+
+PATIENCE = 300.0  # seconds after which what was waited for will not happen
 
 
 @pytest.fixture(params=[1, 2, 4])
@@ -22,7 +26,7 @@ def test_results_read_ahead_come_in_order(processors: int) -> None:
 
     def read(item: int) -> int:
         if item == 0 and processors > 1:
-            assert waits[0].wait(10)  # the second is read before the first is done
+            assert waits[0].wait(PATIENCE)  # the second is read before the first is done
         if item == 1:
             waits[0].set()
         return item * item
@@ -63,14 +67,20 @@ def test_items_that_were_not_begun_are_not_read_when_the_caller_stops(monkeypatc
 
     def slow(item: int) -> int:
         if item:
-            assert go.wait(10)
+            assert go.wait(PATIENCE)
         read.append(item)
         return item
 
     before = set(threading.enumerate())  # an error in another test may keep its threads until memory is tidied
     results = read_ahead(slow, range(AHEAD + 1))
     assert next(results) == 0
-    threading.Timer(0.05, go.set).start()
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def stopped(self: ThreadPoolExecutor, *arguments: Any, **options: Any) -> None:
+        go.set()  # only now, when no more is to be begun, do the calls end that are under way
+        shutdown(self, *arguments, **options)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", stopped)
     results.close()  # type: ignore[attr-defined]
     assert len(read) <= 3  # the first, and one in each thread
     threads = set(threading.enumerate()) - before

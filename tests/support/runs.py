@@ -167,9 +167,9 @@ def command_line(out: Path) -> list[str | Path]:
 
 
 def wait_for_units(out: Path, count: int) -> None:
-    """Wait at most two minutes until a number of units is committed."""
-    for _ in range(1200):
+    """Wait at most five minutes until a number of units is committed."""
+    for _ in range(3000):
         if len(list(out.glob("units/*/*/*/*/unit.json"))) >= count:
             return
         time.sleep(0.1)
-    raise AssertionError(f"no {count} units after two minutes")
+    raise AssertionError(f"no {count} units after five minutes")

@@ -66,8 +66,8 @@ def counted_requests(patch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 
 
 def _address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
-    """The address that the server prints when ready, within a minute; it chooses a free port itself."""
-    for _ in range(600):
+    """The address that the server prints when ready, within five minutes; it chooses a free port itself."""
+    for _ in range(3000):
         log.seek(0)
         said = log.read().decode(errors="replace")
         if match := re.search(r"Running on (http://127\.0\.0\.1:\d+)", said):

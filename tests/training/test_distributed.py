@@ -57,7 +57,7 @@ def test_two_processes_train_as_one(configure: Configure, world: Path, tmp_path:
         )
         for rank in (0, 1)
     ]
-    outputs = [process.communicate(timeout=120) for process in processes]
+    outputs = [process.communicate(timeout=300) for process in processes]
     for process, (_, errors) in zip(processes, outputs, strict=True):
         assert process.returncode == 0, errors[-3000:]
     # Both processes have the same validation loss, which is over the whole set.

@@ -98,7 +98,7 @@ class _KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("cache", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_interrupted_and_resumed_gives_the_same_weights(
     configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: Path, cache: bool
 ) -> None:
@@ -186,8 +186,7 @@ def test_a_folder_with_another_training_is_refused(configure: Configure, tmp_pat
         train(configure(tmp_path / "out"))
 
 
-@pytest.mark.parametrize("mapper", ["linear", "mlp", "encoder"])
-@pytest.mark.parametrize("num_tokens", [1, 8])
+@pytest.mark.parametrize(("mapper", "num_tokens"), [("linear", 8), ("mlp", 1), ("encoder", 1), ("encoder", 8)])
 def test_mapper_variants_load_in_the_adapter(
     configure: Configure, tmp_path: Path, mapper: str, num_tokens: int
 ) -> None:

@@ -70,7 +70,8 @@ class ClipStage(Stage):
         )
         model = CLIPModel(configuration)
         model.set_attn_implementation("eager")  # fused attention is slow in bfloat16 on CPUs
-        return model
+        network: nn.Module = model
+        return network
 
     def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
         """The contrastive loss of one batch."""

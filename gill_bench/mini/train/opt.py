@@ -56,7 +56,8 @@ class OptStage(Stage):
         )
         model = OPTForCausalLM(configuration)
         model.set_attn_implementation("eager")  # fused attention is slow in bfloat16 on CPUs
-        return model
+        network: nn.Module = model
+        return network
 
     def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
         """The loss of one batch of new documents."""

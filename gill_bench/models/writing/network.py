@@ -227,7 +227,7 @@ class TextNetwork:
         return str(self._tokenizer.decode(ids[:end], skip_special_tokens=True))
 
 
-class _Watch(StoppingCriteria):
+class _Watch(StoppingCriteria):  # type: ignore[misc]
     """Stops a text that holds a stop string, and notes where texts begin in what `generate` returns."""
 
     def __init__(self, tokenizer: Any, stop: Sequence[str]) -> None:
@@ -246,7 +246,7 @@ class _Watch(StoppingCriteria):
         return torch.tensor(done, dtype=torch.bool, device=input_ids.device)
 
 
-class _Force(LogitsProcessor):
+class _Force(LogitsProcessor):  # type: ignore[misc]
     """Forces given tokens, and sums their log-probabilities; a row that has no more tokens goes on with `end`."""
 
     def __init__(self, rows: Sequence[Sequence[int]], end: int) -> None:

@@ -29,7 +29,7 @@ def as_variant(pipeline: Path) -> None:
 
 def as_shards(pipeline: Path) -> None:
     unet = pipeline / "unet"
-    network = UNet2DConditionModel.from_pretrained(unet)  # type: ignore[no-untyped-call]
+    network = UNet2DConditionModel.from_pretrained(unet)
     shutil.rmtree(unet)
     network.save_pretrained(unet, max_shard_size="100KB")
     assert (unet / f"{NAME}.safetensors.index.json").is_file()

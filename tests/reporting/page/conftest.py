@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+PATIENCE = 300_000.0
+"""Milliseconds in which a browser does what it was told, also on a busy machine."""
+
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
@@ -18,7 +21,7 @@ def browser() -> Iterator[Any]:
     if program is None:
         pytest.skip(f"no browser: none of {', '.join(names)}, nor GILL_BENCH_TEST_BROWSER")
     with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        opened = started.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=PATIENCE)
         yield opened
         opened.close()
 
@@ -27,6 +30,7 @@ def browser() -> Iterator[Any]:
 def tab(browser: Any) -> Iterator[Any]:
     """A page that fails its test if anything is reported to the console or requested from the network."""
     opened = browser.new_page(viewport={"width": 1280, "height": 800})
+    opened.set_default_timeout(PATIENCE)
     trouble: list[str] = []
     opened.on("console", lambda message: trouble.append(message.text))
     opened.on("pageerror", lambda error: trouble.append(str(error)))

@@ -8,7 +8,7 @@ from typing import Any
 
 def until(tab: Any, condition: str) -> None:
     """Wait for a condition; the library's own waiting evaluates texts, which the page forbids."""
-    for _ in range(1500):
+    for _ in range(15_000):
         if tab.evaluate(condition):
             return
         tab.wait_for_timeout(20)

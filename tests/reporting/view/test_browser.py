@@ -17,6 +17,9 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 pytestmark = pytest.mark.enable_socket
 
 
+PATIENCE = 300_000.0  # milliseconds; a browser is slow on a busy machine
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -24,7 +27,7 @@ def browser() -> Iterator[Any]:
     if program is None:
         pytest.skip(f"no browser: none of {', '.join(names)}, nor GILL_BENCH_TEST_BROWSER")
     with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        opened = started.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=PATIENCE)
         yield opened
         opened.close()
 
@@ -34,6 +37,7 @@ def tab(browser: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A page that fails its test if the console reports anything, or anything but this machine is asked."""
     monkeypatch.setattr(viewed, "_REST", 0)
     opened = browser.new_page(viewport={"width": 900, "height": 500})
+    opened.set_default_timeout(PATIENCE)
     trouble: list[str] = []
     opened.on("console", lambda message: trouble.append(message.text))
     opened.on("pageerror", lambda error: trouble.append(str(error)))

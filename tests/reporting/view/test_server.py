@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gill_bench.errors import InputError
-from gill_bench.reporting.view import Library, PageServer
+from gill_bench.reporting.view import Library, PageServer, viewed
 from tests.reporting.view.conftest import Serve, files_of, grow
 from tests.support.runs import half
 
@@ -56,7 +56,8 @@ def test_a_run_is_served_and_not_written(growing: Path, serve: Serve) -> None:
     assert files_of(growing) == before
 
 
-def test_the_state_follows_the_run(growing: Path, serve: Serve) -> None:
+def test_the_state_follows_the_run(growing: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(viewed, "_REST", 0)
     server = serve(growing)
     first = state(server, "/growing/state.js")
     assert (first["state"], first["done"], first["expected"]) == ("unfinished", 8, 32)
@@ -64,7 +65,7 @@ def test_the_state_follows_the_run(growing: Path, serve: Serve) -> None:
     assert isinstance(pictures, list)
     assert ask(server, f"/growing/{pictures[0]}")[1].startswith(b"\x89PNG")
     grow(growing)
-    for _ in range(10_000):  # the page rests after it was written, by a multiple of the time that it took
+    for _ in range(10_000):
         second = state(server, "/growing/state.js")
         if second["version"] != first["version"]:
             break

@@ -58,7 +58,7 @@ def test_without_wordnet_the_error_says_how_to_get_it(tmp_path: Path) -> None:
         "try: caption_scores({'1': 'a'}, {'1': ['a']}, meteor='nltk')\n"
         "except InputError as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert "python -m nltk.downloader wordnet" in done.stdout
     assert len(done.stdout.splitlines()) == 1
 
