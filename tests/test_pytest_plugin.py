@@ -1,15 +1,15 @@
 """The pytest plugin, on the example layout of docs/regression.md.
 
-Sessions of pytest are in this process, but for those with workers, as torch would be imported in each. A session
-forgets the modules that it imported first: whatever one needs is imported before.
+Sessions of pytest are in this process, but for those with workers, as torch would be imported in each. The process
+forgets the modules that sessions import first: whatever they need is imported before.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -34,15 +34,31 @@ def _no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of another model; that of the document runs as well, and numbers that hold and do not hold are checked.
+
+    So all modules that sessions need are imported before the first `pytester`.
+    """
+    folder = tmp_path_factory.mktemp("stored")
+    run(folder / "run", contexts=("1-caption",))
+    assert not gill_bench.load_run(folder / "run").results.empty
+    reader = RunReader.open(folder / "run")
+    number = golden_of(reader)["numbers"][0]
+    sign = 1 if number["higher_is_better"] else -1
+    better = {name: [value + sign * 5, cluster] for name, (value, cluster) in number["examples"].items()}
+    numbers = [number, {**number, "examples": better}]
+    assert [verdict.state for verdict in check(reader, numbers)] == ["ok", "regression"]
+    (folder / "my_model.py").write_text(blocks()["my_model.py"])
+    model = f"{folder / 'my_model.py'}:MyModel"
+    gill_bench.run("vist", models=[model], contexts=["5-captions"], limit=1, seeds=1, out=folder / "documented")
+    return folder / "run"
+
+
 @pytest.fixture
-def elsewhere(pytester: pytest.Pytester) -> Path:
-    """A run that was made elsewhere, read and checked here before any session is."""
-    folder = pytester.path / "runs" / "elsewhere"
-    run(folder, contexts=("1-caption",))
-    assert not gill_bench.load_run(folder).results.empty
-    stored = RunReader.open(folder)
-    assert {verdict.state for verdict in check(stored, golden_of(stored)["numbers"])} == {"ok"}
-    return folder
+def elsewhere(pytester: pytest.Pytester, stored: Path) -> Path:
+    """A copy of the run in the folder of the sessions."""
+    return Path(shutil.copytree(stored, pytester.path / "runs" / "elsewhere"))
 
 
 def outcome(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
@@ -118,7 +134,6 @@ def blocks() -> dict[str, str]:
     return dict(re.findall(r"^`([\w/.]+)`\n\n```python\n(.*?)```", text, flags=re.MULTILINE | re.DOTALL))
 
 
-@pytest.mark.usefixtures("elsewhere")
 def test_the_example_of_the_document_works_and_catches_a_worse_model(pytester: pytest.Pytester) -> None:
     """The example works as documented, and its test fails for a model whose colours became too strong."""
     files = blocks()
@@ -128,13 +143,6 @@ def test_the_example_of_the_document_works_and_catches_a_worse_model(pytester: p
         (pytester.path / name).write_text(content)
     golden = "tests/goldens/test_quality/test_it_uses_its_context.json"
     assert golden.removeprefix("tests/") in (ROOT / "docs" / "regression.md").read_text(encoding="utf-8")
-    first_story: dict[str, Any] = {
-        "contexts": ["5-captions"],
-        "limit": 1,
-        "seeds": 1,
-        "out": pytester.path / "first-story",
-    }
-    gill_bench.run("vist", models=["my_model.py:MyModel"], **first_story)  # imports what the sessions need
     first = outcome(pytester)
     first.assert_outcomes(failed=1)
     assert "did not exist and was written" in first.stdout.str()
