@@ -91,11 +91,11 @@ def test_losses_and_differences_that_are_not_significant_are_named_as_such(model
 
 def test_a_metric_in_which_lower_is_better_improves() -> None:
     rows = [*seeds("gill", "1-caption", "lpips", [0.7, 0.7])]
-    column = {"metric": "lpips"}
+    column = {"metric": "lpips", "context": "1-caption", "over": "0-captions"}
     better = find(numbers_of(rows), gains(("gill", 0.1, 0.05, 0.15, 0.001), **column), [], TITLES)
-    assert better.claim.startswith("GILL improves LPIPS by 0.100 from 5 captions")
+    assert better.claim.startswith("GILL improves LPIPS by 0.100 from 1 caption over 0 captions")
     worse = find(numbers_of(rows), gains(("gill", -0.1, -0.15, -0.05, 0.001), **column), [], TITLES)
-    assert worse.claim.startswith("GILL worsens LPIPS by 0.100 from 5 captions")
+    assert worse.claim.startswith("GILL worsens LPIPS by 0.100 from 1 caption over 0 captions")
 
 
 def test_a_model_that_was_not_asked_in_the_poorest_context_of_all_has_a_poorest_of_its_own() -> None:
