@@ -76,8 +76,10 @@ class Cards {
     }
     const [strip, table] = await Promise.all([this.strip(own, id), this.table(at, id, own, items, values, columns)]);
     article.replaceChildren(this.header(at, id, own), strip, table);
-    const first = article.querySelector('button.shot.is-a') ?? article.querySelector('button.shot');
-    if (first) first.tabIndex = 0;
+    // Tab reaches the strip and the table; arrow keys go from picture to picture.
+    const stops = [strip.querySelector('button.shot') ?? strip.firstElementChild,
+      table.querySelector('button.shot.is-a') ?? table.querySelector('button.shot')];
+    for (const stop of stops) if (stop) stop.tabIndex = 0;
   }
 
   header(at, id, item) {

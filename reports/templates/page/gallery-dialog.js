@@ -55,7 +55,7 @@ class ExampleDialog {
     const step = (label, by) => el('button', { type: 'button', className: 'quiet', disabled: index < 0 || !(index + by in order),
       on: { click: () => this.go(by) } }, label);
     this.level = el('output', {}, '');
-    return el('header', { className: 'dialog-bar' },
+    return el('div', { className: 'dialog-bar' },
       el('h2', { id: 'viewer-title' }, data.ids[at]),
       el('span', { className: 'hint' }, index < 0 ? 'not among the examples that are shown' : `${index + 1} of ${order.length}`),
       step('‹ Previous', -1), step('Next ›', 1),

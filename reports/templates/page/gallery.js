@@ -160,6 +160,7 @@ class Gallery {
       + `${count ? `, ${SORTS.find(([name]) => name === view.sort)[1]}` : ''}${hidden > 0 ? `; ${view.models.size} of ${models} models` : ''}.`);
     parts.clear.hidden = !view.filters() || !count;
     parts.empty.hidden = count > 0;
+    parts.list.hidden = !count; // a feed without articles is none
     for (const button of [parts.csv, parts.zip]) button.disabled = !count;
   }
 
@@ -296,7 +297,7 @@ async function copyText(button, text) {
 
 function focusOn(shot) {
   if (!shot) return;
-  for (const other of shot.closest('article').querySelectorAll('button.shot')) other.tabIndex = -1;
+  for (const other of shot.closest('.strip, .outputs').querySelectorAll('button.shot')) other.tabIndex = -1;
   shot.tabIndex = 0;
   shot.focus({ preventScroll: true });
   shot.scrollIntoView({ block: 'nearest', inline: 'nearest' });

@@ -138,6 +138,11 @@ def test_the_keyboard_goes_through_the_list(tab: Any, page: Path) -> None:
         if tab.evaluate(FOCUSED):
             break
         tab.keyboard.press("Tab")
+    assert tab.evaluate(FOCUSED) == "Picture 1 of the context of example-0"
+    tab.keyboard.press("ArrowRight")
+    assert tab.evaluate(FOCUSED) == "Picture 2 of the context of example-0"
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Tab")  # past the table, which is a region that scrolls
     assert tab.evaluate(FOCUSED).startswith("GILL, 3 captions, 2 images, example example-0")
     tab.keyboard.press("ArrowLeft")
     assert tab.evaluate(FOCUSED).startswith("GILL, 3 captions, example example-0")
