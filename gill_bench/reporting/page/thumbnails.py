@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 from pathlib import Path
 
 from PIL import Image
@@ -94,4 +95,4 @@ def _longest_side(content: bytes) -> int:
         with Image.open(io.BytesIO(content)) as opened:
             return max(opened.size)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return _LONGEST_SIDE + 1
+        return sys.maxsize

@@ -130,7 +130,7 @@ class ExampleDialog {
   }
 
   figure(thumbnail, full, title, name, file) {
-    const source = full ?? thumbnail;
+    const source = thumbnail && (full ?? thumbnail); // without a thumbnail the file is no picture
     if (!source) return el('figure', {}, el('div', { className: 'hole' }, 'no picture'), el('figcaption', {}, ...name.filter(Boolean)));
     const picture = image(source, `${title} of ${this.data.ids[this.at]}`);
     const size = el('span', { className: 'hint' });

@@ -33,7 +33,7 @@ class View {
     this.show = get('show', SHOWS.map(([name]) => name), 'all');
     this.query = given.get('q') ?? '';
     this.facts = new Map(given.getAll('fact').map((fact) => [fact.slice(0, fact.indexOf(':')), fact.slice(fact.indexOf(':') + 1)]));
-    const list = (name) => new Set(given.get(name)?.split(',') ?? []);
+    const list = (name) => new Set(given.has(name) ? separate(given.get(name), ',') : []);
     this.off = list('off');
     this.hidden = given.has('hide') ? list('hide') : this.firstHidden();
     this.models = given.has('models') ? list('models') : this.firstModels();
@@ -129,7 +129,7 @@ class View {
     const { a, b } = this;
     const out = new URLSearchParams();
     if (example !== null) out.set('example', example);
-    if (example !== null && cell) out.set('cell', cell.join('/'));
+    if (example !== null && cell) out.set('cell', together(cell, '/'));
     out.set('context', a.context);
     if (this.metric) out.set('metric', this.metric);
     out.set('a', a.model);
@@ -141,13 +141,17 @@ class View {
     for (const [name, value] of this.facts) out.append('fact', `${name}:${value}`);
     if (this.by !== this.byAtFirst()) out.set('by', this.by);
     if (this.seed !== null) out.set('seed', this.seed);
-    if (this.off.size) out.set('off', [...this.off].join(','));
-    if (!equal(this.hidden, this.firstHidden())) out.set('hide', [...this.hidden].join(','));
-    if (!equal(this.models, this.firstModels())) out.set('models', [...this.models].join(','));
+    if (this.off.size) out.set('off', together(this.off, ','));
+    if (!equal(this.hidden, this.firstHidden())) out.set('hide', together(this.hidden, ','));
+    if (!equal(this.models, this.firstModels())) out.set('models', together(this.models, ','));
     for (const side of ['a', 'b']) if (this.range[side]) out.set(`range-${side}`, this.range[side].map(plainNumber).join('..'));
     return `#${out}`;
   }
 }
+
+// Names in one text; a name may hold the sign that stands between them.
+const together = (names, sign) => [...names].map((name) => name.replace(/[%,/]/g, encodeURIComponent)).join(sign);
+const separate = (text, sign) => text.split(sign).map((name) => name.replace(/%(25|2C|2F)/g, decodeURIComponent));
 
 const equal = (x, y) => x.size === y.size && [...x].every((value) => y.has(value));
 const plainNumber = (value) => (Number.isFinite(value) ? `${Number(value.toPrecision(6))}` : '');
@@ -161,7 +165,7 @@ function readRange(text) {
 
 // A cell of an example: the truth, a picture of the context by number, or a model, context and seed.
 function readCell(text) {
-  const parts = text?.split('/') ?? [];
+  const parts = text ? separate(text, '/') : [];
   if (parts[0] === 'truth' && parts.length === 1) return parts;
   if (parts[0] === 'given' && parts.length === 2) return parts;
   return parts.length === 3 ? parts : null;

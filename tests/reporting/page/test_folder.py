@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from gill_bench.errors import InputError
 from gill_bench.reporting.page.folder import MARKER, PageFolder, Shelf, script_json
@@ -91,3 +92,22 @@ def test_a_shelf_numbers_pictures_and_keeps_those_of_an_example_together(tmp_pat
     assert shelf.size == 20
     assert [len(value_of(tmp_path / "page", name)) for name in names] == [20, 5]  # type: ignore[arg-type]
     assert sum(steps) == 25
+
+
+def test_pictures_that_thumbnails_reduce_are_in_the_page_in_full_size(tmp_path: Path) -> None:
+    large, small = picture(tmp_path / "large.png", 1, side=300), picture(tmp_path / "small.png", 2)
+    shelf = Shelf()
+    for file in (small, large):
+        shelf.add(file)
+    folder = PageFolder(tmp_path / "page")
+    first, second = shelf.write_originals(folder)
+    assert first is None
+    assert second is not None
+    written = tmp_path / "page" / second
+    with Image.open(written) as opened:
+        assert opened.size == (300, 300)
+    before = written.stat().st_mtime_ns
+    assert shelf.write_originals(PageFolder(tmp_path / "page")) == [None, second]
+    assert written.stat().st_mtime_ns == before
+    PageFolder(tmp_path / "page").sweep()
+    assert not written.exists()

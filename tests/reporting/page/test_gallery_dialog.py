@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gill_bench.reporting.page import write_page
 from tests.reporting.page.content import content
 from tests.reporting.page.in_browser import show, until
 from tests.reporting.page.story_contexts import stories
+from tests.support.axe import serious_violations
 
 NAME = "gallery-vist.html"
 OPEN = "document.querySelector('#viewer').open"
@@ -96,6 +98,42 @@ def test_the_address_opens_an_example_and_its_cell(tab: Any, page: Path) -> None
     tab.goto((page / NAME).as_uri() + "#example=nobody")
     until(tab, "document.querySelector('#status').textContent === 'No example is called nobody.'")
     assert not tab.locator("#viewer").is_visible()
+
+
+def test_names_of_models_may_hold_the_signs_of_an_address(tab: Any, page: Path) -> None:
+    """Two settings of one model are called `GILL, guidance 3.0`, and a user may choose any name."""
+    show(tab, page, NAME)
+    cell = ["GILL, 3/4 of %2C", "1-caption", "0"]
+    assert tab.evaluate("(cell) => readCell(together(cell, '/'))", cell) == cell
+    assert tab.evaluate("(cell) => separate(together(cell, ','), ',')", cell) == cell
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")])
+def test_axe_finds_nothing_serious_in_gallery_and_dialog(browser: Any, page: Path, width: int, scheme: str) -> None:
+    tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    show(tab, page, NAME)
+    tab.locator("#more").click()
+    tab.locator("#draw").click()
+    assert serious_violations(tab) == []
+    tab.locator(".example .is-a").first.click()
+    until(tab, OPEN)
+    assert serious_violations(tab) == []
+    assert tab.evaluate("document.querySelector('#viewer').scrollWidth <= innerWidth")
+    show(tab, page, NAME, "#q=nothing")
+    assert serious_violations(tab) == []
+    tab.close()
+
+
+def test_paper_has_the_examples_in_view_and_no_controls(tab: Any, page: Path) -> None:
+    show(tab, page, NAME)
+    tab.emulate_media(media="print")
+    boxes = [card.bounding_box() for card in tab.locator(".example").all()]
+    assert len(boxes) == 4
+    for above, below in pairwise(boxes):
+        assert below["y"] >= above["y"] + above["height"]
+    for hidden in ("#controls", "#csv", "#gains", ".plain-link >> nth=0"):
+        assert not tab.locator(hidden).is_visible(), hidden
+    assert tab.locator(".truth img").first.is_visible()
 
 
 def test_zoom_is_the_same_for_all_pictures(tab: Any, page: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from gill_bench.reporting.page.thumbnails import SIDE, data_uri
+from gill_bench.reporting.page.thumbnails import FULL_SIDE, SIDE, data_uri, full_size
 from tests.reporting.page.content import picture
 
 
@@ -51,3 +51,26 @@ def test_a_palette_picture_keeps_its_colours(tmp_path: Path) -> None:
     pixel = opened(data_uri(tmp_path / "palette.png")).getpixel((50, 50))
     assert isinstance(pixel, tuple)
     assert all(abs(a - b) < 8 for a, b in zip(pixel, (200, 30, 40), strict=True))
+
+
+def test_a_jpeg_in_full_size_is_the_file_unless_exif_would_turn_it(tmp_path: Path) -> None:
+    noise = Image.effect_noise((600, 300), 40).convert("RGB")
+    noise.save(tmp_path / "plain.jpg")
+    assert full_size(tmp_path / "plain.jpg") == (tmp_path / "plain.jpg").read_bytes()
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a browser shows the picture turned by a right angle, models saw it as it is stored
+    noise.save(tmp_path / "turned.jpg", exif=turned)
+    content = full_size(tmp_path / "turned.jpg")
+    assert content is not None
+    assert b"Exif" not in content
+    assert Image.open(io.BytesIO(content)).size == (600, 300)
+
+
+def test_full_size_has_a_limit_and_is_a_picture(tmp_path: Path) -> None:
+    Image.effect_noise((3000, 1500), 40).save(tmp_path / "huge.png")
+    content = full_size(tmp_path / "huge.png")
+    assert content is not None
+    assert Image.open(io.BytesIO(content)).size == (FULL_SIDE, FULL_SIDE // 2)
+    (tmp_path / "x.jpg").write_bytes(b"\xff\xd8\xff\xe0 not more")
+    assert full_size(tmp_path / "x.jpg") is None
+    assert full_size(tmp_path / "gone.jpg") is None
