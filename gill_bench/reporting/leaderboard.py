@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from gill_bench import __version__
@@ -22,6 +23,7 @@ RULE = (
     " bootstrap) without zero, p (approximate randomisation, Holm over all pairs of the ranking) at most 0.05."
     " Models that share a rank do not differ as far as these tests show."
 )
+_WIDTH = 110  # characters of a line of sentences in a terminal
 _LARGE = 10.0  # from this value on, two decimals say as much as four do of smaller values
 
 
@@ -87,14 +89,17 @@ def write_leaderboard_page(board: Leaderboard, path: Path) -> Path:
     folder = PageFolder(path)
     for file in (templates / "page" / "page.css", templates / "leaderboard" / "leaderboard.css"):
         folder.page(file.name, file.read_text(encoding="utf-8"))
-    rankings = [(ranking, _arrow(ranking), [_cells(entry) for entry in ranking.entries]) for ranking in board.rankings]
+    rankings = [
+        (ranking, _arrow(ranking), [_cells(entry, board.folder) for entry in ranking.entries])
+        for ranking in board.rankings
+    ]
     text = environment.get_template("leaderboard.html").render(
         version=__version__,
         name=board.folder.name or board.folder.resolve().name,
         rankings=rankings,
         columns=COLUMNS,
         rule=RULE,
-        not_ranked=board.not_ranked,
+        not_ranked=[(_below(left.run, board.folder), left.what, left.reason) for left in board.not_ranked],
     )
     folder.page("index.html", text)
     folder.sweep()
@@ -105,7 +110,7 @@ def _arrow(ranking: Ranking) -> str:
     return "↑" if ranking.higher_is_better else "↓"
 
 
-def _cells(entry: Entry) -> tuple[str, ...]:
+def _cells(entry: Entry, folder: Path) -> tuple[str, ...]:
     """The printed texts of an entry, one for each of `COLUMNS`; a star marks a value that lacks samples."""
     interval, behind = entry.interval, entry.behind
     return (
@@ -117,12 +122,17 @@ def _cells(entry: Entry) -> tuple[str, ...]:
         "" if entry.p is None else f"{entry.p:.2g}",
         str(entry.n),
         ", ".join(map(str, entry.seeds)),
-        str(entry.run),
+        _below(entry.run, folder),
     )
 
 
+def _below(run: Path, folder: Path) -> str:
+    """A run as seen from the folder of all runs."""
+    return run.relative_to(folder).as_posix() if run != folder else run.name
+
+
 def _number(value: float, sign: str = "") -> str:
-    return f"{value:{sign}.{2 if abs(value) >= _LARGE else 4}f}"
+    return f"{value:{sign}z.{2 if abs(value) >= _LARGE else 4}f}"
 
 
 def _gaps(ranking: Ranking) -> list[str]:
@@ -132,7 +142,7 @@ def _gaps(ranking: Ranking) -> list[str]:
 def _terminal(board: Leaderboard) -> str:
     lines: list[str] = []
     for ranking in board.rankings:
-        rows = [COLUMNS, *(_cells(entry) for entry in ranking.entries)]
+        rows = [COLUMNS, *(_cells(entry, board.folder) for entry in ranking.entries)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
         lines += [f"{ranking.title} {_arrow(ranking)}"]
         for row in rows:
@@ -143,9 +153,10 @@ def _terminal(board: Leaderboard) -> str:
             lines.append(f"  {'  '.join(cells)}".rstrip())
         lines += [f"  {sentence}" for sentence in (*_gaps(ranking), *ranking.untested)]
         lines.append("")
-    lines.append(RULE)
+    lines += wrap(RULE, _WIDTH)
     for left in board.not_ranked:
-        lines.append(f"not ranked: {left.run}{f', {left.what}' if left.what else ''}: {left.reason}")
+        what = f", {left.what}" if left.what else ""
+        lines.append(f"not ranked: {_below(left.run, board.folder)}{what}: {left.reason}")
     return "\n".join(lines) + "\n"
 
 
@@ -159,12 +170,12 @@ def _markdown(board: Leaderboard) -> str:
     for ranking in board.rankings:
         lines += [f"### {escape(ranking.title)} {_arrow(ranking)}", "", row(COLUMNS)]
         lines.append(f"| {' | '.join('---' for _ in COLUMNS)} |")
-        lines += [row(_cells(entry)) for entry in ranking.entries]
+        lines += [row(_cells(entry, board.folder)) for entry in ranking.entries]
         lines += ["", *(f"- {escape(sentence)}" for sentence in (*_gaps(ranking), *ranking.untested)), ""]
     lines.append(RULE)
     if board.not_ranked:
         lines += ["", "### Not ranked", "", row(("run", "number", "reason")), "| --- | --- | --- |"]
-        lines += [row((str(left.run), left.what, left.reason)) for left in board.not_ranked]
+        lines += [row((_below(left.run, board.folder), left.what, left.reason)) for left in board.not_ranked]
     return "\n".join(lines) + "\n"
 
 
