@@ -147,9 +147,7 @@ class Run:
                 raise InputError(f"{self.folder}: has no {kind} {name!r}; {did_you_mean(name, stored_names)}")
         cells = [cell for cell, _ in stored.rows if all(a in ("", b) for a, b in zip(names, cell, strict=True))]
         rows = [row for cell in dict.fromkeys(cells) for row in sample_rows(stored, cell, pictures)]
-        if not pictures:
-            return pd.DataFrame(rows)
-        return Samples(rows)
+        return Samples(rows) if pictures else pd.DataFrame(rows)
 
     def report(self, *tables: str, compare: bool = False) -> Report:
         """The paper's tables, with the results of this run.
@@ -226,8 +224,7 @@ def run(
             objects run in this process.
         contexts: A name such as "5-captions", a list of the card such as "paper" or "sweep", or a list of these; by
             default "paper".
-        seeds: The number of seeds (0, 1, ...), or a list of seeds such as [0, 3]; None for as many as the task's card
-            says.
+        seeds: The number of seeds (0, 1, ...), or a list such as [0, 3]; None for as many as the task's card says.
         limit: At most so many examples of each task, from the start of the data; None for all.
         data: The folder of the official files, or "mini" for the embedded world.
         split: Another split than the card's.
@@ -339,8 +336,7 @@ def compare(first: Path | str, second: Path | str) -> pd.DataFrame:
         rows.append(row)
     # Otherwise pandas gives columns with nothing but None the type object.
     frame = pd.DataFrame(rows).astype({"p_mcnemar": float, "effect_size": float, "better": "boolean"})
-    left_out = [asdict(metric) for metric in comparisons.left_out]
-    frame.attrs.update(left_out=left_out, lone=list(comparisons.unmatched))
+    frame.attrs.update(left_out=[asdict(metric) for metric in comparisons.left_out], lone=list(comparisons.unmatched))
     return frame
 
 
@@ -377,8 +373,7 @@ def report(
 
     Args:
         runs: Run directories. A model that several of them ran in different ways is named after what differs.
-        tables: A name of a report card, table or figure, or several; without names, all that the runs have results
-            for.
+        tables: A name of a report card, table or figure, or several; without names, all that there are results for.
         compare: Also show the paper's numbers, and whether they lie in the 95 % intervals of the run's.
         names: Models that are shown besides, as "RUN:MODEL", by the names that they are to have.
     """
