@@ -48,7 +48,7 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "open build/site/index.html in a browser; the search needs a server: $(BIN)/python -m mkdocs serve"
 
-# The pictures of the README; a test says when the first is out of date. The second needs: playwright install chromium
+# The pictures of the README; a test says when the first is out of date. The second needs Chromium.
 pictures: setup
 	$(BIN)/python -m benchmarks.readme_pictures stories
 	$(BIN)/python -m benchmarks.readme_pictures gallery

@@ -1,7 +1,7 @@
 """Makes the pictures of the README: stories of the embedded world, and the gallery as a browser shows it.
 
 python -m benchmarks.readme_pictures stories     docs/pictures/stories.png; a minute, and a test keeps it current
-python -m benchmarks.readme_pictures gallery     docs/pictures/gallery.png; needs a Chromium of playwright
+python -m benchmarks.readme_pictures gallery     docs/pictures/gallery.png; needs Chromium
 
 Both run GILL and Stable Diffusion on the first stories of the embedded world, in the folder of `--run`.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.server
+import shutil
 import sys
 import textwrap
 import threading
@@ -92,12 +93,15 @@ def _cells(example: SheetExample) -> Iterator[tuple[Image.Image | None, str]]:
         yield example.outputs[model, context], ""
 
 
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *words: object) -> None:
+        """Say nothing of requests."""
+
+
 @contextlib.contextmanager
 def _served(folder: Path) -> Iterator[str]:
     """Serve a folder on the loopback address; yields its address."""
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    handler.log_message = lambda *words: None  # type: ignore[attr-defined]
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -113,10 +117,11 @@ def photograph_gallery(run: gill_bench.Run, file: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     page_folder = run.page().parent
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright, _served(page_folder) as address:
-        browser = playwright.chromium.launch()
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
-        page.goto(f"{address}/{next(page_folder.glob('*vist*.html')).name}")
+        page.goto(f"{address}/gallery-vist.html")
         page.wait_for_load_state("networkidle")
         page.screenshot(path=str(file))
         browser.close()
@@ -135,7 +140,7 @@ def main(words: list[str] | None = None) -> int:
     if chosen.picture == "stories":
         draw_stories(run_stories(chosen.run)).quantize(256).save(file, optimize=True)
     else:
-        photograph_gallery(run_stories(chosen.run, stories=12, seeds=3), file)
+        photograph_gallery(run_stories(chosen.run, stories=6, seeds=2), file)
     sys.stdout.write(f"{file}\n")
     return 0
 

@@ -1,0 +1,50 @@
+"""A run says what it does, and nothing else: no warning of Python or of a library, at its end or before."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gill_bench.cli.screen import screen
+from gill_bench.reporting.screen import Screen
+from tests.support.cli import run_command
+
+NOISE = re.compile(r"warning|deprecat|leaked|not expected|\[transformers\]|\[diffusers\]|Traceback", re.IGNORECASE)
+COLOUR = {"TERM": "xterm", "FORCE_COLOR": "", "COLUMNS": "80"}
+
+
+@pytest.mark.slow
+def test_every_task_and_every_embedded_model_runs_without_a_warning(tmp_path: Path) -> None:
+    words = ["run", "all", "--limit", "2", "--seeds", "1", "--workers", "2", "--out", tmp_path / "run"]
+    ended = run_command(*words, **COLOUR)
+    assert ended.returncode == 0, ended.stderr
+    assert [line for line in ended.stderr.splitlines() if NOISE.search(line)] == []
+    assert ended.stdout.count("Examples scored per seed") >= 7  # the main tables
+    for command in (["report"], ["report", "--html"], ["score"], ["verify"]):
+        after = run_command(command[0], tmp_path / "run", *command[1:], **COLOUR)
+        assert after.returncode == 0, after.stderr
+        assert [line for line in after.stderr.splitlines() if NOISE.search(line)] == []
+
+
+def test_what_is_printed_fits_a_terminal_of_80_columns_and_has_no_escapes_in_a_pipe(tmp_path: Path) -> None:
+    words = ["run", "vist", "--models", "gill", "--contexts", "1-caption", "--limit", "2", "--seeds", "1"]
+    ended = run_command(*words, "--workers", "2", "--out", tmp_path / "run", **COLOUR)
+    assert ended.returncode == 0, ended.stderr
+    assert [line for line in ended.stderr.splitlines() if NOISE.search(line)] == []
+    assert ended.stdout.startswith("Table 1.")
+    assert "\x1b" not in ended.stdout
+    assert max(map(len, ended.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("variables", "color"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_a_terminal_has_bold_and_dim_unless_they_are_switched_off(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], color: bool
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for name, value in {"TERM": "xterm", "NO_COLOR": "", "COLUMNS": "93", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert screen() == Screen(93, color, False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    assert screen(notes=True) == Screen(93, False, True)
