@@ -252,34 +252,12 @@ def run(
     Raises:
         InputError: A name, option, card, data set or checkpoint is wrong; found before any weights are loaded.
     """
+    options = {name: value for name, value in locals().items() if name not in ("tasks", "out", "unknown")}
     from gill_bench.evaluate import execute
     from gill_bench.planning.plan import make_plan
     from gill_bench.planning.request import RunRequest
 
-    request = RunRequest.of(
-        tasks,
-        out,
-        models=models,
-        contexts=contexts,
-        seeds=seeds,
-        limit=limit,
-        data=data,
-        split=split,
-        weights=weights,
-        metric_weights=metric_weights,
-        settings=settings,
-        device=device,
-        batch_size=batch_size,
-        threads=threads,
-        workers=workers,
-        engine=engine,
-        address=address,
-        max_failures=max_failures,
-        shard=shard,
-        card_folders=card_folders,
-        locks=locks,
-        **unknown,
-    )
+    request = RunRequest.of(tasks, out, **options, **unknown)
     execute(make_plan(request))
     return Run(request.out)
 

@@ -17,7 +17,18 @@ COLOUR = {"TERM": "xterm", "FORCE_COLOR": "", "COLUMNS": "80"}
 
 @pytest.mark.slow
 def test_every_task_and_every_embedded_model_runs_without_a_warning(tmp_path: Path) -> None:
-    words = ["run", "all", "--limit", "2", "--seeds", "1", "--workers", "2", "--out", tmp_path / "run"]
+    words: list[str | Path] = [
+        "run",
+        "all",
+        "--limit",
+        "2",
+        "--seeds",
+        "1",
+        "--workers",
+        "2",
+        "--out",
+        tmp_path / "run",
+    ]
     ended = run_command(*words, **COLOUR)
     assert ended.returncode == 0, ended.stderr
     assert [line for line in ended.stderr.splitlines() if NOISE.search(line)] == []
