@@ -168,7 +168,7 @@ def test_the_page_opens_with_the_gain_of_the_richest_context_over_the_poorest(ru
     [layout] = tables_for([run], Cards(), ["table-1"])
     digits = re.compile(
         r"last-picture gains (?P<gain>0\.\d{3}) in CLIP similarity \(mini\) from 5 captions and 4 images over 1 caption"
-        r" <span>\(95\u00a0% interval (?P<low>0\.\d{3}) to (?P<high>0\.\d{3}), p (?:=|&lt;) 0\.\d+,"
+        r" <span>\(95\u00a0% interval (?P<low>0\.\d{3}) to (?P<high>0\.\d{3}), p\u00a0(?:=|&lt;)\u00a00\.\d+,"
         r" 24 examples, 1 seed\)\.</span>"
     )
     match = digits.fullmatch(lead[1].strip())

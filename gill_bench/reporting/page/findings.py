@@ -295,7 +295,7 @@ def _ends(cell: TableCell, column: Column, between: str = " to ") -> str:
 
 
 def _p(p: float | None) -> str:
-    return "p unknown" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    return "p unknown" if p is None else "p\u00a0<\u00a00.001" if p < 0.001 else f"p\u00a0=\u00a0{p:.2g}"
 
 
 def _count(count: int, noun: str) -> str:
