@@ -35,6 +35,7 @@ class Entry:
     Attributes:
         rank: One more than the number of models that are better, as far as tests show.
         model: The name of the model; with what differs, where several runs ran it in different ways.
+        title: What the model is called: the title of its card, or its name.
         run: The run directory.
         value: Mean over the seeds.
         interval: The 95 % interval of the mean; None if it is unknown.
@@ -48,6 +49,7 @@ class Entry:
 
     rank: int
     model: str
+    title: str
     run: Path
     value: float
     interval: MeanInterval | None
@@ -157,7 +159,7 @@ def leaderboard(folder: Path, cards: Cards, metrics: Sequence[str] = ()) -> Lead
             opened.append(RunReader.open(run))
         except GillBenchError as error:
             not_ranked.append(NotRanked(run, "", first_line(error).removeprefix(f"{run}: ")))
-    readers, _ = named_runs(opened, {}, cards)
+    readers, cards = named_runs(opened, {}, cards)
     known = {name for reader in readers for _, metric in reader.rows for name in (metric, metric.partition("[")[0])}
     for name in metrics:
         if name not in known:
@@ -171,7 +173,7 @@ def leaderboard(folder: Path, cards: Cards, metrics: Sequence[str] = ()) -> Lead
     for _, numbers in sorted(by_column.items()):
         for group in _comparable(numbers, not_ranked):
             try:
-                rankings.append(_ranking(group))
+                rankings.append(_ranking(group, cards))
             except GillBenchError as error:  # a file of a run is damaged
                 not_ranked += [NotRanked(each.reader.folder, each.name, first_line(error)) for each in group]
     if not rankings and not not_ranked:
@@ -199,7 +201,7 @@ def _comparable(numbers: Sequence[_Number], not_ranked: list[NotRanked]) -> list
     groups: dict[tuple[str, str], list[_Number]] = {}
     for number in numbers:
         groups.setdefault((number.metric, number.rows[0].signature), []).append(number)
-    largest, *others = sorted(groups.values(), key=len, reverse=True)
+    largest, *others = sorted(groups.values(), key=_size, reverse=True)
     ranked = [largest]
     for group in others:
         if len(group) > 1:
@@ -207,12 +209,17 @@ def _comparable(numbers: Sequence[_Number], not_ranked: list[NotRanked]) -> list
             continue
         (number,) = group
         differences = describe_differences(largest[0].rows[0].signature, number.rows[0].signature)
-        reason = f"made in another way than the {len(largest)} that are ranked: {differences}"
+        reason = f"made in another way than what is ranked: {differences}"
         not_ranked.append(NotRanked(number.reader.folder, number.name, reason))
     return ranked
 
 
-def _ranking(numbers: Sequence[_Number]) -> Ranking:
+def _size(group: Sequence[_Number]) -> tuple[int, int]:
+    """The number of models, then the number of values behind them."""
+    return len(group), sum(row.n_scored for number in group for row in number.rows)
+
+
+def _ranking(numbers: Sequence[_Number], cards: Cards) -> Ranking:
     ordered = sorted(numbers, key=lambda number: (-number.goodness, number.key.model))
     pairs: dict[tuple[int, int], Comparison] = {}
     untested = []
@@ -230,7 +237,7 @@ def _ranking(numbers: Sequence[_Number]) -> Ranking:
             winner, loser = (second, first) if pair.better else (first, second)
             better_than[loser].add(winner)
     entries = [
-        _entry(number, 1 + len(better_than[position]), pairs.get((0, position)), adjusted.get((0, position)))
+        _entry(number, cards, 1 + len(better_than[position]), pairs.get((0, position)), adjusted.get((0, position)))
         for position, number in enumerate(ordered)
     ]
     top = ordered[0]
@@ -249,13 +256,15 @@ def _test(first: _Number, second: _Number) -> Comparison | LeftOut:
     return compare_cells((first.reader, second.reader), (first.key, second.key), first.metric, 0, {})
 
 
-def _entry(number: _Number, rank: int, to_best: Comparison | None, p: float | None) -> Entry:
+def _entry(number: _Number, cards: Cards, rank: int, to_best: Comparison | None, p: float | None) -> Entry:
     scored = [row for row in number.rows if row.value is not None]
     gaps = list(Counts.of(number.rows).in_words().values())
     unscored = [str(row.seed) for row in number.rows if row.value is None]
+    model = number.key.model
     return Entry(
         rank,
-        number.key.model,
+        model,
+        cards.model(model).title if model in cards.files["model"] else model,
         number.reader.folder,
         number.value,
         StoredIntervals([number.reader])(number.rows),

@@ -115,7 +115,7 @@ def _cells(entry: Entry, folder: Path) -> tuple[str, ...]:
     interval, behind = entry.interval, entry.behind
     return (
         str(entry.rank),
-        entry.model,
+        entry.title,
         _number(entry.value) + ("*" if entry.gaps else ""),
         f"[{_number(interval.low)}, {_number(interval.high)}]" if interval else "",
         f"{_number(behind.mean, '+')} [{_number(behind.low, '+')}, {_number(behind.high, '+')}]" if behind else "",
@@ -136,7 +136,7 @@ def _number(value: float, sign: str = "") -> str:
 
 
 def _gaps(ranking: Ranking) -> list[str]:
-    return [f"* {entry.model}: {'; '.join(entry.gaps)}" for entry in ranking.entries if entry.gaps]
+    return [f"* {entry.title}: {'; '.join(entry.gaps)}" for entry in ranking.entries if entry.gaps]
 
 
 def _terminal(board: Leaderboard) -> str:

@@ -99,6 +99,26 @@ def test_two_groups_that_are_each_comparable_are_two_rankings(tmp_path: Path) ->
     assert board.not_ranked == ()
 
 
+def test_the_largest_selection_of_examples_is_ranked_where_no_two_models_share_one(tmp_path: Path) -> None:
+    make(tmp_path / "few", VALUES[:6], "1.0", signature="gill-bench:1|examples:1")
+    make(tmp_path / "many", VALUES, "2.0", signature="gill-bench:1|examples:2")
+    board = leaderboard(tmp_path, Cards())
+    assert [entry.run.name for ranking in board.rankings for entry in ranking.entries] == ["many"]
+    assert [(left.run.name, left.reason) for left in board.not_ranked] == [
+        ("few", "made in another way than what is ranked: examples is '2' and '1'")
+    ]
+
+
+def test_models_have_the_titles_of_their_cards(tmp_path: Path) -> None:
+    folder = make(tmp_path / "a", VALUES, "1.0")
+    results = read_results(folder / "results.json")
+    write_results(folder, replace(results, rows=tuple(replace(row, model="stable-diffusion") for row in results.rows)))
+    (ranking,) = leaderboard(tmp_path, Cards()).rankings
+    assert [(entry.model, entry.title) for entry in ranking.entries] == [
+        ("stable-diffusion", Cards().model("stable-diffusion").title)
+    ]
+
+
 def test_values_that_cannot_be_tested_share_a_rank_and_say_so(tmp_path: Path) -> None:
     for name, values in (("a", VALUES[:3]), ("b", VALUES[:3] + 1)):  # one cluster
         make(tmp_path / name, values, name)
