@@ -110,7 +110,8 @@ class Cards {
     if (item.target) {
       parts.push(await this.frame({ picture: item.target, alt: `The truth of ${id}`, cell: ['truth'] }, truthText, 'truth'));
     }
-    return el('div', { className: `context${strip.some(({ picture }) => picture) || strip.length > 1 ? '' : ' told'}` },
+    const kind = strip.length > 1 ? '' : strip[0]?.picture ? (item.target ? '' : ' alone') : ' told';
+    return el('div', { className: `context${kind}` },
       el('ol', { className: 'strip' }, ...parts), references(item.answers));
   }
 
