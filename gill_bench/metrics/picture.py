@@ -96,6 +96,9 @@ class PictureMetric(Metric):
     def compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
         """Compare the features of generated pictures with the features of reference pictures.
 
+        Returns:
+            Values (N,), float32, on the CPU: an accelerator is waited for once.
+
         Raises:
             ValueError: There is neither one reference picture nor as many as generated pictures.
             GillBenchError: A value is not finite.
@@ -103,7 +106,7 @@ class PictureMetric(Metric):
         count, references = len(generated[0]), len(reference[0])
         if references not in (1, count):
             raise ValueError(f"{count} generated pictures, but {references} references")
-        values = self._compare(generated, reference).float()
+        values = self._compare(generated, reference).float().cpu()
         finite = torch.isfinite(values)
         if not bool(finite.all()):
             number = int((~finite).nonzero()[0])
@@ -126,7 +129,7 @@ class PictureMetric(Metric):
             raise ValueError(f"{len(generated)} generated pictures, but {len(reference)} references")
         if not generated:
             return
-        new = self.compare(self.features(generated), self.features(reference))
+        new = self.compare(self.features(generated), self.features(reference)).to(self.device)
         self.values = [*self.values, new] if isinstance(self.values, list) else [self.values, new]
 
     def per_sample(self) -> torch.Tensor:

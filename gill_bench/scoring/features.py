@@ -14,7 +14,6 @@ from gill_bench.progress import say
 from gill_bench.rundir.load import read_features
 from gill_bench.rundir.load_units import file_hashes, read_picture, read_samples
 from gill_bench.rundir.writer import write_features
-from gill_bench.scoring.pairs import NetworkLoadable
 from gill_bench.scoring.stored import StoredUnit
 from gill_bench.storage.cache import cache_folder
 from gill_bench.storage.digests import digest
@@ -31,8 +30,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ExtractorLoadable(NetworkLoadable):
-    """The feature network of a metric."""
+class ExtractorLoadable:
+    """The feature network of a metric.
+
+    Attributes:
+        metric: The metric.
+        name: Empty: loading a metric's network is not worth a message.
+        folders: Empty: a metric's network shares no weights with a model.
+    """
+
+    metric: ResolvedMetric
+    name: str = ""
+    folders: frozenset[Path] = frozenset()
+
+    @property
+    def key(self) -> str:
+        """The metric's name and digest."""
+        return f"{self.metric.short_name}-{self.metric.key}"
 
     def load(self, device: str) -> FeatureExtractor:
         """Load the network."""
