@@ -29,7 +29,7 @@ _AT_ONCE = 32  # pictures in one call of a network on an accelerator
 _TARGETS_KEPT = 16  # LPIPS features of a 256-pixel picture take some 5 MB
 
 
-class _Pairs(NamedTuple):
+class _ExamplePairs(NamedTuple):
     """The pairs of one example: its pictures, each with the target picture.
 
     Attributes:
@@ -45,7 +45,7 @@ class _Pairs(NamedTuple):
     target: str
 
 
-_Picture = _Pairs | tuple[UnitPictures, Sample]
+_Picture = _ExamplePairs | tuple[UnitPictures, Sample]
 """The target picture of an example, or the picture of a sample."""
 _Prepared = list[torch.Tensor]
 """A picture as each metric reads it."""
@@ -94,9 +94,9 @@ class LoadedMetrics:
                 self._features.popitem(last=False)
         return [values[id(unit)] for unit in units]
 
-    def _batches(self, unit: UnitPictures) -> Iterator[list[_Pairs]]:
+    def _batches(self, unit: UnitPictures) -> Iterator[list[_ExamplePairs]]:
         """The examples of a unit, those together that are compared together."""
-        batch: list[_Pairs] = []
+        batch: list[_ExamplePairs] = []
         cell = unit.unit.cell
         for name, samples in unit.by_example:
             pictures = len(samples) + sum(len(compared.samples) for compared in batch)
@@ -104,11 +104,11 @@ class LoadedMetrics:
                 yield batch
                 batch = []
             example = cell.usable[name][0]
-            batch.append(_Pairs(unit, example, samples, target_digest(cell, example)))
+            batch.append(_ExamplePairs(unit, example, samples, target_digest(cell, example)))
         if batch:
             yield batch
 
-    def _new_targets(self, batches: Sequence[list[_Pairs]]) -> Iterator[dict[str, _Pairs]]:
+    def _new_targets(self, batches: Sequence[list[_ExamplePairs]]) -> Iterator[dict[str, _ExamplePairs]]:
         """For each batch the targets whose features will not be there when its turn comes, with an example of each."""
         known = OrderedDict.fromkeys(self._features)
         for batch in batches:
@@ -121,7 +121,7 @@ class LoadedMetrics:
 
     def _prepare(self, picture: _Picture) -> _Prepared:
         """Read a target picture, or the picture of a sample; called in any thread."""
-        if isinstance(picture, _Pairs):
+        if isinstance(picture, _ExamplePairs):
             target = picture.example.target
             if target is None or target.file is None:
                 raise GillBenchError(f"example {picture.example.id} has no target picture")
@@ -132,7 +132,7 @@ class LoadedMetrics:
         return [metric.prepare(image) for metric in self._metrics]
 
     def _compare(
-        self, batch: list[_Pairs], pictures: list[list[_Prepared]], targets: dict[str, _Prepared]
+        self, batch: list[_ExamplePairs], pictures: list[list[_Prepared]], targets: dict[str, _Prepared]
     ) -> _ByMetric:
         """The values of a batch. One that fails is halved, until memory suffices or the failing example is known."""
         values = self._compare_unless_several_fail(batch, pictures, targets)
@@ -144,7 +144,7 @@ class LoadedMetrics:
         return [first + second for first, second in zip(*parts, strict=True)]
 
     def _compare_unless_several_fail(
-        self, batch: list[_Pairs], pictures: list[list[_Prepared]], targets: dict[str, _Prepared]
+        self, batch: list[_ExamplePairs], pictures: list[list[_Prepared]], targets: dict[str, _Prepared]
     ) -> _ByMetric | None:
         try:
             with _named(batch[0]):
@@ -155,7 +155,7 @@ class LoadedMetrics:
                 raise
             return None
 
-    def _embed_targets(self, batch: list[_Pairs], targets: dict[str, _Prepared]) -> None:
+    def _embed_targets(self, batch: list[_ExamplePairs], targets: dict[str, _Prepared]) -> None:
         new = list(dict.fromkeys(compared.target for compared in batch if compared.target not in self._features))
         if new:
             by_metric = [
@@ -170,7 +170,7 @@ class LoadedMetrics:
         for compared in batch:
             self._features.move_to_end(compared.target)
 
-    def _compare_with(self, number: int, batch: list[_Pairs], pictures: list[list[_Prepared]]) -> list[float]:
+    def _compare_with(self, number: int, batch: list[_ExamplePairs], pictures: list[list[_Prepared]]) -> list[float]:
         """The values of one metric, by one call of its network."""
         metric = self._metrics[number]
         generated = metric.embed([prepared[number] for of_example in pictures for prepared in of_example])
@@ -183,7 +183,9 @@ class LoadedMetrics:
         return values
 
 
-def _in_order(batches: Sequence[list[_Pairs]], new_targets: Sequence[Mapping[str, _Pairs]]) -> Iterator[_Picture]:
+def _in_order(
+    batches: Sequence[list[_ExamplePairs]], new_targets: Sequence[Mapping[str, _ExamplePairs]]
+) -> Iterator[_Picture]:
     """All pictures in the order in which they are compared: for each batch its new targets, then its samples."""
     for batch, targets in zip(batches, new_targets, strict=True):
         yield from targets.values()
@@ -192,7 +194,7 @@ def _in_order(batches: Sequence[list[_Pairs]], new_targets: Sequence[Mapping[str
 
 
 @contextmanager
-def _named(compared: _Pairs) -> Iterator[None]:
+def _named(compared: _ExamplePairs) -> Iterator[None]:
     """Have an error name the example; the code of a metric may be a user's own."""
     try:
         yield
