@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gill_bench.engines.job import JobResult
+from gill_bench.engines.job import JobResult, Unwritten
 from gill_bench.errors import GillBenchError
 from gill_bench.planning.metrics import ResolvedMetric
 from gill_bench.progress import say
 from gill_bench.rundir.load import read_features
-from gill_bench.rundir.load_units import file_hashes, read_picture, read_samples
+from gill_bench.rundir.load_units import read_samples
 from gill_bench.rundir.writer import write_features
+from gill_bench.scoring.pictures import UnitPictures, read_first
 from gill_bench.scoring.stored import StoredUnit
 from gill_bench.storage.cache import cache_folder
 from gill_bench.storage.digests import digest
 from gill_bench.storage.files import remove_temporary
+from gill_bench.storage.images import load_image
 from gill_bench.storage.sealed import damaged
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from gill_bench.metrics.backbones.features import FeatureExtractor
 
@@ -61,10 +64,12 @@ class UnitFeatures:
     Attributes:
         unit: The unit.
         metric: The metric.
+        read: The unit's records and first pictures; None if they are still to be read.
     """
 
     unit: StoredUnit
     metric: ResolvedMetric
+    read: UnitPictures | None = None
 
     @property
     def key(self) -> str:
@@ -81,19 +86,29 @@ class UnitFeatures:
         return read_unit_features(self.unit, self.metric) is not None
 
     def prepared(self) -> UnitFeatures:
-        """The job itself: its data is read while it is done."""
-        return self
+        """The job with the records of its unit and the first pictures."""
+        pictures = self._pictures()
+        read_first([pictures])
+        return replace(self, read=pictures)
 
-    def do(self, loaded: FeatureExtractor, run: Path, device: str, may_fail: int) -> JobResult:
-        """Compute the features and write them."""
-        folder = self.unit.folder
-        remove_temporary(folder, ".features-*.tmp")  # nobody writes them now: the unit's lock is held
-        hashes, content = file_hashes(folder), self.unit.content
-        files = [folder / sample.image for sample in read_samples(folder)]
-        for file in files:
-            read_picture(file, hashes[file.name])
-        write_features(features_file(folder, self.metric), _features(files, loaded, self.metric, "generated"), content)
-        return JobResult()
+    def _pictures(self) -> UnitPictures:
+        """All pictures of the unit, also of examples that do not count: a sample names its row among all."""
+        return replace(UnitPictures.of(self.unit), samples=read_samples(self.unit.folder))
+
+    def do(self, loaded: FeatureExtractor, run: Path, device: str, may_fail: int) -> Unwritten:
+        """Compute the features."""
+        folder, pictures = self.unit.folder, self.read or self._pictures()
+        samples = {folder / sample.image: sample for sample in pictures.samples}
+        features = _features(
+            list(samples), loaded, self.metric, "generated", lambda file: pictures.image(samples[file])
+        )
+
+        def write() -> JobResult:
+            remove_temporary(folder, ".features-*.tmp")  # nobody writes them now: the unit's lock is held
+            write_features(features_file(folder, self.metric), features, pictures.content)
+            return JobResult()
+
+        return Unwritten(write)
 
     def lost(self, reason: str) -> JobResult:
         """Raise an error, since nothing can be compared without the features."""
@@ -136,7 +151,7 @@ class ReferenceFeatures:
 
     def do(self, loaded: FeatureExtractor, run: Path, device: str, may_fail: int) -> JobResult:
         """Compute the features."""
-        return JobResult(value=_features(self.pictures, loaded, self.metric, "reference"))
+        return JobResult(value=_features(self.pictures, loaded, self.metric, "reference", load_image))
 
     def lost(self, reason: str) -> JobResult:
         """Raise an error, since nothing can be compared without the features."""
@@ -150,11 +165,17 @@ def reference_block(pictures: Sequence[tuple[Path, str]], metric: ResolvedMetric
     return ReferenceFeatures(key, tuple(file for file, _ in pictures), metric)
 
 
-def _features(files: Sequence[Path], network: FeatureExtractor, metric: ResolvedMetric, side: str) -> Features:
+def _features(
+    files: Sequence[Path],
+    network: FeatureExtractor,
+    metric: ResolvedMetric,
+    side: str,
+    load: Callable[[Path], Image],
+) -> Features:
     from gill_bench.metrics.backbones.pipeline import features_of
     from gill_bench.metrics.backbones.prepare import preparation
 
-    return features_of(files, network, preparation(metric.distribution.prepared(metric.settings, side)))
+    return features_of(files, network, preparation(metric.distribution.prepared(metric.settings, side)), load)
 
 
 def features_file(folder: Path, metric: ResolvedMetric) -> Path:

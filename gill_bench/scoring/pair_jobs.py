@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +12,13 @@ from gill_bench.errors import GillBenchError
 from gill_bench.planning.metrics import ResolvedMetric
 from gill_bench.rundir.records import PictureScores
 from gill_bench.rundir.writer import write_scores
-from gill_bench.scoring.pair_pictures import UnitPictures
 from gill_bench.scoring.pair_values import read_values, target_digest
+from gill_bench.scoring.pictures import UnitPictures, read_first
 from gill_bench.scoring.stored import StoredUnit
 from gill_bench.storage.files import remove_temporary
-from gill_bench.storage.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from gill_bench.scoring.pair_networks import LoadedMetrics
-
-_READ_BEFORE = 32  # pictures of a job that are read while the job before it is done
 
 
 @dataclass(frozen=True)
@@ -86,9 +82,7 @@ class ScorePairs:
     def prepared(self) -> ScorePairs:
         """The job with the records of its units and the first pictures."""
         read = tuple(UnitPictures.of(unit) for unit in self.units if self._lacking(unit))
-        first = list(islice(((unit, sample) for unit in read for sample in unit.samples), _READ_BEFORE))
-        for (unit, sample), image in zip(first, read_ahead(lambda pair: pair[0].image(pair[1]), first), strict=True):
-            unit.images[sample.image] = image
+        read_first(read)
         return replace(self, read=read)
 
     def do(self, loaded: LoadedMetrics, run: Path, device: str, may_fail: int) -> Unwritten:

@@ -20,8 +20,8 @@ from gill_bench.devices import free_memory
 from gill_bench.errors import GillBenchError, first_line, memory_ran_out
 from gill_bench.metrics.picture import PictureMetric
 from gill_bench.rundir.records import Sample
-from gill_bench.scoring.pair_pictures import UnitPictures
 from gill_bench.scoring.pair_values import target_digest
+from gill_bench.scoring.pictures import UnitPictures
 from gill_bench.storage.images import load_image
 from gill_bench.storage.read_ahead import read_ahead
 

@@ -19,7 +19,7 @@ from gill_bench.rundir.load import read_results
 from gill_bench.rundir.load_units import read_samples
 from gill_bench.scoring import pair_networks
 from gill_bench.scoring.pair_networks import LoadedMetrics
-from gill_bench.scoring.pair_pictures import UnitPictures
+from gill_bench.scoring.pictures import UnitPictures
 from gill_bench.storage.images import load_image
 from tests.support.runs import run
 

@@ -14,7 +14,6 @@ from PIL import Image
 from gill_bench.metrics.backbones.any_encoder import EncoderFeatures
 from gill_bench.metrics.backbones.clip import ClipSimilarity, load_clip
 from gill_bench.metrics.backbones.features import FeatureExtractor
-from gill_bench.storage.long_pictures import shortened
 from gill_bench.storage.reading import read_json
 from gill_bench.weights.picture_encoder import CLIPS, PictureEncoder
 
@@ -35,14 +34,19 @@ class ClipVision:
         config = clip.tower.config
         self.dim = int(config.projection_dim if features == "projected" else config.hidden_size)
 
-    @torch.inference_mode()
     def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Features (N, dim)."""
+        """Features (N, dim) of N RGB pictures."""
+        return self.features([self.pixels(image) for image in images])
+
+    def pixels(self, image: Image.Image) -> torch.Tensor:
+        """An RGB picture as the tower reads it, (3, height, width), float32."""
+        return self._clip.prepare(image)
+
+    @torch.inference_mode()
+    def features(self, pixels: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+        """Features (N, dim) of N prepared pictures."""
         tower = self._clip.tower
-        processor = self._clip.processor
-        middles = [shortened(image, processor) for image in images]
-        pixels: torch.Tensor = processor(images=middles, return_tensors="pt")["pixel_values"]
-        output = getattr(tower(pixels.to(tower.device, tower.dtype)), self._clip.output)
+        output = getattr(tower(torch.stack(list(pixels)).to(tower.device, tower.dtype)), self._clip.output)
         features: NDArray[np.float32] = output.float().cpu().numpy()
         return features
 

@@ -78,11 +78,14 @@ class Inception:
         with warnings.catch_warnings():  # clean-fid switches off all warnings of the process
             self._resize = build_resizer(mode)
 
-    @torch.inference_mode()
     def __call__(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Features (N, 2048) of N RGB pictures."""
-        pixels = [self._pixels(image) for image in images]
-        features = np.empty((len(images), self.dim), dtype=np.float32)
+        return self.features([self.pixels(image) for image in images])
+
+    @torch.inference_mode()
+    def features(self, pixels: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+        """Features (N, 2048) of N prepared pictures."""
+        features = np.empty((len(pixels), self.dim), dtype=np.float32)
         # The network that resizes inside gets pictures in their own sizes, and a batch holds pictures of one size.
         for shape in dict.fromkeys(value.shape for value in pixels):
             same_size = [index for index, value in enumerate(pixels) if value.shape == shape]
@@ -90,8 +93,9 @@ class Inception:
             features[same_size] = self._network(batch).float().cpu().numpy()
         return features
 
-    def _pixels(self, image: Image.Image) -> torch.Tensor:
-        """One picture (3, H, W), float32 in 0..255, rounded as clean-fid does."""
+    @torch.inference_mode()
+    def pixels(self, image: Image.Image) -> torch.Tensor:
+        """An RGB picture as the network reads it: (3, H, W), float32 in 0..255, rounded as clean-fid does."""
         resized: NDArray[np.generic] = self._resize(np.array(image))
         pixels = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
         if pixels.dtype == torch.uint8:

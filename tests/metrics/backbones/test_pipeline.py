@@ -19,7 +19,7 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.metrics.backbones import pipeline
 from gill_bench.metrics.backbones.features import FeatureExtractor
-from gill_bench.metrics.backbones.inception import Inception
+from gill_bench.metrics.backbones.inception import Inception, Mode
 from gill_bench.metrics.backbones.pipeline import features_of
 from gill_bench.metrics.backbones.prepare import preparation
 from gill_bench.metrics.functional.frechet import FeatureStatistics, frechet_distance
@@ -140,6 +140,29 @@ def test_preparation_is_what_the_network_sees(folders: tuple[Path, Path]) -> Non
 
     features_of(sorted(folders[0].iterdir())[:5], Looking(), preparation("bicubic-256"))
     assert sizes == {(256, 256)}
+
+
+@pytest.mark.parametrize("mode", ["legacy_pytorch", "clean", "legacy_tensorflow"])
+def test_pictures_are_resized_beside_the_network(
+    folders: tuple[Path, Path], mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_ahead, "usable_processors", lambda: 2)
+    threads: set[threading.Thread] = set()
+
+    def network(batch: torch.Tensor) -> torch.Tensor:
+        return batch.mean(dim=(2, 3)).repeat(1, 1 + 2048 // 3)[:, :2048]
+
+    class Resizing(Inception):
+        def pixels(self, image: Image.Image) -> torch.Tensor:
+            threads.add(threading.current_thread())
+            return super().pixels(image)
+
+    files = sorted(folders[0].iterdir())[:40]
+    features = features_of(files, Resizing(network, mode, "cpu"))
+    assert threads
+    assert threading.current_thread() not in threads
+    whole = [Inception(network, mode, "cpu")([load_image(file) for file in part]) for part in (files[:32], files[32:])]
+    assert np.array_equal(features, np.concatenate(whole))
 
 
 @pytest.mark.parametrize("damage", ["missing", "no picture", "cut off"])

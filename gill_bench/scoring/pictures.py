@@ -1,22 +1,26 @@
-"""The pictures of a unit with its records, as metrics that compare pictures read them."""
+"""The pictures of units with their records, as metrics read them."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from gill_bench.rundir.load_units import file_hashes, read_picture
 from gill_bench.rundir.records import Sample
 from gill_bench.scoring.stored import StoredUnit
 from gill_bench.storage.images import load_image
+from gill_bench.storage.read_ahead import read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from PIL.Image import Image
+
+READ_BEFORE = 32
+"""The most pictures of a job that are read while the job before it is done; they bound the memory."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +61,10 @@ class UnitPictures:
         if image is not None:
             return image
         return load_image(io.BytesIO(read_picture(self.unit.folder / sample.image, self.hashes[sample.image])))
+
+
+def read_first(units: Sequence[UnitPictures]) -> None:
+    """Read the first pictures of some units, several at a time, so that they are there when a job begins."""
+    first = list(islice(((unit, sample) for unit in units for sample in unit.samples), READ_BEFORE))
+    for (unit, sample), image in zip(first, read_ahead(lambda pair: pair[0].image(pair[1]), first), strict=True):
+        unit.images[sample.image] = image
