@@ -10,6 +10,7 @@ s and 1 GB.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import os
@@ -126,7 +127,8 @@ def make_run(out: Path, examples: int, seeds: int, models: int, side: int) -> No
         for first in range(0, examples, UNIT):
             folder = out / "units" / "vist" / model / CONTEXT / digest([model, first])[:16]
             folder.mkdir(parents=True)
-            write_unit(folder, recipe, range(first, min(examples, first + UNIT)), seeds, values, pictures(draw, side))
+            numbers = range(first, min(examples, first + UNIT))
+            write_unit(folder, model, recipe, numbers, seeds, values, pictures(draw, side))
         for metric, higher in METRICS.items():
             for seed in range(seeds):
                 rows.append(row(model, seed, metric, float(values[metric][:, seed].mean()), higher, examples))
@@ -148,6 +150,7 @@ def pictures(draw: np.random.Generator, side: int) -> Iterator[bytes]:
 
 def write_unit(
     folder: Path,
+    model: str,
     recipe: Mapping[str, object],
     examples: range,
     seeds: int,
@@ -159,18 +162,29 @@ def write_unit(
         words = [" ".join(np.roll(WORDS, example + part)) for part in range(5)]
         for seed in range(seeds):
             image = f"{index:03d}-{example}-{seed}.png"
-            (folder / image).write_bytes(next(image_bytes))
-            files[image] = "0" * 64
+            picture = next(image_bytes)
+            (folder / image).write_bytes(picture)
+            files[image] = hashlib.sha256(picture).hexdigest()
             record = {"example": str(example), "seed": seed, "image": image, "cluster": str(example // 2)}
             lines.append(json.dumps(record | {"prompt": words, "target": None, "flagged": False, "truncated": False}))
-    (folder / "samples.jsonl").write_text("\n".join(lines) + "\n")
+    samples = ("\n".join(lines) + "\n").encode()
+    (folder / "samples.jsonl").write_bytes(samples)
+    files["samples.jsonl"] = hashlib.sha256(samples).hexdigest()
     for metric in METRICS:
         each = [
             [str(example), seed, float(values[metric][example, seed])] for example in examples for seed in range(seeds)
         ]
         score = {"metric": metric, "signature": f"{metric}|made-up", "values": each}
         (folder / f"score-{metric}-0.json").write_text(json.dumps(score))
-    unit = {"recipe": digest(recipe), "files": files}
+    unit = {
+        "task": "vist",
+        "model": model,
+        "context": CONTEXT,
+        "recipe": digest(recipe),
+        "examples": [[str(example), ""] for example in examples],
+        "seeds": list(range(seeds)),
+        "files": files,
+    }
     (folder / "unit.json").write_text(json.dumps(unit, indent=1))
 
 
