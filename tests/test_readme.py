@@ -61,7 +61,7 @@ def test_the_first_command_prints_the_table_that_the_readme_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "80")
     [command] = [line for line in README.splitlines() if line.startswith("gill-bench run vist --models gill,stable")]
     assert main(command.split()[1:]) == 0
     printed, shown = capsys.readouterr().out.strip().splitlines(), block("", 1).strip().splitlines()
