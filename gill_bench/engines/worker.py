@@ -20,6 +20,7 @@ from typing import Any
 from gill_bench.engines.job import Job, JobResult, Loadable, NotLoadedError, Unwritten
 from gill_bench.errors import GillBenchError, first_line, memory_ran_out
 from gill_bench.rundir.lock import RunLock
+from gill_bench.weights.page_cache import read_into_page_cache
 
 _BESIDE = 2  # threads that read, and as many that write: a job of few pictures waits more than it works
 
@@ -94,6 +95,7 @@ class Worker:
         self._loads = 0
         self._entries: list[_Entry] = []
         self._working = False
+        self._next_loadable = ""
         self._changed = threading.Condition()  # guards the entries, and whether a job is being done
         self._ended: BaseException | bool = False
         self._readers = ThreadPoolExecutor(_BESIDE, thread_name_prefix="prepare")
@@ -211,8 +213,13 @@ class Worker:
 
     def _read_ahead(self, current: _Entry | None = None) -> None:
         for entry in self._entries:
-            if entry is not current and not entry.begun and entry.prepared is None:
-                entry.prepared = self._readers.submit(entry.request.job.prepared)
+            if entry is current or entry.begun or entry.prepared is not None:
+                continue
+            loadable = entry.request.loadable
+            if not self._holds(loadable) and self._next_loadable != loadable.key:
+                self._next_loadable = loadable.key
+                self._readers.submit(read_into_page_cache, loadable.folders)
+            entry.prepared = self._readers.submit(entry.request.job.prepared)
 
     def _write_behind(self) -> None:
         for entry in self._entries:

@@ -195,6 +195,26 @@ def test_data_is_read_while_a_model_is_loaded(worker: Worker) -> None:
     assert first.used == ["read ahead"]
 
 
+def test_weights_of_the_next_model_are_read_while_this_one_works(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = threading.Event()
+    folders_read: list[frozenset[Path]] = []
+
+    def reading(folders: frozenset[Path]) -> None:
+        folders_read.append(folders)
+        if folders == frozenset({Path("b")}):
+            read.set()
+
+    monkeypatch.setattr("gill_bench.engines.worker.read_into_page_cache", reading)
+    first, second = (Network(name, frozenset({Path(name)})) for name in "ab")
+    jobs = (Planned("a1"), Planned("a2", work=waiting_for(read)), Planned("a3"), Planned("a4"))
+    for network, job in zip((first, first, second, second), jobs, strict=True):
+        worker.give(WorkRequest(network, job, 0, False))
+    assert [key_of(worker.reply()) for _ in jobs] == ["a1", "a2", "a3", "a4"]
+    assert folders_read.count(frozenset({Path("b")})) == 1
+
+
 def test_data_that_is_given_during_a_job_is_read_at_once(worker: Worker) -> None:
     read = threading.Event()
 
