@@ -389,7 +389,7 @@ FEW_STEPS = {
 """Settings of samplers: what the checks see is the same after two steps as after fifty."""
 
 
-@pytest.mark.parametrize("name", [*BUILTIN, "gill-linear"])
+@pytest.mark.parametrize("name", [*BUILTIN, pytest.param("gill-linear", marks=pytest.mark.slow)])
 def test_the_card_of_every_builtin_adapter_passes_on_embedded_weights(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -73,6 +73,7 @@ def test_a_run_says_how_pictures_were_read(
     assert "kontext: of the pictures of a prompt, only the last was read" in shown
 
 
+@pytest.mark.slow
 def test_the_doctor_asks_a_model_that_needs_pictures_with_pictures(
     tmp_path: Path, folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
