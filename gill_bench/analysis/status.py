@@ -326,9 +326,9 @@ def _mean_seconds(cells: Sequence[CellStatus]) -> float | None:
 
 
 def _workers(run: Path, cells: Sequence[CellStatus]) -> float | None:
-    """The seconds that units took, by the seconds in which any of them was in work; of the last command's units.
+    """How many workers were busy on average: the seconds that units took, over the seconds in which any was in work.
 
-    If the last command has stored none yet, those of the commands before it count.
+    Units of the last command count; if it has stored none yet, those of the commands before it.
     """
     began = _modified(run / ENVIRONMENT) or 0.0
     timed = [

@@ -368,7 +368,9 @@ class ReportCard(_Strict):
     def _all_or_no_gains(self) -> Self:
         bare = [column.title for column in self.columns if not (column.over and column.context)]
         if self.shows_gains and bare:
-            raise ValueError(f"the column {bare[0]!r}: in a layout of gains, every column needs a context and an over")
+            raise ValueError(
+                f"the column {bare[0]!r}: every column of a layout of gains needs a `context` and an `over`"
+            )
         return self
 
 

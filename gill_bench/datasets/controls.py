@@ -74,7 +74,7 @@ class ControlContext:
         return self.plain.inputs - gone
 
     def segments(self, example: Example, prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
-        """The prompt of an example for which `problem` is ""."""
+        """The prompt of an example that can be asked with this control: its `problem` is empty."""
         context = in_parts(self.plain)
         return context.join(self._changed(context, example, prompt), prompt)
 

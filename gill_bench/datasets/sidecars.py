@@ -22,7 +22,7 @@ DIGITS = 9  # digits of a name that is the number of a row: five for the shard, 
 
 @dataclass
 class SidecarPairs:
-    """Pictures by the number of their row, and what did not fit.
+    """The pictures that belong to rows of a list, by the row's number, and those that belong to no row or another.
 
     Attributes:
         pictures: The file of each row that has a picture.

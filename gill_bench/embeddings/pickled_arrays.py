@@ -123,7 +123,7 @@ class _Unpickler(pickle.Unpickler):
         stand_in = self._admitted.get(f"{module}.{name}")
         if stand_in is None:
             raise _RefusedError(
-                f"names {module}.{name}, which is no part of arrays and strings and may be code;\n"
+                f"names {module}.{name}, which is no part of arrays or strings, and may be code;\n"
                 "the file is refused, and nothing of it was run. Get it from its authors again, or make it anew"
             )
         return stand_in
@@ -211,7 +211,7 @@ def _walk(file: io.BytesIO, progress: Callable[[int], object]) -> None:
 
 
 def _filled(content: object, dtype: object, shape: object, *, by_column: bool) -> StoredArray:
-    """The array of numpy's description of it; raises `TypeError` for a description that makes no sense."""
+    """The array that numpy describes in a pickle; raises `TypeError` if the description makes no sense."""
     if not isinstance(content, bytes | bytearray) or not isinstance(dtype, _Dtype):
         raise TypeError("an array without numbers")
     if by_column:

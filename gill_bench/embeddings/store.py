@@ -167,7 +167,7 @@ def _write_vectors(
         opened.flush()
         os.fsync(opened.fileno())
     if count != len(paths):
-        raise InputError(f"{count} embeddings and {len(paths)} paths")
+        raise InputError(f"{count} embeddings and {len(paths)} paths, expected a path for each embedding")
     if not count:
         raise InputError("there are no embeddings")
     if wrong:

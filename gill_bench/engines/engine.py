@@ -1,4 +1,4 @@
-"""The engine of one run: it gives jobs to the workers of the engine that the user chose."""
+"""`Engine` does the jobs of one run: it gives them to workers, which are those of "local", "ray" or another engine."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import math
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,7 @@ def _picture(returned: Any) -> GeneratedImage:
         raise WrongFormError(f"a picture of mode {image.mode}", "RGB of 8 bits", deep)
     if image.mode not in _MODES or not image.width * image.height:
         raise WrongValueError(f"a picture of mode {image.mode} and size {image.size}, expected RGB")
-    return GeneratedImage(image, bool(picture.flagged), bool(picture.truncated))
+    return replace(picture, flagged=bool(picture.flagged), truncated=bool(picture.truncated))
 
 
 def texts_of(returned: Any, count: int) -> list[str]:

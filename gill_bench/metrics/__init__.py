@@ -6,10 +6,12 @@ files and no weights. `gill_bench/metrics/backbones/` holds the networks that me
 A registered metric is a module that imports nothing heavy at its top and has `signature`, `check` and `kind`:
 
 - kind "pairs" compares each generated picture with its target picture. The module also has `higher_is_better`, and
-  `load`, which returns a `gill_bench.metrics.picture.PictureMetric`. The class of that object overrides `_prepare` and
-  `_compare`, and `_embed` if it has a network, as in `lpips.py`. It stands at the top of a module in `backbones/`, from
-  which `load` imports it: the metric's own module must not import torch, and objects of the class are pickled. With
+  `load`, which returns a `gill_bench.metrics.picture.PictureMetric`. Without a network that is a `FunctionMetric` of a
+  function in the metric's own module: `load` imports the class, and needs no other file. With a network it is an
+  object of a class that overrides `_prepare`, `_embed` and `_compare`, as for `lpips.py`; the class stands at the top
+  of a module in `backbones/`, since the metric's own module must not import torch, and metrics can be pickled. With
   `averaged_per_target = True`, scores are averaged, as the authors do, over target pictures instead of examples.
+  Values are finite, and two equal pictures have the value 1 if higher is better, else 0.
 - kind "distribution" compares all generated pictures with a set of reference pictures. The module has the functions of
   `DistributionMetricModule`; `fid.py` is the example.
 - kind "corpus" scores all outputs of a model in a context together. The module has `scores`; `vqa.py` is a short

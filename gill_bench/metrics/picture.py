@@ -1,11 +1,13 @@
-"""The base class of metrics that compare a generated picture with its target picture."""
+"""The base class of metrics that compare a generated picture with its target picture, and one without a network."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torchmetrics import Metric
 
@@ -141,3 +143,36 @@ class PictureMetric(Metric):
     def compute(self) -> torch.Tensor:
         """The mean over all pairs, float64; NaN if there are none."""
         return self.per_sample().double().mean()
+
+
+class FunctionMetric(PictureMetric):
+    """A metric without a network: a function of the pixels of two pictures.
+
+    Args:
+        name: Registered name of the metric.
+        function: Computes the value of a generated picture and its target picture, both (size, size, 3), float32, in
+            0..1. It stands at the top of a module, since a metric can be pickled.
+        size: The side, in pixels, to which both pictures are squashed with PIL's bicubic filter.
+
+    >>> def darker(generated, target):
+    ...     return np.mean(generated < target)
+    >>> metric = FunctionMetric("darker", darker, size=8)
+    >>> metric.update([Image.new("RGB", (2, 3), "black")], [Image.new("RGB", (9, 9), "red")])
+    >>> round(float(metric.compute()), 4)
+    0.3333
+    """
+
+    def __init__(
+        self, name: str, function: Callable[[NDArray[np.float32], NDArray[np.float32]], float], size: int
+    ) -> None:
+        super().__init__()
+        self.name, self.size, self._function = name, size, function
+
+    def _prepare(self, image: Image.Image) -> torch.Tensor:
+        squashed = image.resize((self.size, self.size), Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.array(squashed)).float().div_(255)
+
+    def _compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
+        pictures = generated[0].numpy(force=True)
+        targets = np.broadcast_to(reference[0].numpy(force=True), pictures.shape)
+        return torch.tensor([float(self._function(*pair)) for pair in zip(pictures, targets, strict=True)])

@@ -1,8 +1,11 @@
 """The recipe of a cell (task, model, context): every field that changes what comes out, and nothing else.
 
-A unit's key is a hash over the recipe, its examples and its seeds, so a changed setting can never reuse what an earlier
-one made. Options of execution (device, batch size, engine) are recorded in `env.json` and not hashed. Settings of a
-model that are marked as such (`gill_bench.models.execution_only`) are not hashed either. The fields are documented in
+A unit's key is a hash over the recipe, its seeds, and its examples with a digest of what the model is given for each
+(`ResolvedTask.example_digest`: texts and the content of pictures). A unit is stale once one of these has changed: its
+key is then another, so a changed setting can never reuse what an earlier one made.
+
+Options of execution (device, batch size, engine) are recorded in `env.json` and not hashed. Settings of a model that
+are marked as such (`gill_bench.models.execution_only`) are not hashed either. The fields are documented in
 docs/design/runs.md; a change of their meaning raises `RECIPE_VERSION`.
 """
 

@@ -1,4 +1,4 @@
-"""Two models or runs compared, as a table for a terminal: a row for each context and metric, and what rows rest on."""
+"""Two models or runs compared, as a table for a terminal: a row for each context and metric, with notes."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _verdict(each: Comparison) -> str:
 
 
 def _sentences(comparisons: Comparisons) -> Iterator[str]:
-    """What the rows rest on: their examples, seeds and verdicts, and what of them was not compared."""
+    """The sentences below the rows: examples and seeds that were compared, examples that were not, and the verdicts."""
     yield from _said(comparisons, lambda each: [_counts(each)])
     yield from _said(comparisons, _incomplete)
     yield (
@@ -121,7 +121,7 @@ def _sentences(comparisons: Comparisons) -> Iterator[str]:
 
 
 def _said(comparisons: Comparisons, sentences: Callable[[Comparison], Sequence[str]]) -> Iterator[str]:
-    """Each sentence once, with the rows that it is about where it is not about all."""
+    """Each sentence once; one that is not about all rows names those that it is about."""
     rows: dict[str, list[str]] = {}
     for each in comparisons:
         for sentence in sentences(each):

@@ -1,5 +1,8 @@
 """The columns of a report for machines, in full precision: CSV and Parquet have a row for each cell, JSON has all.
 
+`p` and `p_holm` are those of a gain of one context over another (`gains.py`): approximate randomisation over clusters,
+adjusted by Holm's method for the number of gains in the table, both in `gill_bench/statistics/significance.py`.
+
 A new column is one line in `_ColumnFields` or `_CellFields`, which say each column's name, type and order, and one line
 in the function below that class, which fills it.
 """

@@ -104,7 +104,7 @@ class ContextProbe:
         return self.repeatable and ordered and all(part.verdict == "read" for part in self.parts)
 
     def in_words(self) -> str:
-        """Which parts are read, such as "reads captions 1 to 4 of 5; pictures none"."""
+        """The parts that are read, in words, such as "reads captions 1 to 4 of 5; pictures none"."""
         kinds = dict.fromkeys(part.kind for part in self.parts)
         said = "reads " + "; ".join(self._kind_in_words(kind) for kind in kinds)
         if not self.same_again:

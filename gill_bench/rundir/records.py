@@ -47,7 +47,7 @@ class CellKey(NamedTuple):
         return PurePosixPath(UNITS, *self)
 
     def __str__(self) -> str:
-        """Such as `vist/gill/5-captions-4-images`, for messages."""
+        """The name as messages have it, such as `vist/gill/5-captions-4-images`."""
         return "/".join(self)
 
 
@@ -214,7 +214,10 @@ class Commit:
 class Sample:
     """One stored output: a line of `samples.jsonl`.
 
-    The key `image` or `output` is absent where it would be empty. A new fact with each sample goes into `details`.
+    The key `image` or `output` is absent where it would be empty. A new fact with each sample is added in
+    `gill_bench/generation/generate.py`: a fact about the example in `_details`, and one that a model returns with a
+    picture (a new field of `gill_bench.interfaces.GeneratedImage`) in `_images`, as `values` of its `Output`, which
+    become `output`. Nothing else has to know of it.
 
     Attributes:
         folder: The unit's folder; not in the file.
@@ -222,7 +225,7 @@ class Sample:
         example: The example's id.
         seed: The seed.
         image: The picture's file in the unit's folder; "" if the output is no picture.
-        output: The output as JSON, such as {"text": "two dogs"}; empty if it is a picture or a vector.
+        output: The output as JSON, such as {"text": "two dogs"}; empty for a vector, and for a picture without facts.
         flagged: Whether the model's safety checker blackened the picture.
         truncated: Whether the prompt was longer than the model reads.
         details: Facts about the example, which stand beside the other keys in the JSON: `cluster`, `target` (id of the
@@ -311,7 +314,7 @@ class Reason:
     traceback: str = ""
 
     def __str__(self) -> str:
-        """Such as `KeyError: 'unk'`."""
+        """The exception as a message has it, such as `KeyError: 'unk'`."""
         return ": ".join(part for part in (self.type, self.message) if part)
 
 

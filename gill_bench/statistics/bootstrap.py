@@ -115,7 +115,7 @@ class ClusteredSums:
 
         array = np.asarray(values, dtype=np.float64)
         if len(array) != len(clusters) or not len(array):
-            raise ValueError(f"{len(array)} differences, but {len(clusters)} clusters; expected as many, at least one")
+            raise ValueError(f"{len(array)} differences, but {len(clusters)} clusters; expected one each, at least one")
         if not np.isfinite(array).all():
             raise ValueError("a difference is not finite")
         codes = cluster_codes(clusters)

@@ -49,7 +49,7 @@ def seed_margin(values: NDArray[np.float64], clusters: Clusters, level: float = 
 
     pairs, seeds = values.shape
     if pairs != len(clusters):
-        raise ValueError(f"{pairs} pairs, but {len(clusters)} clusters; expected as many")
+        raise ValueError(f"{pairs} pairs, but {len(clusters)} clusters; expected a cluster for each")
     if not np.isfinite(values).all():
         raise ValueError("a value is not finite")
     codes = cluster_codes(clusters)

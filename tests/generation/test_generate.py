@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 
 from gill_bench.generation.calls import CallError
 from gill_bench.generation.generate import generate_unit as ask_model
-from gill_bench.generation.returned import ReturnedError, UnusableError
+from gill_bench.generation.returned import ReturnedError, UnusableError, pictures_of
 from gill_bench.interfaces import Decision, GeneratedImage
 from gill_bench.planning.cells import CellPlan
 from gill_bench.planning.plan import make_plan
@@ -162,6 +163,16 @@ def test_an_unusable_value_is_a_failure_of_its_example_alone(
 def test_bare_pictures_stand_for_generated_ones(plans: dict[str, CellPlan]) -> None:
     ((first, second), *_) = answer(plans, "images", Returning(lambda n: [[deep("RGB")] * 2] * n))
     assert (first.image, first.flagged, second.truncated) == (deep("RGB"), False, False)
+
+
+def test_the_check_of_pictures_keeps_every_fact_that_a_model_returns() -> None:
+    @dataclass(frozen=True, slots=True)
+    class WithSteps(GeneratedImage):
+        steps: int = 0
+
+    ((picture,),) = pictures_of([[WithSteps(deep("RGB"), flagged=1, steps=7)]], [1])  # type: ignore[arg-type]
+    assert picture == WithSteps(deep("RGB"), flagged=True, steps=7)
+    assert picture.flagged is True
 
 
 def test_an_error_says_how_many_prompts_the_call_had(plans: dict[str, CellPlan]) -> None:

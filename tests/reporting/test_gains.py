@@ -205,7 +205,7 @@ def test_without_controls_a_report_is_as_before(tmp_path: Path, run: Path) -> No
 def test_a_layout_has_gains_alone_or_none() -> None:
     card = Cards().report("context-use").model_dump(by_alias=True)
     card["columns"][0]["over"] = ""
-    with pytest.raises(ValueError, match="in a layout of gains, every column needs a context and an over"):
+    with pytest.raises(ValueError, match="every column of a layout of gains needs a `context` and an `over`"):
         ReportCard.model_validate(card)
 
 

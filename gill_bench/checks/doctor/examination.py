@@ -212,7 +212,7 @@ def _stop_strings(examination: _Examination, together: list[ModelAnswer]) -> str
         cut = str(answer)
         expected = before.partition(stop)[0]
         if cut.strip() != expected.strip():
-            raise FormError(f"expected {before!r} cut before {stop!r}, {expected!r}, found {cut!r}")
+            raise FormError(f"expected {expected!r}, which is {before!r} cut before {stop!r}, found {cut!r}")
     return f"cut before {stop!r}"
 
 
@@ -234,7 +234,7 @@ _EXTRA: dict[str, dict[str, Callable[[_Examination, list[ModelAnswer]], str]]] =
 def _equal(expected: list[ModelAnswer], answers: list[ModelAnswer]) -> str:
     for number, (first, second) in enumerate(zip(expected, answers, strict=True)):
         if not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True)):
-            raise FormError(f"expected the same for the same question, found something else for sample {number}")
+            raise FormError(f"expected the same answer to the same question, found another for sample {number}")
     return ""
 
 
@@ -245,10 +245,10 @@ def _close(expected: list[ModelAnswer], answers: list[ModelAnswer]) -> str:
         for a, b in zip(first, second, strict=True):
             if isinstance(a, str) or isinstance(b, str):
                 if a != b:
-                    raise FormError(f"expected {a!r} for sample {number} as with the others, found {b!r}")
+                    raise FormError(f"expected {a!r} for sample {number} as in another call, found {b!r}")
                 continue
             if a.shape != b.shape:
-                raise FormError(f"expected shape {a.shape} for sample {number} as with the others, found {b.shape}")
+                raise FormError(f"expected shape {a.shape} for sample {number} as in another call, found {b.shape}")
             difference = np.abs(a.astype(np.float64) - b)
             if a.dtype == np.uint8:
                 value, allowed, unit = float(difference.mean()), PICTURE_TOLERANCE, " of 255 levels on average"
@@ -257,7 +257,7 @@ def _close(expected: list[ModelAnswer], answers: list[ModelAnswer]) -> str:
                 allowed = NUMBER_TOLERANCE
             if value > allowed:
                 raise FormError(
-                    f"expected the same for sample {number} as with the others, up to {allowed:g}{unit},"
+                    f"expected the same for sample {number} as in another call, up to {allowed:g}{unit},"
                     f" found a difference of {value:.3g}"
                 )
             largest = max(largest, value)

@@ -1,4 +1,4 @@
-"""Which task and contexts a model is probed in, and the cells of these, with little data read and nothing loaded."""
+"""The choice of the task and contexts in which a model is probed; little data is read, and nothing is loaded."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class FeatureStatistics:
             ValueError: The dimensions differ.
         """
         if self.mean.shape != other.mean.shape:
-            raise ValueError(f"{len(self.mean)} and {len(other.mean)} dimensions")
+            raise ValueError(f"features of {len(self.mean)} and {len(other.mean)} dimensions, expected the same width")
         n = self.n + other.n
         mean = self.mean + (other.mean - self.mean) * (other.n / n)
         if self.rows is not None and other.rows is not None and n <= len(mean):
@@ -150,7 +150,7 @@ def frechet_distance(first: FeatureStatistics, second: FeatureStatistics) -> flo
         counts = f"{first.n} and {second.n}"
         raise InputError(f"a Fréchet distance needs at least two samples on each side, there are {counts}")
     if first.mean.shape != second.mean.shape:
-        raise ValueError(f"{len(first.mean)} and {len(second.mean)} dimensions")
+        raise ValueError(f"features of {len(first.mean)} and {len(second.mean)} dimensions, expected the same width")
     (factor1, is_good1), (factor2, is_good2) = first.factor(), second.factor()
     if is_good1 and is_good2:
         product = factor2 @ factor1.T

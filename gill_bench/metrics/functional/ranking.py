@@ -86,7 +86,10 @@ def ranks(
     """
     queries = as_float32(queries, None)
     if targets.shape != queries.shape[:1] or (len(excluded) and len(excluded) != len(queries)):
-        raise ValueError(f"{len(queries)} queries, {targets.shape} targets and {len(excluded)} rows of exclusions")
+        raise ValueError(
+            f"{len(queries)} queries, {targets.shape} targets and {len(excluded)} sets of excluded candidates;"
+            " expected a target and, if any, a set for each query"
+        )
     targets = targets.astype(np.int64)
     target_excluded = np.zeros(len(queries), bool)
     # The first pass over all candidates also counts targets and excluded candidates; these pairs are taken off again.

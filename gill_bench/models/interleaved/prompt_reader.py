@@ -85,7 +85,7 @@ class PromptReader:
             InputError: A prompt with its continuation is too long.
         """
         if len(prompts) != len(continuations):
-            raise ValueError(f"{len(prompts)} prompts and {len(continuations)} continuations")
+            raise ValueError(f"{len(prompts)} prompts and {len(continuations)} continuations, expected one for each")
         ids = [continuation_ids(self.tokens, text, self._answer_scoring) for text in continuations]
         groups: dict[int, list[int]] = {}
         for number, prompt in enumerate(prompts):
@@ -130,7 +130,7 @@ class PromptReader:
     def _prefixes(
         self, prompts: Sequence[Prompt], numbers: Sequence[int], ids: Sequence[Sequence[int]]
     ) -> list[Tensor]:
-        """Input embeddings of the different ones of some prompts, after a check that their continuations fit."""
+        """Input embeddings of each distinct prompt, after a check that the continuations fit behind it."""
         different = list({id(prompts[number]): prompts[number] for number in numbers}.values())
         with torch.inference_mode():
             encoded = self._encode(different)

@@ -28,7 +28,7 @@ Upload = tuple[str, tuple[str, bytes, str]]
 
 
 class Client:
-    """A server, asked by several threads."""
+    """Sends requests to one server and reads its answers; several threads may use it at once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -106,7 +106,7 @@ class Client:
         return ""
 
     def _answer(self, response: httpx.Response) -> dict[str, Any] | str:
-        """The JSON object of an answer; the problem, in words, of one that may pass; any other error is raised."""
+        """The JSON object of an answer, or the problem in words if the same request may work later."""
         try:
             content = response.json()
         except ValueError:

@@ -20,7 +20,7 @@ _SPACE = "\u2581"  # the character that stands for a space in SentencePiece's to
 
 
 def any_of(tokens: Iterable[str]) -> re.Pattern[str]:
-    """What finds control tokens in a text, of two that begin alike the longer one."""
+    """A pattern that finds control tokens in a text; where one token begins another, it finds the longer."""
     return re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))) or "(?!)")
 
 

@@ -128,7 +128,7 @@ class TextNetwork:
             ValueError: There are not as many continuations as prompts.
         """
         if len(prompts) != len(rows):
-            raise ValueError(f"{len(prompts)} prompts and {len(rows)} continuations")
+            raise ValueError(f"{len(prompts)} prompts and {len(rows)} continuations, expected one for each")
         groups: dict[int, list[int]] = {}
         for number, prompt in enumerate(prompts):
             groups.setdefault(id(prompt), []).append(number)
@@ -285,7 +285,7 @@ def _decode_greedily(model: Any, tokenizer: Any) -> list[int]:
 
 
 def _repeated(value: Any, times: int) -> Any:
-    """The input of one prompt for so many of it: classes keep prompts, or all pictures, along the first dimension."""
+    """An input of one prompt, repeated along its first dimension, in which classes keep prompts, or all pictures."""
     if isinstance(value, list | tuple):
         return type(value)([*value] * times)
     return value.repeat(times, *[1] * (value.ndim - 1)) if isinstance(value, Tensor) and value.ndim else value

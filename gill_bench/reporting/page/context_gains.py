@@ -1,4 +1,4 @@
-"""What each model gains from the richest of its contexts over the poorest: the question that a page answers first."""
+"""The gain of each model from its poorest context to its richest: the question that a page answers first."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def context_amounts(specs: Sequence[Spec]) -> Amounts:
 
 
 def context_gains(tasks: Sequence[TaskNumbers], runs: Sequence[RunReader], cards: Cards) -> dict[str, Table]:
-    """By task, a table of what each model gains in the task's first metric from its richest context over its poorest.
+    """By task, a table of each model's gain in the task's first metric: its richest context over its poorest.
 
     A model is left out if it was asked in contexts of one size, or was run or scored in two ways in the two contexts.
 

@@ -1,4 +1,4 @@
-"""What was found in each task, as one sentence made from its numbers, with the evidence and what speaks against it.
+"""The finding in each task: one sentence made from its numbers, with the evidence and what speaks against it.
 
 A rule decides what the sentence says, whatever the numbers are: the gain of the richest context over the poorest, in
 the metric that the tables show first; else the best model beside the next; else the number of the only model.
@@ -30,7 +30,7 @@ _UNTESTED = "The two are not tested: single examples have no values of their own
 
 @dataclass(frozen=True, slots=True)
 class TaskFinding:
-    """What was found in a task.
+    """The finding in a task: a claim, its evidence and its limits.
 
     Attributes:
         task: The name of the task's card.
@@ -133,7 +133,7 @@ def _gains_of(table: Table) -> list[_Gain]:
 
 
 def _of_contexts(numbers: TaskNumbers, gains: Sequence[_Gain], names: Mapping[str, str]) -> _Said:
-    """What is said of a task whose models were asked in contexts of different sizes."""
+    """The finding in a task whose models were asked in contexts of different sizes."""
     gaining = [gain for gain in gains if gain.cell.stands_out]
     losing = [gain for gain in reversed(gains) if gain.loses]
     first = (gaining or losing or gains)[0]
@@ -189,7 +189,7 @@ def _printed_gain(gain: _Gain, first: _Gain) -> str:
 
 
 def _of_models(numbers: TaskNumbers, tests: Sequence[ModelTest], names: Mapping[str, str]) -> _Said:
-    """What is said of a task in which no two contexts can be compared."""
+    """The finding in a task in which no two contexts can be compared."""
     contexts = numbers.by_metric[numbers.metric]
     context = next(reversed([name for name, models in contexts.items() if len(models) > 1] or list(contexts)))
     higher = numbers.first.column.higher_is_better

@@ -1,4 +1,4 @@
-"""What the page's script is told when it asks how a run is: plain values, which it shows above the page."""
+"""The server's answer when the page's script asks how a run is: plain values, which the script shows above the page."""
 
 from __future__ import annotations
 

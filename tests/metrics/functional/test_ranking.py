@@ -231,7 +231,7 @@ def test_targets_and_queries_that_do_not_fit_the_candidates_are_refused() -> Non
         ranks_of_scores(np.zeros((1, 2)), np.array([2]))
     with pytest.raises(ValueError, match="2 queries"):
         ranks(queries, np.array([0]), blocks(candidates, 2))
-    with pytest.raises(ValueError, match="exclusions"):
+    with pytest.raises(ValueError, match="sets of excluded candidates; expected a target"):
         ranks(queries, np.array([0, 1]), blocks(candidates, 2), [[1]])
     with pytest.raises(ValueError, match="float64"):
         ranks(queries.astype(float), np.array([0, 1]), blocks(candidates, 2))

@@ -30,7 +30,7 @@ def macro_f1(truth: Labels, predicted: Labels) -> float:
 
     true, chosen = np.asarray(truth), np.asarray(predicted)
     if true.shape != chosen.shape or true.ndim != 1 or not len(true):
-        raise ValueError(f"{true.shape} labels and {chosen.shape} predictions, expected as many, at least one")
+        raise ValueError(f"{true.shape} labels and {chosen.shape} predictions, expected as many of both, at least one")
     strange = set(true.tolist()) - set(LABELS) | set(chosen.tolist()) - {*LABELS, "same"}
     if strange:
         raise ValueError(f"labels {sorted(strange)}: expected 'gen' or 'ret' (and, as a prediction, 'same')")

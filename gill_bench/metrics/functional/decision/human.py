@@ -45,7 +45,7 @@ def human_f1(votes: Sequence[Sequence[str]], labels: Sequence[str]) -> HumanF1:
     HumanF1(mean=0.75, per_annotator=(1.0, 0.5), n=2)
     """
     if len(votes) != len(labels):
-        raise ValueError(f"{len(votes)} rows of votes and {len(labels)} labels")
+        raise ValueError(f"{len(votes)} rows of votes and {len(labels)} labels, expected a row for each")
     strange = set(labels).union(*votes) - {*LABELS, "same"}
     if strange:
         raise ValueError(f"votes or labels {sorted(strange)}: expected 'gen', 'ret' or 'same'")
