@@ -55,6 +55,8 @@ def emit(text: str | bytes, *, nl: bool = True) -> None:
         raise GillBenchError(f"{_problem}: the result cannot be printed")
     import typer
 
+    if isinstance(text, bytes) and not hasattr(sys.stdout, "buffer"):  # Python's redirect_stdout into a StringIO
+        text = text.decode("utf-8")
     try:
         typer.echo(text, nl=nl)
         sys.stdout.flush()

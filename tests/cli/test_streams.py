@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from gill_bench.cli.streams import emit
 from tests.support.cli import COMMAND
 
 FULL = Path("/dev/full")
@@ -64,3 +67,10 @@ def test_no_file_of_a_run_gets_the_number_of_a_closed_stream(tmp_path: Path) -> 
     done = subprocess.run(["bash", "-c", f"{python} <&- >&- 2>&-"], cwd=tmp_path, timeout=300)
     assert done.returncode == 0
     assert (tmp_path / "said").read_text() == "True\n"
+
+
+def test_tables_are_printed_into_a_stream_of_texts() -> None:
+    """Python's `redirect_stdout` into a `StringIO`, as in a notebook or a script; it takes no bytes."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        emit("CLIP similarity ↑\n".encode(), nl=False)
+    assert printed.getvalue() == "CLIP similarity ↑\n"

@@ -22,6 +22,7 @@ from gill_bench.reporting.page.strip import Values, no_values
 from gill_bench.reporting.page.tables import view_tables
 from gill_bench.reporting.structure import Table
 from gill_bench.reporting.text import title_of
+from gill_bench.storage.reading import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -162,6 +163,13 @@ def _manifest(page: GalleryPage, titles: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _written_out(value: object) -> object:
+    """A text with control characters and line separators written out, which are not seen and can change what is."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return visible(value).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
 def _template_folder() -> Path:
     return builtin_folder() / "reports" / "templates" / "page"
 
@@ -172,6 +180,7 @@ def _templates() -> Environment:
     return Environment(
         loader=FileSystemLoader(_template_folder()),
         autoescape=True,
+        finalize=_written_out,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
