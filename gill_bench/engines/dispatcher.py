@@ -2,7 +2,7 @@
 
 Each worker of a pool has a slot, a number from 0. A slot has at most `DEPTH` jobs at a time (one whose outputs are
 written, one that is done, one whose data is read), so that the jobs under way do not grow with the run. When a worker
-dies, the oldest of its jobs has lost one of its `ATTEMPTS`; the others go to other workers as they are.
+dies, each of its jobs has lost one of its `ATTEMPTS`, and is done again with no other beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gill_bench.errors import GillBenchError
 from gill_bench.progress import say, say_when_debugging
 
 ATTEMPTS = 3
-"""A job fails when this many workers have died while doing it."""
+"""A job fails when this many workers have died with it."""
 
 DEPTH = 3
 """A slot has at most so many jobs at a time."""
@@ -84,7 +84,7 @@ class Dispatcher:
         self._pool, self._max = pool, max_failures
         self._holds: dict[int, str] = {}  # by slot: the key of the loadable that its worker has loaded
         self._flying: dict[int, deque[_Flight]] = {}  # by slot: jobs that were given and have no reply yet
-        self._deaths: Counter[str] = Counter()  # by job key: workers that died while doing the job
+        self._deaths: Counter[str] = Counter()  # by key of a job that is not finished: workers that died with it
         self._closed: set[int] = set()  # slots whose worker cannot load a model or network
         self._error: Exception | None = None
 
@@ -129,7 +129,7 @@ class Dispatcher:
         """Give every free slot its next jobs."""
         free = [slot for slot in self._pool.open(slots + len(self._closed)) if slot not in self._closed][:slots]
         left = sum(group.left for group in groups)
-        if len(free) > 1 and left <= depth * len(free):
+        if self._deaths or (len(free) > 1 and left <= depth * len(free)):
             depth = 1  # near the end a second job of a slot would keep another slot idle
         for level in range(1, depth + 1):
             for slot in free:
@@ -188,14 +188,18 @@ class Dispatcher:
         return bool(set(range(len(self._pool.names()))) - self._closed - {slot})
 
     def _lost(self, event: Event, flying: deque[_Flight]) -> None:
-        """Put back the jobs of a worker that died: it was doing the oldest, and had not begun the others."""
+        """Put back the jobs of a worker that died.
+
+        Replies may be lost with a worker, so that it is not known which of several jobs it was doing. From here on a
+        worker is given one job at a time, until those that were put back are finished: an innocent one finishes.
+        """
         self._holds.pop(event.slot, None)
         flights = list(flying)
         flying.clear()
         if not flights:
             return
         first = flights[0]
-        self._deaths[first.job.key] += 1
+        self._deaths.update(flight.job.key for flight in flights)
         again = self._deaths[first.job.key] < ATTEMPTS
         say(
             f"warning: {self._pool.names()[event.slot]}: {event.reason};"
@@ -210,6 +214,7 @@ class Dispatcher:
                 self._stop(error)
 
     def _finished(self, flight: _Flight, done: JobResult) -> None:
+        self._deaths.pop(flight.job.key, None)
         done = flight.group.after(flight.job, done) or done
         for failure in done.failures[:_SHOWN]:
             say(f"{failure.outcome}: {failure.cell}, example {failure.example}: {failure}{_log(failure)}")

@@ -192,6 +192,26 @@ def test_a_job_that_kills_every_worker_fails_and_the_run_goes_on(capsys: pytest.
     assert "failed: task/model/context, example a3: fell asleep" in capsys.readouterr().err
 
 
+class Forgetful(Scripted):
+    """A pool whose workers die of a job as soon as they have it; replies to the jobs before it are lost with them."""
+
+    def wait(self) -> Sequence[Event]:
+        for slot, requests in enumerate(self._requests):
+            if any(request.job.key == "a3" for request in requests):
+                requests.clear()
+                return [Event(slot, None, "fell asleep")]
+        return super().wait()
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3])
+def test_a_job_is_not_blamed_for_the_death_that_another_caused(slots: int) -> None:
+    done: list[str] = []
+    dispatcher = Dispatcher(Forgetful(slots, fine), 1)
+    dispatcher.work([batch("a", 30, done)])
+    assert sorted(done) == sorted(f"a{n}" for n in range(30))
+    assert dispatcher.failures == [Failure(CELL, "a3", "fell asleep")]
+
+
 def test_more_failures_than_allowed_stop_the_run_and_keep_jobs_under_way() -> None:
     done: list[str] = []
 
