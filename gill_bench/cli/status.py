@@ -17,7 +17,7 @@ def status(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or a folder of runs.")],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON: everything, each unit and each failure.")] = False,
 ) -> int:
-    """What is done of a run, how fast, what failed, and how long the rest takes; also while it runs.
+    """Print how much of a run is done and how fast, what failed, and how long the rest takes; also while it runs.
 
     Nothing is written, and neither data nor weights are opened, so that it can be asked at any time and anywhere the
     folder can be read. Exit code 0 for any run that can be read, finished or not: --json says its state.

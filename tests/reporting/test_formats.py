@@ -25,7 +25,7 @@ from gill_bench.reporting.table import build_table
 from gill_bench.reporting.text import mean_std
 from gill_bench.rundir.rows import Results, Row
 from gill_bench.statistics.mean_interval import MeanInterval
-from tests.support.made_up import around, row, seeds, table, usual_rows
+from tests.support.made_up import around, row, rows_of_layout, seeds, table, usual_rows
 
 NASTY = r"[x] 50%_a & #1 ~ ^ \ { } $ | *b* <i> `c` -- d"
 
@@ -239,26 +239,7 @@ def test_files_of_unknown_formats_are_refused() -> None:
 def test_latex_of_every_layout_compiles_and_fits(tmp_path: Path) -> None:
     cards, parts = Cards(), []
     for layout in cards.reports():
-        rows = [
-            row(
-                layout_row.model,
-                column.context or layout_row.context,
-                seed,
-                column.metric,
-                0.125 + index / 64,
-                task=column.task,
-            )
-            for index, layout_row in enumerate(layout.rows)
-            for column in layout.columns
-            for seed in ((0, 1) if column.task in ("vist", "visdial") else (0,))
-            if layout_row.model in cards.files["model"]
-        ]
-        rows = list(
-            {
-                (result_row.task, result_row.model, result_row.context, result_row.seed, result_row.metric): result_row
-                for result_row in rows
-            }.values()
-        )
+        rows = rows_of_layout(layout)
         for published in (None, cards.published()):
             results = Results(tuple(rows), (), ("50% of a_b & #1 ~ ^ { } $ | <i> `c` -- d",))
             parts.append(render(build_table(layout, results, cards, published, intervals=wide), "latex"))

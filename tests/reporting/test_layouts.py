@@ -18,7 +18,7 @@ from gill_bench.reporting import FORMATS, render
 from gill_bench.reporting.paper import Paper
 from gill_bench.reporting.table import build_table
 from gill_bench.rundir.rows import Results
-from tests.support.made_up import row
+from tests.support.made_up import rows_of_layout
 
 LAYOUTS = Cards().reports()
 # The paper quotes these rows from other papers; its GLIDE of Table 8 is a larger model than the card's.
@@ -129,27 +129,8 @@ def test_every_number_of_the_papers_tables_is_in_a_layout() -> None:
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda card: card.name)
 @pytest.mark.parametrize("compare", [False, True])
 def test_every_layout_is_the_same_in_all_formats(layout: ReportCard, compare: bool) -> None:
-    rows = [
-        row(
-            layout_row.model,
-            column.context or layout_row.context,
-            seed,
-            column.metric,
-            0.125 + index / 64,
-            task=column.task,
-        )
-        for index, layout_row in enumerate(layout.rows)
-        for column in layout.columns
-        for seed in ((0, 1) if column.task in ("vist", "visdial") else (0,))
-        if layout_row.model in Cards().files["model"]
-    ]
+    rows = rows_of_layout(layout)
     cards = Cards()
-    rows = list(
-        {
-            (result_row.task, result_row.model, result_row.context, result_row.seed, result_row.metric): result_row
-            for result_row in rows
-        }.values()
-    )
     result_table = build_table(layout, Results(tuple(rows)), cards, cards.published() if compare else None)
     texts = {format: render(result_table, format, width=80) for format in FORMATS}
     texts["latex"] = (

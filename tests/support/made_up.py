@@ -117,3 +117,28 @@ def line(shown: Table, model: str) -> Line:
 def cell(shown: Table, model: str, at: int) -> TableCell:
     """Find the cell of a model in the column with the index `at`."""
     return line(shown, model).cells[at]
+
+
+def rows_of_layout(layout: ReportCard) -> list[Row]:
+    """One row for every cell of a layout whose model has a card; two seeds where the paper shows deviations."""
+    models = Cards().files["model"]
+    rows = [
+        row(
+            layout_row.model,
+            column.context or layout_row.context,
+            seed,
+            column.metric,
+            0.125 + index / 64,
+            task=column.task,
+        )
+        for index, layout_row in enumerate(layout.rows)
+        for column in layout.columns
+        for seed in ((0, 1) if column.task in ("vist", "visdial") else (0,))
+        if layout_row.model in models
+    ]
+    return list(
+        {
+            (cell_row.task, cell_row.model, cell_row.context, cell_row.seed, cell_row.metric): cell_row
+            for cell_row in rows
+        }.values()
+    )

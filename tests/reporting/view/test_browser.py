@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,24 +10,16 @@ import pytest
 
 from gill_bench.reporting.view import viewed
 from tests.reporting.view.conftest import Serve, grow
+from tests.support.chromium import PATIENCE, chromium
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.enable_socket
 
 
-PATIENCE = 300_000.0  # milliseconds; a browser is slow on a busy machine
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("GILL_BENCH_TEST_BROWSER") or next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        pytest.skip(f"no browser: none of {', '.join(names)}, nor GILL_BENCH_TEST_BROWSER")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=PATIENCE)
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
