@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from gill_bench.embeddings.search import Nearest, Vectors, blocks_of, top_k
 from gill_bench.errors import InputError
+from gill_bench.storage.arrays import map_array
 from gill_bench.storage.files import sync_folder
 from gill_bench.storage.json import to_json
 from gill_bench.storage.paths import refuse_special, temporary_beside
@@ -84,7 +85,7 @@ def read_embeddings(folder: Path) -> Embeddings:
     try:
         for name in (VECTORS, PATHS):
             refuse_special(folder / name)
-        vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
+        vectors = map_array(folder / VECTORS)
         text = np.memmap(folder / PATHS, np.uint8, "r")
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: no such file; convert the embeddings again") from error

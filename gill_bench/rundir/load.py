@@ -33,6 +33,7 @@ from gill_bench.rundir.records import (
     SpecTask,
 )
 from gill_bench.rundir.rows import Missing, Results, Row, Unmade
+from gill_bench.storage.arrays import map_array
 from gill_bench.storage.files import local_copy
 from gill_bench.storage.names import name_problem
 from gill_bench.storage.sealed import (
@@ -199,13 +200,11 @@ def read_features(file: Path) -> tuple[NDArray[np.float32], str]:
         OSError: The file cannot be read.
         ValueError: The file is damaged, or was altered since.
     """
-    import numpy as np
-
     copy = local_copy(file)
     check_is_file(copy)
-    features: NDArray[np.float32] = np.load(copy, mmap_mode="r", allow_pickle=False)
+    features = map_array(copy)
     content = copy.read_bytes()
-    rest = len(content) - features.offset - features.nbytes  # type: ignore[attr-defined]  # of a memory map
+    rest = len(content) - features.offset - features.nbytes
     if rest not in (_DIGEST, 2 * _DIGEST) or hashlib.sha256(content[:-_DIGEST]).digest() != content[-_DIGEST:]:
         raise ValueError("altered since it was written: its SHA-256 differs")
     return features, content[-rest:-_DIGEST].hex()

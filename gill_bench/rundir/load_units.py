@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gill_bench.errors import GillBenchError
 from gill_bench.rundir.folders import is_done
 from gill_bench.rundir.records import COMMIT, SAMPLES, VECTORS, Commit, Sample, Unit
+from gill_bench.storage.arrays import read_array
 from gill_bench.storage.digests import digest, digest_file
 from gill_bench.storage.files import forget_list
 from gill_bench.storage.json import from_json
@@ -144,14 +145,12 @@ def recipe_of(folder: Path) -> str:
 
 def read_vectors(folder: Path) -> NDArray[np.float32]:
     """Read a committed unit's vectors (samples, p), float32; raises `DamagedUnitError` if they are not as written."""
-    import numpy as np
-
     file = folder / VECTORS
     try:
         content = read_file(file)
         if hashlib.sha256(content).hexdigest() != file_hashes(folder)[VECTORS]:
             raise changed_file(file)
-        vectors: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
+        vectors: NDArray[np.float32] = read_array(io.BytesIO(content))
     except (OSError, ValueError, KeyError) as error:
         raise DamagedUnitError(f"{file} is damaged ({_reason(error)})") from error
     return vectors

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from gill_bench.errors import InputError
 from gill_bench.models.interleaved.vision import VisualEncoder
 from gill_bench.progress import bar
+from gill_bench.storage.arrays import read_array
 from gill_bench.storage.images import UnreadablePictureError, load_image
 from gill_bench.storage.paths import refuse_special
 from gill_bench.training.sequences import TrainingSequence
@@ -138,8 +139,7 @@ def read_target(file: Path, shape: tuple[int, int] | None = None) -> np.ndarray[
     try:
         refuse_special(file)
         with file.open("rb") as opened:
-            # np.load would also read archives.
-            values = np.lib.format.read_array(opened, allow_pickle=False)
+            values = read_array(opened)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{file}: cannot be read as vectors of a text encoder: {error}") from error
     if values.ndim != 2 or values.dtype.kind != "f" or (shape is not None and values.shape != shape):
