@@ -10,6 +10,7 @@ import pytest
 
 from gill_bench.reporting.view import viewed
 from tests.reporting.view.conftest import Serve, grow
+from tests.support.axe import serious_violations
 from tests.support.chromium import PATIENCE, chromium
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -84,6 +85,7 @@ def test_the_strip_says_how_the_run_is_and_an_open_dialog_is_left_alone(growing:
     until(tab, "document.querySelector('#follow .line').textContent.includes('8 of 32 samples')")
     tab.locator("#follow summary").click()
     until(tab, "document.querySelectorAll('#follow .last img').length === 6")
+    assert serious_violations(tab) == []
     until(tab, "[...document.querySelectorAll('#follow .last img')].every((image) => image.naturalWidth > 0)")
     tab.evaluate(
         "{ const dialog = document.createElement('dialog'); document.body.append(dialog); dialog.showModal(); }"
@@ -102,6 +104,7 @@ def test_a_folder_of_runs_leads_to_each(growing: Path, serve: Serve, tab: Any) -
     tab.goto(serve(growing.parent).address)
     until(tab, "document.querySelectorAll('#runs a').length === 1")
     assert "8 of 32 samples" in tab.locator("#runs").inner_text()
+    assert serious_violations(tab) == []
     tab.locator("#runs a").click()
     until(tab, "document.querySelector('#follow a')?.textContent === 'All runs'")
     tab.locator("#follow a").first.click()
