@@ -228,7 +228,7 @@ def _print_main_tables(plan: Plan) -> None:
     from gill_bench.progress import say
     from gill_bench.reporting import tables_for
 
-    tasks = {planned.cell.key.task for planned in plan.cells}
+    tasks = {planned.cell.key.task for planned in plan.cells if planned.cell.task.card.metrics}
     try:
         tables = tables_for([plan.request.out], Cards(plan.request.card_folders), main_of=tasks) if tasks else []
     except InputError as error:

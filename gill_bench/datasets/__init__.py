@@ -21,6 +21,7 @@ BUILTIN = {
     "coco-captions": "gill_bench.datasets.coco_captions",
     "coco-pairs": "gill_bench.datasets.coco_pairs",
     "partiprompts": "gill_bench.datasets.partiprompts",
+    "prompts": "gill_bench.datasets.prompts",
     "sis": "gill_bench.datasets.sis",
     "timing": "gill_bench.datasets.timing",
     "visdial": "gill_bench.datasets.visdial",

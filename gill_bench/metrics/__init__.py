@@ -15,7 +15,8 @@ A registered metric is a module that imports nothing heavy at its top and has `s
 - kind "distribution" compares all generated pictures with a set of reference pictures. The module has the functions of
   `DistributionMetricModule`; `fid.py` is the example.
 - kind "corpus" scores all outputs of a model in a context together. The module has `scores`; `vqa.py` is a short
-  example.
+  example. Its attribute `needs` may list what it reads of every example, "target", "answers" or "facts.NAME"; data that
+  lacks it is refused before anything is loaded.
 
 To add a metric:
 

@@ -17,6 +17,7 @@ from gill_bench.metrics.functional.ndcg import ndcg
 from gill_bench.metrics.functional.ranking import hits_at, ranks_of_scores, reciprocal_ranks
 
 kind = "corpus"
+needs = ("answers", "facts.gt_index")
 _KS = (1, 5, 10, 20)
 _DENSE = ("dense", "yes")
 

@@ -12,6 +12,7 @@ from gill_bench.cards.find import Value, validated
 from gill_bench.metrics import Question, Reference, Score
 
 kind = "corpus"
+needs = ("answers",)
 _NAMES = ("bleu-1", "bleu-2", "bleu-3", "bleu-4", "meteor", "rouge-l", "cider")
 _LEAST = 5  # the authors cut a text at its first period only if more characters stand before it (protocol 2.8)
 

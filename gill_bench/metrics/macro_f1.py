@@ -22,6 +22,7 @@ from gill_bench.metrics.functional.decision import (
 )
 
 kind = "corpus"
+needs = ("facts.label", "facts.part")
 NAME = "macro-f1"
 _TEST = ("part", "test")
 _RULES = ("always-retrieve", "always-generate", "random", "human")

@@ -20,6 +20,7 @@ from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.functional.ranking import Ranks, hits_at
 
 kind = "corpus"
+needs = ("target",)
 
 
 class Settings(BaseModel):

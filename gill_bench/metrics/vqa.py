@@ -15,6 +15,7 @@ from gill_bench.metrics import Question, Reference, Score
 from gill_bench.metrics.functional.vqa import vqa_accuracy
 
 kind = "corpus"
+needs = ("answers",)
 _END = re.compile(r"[.,;?!]")
 
 

@@ -24,6 +24,7 @@ from gill_bench.models import (
 )
 from gill_bench.planning.candidates import as_examples
 from gill_bench.planning.metrics import metrics_of_card
+from gill_bench.planning.needs import check_needs
 from gill_bench.planning.resolved import ResolvedModel, ResolvedTask, data_folder
 from gill_bench.planning.selection import choose_contexts, output_kind
 from gill_bench.planning.settings import UNREADABLE, check_settings_of_task
@@ -64,6 +65,7 @@ def resolve_task(card: TaskCard, *, data: str, split: str | None, settings: Mapp
             raise InputError(f"--set {card.name}.{key}: unknown setting; {choose_from_all(key, known)}")
         table[key] = _of_kind(f"{card.name}.{key}", table.get(key, unset.get(key, "")), value)
     try:
+        _refuse_unread(reader, tables["data"])
         check_tables(reader, tables["data"], tables["prompt"])
         check_settings_of_task(tables)
     except InputError as error:
@@ -129,8 +131,11 @@ def read_task(
     """
     loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
     all_contexts = () if prompts_alone else choose_contexts(card, ["all"])
-    searches = any(output_kind(card, context) == "embeddings" for context in all_contexts)
+    asks = [output_kind(card, context) for context in all_contexts]
+    searches = "embeddings" in asks
     compares = not prompts_alone and any(metric(spec.name, card.home).kind == "distribution" for spec in card.metrics)
+    if not prompts_alone:
+        check_needs(card, loaded, asks)
     task = ResolvedTask(
         card,
         data,
@@ -212,6 +217,14 @@ def resolve_model(
     if code:  # a user's own code changes what comes out, as weights do
         digests["adapter"] = digest([code, digests["adapter"]]) if "adapter" in digests else code
     return ResolvedModel(resolved, components, digests, idle, known)
+
+
+def _refuse_unread(reader: object, options: Mapping[str, Value]) -> None:
+    """Refuse options of a card that the data set's reader does not list; a reader may list none."""
+    known = [*(option.key for option in getattr(reader, "OPTIONS", ())), UNREADABLE.key]
+    for key in options if hasattr(reader, "OPTIONS") else ():
+        if key not in known:
+            raise InputError(f"data.options: {key!r} is read by nobody; {choose_from_all(key, known)}")
 
 
 def _of_kind(name: str, old: Value, new: Value) -> Value:

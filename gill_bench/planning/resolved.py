@@ -106,7 +106,10 @@ class ResolvedTask:
             problem = self.problem(example, context.plain) or context.problem(example, self.card.prompt)
             if problem:
                 return problem
-        needed = [part for part in self.segments(example, context) if not isinstance(part, str)]
+        segments = self.segments(example, context)
+        if not segments:
+            return f"it has none of the parts that {context.name} takes"
+        needed = [part for part in segments if not isinstance(part, str)]
         if self.require_all_pictures and context.asks != "candidates":
             needed += example.pictures
         elif example.target is not None:

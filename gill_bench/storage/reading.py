@@ -95,20 +95,32 @@ def read_json_value(file: Path) -> Any:
         InputError: The file cannot be read, is cut in the middle (named by line and column), or has an object with a
             key that occurs twice.
     """
-    text = read_text(file)
+    return json_value(read_text(file), str(file))
+
+
+def json_value(text: str, where: str, *, of_line: bool = False) -> Any:
+    """The value of a text in JSON.
+
+    Args:
+        text: The text.
+        where: File, or file and line, for errors.
+        of_line: Whether the text is one line of a file, and not a whole file.
+
+    Raises:
+        InputError: The text cannot be read as JSON, or has an object with a key that occurs twice.
+    """
     try:
         return json.loads(text, object_pairs_hook=_without_repeated_keys)
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"{file}: cannot be read as JSON: line {error.lineno}, column {error.colno}: {error.msg};"
-            " the file is cut or damaged: download it again"
-        ) from error
+        position = f"column {error.colno}" if of_line else f"line {error.lineno}, column {error.colno}"
+        advice = "the line is cut or damaged" if of_line else "the file is cut or damaged: download it again"
+        raise InputError(f"{where}: cannot be read as JSON: {position}: {error.msg}; {advice}") from error
     except _RepeatedKeyError as error:
-        raise InputError(f"{file}: an object has the key {str(error)[:80]!r} twice") from error
+        raise InputError(f"{where}: an object has the key {str(error)[:80]!r} twice") from error
     except ValueError as error:  # a number of thousands of digits
-        raise InputError(f"{file}: cannot be read as JSON: {error}") from error
+        raise InputError(f"{where}: cannot be read as JSON: {error}") from error
     except RecursionError as error:
-        raise InputError(f"{file}: nested too deeply to be one of the expected files") from error
+        raise InputError(f"{where}: nested too deeply to be one of the expected files") from error
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -47,6 +47,7 @@ READERS = {
         Reader("visdial-retrieval", "val", small.write_visdial, small.VISDIAL, ("1-round", "10-rounds"), {}),
         Reader("visdial-answers", "val", small.write_visdial, small.VISDIAL, ("history",), {}),
         Reader("visdial-answers", "val", small.write_visdial, small.DENSE, ("history",), {}),
+        Reader("prompts", "test", small.write_prompts, "test.jsonl", ("full", "texts", "1-text-1-image"), {}),
         Reader("sis", "test", write_vist, "sis/test.story-in-sequence.json", ("5-captions-4-images",), {}),
     )
 }

@@ -134,3 +134,24 @@ def write_partiprompts(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / VOTES).write_text("\n".join(["Prompt\tCategory\tChallenge\tNote\tDecisions", *rows]) + "\n")
     return folder
+
+
+def write_prompts(folder: Path) -> Path:
+    """Write JSON lines of one's own: three examples of two clusters, with texts, pictures, targets and answers."""
+    lines: list[dict[str, Any]] = [
+        {
+            "id": "a/1",
+            "prompt": ["one", {"picture": "pics/a.png"}, "two", {"text": "three"}],
+            "target": "pics/b.png",
+            "answers": ["yes", "no"],
+            "right": 1,
+            "cluster": "c",
+            "facts": {"answer_type": "yes/no", "weight": 0.5},
+        },
+        {"id": 7, "prompt": [{"picture": "pics/b.png"}, "what?"], "target": "pics/c.png", "cluster": "c"},
+        {"texts": ["first", "last"], "pictures": ["pics/a.png"], "target": "pics/gone.png"},
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    touch(folder, ["pics/a.png", "pics/b.png", "pics/c.png"])
+    return folder
