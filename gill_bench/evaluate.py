@@ -98,7 +98,7 @@ def execute(plan: Plan) -> Outcome:
             left = _left(plan) if plan.request.shard[1] > 1 else 0
             if left:
                 return Outcome(_earlier_results(run / RESULTS), workers.failures, left, workers.again)
-            return Outcome(_finish(cells, run, lock, workers, renew=True), workers.failures, again=workers.again)
+            return Outcome(finish(cells, run, lock, workers, renew=True), workers.failures, again=workers.again)
 
 
 def _generate(plan: Plan, workers: Engine) -> None:
@@ -163,7 +163,7 @@ def score(
     with RunLock(run, locks=locks) as lock, open_engine(run, options, lock) as scorers:
         with lock.shared_files():
             seal_spec(run)
-        return Outcome(_finish(cells, run, lock, scorers))
+        return Outcome(finish(cells, run, lock, scorers))
 
 
 def cells_of(run: Path, data: str | None = None) -> list[Cell]:
@@ -220,7 +220,7 @@ def _changed(spec: Spec, plans: Sequence[CellPlan]) -> Iterator[str]:
             )
 
 
-def _finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine, *, renew: bool = False) -> Results:
+def finish(cells: Sequence[Cell], run: Path, lock: RunLock, workers: Engine, *, renew: bool = False) -> Results:
     """Score the stored outputs of cells and write the results.
 
     Args:

@@ -29,7 +29,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "planning",
         "generation scoring",
         "evaluate",
-        "analysis checks",
+        "analysis checks exchange",
         "reporting tracking",
         "api",
         "cli pytest_plugin",

@@ -118,7 +118,7 @@ def store_unit(unit: Unit, cell: Cell, outputs: UnitOutputs, folder: Path, recor
     The batch and the seconds are added to the record.
     """
     record = {**record, "batch_size": outputs.batch_size, "seconds": outputs.seconds}
-    details = [_details(cell, cell.usable[name].example) for name, _ in unit.examples]
+    details = [details_of(cell, cell.usable[name].example) for name, _ in unit.examples]
     write_unit(unit.folder(folder), unit, outputs.outputs, details, record)
 
 
@@ -139,7 +139,8 @@ def _model_call(model: object, cell: Cell, prompts: int) -> Iterator[None]:
         raise CallError(prompts) from error
 
 
-def _details(cell: Cell, example: Example) -> dict[str, Any]:
+def details_of(cell: Cell, example: Example) -> dict[str, Any]:
+    """The facts about an example that stand with each of its samples (`gill_bench.rundir.records.Sample.details`)."""
     if cell.asks == "candidates":
         return {}
     parts = cell.task.segments(example, cell.context)

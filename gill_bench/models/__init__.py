@@ -42,6 +42,7 @@ BUILTIN = {
     "gill": "gill_bench.models.gill",
     "glide": "gill_bench.models.glide",
     "image-text-to-text": "gill_bench.models.image_text_to_text",
+    "imported": "gill_bench.models.imported",
     "label-rule": "gill_bench.models.label_rule",
     "openai-api": "gill_bench.models.openai_api",
     "stable-diffusion": "gill_bench.models.stable_diffusion",

@@ -202,7 +202,8 @@ class Commit:
         unit: The unit; its fields stand beside `files` in the JSON, with its `key`.
         files: SHA-256 by file name.
         made: How the unit was made: `device`, `batch_size` (the most prompts in one call), `seconds`; `after`, what a
-            call with more prompts raised; `answered_by`, what the server of a served model said of itself.
+            call with more prompts raised; `answered_by`, what the server of a served model said of itself. Of outputs
+            that were made elsewhere `imported`: the name of the folder, and "list" or "names" for how they were told.
     """
 
     unit: Unit
@@ -215,7 +216,7 @@ class Sample:
     """One stored output: a line of `samples.jsonl`.
 
     The key `image` or `output` is absent where it would be empty. A new fact with each sample is added in
-    `gill_bench/generation/generate.py`: a fact about the example in `_details`, and one that a model returns with a
+    `gill_bench/generation/generate.py`: a fact about the example in `details_of`, and one that a model returns with a
     picture (a new field of `gill_bench.interfaces.GeneratedImage`) in `_images`, as `values` of its `Output`, which
     become `output`. Nothing else has to know of it.
 
