@@ -156,9 +156,9 @@ def measure(kind: str, unit: int, pause: float, calls: int, a_prompt: bool, fold
         workers=1, threads=1, metric_weights="mini", card_folders=(CARDS, folder / "cards"),
     )  # fmt: skip
     device = Device(pause, a_prompt, _noise((SIDE, SIDE)))
-    load, finish = ResolvedModel.load, evaluate._finish
+    load, finish = ResolvedModel.load, evaluate.finish
     setattr(ResolvedModel, "load", lambda *_: device)  # noqa: B010
-    setattr(evaluate, "_finish", lambda *_, **__: Results(()))  # noqa: B010
+    setattr(evaluate, "finish", lambda *_, **__: Results(()))  # noqa: B010
     try:
         plan = make_plan(request)
         processor = time.process_time()
@@ -166,7 +166,7 @@ def measure(kind: str, unit: int, pause: float, calls: int, a_prompt: bool, fold
         processor = time.process_time() - processor
     finally:
         setattr(ResolvedModel, "load", load)  # noqa: B010
-        setattr(evaluate, "_finish", finish)  # noqa: B010
+        setattr(evaluate, "finish", finish)  # noqa: B010
     return {
         "kind": kind,
         "unit": unit,

@@ -79,7 +79,7 @@ def throughput(folder: Path, engine: str, workers: int) -> dict[str, Any]:
     if engine == "local":
         how = {"device": ",".join(["cpu"] * workers)}
     plan = make_plan(replace(ask_for(folder, folder / f"sleep-{engine}-{workers}", stories), **how))
-    setattr(running, "_finish", lambda *rest, **options: Results(()))  # noqa: B010
+    setattr(running, "finish", lambda *rest, **options: Results(()))  # noqa: B010
     running.execute(plan)
     units = sorted(file.stat().st_mtime for file in plan.request.out.rglob("unit.json"))
     first = units[workers - 1]  # the last to begin has answered, if none was twice as fast
@@ -100,7 +100,7 @@ def overhead(folder: Path, parent: Path) -> dict[str, Any]:
     from gill_bench.planning.plan import make_plan
     from gill_bench.rundir.rows import Results
 
-    setattr(running, "_finish", lambda *rest, **options: Results(()))  # noqa: B010
+    setattr(running, "finish", lambda *rest, **options: Results(()))  # noqa: B010
     spent: list[float] = []
     reply = Worker.reply
 
@@ -135,13 +135,13 @@ def growth(folder: Path, samples: int) -> dict[str, Any]:
     plan = make_plan(ask_for(folder, out, samples // SEEDS))
     planned = _peak()
     marks = [time.perf_counter()]
-    finish = running._finish
+    finish = running.finish
 
     def marked(*rest: Any) -> Any:
         marks.append(time.perf_counter())
         return finish(*rest)
 
-    setattr(running, "_finish", marked)  # noqa: B010
+    setattr(running, "finish", marked)  # noqa: B010
     running.execute(plan)
     marks.append(time.perf_counter())
     return {

@@ -174,8 +174,8 @@ def _units(planned: CellPlan, incoming: IncomingOutputs) -> Iterator[Unit]:
 
 
 def _output(item: Incoming) -> Output:
-    flags = {"flagged": item.entry.flagged, "truncated": item.entry.truncated}
+    flagged, truncated = item.entry.flagged, item.entry.truncated
     if item.text is not None:
-        return Output(values={"text": item.text}, **flags)
+        return Output(values={"text": item.text}, flagged=flagged, truncated=truncated)
     assert item.file is not None
-    return Output(image=load_image(item.file), **flags)
+    return Output(image=load_image(item.file), flagged=flagged, truncated=truncated)
