@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gill_bench.cli.annotate import annotate
 from gill_bench.cli.check import check
 from gill_bench.cli.compare import compare
 from gill_bench.cli.convert_embeddings import convert_embeddings
@@ -37,6 +38,7 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench view runs/vist            its page in a browser, also while it runs
   gill-bench report runs/vist          tables as in the paper
   gill-bench compare A B               is B better than A, sample by sample
+  gill-bench annotate RUN              ask people which of two pictures is better, and how far they agree
   gill-bench leaderboard runs          all runs of a folder, ranked, with ties
   gill-bench check RUN --against FILE  is it as good as it was
   gill-bench track RUN --to mlflow     its numbers in W&B, MLflow or TensorBoard
@@ -87,6 +89,7 @@ app.command("status")(status)
 app.command("view")(view)
 app.command("report", cls=ReportCommand)(report)
 app.command("compare")(compare)
+app.command("annotate")(annotate)
 app.command("leaderboard")(leaderboard)
 app.command("check")(check)
 app.command("track")(track)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-
-from gill_bench.cli.streams import emit
 
 
 def view(
@@ -34,36 +32,18 @@ def view(
       gill-bench view runs --port 8000
       gill-bench view runs/vist --open --data /data/vist
     """
-    import signal
     import tempfile
-    import threading
-    import webbrowser
 
-    from gill_bench.progress import say
+    from gill_bench.cli.serving import serve, until_stopped
     from gill_bench.reporting.view import Library, PageServer
     from gill_bench.storage.files import folder_of
     from gill_bench.storage.paths import refuse_url
 
-    def stop(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
     refuse_url(data or "", "--data")
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, stop) if in_main_thread else None
-    try:
-        with tempfile.TemporaryDirectory(prefix="gill-bench-view-", ignore_cleanup_errors=True) as pages:
-            library = Library(folder_of(run), Path(pages), cards or [], data)
-            with PageServer(library, port or 0) as server:
-                if library.only and (viewed := library.run(library.only)) is not None:
-                    viewed.open()  # a run that cannot be shown is an error of the command
-                emit(server.address)
-                say("Ctrl-C stops it")
-                if open_:
-                    webbrowser.open(server.address)
-                server.serve_forever()
-    except KeyboardInterrupt:
-        say("stopped")
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGTERM, before)
+    with until_stopped(), tempfile.TemporaryDirectory(prefix="gill-bench-view-", ignore_cleanup_errors=True) as pages:
+        library = Library(folder_of(run), Path(pages), cards or [], data)
+        with PageServer(library, port or 0) as server:
+            if library.only and (viewed := library.run(library.only)) is not None:
+                viewed.open()  # a run that cannot be shown is an error of the command
+            serve(server, opened=open_)
     return 0

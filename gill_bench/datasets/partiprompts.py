@@ -26,7 +26,13 @@ FILES = {
     "alignment": "PartiPromptsAllDecisions_Alignment.tsv",
     "realism": "PartiPromptsAllDecisions_Realism.tsv",
 }
+LABELS = "PartiPromptsDecisionsConfident.tsv"
+"""The file in which the authors released the label of each prompt; it is not read, as votes decide (`label_of`)."""
+PROMPTS = "PartiPrompts.tsv"
+"""The file of the prompts alone, as Google published them."""
+FORMAT = "partiprompts"
 HEADER = "Prompt\tCategory\tChallenge\tNote\tDecisions"
+_HEADER_OF_PROMPTS = HEADER.removesuffix("\tDecisions")
 VOTES = Choice("votes", tuple(FILES))
 RULES: tuple[Literal["released", "strict"], ...] = ("released", "strict")
 RULE = Choice("rule", RULES)
@@ -45,6 +51,7 @@ _CONTEXTS = (
     TextContext("classifier-similarity", "features"),
     TextContext("heuristic", "embeddings"),
     TextContext("decide", "decisions"),
+    TextContext("generate", "images"),
     TextContext("test-labels", "nothing"),
     TextContext("all-labels", "nothing"),
 )
@@ -111,6 +118,38 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         for position, (row, label) in enumerate(labelled)
     ]
     return Dataset(examples, candidates=_candidates(folder, candidates))
+
+
+def prompts(folder: Path) -> list[Example]:
+    """Every prompt, with or without votes, for annotators to vote on.
+
+    Args:
+        folder: The folder with `PROMPTS`, or with a list of votes, whose prompts are then taken.
+
+    Returns:
+        The id of an example is the number of its row, from 0. Facts: `category`, `challenge` and `note`.
+
+    Raises:
+        InputError: There is none of these files, or it is malformed.
+    """
+    file = next((folder / name for name in (PROMPTS, *FILES.values()) if (folder / name).is_file()), None)
+    if file is None:
+        raise InputError(f"{folder}: no {PROMPTS}, nor a list of votes ({', '.join(FILES.values())})")
+    table = read_table(file)
+    header = _HEADER_OF_PROMPTS.split("\t")
+    if not table or table[0][: len(header)] != header:
+        first = "\t".join(table[0]) if table else ""
+        raise InputError(f"{file}, line 1: expected the header {_HEADER_OF_PROMPTS!r}, found {first[:80]!r}")
+    examples = []
+    for number, fields in enumerate(table[1:]):
+        if len(fields) < len(header) or not fields[0].strip():
+            raise InputError(
+                f"{file}, line {number + 2}: expected a prompt and {len(header) - 1} more fields with tabs"
+            )
+        prompt, category, challenge, note = fields[: len(header)]
+        facts = {"category": category, "challenge": challenge, "note": note}
+        examples.append(Example(str(number), str(number), (Turn(prompt),), facts=facts))
+    return examples
 
 
 def label_of(votes: Sequence[str], rule: Literal["released", "strict"] = "released") -> Literal["gen", "ret", "same"]:

@@ -60,6 +60,8 @@ def scores(
     """
     where = None if question.context == "all-labels" else _TEST
     names = [name for name, prompt in references.items() if where is None or prompt.facts["part"] == where[1]]
+    if question.asks == "images":  # for annotators to vote on: nothing was decided, so nothing is scored
+        return [Score(NAME, None, True, 0, where, left_out=len(names))]
     scored = [name for name in names if name in outputs]
     if not scored:
         return [Score(NAME, None, True, 0, where)]
