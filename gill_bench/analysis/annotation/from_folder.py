@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gill_bench.analysis.annotation.material import StudyMaterial, SidePicture, material_of
+from gill_bench.analysis.annotation.material import SidePicture, StudyMaterial, material_of
 from gill_bench.analysis.annotation.study import GENERATED, RETRIEVED, PromptPart, Study, StudySide
 from gill_bench.cards.find import TaskCard
 from gill_bench.datasets import Example, Picture, dataset, partiprompts

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gill_bench.analysis.annotation.from_folder import prompt_of
-from gill_bench.analysis.annotation.material import StudyMaterial, SidePicture, material_of
+from gill_bench.analysis.annotation.material import SidePicture, StudyMaterial, material_of
 from gill_bench.analysis.annotation.study import GENERATED, RETRIEVED, PromptPart, Study, StudySide
 from gill_bench.cards.find import TaskCard
 from gill_bench.datasets import Dataset, Picture, dataset

@@ -57,13 +57,13 @@ def compare_by_people(first: str, second: str, votes_folder: Path | None = None)
                 _check_pictures(side, study, number, folder)
         votes = read_votes(folder, study)
         outcomes += [_compare(study, votes, question, (numbers[0], numbers[1])) for question in QUESTIONS]
-    made = [outcome for outcome in outcomes if isinstance(outcome, Comparison)]
+    compared = [outcome for outcome in outcomes if isinstance(outcome, Comparison)]
     left_out = [outcome for outcome in outcomes if isinstance(outcome, LeftOut)]
-    if not made:
+    if not compared:
         raise InputError(f"{source}: {left_out[0].reason}: ask annotators with gill-bench annotate")
-    adjusted = holm([comparison.p for comparison in made])
-    compared = tuple(replace(comparison, p_holm=p) for comparison, p in zip(made, adjusted, strict=True))
-    return Comparisons(compared, tuple(left_out), ())
+    adjusted = holm([comparison.p for comparison in compared])
+    with_holm = tuple(replace(comparison, p_holm=p) for comparison, p in zip(compared, adjusted, strict=True))
+    return Comparisons(with_holm, tuple(left_out), ())
 
 
 def _check_pictures(side: Side, study: Study, number: int, folder: Path) -> None:

@@ -11,13 +11,13 @@ import io
 from collections.abc import Collection
 from pathlib import Path
 
-from gill_bench.analysis.annotation.material import StudyMaterial, SidePicture
+from gill_bench.analysis.annotation.material import SidePicture, StudyMaterial
 from gill_bench.analysis.annotation.study import QUESTIONS, PromptPart, Study
 from gill_bench.cards.find import builtin_folder
 from gill_bench.errors import GillBenchError
 from gill_bench.reporting.page.folder import script_json
 from gill_bench.storage.images import UnreadablePictureError, load_image
-from gill_bench.storage.sealed import read_file
+from gill_bench.storage.reading import read_bytes
 
 ITEMS, INDEX = "items.js", "index.html"
 PICTURES = "pictures"
@@ -52,12 +52,12 @@ def picture_content(picture: SidePicture) -> bytes:
     Raises:
         GillBenchError: The file is gone, cannot be read, or is not the picture of the study any more.
     """
+    content = read_bytes(picture.file)
+    if picture.sha256 and hashlib.sha256(content).hexdigest() != picture.sha256:
+        raise GillBenchError(f"{picture.file}: not the picture that the votes are on (its SHA-256 differs)")
     try:
-        content = read_file(picture.file)
-        if picture.sha256 and hashlib.sha256(content).hexdigest() != picture.sha256:
-            raise GillBenchError(f"{picture.file}: not the picture that the votes are on (its SHA-256 differs)")
         image = load_image(io.BytesIO(content))
-    except (OSError, UnreadablePictureError) as error:
+    except UnreadablePictureError as error:
         raise GillBenchError(f"{picture.file}: cannot be shown ({error})") from error
     image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
     image.info.clear()
