@@ -1,4 +1,4 @@
-"""The page in a real browser: two annotators at once, by keyboard alone, a kill in the middle, and the page from disk."""
+"""The page in a real browser: two annotators at once, by keyboard, a kill in the middle, and the page from disk."""
 
 from __future__ import annotations
 
