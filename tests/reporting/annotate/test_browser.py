@@ -92,8 +92,8 @@ def stored(votes: dict[str, HumanVote]) -> dict[str, tuple[str, str, str]]:
 @contextmanager
 def command(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`gill-bench annotate` in a process of its own, with its address; it is killed at the end."""
-    words = ["annotate", folder / "pictures", "--task", "partiprompts", "--data", folder / "data"]
-    process = start_command(*words, "--votes", folder / "votes")
+    texts = ["--task", "partiprompts", "--data", str(folder / "data")]
+    process = start_command("annotate", folder / "pictures", *texts, "--votes", folder / "votes")
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
