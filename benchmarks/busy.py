@@ -1,12 +1,14 @@
 """The share of a run in which a model is busy, for a device that needs no processor: each call of the model sleeps.
 
-    python -m benchmarks.busy [--kinds pictures,texts,embeddings] [--units 1,4,16] [--pause 0.05] [--calls 40]
+    python -m benchmarks.busy [--kinds pictures,texts,embeddings] [--units 1,4,16] [--side 64]
 
 A run reads real photos for its prompts (those of GILL_BENCH_TEST_DATA where it is set, else pictures of the size of
-photos), and stores pictures of 512 pixels. The device sleeps `--pause` seconds a call, or a prompt with `--a-prompt`.
-From the start of the first call to the end of the last, the benchmark prints the share of time in which a call is under
-way (aim: 0.97), and for the time between two calls the median and the sum, the processor time of the model's thread in
-it, and the processor time of all threads, which a machine with few processors may lack.
+photos), and stores pictures of 512 pixels. With `--side` all of these are of so many pixels each way, so that few
+processors can read and write them in the time of a call. The device sleeps `--pause` seconds a call, or a prompt with
+`--a-prompt`. From the start of the first call to the end of the last, the benchmark prints the share of time in which a
+call is under way (aim: 0.97), and the share in which the device was to sleep, which is less where the model's thread
+does not go on at once after it. For the time between two calls there are the median, and the processor time of the
+model's thread in it; at the end the processor time of all threads, which a machine with few processors may lack.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from gill_bench.planning.resolved import ResolvedModel
 from gill_bench.prompt import Prompt
 
 CARDS = Path(__file__).resolve().parents[1] / "tests" / "cards"
-SIDE, WIDTH = 512, 256
+SIDE, PHOTO, WIDTH = 512, (640, 480), 256
 KINDS = {"pictures": "vist", "texts": "vqav2", "embeddings": "vist-retrieval"}
 """The task that asks for each kind of output."""
 
@@ -77,11 +79,13 @@ class Device:
         self.calls.append((start, time.perf_counter(), processor, time.thread_time()))
 
 
-def photos() -> list[Path | Image.Image]:
-    """Return the photos of the test data, or one picture of noise as large as a photo."""
+def photos(side: int = 0) -> list[Path | Image.Image]:
+    """Return the photos of the test data, or one picture of noise as large as a photo, or of a side."""
+    if side:
+        return [_noise((side, side))]
     folder = Path(os.environ.get("GILL_BENCH_TEST_DATA", "")) / "coco"
     files: list[Path | Image.Image] = [*sorted(folder.glob("*2017/*.jpg"))] if folder.is_absolute() else []
-    return files or [_noise((640, 480))]
+    return files or [_noise(PHOTO)]
 
 
 def _noise(size: tuple[int, int]) -> Image.Image:
@@ -98,9 +102,9 @@ def _put(photo: Path | Image.Image, file: Path) -> None:
         photo.save(file)
 
 
-def write_stories(folder: Path, count: int) -> None:
+def write_stories(folder: Path, count: int, side: int) -> None:
     """Write stories of five photos each in the format of VIST."""
-    sources, sentences = photos(), []
+    sources, sentences = photos(side), []
     for number in range(count * 5):
         story, turn = divmod(number, 5)
         _put(sources[number % len(sources)], folder / "images" / "val" / f"{number}.jpg")
@@ -114,9 +118,9 @@ def write_stories(folder: Path, count: int) -> None:
     (folder / "sis" / "val.story-in-sequence.json").write_text(json.dumps(content))
 
 
-def write_questions(folder: Path, count: int) -> None:
+def write_questions(folder: Path, count: int, side: int) -> None:
     """Write questions in the format of VQAv2, each about a photo of its own."""
-    sources, questions, annotations = photos(), [], []
+    sources, questions, annotations = photos(side), [], []
     for number in range(count):
         _put(sources[number % len(sources)], folder / "val2014" / f"COCO_val2014_{number:012d}.jpg")
         about = {"question_id": number, "image_id": number}
@@ -140,7 +144,7 @@ def card_with_units(task: str, size: int, folder: Path) -> None:
     (folder / f"{task}.toml").write_text("\n".join(lines), encoding="utf-8")
 
 
-def measure(kind: str, unit: int, pause: float, calls: int, a_prompt: bool, folder: Path) -> dict[str, Any]:
+def measure(kind: str, unit: int, pause: float, calls: int, a_prompt: bool, side: int, folder: Path) -> dict[str, Any]:
     """Run a task with units of a size for so many calls, and return the shares and times."""
     from gill_bench import evaluate
     from gill_bench.planning.plan import make_plan
@@ -149,13 +153,13 @@ def measure(kind: str, unit: int, pause: float, calls: int, a_prompt: bool, fold
 
     task, data, split = KINDS[kind], folder / "data", "val2014" if kind == "texts" else "val"
     data.mkdir(parents=True)
-    (write_questions if kind == "texts" else write_stories)(data, unit * calls)
+    (write_questions if kind == "texts" else write_stories)(data, unit * calls, side)
     card_with_units(task, unit, folder / "cards")
     request = RunRequest(
         tasks=(task,), out=folder / "run", models=("able",), data=str(data), split=split, seeds=1, device="cpu",
         workers=1, threads=1, metric_weights="mini", card_folders=(CARDS, folder / "cards"),
     )  # fmt: skip
-    device = Device(pause, a_prompt, _noise((SIDE, SIDE)))
+    device = Device(pause, a_prompt, _noise((side or SIDE, side or SIDE)))
     load, finish = ResolvedModel.load, evaluate.finish
     setattr(ResolvedModel, "load", lambda *_: device)  # noqa: B010
     setattr(evaluate, "finish", lambda *_, **__: Results(()))  # noqa: B010
@@ -170,18 +174,19 @@ def measure(kind: str, unit: int, pause: float, calls: int, a_prompt: bool, fold
     return {
         "kind": kind,
         "unit": unit,
-        **shares(device.calls),
+        **shares(device.calls, pause * (unit if a_prompt else 1)),
         "all threads ms a call": round(1000 * processor / len(device.calls), 1),
     }
 
 
-def shares(calls: Sequence[tuple[float, float, float, float]]) -> dict[str, Any]:
-    """Return how busy a device was between its first call's start and its last call's end."""
+def shares(calls: Sequence[tuple[float, float, float, float]], pause: float) -> dict[str, Any]:
+    """Return how busy a device was that slept `pause` seconds a call, from its first call's start to its last's end."""
     between = [(later[0] - call[1], later[2] - call[3]) for call, later in pairwise(calls)]
     whole = calls[-1][1] - calls[0][0]
     return {
         "calls": len(calls),
         "busy": round(1 - sum(gap for gap, _ in between) / whole, 4),
+        "asleep": round(len(calls) * pause / whole, 4),
         "between ms": round(1000 * statistics.median(gap for gap, _ in between), 2),
         "of it processor ms": round(1000 * statistics.median(processor for _, processor in between), 2),
     }
@@ -194,11 +199,12 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--pause", type=float, default=0.05)
     parser.add_argument("--calls", type=int, default=40)
     parser.add_argument("--a-prompt", action="store_true")
+    parser.add_argument("--side", type=int, default=0)
     options = parser.parse_args(words)
     for kind in options.kinds.split(","):
         for unit in map(int, options.units.split(",")):
             with tempfile.TemporaryDirectory(prefix="gill-bench-busy-") as name:
-                line = measure(kind, unit, options.pause, options.calls, options.a_prompt, Path(name))
+                line = measure(kind, unit, options.pause, options.calls, options.a_prompt, options.side, Path(name))
                 print(json.dumps(line), flush=True)
 
 

@@ -86,8 +86,8 @@ class Job(Protocol):
     def prepared(self) -> Job:
         """The same job with the data that it needs already read; the job itself if it needs none.
 
-        A worker calls it in a thread, while it does the job before this one. An error is not lost: the worker then does
-        the job as it was, which meets the same error.
+        A worker calls it in a thread, while it does the job before this one, and holds the lock of the key. An error is
+        not lost: the worker then does the job as it was, which meets the same error.
         """
 
     def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult | Unwritten:

@@ -1,13 +1,14 @@
 """A worker: it holds one model or network at a time on one device, and does the jobs that need it.
 
-While a worker does a job, other threads write the outputs of the jobs before and read the data of the next ones, so
-that a model does not wait for a disk. The section on engines in docs/design/house.md says what one process shares, and
-what may run side by side in it.
+While a worker does a job, other threads write the outputs of the jobs before, lock the next ones and read their data,
+so that a model does not wait for a disk. The section on engines in docs/design/house.md says what one process shares,
+and what may run side by side in it.
 """
 
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -23,6 +24,10 @@ from gill_bench.rundir.lock import RunLock
 from gill_bench.weights.page_cache import read_into_page_cache
 
 _BESIDE = 2  # threads that read, and as many that write: a job of few pictures waits more than it works
+
+_TURN = 0.0005
+"""Seconds after which a thread that runs Python passes the interpreter to one that waits for it. With Python's own 5 ms
+a model whose call has ended may wait so long for a thread that reads or writes."""
 
 _LOADING = threading.Lock()
 """Held while a model or network is loaded or freed: loading patches libraries, filters warnings, and fills the table of
@@ -63,18 +68,31 @@ class RemoteError(GillBenchError):
     """An error in a worker of another process, of a type that is no `GillBenchError`."""
 
 
+@dataclass(frozen=True)
+class _Claim:
+    """The lock of a job's key, and the reply if there is nothing to do: the job is done, or another process does it."""
+
+    lock: ExitStack
+    reply: WorkReply | None = None
+
+
 @dataclass(eq=False)
 class _Entry:
-    """A request, the job with its data once that is read, its outputs, and the reply once there is one."""
+    """A request; its lock and the job with its data once these are there; its outputs; the reply once there is one."""
 
     request: WorkRequest
     prepared: Future[Job] | None = None
+    claim: _Claim | None = None
+    begun: bool = False
     unwritten: tuple[Unwritten, ExitStack] | None = None
     reply: Future[WorkReply] | WorkReply | None = None
 
-    @property
-    def begun(self) -> bool:
-        return self.unwritten is not None or self.reply is not None
+    def let_go(self) -> None:
+        """Release the lock of a job that will not be done; waits for the thread that is taking it."""
+        if self.prepared is not None and not self.prepared.cancel():
+            self.prepared.exception()
+        if self.claim is not None:
+            self.claim.lock.close()
 
 
 class Worker:
@@ -100,6 +118,8 @@ class Worker:
         self._ended: BaseException | bool = False
         self._readers = ThreadPoolExecutor(_BESIDE, thread_name_prefix="prepare")
         self._writer = ThreadPoolExecutor(_BESIDE, thread_name_prefix="write")
+        self._turn_before = sys.getswitchinterval()
+        sys.setswitchinterval(_TURN)
         _lock_progress_bars_by_threads()
 
     def give(self, request: WorkRequest) -> None:
@@ -144,15 +164,16 @@ class Worker:
     def recall(self) -> int:
         """Forget the requests whose jobs have not begun; returns their number."""
         with self._changed:
-            begun = [entry for entry in self._entries if entry.begun]
-            recalled = len(self._entries) - len(begun)
-            self._entries = begun
-        return recalled
+            recalled = [entry for entry in self._entries if not entry.begun]
+            self._entries = [entry for entry in self._entries if entry.begun]
+        for entry in recalled:
+            entry.let_go()
+        return len(recalled)
 
     def close(self) -> None:
         """Forget the requests whose jobs have not begun, and wait until the outputs of the others are written.
 
-        From here on Python's collector looks at all objects again.
+        From here on Python's collector looks at all objects again, and threads take turns as before.
         """
         self.recall()
         self._write_behind()
@@ -161,6 +182,7 @@ class Worker:
                 entry.reply.result()
         self._entries.clear()
         gc.unfreeze()
+        sys.setswitchinterval(self._turn_before)
 
     def _next(self) -> _Entry | None:
         """The next job to begin; None if there is none, or if an earlier one has a reply that was not sent yet."""
@@ -176,27 +198,39 @@ class Worker:
         """Do a job, unless it is done already or another process is doing it; its outputs may be still unwritten."""
         request = entry.request
         try:
-            with ExitStack() as stack:
-                if not stack.enter_context(self._lock.unit(request.job.key, wait=request.wait)):
-                    entry.reply = WorkReply()
-                elif request.job.is_done(self._run):
-                    entry.reply = WorkReply(JobResult())
+            if entry.prepared is not None:
+                entry.prepared.exception()  # waits for the thread
+            entry.begun = True
+            claim = entry.claim or self._claimed(request)
+            with claim.lock as stack:
+                if claim.reply is not None:
+                    entry.reply = claim.reply
+                    return
+                if not self._holds(request.loadable):
+                    self._write_behind()
+                    if entry.prepared is None:
+                        entry.prepared = self._readers.submit(request.job.prepared)
+                    with self._changed:
+                        self._read_ahead()
+                    with _LOADING:
+                        self._load(request.loadable)
+                result = self._do(request, _prepared(entry))
+                if isinstance(result, JobResult):
+                    entry.reply = WorkReply(result)
                 else:
-                    if not self._holds(request.loadable):
-                        self._write_behind()
-                        with self._changed:
-                            self._read_ahead()
-                        with _LOADING:
-                            self._load(request.loadable)
-                    result = self._do(entry, _prepared(entry))
-                    if isinstance(result, JobResult):
-                        entry.reply = WorkReply(result)
-                    else:
-                        entry.unwritten = result, stack.pop_all()
+                    entry.unwritten = result, stack.pop_all()
         except Exception as error:
             entry.reply = WorkReply(error=error)
 
-    def _do(self, entry: _Entry, job: Job) -> JobResult | Unwritten:
+    def _claimed(self, request: WorkRequest) -> _Claim:
+        with ExitStack() as stack:
+            if not stack.enter_context(self._lock.unit(request.job.key, wait=request.wait)):
+                return _Claim(ExitStack(), WorkReply())
+            if request.job.is_done(self._run):
+                return _Claim(ExitStack(), WorkReply(JobResult()))
+            return _Claim(stack.pop_all())
+
+    def _do(self, request: WorkRequest, job: Job) -> JobResult | Unwritten:
         """Do a job while other threads work for the jobs before and behind it.
 
         These threads begin here and not before, since between two jobs, when a model waits, they would take turns with
@@ -205,21 +239,26 @@ class Worker:
         self._write_behind()
         with self._changed:
             self._working = True
-            self._read_ahead(entry)
+            self._read_ahead()
         try:
-            return job.do(self._loaded, self._run, self._device, entry.request.may_fail)
+            return job.do(self._loaded, self._run, self._device, request.may_fail)
         finally:
             self._working = False
 
-    def _read_ahead(self, current: _Entry | None = None) -> None:
+    def _read_ahead(self) -> None:
+        """Lock the next jobs and read their data, but for one that waits until another process has ended its own."""
         for entry in self._entries:
-            if entry is current or entry.begun or entry.prepared is not None:
+            if entry.begun or entry.prepared is not None or entry.request.wait:
                 continue
             loadable = entry.request.loadable
             if not self._holds(loadable) and self._next_loadable != loadable.key:
                 self._next_loadable = loadable.key
                 self._readers.submit(read_into_page_cache, loadable.folders)
-            entry.prepared = self._readers.submit(entry.request.job.prepared)
+            entry.prepared = self._readers.submit(self._prepare, entry)
+
+    def _prepare(self, entry: _Entry) -> Job:
+        entry.claim = self._claimed(entry.request)
+        return entry.request.job if entry.claim.reply is not None else entry.request.job.prepared()
 
     def _write_behind(self) -> None:
         for entry in self._entries:
@@ -262,10 +301,14 @@ def _is_known(reply: Future[WorkReply] | WorkReply | None) -> bool:
 
 
 def _prepared(entry: _Entry) -> Job:
-    """The job with its data, or as it was given: if the data cannot be read, doing the job raises the error."""
-    if entry.prepared is None or entry.prepared.exception() is not None:
+    """The job with its data, or as it was given: if the data cannot be read, doing the job raises the error.
+
+    The entry no longer has the data then: the thread that writes the job's outputs is the last to have it and frees it.
+    """
+    prepared, entry.prepared = entry.prepared, None
+    if prepared is None or prepared.exception() is not None:
         return entry.request.job
-    return entry.prepared.result()
+    return prepared.result()
 
 
 def _write(unwritten: Unwritten, lock: ExitStack) -> WorkReply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,13 @@ class GenerateUnit:
     """A unit of work as a job.
 
     Attributes:
-        cell: The unit's cell, with the data of the unit's examples alone.
+        cell: The unit's cell. A job that is sent to another process has the data of the unit's examples alone.
         unit: The unit.
         folder: The cell's folder in the run. It is looked up once for all units, since the model waits meanwhile.
         batch_size: Prompts in one call of the model; 0 for the usual number of the output kind.
         after: The error of an earlier call that had more examples than this unit; "" if there was none.
         prompts: The prompts of the unit's examples; () if they are still to be read.
+        kept: Outputs of earlier attempts; None if they are still to be read.
     """
 
     cell: Cell
@@ -81,8 +83,12 @@ class GenerateUnit:
     batch_size: int
     after: str = ""
     prompts: tuple[ExamplePrompt, ...] = ()
+    kept: KeptOutputs | None = None
 
-    @property
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "cell": self.cell.part([name for name, _ in self.unit.examples])}
+
+    @cached_property
     def key(self) -> str:
         """The unit's key."""
         return self.unit.key
@@ -97,8 +103,9 @@ class GenerateUnit:
         return is_whole(self.unit.folder(self.folder))
 
     def prepared(self) -> GenerateUnit:
-        """The job with the prompts of its examples; what is timed reads them itself."""
-        return self if is_timed(self.cell) else replace(self, prompts=tuple(unit_prompts(self.unit, self.cell)))
+        """The job with its prompts and what was kept of its outputs; what is timed reads its prompts itself."""
+        prompts = () if is_timed(self.cell) else tuple(unit_prompts(self.unit, self.cell))
+        return replace(self, prompts=prompts, kept=KeptOutputs(self.folder, self.unit))
 
     def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult | Unwritten:
         """Generate the unit's outputs; if a call fails, the examples are tried one by one, and stored at once.
@@ -109,7 +116,8 @@ class GenerateUnit:
             ReturnedError: The model returned something of another form than its interface says.
             UnavailableError: The model answers no prompt now.
         """
-        kept = KeptOutputs(self.folder, self.unit, as_they_come=calls_at_once(loaded) > 0)
+        kept = self.kept or KeptOutputs(self.folder, self.unit)
+        kept.as_they_come = calls_at_once(loaded) > 0
         try:
             outputs = generate_unit(self.unit, self.cell, loaded, self.batch_size, device, self.prompts, kept, may_fail)
         except CallError as error:
@@ -155,7 +163,7 @@ class GenerateUnit:
     def _alone(self, number: int, after: str) -> GenerateUnit:
         """The job of one of the unit's examples."""
         unit = replace(self.unit, examples=(self.unit.examples[number],))
-        return replace(self, unit=unit, after=after, prompts=self.prompts[number:][:1])
+        return replace(self, unit=unit, after=after, prompts=self.prompts[number:][:1], kept=None)
 
     def _do_and_write(self, loaded: Any, run: Path, device: str) -> tuple[Failure, ...]:
         if self.is_done(run):  # another process may have tried the unit before
@@ -243,4 +251,4 @@ def _jobs(plans: Sequence[CellPlan], batch_size: int, run: Path) -> Iterator[Gen
     for plan in plans:
         folder = plan.cell.folder(run)
         for unit in plan.pending:
-            yield GenerateUnit(plan.cell.part([name for name, _ in unit.examples]), unit, folder, batch_size)
+            yield GenerateUnit(plan.cell, unit, folder, batch_size)

@@ -36,12 +36,15 @@ class KeptOutputs:
     Args:
         cell: The folder of the cell; what an earlier attempt kept there is taken over. None stores nothing.
         unit: The unit; the caller holds its lock.
+
+    Attributes:
         as_they_come: Whether each output is stored when it is added; else only `save` stores.
     """
 
-    def __init__(self, cell: Path | None, unit: Unit, *, as_they_come: bool = False) -> None:
+    def __init__(self, cell: Path | None, unit: Unit) -> None:
+        self.as_they_come = False
         self._folder = None if cell is None else cell / KEPT
-        self._unit, self._as_they_come = unit, as_they_come
+        self._unit = unit
         self._outputs: dict[tuple[str, int], Output] = {}
         self._stored: set[tuple[str, int]] = set()
         if self._folder is not None and self._folder.is_dir():
@@ -59,7 +62,7 @@ class KeptOutputs:
 
     def add(self, example: str, seed: int, output: Output) -> None:
         """Keep an output, unless there is one of this example and seed."""
-        if self._outputs.setdefault((example, seed), output) is output and self._as_they_come:
+        if self._outputs.setdefault((example, seed), output) is output and self.as_they_come:
             self.save()
 
     def save(self) -> None:

@@ -37,7 +37,13 @@ def test_without_test_data_there_is_a_picture_as_large_as_a_photo(monkeypatch: p
 
 def test_the_share_is_that_of_the_time_from_the_first_call_to_the_last() -> None:
     calls = [(1.0, 2.0, 0.0, 0.1), (2.5, 4.5, 0.2, 0.3), (5.0, 6.0, 0.6, 0.7)]
-    assert busy.shares(calls) == {"calls": 3, "busy": 0.8, "between ms": 500.0, "of it processor ms": 200.0}
+    assert busy.shares(calls, 1.0) == {
+        "calls": 3,
+        "busy": 0.8,
+        "asleep": 0.6,
+        "between ms": 500.0,
+        "of it processor ms": 200.0,
+    }
 
 
 def test_a_device_sleeps_for_each_prompt_if_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,3 +53,9 @@ def test_a_device_sleeps_for_each_prompt_if_it_is_told(monkeypatch: pytest.Monke
     for a_prompt in (False, True):
         assert len(busy.Device(0.5, a_prompt, picture).embed_images([picture, picture])) == 2
     assert slept == [0.5, 1.0]
+
+
+def test_pictures_of_another_side_stand_in_place_of_photos() -> None:
+    [photo] = busy.photos(64)
+    assert isinstance(photo, Image.Image)
+    assert photo.size == (64, 64)

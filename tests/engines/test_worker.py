@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -100,7 +102,9 @@ def _the_collector_itself(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[Worker]:
     with RunLock(tmp_path) as lock:
-        yield Worker(tmp_path, lock, "cpu")
+        worker = Worker(tmp_path, lock, "cpu")
+        yield worker
+        worker.close()
 
 
 def give(worker: Worker, *jobs: Planned) -> None:
@@ -153,6 +157,82 @@ def test_data_of_two_jobs_is_read_while_one_is_done(worker: Worker) -> None:
 
     give(worker, Planned("a1", work=waiting_for(read)), *(Planned(f"a{number}", read=reading) for number in (2, 3)))
     assert [key_of(worker.reply()) for _ in range(3)] == ["a1", "a2", "a3"]
+
+
+def test_the_next_job_is_looked_for_while_this_one_is_done(worker: Worker) -> None:
+    seen = threading.Event()
+    give(worker, Planned("a1", work=waiting_for(seen)), Planned("a2", look=seen.set))
+    assert [key_of(worker.reply()) for _ in range(2)] == ["a1", "a2"]
+
+
+def test_a_job_that_another_process_does_is_waited_for_in_its_own_turn(tmp_path: Path) -> None:
+    waited: list[str] = []
+
+    class Lock(RunLock):
+        def _lock(self, byte: int, *, wait: bool) -> bool:
+            if wait:
+                waited.append(threading.current_thread().name)
+            return super()._lock(byte, wait=wait)
+
+    with Lock(tmp_path) as lock:
+        worker = Worker(tmp_path, lock, "cpu")
+        give(worker, Planned("a1"))
+        worker.give(WorkRequest(Nothing(), Planned("a2"), 0, True))
+        assert [key_of(worker.reply()) for _ in range(2)] == ["a1", "a2"]
+        worker.close()
+    assert waited == [threading.current_thread().name]
+
+
+def test_a_job_that_is_recalled_can_be_locked_by_others(worker: Worker, tmp_path: Path) -> None:
+    """Locks of POSIX belong to a process: another one looks."""
+    taken = threading.Event()
+    give(worker, Planned("a1", work=waiting_for(taken), write=None), Planned("a2", read=taken.set))
+    assert key_of(worker.reply()) == "a1"
+    code = (
+        "import sys; from pathlib import Path; from gill_bench.rundir.lock import RunLock\n"
+        "with RunLock(Path(sys.argv[1])) as lock:\n"
+        "    for _ in sys.stdin:\n"
+        "        with lock.unit('a2', wait=False) as held: print(held, flush=True)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        print(file=other.stdin, flush=True)
+        assert other.stdout.readline() == "False\n"
+        assert worker.recall() == 1
+        print(file=other.stdin, flush=True)
+        assert other.stdout.readline() == "True\n"
+        other.stdin.close()
+
+
+def test_data_is_not_freed_by_the_thread_of_the_model(worker: Worker) -> None:
+    """Photos of prompts take longer to free than all else between two calls of a model."""
+    freed = threading.Event()
+    threads: list[threading.Thread] = []
+
+    class Photo(str):
+        def __del__(self) -> None:
+            threads.append(threading.current_thread())
+            freed.set()
+
+    class WithPhoto(Planned):
+        def prepared(self) -> Planned:
+            return Planned(self.key, data=Photo())
+
+    give(worker, Planned("a1"), WithPhoto("a2"), Planned("a3"))
+    assert [key_of(worker.reply()) for _ in range(3)] == ["a1", "a2", "a3"]
+    assert freed.wait(PATIENCE)
+    assert threading.current_thread() not in threads
+
+
+def test_threads_take_short_turns_while_there_is_a_worker(tmp_path: Path) -> None:
+    before = sys.getswitchinterval()
+    with RunLock(tmp_path) as lock:
+        worker = Worker(tmp_path, lock, "cpu")
+        assert sys.getswitchinterval() == pytest.approx(0.0005)
+        worker.close()
+    assert sys.getswitchinterval() == pytest.approx(before)
 
 
 def test_threads_begin_when_the_next_job_does(worker: Worker) -> None:

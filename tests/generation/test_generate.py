@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from PIL import Image
 
 from gill_bench.generation.calls import CallError
 from gill_bench.generation.generate import generate_unit as ask_model
+from gill_bench.generation.jobs import GenerateUnit
 from gill_bench.generation.returned import ReturnedError, UnusableError, pictures_of
 from gill_bench.interfaces import Decision, GeneratedImage
 from gill_bench.planning.cells import CellPlan
@@ -249,3 +252,16 @@ def test_prompts_reach_the_model_whole(plans: dict[str, CellPlan]) -> None:
     assert [len(prompt.images) for prompt in seen] == [1, 1, 1]
     assert all(prompt.text.endswith("A: ") for prompt in seen)
     assert [prompt.text.count("Q: ") for prompt in seen] == [1, 2, 3]
+
+
+def test_a_job_that_is_sent_away_has_the_data_of_its_own_examples_alone(plans: dict[str, CellPlan]) -> None:
+    """A cell has thousands of examples; a job in this process has the cell itself, which needs no time."""
+    planned = plans["images"]
+    [(name, digest), *_] = planned.pending[0].examples
+    unit = replace(planned.pending[0], examples=((name, digest),))
+    job = GenerateUnit(planned.cell, unit, Path("cell"), 0)
+    sent = pickle.loads(pickle.dumps(job))
+    assert (sent.key, sent.unit) == (job.key, unit)
+    assert len(job.cell.usable) > 1
+    assert sent.cell.usable == {name: planned.cell.usable[name]}
+    assert sent.cell.model_digest == job.cell.model_digest
