@@ -137,7 +137,6 @@ def run(
       gill-bench run vist --data vist --weights weights --shard 3/16
       gill-bench run vist --data vist --weights weights --engine ray --address auto
     """
-    from gill_bench.checks.probe import probe_run
     from gill_bench.errors import IncompleteError
     from gill_bench.planning.plan import make_plan
     from gill_bench.planning.request import RunRequest
@@ -184,6 +183,8 @@ def run(
 
     outcome = execute(plan)
     if probe and request.shard[0] == 1:
+        from gill_bench.checks.probe import probe_run
+
         probe_run(plan)
     if json_ and not outcome.left:
         emit(results_text(request.out), nl=False)

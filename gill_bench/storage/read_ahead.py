@@ -38,6 +38,21 @@ def read_ahead(read: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     return map(read, items) if threads == 1 else _in_threads(read, items, threads)
 
 
+def one_ahead(read: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Like `map`, with calls that run one after the other in a thread, each while the caller uses the result before.
+
+    For functions that two threads must not call at the same time, as most tokenizers are. An error is raised when its
+    item's turn comes.
+    """
+    left = iter(items)
+    with ThreadPoolExecutor(1, thread_name_prefix="one-ahead") as thread:
+        waiting = [thread.submit(read, item) for item in islice(left, 1)]
+        while waiting:
+            result = waiting.pop().result()
+            waiting = [thread.submit(read, item) for item in islice(left, 1)]
+            yield result
+
+
 def usable_processors() -> int:
     """The number of processors that this process may use: in a container or batch job fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):

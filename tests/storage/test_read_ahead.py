@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gill_bench.storage import read_ahead as module
-from gill_bench.storage.read_ahead import AHEAD, read_ahead, usable_processors
+from gill_bench.storage.read_ahead import AHEAD, one_ahead, read_ahead, usable_processors
 
 PATIENCE = 300.0  # seconds after which what was waited for will not happen
 
@@ -93,3 +93,26 @@ def test_an_empty_list_can_be_read_ahead(processors: int) -> None:
 
 def test_processors_are_those_of_this_process() -> None:
     assert 1 <= usable_processors() <= (os.cpu_count() or 1)
+
+
+def test_one_call_runs_ahead_while_its_caller_works() -> None:
+    begun = [threading.Event() for _ in range(4)]
+
+    def read(item: int) -> int:
+        begun[item].set()
+        return item * item
+
+    results = []
+    for number, result in enumerate(one_ahead(read, range(4))):
+        assert begun[min(number + 1, 3)].wait(PATIENCE)
+        assert not any(event.is_set() for event in begun[number + 2 :])
+        results.append(result)
+    assert results == [0, 1, 4, 9]
+
+
+def test_an_error_one_ahead_is_raised_at_its_item() -> None:
+    results = one_ahead(lambda item: 6 // item, [2, 1, 0])
+    assert [next(results), next(results)] == [3, 6]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert list(one_ahead(str, [])) == []

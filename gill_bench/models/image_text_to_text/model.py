@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gill_bench.models.precision import resolve_dtype
 from gill_bench.models.writing.control import continuation_ids
 from gill_bench.models.writing.network import BATCH, TextNetwork
 from gill_bench.prompt import Prompt
+from gill_bench.storage.read_ahead import one_ahead
 from gill_bench.weights.loading import read_part
 
 
@@ -49,6 +51,8 @@ class VisionLanguageModel:
             raise InputError(f"{where}: system = {settings.system!r:.40} needs a chat template, which this model lacks")
         dtype = resolve_dtype(settings.dtype, device, torch.bfloat16)
         network = TextNetwork.load(AutoModelForImageTextToText, folder, dtype, device, processor.tokenizer)
+        # A copy: it encodes the prompts of the next pass in a thread, while the network's own decodes this one's texts.
+        processor.tokenizer = deepcopy(processor.tokenizer)
         inputs: ChatInputs | PlainInputs
         if template:
             inputs = ChatInputs(processor, template, settings.system, where)
@@ -64,8 +68,9 @@ class VisionLanguageModel:
                 read.
         """
         texts: dict[int, str] = {}
-        for numbers in self._passes(prompts):
-            inputs = self._encoded([prompts[number] for number in numbers])
+        passes = list(self._passes(prompts))
+        encoded = one_ahead(lambda numbers: self._encoded([prompts[number] for number in numbers]), passes)
+        for numbers, inputs in zip(passes, encoded, strict=True):
             where = f"prompt {numbers[0]}"
             texts |= zip(numbers, self.network.continuations(inputs, max_new_tokens, stop, where), strict=True)
         return [texts[number] for number in range(len(prompts))]
