@@ -225,6 +225,9 @@ class Score:
         left_out: Examples that the metric's rule leaves out of the value: they count neither as scored nor as failed.
         signature: Fields of the metric's signature whose values are known only once it is computed, such as the size
             of subsets; "" for one that says nothing of this number.
+        trivial: The value, on the same examples, of an answer that knows nothing of the prompt; None where there is no
+            such answer, as for times.
+        trivial_answer: That answer in words, such as "a random order", or "".
     """
 
     metric: str
@@ -237,3 +240,5 @@ class Score:
     flagged: int = 0
     left_out: int = 0
     signature: Mapping[str, str] = field(default_factory=dict)
+    trivial: float | None = None
+    trivial_answer: str = ""

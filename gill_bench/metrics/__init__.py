@@ -99,6 +99,20 @@ class Question(NamedTuple):
     seed: int
 
 
+class Trivial(NamedTuple):
+    """Outputs that know nothing of the prompt: a number means something only beside theirs.
+
+    Attributes:
+        answer: The outputs in words, such as "a random order".
+        outputs: Outputs by example id, for the same examples.
+        asks: The output kind that they are of.
+    """
+
+    answer: str
+    outputs: Mapping[str, Any]
+    asks: str
+
+
 class MetricModule(Protocol):
     """The attributes and functions that every metric's module has."""
 
@@ -169,7 +183,11 @@ class Flags(Protocol):
 
 
 class CorpusMetricModule(MetricModule, Protocol):
-    """A metric over all outputs of a model in a context."""
+    """A metric over all outputs of a model in a context.
+
+    A module may also have `trivial`, with the arguments of `scores`, which returns a `Trivial` or None: outputs that
+    know nothing of the prompt, whose scores are shown beside the model's.
+    """
 
     def scores(
         self,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from gill_bench.cards.find import Value, validated
-from gill_bench.metrics import Question, Reference, Score
+from gill_bench.metrics import Question, Reference, Score, Trivial
 from gill_bench.metrics.functional.ndcg import ndcg
 from gill_bench.metrics.functional.ranking import hits_at, ranks_of_scores, reciprocal_ranks
 
@@ -67,6 +67,14 @@ def scores(
         _mean("mean-rank", names, ranks.better + ranks.ties / 2 + 1, False),
         *_ndcg(outputs, references, checked),
     ]
+
+
+def trivial(
+    outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Mapping[str, Value], question: Question
+) -> Trivial:
+    """Scores of a model to which all options are alike: their order is random."""
+    alike = {name: [0.0] * len(scores) for name, scores in outputs.items()}
+    return Trivial("a random order of the options", alike, question.asks)
 
 
 def _mean(metric: str, names: Sequence[str], values: NDArray[np.floating], higher: bool) -> Score:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from gill_bench.cards.find import Value, validated
-from gill_bench.metrics import Question, Reference, Score
+from gill_bench.metrics import Question, Reference, Score, Trivial
 
 kind = "corpus"
 needs = ("answers",)
@@ -68,6 +68,18 @@ def scores(
         Score(name, value, True, len(outputs), each=values.per_caption.get(name))
         for name, value in values.corpus.items()
     ]
+
+
+def trivial(
+    outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Mapping[str, Value], question: Question
+) -> Trivial | None:
+    """For each picture the first caption of the next picture; None for a single picture."""
+    names = list(outputs)
+    following = dict(zip(names, [*names[1:], *names[:1]], strict=True))
+    if len(names) < 2:
+        return None
+    texts = {name: references[other].answers[0] for name, other in following.items() if references[other].answers}
+    return Trivial("a caption of another picture", {name: texts.get(name, "") for name in names}, question.asks)
 
 
 def caption_of(text: str) -> str:

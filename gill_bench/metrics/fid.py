@@ -99,6 +99,9 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Fe
     return load_clip_vision(folder, device=device)
 
 
+_ONE = "one reference picture every time, the one nearest to their mean"
+
+
 def compare(
     generated: Sequence[NDArray[np.float32]],
     reference: Sequence[NDArray[np.float32]],
@@ -128,6 +131,29 @@ def compare(
         subsets = f"{SUBSETS}x{kid.subset_size}" if kid.subset_size < SUBSET_SIZE else ""
     truncated, flagged = sum(sample.truncated for sample in samples), sum(sample.flagged for sample in samples)
     scores = [Score(name, value, False, count, truncated=truncated, flagged=flagged) for name, value in values.items()]
+    if values["fid"] is not None:
+        of_one = _of_one_picture(generated, reference)
+        scores = [
+            replace(score, trivial=of_one.get(score.metric), trivial_answer=_ONE) for score in scores[:2]
+        ] + scores[2:]
     if not subsets:
         return scores
     return [replace(score, signature={"kid": "" if score.metric == "fid" else subsets}) for score in scores]
+
+
+def _of_one_picture(
+    generated: Sequence[NDArray[np.float32]], reference: Sequence[NDArray[np.float32]]
+) -> dict[str, float]:
+    """FID and KID of a model that always gives the same picture: the reference picture nearest to their mean."""
+    import numpy as np
+
+    from gill_bench.metrics.functional.frechet import FeatureStatistics, frechet_distance
+    from gill_bench.metrics.functional.kid import SUBSET_SIZE, kernel_distance
+
+    mean = sum(block.sum(axis=0, dtype=np.float64) for block in reference) / sum(map(len, reference))
+    nearest = min((row for block in reference for row in block), key=lambda row: float(np.square(row - mean).sum()))
+    copies = np.repeat(nearest[None], min(SUBSET_SIZE, sum(map(len, generated))), axis=0)
+    return {
+        "fid": frechet_distance(FeatureStatistics.stream([copies]), FeatureStatistics.stream(reference)),
+        "kid": kernel_distance(copies, np.concatenate(reference)).mean,
+    }

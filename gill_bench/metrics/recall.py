@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from gill_bench.cards.find import Value, validated
 from gill_bench.errors import InputError
-from gill_bench.metrics import Question, Reference, Score
+from gill_bench.metrics import Question, Reference, Score, Trivial
 from gill_bench.metrics.functional.ranking import Ranks, hits_at
 
 kind = "corpus"
@@ -55,10 +55,11 @@ def scores(
 ) -> list[Score]:
     """Recall@k for each k of the settings.
 
-    `outputs` has, by example id, the numbers of better and of equal candidates, and whether the target is masked.
+    `outputs` has, by example id, the numbers of better and of equal candidates, whether the target is masked, and the
+    number of candidates beside the target.
     """
     checked = validated(Settings, settings, "recall")
-    columns = zip(*outputs.values(), strict=True) if outputs else ((), (), ())
+    columns = list(zip(*outputs.values(), strict=True))[:3] if outputs else ((), (), ())
     ranks = Ranks(*(np.array(column) for column in columns))
     prefix = "recall" if checked.direction == "text-to-image" else f"recall-{checked.direction}"
     recalls = []
@@ -67,6 +68,14 @@ def scores(
         mean = math.fsum(hits) / len(hits) if hits else None
         recalls.append(Score(f"{prefix}@{k}", mean, True, len(hits), each=dict(zip(outputs, hits, strict=True))))
     return recalls
+
+
+def trivial(
+    outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Mapping[str, Value], question: Question
+) -> Trivial:
+    """Ranks of a search to which all candidates are alike: their order is random."""
+    alike = {name: (0, others, masked, others) for name, (_, _, masked, others) in outputs.items()}
+    return Trivial("a random order of the candidates", alike, question.asks)
 
 
 def _values_of_k(settings: Settings) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from gill_bench.cards.find import Value, validated
-from gill_bench.metrics import Question, Reference, Score
+from gill_bench.metrics import Question, Reference, Score, Trivial
 from gill_bench.metrics.functional.vqa import vqa_accuracy
 
 kind = "corpus"
@@ -68,6 +69,17 @@ def scores(
             kinds[references[name].facts.get(fact, "")][name] = accuracy
         means += [_mean(f"vqa-accuracy/{fact}/{kind}", kinds[kind], (fact, kind)) for kind in sorted(kinds) if kind]
     return means
+
+
+def trivial(
+    outputs: Mapping[str, Any], references: Mapping[str, Reference], settings: Mapping[str, Value], question: Question
+) -> Trivial | None:
+    """The same answer to every question: the one that annotators gave most often to those that are scored."""
+    given = Counter(answer for name in outputs for answer in references[name].answers)
+    if not given:
+        return None
+    most = min(given, key=lambda answer: (-given[answer], answer))
+    return Trivial(f'"{most}" to every question', dict.fromkeys(outputs, most), question.asks)
 
 
 def answer_of(text: str, rule: str, references: Sequence[str]) -> str:

@@ -160,7 +160,8 @@ class Cell:
         pictures = {picture.id for picture in task.pictures()["examples"]}
         pictures |= {example.target.id for example, _, _ in usable.values() if example.target is not None}
         checked = {name: self.task.checked[name] for name in pictures}
-        task = replace(task, examples=(), checked=checked, warnings=())
+        others = {name: task.others[name] for name in names if name in task.others}
+        task = replace(task, examples=(), checked=checked, warnings=(), others=others)
         part = replace(self, task=task, candidates=None)
         part.__dict__["usable"] = usable  # the value of the cached property: positions count all examples of the cell
         return part

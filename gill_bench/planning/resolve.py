@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gill_bench.cards.find import ModelCard, TaskCard, Value, override
-from gill_bench.datasets import Context, Dataset, Example, dataset
+from gill_bench.datasets import Context, Dataset, Example, Picture, dataset
 from gill_bench.datasets.controls import needs_donors
 from gill_bench.datasets.donors import Donors
 from gill_bench.datasets.options import check_tables
@@ -133,7 +133,7 @@ def read_task(
     all_contexts = () if prompts_alone else choose_contexts(card, ["all"])
     asks = [output_kind(card, context) for context in all_contexts]
     searches = "embeddings" in asks
-    compares = not prompts_alone and any(metric(spec.name, card.home).kind == "distribution" for spec in card.metrics)
+    kinds = {metric(spec.name, card.home).kind for spec in card.metrics if not prompts_alone}
     if not prompts_alone:
         check_needs(card, loaded, asks)
     task = ResolvedTask(
@@ -145,23 +145,32 @@ def read_task(
         len(loaded.examples),
         loaded.require_all_pictures,
         as_examples(loaded.candidates if searches else ()),
-        tuple({picture.id: picture for picture in (loaded.references if compares else ())}.values()),
+        tuple({picture.id: picture for picture in (loaded.references if "distribution" in kinds else ())}.values()),
         {},
         loaded.warnings,
     )
-    donors = Donors(loaded.examples) if any(map(needs_donors, contexts)) else None
+    shown = any(map(needs_donors, contexts))
+    donors = Donors(loaded.examples) if shown or "pairs" in kinds else None
     checked: dict[str, Checked] = {}
     unreadable = checked if UNREADABLE.of(card.data.options) == "count" else {}
     while True:  # several rounds where unreadable pictures are left out, since a limit then reaches further
         examples = _first(loaded.examples, limit, unreadable)
-        task = replace(task, examples=donors.given_to(examples) if donors else examples)
+        task = replace(task, examples=donors.given_to(examples) if donors and shown else examples)
         pictures = {picture.id: picture for group in task.pictures().values() for picture in group}
         new = [picture for name, picture in pictures.items() if name not in checked]
         if not new:
             break
         checked.update(check_pictures(new, progress("checking pictures", len(new)) if progress else None))
     repeated = _repeated(card.name, checked) if data != MINI else ()
-    return replace(task, checked=checked, warnings=(*task.warnings, *repeated))
+    others = _others(task.examples, donors) if donors and "pairs" in kinds else {}
+    return replace(task, checked=checked, warnings=(*task.warnings, *repeated), others=others)
+
+
+def _others(examples: Sequence[Example], donors: Donors) -> dict[str, Picture]:
+    """By example, the target picture of its donor, where the data folder has it."""
+    others = ((example.id, example.donor or donors.of(example)) for example in examples)
+    targets = ((name, donor.target) for name, donor in others if donor is not None)
+    return {name: target for name, target in targets if target is not None and target.file is not None}
 
 
 def _first(examples: Sequence[Example], limit: int, checked: Mapping[str, Checked]) -> Sequence[Example]:

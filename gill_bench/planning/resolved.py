@@ -46,6 +46,8 @@ class ResolvedTask:
         references: The pictures that generated ones are compared with as a whole; the limit does not count for them.
         checked: The result of reading each of these pictures, by picture id.
         warnings: Sentences about the data that a run prints.
+        others: By example, the target picture of another one (its donor): what a picture that has nothing to do with
+            the prompt looks like. Empty for tasks whose metrics compare no pictures one by one.
     """
 
     card: TaskCard
@@ -59,6 +61,7 @@ class ResolvedTask:
     references: Sequence[Picture]
     checked: Mapping[str, Checked]
     warnings: tuple[str, ...] = ()
+    others: Mapping[str, Picture] = field(default_factory=dict)
 
     def pictures(self) -> dict[str, tuple[Picture, ...]]:
         """Every picture that may be needed, once in each group: "examples", "candidates" and "references"."""

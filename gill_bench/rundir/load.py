@@ -176,7 +176,8 @@ def read_picture_scores(file: Path, mend: str) -> PictureScores:
     raw = read_sealed(file, mend)
     try:
         values = tuple((name, seed, float(value)) for name, seed, value in raw["values"])
-        return PictureScores(raw["metric"], raw["signature"], raw.get("content", ""), values, raw["references"])
+        others = {name: float(value) for name, value in raw.get("others", {}).items()}
+        return PictureScores(raw["metric"], raw["signature"], raw.get("content", ""), values, raw["references"], others)
     except _WRONG as error:
         raise damaged(file, error, mend) from error
 

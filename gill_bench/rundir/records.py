@@ -272,6 +272,7 @@ class PictureScores:
         content: Digest of the unit's files when it was scored; "" in files of older versions, which are not used.
         values: (example, seed, value).
         references: SHA-256 of the target picture by example.
+        others: By example, the value of another example's target picture; empty in files of older versions.
     """
 
     metric: str
@@ -279,6 +280,7 @@ class PictureScores:
     content: str
     values: tuple[tuple[str, int, float], ...]
     references: Mapping[str, str]
+    others: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

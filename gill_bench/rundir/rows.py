@@ -39,6 +39,9 @@ class Row:
         batch_size: The most prompts in one call of the model, as run: a number, or several between commas where units
             differ; "" if the files do not say. Outputs of different batches differ by rounding, pictures by a grey
             level or two.
+        trivial: The value, on the same examples, of an answer that knows nothing of the prompt; None where there is no
+            such answer, as for times, or where an older version scored.
+        trivial_answer: That answer in words, such as "a random order", or "".
     """
 
     task: str
@@ -60,6 +63,8 @@ class Row:
     signature: str
     model_signature: str
     batch_size: str = field(default="", kw_only=True)
+    trivial: float | None = field(default=None, kw_only=True)
+    trivial_answer: str = field(default="", kw_only=True)
 
     @property
     def cell_key(self) -> CellKey:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gill_bench.engines.engine import CHEAP, Engine
 from gill_bench.engines.job import JobGroup, JobResult
 from gill_bench.errors import GillBenchError
-from gill_bench.metrics import Question, Reference
+from gill_bench.interfaces import Score
+from gill_bench.metrics import Question, Reference, Trivial
 from gill_bench.planning.metrics import ResolvedMetric
 from gill_bench.scoring.cell_scores import remove_leftovers, store_scores, stored_scores
 from gill_bench.scoring.outputs import outputs_of
@@ -28,6 +29,27 @@ def score(metric: ResolvedMetric, cells: Sequence[StoredCell], engine: Engine) -
     if jobs:
         samples = sum(job.size for job in jobs)
         engine.work([JobGroup(Nothing(), iter(jobs), len(jobs), lambda job, result: None)], samples // CHEAP)
+
+
+def _beside(
+    scores: Sequence[Score],
+    metric: ResolvedMetric,
+    trivial: Trivial | None,
+    references: Mapping[str, Reference],
+    question: Question,
+) -> list[Score]:
+    """The scores, each with the value that trivial outputs have."""
+    if trivial is None:
+        return list(scores)
+    question = question._replace(asks=trivial.asks)
+    of_trivial = metric.corpus.scores(trivial.outputs, references, metric.settings, question)
+    values = {(score.metric, score.where): score.value for score in of_trivial}
+    return [
+        replace(score, trivial=value, trivial_answer=trivial.answer)
+        if (value := values.get((score.metric, score.where))) is not None
+        else score
+        for score in scores
+    ]
 
 
 @dataclass(frozen=True)
@@ -82,6 +104,11 @@ class ScoreCell:
         outputs = outputs_of(self.stored, settings, self.seed)
         question = Question(cell.asks, cell.context.name, self.seed)
         scores = self.metric.corpus.scores(outputs, references, settings, question)
+        trivial = getattr(self.metric.corpus, "trivial", None)
+        if trivial is not None and outputs:
+            scores = _beside(
+                scores, self.metric, trivial(outputs, references, settings, question), references, question
+            )
         store_scores(self.stored, self.metric, self.seed, scores)
         return JobResult()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,20 +88,25 @@ class ScorePairs:
     def do(self, loaded: LoadedMetrics, run: Path, device: str, may_fail: int) -> Unwritten:
         """Compute the values of the units that are not scored yet."""
         units = self.read or tuple(UnitPictures.of(unit) for unit in self.units if self._lacking(unit))
-        values = loaded.values(units)
-        return Unwritten(lambda: self._write(units, values))
+        values, others = loaded.values(units), loaded.values_of_others(self.units[0])
+        return Unwritten(lambda: self._write(units, values, others))
 
-    def _write(self, units: Sequence[UnitPictures], values: Sequence[Sequence[Sequence[float]]]) -> JobResult:
+    def _write(
+        self,
+        units: Sequence[UnitPictures],
+        values: Sequence[Sequence[Sequence[float]]],
+        others: Sequence[Mapping[str, float]],
+    ) -> JobResult:
         for unit, by_metric in zip(units, values, strict=True):
             folder, cell = unit.unit.folder, unit.unit.cell
             remove_temporary(folder, ".score-*.tmp")
             used = {name: target_digest(cell, cell.usable[name][0]) for name, _ in unit.by_example}
             lacking = self._lacking(unit.unit)
-            for metric, of_metric in zip(self.metrics, by_metric, strict=True):
+            for metric, of_metric, of_others in zip(self.metrics, by_metric, others, strict=True):
                 if metric in lacking:
                     scored = zip(unit.samples, of_metric, strict=True)
                     each = tuple((sample.example, sample.seed, value) for sample, value in scored)
-                    scores = PictureScores(metric.name, metric.signature, unit.content, each, used)
+                    scores = PictureScores(metric.name, metric.signature, unit.content, each, used, of_others)
                     write_scores(folder / metric.file_name, scores)
         return JobResult()
 

@@ -17,11 +17,12 @@ import torch
 
 from gill_bench.datasets import Example
 from gill_bench.devices import free_memory
-from gill_bench.errors import GillBenchError, first_line, memory_ran_out
+from gill_bench.errors import GillBenchError, InputError, first_line, memory_ran_out
 from gill_bench.metrics.picture import PictureMetric
 from gill_bench.rundir.records import Sample
 from gill_bench.scoring.pair_values import target_digest
 from gill_bench.scoring.pictures import UnitPictures
+from gill_bench.scoring.stored import StoredUnit
 from gill_bench.storage.images import load_image
 from gill_bench.storage.read_ahead import read_ahead
 
@@ -93,6 +94,28 @@ class LoadedMetrics:
             while len(self._features) > _TARGETS_KEPT:
                 self._features.popitem(last=False)
         return [values[id(unit)] for unit in units]
+
+    def values_of_others(self, unit: StoredUnit) -> list[dict[str, float]]:
+        """For each metric and example of a unit, the value of another example's target picture in place of its own.
+
+        An example is left out where no other one is fit, or where that one's picture cannot be read.
+        """
+        values: list[dict[str, float]] = [{} for _ in self._metrics]
+        for name, _ in unit.unit.examples:
+            other, example = unit.cell.task.others.get(name), unit.cell.usable[name][0]
+            if other is None or other.file is None or example.target is None or example.target.file is None:
+                continue
+            try:
+                picture = load_image(other.file, squash=self._size)
+            except (OSError, InputError):
+                continue  # no output of a model is compared with it
+            references = self._features.get(target_digest(unit.cell, example)) or [
+                metric.embed([metric.prepare(load_image(example.target.file, squash=self._size))])
+                for metric in self._metrics
+            ]
+            for of_metric, metric, reference in zip(values, self._metrics, references, strict=True):
+                of_metric[name] = float(metric.compare(metric.embed([metric.prepare(picture)]), reference)[0])
+        return values
 
     def _batches(self, unit: UnitPictures) -> Iterator[list[_ExamplePairs]]:
         """The examples of a unit, those together that are compared together."""

@@ -13,8 +13,11 @@ from gill_bench.planning.metrics import ResolvedMetric
 from gill_bench.planning.settings import LAYOUT
 from gill_bench.progress import say
 from gill_bench.rundir.load import read_picture_scores
+from gill_bench.rundir.records import PictureScores
 from gill_bench.scoring.stored import StoredCell, StoredUnit
 from gill_bench.storage.sealed import DamagedFileError
+
+TRIVIAL = "the picture of another example"
 
 
 def mean_scores(stored: StoredCell, metric: ResolvedMetric) -> Iterator[tuple[int, Score]]:
@@ -24,6 +27,7 @@ def mean_scores(stored: StoredCell, metric: ResolvedMetric) -> Iterator[tuple[in
     for seed in stored.cell.seeds:
         of_seed = values.pop(seed, None) or _SeedValues()
         scored = {example.id: of_seed.values[example.id] for example in usable if example.id in of_seed.values}
+        others = {name: of_seed.others[name] for name in scored if name in of_seed.others}
         yield (
             seed,
             Score(
@@ -34,6 +38,8 @@ def mean_scores(stored: StoredCell, metric: ResolvedMetric) -> Iterator[tuple[in
                 each=scored,
                 truncated=of_seed.truncated,
                 flagged=of_seed.flagged,
+                trivial=math.fsum(others.values()) / len(others) if others else None,
+                trivial_answer=TRIVIAL if others else "",
             ),
         )
 
@@ -45,6 +51,12 @@ def read_values(unit: StoredUnit, metric: ResolvedMetric) -> dict[tuple[str, int
         None if a picture that counts has no value, if the unit's outputs were made again since they were scored, or if
         a target picture is no longer the same.
     """
+    scores = _read_scores(unit, metric)
+    return None if scores is None else {(name, seed): value for name, seed, value in scores.values}
+
+
+def _read_scores(unit: StoredUnit, metric: ResolvedMetric) -> PictureScores | None:
+    """The stored scores of a unit's pictures; None where `read_values` has none."""
     try:
         scores = read_picture_scores(unit.folder / metric.file_name, "scored again")
     except FileNotFoundError:
@@ -54,13 +66,13 @@ def read_values(unit: StoredUnit, metric: ResolvedMetric) -> dict[tuple[str, int
         return None
     if scores.content != unit.content:  # a file of an older version does not say of which outputs it is
         return None
-    values = {(name, seed): value for name, seed, value in scores.values}
+    values = {(name, seed) for name, seed, _ in scores.values}
     for name, _ in unit.unit.examples:
         if scores.references.get(name) != target_digest(unit.cell, unit.cell.usable[name][0]):
             return None
         if any((name, seed) not in values for seed in unit.unit.seeds):
             return None
-    return values
+    return scores
 
 
 def target_digest(cell: Cell, example: Example) -> str:
@@ -70,20 +82,22 @@ def target_digest(cell: Cell, example: Example) -> str:
 
 @dataclass(slots=True)
 class _SeedValues:
-    """The values of one seed's pictures by example id, and how many of them were truncated or flagged."""
+    """The values of one seed's pictures and of other examples' targets, and how many were truncated or flagged."""
 
     values: dict[str, float] = field(default_factory=dict)
     truncated: int = 0
     flagged: int = 0
+    others: dict[str, float] = field(default_factory=dict)
 
 
 def _values_by_seed(stored: StoredCell, metric: ResolvedMetric) -> dict[int, _SeedValues]:
     """The values by seed. Keys are the ids of the plan: ids that are read again for each sample would fill memory."""
     by_seed: dict[int, _SeedValues] = {}
     for unit in stored.units:
-        values = read_values(unit, metric)
-        if values is None:
+        scores = _read_scores(unit, metric)
+        if scores is None:
             continue
+        values = {(name, seed): value for name, seed, value in scores.values}
         ids = {name: name for name, _ in unit.unit.examples}
         for sample in unit.samples():
             of_seed = by_seed.setdefault(sample.seed, _SeedValues())
@@ -91,6 +105,8 @@ def _values_by_seed(stored: StoredCell, metric: ResolvedMetric) -> dict[int, _Se
                 of_seed.values[ids[sample.example]] = values[sample.key]
                 of_seed.truncated += sample.truncated
                 of_seed.flagged += sample.flagged
+                if sample.example in scores.others:
+                    of_seed.others[ids[sample.example]] = scores.others[sample.example]
     return by_seed
 
 

@@ -58,6 +58,8 @@ def rows_of(stored: StoredCell) -> Iterator[Row]:
                 signature=f"{protocol}|{with_fields(metric.signature, score.signature)}",
                 model_signature=model,
                 batch_size=stored.batch_size,
+                trivial=score.trivial,
+                trivial_answer=score.trivial_answer,
             )
 
 

@@ -27,11 +27,13 @@ class Rank(NamedTuple):
         better: How many others are more similar to the prompt.
         ties: How many others are exactly as similar; their order is taken to be random.
         masked: Whether the target is among the pictures that are not searched, so that it cannot be retrieved.
+        others: How many others there are.
     """
 
     better: int
     ties: int
     masked: bool
+    others: int
 
 
 def ranks_of(stored: StoredCell, queries: Mapping[str, Vectors], settings: Mapping[str, Value]) -> dict[str, Rank]:
@@ -73,13 +75,18 @@ def ranks_of(stored: StoredCell, queries: Mapping[str, Vectors], settings: Mappi
         prompts = np.stack(list(queries.values()))
         own_rows = np.array([rows[name] for name in names])
         result = ranks(candidates.at(positions), own_rows, lambda: iter([prompts]), [()] * len(names))
+        others = [len(queries) - 1] * len(names)
     else:
         seen = [candidates.seen(cell, name) if settings.get("mask_seen") else () for name in names]
         prompts = np.stack([queries[name] for name in names])
         result = ranks(prompts, np.array(positions), candidates.blocks, seen)
+        others = [
+            len(candidates.positions) - len({*excluded, own}) for own, excluded in zip(positions, seen, strict=True)
+        ]
+    columns = (names, result.better, result.ties, result.target_excluded, others)
     return {
-        name: Rank(int(better), int(ties), bool(masked))
-        for name, better, ties, masked in zip(names, result.better, result.ties, result.target_excluded, strict=True)
+        name: Rank(int(better), int(ties), bool(masked), other)
+        for name, better, ties, masked, other in zip(*columns, strict=True)
     }
 
 

@@ -13,7 +13,7 @@ from sklearn.metrics import ndcg_score
 from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
-from gill_bench.metrics.answer_ranking import check, scores, signature
+from gill_bench.metrics.answer_ranking import check, scores, signature, trivial
 from tests.support.metric_cases import Case
 
 HARNESS = (
@@ -175,3 +175,15 @@ def test_published_annotations_give_a_perfect_ndcg_in_their_own_round_alone(real
         96,
         1,
     )  # the last dialog's last round is annotated
+
+
+def test_a_random_order_is_the_trivial_answer() -> None:
+    outputs = {"1:0": [0.0, -1.0, -2.0, -3.0], "1:1": [-3.0, -1.0, -2.0, 0.0]}
+    references = {name: Reference((), {"gt_index": "0"}) for name in outputs}
+    alike = trivial(outputs, references, {}, Question("scores", "history", 0))
+    by_metric = {
+        score.metric: score.value for score in scores(alike.outputs, references, {}, Question("scores", "history", 0))
+    }
+    assert by_metric["recall@1"] == 0.25
+    assert by_metric["mrr"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+    assert by_metric["mean-rank"] == 2.5

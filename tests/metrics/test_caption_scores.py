@@ -9,7 +9,7 @@ import pytest
 from gill_bench.cards.find import Value
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
-from gill_bench.metrics.caption_scores import caption_of, check, scores, signature
+from gill_bench.metrics.caption_scores import caption_of, check, scores, signature, trivial
 from tests.support.metric_cases import Case
 
 HARNESS = (
@@ -75,3 +75,11 @@ def test_caption_scores_are_refused_before_a_run_without_java(monkeypatch: pytes
     monkeypatch.delenv("JAVA_HOME", raising=False)
     with pytest.raises(InputError, match="no Java runtime on PATH"):
         check(None, {}, "")
+
+
+def test_the_caption_of_another_picture_is_the_trivial_one() -> None:
+    references = {name: Reference([f"caption of {name}", "another"], {}) for name in "abc"}
+    others = trivial(dict.fromkeys("abc", ""), references, {}, Question("texts", "caption", 0))
+    assert others is not None
+    assert others.outputs == {"a": "caption of b", "b": "caption of c", "c": "caption of a"}
+    assert trivial({"a": ""}, references, {}, Question("texts", "caption", 0)) is None

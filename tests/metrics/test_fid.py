@@ -42,6 +42,11 @@ def test_fid_of_features_in_blocks_is_that_of_scipy() -> None:
     assert {(score.scored, score.flagged, score.truncated, score.higher_is_better) for score in scores} == {
         (90, 2, 5, False)
     }
+    # The same picture every time has no covariance.
+    mean = reference.mean(0, dtype=np.float64)
+    nearest = np.square(reference - mean).sum(axis=1).min()
+    assert scores[0].trivial == pytest.approx(nearest + np.trace(b), rel=1e-6)
+    assert [bool(score.trivial_answer) for score in scores] == [True, True, False]
 
 
 @pytest.mark.parametrize(("count", "others", "least"), [(9, 50, 10), (0, 50, 2), (1, 50, 2), (50, 1, 2), (50, 0, 2)])

@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score
 
 from gill_bench.errors import InputError
 from gill_bench.metrics import Question, Reference, Score
-from gill_bench.metrics.macro_f1 import NAME, check, scores
+from gill_bench.metrics.macro_f1 import NAME, check, scores, trivial
 from tests.support.metric_cases import Case
 
 HARNESS = (
@@ -43,7 +43,8 @@ def test_only_the_test_part_counts() -> None:
     by_metric = scores_by_metric(chances, "decisions", "decide")
     assert by_metric[NAME].value == sklearn(LABELS[3:], ["ret", "gen", "ret", "gen", "gen"])
     assert {(score.scored, score.where) for score in by_metric.values()} == {(5, ("part", "test"))}
-    assert list(by_metric) == [NAME, f"{NAME}-min", f"{NAME}-max"]
+    assert list(by_metric) == [NAME, f"{NAME}-min", f"{NAME}-max", "decision-accuracy"]
+    assert by_metric["decision-accuracy"].each == {"3": 0.0, "4": 1.0, "5": 1.0, "6": 1.0, "7": 1.0}
     extremes = [by_metric[f"{NAME}-{end}"].value for end in ("min", "max")]
     # The worst threshold is one that only the wrong 0.9 exceeds.
     assert extremes == [sklearn(LABELS[3:], ["ret"] + ["gen"] * 4), by_metric[NAME].value]
@@ -91,3 +92,17 @@ def test_an_unknown_rule_is_refused() -> None:
 def test_macro_f1_has_no_settings() -> None:
     with pytest.raises(InputError, match="macro-f1: settings: "):
         check(None, {"threshold": 0.4}, "")
+
+
+def test_a_random_decision_is_the_trivial_answer_but_not_for_rules() -> None:
+    chances = dict.fromkeys(REFERENCES, 0.7)
+    question = Question("decisions", "decide", 0)
+    random = trivial(chances, REFERENCES, {}, question)
+    assert random is not None
+    values = {
+        score.metric: score.value
+        for score in scores(random.outputs, REFERENCES, {}, question._replace(asks=random.asks))
+    }
+    assert values[NAME] == scores_by_metric(dict.fromkeys(REFERENCES, "random"), "nothing", "test-labels")[NAME].value
+    assert values["decision-accuracy"] == pytest.approx((4 * 1 / 3 + 2 / 3) / 5)  # two of three in training are "ret"
+    assert trivial(random.outputs, REFERENCES, {}, Question("nothing", "test-labels", 0)) is None

@@ -71,3 +71,12 @@ def test_the_other_direction_has_another_name_and_signature() -> None:
 def test_wrong_settings_of_recall_are_refused(settings: dict[str, Value], message: str) -> None:
     with pytest.raises(InputError, match=message):
         recall.check(None, settings, "")
+
+
+def test_a_random_order_is_the_trivial_answer() -> None:
+    outputs = {"a": (0, 0, False, 9), "b": (7, 0, False, 9), "c": (2, 0, True, 8)}
+    trivial = recall.trivial(outputs, {}, {}, QUESTION)
+    by_metric = {score.metric: score.value for score in recall.scores(trivial.outputs, {}, {}, QUESTION)}
+    # Two of ten candidates on average, one never, as it is not searched.
+    assert by_metric["recall@1"] == pytest.approx((0.1 + 0.1 + 0) / 3)
+    assert by_metric["recall@10"] == pytest.approx(2 / 3)

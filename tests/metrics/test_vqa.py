@@ -97,3 +97,16 @@ def test_settings_reach_the_evaluator() -> None:
 def test_wrong_settings_of_vqa_accuracy_are_refused(settings: dict[str, Value]) -> None:
     with pytest.raises(InputError, match="vqa-accuracy: settings: "):
         vqa.check(None, settings, "")
+
+
+def test_the_most_frequent_answer_is_the_trivial_one() -> None:
+    references = {
+        "1": Reference(["yes"] * 10, {}),
+        "2": Reference(["two"] * 6 + ["yes"] * 4, {}),
+        "3": Reference(["two"] * 10, {}),
+    }
+    outputs = {"1": "no", "2": "two"}  # the third question is not scored
+    trivial = vqa.trivial(outputs, references, {}, Question("texts", "question", 0))
+    assert trivial is not None
+    assert trivial.outputs == {"1": "yes", "2": "yes"}
+    assert trivial.answer == '"yes" to every question'

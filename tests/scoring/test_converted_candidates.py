@@ -56,7 +56,7 @@ def test_converted_candidates_give_the_numbers_of_their_pictures(
     outcome = searched(out, data)
     assert outcome.complete
     assert values(outcome) == values(among_pictures[1])
-    assert len(values(outcome)) == 3
+    assert len(values(outcome)) == 4
     assert not (out / "units" / "partiprompts" / "able" / "candidates").exists()
     signatures = {row.signature for row in rows_by_metric(outcome).values()}
     assert all("|candidates:converted/" in signature for signature in signatures)

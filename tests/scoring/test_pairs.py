@@ -69,8 +69,21 @@ def test_each_picture_is_read_once_for_all_metrics(unscored: Path, monkeypatch: 
     assert {row.n_scored for row in outcome.results.rows} == {4}
     samples = [sample for file in unscored.rglob("unit.json") for sample in read_samples(file.parent)]
     targets = {str(sample.details["target"]) for sample in samples}
-    assert len(read) == len(samples) + len(targets)
-    assert set(read.values()) == {1}
+    others = {file for file in read if file.endswith(".png") and file.removesuffix(".png").isdecimal()} - {
+        f"{target}.png" for target in targets
+    }
+    assert len(read) == len(samples) + len(targets) + len(others)
+    assert len(others) <= 4  # for the four stories: the targets of other stories
+    assert {count for file, count in read.items() if file not in others} == {1}
+
+
+def test_beside_each_mean_stands_that_of_other_examples_targets(unscored: Path) -> None:
+    rows = score(unscored, "cpu").results.rows
+    assert {row.trivial_answer for row in rows} == {"the picture of another example"}
+    assert len({row.trivial for row in rows if row.metric == "lpips[mini]"}) == 1  # the same for contexts and seeds
+    [similarity] = {row.trivial for row in rows if row.metric == "clip-similarity[mini]"}
+    assert similarity is not None
+    assert similarity < 0.9  # another picture, not the target itself
 
 
 def test_only_the_metric_that_lacks_a_value_works(unscored: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,14 @@ from tests.support.runs import seal_again, write_made_up_spec
 UNIT, SCORES = "0" * 16, f"score-q-{12 * '0'}.json"
 
 
-def made_up(folder: Path, values: np.ndarray, *, signature: str = "gill-bench:1|net:a", failed: int = 0) -> RunReader:
+def made_up(
+    folder: Path,
+    values: np.ndarray,
+    *,
+    signature: str = "gill-bench:1|net:a",
+    failed: int = 0,
+    trivial: float | None = None,
+) -> RunReader:
     """Write a run of one metric, "q", and open it.
 
     Args:
@@ -22,6 +29,7 @@ def made_up(folder: Path, values: np.ndarray, *, signature: str = "gill-bench:1|
         values: The metric's values (examples, seeds); three examples form a cluster.
         signature: The signature of the rows.
         failed: Number of failed examples that the rows report.
+        trivial: The value of a trivial answer, if the rows have one.
     """
     recipe = {"version": 1}
     unit = folder / "units" / "vist" / "m" / "c" / UNIT
@@ -65,6 +73,8 @@ def made_up(folder: Path, values: np.ndarray, *, signature: str = "gill-bench:1|
             "n_flagged": 0,
             "signature": signature,
             "model_signature": "",
+            "trivial": trivial,
+            "trivial_answer": "" if trivial is None else "anything",
         }
         for s in range(values.shape[1])
     ]
