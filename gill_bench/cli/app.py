@@ -12,6 +12,7 @@ from gill_bench.cli.compare import compare
 from gill_bench.cli.convert_embeddings import convert_embeddings
 from gill_bench.cli.data import data
 from gill_bench.cli.doctor import doctor
+from gill_bench.cli.export import export
 from gill_bench.cli.import_outputs import import_outputs
 from gill_bench.cli.leaderboard import leaderboard
 from gill_bench.cli.list_cards import list_cards
@@ -44,6 +45,7 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench track RUN --to mlflow     its numbers in W&B, MLflow or TensorBoard
   gill-bench score runs/vist           score stored outputs again, generate nothing
   gill-bench import FOLDER --as NAME   pictures or texts that were made elsewhere, scored like a model's
+  gill-bench export RUN --as geneval   its samples for another benchmark's judge, or as a data set
   gill-bench verify runs/vist          is every stored output as it was written
   gill-bench doctor MODEL              does an adapter keep its promises
   gill-bench probe MODEL               which captions, pictures and rounds does a model read
@@ -95,6 +97,7 @@ app.command("check")(check)
 app.command("track")(track)
 app.command("score")(score)
 app.command("import")(import_outputs)
+app.command("export")(export)
 app.command("verify")(verify)
 app.command("train")(train)
 app.command("doctor")(doctor)

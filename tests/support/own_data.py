@@ -42,10 +42,19 @@ def write_own_data(folder: Path) -> Path:
 
 
 def own_card(
-    file: Path, capability: str, metrics: Sequence[str], *, contexts: Sequence[str] = ("full",), prompt: str = ""
+    file: Path,
+    capability: str,
+    metrics: Sequence[str],
+    *,
+    contexts: Sequence[str] = ("full",),
+    prompt: str = "",
+    source: str = "own",
 ) -> Path:
-    """Write a task card for data of one's own, with the contexts as its list `paper`; metrics have no settings."""
-    options = "".join(f'[[metrics]]\nname = "{name}"\n' for name in metrics) or "[metrics_none]\n"
+    """Write a task card for data of one's own, with the contexts as its list `paper`; metrics have no settings.
+
+    The folder of the data has the name of its source.
+    """
+    tables = "".join(f'[[metrics]]\nname = "{name}"\n' for name in metrics)
     text = f"""schema = 1
 name = "{file.stem}"
 title = "Own data"
@@ -57,8 +66,9 @@ seeds = 2
 
 [data]
 format = "prompts"
-folder = "own"
+folder = "{source}"
 split = "test"
+options = {{ source = "{source}" }}
 
 [contexts]
 paper = {json.dumps(list(contexts))}
@@ -67,7 +77,7 @@ paper = {json.dumps(list(contexts))}
 picture_size = 0
 {prompt}
 
-{options if metrics else ""}"""
+{tables}"""
     file.write_text(text)
     return file
 
