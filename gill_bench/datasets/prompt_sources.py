@@ -85,7 +85,7 @@ def _geneval(file: Path) -> Iterator[Prompted]:
     for number, (where, record) in enumerate(numbered_records(file)):
         prompt, tag = (text_in(_field(record, key, where), f"{where}: {key}") for key in ("prompt", "tag"))
         list_in(_field(record, "include", where), f"{where}: include")
-        yield Prompted(where, f"{number:05d}", (prompt,), {"tag": tag, "record": to_json(record)})
+        yield Prompted(where, f"{number:05d}", (prompt,), {"tag": tag, "record": _whole(record, where)})
 
 
 def _geneval2(file: Path) -> Iterator[Prompted]:
@@ -143,7 +143,7 @@ def _opening(file: Path) -> Iterator[Prompted]:
         if not parts:
             raise InputError(f"{where}: conversations[0].input: has neither text nor picture")
         answers = tuple(text for text in (_MARKS.sub(" ", text).strip() for text in texts) if text)
-        yield Prompted(where, name, tuple(parts), {"record": to_json(record)}, answers)
+        yield Prompted(where, name, tuple(parts), {"record": _whole(record, where)}, answers)
 
 
 def _steps(turn: Any, key: str, where: str) -> list[dict[str, Any]]:
@@ -156,6 +156,17 @@ def _steps(turn: Any, key: str, where: str) -> list[dict[str, Any]]:
         if image is not None:
             text_in(image, f"{at}.image")
     return steps
+
+
+def _whole(record: dict[str, Any], where: str) -> str:
+    """A record as JSON, to be written again when samples are exported."""
+    try:
+        text = to_json(record)
+    except ValueError as error:
+        raise InputError(f"{where}: a number is NaN or infinite, which no JSON has") from error
+    if not is_encodable(text):
+        raise InputError(f"{where}: half of a surrogate pair, which is no text")
+    return text
 
 
 def _field(record: Any, key: str, where: str) -> Any:

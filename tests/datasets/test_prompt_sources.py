@@ -82,3 +82,15 @@ def test_pictures_of_opening_stay_in_the_folder(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("./images/Story/96-i-1.jpg", "../../x.jpg"))
     with pytest.raises(InputError, match=r"line 1: '../../x.jpg' leaves the folder"):
         read(tmp_path, "opening")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("NaN", "a number is NaN or infinite"), ('"half \\ud800"', "half of a surrogate pair")],
+)
+def test_records_that_could_not_be_written_again_are_refused(tmp_path: Path, value: str, message: str) -> None:
+    write_geneval(tmp_path)
+    file = tmp_path / "prompts" / "evaluation_metadata.jsonl"
+    file.write_text(file.read_text().replace('"count": 2', f'"count": {value}'))
+    with pytest.raises(InputError, match=f"line 2: {message}"):
+        read(tmp_path, "geneval")

@@ -147,7 +147,7 @@ def file_name_of(annotator: str) -> str:
     """The name of an annotator's file, whatever characters the annotator's name has.
 
     >>> file_name_of("../../Zoë")
-    'Zo-9f6b6bd2.jsonl'
+    'Zo-d71e1b95.jsonl'
     """
     letters = re.sub(r"[^A-Za-z0-9_]+", "-", annotator).strip("-")[:40] or "annotator"
     return f"{letters}-{digest(annotator)[:8]}.jsonl"
