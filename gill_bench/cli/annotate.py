@@ -156,7 +156,7 @@ def _material(
     if context:
         raise InputError("--context: goes with a run; pictures in a folder have no context")
     card = resolve_task(Cards(cards).task(task), data=data or MINI, split=None, settings={})
-    return material_of_folder(source, card, data or MINI, models, limit)
+    return material_of_folder(source, card, data or MINI, models, limit, seed)
 
 
 def _import(source: Path, task: str, files: list[Path]) -> int:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gill_bench.cards.find import Value
-from gill_bench.datasets import Dataset, Picture
-from gill_bench.datasets.partiprompts import context, load
+from gill_bench.datasets import Dataset, Picture, partiprompts
+from gill_bench.datasets.partiprompts import PROMPTS, context, load
 from gill_bench.errors import InputError
 from tests.support.small_data import VOTES, touch, write_partiprompts
 
@@ -58,6 +58,7 @@ def test_contexts_of_partiprompts_have_their_output_kinds() -> None:
         "classifier-similarity": "features",
         "heuristic": "embeddings",
         "decide": "decisions",
+        "generate": "images",
         "test-labels": "nothing",
         "all-labels": "nothing",
     }
@@ -177,3 +178,30 @@ def test_partiprompts_of_the_mini_world_have_enough_of_each_label(world: Path) -
     data = load(world / "partiprompts", "all", {"train": 100})
     assert sum(labels(data, "train").values()) == 100
     assert min(labels(data, "test").values()) > 10
+
+
+def test_all_prompts_are_read_for_annotators_from_either_file(prompts: Path) -> None:
+    from_votes = partiprompts.prompts(prompts)
+    assert [example.id for example in from_votes] == [str(number) for number in range(8)]
+    assert dict(from_votes[2].facts) == {"category": "Signs", "challenge": "Writing & Symbols", "note": ""}
+    (prompts / PROMPTS).write_text("Prompt\tCategory\tChallenge\tNote\na cat\tAnimals\tBasic\tmine\n")
+    (example,) = partiprompts.prompts(prompts)
+    assert (example.turns[0].text, example.facts["note"]) == ("a cat", "mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prompt\na cat\n", "line 1: expected the header 'Prompt"),
+        ("", "line 1: expected the header 'Prompt"),
+        ("Prompt\tCategory\tChallenge\tNote\na cat\n", "line 2: expected a prompt and 3 more fields"),
+    ],
+)
+def test_malformed_lists_of_prompts_are_named(prompts: Path, text: str, message: str) -> None:
+    (prompts / PROMPTS).write_text(text)
+    with pytest.raises(InputError, match=message):
+        partiprompts.prompts(prompts)
+    for file in prompts.iterdir():
+        file.unlink()
+    with pytest.raises(InputError, match=r"no PartiPrompts\.tsv, nor a list of votes"):
+        partiprompts.prompts(prompts)

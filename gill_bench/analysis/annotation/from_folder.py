@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from gill_bench.analysis.annotation.material import SidePicture, StudyMaterial, material_of
@@ -28,16 +29,18 @@ def examples_to_ask(card: TaskCard, data: str) -> list[Example]:
 
 
 def material_of_folder(
-    folder: Path, card: TaskCard, data: str, names: tuple[str, ...], limit: int = 0
+    folder: Path, card: TaskCard, data: str, names: tuple[str, ...], limit: int = 0, seed: int = 0
 ) -> StudyMaterial:
     """The study of the pictures in two folders of a folder.
 
     Args:
-        folder: The folder. Of `FOLDER/retrieved/12.png` and `FOLDER/generated/12.jpg`, 12 is the example.
+        folder: The folder. Of `FOLDER/retrieved/12.png` and `FOLDER/generated/12.jpg`, 12 is the example; files may
+            also be named with a seed, as `gill-bench import` reads them: `0/12.png` or `12_0.png`.
         card: The task, as `resolve_task` returned it.
         data: The folder of the task's data, or "mini".
         names: The names of the two folders; () for the only two that hold pictures.
         limit: At most so many examples, from the first; 0 for all.
+        seed: The seed of the pictures whose files are named with one.
 
     Raises:
         InputError: There are not two such folders, no example has two pictures, or a picture cannot be read.
@@ -46,9 +49,11 @@ def material_of_folder(
         raise InputError(f"{folder}: no such folder; expected a run, or a folder with two folders of pictures")
     first, second = _two_folders(folder, names)
     sides = StudySide(first, _kind(first)), StudySide(second, _kind(second))
-    pictures = _pictures(folder / first), _pictures(folder / second)
-    examples = [(example, prompt_of(example)) for example in examples_to_ask(card, data)]
-    return material_of(Study(card.name, "", 0, sides, ()), examples, pictures, limit)
+    asked_about = examples_to_ask(card, data)
+    ids = [example.id for example in asked_about]
+    pictures = _pictures(folder / first, ids, seed), _pictures(folder / second, ids, seed)
+    examples = [(example, prompt_of(example)) for example in asked_about]
+    return material_of(Study(card.name, "", seed, sides, ()), examples, pictures, limit)
 
 
 def prompt_of(example: Example) -> tuple[PromptPart, ...]:
@@ -62,7 +67,7 @@ def prompt_of(example: Example) -> tuple[PromptPart, ...]:
 
 
 def _two_folders(folder: Path, names: tuple[str, ...]) -> tuple[str, str]:
-    with_pictures = sorted(path.name for path in folder.iterdir() if path.is_dir() and index_pictures([path]))
+    with_pictures = sorted(path.name for path in folder.iterdir() if path.is_dir() and _files(path))
     chosen = names or tuple(with_pictures)
     for name in chosen:
         if name not in with_pictures:
@@ -83,8 +88,21 @@ def _kind(name: str) -> str:
     return RETRIEVED if name == RETRIEVED else GENERATED
 
 
-def _pictures(folder: Path) -> dict[str, SidePicture]:
-    files = index_pictures([folder])
+def _files(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder at any depth, by their path in it without extension; `EXTENSIONS` says which counts."""
+    below = {path for path in folder.rglob("*") if path.is_dir() and not path.name.startswith(".")}
+    files = {}
+    for parent in sorted({folder, *below}):
+        for stem, file in index_pictures([parent]).items():
+            files[(parent.relative_to(folder) / stem).as_posix()] = file
+    return files
+
+
+def _pictures(folder: Path, ids: Sequence[str], seed: int) -> dict[str, SidePicture]:
+    """The pictures of the examples that have one which can be read."""
+    known = _files(folder)
+    named = {name: (name, f"{seed}/{name}", f"{name}_{seed}") for name in ids}
+    files = {name: known[path] for name, paths in named.items() for path in reversed(paths) if path in known}
     with bar(f"checking {folder.name}", len(files), "picture") as progress:
         checked = check_pictures([Picture(name, file) for name, file in files.items()], progress)
     problems = {name: check.problem for name, check in checked.items() if check.problem}

@@ -101,5 +101,5 @@ def material_of(
         )
         for example, prompt in chosen
     )
-    files = {picture.id: picture.file for example, _ in chosen for picture in example.pictures if picture.file}
+    files = {picture.id: picture.file for example, _ in examples for picture in example.pictures if picture.file}
     return StudyMaterial(replace(study, items=items), pairs, files)

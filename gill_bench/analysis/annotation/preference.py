@@ -69,10 +69,12 @@ def compare_by_people(first: str, second: str, votes_folder: Path | None = None)
 def _check_pictures(side: Side, study: Study, number: int, folder: Path) -> None:
     """Refuse votes on other pictures than those that the run has now."""
     run = RunReader(side.run, Results(()), read_spec(side.run), unscored=True)
+    of_task = [cell for cell in run.spec.cells if cell.task == study.task]
+    # The side "generated" is no model's name: its pictures are those of any model of the run.
+    of_model = [cell for cell in of_task if cell.model == side.model] or of_task
     stored = {
         sample.sha256
-        for cell in run.spec.cells
-        if cell.task == study.task and cell.model == side.model
+        for cell in of_model
         for sample in run.samples(CellKey(cell.task, cell.model, cell.context))
         if sample.seed == study.seed
     }

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from gill_bench.analysis.annotation.from_folder import material_of_folder
 from gill_bench.analysis.annotation.material import StudyMaterial
 from gill_bench.analysis.annotation.returned import add_returned
-from gill_bench.analysis.annotation.study import read_study
+from gill_bench.analysis.annotation.study import open_study, read_study
 from gill_bench.analysis.annotation.votes import HumanVote, VoteBook, read_votes
+from gill_bench.cards.find import Cards
+from gill_bench.planning.resolve import resolve_task
 from gill_bench.reporting.annotate import AnnotationServer, write_static_folder
 from tests.reporting.page.in_browser import until
 from tests.support.annotation import PROMPTS, prompts_and_pictures
@@ -204,3 +207,18 @@ def test_the_order_is_the_same_from_disk_and_from_a_server(
     from_disk = shown(tab)
     begin(tab, server.address, "Ann")
     assert shown(tab) == from_disk
+
+
+def test_hostile_texts_are_read_not_run(tab: Any, tmp_path: Path) -> None:
+    data, _ = prompts_and_pictures(tmp_path)
+    hostile = "</script><script>globalThis.hit = 1</script><img src=x onerror='globalThis.hit = 1'>"
+    for file in data.glob("*.tsv"):
+        file.write_text(file.read_text().replace("the sign says", hostile))
+    card = resolve_task(Cards().task("partiprompts"), data=str(data), split=None, settings={})
+    material = material_of_folder(tmp_path / "pictures", card, str(data), ())
+    material = material.with_study(open_study(tmp_path / "votes", material.study))
+    begin(tab, write_static_folder(tmp_path / "static", material).as_uri(), "<b onclick=hit()>")
+    until(tab, READY)
+    assert hostile in tab.locator("#prompt").inner_text()
+    assert tab.evaluate("globalThis.hit === undefined")
+    assert tab.locator("#prompt script, #prompt img").count() == 0
