@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Protocol
 
 from gill_bench.storage.reading import visible
 
@@ -113,16 +114,26 @@ def _lines(label: str, total: int, unit: str) -> Callable[[int], None]:
     return step
 
 
+class Bars(Protocol):
+    """Starts a progress bar, given its label, total and unit; the bar before it ends."""
+
+    def __call__(self, label: str, total: int, unit: str = ...) -> Callable[[int], None]:
+        """Start a bar; the function that it returns is called with each number done."""
+
+
 @contextmanager
-def bars(unit: str) -> Iterator[Progress]:
+def bars(unit: str) -> Iterator[Bars]:
     """Progress bars that follow one another, each shown until the next begins.
+
+    Args:
+        unit: The unit of bars that are started without one.
 
     Yields:
         A function that starts a bar, given its label and total.
     """
     with ExitStack() as stack:
 
-        def start(label: str, total: int) -> Callable[[int], None]:
+        def start(label: str, total: int, unit: str = unit) -> Callable[[int], None]:
             stack.close()
             return stack.enter_context(bar(label, total, unit))
 

@@ -30,7 +30,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "generation scoring",
         "evaluate",
         "analysis checks exchange",
-        "reporting tracking",
+        "reporting tracking fetching",
         "api",
         "cli pytest_plugin",
         "__main__",

@@ -21,7 +21,6 @@ from pydantic import BaseModel, ValidationError
 from gill_bench.cards.limits import LARGEST
 from gill_bench.cards.schema import (
     SCHEMA_VERSION,
-    Component,
     MetricSpec,
     ModelCard,
     PublishedCard,
@@ -32,6 +31,7 @@ from gill_bench.cards.schema import (
     TaskCard,
     Value,
 )
+from gill_bench.cards.sources import Component
 from gill_bench.errors import InputError, choose_from_all, did_you_mean
 from gill_bench.storage.reading import has_controls, read_text, shorten
 

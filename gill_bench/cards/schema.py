@@ -2,102 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from gill_bench.cards.limits import MOST
+from gill_bench.cards.sources import Component, Download, Inside
 from gill_bench.errors import did_you_mean
 from gill_bench.interfaces import Capability, OutputKind
-from gill_bench.storage.names import path_problem
 
 SCHEMA_VERSION = 1
 Value = bool | int | float | str
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
-def _inside(name: str) -> str:
-    """Check that a name of a folder or file stays inside the folder that the user gives."""
-    problem = path_problem(name)
-    if problem:
-        raise ValueError(f"{problem}; expected a name inside the folder that is given, neither absolute nor with '..'")
-    return name
-
-
-Inside = Annotated[str, AfterValidator(_inside)]
-
-
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Component(_Strict):
-    """One folder or file of weights, which has an `id` or a `folder`.
-
-    Attributes:
-        id: The weights' id on the Hugging Face hub; "" if they are not there.
-        revision: The commit, tag or branch of the id that is downloaded; "" for the newest. It becomes part of the
-            weights' label and digest.
-        folder: The name of the folder or file inside `--weights DIR`; by default the last part of the id.
-        mini: The name of the small embedded weights that stand in for these; "" if there are none.
-        files: Names or patterns of the files that are downloaded from the hub; () for all that a loader may read.
-        url: The address from which a person can download the weights.
-        size: The download's size, for people.
-        licence: The licence of the weights, or where their terms are.
-    """
-
-    id: Inside = ""
-    revision: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | Literal[""] = ""
-    folder: Inside = ""
-    mini: Inside = ""
-    files: tuple[str, ...] = ()
-    url: str = ""
-    size: str = ""
-    licence: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, table: Any) -> Any:
-        if not isinstance(table, Mapping) or table.get("folder"):
-            return table
-        name = table.get("id")
-        if not name:
-            raise ValueError("expected an id (of the hub) or a folder (inside that of --weights), or both")
-        return {**table, "folder": PurePosixPath(name).name} if isinstance(name, str) else table
-
-    @model_validator(mode="after")
-    def _revision_of_an_id(self) -> Self:
-        if self.revision and not self.id:
-            raise ValueError("revision: expected an id (of the hub) whose revision it is; add the id, or leave it out")
-        return self
-
-
-class Download(_Strict):
-    """One file of a data set, or its folder of pictures. `{split}` in any text stands for the split that is read.
-
-    Attributes:
-        what: The contents of the file or folder, in a few words.
-        url: The address of the file, of an archive that holds it, or of the page that offers it.
-        to: The path, from the data set's folder, at which the reader looks first; a folder of pictures ends with "/".
-        also: Other paths at which the reader looks.
-        size: The download's size, for people.
-    """
-
-    what: str
-    url: str
-    to: str
-    also: tuple[str, ...] = ()
-    size: str = ""
 
 
 class DataSpec(_Strict):

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gill_bench.cards.find import TaskCard
-from gill_bench.cards.schema import Download
+from gill_bench.cards.sources import Download
 from gill_bench.datasets.pictures import EXTENSIONS
 from gill_bench.planning.resolved import data_folder
 from gill_bench.weights.find import MINI
@@ -60,7 +60,7 @@ def find_downloads(card: TaskCard, data: str, usual_split: str) -> list[Needed]:
         data: "mini" or a folder, which need not exist.
         usual_split: The split whose sizes the card gives.
     """
-    folder = _expected_folder(card, data)
+    folder = expected_folder(card, data)
     split = card.data.split
     of_other = f" for {usual_split}" if split != usual_split else ""
     downloads = []
@@ -78,7 +78,7 @@ def find_downloads(card: TaskCard, data: str, usual_split: str) -> list[Needed]:
     return downloads
 
 
-def _expected_folder(card: TaskCard, data: str) -> Path:
+def expected_folder(card: TaskCard, data: str) -> Path:
     """The folder where the task's data belongs: the folder of `--data`, or a folder in it if it holds all data sets."""
     folder, top = data_folder(card, data), Path(data)
     if data == MINI or folder != top or top.resolve().name == card.data.folder:

@@ -27,6 +27,7 @@ from gill_bench.cli.track import track
 from gill_bench.cli.train import train
 from gill_bench.cli.verify import verify
 from gill_bench.cli.view import view
+from gill_bench.cli.weights import weights
 
 _MAP = """How well does a model use the context it is given? The evaluations of GILL (NeurIPS 2023) as a benchmark.
 
@@ -34,6 +35,8 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench list                      what there is: tasks, models, tables
   gill-bench show vist                 one card, whole
   gill-bench data check vist --data D  what is there of a task's data, what to download from where
+  gill-bench data fetch vist --data D  download what can be downloaded without a form or a licence
+  gill-bench weights fetch gill --weights W  weights of a model; weights check: are they there and whole
   gill-bench run vist                  generate and score; run it again to resume
   gill-bench status runs/vist          what is done, what failed, how long the rest takes
   gill-bench view runs/vist            its page in a browser, also while it runs
@@ -103,5 +106,6 @@ app.command("train")(train)
 app.command("doctor")(doctor)
 app.command("probe")(probe)
 app.add_typer(data, name="data")
+app.add_typer(weights, name="weights")
 app.command("convert-embeddings")(convert_embeddings)
 app.add_typer(mini, name="mini")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gill_bench.cli.data_fetch import fetch
 from gill_bench.cli.options import Split
 from gill_bench.cli.streams import emit
 
@@ -90,6 +91,9 @@ def check(
         raise InputError("none of the tasks has mini data; name a folder: --data DIR")
     _conclude(data_checks, every)
     return 0
+
+
+data.command("fetch")(fetch)
 
 
 def _conclude(data_checks: Sequence[DataCheck], every: bool) -> None:

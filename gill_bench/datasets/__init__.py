@@ -132,7 +132,8 @@ class DatasetModule(Protocol):
     """The functions of a reader's module.
 
     It may also list the settings that it reads from a task card, as `OPTIONS` and `PROMPT`
-    (`gill_bench.datasets.options`).
+    (`gill_bench.datasets.options`), and have a function `picture_addresses(folder, split)`, with which pictures are
+    downloaded one by one (`gill_bench.datasets.addresses`).
     """
 
     def load(self, folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
+from gill_bench.datasets.addresses import PictureAddress
 from gill_bench.datasets.caption_pairs import read_captioned_urls, read_pairs
 from gill_bench.datasets.contexts import TextContext, context_named
 from gill_bench.datasets.pictures import find_pictures, index_pictures, no_pictures
@@ -28,6 +29,7 @@ from gill_bench.errors import InputError, did_you_mean
 
 OFFICIAL = {"val": "Validation_GCC-1.1.0-Validation.tsv", "train": "Train_GCC-training.tsv"}
 PICTURES = {"val": "validation", "train": "training"}
+_SHARD_ROWS, _FLAT_ROWS = 10_000, 100_000
 _SHARD = re.compile(r"[0-9]{5,}")
 
 
@@ -54,7 +56,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     """
     file = _find_list(folder, split)
     warnings: tuple[str, ...] = ()
-    folders = [folder / "cc3m" / PICTURES[split], folder / PICTURES[split]]
+    folders = _picture_folders(folder, split)
     if file.name == OFFICIAL[split]:
         pairs = read_captioned_urls(file)
         captions = [pair.caption for pair in pairs]
@@ -78,6 +80,32 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
         for number, (caption, name) in enumerate(zip(captions, names, strict=True))
     ]
     return Dataset(examples, references=tuple(targets.values()), warnings=warnings)
+
+
+def picture_addresses(folder: Path, split: str) -> list[PictureAddress]:
+    """The addresses of a split's pictures, in the order of the official list, by the numbers of their rows.
+
+    Pictures of a list with more than 100,000 rows go into the folders of shards that img2dataset makes.
+
+    Raises:
+        InputError: The list is absent or malformed, or has the authors' form, which names no addresses.
+    """
+    file = _find_list(folder, split)
+    if file.name != OFFICIAL[split]:
+        raise InputError(f"{file}: names files and no addresses; for those, put {OFFICIAL[split]} in its place")
+    pairs = read_captioned_urls(file)
+    with_shards = [*(folders := _picture_folders(folder, split)), *_shards(folders)]
+    pictures = match_pictures(index_pictures(with_shards), pairs, with_shards).pictures
+    addresses = []
+    for row, pair in enumerate(pairs):
+        name = f"{row:0{DIGITS}d}"
+        shard = f"{row // _SHARD_ROWS:05d}/" if len(pairs) > _FLAT_ROWS else ""
+        addresses.append(PictureAddress(name, pair.image, f"{PICTURES[split]}/{shard}{name}", pictures.get(row)))
+    return addresses
+
+
+def _picture_folders(folder: Path, split: str) -> list[Path]:
+    return [folder / "cc3m" / PICTURES[split], folder / PICTURES[split]]
 
 
 def _find_list(folder: Path, split: str) -> Path:

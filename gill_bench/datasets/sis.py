@@ -13,6 +13,7 @@ from typing import Any
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Dataset, Example, Picture, Turn
+from gill_bench.datasets.addresses import PictureAddress
 from gill_bench.datasets.contexts import CAPTION_JOIN, SENTENCES, caption_context
 from gill_bench.datasets.files import find_split_file, identifier, integer_of, list_of, shown, text_of
 from gill_bench.datasets.options import Choice
@@ -47,14 +48,7 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     Raises:
         InputError: The file is absent or malformed, or there are no pictures at all.
     """
-    file = find_split_file(
-        folder,
-        split,
-        "{split}.story-in-sequence.json",
-        ("sis", "."),
-        "download the SIS files of VIST into sis/",
-    )
-    folders = [folder / "images" / split, folder / "images", folder / split, folder]
+    file, folders = _find(folder, split)
     pictures = index_pictures(folders)
     if not pictures:
         raise no_pictures(folder, split, folders, "<photo_flickr_id>.jpg or another common extension")
@@ -63,6 +57,42 @@ def load(folder: Path, split: str, options: Mapping[str, Value]) -> Dataset:
     return Dataset(
         stories, require_all_pictures=STORIES.of(options) == "all-pictures", candidates=tuple(photos.values())
     )
+
+
+def picture_addresses(folder: Path, split: str) -> list[PictureAddress]:
+    """The addresses of a split's photos on Flickr, in the order in which the stories name them.
+
+    `images` has an original (`url_o`) of most photos; of the others, a smaller size (`url_m`) is named.
+
+    Raises:
+        InputError: The file is absent or malformed.
+    """
+    file, folders = _find(folder, split)
+    pictures = index_pictures(folders)
+    urls: dict[str, str] = {}
+    for number, image in enumerate(list_of(read_json(file), "images", str(file))):
+        where = f"{file}: images[{number}]"
+        if not isinstance(image, dict):
+            raise InputError(f"{where}: expected an object, found {shown(image)}")
+        url = image.get("url_o") or image.get("url_m") or ""
+        urls[str(image.get("id"))] = text_of({"url": url}, "url", where, may_be_blank=True)
+    photos = [turn.picture.id for story in _read_stories(file, pictures) for turn in story.turns if turn.picture]
+    return [
+        PictureAddress(photo, urls.get(photo, ""), f"images/{split}/{photo}", pictures.get(photo))
+        for photo in dict.fromkeys(photos)
+    ]
+
+
+def _find(folder: Path, split: str) -> tuple[Path, list[Path]]:
+    """The file of a split's stories, and the folders in which its pictures may be."""
+    file = find_split_file(
+        folder,
+        split,
+        "{split}.story-in-sequence.json",
+        ("sis", "."),
+        "download the SIS files of VIST into sis/",
+    )
+    return file, [folder / "images" / split, folder / "images", folder / split, folder]
 
 
 def _read_stories(file: Path, pictures: Mapping[str, Path]) -> list[Example]:

@@ -58,13 +58,13 @@ class Weights:
             InputError: A file or folder cannot be read.
         """
         try:
-            files = {name: file_digest(file) for name, file in self._read().items()}
+            files = {name: file_digest(file) for name, file in self.read_files().items()}
             return digest([self.revision, files] if self.revision else files)
         except OSError as error:
             raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
-    def _read(self) -> dict[str, Path]:
-        """The files that count for the digest, by their paths in the folder."""
+    def read_files(self) -> dict[str, Path]:
+        """The files that a loader may read, which count for the digest, by their paths in the folder."""
         files = {".": self.path} if self.path.is_file() else dict(sorted(_walk(self.path)))
         if self.files:
             # As the hub's client has it, a folder's name stands for all files in the folder.

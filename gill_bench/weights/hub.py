@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from fnmatch import fnmatch
 from pathlib import Path
 
 from gill_bench.errors import InputError, first_line
@@ -67,6 +68,75 @@ def hub_folder(name: str, files: Sequence[str] = (), *, revision: str = "", whol
         interrupted = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None
         why = _why(refusal or interrupted or error)
         raise InputError(f"{label}: neither in the hub's cache nor to be downloaded: {why}") from error
+
+
+def hub_files(
+    name: str, files: Sequence[str] = (), *, revision: str = "", whole: bool = False
+) -> dict[str, int | None]:
+    """The files of a hub repository that are wanted, with their sizes in bytes where the hub says them.
+
+    The arguments are those of `hub_folder`.
+
+    Raises:
+        InputError: The hub does not answer, or refuses; says why, and what to do.
+    """
+    from huggingface_hub import HfApi, constants
+
+    timeout = constants.HF_HUB_ETAG_TIMEOUT
+    try:
+        info = HfApi().model_info(name, timeout=timeout, revision=revision or None, files_metadata=True)
+    except Exception as error:  # as in `hub_folder`
+        raise _not_downloaded(name, revision, error) from error
+    sizes = {file.rfilename: file.size for file in info.siblings or ()}
+    wanted = _matching(sizes, files) if files else list(sizes) if whole else readable(list(sizes))
+    if not wanted:
+        raise InputError(f"{name}: the hub's repository has none of the wanted files, {', '.join(files) or 'or none'}")
+    return {file: sizes[file] for file in wanted}
+
+
+def download_repository(name: str, target: Path, files: Sequence[str], *, revision: str = "") -> None:
+    """Download files of a hub repository into a folder, which appears when all of them are there.
+
+    Files that an interrupted download left are not downloaded again; of a folder that exists, lacking files are.
+
+    Args:
+        name: The hub id.
+        target: The folder.
+        files: The names of the files, as `hub_files` gives them.
+        revision: The wanted commit, tag or branch; "" = the newest commit.
+
+    Raises:
+        InputError: A file cannot be downloaded; says why, and what to do.
+    """
+    from huggingface_hub import snapshot_download
+
+    folder = target if target.is_dir() else target.with_name(f".{target.name}.part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        snapshot_download(name, allow_patterns=list(files), local_dir=folder, revision=revision or None)
+        absent = [file for file in files if not (folder / file).is_file()]
+        if absent:
+            raise InputError(f"{name}: the hub did not send {', '.join(absent[:3])}; try again")
+    except InputError:
+        raise
+    except Exception as error:  # as in `hub_folder`
+        raise _not_downloaded(name, revision, error) from error
+    if folder != target:
+        folder.replace(target)
+
+
+def _not_downloaded(name: str, revision: str, error: Exception) -> InputError:
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    interrupted = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else None
+    label = f"{name}@{revision}" if revision else name
+    return InputError(f"{label}: cannot be downloaded: {_why(interrupted or error)}")
+
+
+def _matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    """The names that the hub's client would download for such patterns; a folder's name stands for all files in it."""
+    wanted = [f"{pattern}*" if pattern.endswith("/") else pattern for pattern in patterns]
+    return [name for name in names if any(fnmatch(name, pattern) for pattern in wanted)]
 
 
 def _listed(name: str, revision: str) -> list[str]:

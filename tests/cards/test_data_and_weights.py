@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from gill_bench.cards.find import Cards, Component
+from gill_bench.cards.sources import WebFile
 from tests.support.data_and_weights import PAGE, page
 
 
@@ -19,6 +20,40 @@ def test_data_and_published_weights_have_their_licence() -> None:
     components = [component for card in cards.models() for component in card.weights.values()]
     components += [spec.weights for card in cards.tasks() for spec in card.metrics if spec.weights]
     assert {item.folder for item in components if not item.licence and "trained with" not in item.url} == set()
+
+
+def test_the_data_of_every_task_can_be_fetched_in_its_usual_split() -> None:
+    for card in Cards().tasks():
+        for download in card.data.downloads:
+            file = download.web_file(card.data.split)
+            assert download.listed or (file is not None and file.url.startswith("http")), (card.name, download.what)
+            assert "{" not in (file.url if file else "")
+
+
+def test_how_a_file_is_fetched_is_no_part_of_the_card_that_a_run_stores() -> None:
+    card = Cards().task("vist")
+    assert any(download.fetch for download in card.data.downloads)
+    stored = card.model_dump(mode="json", by_alias=True)
+    assert {key for download in stored["data"]["downloads"] for key in download} == {
+        "what",
+        "url",
+        "to",
+        "also",
+        "size",
+    }
+
+
+def test_a_checksum_is_one() -> None:
+    assert WebFile(sha256="7be5be79").sha256 == "7be5be79"
+    for wrong in (
+        {"sha256": "7BE5BE79"},
+        {"sha256": "7be5"},
+        {"md5": "7be5be79"},
+        {"url": "ftp://a.b/c"},
+        {"bytes": -1},
+    ):
+        with pytest.raises(ValidationError):
+            WebFile.model_validate(wrong)
 
 
 def test_a_revision_needs_a_hub_id() -> None:

@@ -210,7 +210,7 @@ def test_a_loader_reads_the_files_that_the_digest_counts(
 
     weights = Weights("network", network.folder)
     counted = tmp_path / "counted"
-    for name, file in weights._read().items():
+    for name, file in weights.read_files().items():
         target = counted / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, target)

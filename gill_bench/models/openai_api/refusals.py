@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -13,6 +11,7 @@ import httpx
 from gill_bench.errors import GillBenchError
 from gill_bench.interfaces import RefusedError, TryLater, UnavailableError
 from gill_bench.models.openai_api.settings import Settings
+from gill_bench.storage.retry_after import seconds_to_wait
 
 _POLICY_CODE = re.compile(r"content_?policy|content_?filter|moderation|safety|policy_?violation|responsible_?ai", re.I)
 _POLICY_TEXT = re.compile(
@@ -72,23 +71,6 @@ def is_refusal(codes: str, message: str) -> bool:
     False
     """
     return bool(_POLICY_CODE.search(codes) or _POLICY_TEXT.search(message))
-
-
-def seconds_to_wait(headers: httpx.Headers) -> float:
-    """Seconds that `Retry-After` asks to wait, given as seconds or as a date; 0 if it is absent or says neither.
-
-    >>> seconds_to_wait(httpx.Headers({"Retry-After": "7"})), seconds_to_wait(httpx.Headers({"retry-after-ms": "250"}))
-    (7.0, 0.25)
-    """
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        text = headers.get(name, "").strip()
-        if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
-            return float(text) * unit
-    try:
-        date = parsedate_to_datetime(headers.get("retry-after", ""))
-    except (ValueError, TypeError):
-        return 0.0
-    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def explain(content: Any, text: str) -> str:
