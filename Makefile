@@ -1,11 +1,12 @@
-# The commands of the README, demo, test and test-all: all set up .venv first; a second call is quick.
+# The commands of the README, demo and test, set up .venv first: demo installs the package alone, everything else the
+# extras and tools besides, into the same .venv. A second call installs nothing.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(name) 2>/dev/null),$(name))))
 VENV := .venv
 BIN := $(VENV)/bin
 # Known-good torch versions; empty where a machine wants others: make demo CONSTRAINTS=
 CONSTRAINTS ?= -c constraints.txt
 
-.PHONY: demo test types quick-tests test-all test-lowest test-newest docs setup lint clean pictures
+.PHONY: demo test types quick-tests test-all test-lowest test-newest docs setup setup-demo lint clean pictures
 
 # Environments that people have: the lowest versions that pyproject.toml admits, and the newest, from a wheel, with no
 # extras. torch is that of constraints.txt in both, as older ones come with gigabytes; `make test-lowest CONSTRAINTS=`
@@ -18,7 +19,7 @@ LOADERS := tests/weights/test_hub.py tests/weights/test_find.py tests/models/tes
 	tests/models/test_causal_lm.py tests/models/gill/test_checkpoint.py tests/models/fromage/test_checkpoint.py \
 	tests/metrics/test_lpips.py
 
-demo: setup
+demo: setup-demo
 	$(BIN)/gill-bench run vist --contexts paper --out runs/demo
 	$(BIN)/gill-bench report runs/demo --table table-1 --compare paper
 	$(BIN)/gill-bench mini findings runs/demo
@@ -99,10 +100,17 @@ lint: setup
 
 setup: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+setup-demo: $(VENV)/.installed-demo
+
+# After the package alone, also in a new .venv: the two never install at the same time, and one recipe makes .venv.
+$(VENV)/.installed: $(VENV)/.installed-demo
+	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) -e '.[dev]'
+	touch $@
+
+$(VENV)/.installed-demo: pyproject.toml constraints.txt
 	command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) -e '.[dev]'
+	$(BIN)/python -m pip install --quiet $(CONSTRAINTS) -e .
 	touch $@
 
 clean:
