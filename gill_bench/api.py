@@ -212,6 +212,7 @@ def run(
     shard: tuple[int, int] | None = None,
     card_folders: Path | str | Sequence[Path | str] = (),
     locks: bool = True,
+    probe: bool = False,
     **unknown: Never,
 ) -> Run:
     """Run tasks as `gill-bench run` does; the same call again resumes.
@@ -244,6 +245,7 @@ def run(
         shard: (number, parts): only the units of one of so many equal parts; the first is 1.
         card_folders: A folder with cards of your own, or several.
         locks: False for a file system without locks; then no other command may work on the run meanwhile.
+        probe: Also find out which parts of each context are read (60 calls a cell), and keep it.
         unknown: Any other name is an error, which says what was probably meant.
 
     Returns:
@@ -258,7 +260,12 @@ def run(
     from gill_bench.planning.request import RunRequest
 
     request = RunRequest.of(tasks, out, **options, **unknown)
-    execute(make_plan(request))
+    plan = make_plan(request)
+    execute(plan)
+    if probe and request.shard[0] == 1:
+        from gill_bench.checks.probe import probe_run
+
+        probe_run(plan)
     return Run(request.out)
 
 

@@ -14,6 +14,7 @@ from gill_bench.errors import GillBenchError, InputError, command
 from gill_bench.generation.jobs import generation_jobs
 from gill_bench.planning.candidates import CANDIDATES
 from gill_bench.planning.cells import Cell, CellPlan, plan_cell
+from gill_bench.planning.experiment_text import stored_experiment
 from gill_bench.planning.plan import Plan, execution_options
 from gill_bench.planning.recipe import changes
 from gill_bench.planning.request import RunRequest
@@ -28,7 +29,7 @@ from gill_bench.rundir.lock import RunLock
 from gill_bench.rundir.records import RESULTS, CellKey, LossReason, Spec
 from gill_bench.rundir.rows import Counts, Results, Row, Unmade
 from gill_bench.rundir.session import this_session
-from gill_bench.rundir.writer import add_session, seal_spec, spec_to_renew, write_results, write_spec
+from gill_bench.rundir.writer import add_session, seal_spec, spec_to_renew, write_experiment, write_results, write_spec
 from gill_bench.scoring import score_units
 from gill_bench.scoring.rows import missing_of, rows_of
 from gill_bench.scoring.stored import StoredCell
@@ -91,7 +92,10 @@ def execute(plan: Plan) -> Outcome:
             spec = spec_to_renew(run)
             for message in _changed(spec, plan.cells):
                 say(message)
-            write_spec(run, merge_spec(run, spec, cells))
+            merged = merge_spec(run, spec, cells)
+            write_spec(run, merged)
+            whole = {cell.cell_key for cell in merged.cells} <= {cell.key for cell in cells}
+            write_experiment(run, stored_experiment(run, plan.request, whole=whole))
             add_session(run, this_session(plan.device, plan.request.batch_size))
         with open_engine(run, plan.options, lock) as workers:
             _generate(plan, workers)

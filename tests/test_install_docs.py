@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.install_sizes import needed, row
+from benchmarks.install_sizes import PROJECT, needed, row
 from tests.conftest import ROOT
-from tests.test_installs import PROJECT
 
 TEXT = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `([\w-]+)` \| ([^|]+)\|", TEXT, re.MULTILINE))

@@ -62,7 +62,6 @@ Each command explains itself with --help. --debug shows the traceback of an erro
 app = typer.Typer(
     name="gill-bench",
     help=_MAP,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

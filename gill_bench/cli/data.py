@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gill_bench.cli.data_fetch import fetch
-from gill_bench.cli.options import Split
+from gill_bench.cli.options import DATA_VARIABLE, Split, say_variable
 from gill_bench.cli.streams import emit
 
 if TYPE_CHECKING:
@@ -32,7 +32,11 @@ def check(
     folder: Annotated[
         str,
         typer.Option(
-            "--data", metavar="DIR|mini", help="Folder of the official files, which may be empty, or the mini world."
+            "--data",
+            metavar="DIR|mini",
+            help="Folder of the official files, which may be empty, or the mini world.",
+            envvar=DATA_VARIABLE,
+            callback=say_variable,
         ),
     ] = "mini",
     split: Split = None,

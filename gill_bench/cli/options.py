@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,10 +19,37 @@ Device = Annotated[
         show_default="auto",
     ),
 ]
-Data = Annotated[str, typer.Option(metavar="DIR|mini", help="Folder of the official files, or the mini world.")]
+DATA_VARIABLE, WEIGHTS_VARIABLE, OUT_VARIABLE = "GILL_BENCH_DATA", "GILL_BENCH_WEIGHTS", "GILL_BENCH_OUT"
+
+
+def say_variable(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
+    """Say that an option has its value from an environment variable, and return the value."""
+    source = ctx.get_parameter_source(param.name or "")
+    if source is not None and source.name == "ENVIRONMENT":
+        from gill_bench.progress import say
+
+        say(f"{param.opts[0]} {value}: from {param.envvar}")
+    return value
+
+
+Data = Annotated[
+    str,
+    typer.Option(
+        metavar="DIR|mini",
+        help="Folder of the official files, or the mini world.",
+        envvar=DATA_VARIABLE,
+        callback=say_variable,
+    ),
+]
 Split = Annotated[str | None, typer.Option(help="Another split than the task's.")]
 WeightsFolder = Annotated[
-    str, typer.Option(metavar="DIR|mini", help="Folder that holds the weights' folders, or the embedded ones.")
+    str,
+    typer.Option(
+        metavar="DIR|mini",
+        help="Folder that holds the weights' folders, or the embedded ones.",
+        envvar=WEIGHTS_VARIABLE,
+        callback=say_variable,
+    ),
 ]
 Engine = Annotated[
     str, typer.Option(metavar="|".join(ENGINES), help="Where it runs: on this machine, or on a Ray cluster.")

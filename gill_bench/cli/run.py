@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gill_bench.cards.limits import MOST
+from gill_bench.cli.completion import model_names, task_names
 from gill_bench.cli.options import (
+    OUT_VARIABLE,
     Address,
     Data,
     Device,
@@ -18,23 +20,36 @@ from gill_bench.cli.options import (
     WeightsFolder,
     device_names,
     listed,
+    say_variable,
 )
 from gill_bench.cli.streams import emit
 from gill_bench.engines.options import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
-    from gill_bench.evaluate import Outcome
     from gill_bench.planning.plan import Plan
     from gill_bench.planning.request import RunRequest
 
 
+_ATTRIBUTES = {"no_locks": "locks", "cards": "card_folders"}
+"""Attributes of `RunRequest` that have another name than the parameter of `run`."""
+
+
 def run(
-    tasks: Annotated[list[str], typer.Argument(metavar="TASK...", help="Tasks by name, a task card's path, or all.")],
+    ctx: typer.Context,
+    tasks: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TASK...",
+            help="Tasks by name, a task card's path, or all; or a file such as experiment.toml.",
+            autocompletion=task_names,
+        ),
+    ],
     models: Annotated[
         list[str] | None,
         typer.Option(
             metavar="A,B",
             help="Models by name or card path; all = every model that can do the task. Repeatable.",
+            autocompletion=model_names,
             show_default="all",
         ),
     ] = None,
@@ -66,7 +81,14 @@ def run(
         typer.Option(metavar="DIR|mini", help="The same for the metrics' backbones.", show_default="as --weights"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR|URL", help="Run directory.", show_default="runs/<tasks>")
+        Path | None,
+        typer.Option(
+            metavar="DIR|URL",
+            help="Run directory.",
+            show_default="runs/<tasks>",
+            envvar=OUT_VARIABLE,
+            callback=say_variable,
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -119,6 +141,9 @@ def run(
     cards: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
     ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Write the command as a file that run takes.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check and plan only; load and download no weights.")
     ] = False,
@@ -134,136 +159,139 @@ def run(
       gill-bench run vist --set gill.guidance_scale=3.0 --out runs/vist-cfg3
       gill-bench run ./my-task.toml --models gill,./my-model.toml --dry-run
       gill-bench run vist --data vist --weights weights --devices cuda:0,cuda:1
+      gill-bench run vist --models gill --seeds 5 --save experiment.toml
+      gill-bench run experiment.toml --seeds 1 --out runs/quick
       gill-bench run vist --data vist --weights weights --shard 3/16
       gill-bench run vist --data vist --weights weights --engine ray --address auto
     """
     from gill_bench.errors import IncompleteError
-    from gill_bench.planning.plan import make_plan
+
+    options = {
+        "models": listed(models) if models else ("all",),
+        "contexts": listed(contexts) if contexts else None,
+        "seeds": seeds,
+        "limit": limit,
+        "data": data,
+        "split": split,
+        "weights": weights,
+        "metric_weights": metric_weights,
+        "out": out,
+        "settings": settings or None,
+        "device": device_names(device),
+        "batch_size": batch_size,
+        "threads": threads,
+        "workers": workers,
+        "engine": engine,
+        "address": address,
+        "max_failures": max_failures,
+        "shard": _shard(shard) if shard else None,
+        "card_folders": cards or None,
+        "locks": not no_locks,
+        "probe": probe,
+    }
+    if save is not None:
+        _check_saved(save)
+    requests = _requests(ctx, tasks, options)
+    incomplete = []
+    plans = []
+    for number, request in enumerate(requests):
+        plan = _plan(request, dry=dry_run)
+        if save is not None and not number:
+            _save(save, requests)
+        plans.append(plan)
+        if not dry_run:
+            incomplete += _execute(plan, json_=json_)
+    if dry_run and json_:
+        _print_plans(plans)
+    if incomplete:
+        raise IncompleteError("\n".join(incomplete))
+    return 0
+
+
+def _requests(ctx: typer.Context, tasks: list[str], options: dict[str, Any]) -> list[RunRequest]:
+    """The requests of a command: one, or those of an experiment's file, under the options of the command line."""
+    from gill_bench.planning.experiment import experiment_among, overriding, read_experiment
     from gill_bench.planning.request import RunRequest
     from gill_bench.progress import say
-    from gill_bench.rundir.load import results_text
+
+    file, others = experiment_among(tasks)
+    if file is None:
+        return [RunRequest.of(tasks, **options)]
+    sources = {_ATTRIBUTES.get(name, name): getattr(ctx.get_parameter_source(name), "name", "") for name in ctx.params}
+    given = {name: value for name, value in options.items() if sources[name] == "COMMANDLINE"}
+    given |= {"tasks": tuple(others)} if others else {}
+    variables = {name: value for name, value in options.items() if sources[name] == "ENVIRONMENT"}
+    merged = [overriding(file, described, variables, given) for described in read_experiment(file)]
+    for sentence in dict.fromkeys(sentence for run in merged for sentence in run.sentences):
+        say(sentence)
+    return [RunRequest.of(run.options.pop("tasks"), **run.options) for run in merged]
+
+
+def _plan(request: RunRequest, *, dry: bool) -> Plan:
+    from gill_bench.cli.run_messages import say_plan
+    from gill_bench.planning.plan import make_plan
+    from gill_bench.progress import say
     from gill_bench.weights.find import MINI
 
-    request = RunRequest.of(
-        tasks,
-        out,
-        models=listed(models) if models else ("all",),
-        contexts=listed(contexts) if contexts else (),
-        seeds=seeds or 0,
-        limit=limit or 0,
-        data=data,
-        split=split,
-        weights=weights,
-        metric_weights=metric_weights,
-        settings=settings or (),
-        device=device_names(device),
-        batch_size=batch_size or 0,
-        threads=threads or 0,
-        workers=workers or 0,
-        engine=engine,
-        address=address or "",
-        max_failures=max_failures,
-        shard=_shard(shard) if shard else (1, 1),
-        card_folders=cards or (),
-        locks=not no_locks,
-    )
-    if data == MINI:
+    if request.data == MINI:
         say("embedded data (mini): a small synthetic world; its numbers are not those of the real data")
-    if weights == MINI:
+    if request.weights == MINI:
         say(
             "embedded weights (mini): small models trained on that world; their numbers are not those of published ones"
         )
-    plan = make_plan(request, dry=dry_run)
-    _say_plan(plan)
-    if dry_run:
-        if json_:
-            emit(_plan_json(plan))
-        return 0
-    from gill_bench.evaluate import execute
+    plan = make_plan(request, dry=dry)
+    say_plan(plan)
+    return plan
 
+
+def _execute(plan: Plan, *, json_: bool) -> list[str]:
+    """Do what a plan says, and print its results; the returned sentences say what is incomplete."""
+    from gill_bench.cli.run_messages import incomplete, print_main_tables, say_outcome
+    from gill_bench.evaluate import execute
+    from gill_bench.rundir.load import results_text
+
+    request = plan.request
     outcome = execute(plan)
-    if probe and request.shard[0] == 1:
+    if request.probe and request.shard[0] == 1:
         from gill_bench.checks.probe import probe_run
 
         probe_run(plan)
     if json_ and not outcome.left:
         emit(results_text(request.out), nl=False)
     elif not outcome.left:
-        _print_main_tables(plan)
-    _say_outcome(outcome, request)
-    if not outcome.complete:
-        raise IncompleteError(_incomplete(outcome, request.out))
-    return 0
+        print_main_tables(plan)
+    say_outcome(outcome, request)
+    return [] if outcome.complete else [incomplete(outcome, request.out)]
 
 
-def _say_plan(plan: Plan) -> None:
-    from gill_bench.progress import say
-
-    say(f"run directory: {plan.request.out}")
-    for planned in plan.cells:
-        cell, name = planned.cell, planned.cell.key
-        usable, total, seeds = len(cell.usable), len(cell.examples), len(cell.sample_seeds)
-        missing = f", {total - usable} without their pictures" if usable < total else ""
-        stored = usable * seeds - planned.samples_pending
-        say(
-            f"  {name}: {usable} examples{missing} x {seeds} seeds:"
-            f" {stored} stored, {planned.samples_pending} to do in {len(planned.pending)} units"
-            if seeds
-            else f"  {name}: {usable} examples: from the labels alone"
-        )
-    left_out: dict[tuple[str, str], list[str]] = {}
-    for task, model, context, reason in plan.cannot:
-        left_out.setdefault((task, reason), []).append("/".join(part for part in (model, context) if part))
-    for (task, reason), names in left_out.items():
-        where = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if any(names) else ""
-        say(f"  {task}: left out: {reason}{where}")
-    if not plan.cells:
-        say("nothing to do")
-
-
-def _print_main_tables(plan: Plan) -> None:
-    """Print the first table of each task; where a model was run in two ways, the reason why there is none."""
-    from gill_bench.cards.find import Cards
-    from gill_bench.cli.screen import print_tables
-    from gill_bench.errors import InputError
-    from gill_bench.progress import say
-    from gill_bench.reporting import tables_for
-
-    tasks = {planned.cell.key.task for planned in plan.cells if planned.cell.task.card.metrics}
-    try:
-        tables = tables_for([plan.request.out], Cards(plan.request.card_folders), main_of=tasks) if tasks else []
-    except InputError as error:
-        say(f"no table: {error}")
-        return
-    say("")
-    print_tables(tables)
-    say("")
-
-
-def _plan_json(plan: Plan) -> str:
+def _print_plans(plans: list[Plan]) -> None:
+    from gill_bench.cli.run_messages import plan_as_json
     from gill_bench.storage.json import to_json
 
-    cells = [
-        {
-            "task": planned.cell.key[0],
-            "model": planned.cell.key[1],
-            "context": planned.cell.key[2],
-            "examples": len(planned.cell.usable),
-            "missing": len(planned.cell.examples) - len(planned.cell.usable),
-            "seeds": list(planned.cell.sample_seeds),
-            "samples_pending": planned.samples_pending,
-            "units_pending": len(planned.pending),
-        }
-        for planned in plan.cells
-    ]
-    cannot = [dict(zip(("task", "model", "context", "reason"), entry, strict=True)) for entry in plan.cannot]
-    return to_json({"cells": cells, "cannot": cannot}, indent=1)
+    contents = [plan_as_json(plan) for plan in plans]
+    emit(to_json({key: [item for content in contents for item in content[key]] for key in contents[0]}, indent=1))
 
 
-def _incomplete(outcome: Outcome, out: Path) -> str:
-    if outcome.left:
-        return f"{out}: {len(outcome.failures)} examples of this part failed; the same command tries them again"
-    return f"{out}: " + "\n".join(outcome.lacking("the same command"))
+def _check_saved(file: Path) -> None:
+    from gill_bench.errors import InputError
+    from gill_bench.storage.paths import check_utf8, refuse_url
+
+    refuse_url(file, "--save")
+    check_utf8(file, "--save")
+    if file.suffix != ".toml":
+        raise InputError(f"--save {file}: expected a name that ends in .toml, as of every file that run takes")
+    if not file.absolute().parent.is_dir():
+        raise InputError(f"--save {file}: there is no folder {file.parent}; make it first")
+
+
+def _save(file: Path, requests: list[RunRequest]) -> None:
+    from gill_bench.errors import command
+    from gill_bench.planning.experiment_text import saved_experiment
+    from gill_bench.progress import say
+    from gill_bench.storage.files import write_atomic
+
+    write_atomic(file, saved_experiment(file, requests).encode())
+    say(f"saved: {command('run', file)} does the same")
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -279,29 +307,3 @@ def _shard(text: str) -> tuple[int, int]:
             f" {MOST['parts']}"
         )
     return int(number), int(parts)
-
-
-def _say_outcome(outcome: Outcome, request: RunRequest) -> None:
-    from gill_bench.errors import command
-    from gill_bench.progress import say
-
-    out = request.out
-    if outcome.again:
-        calls = "a call" if len(outcome.again) == 1 else f"{len(outcome.again)} calls"
-        say(
-            f"{calls} with several prompts raised, and worked with one at a time (said above, and in their unit.json);"
-            " a smaller --batch-size may avoid it"
-        )
-    if outcome.left:
-        state = f"{len(outcome.failures)} of its examples failed" if outcome.failures else "done"
-        say(
-            f"part {request.shard[0]} of {request.shard[1]}: {state}; {outcome.left} outputs of the whole run are left."
-            f" The part that makes the last one scores; or, at the end: {command('score', out)}"
-        )
-        return
-    missing = outcome.results.missing
-    if missing:
-        some = "; ".join(f"{item.example}: {item.reason}" for item in missing[:3])
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        say(f"{len(missing)} examples could not be asked ({some}{more}); all are listed in {out / 'results.json'}")
-    say(f"results: {out / 'results.json'}; tables: {command('report', out)}")

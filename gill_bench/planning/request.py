@@ -16,7 +16,7 @@ from gill_bench.models.given_model import card_of_given
 from gill_bench.storage.files import folder_of
 from gill_bench.weights.find import MINI
 
-_LISTS = ("contexts", "settings", "card_folders")
+_LISTS = ("contexts", "settings")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class RunRequest:
         shard: (number, parts): do only the units of one of so many equal parts; the first part is 1.
         card_folders: Additional folders of cards.
         locks: False for a file system without locks; then no other command may work on the run meanwhile.
+        probe: Whether it is also to be found out which parts of each context are read (`gill_bench.checks.probe`).
     """
 
     tasks: tuple[str, ...]
@@ -74,6 +75,7 @@ class RunRequest:
     shard: tuple[int, int] = (1, 1)
     card_folders: tuple[Path, ...] = ()
     locks: bool = True
+    probe: bool = False
 
     def __post_init__(self) -> None:
         for name in ("limit", "batch_size", "threads", "workers", "max_failures"):
@@ -152,6 +154,8 @@ def _value(name: str, value: Any) -> Any:
         return _models(value)
     if name == "settings" and isinstance(value, Mapping):
         return settings_as_texts(value)
+    if name == "card_folders":
+        return tuple(map(Path, _listed(value)))
     if name in _LISTS:
         return _listed(value)
     if name == "device" and not isinstance(value, str):

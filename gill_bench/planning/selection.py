@@ -144,7 +144,7 @@ def parse_settings(pairs: Iterable[str], known: Iterable[str]) -> dict[str, dict
             raise InputError(
                 f"--set {pair}: {card!r} is neither a task nor a model of this command; {did_you_mean(card, names)}"
             )
-        value = _value(text, f"--set {shorten(target)}")
+        value = setting_value(text, f"--set {shorten(target)}")
         values = settings.setdefault(card, {})
         if key in values and values[key] != value:
             raise InputError(f"--set {card}.{key}: given twice, as {values[key]!r} and {value!r}; leave one out")
@@ -152,7 +152,7 @@ def parse_settings(pairs: Iterable[str], known: Iterable[str]) -> dict[str, dict
     return settings
 
 
-def _value(text: str, where: str) -> Value:
+def setting_value(text: str, where: str) -> Value:
     """The value of a `--set` option: a JSON text, number, true or false; any other text stands for itself.
 
     Raises:

@@ -67,6 +67,7 @@ def make_run_folder(folder: Path, *, locks: bool = True, keep: bool = True) -> N
 def remove_leftovers(run: Path) -> None:
     """Remove temporary files that a killed process left; the caller holds the lock of `spec.json`."""
     remove_temporary(run, ".*.json.*.tmp")
+    remove_temporary(run, ".*.toml.*.tmp")
     remove_temporary(run, ".write-test.*")
 
 

@@ -17,6 +17,7 @@ from gill_bench.interfaces import Score
 from gill_bench.storage.digests import digest
 
 SPEC, ENVIRONMENT, RESULTS = "spec.json", "env.json", "results.json"
+EXPERIMENT = "experiment.toml"
 UNITS, COMMIT, SAMPLES, VECTORS = "units", "unit.json", "samples.jsonl", "vectors.npy"
 SCHEMA_VERSION = 1
 """The `schema_version` of every JSON file of a run; a file with another one is not read."""

@@ -17,6 +17,7 @@ from gill_bench.rundir.probes import PROBES, ContextProbe
 from gill_bench.rundir.records import (
     COMMIT,
     ENVIRONMENT,
+    EXPERIMENT,
     RESULTS,
     SAMPLES,
     SCHEMA_VERSION,
@@ -127,6 +128,11 @@ def add_session(run: Path, session: Session) -> None:
         sessions = []
     content = {"schema_version": SCHEMA_VERSION, "sessions": [*sessions, asdict(session)]}
     replace_file(run / ENVIRONMENT, (to_json(content, indent=1) + "\n").encode())
+
+
+def write_experiment(run: Path, text: str) -> None:
+    """Write `experiment.toml`, the run as a file."""
+    replace_file(run / EXPERIMENT, text.encode())
 
 
 def write_unit(

@@ -32,6 +32,12 @@ FILES = (
     ),
     FileKind("env.json", "By `run` when it begins: one session more. Not sealed.", (records.Session,)),
     FileKind(
+        "experiment.toml",
+        "By `run` when it begins: the commands that make the run, as a file that `gill-bench run` takes, with paths\n"
+        "relative to it (docs/experiments.md). Not sealed, and nothing else reads it.",
+        (),
+    ),
+    FileKind(
         f"{CELL}/<key>/unit.json",
         "Last of all files of a unit: a unit's folder without it does not count.",
         (records.Unit, records.Commit),
