@@ -74,7 +74,8 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     os.environ["GILL_BENCH_CACHE"] = str(shared / "gill-bench-cache")
-    os.environ.pop("GILL_BENCH_CARDS", None)
+    for name in ("CARDS", "DATA", "WEIGHTS", "OUT"):
+        os.environ.pop(f"GILL_BENCH_{name}", None)
     os.environ["HF_HUB_OFFLINE"] = "1"
 
 
