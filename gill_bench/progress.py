@@ -17,10 +17,17 @@ Progress = Callable[[str, int], Callable[[int], None]]
 
 _quiet = False
 _debugging = False
+_results_only = False
 
 
 def say(message: str) -> None:
-    """Print a message for people on stderr; data for programs goes to stdout."""
+    """Print a message for people on stderr, unless with `--quiet`; data for programs goes to stdout."""
+    if not _results_only:
+        say_error(message)
+
+
+def say_error(message: str) -> None:
+    """Print a message that ends a command, also with `--quiet`."""
     if not _quiet:
         with suppress(OSError):  # stderr is closed, or the disk of the log is full: the work goes on
             sys.stderr.write(visible(message) + "\n")
@@ -45,6 +52,17 @@ def debugging(on: bool) -> Iterator[None]:
 
 
 @contextmanager
+def results_only(on: bool) -> Iterator[None]:
+    """Print no messages but errors while the context lasts, if `on`: what `--quiet` means."""
+    global _results_only
+    before, _results_only = _results_only, on
+    try:
+        yield
+    finally:
+        _results_only = before
+
+
+@contextmanager
 def silent() -> Iterator[None]:
     """Print no messages while the context lasts: for a worker, whose parent process prints for both."""
     global _quiet
@@ -62,7 +80,7 @@ def bar(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     Yields:
         A function that is called with the number of units done since its last call.
     """
-    if sys.stderr.isatty() and not _quiet:
+    if sys.stderr.isatty() and not _quiet and not _results_only:
         with _live(label, total, unit) as step:
             yield step
     else:

@@ -12,7 +12,7 @@ from types import FrameType
 from gill_bench.cli import streams
 from gill_bench.cli.unforeseen import explain
 from gill_bench.errors import GillBenchError, IncompleteError, RegressionError, command
-from gill_bench.progress import debugging, say
+from gill_bench.progress import debugging, results_only, say_error
 from gill_bench.storage.paths import check_utf8
 
 _INTERRUPTED = 130
@@ -27,7 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
     whole_process = arguments is None
     words = list(sys.argv[1:] if whole_process else arguments or ())
     debug = "--debug" in words or os.environ.get("GILL_BENCH_DEBUG") == "1"
-    words = [word for word in words if word != "--debug"] or ["--help"]
+    quiet = "--quiet" in words
+    words = [word for word in words if word not in ("--debug", "--quiet")] or ["--help"]
+    with results_only(quiet):
+        return _main(words, debug, whole_process)
+
+
+def _main(words: list[str], debug: bool, whole_process: bool) -> int:
     if not whole_process:
         return _run(words, debug, whole_process)
     streams.prepare()
@@ -35,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     code = _run(words, debug, whole_process)
     unprinted = streams.settle()
     if unprinted and code == 0:
-        say(f"error: stdout: cannot be written: {unprinted}")
+        say_error(f"error: stdout: cannot be written: {unprinted}")
         return 1
     return code
 
@@ -55,16 +61,16 @@ def _run(words: list[str], debug: bool, whole_process: bool) -> int:
         return ended.code if isinstance(ended.code, int) else 1
     except GillBenchError as error:
         if debug and not isinstance(error, IncompleteError | RegressionError):  # these report results, not faults
-            say("".join(traceback.format_exception(error)).rstrip())
-        say(f"error: {error}")
+            say_error("".join(traceback.format_exception(error)).rstrip())
+        say_error(f"error: {error}")
         return error.exit_code
     except Exception as error:
         if type(error).__name__ == "Abort":  # older versions of typer
             return _interrupted(words, whole_process)
         if debug and not hasattr(error, "format_message"):  # the option parser's message says all
-            say("".join(traceback.format_exception(error)).rstrip())
+            say_error("".join(traceback.format_exception(error)).rstrip())
         message, code = explain(error)
-        say(f"error: {message}")
+        say_error(f"error: {message}")
         return code
     if code == _INTERRUPTED:  # typer's code for an interruption
         return _interrupted(words, whole_process)
@@ -75,7 +81,7 @@ def _interrupted(words: list[str], whole_process: bool) -> int:
     """Say how to resume."""
     if whole_process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a further Ctrl-C would cut the message
-    say(_how_to_resume(words).rstrip("\n"))
+    say_error(_how_to_resume(words).rstrip("\n"))
     return _INTERRUPTED
 
 

@@ -56,7 +56,7 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench train                     train GILL on caption-image pairs
 
 Without --data and --weights everything runs on a small embedded world with small embedded weights.
-Each command explains itself with --help. --debug shows the traceback of an error.
+Each command explains itself with --help. --quiet prints results and errors alone; --debug adds tracebacks.
 """
 
 app = typer.Typer(

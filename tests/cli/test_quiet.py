@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gill_bench.cli import main
 from gill_bench.cli.screen import screen
 from gill_bench.reporting.screen import Screen
 from tests.support.cli import run_command
@@ -59,3 +60,15 @@ def test_a_terminal_has_bold_and_dim_unless_they_are_switched_off(
     assert screen() == Screen(93, color, False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: False)
     assert screen(notes=True) == Screen(93, False, True)
+
+
+def test_a_quiet_command_prints_results_and_errors_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "vist", "--models", "gill", "--limit", "1", "--dry-run", "--json", "--out", str(tmp_path / "run")]
+    assert main([*words, "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert '"cells"' in said.out
+    assert said.err == ""
+    assert main(["--quiet", "run", "vsit", "--out", str(tmp_path / "run")]) == 2
+    assert capsys.readouterr().err.startswith("error: no task named 'vsit'")
+    assert main(words) == 0
+    assert "run directory: " in capsys.readouterr().err  # said again in the next command
