@@ -107,7 +107,7 @@ def test_members_of_archives_go_nowhere(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["inside", "pretrained_ckpt.pth.tar"]
 
 
-def test_the_package_unpacks_no_archives_and_runs_no_code_of_weights() -> None:
+def test_the_package_runs_no_code_of_weights_and_unpacks_only_downloaded_archives() -> None:
     forbidden = {"extractall", "unpack_archive", "tarfile", "eval", "exec", "trust_remote_code", "loads_pickle"}
     calls = set()
     for file in (ROOT / "gill_bench").rglob("*.py"):
@@ -126,7 +126,8 @@ def test_the_package_unpacks_no_archives_and_runs_no_code_of_weights() -> None:
                 assert owner != "pickle", file
                 assert owner != "torch" or given.get("weights_only") is True, file
                 assert owner != "np" or given.get("allow_pickle") is False, file
-    assert calls == set()
+    # Its tests have hostile archives: tests/fetching/test_archives.py.
+    assert calls == {"gill_bench/fetching/archives.py: tarfile"}
 
 
 def _is_method_eval(node: ast.AST) -> bool:

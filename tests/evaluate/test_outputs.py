@@ -138,15 +138,19 @@ def macro(truth: list[str], predicted: list[str]) -> float:
     return float(f1_score(truth, predicted, average="macro", labels=["gen", "ret"], zero_division=0))
 
 
+def accuracy(truth: list[str], predicted: list[str]) -> float:
+    return statistics.mean(float(t == p) for t, p in zip(truth, predicted, strict=True))
+
+
 def sweep(truth: list[str], retrieve: np.ndarray, both: bool) -> dict[str, float]:
     """Macro F1 at one half and its extremes over the grid; with `both`, "gen" must not exceed the threshold too."""
 
-    def at(t: float) -> float:
-        chosen = [v > t and not (both and 1 - v > t) for v in retrieve.tolist()]
-        return macro(truth, ["ret" if retrieves else "gen" for retrieves in chosen])
+    def at(t: float) -> list[str]:
+        return ["ret" if v > t and not (both and 1 - v > t) else "gen" for v in retrieve.tolist()]
 
-    grid = [at(step / 100) for step in range(101)]
-    return {"macro-f1": at(0.5), "macro-f1-min": min(grid), "macro-f1-max": max(grid)}
+    grid = [macro(truth, at(step / 100)) for step in range(101)]
+    values = {"macro-f1": macro(truth, at(0.5)), "macro-f1-min": min(grid), "macro-f1-max": max(grid)}
+    return values | {"decision-accuracy": accuracy(truth, at(0.5))}
 
 
 def test_macro_f1_is_that_of_the_models_stored_decisions(decided: tuple[Path, Outcome]) -> None:
@@ -189,7 +193,7 @@ def test_macro_f1_of_a_classifier_is_that_of_the_stored_features_for_each_seed(d
         )
         check_values({key: row for key, row in by_metric.items() if key[1] == seed}, expected)
     assert {counts(row) for row in by_metric.values()} == {(96, 96, 0, 0)}
-    assert len(by_metric) == 6
+    assert len(by_metric) == 8
 
 
 def test_macro_f1_of_rules_is_that_of_the_labels(decided: tuple[Path, Outcome]) -> None:
@@ -199,9 +203,11 @@ def test_macro_f1_of_rules_is_that_of_the_labels(decided: tuple[Path, Outcome]) 
     for context, names in (("test-labels", test), ("all-labels", list(labels))):
         truth = [labels[name] for name in names]
         for model, label in (("always-retrieve", "ret"), ("always-generate", "gen")):
-            (row,) = rows_by_metric(outcome, context, model).values()
-            assert row.value == pytest.approx(macro(truth, [label] * len(truth)))
-            assert counts(row) == (len(names), len(names), 0, 0)
+            by_metric = rows_by_metric(outcome, context, model)
+            predicted = [label] * len(truth)
+            expected = {"macro-f1": macro(truth, predicted), "decision-accuracy": accuracy(truth, predicted)}
+            check_values(by_metric, expected)
+            assert {counts(row) for row in by_metric.values()} == {(len(names), len(names), 0, 0)}
         votes = [examples[name][0].facts["votes"].split(",") for name in names]
         each = []
         for annotator in range(5):

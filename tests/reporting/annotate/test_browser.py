@@ -148,6 +148,7 @@ def test_two_annotators_at_once_and_a_kill_in_the_middle(browser: Any, tmp_path:
 def test_an_answer_is_taken_back_and_given_anew(server: AnnotationServer, tab: Any, tmp_path: Path) -> None:
     begin(tab, server.address, "Ann")
     first = answer(tab, "13", 1)
+    shown(tab)  # an answer to a pair that is not shown yet does not count
     tab.keyboard.press("2")
     tab.keyboard.press("u")  # takes back the answer to one question alone
     until(tab, "document.querySelectorAll('[aria-pressed=true]').length === 0")
