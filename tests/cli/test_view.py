@@ -30,7 +30,7 @@ def test_view_serves_until_it_is_stopped_and_leaves_nothing(tmp_path: Path, sent
     assert err.splitlines()[-1] == "stopped"
     assert "Traceback" not in err
     assert not list(temporary.iterdir())
-    assert {file.name for file in run.iterdir()} == {".lock", "env.json", "spec.json", "units"}
+    assert {file.name for file in run.iterdir()} == {".lock", "env.json", "experiment.toml", "spec.json", "units"}
 
 
 def test_view_of_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,11 +81,11 @@ def picture_digests(out: Path) -> dict[str, str]:
 
 
 def tree(out: Path) -> dict[str, bytes]:
-    """The content of every file of a run whose bytes are promised: all but env.json and the commit files of units."""
+    """Every file whose bytes are promised: not env.json, experiment.toml and the commit files of units."""
     return {
         file.relative_to(out).as_posix(): file.read_bytes()
         for file in sorted(out.rglob("*"))
-        if file.is_file() and file.name not in ("env.json", "unit.json", ".lock")
+        if file.is_file() and file.name not in ("env.json", "unit.json", "experiment.toml", ".lock")
     }
 
 
