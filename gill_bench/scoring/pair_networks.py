@@ -11,9 +11,11 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from PIL import Image
 
 from gill_bench.datasets import Example
 from gill_bench.devices import free_memory
@@ -68,6 +70,7 @@ class LoadedMetrics:
     def __init__(self, metrics: Sequence[PictureMetric], picture_size: int, device: str) -> None:
         self._metrics, self._size, self._device = metrics, picture_size, device
         self._features: OrderedDict[str, list[list[torch.Tensor]]] = OrderedDict()  # by target, and for each metric
+        self._of_others: dict[tuple[str, Path], list[float]] = {}  # by target and the other picture, for each metric
 
     def values(self, units: Sequence[UnitPictures]) -> list[_ByMetric]:
         """The values of each unit's pictures, for each metric in the order of the unit's samples.
@@ -98,24 +101,34 @@ class LoadedMetrics:
     def values_of_others(self, unit: StoredUnit) -> list[dict[str, float]]:
         """For each metric and example of a unit, the value of another example's target picture in place of its own.
 
-        An example is left out where no other one is fit, or where that one's picture cannot be read.
+        They are the same for all models, contexts and seeds, and are computed once for all. An example is left out
+        where no other one is fit, or where that one's picture cannot be read.
         """
         values: list[dict[str, float]] = [{} for _ in self._metrics]
         for name, _ in unit.unit.examples:
             other, example = unit.cell.task.others.get(name), unit.cell.usable[name][0]
             if other is None or other.file is None or example.target is None or example.target.file is None:
                 continue
-            try:
-                picture = load_image(other.file, squash=self._size)
-            except (OSError, InputError):
-                continue  # no output of a model is compared with it
-            references = self._features.get(target_digest(unit.cell, example)) or [
-                metric.embed([metric.prepare(load_image(example.target.file, squash=self._size))])
-                for metric in self._metrics
-            ]
-            for of_metric, metric, reference in zip(values, self._metrics, references, strict=True):
-                of_metric[name] = float(metric.compare(metric.embed([metric.prepare(picture)]), reference)[0])
+            pair = target_digest(unit.cell, example), other.file
+            if pair not in self._of_others:
+                try:
+                    picture = load_image(other.file, squash=self._size)
+                except (OSError, InputError):
+                    continue  # no output of a model is compared with it
+                self._of_others[pair] = self._value_of(picture, pair[0], example.target.file)
+            for of_metric, value in zip(values, self._of_others[pair], strict=True):
+                of_metric[name] = value
         return values
+
+    def _value_of(self, picture: Image.Image, target: str, target_file: Path) -> list[float]:
+        """For each metric the value of one picture, whose target has this digest and file."""
+        references = self._features.get(target) or [
+            metric.embed([metric.prepare(load_image(target_file, squash=self._size))]) for metric in self._metrics
+        ]
+        return [
+            float(metric.compare(metric.embed([metric.prepare(picture)]), reference)[0])
+            for metric, reference in zip(self._metrics, references, strict=True)
+        ]
 
     def _batches(self, unit: UnitPictures) -> Iterator[list[_ExamplePairs]]:
         """The examples of a unit, those together that are compared together."""
