@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -30,24 +28,14 @@ def show(
     """
     from gill_bench.cards.find import Cards
     from gill_bench.storage.json import to_json
+    from gill_bench.storage.toml import to_toml
 
     card, file = Cards(cards or ()).find(name)
     if json_:
         emit(to_json(card.model_dump(mode="json", by_alias=True), indent=1))
     elif extends := getattr(card, "extends", ""):
         emit(f"# {file.name} extends {extends}: this is the whole card, with the fields that it takes from {extends}.")
-        emit("\n".join(_toml(card.model_dump(mode="json", by_alias=True, exclude_unset=True))))
+        emit(to_toml(card.model_dump(mode="json", by_alias=True, exclude_unset=True)), nl=False)
     else:
         emit(file.read_text(encoding="utf-8"), nl=False)
     return 0
-
-
-def _toml(table: Mapping[str, Any], name: str = "") -> Iterator[str]:
-    """The lines of a table of a card. Python has no TOML writer; cards hold only texts, numbers, lists and tables."""
-    values = {key: value for key, value in table.items() if not isinstance(value, dict)}
-    if name and (values or not table):
-        yield f"\n[{name}]"
-    yield from (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
-    for key, value in table.items():
-        if key not in values:
-            yield from _toml(value, f"{name}.{key}".removeprefix("."))

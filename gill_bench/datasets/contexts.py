@@ -104,14 +104,19 @@ class CaptionContext(InParts):
 
     def join(self, parts: Sequence[Part], prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
         """The parts as segments; captions without a picture between them as `CAPTION_JOIN` says."""
-        with_spaces = CAPTION_JOIN.of(prompt) == "space"
-        segments: list[str | Picture] = []
-        for _, content in parts:
-            if with_spaces and segments and isinstance(content, str) and isinstance(segments[-1], str):
-                segments[-1] = f"{segments[-1]} {content}"
-            else:
-                segments.append(content)
-        return tuple(segments)
+        return caption_segments((content for _, content in parts), prompt)
+
+
+def caption_segments(contents: Iterable[str | Picture], prompt: Mapping[str, Value]) -> tuple[str | Picture, ...]:
+    """Texts and pictures as segments; texts without a picture between them are joined as `CAPTION_JOIN` says."""
+    with_spaces = CAPTION_JOIN.of(prompt) == "space"
+    segments: list[str | Picture] = []
+    for content in contents:
+        if with_spaces and segments and isinstance(content, str) and isinstance(segments[-1], str):
+            segments[-1] = f"{segments[-1]} {content}"
+        else:
+            segments.append(content)
+    return tuple(segments)
 
 
 def caption_context(name: str) -> CaptionContext:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gill_bench.cards.find import Value
 from gill_bench.datasets import Example, Picture, Turn
-from gill_bench.datasets.contexts import CAPTION_JOIN
+from gill_bench.datasets.contexts import CAPTION_JOIN, caption_segments
 from gill_bench.datasets.options import Text, Wording
 from gill_bench.datasets.parts import InParts, Part, PartKind
 from gill_bench.errors import InputError, did_you_mean
@@ -108,14 +108,7 @@ class LastParts(InParts):
         if last >= 0:
             contents[last] = QUESTION_PROMPT.word(prompt, str(contents[last]))
         ending = CAPTION_PROMPT.of(prompt)
-        with_spaces = CAPTION_JOIN.of(prompt) == "space"
-        segments: list[str | Picture] = []
-        for content in (*contents, *([ending] if ending else [])):
-            if with_spaces and segments and isinstance(content, str) and isinstance(segments[-1], str):
-                segments[-1] = f"{segments[-1]} {content}"
-            else:
-                segments.append(content)
-        return tuple(segments)
+        return caption_segments([*contents, ending] if ending else contents, prompt)
 
 
 def last_parts(name: str) -> LastParts:
