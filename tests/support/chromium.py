@@ -26,3 +26,20 @@ def chromium() -> Iterator[Any]:
         opened = started.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=PATIENCE)
         yield opened
         opened.close()
+
+
+@contextmanager
+def watched_page(browser: Any, width: int, height: int, own: tuple[str, ...]) -> Iterator[Any]:
+    """A page of a browser, in pixels; its test fails if its console reports anything, or if it asks others than `own`.
+
+    `own` are the beginnings of the addresses that the page may ask.
+    """
+    opened = browser.new_page(viewport={"width": width, "height": height})
+    opened.set_default_timeout(PATIENCE)
+    trouble: list[str] = []
+    opened.on("console", lambda message: trouble.append(message.text))
+    opened.on("pageerror", lambda error: trouble.append(str(error)))
+    opened.on("request", lambda request: trouble.extend([] if request.url.startswith(own) else [request.url]))
+    yield opened
+    opened.close()
+    assert trouble == []

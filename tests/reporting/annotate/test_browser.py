@@ -23,7 +23,7 @@ from gill_bench.reporting.annotate import AnnotationServer, write_static_folder
 from tests.reporting.page.in_browser import until
 from tests.support.annotation import PROMPTS, prompts_and_pictures
 from tests.support.axe import serious_violations
-from tests.support.chromium import PATIENCE, chromium
+from tests.support.chromium import PATIENCE, chromium, watched_page
 from tests.support.cli import start_command
 
 pytestmark = pytest.mark.enable_socket
@@ -42,16 +42,8 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Any]:
     """A page that fails its test if the console reports anything, or anything but this machine is asked."""
-    opened = browser.new_page(viewport={"width": 1100, "height": 800})
-    opened.set_default_timeout(PATIENCE)
-    trouble: list[str] = []
-    own = ("http://127.0.0.1:", "file:", "data:", "blob:")
-    opened.on("console", lambda message: trouble.append(message.text))
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    opened.on("request", lambda request: trouble.extend([] if request.url.startswith(own) else [request.url]))
-    yield opened
-    opened.close()
-    assert trouble == []
+    with watched_page(browser, 1100, 800, ("http://127.0.0.1:", "file:", "data:", "blob:")) as opened:
+        yield opened
 
 
 def begin(tab: Any, address: str, name: str, done: int = 0) -> None:

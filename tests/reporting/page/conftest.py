@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.chromium import PATIENCE, chromium
+from tests.support.chromium import chromium, watched_page
 
 
 @pytest.fixture(scope="package")
@@ -19,13 +19,5 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Any]:
     """A page that fails its test if anything is reported to the console or requested from the network."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 800})
-    opened.set_default_timeout(PATIENCE)
-    trouble: list[str] = []
-    opened.on("console", lambda message: trouble.append(message.text))
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    local = ("file:", "data:", "blob:")
-    opened.on("request", lambda request: trouble.extend([] if request.url.startswith(local) else [request.url]))
-    yield opened
-    opened.close()
-    assert trouble == []
+    with watched_page(browser, 1280, 800, ("file:", "data:", "blob:")) as opened:
+        yield opened

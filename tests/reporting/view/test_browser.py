@@ -11,7 +11,7 @@ import pytest
 from gill_bench.reporting.view import viewed
 from tests.reporting.view.conftest import Serve, grow
 from tests.support.axe import serious_violations
-from tests.support.chromium import PATIENCE, chromium
+from tests.support.chromium import chromium, watched_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.enable_socket
@@ -27,18 +27,8 @@ def browser() -> Iterator[Any]:
 def tab(browser: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A page that fails its test if the console reports anything, or anything but this machine is asked."""
     monkeypatch.setattr(viewed, "_REST", 0)
-    opened = browser.new_page(viewport={"width": 900, "height": 500})
-    opened.set_default_timeout(PATIENCE)
-    trouble: list[str] = []
-    opened.on("console", lambda message: trouble.append(message.text))
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    opened.on(
-        "request",
-        lambda request: trouble.extend([] if request.url.startswith(("http://127.0.0.1:", "data:")) else [request.url]),
-    )
-    yield opened
-    opened.close()
-    assert trouble == []
+    with watched_page(browser, 900, 500, ("http://127.0.0.1:", "data:")) as opened:
+        yield opened
 
 
 def until(tab: Any, condition: str) -> None:
