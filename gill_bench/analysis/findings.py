@@ -1,4 +1,4 @@
-"""What a run on the mini world is expected to show: the paper's findings, each judged by a paired 95 % interval.
+"""The paper's findings, which a run on the mini world is expected to show, each judged by a paired 95 % interval.
 
 A finding compares two cells of one task, or one cell with trivial outputs (`gill_bench.metrics.Trivial`). Nothing but
 stored values of single examples goes in: no metric looks at the description of a scene.
@@ -63,7 +63,7 @@ class JudgedFinding:
 
     @property
     def verdict(self) -> Verdict:
-        """What the interval says: "holds" above zero, "opposite" below, else "not shown"."""
+        """The verdict of the interval: "holds" above zero, "opposite" below, else "not shown"."""
         return "holds" if self.gain.low > 0 else "opposite" if self.gain.high < 0 else "not shown"
 
 

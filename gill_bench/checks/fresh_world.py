@@ -94,6 +94,6 @@ def _is_embedded(model: str) -> bool:
 
 
 def _mini_settings(card: TaskCard) -> dict[str, bool | int | float | str]:
-    """What a task's card sets for the mini world, which runs on a folder do not have by themselves."""
+    """The settings that a task's card has for the mini world alone; a run on a folder does not take them by itself."""
     mini = card.mini
     return {} if mini is None else {**mini.data, **mini.prompt, **mini.scoring, **mini.sampling}

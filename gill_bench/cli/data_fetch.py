@@ -144,7 +144,7 @@ def _item_lines(item: DataItem, web: Web) -> Iterator[str]:
 
 
 def _result(task: str, fetch: TaskFetch) -> Iterator[str]:
-    """What is lacking after the download."""
+    """Lines on the files and pictures that are lacking after the download."""
     from gill_bench.fetching.pictures import summary
 
     record = fetch.record

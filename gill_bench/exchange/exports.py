@@ -29,7 +29,7 @@ _SPARE = 1.05  # of the bytes that are written: blocks of the disk
 
 
 class Exported(NamedTuple):
-    """What was written: the number of files, the samples, and sentences about what to do with them."""
+    """An export that was written: the number of files, the samples, and sentences about what to do with them."""
 
     files: int
     samples: int

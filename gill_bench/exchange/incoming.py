@@ -49,7 +49,7 @@ class Incoming:
 
 @dataclass
 class Faults:
-    """What is wrong with a folder, by kind, each with its first cases."""
+    """The faults of a folder of outputs, by kind, each with its cases."""
 
     cases: dict[str, list[str]] = field(default_factory=dict)
 
@@ -166,7 +166,7 @@ def _other_origin(entry: ManifestEntry, cell: Cell) -> str:
 
 
 def _by_names(folder: Path, cell: Cell, pictures: bool, faults: Faults) -> Iterator[tuple[str, ManifestEntry]]:
-    """What the names of files say; files of other kinds, and hidden ones, do not count."""
+    """The outputs by the names of their files; files of other kinds, and hidden ones, do not count."""
     ids = _all_ids(cell)
     unnamed = next((name for name in cell.usable if name_problem(name)), None)
     if unnamed is not None:

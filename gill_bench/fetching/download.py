@@ -20,7 +20,7 @@ from gill_bench.storage.digests import digest
 
 
 class _ChangedError(Exception):
-    """What was downloaded before does not fit to what the server has now: the download starts again."""
+    """The part that was downloaded before is of another file than the server has now: the download starts again."""
 
 
 def file_name_of(url: str) -> str:

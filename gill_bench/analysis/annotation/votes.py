@@ -33,7 +33,7 @@ LONGEST_NAME = 80
 
 @dataclass(frozen=True, slots=True)
 class HumanVote:
-    """What one annotator says of one pair of pictures.
+    """The answers of one annotator about one pair of pictures.
 
     Attributes:
         example: The example's id.
