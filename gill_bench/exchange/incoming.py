@@ -109,8 +109,8 @@ def incoming_outputs(
     faults = Faults()
     pictures = cell.asks == "images"
     listed = (folder / MANIFEST).exists()
-    entries = read_manifest(folder / MANIFEST) if listed else _by_names(folder, cell, pictures, faults)
     usable, known = cell.usable, _all_ids(cell)
+    entries = read_manifest(folder / MANIFEST) if listed else _by_names(folder, cell, known, pictures, faults)
     chosen: dict[Key, tuple[str, ManifestEntry]] = {}
     ignored = 0
     for where, entry in entries:
@@ -165,9 +165,10 @@ def _other_origin(entry: ManifestEntry, cell: Cell) -> str:
     return ""
 
 
-def _by_names(folder: Path, cell: Cell, pictures: bool, faults: Faults) -> Iterator[tuple[str, ManifestEntry]]:
+def _by_names(
+    folder: Path, cell: Cell, ids: Collection[str], pictures: bool, faults: Faults
+) -> Iterator[tuple[str, ManifestEntry]]:
     """The outputs by the names of their files; files of other kinds, and hidden ones, do not count."""
-    ids = _all_ids(cell)
     unnamed = next((name for name in cell.usable if name_problem(name)), None)
     if unnamed is not None:
         raise InputError(
