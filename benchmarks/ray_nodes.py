@@ -1,6 +1,6 @@
 """Compare a run on a Ray cluster of two nodes on this machine, whose nodes are killed, with a local run.
 
-    python benchmarks/ray_nodes.py [vist ...] [--kills 2] [--limit 16] [--seeds 2] [--pause 0.2]
+    python -m benchmarks.ray_nodes [vist ...] [--kills 2] [--limit 16] [--seeds 2] [--pause 0.2]
 
 Each kill ends a node that has a worker, as a power failure would, and a new node joins. The run must end complete, and
 every file whose bytes are promised must equal that of a local run. The benchmark prints one line of JSON and ends with
@@ -19,19 +19,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.promised import promised_files
+
 ROOT = Path(__file__).resolve().parents[1]
 CARDS = ROOT / "tests" / "cards"
-NOT_PROMISED = ("env.json", "unit.json", ".lock")
 SMALL: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 100 * 2**20}
-
-
-def tree(run: Path) -> dict[str, bytes]:
-    """Return every file of a run whose bytes are promised."""
-    return {
-        file.relative_to(run).as_posix(): file.read_bytes()
-        for file in sorted(run.rglob("*"))
-        if file.is_file() and file.name not in NOT_PROMISED
-    }
 
 
 def command(out: Path, options: argparse.Namespace, *more: str) -> list[str]:
@@ -92,7 +84,7 @@ def main() -> int:
             seconds = time.perf_counter() - start
         finally:
             cluster.shutdown()
-        same = process.returncode == 0 and tree(local) == tree(distant)
+        same = process.returncode == 0 and promised_files(local) == promised_files(distant)
         same = same and printed == (local / "results.json").read_text()  # and nothing of Ray's between it
         print(said, file=sys.stderr)
         print(

@@ -26,7 +26,8 @@ def test_a_node_that_dies_costs_nothing_and_the_bytes_are_those_of_a_local_run()
     """The runs are processes of their own, since sockets are blocked in this process."""
     tasks = ("visdial-answers", "visdial-retrieval")
     done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "ray_nodes.py", *tasks, "--kills", "1", "--limit", "40"],
+        [sys.executable, "-m", "benchmarks.ray_nodes", *tasks, "--kills", "1", "--limit", "40"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,

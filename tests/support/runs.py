@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.promised import promised_files
 from gill_bench.evaluate import Outcome, execute
 from gill_bench.planning.plan import make_plan
 from gill_bench.planning.request import RunRequest
@@ -24,6 +25,7 @@ from tests.support.made_up import seeds
 from tests.support.stories import small_vist
 
 CARDS = Path(__file__).resolve().parents[1] / "cards"
+tree = promised_files
 
 
 def run_request(out: Path, **changes: Any) -> RunRequest:
@@ -78,15 +80,6 @@ def picture_digests(out: Path) -> dict[str, str]:
             key = "/".join([*file.parts[-5:-2], sample["example"], str(sample["seed"])])
             digests[key] = hashlib.sha256((file.parent / sample["image"]).read_bytes()).hexdigest()
     return digests
-
-
-def tree(out: Path) -> dict[str, bytes]:
-    """Every file whose bytes are promised: not env.json, experiment.toml and the commit files of units."""
-    return {
-        file.relative_to(out).as_posix(): file.read_bytes()
-        for file in sorted(out.rglob("*"))
-        if file.is_file() and file.name not in ("env.json", "unit.json", "experiment.toml", ".lock")
-    }
 
 
 def write_made_up_spec(folder: Path, cells: Sequence[Mapping[str, Any]]) -> None:
