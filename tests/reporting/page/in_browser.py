@@ -15,6 +15,12 @@ def until(tab: Any, condition: str) -> None:
     raise AssertionError(f"never true: {condition}")
 
 
+def draw_plots(tab: Any) -> None:
+    """Open the plots, and wait until they are drawn, which is when the browser tells them their size."""
+    tab.locator("#draw").click()
+    until(tab, "document.querySelector('.plot-area.histogram canvas').hasAttribute('aria-label')")
+
+
 def show(tab: Any, page: Path, name: str, fragment: str = "") -> None:
     """Open a page of a folder, and wait until it shows its examples."""
     tab.goto("about:blank")  # an address that differs after # alone would not load anew

@@ -16,7 +16,7 @@ import pytest
 from gill_bench.analysis.gallery_records import Gallery, GalleryExample, ShownOutput
 from gill_bench.reporting.page import write_page
 from tests.reporting.page.content import CONTEXT, METRIC, MODELS, content, gallery
-from tests.reporting.page.in_browser import FILLED, first_is, ids, show, until
+from tests.reporting.page.in_browser import FILLED, draw_plots, first_is, ids, show, until
 from tests.reporting.page.story_contexts import BEST, stories, with_losses
 
 NAME = "gallery-vist.html"
@@ -195,7 +195,7 @@ def test_failed_and_missing_examples_stand_there_with_their_reason_and_a_filter(
 
 def test_the_histogram_filters_by_brushing_and_by_numbers(tab: Any, pages: Path) -> None:
     show(tab, pages / "one", NAME, "#a=gill&b=stable-diffusion")
-    tab.locator("#draw").click()
+    draw_plots(tab)
     area = tab.locator(".plot-area.histogram")
     assert "30 examples, from 0.00500 to 2.9050" in area.locator("canvas").get_attribute("aria-label")
     box = area.bounding_box()
@@ -221,7 +221,7 @@ def test_the_histogram_filters_by_brushing_and_by_numbers(tab: Any, pages: Path)
 
 def test_the_scatter_filters_by_a_rectangle_of_a_finger(tab: Any, pages: Path) -> None:
     show(tab, pages / "contexts", NAME, "#a=gill&context=1-caption&b=stable-diffusion")
-    tab.locator("#draw").click()
+    draw_plots(tab)
     area = tab.locator(".plot-area.scatter")
     assert "A is above B in 10 examples" in area.locator("canvas").get_attribute("aria-label")
     # B's values go from 0.40 to 0.49, A has 0.5 throughout: the lower half of the plot has the first five.
