@@ -12,6 +12,7 @@ from gill_bench.cli.compare import compare
 from gill_bench.cli.convert_embeddings import convert_embeddings
 from gill_bench.cli.data import data
 from gill_bench.cli.doctor import doctor
+from gill_bench.cli.embed import embed
 from gill_bench.cli.export import export
 from gill_bench.cli.import_outputs import import_outputs
 from gill_bench.cli.leaderboard import leaderboard
@@ -53,6 +54,7 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench doctor MODEL              does an adapter keep its promises
   gill-bench probe MODEL               which captions, pictures and rounds does a model read
   gill-bench convert-embeddings FILE   the authors' retrieval embeddings as plain files
+  gill-bench embed MODEL --images P    retrieval embeddings of your own pictures or checkpoint
   gill-bench train                     train GILL on caption-image pairs
 
 Without --data and --weights everything runs on a small embedded world with small embedded weights.
@@ -107,4 +109,5 @@ app.command("probe")(probe)
 app.add_typer(data, name="data")
 app.add_typer(weights, name="weights")
 app.command("convert-embeddings")(convert_embeddings)
+app.command("embed")(embed)
 app.add_typer(mini, name="mini")

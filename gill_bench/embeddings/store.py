@@ -2,14 +2,14 @@
 
 `embeddings.npy` holds one L2-normalised embedding in each row (float32 or float16), `paths.txt` the URL or file name of
 each picture, one a line, and `embeddings.json` the files from which the embeddings were made.
-`gill-bench convert-embeddings` makes such a folder from the authors' files.
+`gill-bench convert-embeddings` makes such a folder from the authors' files, and `gill-bench embed` from pictures.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +110,7 @@ def write_embeddings(
     paths: Sequence[str],
     sources: Sequence[dict[str, str]] = (),
     dtype: Dtype = "float32",
+    more: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a folder of embeddings; a kill leaves the whole folder or none.
 
@@ -119,6 +120,7 @@ def write_embeddings(
         paths: URL or file name of each of the N embeddings.
         sources: Name and SHA-256 of each file that the embeddings come from, for `embeddings.json`.
         dtype: float16 halves the file; cosines are then off by up to about 0.0005.
+        more: Further files of the folder, by name.
 
     Raises:
         InputError: The folder is not empty, an embedding is zero or not finite, a path has a line break, or there are
@@ -134,6 +136,8 @@ def write_embeddings(
             file.writelines(f"{path}\n" for path in paths)
         about = {"version": VERSION, "count": count, "width": width, "dtype": dtype, "normalised": True}
         (temporary / ABOUT).write_text(to_json({**about, "sources": list(sources)}, indent=2) + "\n", encoding="utf-8")
+        for name, content in (more or {}).items():
+            (temporary / name).write_bytes(content)
 
 
 def check_new(folder: Path) -> None:

@@ -125,6 +125,8 @@ def test_outputs_that_cannot_be_written_are_named(
         ["mini", "write", "s3://bucket/world"],
         ["mini", "train", "--work", "s3://bucket/work"],
         ["convert-embeddings", "file", "--out", "s3://bucket/out"],
+        ["embed", "gill", "--images", "s3://bucket/pictures", "--out", "out"],
+        ["embed", "gill", "--images", "pictures", "--out", "s3://bucket/out"],
         ["train", "--data", "s3://bucket/d", "--llm", "a", "--visual-encoder", "b", "--out", "out"],
     ],
 )
