@@ -1,13 +1,15 @@
 """Embeddings that are being made, stored part by part beside the folder they are for, so that a kill loses one part.
 
 `DIR.parts/` holds `request.json` and, for each part, `NUMBER.npy` with its embeddings and `NUMBER.json`, which is
-written last and has the digest of the former. `gill-bench embed` removes the folder when DIR is in place.
+written last and has the digest of the former. One process at a time works in it. `gill-bench embed` removes the folder
+when DIR is in place.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +21,7 @@ from gill_bench.errors import InputError
 from gill_bench.storage.arrays import read_array
 from gill_bench.storage.digests import digest_file
 from gill_bench.storage.files import remove_folder, write_atomic
+from gill_bench.storage.folder_lock import LOCK, only_process
 from gill_bench.storage.json import to_json
 from gill_bench.storage.reading import read_json
 
@@ -62,17 +65,26 @@ class PartialEmbeddings:
         _refuse_other(self._finished, read_json(about).get("sources"), self._sources)
         return True
 
+    @contextmanager
+    def only_process(self) -> Iterator[None]:
+        """Make the folder of the parts, and keep other processes out of it while the context lasts.
+
+        Raises:
+            InputError: Another process works in it.
+        """
+        with only_process(self.folder, f"{self._finished}: another embed"):
+            yield
+
     def begin(self) -> None:
-        """Make the folder of the parts, or check that it is of this request.
+        """Note the request in the folder of the parts, or check that the folder is of this request.
 
         Raises:
             InputError: It is of another request, or is no such folder.
         """
-        self.folder.mkdir(exist_ok=True)
         file = self.folder / _REQUEST
         if not file.is_file():
             # A hidden file is a temporary one, which a killed process left.
-            if any(not path.name.startswith(".") for path in self.folder.iterdir()):
+            if any(path.name != LOCK and not path.name.startswith(".") for path in self.folder.iterdir()):
                 raise InputError(f"{self.folder}: exists, but has no {_REQUEST}; {self._mend}")
             _write_json(file, {"sources": self._sources, "size": self._size})
         stored = read_json(file)
@@ -105,11 +117,14 @@ class PartialEmbeddings:
         """The pictures of a part that have no embedding; raises `InputError` if it is damaged."""
         return [LeftOutPicture(*picture) for picture in read_json(self._files(number)[1])["left_out"]]
 
-    def remove(self) -> None:
-        """Remove the folder of the parts, if there is one of this request."""
+    def is_begun(self) -> bool:
+        """Whether there is a folder of parts of this request."""
         file = self.folder / _REQUEST
-        if file.is_file() and read_json(file).get("sources") == self._sources:
-            remove_folder(self.folder)
+        return file.is_file() and bool(read_json(file).get("sources") == self._sources)
+
+    def remove(self) -> None:
+        """Remove the folder of the parts."""
+        remove_folder(self.folder)
 
     def _files(self, number: int) -> tuple[Path, Path]:
         return self.folder / f"{number:08d}.npy", self.folder / f"{number:08d}.json"

@@ -56,7 +56,8 @@ def embed(
         batch_size: Pictures in a call of the model; 0 for the usual number.
 
     Raises:
-        InputError: The model embeds no pictures, no picture could be read, or the folder is of another request.
+        InputError: The model embeds no pictures, no picture could be read, the folder is of another request, or
+            another process works in it.
     """
     if "image-retriever" not in model.card.capabilities:
         able = ", ".join(model.card.capabilities)
@@ -67,16 +68,18 @@ def embed(
     sources = sources_of(model, pictures, device)
     parts = PartialEmbeddings(out, sources, PART)
     numbers = range(-(-len(pictures) // PART))
-    finished = parts.is_finished()
-    if not finished:
-        parts.begin()
-        lacking = [number for number in numbers if not parts.has(number)]
-        if lacking:
-            _embed_parts(model, pictures, parts, lacking, device, batch_size)
-        _join(parts, numbers, pictures, out, sources)
-    parts.remove()
+    was_finished = parts.is_finished()
+    if not was_finished or parts.is_begun():
+        with parts.only_process():
+            if not parts.is_finished():
+                parts.begin()
+                lacking = [number for number in numbers if not parts.has(number)]
+                if lacking:
+                    _embed_parts(model, pictures, parts, lacking, device, batch_size)
+                _join(parts, numbers, pictures, out, sources)
+            parts.remove()
     left_out = _read_left_out(out / LEFT_OUT)
-    return EmbeddedPictures(len(pictures) - len(left_out), left_out, finished)
+    return EmbeddedPictures(len(pictures) - len(left_out), left_out, was_finished)
 
 
 def sources_of(model: ResolvedModel, pictures: Sequence[ListedPicture], device: str) -> list[dict[str, str]]:

@@ -16,7 +16,6 @@ from gill_bench.datasets.addresses import picture_addresses
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.fetching.archives import SUFFIXES, is_archive, unpack_files, unpack_pictures
 from gill_bench.fetching.download import download, downloaded, file_name_of
-from gill_bench.fetching.lock import only_process
 from gill_bench.fetching.pictures import fetch_pictures
 from gill_bench.fetching.record import PictureFailures
 from gill_bench.fetching.sizes import check_room, readable_size
@@ -24,6 +23,7 @@ from gill_bench.fetching.web import Web
 from gill_bench.planning.resolved import data_folder
 from gill_bench.progress import Bars
 from gill_bench.storage.files import write_atomic
+from gill_bench.storage.folder_lock import only_process
 from gill_bench.storage.reading import read_json_value
 
 WORK = ".gill-bench-fetch"
@@ -97,7 +97,7 @@ class TaskFetch:
         if all(item.way not in ("file", "list") for item in self.items()):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        with only_process(self.folder / WORK):
+        with only_process(self.folder / WORK, f"{self.folder}: another fetch"):
             for item in self.items():
                 if item.way == "file" and not item.needed.pictures and item.file is not None:
                     self._fetch_file(web, item, item.file, checksums, progress)

@@ -11,7 +11,6 @@ from typing import Any
 from gill_bench.cards.find import Cards, Component, ModelCard, TaskCard
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.fetching.download import download, file_name_of
-from gill_bench.fetching.lock import only_process
 from gill_bench.fetching.sizes import check_room, readable_size
 from gill_bench.fetching.web import Web
 from gill_bench.metrics import BUILTIN as METRICS
@@ -20,6 +19,7 @@ from gill_bench.models import adapter, check_settings
 from gill_bench.planning.metrics import metrics_of_card
 from gill_bench.planning.selection import model_card
 from gill_bench.progress import Bars, say
+from gill_bench.storage.folder_lock import only_process
 from gill_bench.storage.reading import refuse_pointer
 from gill_bench.weights.checkpoints import listed_shards
 from gill_bench.weights.find import Weights, find_weights
@@ -157,7 +157,7 @@ class WeightsFetch:
         if not checks:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        with only_process(self.folder / WORK):
+        with only_process(self.folder / WORK, f"{self.folder}: another fetch"):
             for check in checks:
                 if check.way == "hub":
                     self._from_hub(check)

@@ -15,6 +15,7 @@ from PIL import Image
 from gill_bench.cards.find import Cards
 from gill_bench.cli import main
 from gill_bench.datasets.listed_pictures import list_pictures
+from gill_bench.embeddings.parts import PartialEmbeddings
 from gill_bench.embeddings.store import read_embeddings
 from gill_bench.errors import InputError
 from gill_bench.exchange import embed as embedding
@@ -25,6 +26,7 @@ from gill_bench.models.interleaved.candidates import CandidateSet
 from gill_bench.planning.resolve import resolve_model
 from gill_bench.storage.images import load_image
 from tests.support import planted
+from tests.support.cli import run_command
 
 PLANTED = Path(planted.__file__)
 
@@ -118,7 +120,7 @@ def test_an_interrupted_request_goes_on_and_ends_with_the_same_bytes(
         assert embed(photos, out, "--batch-size", "2") == 130
         assert calls == [2, 1]  # the first part
     assert not out.exists()
-    assert sorted(content(tmp_path / "out.parts")) == ["00000000.json", "00000000.npy", "request.json"]
+    assert sorted(content(tmp_path / "out.parts")) == ["00000000.json", "00000000.npy", "lock", "request.json"]
     calls = watched(monkeypatch)
     capsys.readouterr()
     assert embed(photos, out, "--batch-size", "2") == 0
@@ -132,6 +134,53 @@ def test_an_interrupted_request_goes_on_and_ends_with_the_same_bytes(
     assert len(calls) == 2
     assert (other / "mine.txt").exists()
     assert "has the embeddings of these 6 pictures already; nothing to do" in capsys.readouterr().err
+
+
+KILLED_AT_A_PICTURE = """
+import os
+import signal
+
+import numpy as np
+
+
+class Means:
+    def embed_images(self, images):
+        means = np.array([np.asarray(image, np.float32).mean((0, 1)) for image in images])
+        if (means[:, 2] == float(os.environ.get("KILLED_AT", -1))).any():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return means / np.linalg.norm(means, axis=1, keepdims=True)
+
+    def embed_prompts(self, prompts):
+        raise NotImplementedError
+"""
+
+
+def test_a_killed_process_is_gone_on_with_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    (photos := tmp_path / "photos").mkdir()
+    for number in range(embedding.PART + 2):
+        color = (number % 100, 90, 255 if number == embedding.PART else number // 100)
+        Image.new("RGB", (2, 2), color).save(photos / f"{number:03d}.png")
+    (model := tmp_path / "means.py").write_text(KILLED_AT_A_PICTURE)
+    out = tmp_path / "out"
+    words = ["embed", f"{model}:Means", "--images", str(photos), "--device", "cpu", "--out"]
+    killed = run_command(*words, out, KILLED_AT="255")
+    assert killed.returncode == -9, killed.stderr
+    assert sorted(content(tmp_path / "out.parts")) == ["00000000.json", "00000000.npy", "lock", "request.json"]
+    assert main([*words, str(out)]) == 0
+    assert main([*words, str(tmp_path / "whole")]) == 0
+    assert content(out) == content(tmp_path / "whole")
+    assert not (tmp_path / "out.parts").exists()
+
+
+def test_two_processes_do_not_embed_into_one_folder(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    with PartialEmbeddings(out, [], 1).only_process():
+        assert embed(photos, out) == 2
+        assert f"{out}: another embed is at work there; wait for its end, or stop it" in capsys.readouterr().err
+    assert embed(photos, out) == 0
+    assert not (tmp_path / "out.parts").exists()
 
 
 def test_another_request_is_refused(

@@ -273,10 +273,10 @@ def test_one_task_that_fails_does_not_keep_the_others_from_their_data(
 def test_two_fetches_do_not_work_in_one_folder(
     mirror: Mirror, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from gill_bench.fetching.lock import only_process
+    from gill_bench.storage.folder_lock import only_process
 
     dialogs(mirror, tmp_path / "source")
-    with only_process(tmp_path / "data" / "visdial" / ".gill-bench-fetch"):
+    with only_process(tmp_path / "data" / "visdial" / ".gill-bench-fetch", ""):
         assert fetch(mirror, tmp_path / "data", "visdial") == 2
     assert "another fetch is at work there" in capsys.readouterr().err
     assert fetch(mirror, tmp_path / "data", "visdial") == 0
