@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -60,6 +61,33 @@ def results_only(on: bool) -> Iterator[None]:
         yield
     finally:
         _results_only = before
+
+
+class _Steps(logging.Handler):
+    """Prints records of steps as messages."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {record.getMessage()}")
+
+
+@contextmanager
+def explaining(on: bool) -> Iterator[None]:
+    """Print each step of the package that is logged at INFO while the context lasts, if `on`: what `--verbose` means.
+
+    Loggers of other libraries are left as they are.
+    """
+    if not on:
+        yield
+        return
+    logger, steps = logging.getLogger("gill_bench"), _Steps(logging.INFO)
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(steps)
+    try:
+        yield
+    finally:
+        logger.removeHandler(steps)
+        logger.setLevel(before)
 
 
 @contextmanager

@@ -6,14 +6,13 @@ nor weights are opened. A run that was never scored has a status too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from gill_bench.errors import InputError
-from gill_bench.interfaces import ASKED_BY_DEFAULT, OutputKind
-from gill_bench.planning.cells import stored_seeds
+from gill_bench.planning.cells import output_kind_in, stored_seeds
 from gill_bench.rundir.folders import cell_folder, failure_files, is_unit_name, no_spec, unit_folders
 from gill_bench.rundir.kept import KEPT
 from gill_bench.rundir.load import read_failure, read_results, read_spec
@@ -254,8 +253,7 @@ def _cell_status(run: Path, cell: SpecCell, results: Results, memory: UnitMemory
 
 
 def _seeds_of(cell: SpecCell) -> tuple[int, ...]:
-    usual: Mapping[str, OutputKind] = {str(name): kind for name, kind in ASKED_BY_DEFAULT.items()}
-    return stored_seeds(cell.recipe.get("asks") or usual.get(cell.recipe.get("capability", ""), "images"), cell.seeds)
+    return stored_seeds(output_kind_in(cell.recipe), cell.seeds)
 
 
 def _is_scored(cell: SpecCell, rows: Sequence[Row]) -> bool:

@@ -11,8 +11,8 @@ from types import FrameType
 
 from gill_bench.cli import streams
 from gill_bench.cli.unforeseen import explain
-from gill_bench.errors import GillBenchError, IncompleteError, RegressionError, command
-from gill_bench.progress import debugging, results_only, say_error
+from gill_bench.errors import GillBenchError, IncompleteError, InputError, RegressionError, command
+from gill_bench.progress import debugging, explaining, results_only, say_error
 from gill_bench.storage.paths import check_utf8
 
 _INTERRUPTED = 130
@@ -27,9 +27,12 @@ def main(arguments: list[str] | None = None) -> int:
     whole_process = arguments is None
     words = list(sys.argv[1:] if whole_process else arguments or ())
     debug = "--debug" in words or os.environ.get("GILL_BENCH_DEBUG") == "1"
-    quiet = "--quiet" in words
-    words = [word for word in words if word not in ("--debug", "--quiet")] or ["--help"]
-    with results_only(quiet):
+    quiet, verbose = "--quiet" in words, "--verbose" in words
+    if quiet and verbose:
+        say_error("error: --quiet prints less and --verbose more; give one of them")
+        return InputError.exit_code
+    words = [word for word in words if word not in ("--debug", "--quiet", "--verbose")] or ["--help"]
+    with results_only(quiet), explaining(verbose):
         return _main(words, debug, whole_process)
 
 

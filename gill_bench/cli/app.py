@@ -58,7 +58,8 @@ _MAP = """How well does a model use the context it is given? The evaluations of 
   gill-bench train                     train GILL on caption-image pairs
 
 Without --data and --weights everything runs on a small embedded world with small embedded weights.
-Each command explains itself with --help. --quiet prints results and errors alone; --debug adds tracebacks.
+Each command explains itself with --help. --quiet prints results and errors alone; --verbose says each step; --debug
+adds tracebacks.
 """
 
 app = typer.Typer(

@@ -26,6 +26,7 @@ from gill_bench.cli.streams import emit
 from gill_bench.engines.options import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
+    from gill_bench.analysis.forecast import Forecast
     from gill_bench.planning.plan import Plan
     from gill_bench.planning.request import RunRequest
 
@@ -145,7 +146,10 @@ def run(
         Path | None, typer.Option(metavar="FILE.toml", help="Write the command as a file that run takes.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check and plan only; load and download no weights.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Check and plan only, with time, disk and memory; load and download no weights."
+        ),
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the plan (--dry-run) or the rows as JSON.")] = False,
 ) -> int:
@@ -195,11 +199,12 @@ def run(
     incomplete = []
     plans = []
     for number, request in enumerate(requests):
-        plan = _plan(request, dry=dry_run)
+        plan, known = _plan(request, dry=dry_run)
         if save is not None and not number:
             _save(save, requests)
-        plans.append(plan)
-        if not dry_run:
+        if known is not None:
+            plans.append((plan, known))
+        else:
             incomplete += _execute(plan, json_=json_)
     if dry_run and json_:
         _print_plans(plans)
@@ -227,7 +232,8 @@ def _requests(ctx: typer.Context, tasks: list[str], options: dict[str, Any]) -> 
     return [RunRequest.of(run.options.pop("tasks"), **run.options) for run in merged]
 
 
-def _plan(request: RunRequest, *, dry: bool) -> Plan:
+def _plan(request: RunRequest, *, dry: bool) -> tuple[Plan, Forecast | None]:
+    """The plan of a request, and, for a dry run, its forecast."""
     from gill_bench.cli.run_messages import say_plan
     from gill_bench.planning.plan import make_plan
     from gill_bench.progress import say
@@ -240,8 +246,13 @@ def _plan(request: RunRequest, *, dry: bool) -> Plan:
             "embedded weights (mini): small models trained on that world; their numbers are not those of published ones"
         )
     plan = make_plan(request, dry=dry)
-    say_plan(plan)
-    return plan
+    known = None
+    if dry:
+        from gill_bench.analysis.forecast import forecast
+
+        known = forecast(plan)
+    say_plan(plan, known)
+    return plan, known
 
 
 def _execute(plan: Plan, *, json_: bool) -> list[str]:
@@ -264,11 +275,11 @@ def _execute(plan: Plan, *, json_: bool) -> list[str]:
     return [] if outcome.complete else [incomplete(outcome, request.out)]
 
 
-def _print_plans(plans: list[Plan]) -> None:
+def _print_plans(plans: list[tuple[Plan, Forecast]]) -> None:
     from gill_bench.cli.run_messages import plan_as_json
     from gill_bench.storage.json import to_json
 
-    contents = [plan_as_json(plan) for plan in plans]
+    contents = [plan_as_json(plan, known) for plan, known in plans]
     emit(to_json({key: [item for content in contents for item in content[key]] for key in contents[0]}, indent=1))
 
 

@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gill_bench.analysis.forecast import Forecast
     from gill_bench.evaluate import Outcome
     from gill_bench.planning.plan import Plan
     from gill_bench.planning.request import RunRequest
 
 
-def say_plan(plan: Plan) -> None:
-    """Say what the cells of a plan have and lack, and what is left out."""
+def say_plan(plan: Plan, known: Forecast | None = None) -> None:
+    """Say what the cells of a plan have and lack, what is left out, and, if that is known, what the cells need."""
+    from gill_bench.cli.forecast_messages import forecast_lines, need_in_words
     from gill_bench.progress import say
+
+    needs = {cell.cell_key: f", {need_in_words(cell)}" for cell in known.cells if cell.samples} if known else {}
 
     say(f"run directory: {plan.request.out}")
     for planned in plan.cells:
@@ -23,7 +27,7 @@ def say_plan(plan: Plan) -> None:
         stored = usable * seeds - planned.samples_pending
         say(
             f"  {name}: {usable} examples{missing} x {seeds} seeds:"
-            f" {stored} stored, {planned.samples_pending} to do in {len(planned.pending)} units"
+            f" {stored} stored, {planned.samples_pending} to do in {len(planned.pending)} units{needs.get(name, '')}"
             if seeds
             else f"  {name}: {usable} examples: from the labels alone"
         )
@@ -33,6 +37,8 @@ def say_plan(plan: Plan) -> None:
     for (task, reason), names in left_out.items():
         where = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if any(names) else ""
         say(f"  {task}: left out: {reason}{where}")
+    for line in forecast_lines(known) if known else ():
+        say(line)
     if not plan.cells:
         say("nothing to do")
 
@@ -56,8 +62,11 @@ def print_main_tables(plan: Plan) -> None:
     say("")
 
 
-def plan_as_json(plan: Plan) -> dict[str, Any]:
-    """A plan as `--dry-run --json` prints it."""
+def plan_as_json(plan: Plan, known: Forecast) -> dict[str, Any]:
+    """A plan with its forecast as `--dry-run --json` prints it: a list under each key."""
+    from gill_bench.cli.forecast_messages import forecast_as_json
+
+    needs = {cell.cell_key: cell for cell in known.cells}
     cells = [
         {
             "task": planned.cell.key[0],
@@ -68,11 +77,13 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
             "seeds": list(planned.cell.sample_seeds),
             "samples_pending": planned.samples_pending,
             "units_pending": len(planned.pending),
+            "seconds": needs[planned.cell.key].seconds if planned.cell.key in needs else 0.0,
+            "bytes": needs[planned.cell.key].size if planned.cell.key in needs else 0,
         }
         for planned in plan.cells
     ]
     cannot = [dict(zip(("task", "model", "context", "reason"), entry, strict=True)) for entry in plan.cannot]
-    return {"cells": cells, "cannot": cannot}
+    return {"cells": cells, "cannot": cannot, "forecast": [{"run": str(plan.request.out), **forecast_as_json(known)}]}
 
 
 def incomplete(outcome: Outcome, out: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,11 +17,14 @@ from gill_bench.generation.prompts import ExamplePrompt
 from gill_bench.generation.reasons import reason_of
 from gill_bench.interfaces import CAPABILITY_OF, PROTOCOLS, UnavailableError
 from gill_bench.planning.cells import Cell, CellPlan
+from gill_bench.planning.recipe import device_name
 from gill_bench.planning.resolved import ResolvedModel
 from gill_bench.rundir.kept import KeptOutputs
 from gill_bench.rundir.load_units import is_whole
 from gill_bench.rundir.records import Reason, Unit
 from gill_bench.rundir.writer import write_failure
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class ModelLoadable:
         Raises:
             GillBenchError: The adapter lacks the methods of a capability that the card claims.
         """
+        _log.info("%s: loading on %s", self.name, device)
         model = self.model.load(device)
         for cell in self.cells:
             capability = CAPABILITY_OF[cell.asks]
@@ -142,6 +147,8 @@ class GenerateUnit:
     def _record(self, loaded: Any, device: str) -> dict[str, Any]:
         """The record of how the unit was made (`gill_bench.rundir.records.Commit.made`)."""
         record: dict[str, Any] = {"device": device}
+        if device.startswith("cuda"):
+            record["device_name"] = device_name(device)
         if self.after:
             record["after"] = self.after
         answered_by = getattr(loaded, "answered_by", None)
@@ -234,6 +241,9 @@ def generation_jobs(
     def after(job: Job, result: JobResult) -> JobResult:
         assert isinstance(job, GenerateUnit)
         step(job.size)
+        failed = len(result.failures)
+        stored = f"{failed} of {len(job.unit.examples)} examples failed" if failed else f"{job.size} samples stored"
+        _log.info("%s: unit %s: %s", job.cell.key, job.key, stored)
         return job.with_records(result)
 
     groups = []
@@ -251,4 +261,5 @@ def _jobs(plans: Sequence[CellPlan], batch_size: int, run: Path) -> Iterator[Gen
     for plan in plans:
         folder = plan.cell.folder(run)
         for unit in plan.pending:
+            _log.info("%s: unit %s: %d samples are handed to a worker", plan.cell.key, unit.key, unit.size)
             yield GenerateUnit(plan.cell, unit, folder, batch_size)

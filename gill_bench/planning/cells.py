@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from gill_bench.datasets import Context, Example
 from gill_bench.datasets.controls import plain_of
-from gill_bench.interfaces import OutputKind
+from gill_bench.interfaces import ASKED_BY_DEFAULT, OutputKind
 from gill_bench.planning.resolved import ResolvedTask
 from gill_bench.planning.selection import output_kind
 from gill_bench.progress import say
@@ -28,13 +28,24 @@ PICTURE_SIZE = "picture_size"
 _CANDIDATES_A_UNIT = 64
 
 
-def stored_seeds(asks: OutputKind, seeds: tuple[int, ...]) -> tuple[int, ...]:
+def stored_seeds(asks: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
     """The seeds of a cell's stored outputs, by the kind of output and the seeds of the request.
 
     >>> stored_seeds("images", (0, 1)), stored_seeds("texts", (0, 1)), stored_seeds("nothing", (0, 1))
     ((0, 1), (0,), ())
     """
     return seeds if asks == "images" else () if asks == "nothing" else (0,)
+
+
+def digest_of_model(model: str, recipe: Mapping[str, Any]) -> str:
+    """The SHA-256 of all in a recipe that decides which model must be loaded, with the name of the model's card."""
+    return digest([model, *(recipe.get(field) for field in ("adapter", "weights", "settings"))])
+
+
+def output_kind_in(recipe: Mapping[str, Any]) -> str:
+    """The kind of output that a model is asked for, by a stored recipe, which may be of an older version."""
+    usual: Mapping[str, str] = {str(name): kind for name, kind in ASKED_BY_DEFAULT.items()}
+    return str(recipe.get("asks") or usual.get(recipe.get("capability", ""), "images"))
 
 
 class UsableExample(NamedTuple):
@@ -125,7 +136,7 @@ class Cell:
     @cached_property
     def model_digest(self) -> str:
         """The SHA-256 of all that decides which model must be loaded; cells with the same digest share the model."""
-        return digest([self.model, *(self.recipe[field] for field in ("adapter", "weights", "settings"))])
+        return digest_of_model(self.model, self.recipe)
 
     @cached_property
     def answers_digest(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -30,6 +31,8 @@ from gill_bench.planning.selection import choose_contexts, output_kind
 from gill_bench.planning.settings import UNREADABLE, check_settings_of_task
 from gill_bench.storage.digests import digest
 from gill_bench.weights.find import MINI, find_weights
+
+_log = logging.getLogger(__name__)
 
 
 class DataError(InputError):
@@ -129,7 +132,10 @@ def read_task(
 
     With `prompts_alone`, neither candidates nor reference pictures are read: enough to ask a model, and not to score.
     """
-    loaded: Dataset = dataset(card.data.format).load(data_folder(card, data), card.data.split, card.data.options)
+    folder = data_folder(card, data)
+    _log.info("%s: reading split %s of %s in %s", card.name, card.data.split, card.data.format, folder)
+    loaded: Dataset = dataset(card.data.format).load(folder, card.data.split, card.data.options)
+    _log.info("%s: %d examples", card.name, len(loaded.examples))
     all_contexts = () if prompts_alone else choose_contexts(card, ["all"])
     asks = [output_kind(card, context) for context in all_contexts]
     searches = "embeddings" in asks
@@ -213,6 +219,8 @@ def resolve_model(
     every_file = card.adapter not in BUILTIN or bool(table.get("variant"))
     components = {name: find_weights(component, weights, whole=every_file) for name, component in card.weights.items()}
     paths = {name: component.path for name, component in components.items()}
+    for name, path in paths.items():
+        _log.info("%s: weights of %s: %s", card.name, name, path)
     adapter(resolved).check(paths, checked)
     idle = unused_settings(resolved, paths)
     for key in settings:

@@ -202,9 +202,10 @@ class Commit:
     Attributes:
         unit: The unit; its fields stand beside `files` in the JSON, with its `key`.
         files: SHA-256 by file name.
-        made: How the unit was made: `device`, `batch_size` (the most prompts in one call), `seconds`; `after`, what a
-            call with more prompts raised; `answered_by`, what the server of a served model said of itself. Of outputs
-            that were made elsewhere `imported`: the name of the folder, and "list" or "names" for how they were told.
+        made: How the unit was made: `device`, `device_name` (the model of an accelerator), `batch_size` (the most
+            prompts in one call), `seconds`; `after`, what a call with more prompts raised; `answered_by`, what the
+            server of a served model said of itself. Of outputs that were made elsewhere `imported`: the name of the
+            folder, and "list" or "names" for how they were told.
     """
 
     unit: Unit

@@ -8,6 +8,7 @@ signature, its backbone's content and the rules of reading pictures, so that ano
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from gill_bench.engines.engine import Engine
@@ -20,6 +21,8 @@ from gill_bench.scoring import corpus, distribution, pairs
 from gill_bench.scoring.cell_scores import all_stored_scores
 from gill_bench.scoring.pair_values import mean_scores
 from gill_bench.scoring.stored import StoredCell
+
+_log = logging.getLogger(__name__)
 
 
 def score_units(cells: Sequence[StoredCell], engine: Engine, progress: Progress) -> list[str]:
@@ -60,6 +63,7 @@ def _failures(
     If several fail, the caller tries them one by one, so that the others have their scores.
     """
     metric = metrics[0]
+    _log.info("%s: scoring %d cells with %s", task.card.name, len(cells), ", ".join(item.name for item in metrics))
     try:
         if metric.kind == "pairs":
             pairs.score(metrics, cells, engine, progress)

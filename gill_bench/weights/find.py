@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ MARK = "gill-bench-mini.json"
 _NO_WEIGHTS = frozenset({".md", ".npy", ".pkl", ".png", ".jpg", ".jpeg", ".pdf", "LICENSE"})
 _LARGE = 1 << 26  # bytes above which a file's digest is remembered
 _SETTLED = 2_000_000_000  # nanoseconds after which the next change of a file surely gets another time
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Weights:
             InputError: A file or folder cannot be read.
         """
         try:
+            _log.info("%s: SHA-256 of the files that count", self.path)
             files = {name: file_digest(file) for name, file in self.read_files().items()}
             return digest([self.revision, files] if self.revision else files)
         except OSError as error:
@@ -188,6 +191,7 @@ def file_digest(file: Path) -> str:
     try:
         return str(json.loads(memory.read_bytes())["sha256"])
     except (OSError, ValueError, TypeError, LookupError):  # not remembered yet, or damaged
+        _log.info("%s: reading %d bytes for its SHA-256, which is then remembered", file, status.st_size)
         computed = digest_file(file)
     settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED
     if settled and file_stamp(file) == stamp:

@@ -140,6 +140,15 @@ def _unpickle(file: Path, device: str) -> Any:
         raise InputError(f"{file}: cannot be read, it may be truncated: {first_line(error)}") from error
 
 
+def read_pickled_shapes(file: Path) -> Any:
+    """Read the object in a file of `torch.save`, with tensors that have shape and type, and no values.
+
+    Raises:
+        InputError: The file is missing, truncated, a Git LFS pointer, or holds anything but plain data.
+    """
+    return _unpickle(file, "meta")
+
+
 def tensor_types(file: Path) -> dict[str, Any]:
     """The type of each tensor in a file, by key; values are not read.
 
@@ -148,7 +157,7 @@ def tensor_types(file: Path) -> dict[str, Any]:
     """
     if file.suffix == ".safetensors":
         return {key: str(item.get("dtype")) for key, item in read_header(file).items()}
-    content = _unpickle(file, "meta")
+    content = read_pickled_shapes(file)
     if not isinstance(content, Mapping):
         raise InputError(f"{file}: expected a dictionary of tensors, found {type(content).__name__}")
     return {str(key): value.dtype for key, value in content.items() if hasattr(value, "dtype")}

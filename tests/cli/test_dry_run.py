@@ -13,9 +13,17 @@ from gill_bench.cards.find import Cards, builtin_folder
 from gill_bench.cli import main
 from gill_bench.planning.resolved import ResolvedModel
 from tests.support.cli import run_command
+from tests.support.runs import CARDS, half
+from tests.support.stories import small_vist
 
 FILES = [file for kind in ("tasks", "baselines", "reports") for file in (builtin_folder() / kind).glob("*.toml")]
 NAMES = sorted(file.stem for file in FILES)
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of four stories, made before any test forbids to load a model."""
+    return half(tmp_path_factory.mktemp("runs") / "before")
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +141,34 @@ def test_every_card_is_shown(name: str, capsys: pytest.CaptureFixture[str]) -> N
     assert f'name = "{name}"' in capsys.readouterr().out
     assert main(["show", name, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == name
+
+
+def test_a_dry_run_says_time_disk_and_memory_by_what_is_stored_beside_it(
+    before: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = before.with_name("new")
+    words: list[object] = [
+        "vist",
+        "--data",
+        small_vist(),
+        "--split",
+        "test",
+        "--models",
+        "noisy,gill",
+        "--cards",
+        CARDS,
+    ]
+    words += ["--contexts", "1-caption", "--limit", 4, "--seeds", 1, "--device", "cpu", "--out", new]
+    plan, said = plan_of(capsys, *words)
+    cells = {cell["model"]: cell for cell in plan["cells"]}
+    assert (cells["gill"]["seconds"], cells["gill"]["bytes"]) == (None, None)
+    assert cells["noisy"]["seconds"] >= 0
+    assert cells["noisy"]["bytes"] > 0
+    (forecast,) = plan["forecast"]
+    assert forecast["run"] == str(new)
+    assert (forecast["seconds"], forecast["bytes"], forecast["device"]) == (None, None, "cpu")
+    assert forecast["from_runs"] == [str(before)]
+    assert forecast["weights_bytes"]["gill"] > 1_000_000
+    assert "vist/gill/1-caption: 4 examples x 1 seeds: 0 stored, 4 to do in 1 units, time unknown, disk unknown" in said
+    assert "time in all: unknown for 1 of 2 lines" in said
+    assert "one model at a time in each worker: gill " in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from gill_bench.cli import main
 from gill_bench.cli.screen import screen
 from gill_bench.reporting.screen import Screen
 from tests.support.cli import run_command
+from tests.support.runs import CARDS
+from tests.support.stories import small_vist
 
 NOISE = re.compile(r"warning|deprecat|leaked|not expected|\[transformers\]|\[diffusers\]|Traceback", re.IGNORECASE)
 COLOUR = {"TERM": "xterm", "FORCE_COLOR": "", "COLUMNS": "80"}
@@ -72,3 +75,44 @@ def test_a_quiet_command_prints_results_and_errors_alone(tmp_path: Path, capsys:
     assert capsys.readouterr().err.startswith("error: no task named 'vsit'")
     assert main(words) == 0
     assert "run directory: " in capsys.readouterr().err  # said again in the next command
+
+
+def test_a_verbose_command_says_each_step_and_only_that_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "vist", "--models", "noisy", "--cards", str(CARDS), "--data", str(small_vist()), "--split", "test"]
+    words += ["--contexts", "1-caption", "--limit", "2", "--seeds", "1", "--out", str(tmp_path / "run")]
+    before = logging.getLogger().level, logging.getLogger("gill_bench").level
+    assert main([*words, "--verbose"]) == 0
+    said = capsys.readouterr().err
+    steps = [
+        rf"vist: reading split test of sis in {re.escape(str(small_vist()))}",
+        r"vist/noisy/1-caption: unit \w{16}: 2 samples are handed to a worker",
+        r"noisy: loading on cpu",
+        r"vist/noisy/1-caption: unit \w{16}: 2 samples stored",
+        r"vist: scoring 1 cells with clip-similarity\[mini\], lpips\[mini\]",
+        r"SHA-256 of the files that count",
+    ]
+    for step in steps:
+        assert re.search(rf"^\d\d:\d\d:\d\d .*{step}", said, re.MULTILINE), step
+    assert main([*words, "--dry-run"]) == 0
+    assert not re.search(r"^\d\d:\d\d:\d\d ", capsys.readouterr().err, re.MULTILINE)
+    assert (logging.getLogger().level, logging.getLogger("gill_bench").level) == before
+
+
+def test_a_verbose_plan_says_where_the_weights_of_each_model_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "vist", "--models", "gill", "--limit", "1", "--dry-run", "--out", str(tmp_path / "run")]
+    assert main(["--verbose", *words]) == 0
+    said = capsys.readouterr().err
+    for component, folder in {"llm": "opt-mini", "image_decoder": "sd-mini"}.items():
+        assert re.search(rf" gill: weights of {component}: .*{folder}$", said, re.MULTILINE)
+    assert re.search(r"opt-mini: SHA-256 of the files that count$", said, re.MULTILINE)
+
+
+def test_quiet_and_verbose_together_are_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--quiet", "--verbose"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: --quiet prints less and --verbose more")
