@@ -122,6 +122,7 @@ def test_keys_above_several_runs_hold_for_each(tmp_path: Path) -> None:
         ("[settings.gill]\nx = [1]", 2, "expected a text, number, true or false as gill.x"),
         ('device = "cpu"\ndevices = "cpu"', 3, "devices: given twice"),
         ("dry-run = true", 2, "give it as --dry-run"),
+        ("verbose = true", 2, "give it as --verbose"),
         ("run = 3", 2, "run: expected tables [[run]]"),
     ],
 )
