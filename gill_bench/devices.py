@@ -81,3 +81,18 @@ def free_memory(device: str) -> None:
     backend = getattr(torch, device.partition(":")[0], None)
     if backend is not None and hasattr(backend, "empty_cache"):
         backend.empty_cache()
+
+
+def measure_peak_memory(device: str) -> None:
+    """Begin to measure the memory that `peak_memory` returns."""
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: str) -> int | None:
+    """The most bytes that tensors had at one time since `measure_peak_memory`; None on devices other than CUDA's."""
+    import torch
+
+    return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else None

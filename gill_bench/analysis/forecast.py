@@ -1,7 +1,8 @@
 """The time, disk and memory that a plan needs, from the units that were stored before and the files of weights.
 
-Nothing is loaded and no number is assumed: without stored units of the same model, time and disk are unknown. A model
-is the same if its adapter, its weights and its settings are, and it is asked for the same kind of output.
+Nothing is loaded and no number is assumed: without stored units of the same model, time and disk are unknown, unless a
+pilot (`gill_bench.analysis.pilot`) measures them. A model is the same if its adapter, its weights and its settings are,
+and it is asked for the same kind of output.
 """
 
 from __future__ import annotations
@@ -59,8 +60,9 @@ class CellForecast:
         samples: The number of samples that this command makes.
         seconds: The seconds of one worker for them; None if unknown.
         size: Their bytes on disk; None if unknown.
-        measured: The number of stored samples that `seconds` follows from.
+        measured: The number of samples that `seconds` follows from.
         others: Whether these are of other contexts or tasks, since none of the same is stored.
+        pilot_calls: The number of a pilot's calls that these samples are of; 0 if they are stored ones.
     """
 
     cell_key: CellKey
@@ -69,6 +71,7 @@ class CellForecast:
     size: int | None
     measured: int = 0
     others: bool = False
+    pilot_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,12 @@ class ModelForecast:
     Attributes:
         model: The name of the model's card.
         weights: The bytes of its weights in the precision that they are loaded with, at most.
+        peak: The most bytes that a pilot took on an accelerator; None if there was none.
     """
 
     model: str
     weights: int
+    peak: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ class Forecast:
         workers: The number of workers; 0 if the engine chooses it later.
         free: The bytes that are free on the disk of the run directory; None in an object store.
         shard: Which part of how many parts this command makes, which alone is counted.
+        pilot_errors: Sentences about models that a pilot could not load or ask.
     """
 
     cells: tuple[CellForecast, ...]
@@ -105,6 +111,7 @@ class Forecast:
     workers: int
     free: int | None
     shard: tuple[int, int] = (1, 1)
+    pilot_errors: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float | None:

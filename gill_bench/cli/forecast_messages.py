@@ -9,14 +9,26 @@ if TYPE_CHECKING:
     from gill_bench.analysis.forecast import CellForecast, Forecast
 
 
+def counted(noun: str, number: int) -> str:
+    """A number with its noun.
+
+    >>> counted("call", 1), counted("sample", 2)
+    ('1 call', '2 samples')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def need_in_words(cell: CellForecast) -> str:
     """The need of one line of a plan, such as "about 12 min, 3.4 MB"."""
     from gill_bench.cli.status import in_words
     from gill_bench.fetching.sizes import readable_size
 
     time = "time unknown" if cell.seconds is None else f"about {in_words(cell.seconds)}"
-    where = " by other contexts" if cell.others else ""
-    return f"{time}{where}, {'disk unknown' if cell.size is None else readable_size(cell.size)}"
+    source = " by other contexts" if cell.others else ""
+    if cell.pilot_calls:
+        source = f" by a pilot ({counted('call', cell.pilot_calls)}, {counted('sample', cell.measured)}"
+        source += ", of another context)" if cell.others else ")"
+    return f"{time}{source}, {'disk unknown' if cell.size is None else readable_size(cell.size)}"
 
 
 def forecast_lines(known: Forecast) -> Iterator[str]:
@@ -38,9 +50,10 @@ def forecast_lines(known: Forecast) -> Iterator[str]:
     scope = "in all" if parts == 1 else f"of part {number} of {parts}"
     yield f"time {scope}: {time} (loading and scoring are not counted)"
     if untimed:
+        advice = "--pilot loads the models and measures it" if not known.pilot_errors else "their pilot failed"
         yield (
             f"  no samples of these models on this kind of device ({known.device}) are stored in the run directory or"
-            " beside it; make some with --limit 4 --seeds 1 in the same directory, and plan again"
+            f" beside it; {advice}"
         )
     unsized = sum(cell.size is None for cell in pending)
     size = "unknown" if unsized == len(pending) else f"about {readable_size(known.size)}"
@@ -55,10 +68,15 @@ def forecast_lines(known: Forecast) -> Iterator[str]:
         )
     if known.runs:
         yield f"  time and disk follow from stored samples in {', '.join(str(run) for run in known.runs)}"
+    if any(cell.pilot_calls for cell in pending):
+        yield f"  a pilot made a few calls on this machine ({known.device}), of which nothing is kept"
     weights = [model for model in known.models if model.weights]
     if weights:
         sizes = ", ".join(f"{model.model} {readable_size(model.weights)}" for model in weights)
         yield f"memory of the weights, one model at a time in each worker: {sizes} (activations are not counted)"
+    peaks = [f"{model.model} {readable_size(model.peak)}" for model in known.models if model.peak is not None]
+    if peaks:
+        yield f"memory in the pilot, with activations: {', '.join(peaks)}"
 
 
 def forecast_as_json(known: Forecast) -> dict[str, Any]:
@@ -71,4 +89,6 @@ def forecast_as_json(known: Forecast) -> dict[str, Any]:
         "free_bytes": known.free,
         "from_runs": list(map(str, known.runs)),
         "weights_bytes": {model.model: model.weights for model in known.models},
+        "peak_bytes": {model.model: model.peak for model in known.models},
+        "pilot_errors": list(known.pilot_errors),
     }

@@ -151,6 +151,12 @@ def run(
             "--dry-run", help="Check and plan only, with time, disk and memory; load and download no weights."
         ),
     ] = False,
+    pilot: Annotated[
+        bool,
+        typer.Option(
+            "--pilot", help="With --dry-run: load the models whose time is unknown, and time a few calls of each."
+        ),
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the plan (--dry-run) or the rows as JSON.")] = False,
 ) -> int:
     """Generate and score; the same command again resumes.
@@ -161,15 +167,17 @@ def run(
       gill-bench run vist --models gill --contexts sweep --limit 8 --seeds 1
       gill-bench run vist --data vist --weights weights --contexts paper --seeds 5
       gill-bench run vist --set gill.guidance_scale=3.0 --out runs/vist-cfg3
-      gill-bench run ./my-task.toml --models gill,./my-model.toml --dry-run
+      gill-bench run ./my-task.toml --models gill,./my-model.toml --dry-run --pilot
       gill-bench run vist --data vist --weights weights --devices cuda:0,cuda:1
       gill-bench run vist --models gill --seeds 5 --save experiment.toml
       gill-bench run experiment.toml --seeds 1 --out runs/quick
       gill-bench run vist --data vist --weights weights --shard 3/16
       gill-bench run vist --data vist --weights weights --engine ray --address auto
     """
-    from gill_bench.errors import IncompleteError
+    from gill_bench.errors import GillBenchError, IncompleteError, InputError
 
+    if pilot and not dry_run:
+        raise InputError("--pilot: measures what --dry-run says and keeps nothing; give both, or neither to run")
     options = {
         "models": listed(models) if models else ("all",),
         "contexts": listed(contexts) if contexts else None,
@@ -199,7 +207,7 @@ def run(
     incomplete = []
     plans = []
     for number, request in enumerate(requests):
-        plan, known = _plan(request, dry=dry_run)
+        plan, known = _plan(request, dry=dry_run, pilot=pilot)
         if save is not None and not number:
             _save(save, requests)
         if known is not None:
@@ -208,6 +216,8 @@ def run(
             incomplete += _execute(plan, json_=json_)
     if dry_run and json_:
         _print_plans(plans)
+    if errors := [error for _, known in plans for error in known.pilot_errors]:
+        raise GillBenchError("\n".join(errors))
     if incomplete:
         raise IncompleteError("\n".join(incomplete))
     return 0
@@ -232,7 +242,7 @@ def _requests(ctx: typer.Context, tasks: list[str], options: dict[str, Any]) -> 
     return [RunRequest.of(run.options.pop("tasks"), **run.options) for run in merged]
 
 
-def _plan(request: RunRequest, *, dry: bool) -> tuple[Plan, Forecast | None]:
+def _plan(request: RunRequest, *, dry: bool, pilot: bool) -> tuple[Plan, Forecast | None]:
     """The plan of a request, and, for a dry run, its forecast."""
     from gill_bench.cli.run_messages import say_plan
     from gill_bench.planning.plan import make_plan
@@ -251,6 +261,10 @@ def _plan(request: RunRequest, *, dry: bool) -> tuple[Plan, Forecast | None]:
         from gill_bench.analysis.forecast import forecast
 
         known = forecast(plan)
+        if pilot:
+            from gill_bench.analysis.pilot import with_pilot
+
+            known = with_pilot(plan, known)
     say_plan(plan, known)
     return plan, known
 

@@ -79,6 +79,8 @@ def plan_as_json(plan: Plan, known: Forecast) -> dict[str, Any]:
             "units_pending": len(planned.pending),
             "seconds": needs[planned.cell.key].seconds if planned.cell.key in needs else 0.0,
             "bytes": needs[planned.cell.key].size if planned.cell.key in needs else 0,
+            "measured": needs[planned.cell.key].measured if planned.cell.key in needs else 0,
+            "pilot_calls": needs[planned.cell.key].pilot_calls if planned.cell.key in needs else 0,
         }
         for planned in plan.cells
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from gill_bench.errors import GillBenchError
+from gill_bench.errors import GillBenchError, first_line, memory_ran_out
 from gill_bench.rundir.records import CellKey, LossReason
 
 
@@ -160,3 +160,18 @@ class JobGroup:
 
 class NotLoadedError(GillBenchError):
     """A worker could not load what a job needs."""
+
+
+def loaded_on(loadable: Loadable, device: str) -> Any:
+    """Load a model or network on a torch device.
+
+    Raises:
+        NotLoadedError: Loading raised an error of another kind than `GillBenchError`.
+    """
+    try:
+        return loadable.load(device)
+    except GillBenchError:
+        raise
+    except Exception as error:
+        reason = memory_ran_out(error) or f"{type(error).__name__}: {first_line(error)}"
+        raise NotLoadedError(f"{loadable.name}: could not be loaded on {device}: {reason}") from error

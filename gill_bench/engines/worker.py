@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gill_bench.engines.job import Job, JobResult, Loadable, NotLoadedError, Unwritten
+from gill_bench.engines.job import Job, JobResult, Loadable, Unwritten, loaded_on
 from gill_bench.errors import GillBenchError, first_line, memory_ran_out
 from gill_bench.rundir.lock import RunLock
 from gill_bench.weights.page_cache import read_into_page_cache
@@ -274,13 +274,7 @@ class Worker:
         if self._held is None or not loadable.folders & self._held.folders:
             self._free()
         self._held = None
-        try:
-            self._loaded = loadable.load(self._device)
-        except GillBenchError:
-            raise
-        except Exception as error:
-            reason = memory_ran_out(error) or f"{type(error).__name__}: {first_line(error)}"
-            raise NotLoadedError(f"{loadable.name}: could not be loaded on {self._device}: {reason}") from error
+        self._loaded = loaded_on(loadable, self._device)
         self._held = loadable
 
     def _free(self) -> None:

@@ -32,7 +32,7 @@ from gill_bench.weights.find import MINI
 
 RUNS = "run"
 _CARD_KEYS = {"schema", "name", "title", "capability", "metrics"}
-_SCREEN = ("dry-run", "json", "save", "quiet", "verbose", "debug")
+_SCREEN = ("dry-run", "pilot", "json", "save", "quiet", "verbose", "debug")
 """Options that say what one command prints, and not what is run."""
 
 

@@ -58,7 +58,7 @@ def test_without_stored_units_time_and_disk_are_unknown(tmp_path: Path) -> None:
     assert (known.seconds, known.runs) == (None, ())
     assert "time in all: unknown for 2 of 2 lines" in lines_of(known)
     assert "disk in all: unknown" in lines_of(known)
-    assert "--limit 4 --seeds 1" in lines_of(known)
+    assert "beside it; --pilot loads the models and measures it" in lines_of(known)
 
 
 def test_time_and_disk_follow_from_the_runs_beside(runs: Path, tmp_path: Path) -> None:

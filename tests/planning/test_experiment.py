@@ -123,6 +123,7 @@ def test_keys_above_several_runs_hold_for_each(tmp_path: Path) -> None:
         ('device = "cpu"\ndevices = "cpu"', 3, "devices: given twice"),
         ("dry-run = true", 2, "give it as --dry-run"),
         ("verbose = true", 2, "give it as --verbose"),
+        ("pilot = true", 2, "give it as --pilot"),
         ("run = 3", 2, "run: expected tables [[run]]"),
     ],
 )
