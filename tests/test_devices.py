@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gill_bench.devices import choose_device
+from gill_bench.devices import choose_device, measure_peak_memory, peak_memory
 from gill_bench.errors import InputError
 
 
@@ -32,3 +32,12 @@ def test_a_device_that_this_machine_lacks_is_refused(name: str) -> None:
 
 def test_the_cpu_is_always_there() -> None:
     assert choose_device("cpu") == "cpu"
+
+
+def test_the_peak_memory_is_that_of_the_named_cuda_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    peaks = {"cuda:0": 70, "cuda:1": 90}
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda device: peaks.update({device: 5}))
+    monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda device: peaks[device])
+    for device in ("cuda:1", "cpu"):
+        measure_peak_memory(device)
+    assert [peak_memory(device) for device in ("cuda:0", "cuda:1", "cpu")] == [70, 5, None]
