@@ -76,7 +76,6 @@ def test_a_golden_is_written_checked_and_renewed(pytester: pytest.Pytester) -> N
     golden = pytester.path / "tests" / "goldens" / "test_quality" / "test_it_uses_its_context.json"
     assert golden.is_file()
     outcome(pytester).assert_outcomes(passed=1)
-    outcome(pytester, "-n", "2").assert_outcomes(passed=1)
     worse = golden.read_text()
     # A golden that was better by far, in every example.
     golden.write_text(re.sub(r"(\[\s*)(-?[0-9.e-]+)(,\s*\")", lambda m: f"{m[1]}{float(m[2]) + 5}{m[3]}", worse))
@@ -86,6 +85,15 @@ def test_a_golden_is_written_checked_and_renewed(pytester: pytest.Pytester) -> N
     assert "pytest --gill-bench-update" in failed.stdout.str()
     outcome(pytester, "--gill-bench-update").assert_outcomes(passed=1)
     outcome(pytester).assert_outcomes(passed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("elsewhere")
+def test_workers_of_xdist_check_against_the_same_golden(pytester: pytest.Pytester) -> None:
+    (pytester.path / "tests").mkdir()
+    (pytester.path / "tests" / "test_quality.py").write_text(PROJECT)
+    outcome(pytester).assert_outcomes(failed=1)  # the golden is written
+    outcome(pytester, "-n", "2").assert_outcomes(passed=1)
 
 
 CHEAP = """

@@ -50,7 +50,8 @@ def read_network(
         else {"dtype": dtype, "ignore_mismatched_sizes": True, **LOCAL_ONLY}
     )
     try:
-        with quiet_loading():
+        # A network of transformers needs nothing of diffusers, whose import takes a second.
+        with quiet_loading(*{library, "transformers"}):
             network, report = kind.from_pretrained(folder, output_loading_info=True, **options, **files, **more)
     except LOADING_ERRORS as error:
         raise InputError(f"{folder}: cannot be loaded as {what or kind.__name__}: {first_line(error)}") from error

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from gill_bench.engines.dispatcher import Dispatcher, WorkerPool
@@ -23,6 +24,12 @@ from gill_bench.rundir.lock import RunLock
 from gill_bench.rundir.records import CellKey
 
 CELL = CellKey("task", "model", "context")
+
+if __name__ == "__mp_main__":  # a worker of the process pool
+    # These jobs need nothing of torch, whose import takes seconds in each of a dozen workers: only its threads are set.
+    torch = ModuleType("torch")
+    torch.__dict__.update(set_num_threads=lambda threads: None, get_num_threads=lambda: 1)
+    sys.modules["torch"] = torch
 
 
 @dataclass(frozen=True)

@@ -130,8 +130,14 @@ def test_texts_for_the_language_model_say_what_the_last_picture_shows() -> None:
 def test_the_mini_world_of_a_seed_has_the_same_bytes(world: Path, tmp_path: Path) -> None:
     write_world(tmp_path / "again")
     assert digests(tmp_path / "again") == digests(world)
+
+
+def test_another_seed_gives_another_mini_world(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("vist", "cc3m", "coco", "vqa"):  # most of the pictures, and of the time
+        monkeypatch.setattr(f"gill_bench.mini.world.write_{name}", lambda *_: None)
     write_world(tmp_path / "other", seed=1)
-    assert digests(tmp_path / "other") != digests(world)
+    for name in ("visdial", "partiprompts"):
+        assert digests(tmp_path / "other" / name) != digests(world / name)
 
 
 def test_a_mini_world_that_another_process_wrote_first_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
