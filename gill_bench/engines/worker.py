@@ -263,8 +263,7 @@ class Worker:
     def _write_behind(self) -> None:
         for entry in self._entries:
             if entry.unwritten is not None and entry.reply is None:
-                entry.reply = self._writer.submit(_write, *entry.unwritten)
-                entry.unwritten = None
+                entry.reply = self._writer.submit(_write, entry)
 
     def _holds(self, loadable: Loadable) -> bool:
         return self._held is not None and self._held.key == loadable.key
@@ -305,7 +304,10 @@ def _prepared(entry: _Entry) -> Job:
     return prepared.result()
 
 
-def _write(unwritten: Unwritten, lock: ExitStack) -> WorkReply:
+def _write(entry: _Entry) -> WorkReply:
+    """Write a job's outputs; they are taken from the entry here, so that this thread is the last to have them."""
+    assert entry.unwritten is not None
+    (unwritten, lock), entry.unwritten = entry.unwritten, None
     try:
         with lock:
             return WorkReply(unwritten.write())

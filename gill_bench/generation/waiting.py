@@ -35,7 +35,9 @@ class Patience:
         """
         waited = 0.0
         for number in count():
-            time.sleep(max(0.0, self._until - time.monotonic()))
+            # No sleep of 0 seconds: it gives the interpreter to another thread while the model waits.
+            if (pause := self._until - time.monotonic()) > 0:
+                time.sleep(pause)
             try:
                 return ask()
             except TryLater as error:

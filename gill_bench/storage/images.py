@@ -58,7 +58,8 @@ def read_picture(source: Path | BinaryIO, squash: int = 0) -> tuple[Image.Image,
                 raise UnreadablePictureError("too many pixels (decompression bomb?)")
             picture, rule = _eight_bits(opened)
             picture = picture if not squash else squash_image(picture, squash)
-            return picture.convert("RGB"), rule
+            # A picture that is RGB already needs no copy, unless it is the file's own, which PIL reads when it is used.
+            return picture if picture.mode == "RGB" and picture is not opened else picture.convert("RGB"), rule
     except FileNotFoundError as error:
         raise UnreadablePictureError("no such file") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from pathlib import Path
 
 import pytest
 
 from gill_bench.storage.digests import digest, digest_file
-from gill_bench.storage.files import write_atomic
+from gill_bench.storage.files import write_atomic, writing
 from gill_bench.storage.json import to_json
 
 
@@ -25,6 +26,29 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mo
         write_atomic(file, b"new")
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_disk_leaves_no_commit_and_no_flush_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush, calls, flushed = os.fsync, itertools.count(), []
+
+    def fsync(file: int) -> None:
+        if next(calls) == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(file)  # raises for a file that is closed already
+        flushed.append(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+    def write_many() -> None:
+        with writing(tmp_path, last="last") as write:
+            for number in range(32):
+                write(str(number), b"content")
+            write("last", b"content")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_many()
+    assert len(flushed) == 32 + 2  # the other files, the folder and its parent
+    assert not (tmp_path / "last").exists()
 
 
 def test_equal_values_give_equal_bytes() -> None:
