@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from PIL import Image
 
 import gill_bench.analysis.pilot as module
 from gill_bench.analysis.forecast import CellForecast, Forecast, forecast
@@ -15,7 +18,10 @@ from gill_bench.analysis.pilot import with_pilot
 from gill_bench.cli import main
 from gill_bench.cli.forecast_messages import forecast_lines, need_in_words
 from gill_bench.generation.generate import generate_unit
+from gill_bench.interfaces import Noise, RefusedError, UnavailableError
 from gill_bench.planning.plan import Plan, make_plan
+from gill_bench.planning.request import RunRequest
+from gill_bench.prompt import Prompt
 from tests.support import able
 from tests.support.runs import CARDS, half, picture_digests, run_request
 from tests.support.stories import small_vist
@@ -32,6 +38,24 @@ class Broken:
     def generate_images(self, prompts, noise):
         raise ValueError("a planted failure")
 """
+
+
+class Served:
+    """A model that takes three calls at once, as one behind a server does; `answer` is what it returns or raises."""
+
+    at_once = 3
+    alive: ClassVar[list[weakref.ref[Served]]] = []
+
+    def __init__(self, device: str = "cpu", answer: str = "picture") -> None:
+        self.answer = answer
+        self.alive.append(weakref.ref(self))
+
+    def generate_images(self, prompts: Sequence[Prompt], noise: Sequence[Sequence[Noise]]) -> Any:
+        if self.answer == "gone":
+            raise UnavailableError("its server is gone")
+        if self.answer == "refusal":
+            raise RefusedError("not that")
+        return [[Image.new("RGB", (8, 8)) for _ in seeds] for seeds in noise] if self.answer == "picture" else "words"
 
 
 def planned(folder: Path, **changes: Any) -> Plan:
@@ -115,6 +139,50 @@ def test_what_is_known_is_not_measured_and_resuming_is_as_without_a_pilot(
     assert (files(folder), picture_digests(folder)) == before
     half(folder)
     assert (files(folder), picture_digests(folder)) == before
+
+
+def of_served(folder: Path, answer: str) -> Forecast:
+    request = RunRequest.of(
+        ["vist"],
+        folder / "new",
+        models=[Served],
+        settings={"served.answer": answer},
+        data=small_vist(),
+        split="test",
+        contexts=["1-caption"],
+        limit=6,
+        seeds=2,
+        device="cpu",
+    )
+    return piloted(make_plan(request, dry=True))
+
+
+def test_a_model_that_takes_several_calls_at_once_is_given_so_many_prompts_and_is_freed(
+    tmp_path: Path, slow: list[tuple[int, int]]
+) -> None:
+    Served.alive.clear()
+    (cell,) = of_served(tmp_path, "picture").cells
+    assert slow == [(1, 1), (3, 2)]
+    assert (cell.pilot_calls, cell.measured) == (6, 6)
+    assert [reference() for reference in Served.alive] == [None]
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("gone", "its server is gone"),
+        ("refusal", "vist/served/1-caption: RefusedError: not that at test_pilot.py:"),
+        ("words", "Served.generate_images returned"),
+    ],
+)
+def test_what_a_model_does_in_place_of_an_answer_is_said(tmp_path: Path, answer: str, message: str) -> None:
+    known = of_served(tmp_path, answer)
+    (error,) = known.pilot_errors
+    assert error.startswith("the pilot of served failed: vist/served/1-caption: ")
+    assert message in error
+    assert [cell.seconds for cell in known.cells] == [None]
+    assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize("task", ["vqav2", "visdial-answers", "vist-retrieval", "speed", "partiprompts"])
