@@ -92,7 +92,8 @@ def fetch(
             failed.append(error)
         finally:
             web.close()
-        emit("\n".join(_result(card.name, task)))
+        if result := list(_result(card.name, task)):
+            emit("\n".join(result))
         if any(item.way != "there" for item in task.items()):
             lacking.append(card.name)
     if dry_run:
@@ -116,8 +117,11 @@ def _fetch_of(card: TaskCard, folder: str, split: str | None) -> TaskFetch:
 def _lines(task: str, split: str, fetch: TaskFetch, web: Web) -> Iterator[str]:
     """The files and folders of a task, as they are before the download."""
     yield f"{task}, split {split}, in {fetch.folder}"
-    for item in fetch.items():
+    items = fetch.items()
+    for item in items:
         yield from _item_lines(item, web)
+    if not items:
+        yield _line("nothing", "its card names nothing to download, as [[data.downloads]] would (docs/fetching.md)")
 
 
 def _item_lines(item: DataItem, web: Web) -> Iterator[str]:

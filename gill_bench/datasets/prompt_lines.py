@@ -35,33 +35,42 @@ def utf8_text(file: Path) -> str:
     """The text of a file without a byte order mark.
 
     Raises:
-        InputError: The file is missing, no regular file, or not UTF-8; the message has the line.
+        InputError: The file is missing, no regular file, not UTF-8, or has zero bytes; the message has the line.
     """
     content = read_bytes(file)
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{file}, line {line}: not UTF-8 (byte {content[error.start]:#04x}); save the file as UTF-8"
         ) from error
+    if (zero := text.find("\0")) >= 0:
+        line = text.count("\n", 0, zero) + 1
+        raise InputError(f"{file}, line {line}: a zero byte, which no text has; is it UTF-16? save the file as UTF-8")
+    return text
 
 
 def numbered_lines(file: Path) -> list[NumberedLine]:
     """The lines of a text file, ended by LF or CR LF; empty lines at the end do not count.
 
     Raises:
-        InputError: The file cannot be read, has no line with a text, or has an empty line between others.
+        InputError: The file cannot be read, has no line with a text, has an empty line between others, or a line that
+            a carriage return alone ends.
     """
     lines = [line.removesuffix("\r") for line in utf8_text(file).split("\n")]
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
-        raise InputError(f"{file}: the file is empty; expected one prompt or one JSON object a line")
+        raise InputError(f"{file}: the file is empty, or has empty lines alone")
     numbered = [NumberedLine(f"{file}, line {number}", line) for number, line in enumerate(lines, start=1)]
     for line in numbered:
         if not line.text.strip():
-            raise InputError(f"{line.where}: an empty line; take it out, since prompts are counted by their lines")
+            raise InputError(f"{line.where}: an empty line; take it out, because lines are counted")
+        if "\r" in line.text:
+            raise InputError(
+                f"{line.where}: a carriage return without a line feed; save the file with lines ended by LF or CR LF"
+            )
     return numbered
 
 

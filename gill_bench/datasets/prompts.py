@@ -95,7 +95,12 @@ class _Pictures:
         Raises:
             InputError: The path is no text, or leads out of the folder.
         """
-        path = Path(file_name(text_in(name, where), where)).as_posix()
+        if "://" in text_in(name, where):
+            raise InputError(
+                f"{where}: {shown(name)} is an address, and nothing is downloaded; expected the path of a file in the"
+                " data set's folder"
+            )
+        path = Path(file_name(name, where)).as_posix()
         if path not in self._by_name:
             file = self._folder / path
             self._by_name[path] = Picture(path, file if file.exists() else None)
@@ -203,10 +208,9 @@ def _parts(record: Mapping[str, Any], pictures: _Pictures, where: str) -> list[s
         return [text_in(prompt, f"{where}: prompt")]
     if not isinstance(prompt, list):
         raise InputError(f"{where}: prompt: expected a text, or a list of texts and pictures, found {shown(prompt)}")
-    return [
-        _part(part, pictures, f"{where}: prompt[{position}]")
-        for position, part in enumerate(list_in(prompt, f"{where}: prompt"))
-    ]
+    if not prompt:
+        raise InputError(f"{where}: prompt: the list is empty; expected at least one text or picture")
+    return [_part(part, pictures, f"{where}: prompt[{position}]") for position, part in enumerate(prompt)]
 
 
 def _part(part: Any, pictures: _Pictures, where: str) -> str | Picture:

@@ -47,7 +47,8 @@ class PartialEmbeddings:
     """
 
     def __init__(self, folder: Path, sources: Sources, size: int) -> None:
-        self.folder = folder.with_name(f"{folder.name}.parts")
+        whole = folder.resolve()  # "." has no name, to which anything could be added
+        self.folder = whole.with_name(f"{whole.name}.parts")
         self._finished = folder
         self._sources, self._size = list(sources), size
         self._mend = f"remove {self.folder} to begin again"

@@ -23,7 +23,7 @@ from gill_bench.errors import InputError
 from gill_bench.storage.arrays import map_array
 from gill_bench.storage.files import sync_folder
 from gill_bench.storage.json import to_json
-from gill_bench.storage.paths import refuse_special, temporary_beside
+from gill_bench.storage.paths import name_in_errors, refuse_special, temporary_beside
 from gill_bench.storage.reading import read_json
 
 VERSION = 1
@@ -123,14 +123,14 @@ def write_embeddings(
         more: Further files of the folder, by name.
 
     Raises:
-        InputError: The folder is not empty, an embedding is zero or not finite, a path has a line break, or there are
-            more or fewer paths than embeddings.
+        InputError: The folder is not empty, an embedding is zero, not finite or of another width, a path has a line
+            break, or there are more or fewer paths than embeddings.
     """
     check_new(folder)
     for index, path in enumerate(paths):
         if "\n" in path:
             raise InputError(f"path {index} has a line break: {path[:80]!r}")
-    with _temporary(folder) as temporary:
+    with name_in_errors(folder), _temporary(folder) as temporary:
         count, width = _write_vectors(temporary / VECTORS, blocks, paths, np.dtype(dtype))
         with (temporary / PATHS).open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{path}\n" for path in paths)
@@ -160,6 +160,8 @@ def _write_vectors(
     with file.open("wb") as opened:
         for block in blocks:
             values = np.asarray(block, np.float64)
+            if count and values.shape[1] != width:
+                raise InputError(f"embeddings of width {width}, and from row {count} on of width {values.shape[1]}")
             if not count:
                 width = values.shape[1]
                 header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}

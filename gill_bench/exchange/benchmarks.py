@@ -46,6 +46,7 @@ class Benchmark:
         samples: The number of samples of each prompt that the benchmark asks for.
         allowed: The numbers of samples that its judge can read; () for any.
         pictures: Whether only pictures can be judged, and not texts.
+        whole: Whether a prompt that lacks some of its samples cannot be judged.
         write: Makes the files.
     """
 
@@ -53,6 +54,7 @@ class Benchmark:
     samples: int
     allowed: tuple[int, ...]
     pictures: bool
+    whole: bool
     write: Callable[[Prepared], Export]
 
 
@@ -86,10 +88,12 @@ def benchmark_export(name: str, cell: ExportedCell, out: Path, *, samples: int =
         )
     rows = [(example, [cell.samples.get((example.id, seed)) for seed in seeds[:count]]) for example in cell.examples]
     _check_whole(benchmark, cell, rows, partial)
-    stored = [row for row in rows if any(row[1])]
+    stored = [row for row in rows if (all(row[1]) if benchmark.whole else any(row[1]))]
     if not stored:
-        raise InputError(f"{cell.key}: no prompt of {benchmark.title} has a sample with the seeds {seeds[:count]}")
-    return benchmark.write(Prepared(cell, stored, out))
+        needed = "all samples" if benchmark.whole else "a sample"
+        raise InputError(f"{cell.key}: no prompt of {benchmark.title} has {needed} with the seeds {seeds[:count]}")
+    written = sum(sample is not None for _, samples in stored for sample in samples)
+    return benchmark.write(Prepared(cell, stored, out))._replace(samples=written)
 
 
 def _check_prompts(name: str, benchmark: Benchmark, cell: ExportedCell) -> None:
@@ -174,8 +178,9 @@ def _dpg(prepared: Prepared) -> Export:
     width, height = size_of(cell, next(filter(None, prepared.samples[0][1])))
     if width != height:
         raise InputError(f"{cell.key}: pictures of {width} x {height} pixels; the judge of DPG-Bench cuts out squares")
-    whole = [(example, samples) for example, samples in prepared.samples if all(samples)]
-    files = list(_grids(cell, whole, lambda example: f"{model}/{example.id}.png", "PNG", width))
+    if dotted := next((example.id for example, _ in prepared.samples if "." in example.id), None):
+        raise InputError(f"{cell.key}: the item id {dotted!r} has a dot; the judge of DPG-Bench reads ids up to a dot")
+    files = list(_grids(cell, prepared.samples, lambda example: f"{model}/{example.id}.png", "PNG", width))
     advice = f"PIC_NUM={count} bash dpg_bench/dist_eval.sh DIR/{model} {width}"
     return Export(files, (f"in a checkout of ELLA: {advice}",))
 
@@ -235,10 +240,10 @@ def _grid(cell: ExportedCell, samples: Sequence[Sample | None], side: int, form:
 
 
 BENCHMARKS: Mapping[str, Benchmark] = {
-    "geneval": Benchmark("GenEval", 4, (), True, _geneval),
-    "geneval2": Benchmark("GenEval 2", 1, (1,), True, _geneval2),
-    "dpg": Benchmark("DPG-Bench", 4, (1, 2, 3, 4), True, _dpg),
-    "oneig": Benchmark("OneIG-Bench", 4, (1, 4), True, _oneig),
-    "opening": Benchmark("OpenING", 1, (1,), False, _opening),
+    "geneval": Benchmark("GenEval", 4, (), True, False, _geneval),
+    "geneval2": Benchmark("GenEval 2", 1, (1,), True, True, _geneval2),
+    "dpg": Benchmark("DPG-Bench", 4, (1, 2, 3, 4), True, True, _dpg),
+    "oneig": Benchmark("OneIG-Bench", 4, (1, 4), True, False, _oneig),
+    "opening": Benchmark("OpenING", 1, (1,), False, True, _opening),
 }
 """The layout of each benchmark."""

@@ -40,7 +40,7 @@ def folder_export(cell: ExportedCell) -> Export:
             files.append(text_file(f"{seed}/{names[name]}.txt", [text]))
             entry |= {"file": files[-1].path, "sha256": hashlib.sha256(files[-1].content()).hexdigest()}
         lines.append(ManifestEntry(**entry).line())
-    return Export([*files, text_file(MANIFEST, lines)], (f"{MANIFEST} says whose each file is",))
+    return Export([*files, text_file(MANIFEST, lines)], (f"{MANIFEST} says whose each file is",), len(cell.samples))
 
 
 def hf_export(cell: ExportedCell) -> Export:
@@ -48,14 +48,15 @@ def hf_export(cell: ExportedCell) -> Export:
     names = _names(cell)
     if not cell.has_pictures:
         lines = [to_json({**_row(cell, sample), "text": sample.output["text"]}) for sample in cell.samples.values()]
-        return Export([text_file("train/data.jsonl", lines)], ('load_dataset("json", data_dir="DIR/train") reads it',))
+        advice = 'load_dataset("json", data_dir="DIR/train") reads it'
+        return Export([text_file("train/data.jsonl", lines)], (advice,), len(lines))
     files, lines = [], []
     for (name, seed), sample in cell.samples.items():
         file = f"{names[name]}_{seed}.png"
         files.append(picture_file(cell, sample, f"train/{file}"))
         lines.append(to_json({"file_name": file, **_row(cell, sample)}))
     advice = 'load_dataset("imagefolder", data_dir="DIR") reads it'
-    return Export([*files, text_file("train/metadata.jsonl", lines)], (advice,))
+    return Export([*files, text_file("train/metadata.jsonl", lines)], (advice,), len(lines))
 
 
 def _names(cell: ExportedCell) -> Mapping[str, str]:

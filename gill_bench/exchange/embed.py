@@ -14,9 +14,10 @@ from PIL.Image import Image
 from gill_bench.datasets.listed_pictures import ListedPicture
 from gill_bench.embeddings.parts import LeftOutPicture, PartialEmbeddings
 from gill_bench.embeddings.store import write_embeddings
-from gill_bench.errors import InputError
+from gill_bench.errors import GillBenchError, InputError, memory_ran_out
 from gill_bench.generation.calls import usual_batch_size
-from gill_bench.generation.returned import name_method_in_errors, vectors_of
+from gill_bench.generation.reasons import reason_of
+from gill_bench.generation.returned import check_equal_widths, name_method_in_errors, vectors_of
 from gill_bench.interfaces import ImageRetriever
 from gill_bench.planning.resolved import ResolvedModel
 from gill_bench.progress import bar, say
@@ -56,6 +57,7 @@ def embed(
         batch_size: Pictures in a call of the model; 0 for the usual number.
 
     Raises:
+        GillBenchError: The model raised an exception, or returned something else than embeddings.
         InputError: The model embeds no pictures, no picture could be read, the folder is of another request, or
             another process works in it.
     """
@@ -137,13 +139,31 @@ def _embed_block(
             else:
                 yield result
 
-    arrays = []
+    arrays: list[NDArray[np.float32]] = []
     images = readable()
     while batch := list(islice(images, size)):
         with name_method_in_errors(loaded, model.card.name, model.card.adapter, METHOD):
-            returned = cast(ImageRetriever, loaded).embed_images(batch)
+            returned = _call(loaded, model.card.name, batch)
             arrays.append(vectors_of(returned, len(batch), unit_length=True))
+            check_equal_widths([array.shape[1] for array in arrays])
     return np.concatenate(arrays) if arrays else np.zeros((0, 0), np.float32), left_out
+
+
+def _call(loaded: object, name: str, batch: Sequence[Image]) -> object:
+    """Return the model's answer; an exception that it raises is named as that of the model."""
+    try:
+        return cast(ImageRetriever, loaded).embed_images(batch)
+    except GillBenchError:
+        raise
+    except Exception as error:
+        if memory_ran_out(error):
+            raise
+        reason = reason_of(error, loaded)
+        where = f" ({reason.where})" if reason.where else ""
+        raise GillBenchError(
+            f"{name}: {type(loaded).__name__}.{METHOD} raised {reason}{where}\n"
+            "put it right and run the same command again, which goes on; with --debug it prints the traceback"
+        ) from error
 
 
 def _read(picture: ListedPicture) -> Image | LeftOutPicture:

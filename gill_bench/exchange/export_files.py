@@ -39,10 +39,12 @@ class Export(NamedTuple):
     Attributes:
         files: The files.
         advice: Sentences for the user, such as the command of the judge.
+        samples: The number of samples in the files.
     """
 
     files: Sequence[ExportFile]
     advice: tuple[str, ...] = ()
+    samples: int = 0
 
 
 def picture_file(cell: ExportedCell, sample: Sample, path: str) -> ExportFile:

@@ -73,7 +73,7 @@ def export_run(
     cell = exported_cell(run, task, model, context, data)
     export = _export(layout, cell, out, samples, partial)
     _write(out, [*export.files, _provenance(layout, cell)])
-    return Exported(len(export.files) + 1, len(cell.samples), export.advice)
+    return Exported(len(export.files) + 1, export.samples, export.advice)
 
 
 def _export(layout: str, cell: ExportedCell, out: Path, samples: int, partial: bool) -> Export:

@@ -49,9 +49,10 @@ class Incoming:
 
 @dataclass
 class Faults:
-    """The faults of a folder of outputs, by kind, each with its cases."""
+    """The faults of a folder of outputs, by kind, each with its cases, and a sentence that helps with them."""
 
     cases: dict[str, list[str]] = field(default_factory=dict)
+    hint: str = ""
 
     def add(self, kind: str, case: str) -> None:
         """Note a case."""
@@ -63,7 +64,8 @@ class Faults:
             f"{len(cases)} {kind} ({'; '.join(cases[:_SHOWN])}{'; ...' if len(cases) > _SHOWN else ''})"
             for kind, cases in self.cases.items()
         ]
-        return InputError(f"{folder}: nothing was imported: {', '.join(parts)}")
+        hint = f"\n{self.hint}" if self.hint else ""
+        return InputError(f"{folder}: nothing was imported: {', '.join(parts)}{hint}")
 
 
 @dataclass(frozen=True)
@@ -140,11 +142,13 @@ def incoming_outputs(
 
 
 def _nothing(folder: Path, pictures: bool) -> str:
+    kind = "pictures" if pictures else "texts"
+    return f"{folder}: no {kind} of this task; expected {MANIFEST}, or files named {_forms(pictures)}"
+
+
+def _forms(pictures: bool) -> str:
     ending = "png" if pictures else "txt"
-    return (
-        f"{folder}: no {'pictures' if pictures else 'texts'} of this task; expected {MANIFEST}, or files named"
-        f" <seed>/<id>.{ending}, <id>_<seed>.{ending} or <id>.{ending}"
-    )
+    return f"<seed>/<id>.{ending}, <id>_<seed>.{ending} or <id>.{ending}"
 
 
 def _all_ids(cell: Cell) -> Collection[str]:
@@ -185,6 +189,7 @@ def _by_names(
             faults.add("of two examples by their names", f"{file}: {MANIFEST} can say whose it is")
         elif not readings:
             faults.add("of no example of the task", str(file))
+            faults.hint = f"files are named {_forms(pictures)}, by the ids of the examples; or {MANIFEST} lists them"
         else:
             yield str(file), ManifestEntry(*readings[0], file=path.as_posix())
 
@@ -234,5 +239,5 @@ def _read(
 
 
 def _checked(files: Mapping[str, Path], progress: Callable[[str, int], Callable[[int], None]]) -> Mapping[str, Checked]:
-    pictures: Iterable[Picture] = [Picture(name, file if file.exists() else None) for name, file in files.items()]
+    pictures: Iterable[Picture] = [Picture(name, file) for name, file in files.items()]
     return check_pictures(pictures, progress("reading outputs", len(files)))

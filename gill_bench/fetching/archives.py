@@ -23,7 +23,7 @@ from gill_bench.errors import GillBenchError
 from gill_bench.fetching.sizes import check_room, readable_size
 from gill_bench.progress import Bars
 from gill_bench.storage.names import path_problem
-from gill_bench.storage.paths import temporary_beside
+from gill_bench.storage.paths import name_in_errors, temporary_beside
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError)
@@ -199,7 +199,7 @@ def _copy(
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(target)
         try:
-            with member.open() as packed, temporary.open("wb") as file:
+            with name_in_errors(target), member.open() as packed, temporary.open("wb") as file:
                 shutil.copyfileobj(packed, file)
             if temporary.stat().st_size != member.size:
                 raise EOFError(f"{member.name} is cut")

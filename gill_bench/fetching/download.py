@@ -17,6 +17,7 @@ from gill_bench.fetching.sizes import check_room, megabytes, readable_size
 from gill_bench.fetching.web import NoAnswerError, Web, is_page
 from gill_bench.progress import Bars, say
 from gill_bench.storage.digests import digest
+from gill_bench.storage.paths import name_in_errors
 
 
 class _ChangedError(Exception):
@@ -164,7 +165,7 @@ def _write(
     step = megabytes(progress, name, total, start)
     if not start:
         part.begin(response.headers)
-    with part.file.open("ab" if start else "wb") as opened:
+    with name_in_errors(part.file), part.file.open("ab" if start else "wb") as opened:
         for block in response.iter_bytes():
             if not opened.tell() and is_page(block, response.headers) and not name.endswith((".html", ".htm")):
                 raise NoAnswerError(

@@ -27,7 +27,7 @@ from gill_bench.progress import Bars
 from gill_bench.storage.digests import digest_file
 from gill_bench.storage.images import UnreadablePictureError, load_image
 from gill_bench.storage.names import path_problem
-from gill_bench.storage.paths import temporary_beside
+from gill_bench.storage.paths import name_in_errors, temporary_beside
 
 _THREADS, _PER_HOST = 16, 4
 _ATTEMPTS = 3  # requests for one picture; a later fetch asks again where a server was busy or unreachable
@@ -216,7 +216,8 @@ class _Fetcher:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(target)
         try:
-            temporary.write_bytes(content)
+            with name_in_errors(target):
+                temporary.write_bytes(content)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)

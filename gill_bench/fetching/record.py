@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gill_bench.storage.files import write_atomic
+from gill_bench.storage.paths import name_in_errors
 
 
 class FailedPicture(NamedTuple):
@@ -50,7 +51,7 @@ class PictureFailures:
         """Add a failure; it replaces an earlier one of the same picture."""
         with self._lock:
             # A kill may have left half a line: each line begins on a new one, and half a line is skipped.
-            with self.file.open("ab") as opened:
+            with name_in_errors(self.file), self.file.open("ab") as opened:
                 opened.write(f"\n{_line(failure)}".encode() if opened.tell() else _line(failure).encode())
             self.failed[failure.id] = failure
 

@@ -19,7 +19,14 @@ from typing import BinaryIO, cast
 from gill_bench.errors import InputError
 from gill_bench.storage import listing
 from gill_bench.storage.object_store import StorePath
-from gill_bench.storage.paths import BARE_STORE, LOCAL_PROTOCOLS, PROTOCOL, is_remote, temporary_beside
+from gill_bench.storage.paths import (
+    BARE_STORE,
+    LOCAL_PROTOCOLS,
+    PROTOCOL,
+    is_remote,
+    name_in_errors,
+    temporary_beside,
+)
 from gill_bench.storage.store_urls import store_of
 
 _TOGETHER, _THREADS = 64, 16  # files that are flushed to disk in parallel, and threads that wait for the disk
@@ -75,7 +82,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         return
     temporary = temporary_beside(path)
     try:
-        with temporary.open("wb") as file:
+        with name_in_errors(path), temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

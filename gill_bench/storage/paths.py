@@ -7,6 +7,8 @@ import os
 import re
 import stat
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TypeGuard
 
@@ -82,6 +84,17 @@ def refuse_special(path: Path) -> None:
 def kind_of(mode: int) -> str:
     """The noun for what is no regular file, by its mode (`stat`)."""
     return next((name for is_kind, name in _SPECIAL if is_kind(mode)), "something else than a file")
+
+
+@contextmanager
+def name_in_errors(path: Path) -> Iterator[None]:
+    """Have errors of the system name the file that was written: that of a full disk comes without a name."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def temporary_beside(path: Path) -> Path:

@@ -113,7 +113,9 @@ def json_value(text: str, where: str, *, of_line: bool = False) -> Any:
         return json.loads(text, object_pairs_hook=_without_repeated_keys)
     except json.JSONDecodeError as error:
         position = f"column {error.colno}" if of_line else f"line {error.lineno}, column {error.colno}"
-        advice = "the line is cut or damaged" if of_line else "the file is cut or damaged: download it again"
+        advice = (
+            "the line is cut, or is not one JSON value" if of_line else "the file is cut or damaged: download it again"
+        )
         raise InputError(f"{where}: cannot be read as JSON: {position}: {error.msg}; {advice}") from error
     except _RepeatedKeyError as error:
         raise InputError(f"{where}: an object has the key {str(error)[:80]!r} twice") from error

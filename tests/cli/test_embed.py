@@ -275,6 +275,51 @@ def test_a_model_that_embeds_no_pictures_is_refused_before_it_is_loaded(
     assert embed(photos, tmp_path / "out", model=f"{PLANTED}:Embeds") == 0
 
 
+OF_OTHER_FORM = """
+import numpy as np
+
+
+class Raises:
+    def embed_images(self, images):
+        raise ValueError("no such layer")
+
+    def embed_prompts(self, prompts):
+        raise NotImplementedError
+
+
+class Widens(Raises):
+    calls = 0
+
+    def embed_images(self, images):
+        self.calls += 1
+        return np.eye(2 + self.calls)[: len(images)].astype(np.float32)
+"""
+
+
+def test_a_model_that_raises_or_changes_its_width_is_named(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (model := tmp_path / "mine.py").write_text(OF_OTHER_FORM)
+    assert embed(photos, tmp_path / "out", model=f"{model}:Raises") == 1
+    said = capsys.readouterr().err
+    assert "raises: Raises.embed_images raised ValueError: no such layer (mine.py:7)" in said
+    assert "defect of gill-bench" not in said
+    assert embed(photos, tmp_path / "two", "--batch-size", "2", model=f"{model}:Widens") == 1
+    assert "Widens.embed_images returned vectors of widths [3, 4], expected one width" in capsys.readouterr().err
+    monkeypatch.setattr(embedding, "PART", 2)
+    assert embed(photos, tmp_path / "parts", model=f"{model}:Widens") == 2
+    assert "embeddings of width 3, and from row 2 on of width 4" in capsys.readouterr().err
+
+
+def test_the_folder_of_the_results_may_be_the_current_one(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(photos)
+    assert embed(photos, Path()) == 2
+    assert ".: exists already; name a folder that does not" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.parts"))
+
+
 def test_pictures_that_are_not_there_or_cannot_be_stored_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder or list"):
         list_pictures(tmp_path / "nowhere")

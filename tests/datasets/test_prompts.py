@@ -65,6 +65,20 @@ def test_a_text_file_has_a_prompt_a_line(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a dog\ra cat\ra cow\r", "line 1: a carriage return without a line feed"),
+        (b"a dog\n\na cat\n", "line 2: an empty line"),
+        (b"a dog\n" + "a cat".encode("utf-16-be"), "line 2: a zero byte"),
+    ],
+)
+def test_a_text_file_whose_lines_are_not_prompts_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "val.txt").write_bytes(content)
+    with pytest.raises(InputError, match=f"val.txt, {message}"):
+        load(tmp_path, "val", {})
+
+
 def test_null_is_a_field_that_is_not_there(tmp_path: Path) -> None:
     # As tables write it: pandas and pyarrow give every record every key.
     parts = [{"text": "a", "picture": None}, {"text": None, "picture": "p.png"}]
@@ -89,6 +103,11 @@ def test_null_is_a_field_that_is_not_there(tmp_path: Path) -> None:
         ({"prompt": [{"picture": "/etc/passwd"}]}, r"line 2: prompt\[0\].picture: '/etc/passwd' leaves the folder"),
         ({"prompt": [{"picture": "..\\x.png"}]}, r"line 2: prompt\[0\].picture: .* leaves the folder"),
         ({"prompt": [{"picture": "a\x1b.png"}]}, r"line 2: prompt\[0\].picture: .* control characters"),
+        (
+            {"prompt": [{"picture": "https://a.b/x.png"}]},
+            r"line 2: prompt\[0\].picture: .* is an address, and nothing is",
+        ),
+        ({"prompt": "p", "target": "s3://a/x.png"}, "line 2: target: 's3://a/x.png' is an address"),
         ({"prompt": [{"picture": 3}]}, r"line 2: prompt\[0\].picture: expected a text, found 3"),
         ({"prompt": "p", "texts": ["t"]}, "line 2: prompt and texts are both given"),
         ({"texts": [None]}, "line 2: texts and pictures: expected at least one"),
@@ -111,6 +130,8 @@ def test_null_is_a_field_that_is_not_there(tmp_path: Path) -> None:
         ('{"prompt": "half \\ud800"}', "line 2: prompt: half of a surrogate pair"),
         ('{"prompt": "p", "prompt": "q"}', "line 2: an object has the key 'prompt' twice"),
         ('{"prompt": "p"', r"line 2: cannot be read as JSON: column \d+"),
+        ('{"prompt": "p"},', "line 2: cannot be read as JSON: column 16: .* is not one JSON value"),
+        ("# a comment", "line 2: cannot be read as JSON: .* is not one JSON value"),
         ('"p"', "line 2: expected a JSON object, found 'p'"),
         ("", "line 2: an empty line"),
     ],
@@ -129,6 +150,8 @@ def test_a_wrong_line_is_named_with_its_field(tmp_path: Path, record: Any, messa
         ('{"prompt": "a"}'.encode("utf-16"), "line 1: not UTF-8"),
         (b'[\n{"prompt": "a"}\n]\n', "line 1: a list, or an object over several lines; expected one whole JSON object"),
         (b'{\n"prompt": "a"\n}\n', "line 1: a list, or an object over several lines"),
+        (b'{"prompt": "a"}\r{"prompt": "b"}\r', "line 1: a carriage return without a line feed"),
+        ('{"prompt": "a"}\n'.encode("utf-16-le"), "line 1: a zero byte, which no text has; is it UTF-16"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

@@ -239,8 +239,19 @@ def test_prompts_without_samples_are_refused_or_left_out(
     words = ["export", str(tmp_path / "run"), "--as", "geneval", "--out", str(tmp_path / "out")]
     assert main(words) == 2
     assert "1 of 2 prompts of GenEval lack samples: 00001" in capsys.readouterr().err
-    assert main([*words, "--partial"]) == 0
+    assert main([*words, "--partial", "--samples", "3"]) == 0
+    assert "exported 3 samples in 5 files" in capsys.readouterr().err
     assert [folder.name for folder in (tmp_path / "out").iterdir() if folder.is_dir()] == ["00000"]
+
+
+def test_ids_that_a_judge_would_cut_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (prompts := tmp_path / "data" / "dpg" / "prompts").mkdir(parents=True)
+    (prompts / "v1.5.txt").write_text("a ladder")
+    card = own_card(tmp_path / "dpg.toml", "image-generator", [], contexts=("texts",), source="dpg")
+    gill_bench.run(card, models=[Colours], data=tmp_path / "data", out=tmp_path / "run", seeds=1)
+    words = ["export", str(tmp_path / "run"), "--as", "dpg", "--samples", "1", "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "the item id 'v1.5' has a dot" in capsys.readouterr().err
 
 
 def test_prompts_that_changed_since_the_run_are_refused(

@@ -178,8 +178,11 @@ def _list(*records: dict[str, Any]) -> Callable[[Path], None]:
         (_two_files, r"1 twice there \(.*p_0_1.png, and .*p_0_1.jpg\)"),
         (_truncated, r"1 unreadable \(.*p_0_1.png: damaged"),
         (_no_picture, r"1 unreadable \(.*p_0_1.png: not a picture"),
-        (_another, r"1 of no example of the task \(.*p_7_1.png"),
-        (_list({"id": "p_0", "file": "gone.png"}), r"1 unreadable \(.*gone.png: picture is not in"),
+        (
+            _another,
+            r"1 of no example of the task \(.*p_7_1.png\)\nfiles are named <seed>/<id>.png, .* or manifest.jsonl lists",
+        ),
+        (_list({"id": "p_0", "file": "gone.png"}), r"1 unreadable \(.*gone.png: no such file"),
         (_list({"id": "p_0", "file": "../x.png"}), "line 1: file: '../x.png' leaves the folder"),
         (_list({"id": "p_0", "fil": "x.png"}), r"line 1: unknown field 'fil'; did you mean 'file'\?"),
         (_list({"id": "p_0"}), "line 1: expected either file .* or text"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from gill_bench.checks.data import check_data
 from gill_bench.cli import main
 from tests.support import small_data as small
 from tests.support.mirror import Cut, Mirror, WebPage, html, picture, running_mirror, tarred, zipped
+from tests.support.own_data import own_card
 from tests.support.stories import small_vist
 
 pytestmark = pytest.mark.enable_socket
@@ -280,6 +284,30 @@ def test_two_fetches_do_not_work_in_one_folder(
         assert fetch(mirror, tmp_path / "data", "visdial") == 2
     assert "another fetch is at work there" in capsys.readouterr().err
     assert fetch(mirror, tmp_path / "data", "visdial") == 0
+
+
+def test_a_card_without_downloads_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card = own_card(tmp_path / "own.toml", "image-generator", [], contexts=("texts",))
+    assert main(["data", "fetch", str(card), "--data", str(tmp_path / "data")]) == 0
+    said = capsys.readouterr()
+    assert "its card names nothing to download" in said.out
+    assert not said.out.endswith("\n\n")
+
+
+def test_a_disk_that_becomes_full_is_named(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(source: Any, target: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    dialogs(mirror, tmp_path / "source")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", full)
+        assert fetch(mirror, tmp_path / "data", "visdial") == 1
+    named = tmp_path / "data" / "visdial" / small.VISDIAL
+    assert f"error: {named}: No space left on device" in capsys.readouterr().err
+    assert fetch(mirror, tmp_path / "data", "visdial") == 0
+    assert mirror.requests.count(DIALOGS) == 1
 
 
 def test_wrong_arguments_of_a_fetch_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
