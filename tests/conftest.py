@@ -8,6 +8,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ ruff, mypy and collecting the tests take. Nothing asserts it; the end of a run r
 # Collecting the tests makes a million objects that live to the end; looking through them again and again for garbage
 # takes a fifth of its time.
 gc.disable()
+
+_set_aside = gc.freeze
 
 # A shell starts what it puts in the background with interrupts ignored, and what tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -61,11 +64,26 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _garbage() -> Iterator[None]:
     """What collecting the tests made is set aside for good; a run would take it back at its end, to look through it."""
-    gc.freeze()
+    _set_aside()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gc, "freeze", lambda: None)
         patch.setattr(gc, "unfreeze", lambda: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def _modules_set_aside() -> set[int]:
+    """The numbers of modules at which objects were set aside."""
+    return {len(sys.modules)}
+
+
+@pytest.fixture(autouse=True)
+def _libraries(_modules_set_aside: set[int]) -> None:
+    """What libraries made since they were imported is set aside, too: a run looks for garbage at its end."""
+    if len(sys.modules) > max(_modules_set_aside) + 40:
+        gc.collect()
+        _set_aside()
+        _modules_set_aside.add(len(sys.modules))
 
 
 @pytest.fixture(scope="session", autouse=True)

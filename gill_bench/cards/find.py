@@ -84,6 +84,7 @@ class Cards:
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
         self._aliases: Mapping[str, str] = {}
+        self._tasks: dict[Path, TaskCard] = {}
         variable = [Path(part) for part in os.environ.get(CARDS_VARIABLE, "").split(os.pathsep) if part]
         self.folders = [builtin_folder(), *variable, *folders]
         for folder in self.folders[1:]:
@@ -117,9 +118,11 @@ class Cards:
         return files
 
     def task(self, name: str) -> TaskCard:
-        """The task card of a name or of a path to a TOML file."""
+        """The task card of a name or of a path to a TOML file, which is read once: a table asks for it in each cell."""
         file = self._file("task", name)
-        return read_card(file, TaskCard).model_copy(update={"home": str(file.parent)})
+        if file not in self._tasks:
+            self._tasks[file] = read_card(file, TaskCard).model_copy(update={"home": str(file.parent)})
+        return self._tasks[file]
 
     def model(self, name: str) -> ModelCard:
         """The model card of a name or of a path to a TOML file."""

@@ -19,7 +19,7 @@ from gill_bench.engines.job import JobResult, Unwritten
 from gill_bench.engines.worker import Worker, WorkReply, WorkRequest
 from gill_bench.rundir.lock import RunLock
 
-PATIENCE = 30.0  # seconds after which what was waited for will not happen
+PATIENCE = 300.0  # seconds after which what was waited for will not happen
 
 
 class Circle:
@@ -207,8 +207,11 @@ def test_a_job_that_is_recalled_can_be_locked_by_others(worker: Worker, tmp_path
 
 
 def test_data_is_not_freed_by_the_thread_of_the_model(worker: Worker) -> None:
-    """Photos of prompts take longer to free than all else between two calls of a model."""
-    freed = threading.Event()
+    """Photos of prompts take longer to free than all else between two calls of a model.
+
+    The outputs are written when the next job is done: the model's thread has nothing of the job before by then.
+    """
+    freed, next_began = threading.Event(), threading.Event()
     threads: list[threading.Thread] = []
 
     class Photo(str):
@@ -218,9 +221,10 @@ def test_data_is_not_freed_by_the_thread_of_the_model(worker: Worker) -> None:
 
     class WithPhoto(Planned):
         def prepared(self) -> Planned:
-            return Planned(self.key, data=Photo())
+            return Planned(self.key, write=self.write, data=Photo())
 
-    give(worker, Planned("a1"), WithPhoto("a2"), Planned("a3"))
+    second = WithPhoto("a2", write=waiting_for(next_began))
+    give(worker, Planned("a1"), second, Planned("a3", work=next_began.set))
     assert [key_of(worker.reply()) for _ in range(3)] == ["a1", "a2", "a3"]
     assert freed.wait(PATIENCE)
     assert threading.current_thread() not in threads

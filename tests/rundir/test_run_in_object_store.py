@@ -44,6 +44,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
 ]
 
+SMALL: dict[str, Any] = {"limit": 5, "contexts": ("1-caption", "5-captions")}
+"""The stories and contexts of most runs here: two units of each context."""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _own_objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -62,7 +65,7 @@ def server() -> Iterator[dict[str, str]]:
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An undisturbed run on a disk."""
     out = tmp_path_factory.mktemp("local") / "run"
-    run(out)
+    run(out, **SMALL)
     return out
 
 
@@ -70,7 +73,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(server: dict[str, str]) -> Path:
     """The same run in a bucket, which tests must not change."""
     out = folder_of(f"s3://{BUCKET}/runs/whole")
-    run(out)
+    run(out, **SMALL)
     return out
 
 
@@ -123,8 +126,8 @@ def test_the_command_line_takes_urls(
         return captured.out
 
     url = f"s3://{BUCKET}/runs/[1]"
-    run_it = [str(word) if word != "16" else "6" for word in command_line(tmp_path)][:-1]
-    said(*run_it, url)
+    run_it = [str(word) if word != "16" else "5" for word in command_line(tmp_path)][:-1]
+    said(*run_it, url, "--contexts", ",".join(SMALL["contexts"]))
     assert outputs_of(folder_of(url)) == outputs_of(local)
     golden = str(tmp_path / "golden.json")
     said("check", str(local), "--against", golden, "--update")
@@ -184,10 +187,10 @@ def test_a_connection_lost_before_the_commit_leaves_no_unit(
     with monkeypatch.context() as patch:
         patch.setattr(s3fs.S3FileSystem, "_call_s3", losing)
         with pytest.raises(InputError, match=r"s3://bucket/runs/lost.*\n?.*the same command goes on"):
-            run(out)
+            run(out, **SMALL)
     assert list(out.rglob("*.png"))
     assert not list(out.rglob("unit.json"))
-    run(out)
+    run(out, **SMALL)
     assert outputs_of(out) == outputs_of(local)
 
 
@@ -226,7 +229,7 @@ def test_damaged_units_are_found_and_made_again(out: Path, local: Path) -> None:
     (cut / "samples.jsonl").write_bytes((cut / "samples.jsonl").read_bytes()[:-10])
     (unreadable / "unit.json").write_bytes(b"{")
     first_file(without, "*.png").unlink()
-    run(out)
+    run(out, **SMALL)
     assert outputs_of(out) == outputs_of(local)
     assert verify(out).whole
 
@@ -257,25 +260,25 @@ def test_vectors_in_a_store_are_read_through_a_local_copy(server: dict[str, str]
 def test_planning_sends_few_requests_to_a_store(whole: Path) -> None:
     """A listing answers for a thousand files, and small files are fetched once for each machine."""
     units = len(list(whole.rglob("unit.json")))
-    make_plan(run_request(whole))
+    make_plan(run_request(whole, **SMALL))
     with pytest.MonkeyPatch.context() as patch, counted_requests(patch) as requests:
-        plan = make_plan(run_request(whole))
+        plan = make_plan(run_request(whole, **SMALL))
     assert sum(len(cell.done) for cell in plan.cells) == units
     cells = len(plan.cells)
     assert requests == {"put_object": 1, "delete_object": 1, "list_objects_v2": cells}
 
 
 def test_damaged_copies_on_this_machine_are_fetched_again(whole: Path) -> None:
-    plan = make_plan(run_request(whole))
+    plan = make_plan(run_request(whole, **SMALL))
     copies = list((cache_folder() / "objects").glob("*/*.json*"))
     for copy in copies:
         copy.write_bytes(copy.read_bytes().replace(b"e", b"f"))
-    again = make_plan(run_request(whole))
+    again = make_plan(run_request(whole, **SMALL))
     assert [cell.done for cell in again.cells] == [cell.done for cell in plan.cells]
     assert not again.samples_pending
     assert copies
     shutil.rmtree(cache_folder() / "objects")  # which may be done at any time
-    assert [cell.done for cell in make_plan(run_request(whole)).cells] == [cell.done for cell in plan.cells]
+    assert [cell.done for cell in make_plan(run_request(whole, **SMALL)).cells] == [cell.done for cell in plan.cells]
 
 
 def test_generating_sends_few_requests_to_a_store(server: dict[str, str]) -> None:
