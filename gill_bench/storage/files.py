@@ -163,6 +163,10 @@ def _flushers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="flush")
 
 
+if hasattr(os, "register_at_fork"):  # POSIX: a forked process has no threads, and would wait for them for ever
+    os.register_at_fork(after_in_child=_flushers.cache_clear)
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder and everything in it."""
     if is_remote(folder):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gill_bench.storage import files
 from gill_bench.storage.digests import digest, digest_file
 from gill_bench.storage.files import write_atomic, writing
 from gill_bench.storage.json import to_json
@@ -49,6 +50,17 @@ def test_a_full_disk_leaves_no_commit_and_no_flush_under_way(tmp_path: Path, mon
         write_many()
     assert len(flushed) == 32 + 2  # the other files, the folder and its parent
     assert not (tmp_path / "last").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_does_not_wait_for_threads_that_it_has_not(tmp_path: Path) -> None:
+    with files.writing(tmp_path, "last") as write:
+        write("last", b"")
+    assert files._flushers.cache_info().currsize == 1
+    child = os.fork()
+    if child == 0:
+        os._exit(files._flushers.cache_info().currsize)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_equal_values_give_equal_bytes() -> None:
