@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -266,7 +266,20 @@ def _file_checks(component: Component, weights: Weights) -> list[WeightFile]:
         **{file.to: "missing" for file in component.fetch if file.to},
         **{name: "missing" for name in component.files if not set(name) & set("*?[") and not name.endswith("/")},
     }
-    return checks + [WeightFile(name, 0, problem) for name, problem in named.items() if name not in files]
+    missing = [WeightFile(name, 0, problem) for name, problem in named.items() if name not in files]
+    if not checks and not missing:
+        missing = [WeightFile("(any file)", 0, "missing: the folder is empty")]
+    elif not missing and _lacks_tensors(component, weights, files):
+        missing.append(WeightFile("(weights)", 0, f"missing: no file ends in {', '.join(_TENSORS)}"))
+    return checks + missing
+
+
+def _lacks_tensors(component: Component, weights: Weights, files: Collection[str]) -> bool:
+    """Whether a folder should have files of tensors, whatever their names are, and has none."""
+    if weights.whole or component.fetch:
+        return False
+    expected = not component.files or any(name.endswith(_TENSORS) for name in component.files)
+    return expected and not any(name.endswith(_TENSORS) for name in files)
 
 
 def _problem(file: Path, name: str) -> str:

@@ -14,7 +14,9 @@ import pytest
 import torch
 from safetensors.torch import save, save_file
 
+from gill_bench.cards.find import Cards
 from gill_bench.cli import main
+from gill_bench.fetching.weights import weights_of
 from tests.support.mirror import Cut, Mirror, Status, WebPage, html, running_mirror
 
 pytestmark = pytest.mark.enable_socket
@@ -216,6 +218,25 @@ def test_the_check_names_every_file_and_what_is_wrong_with_it(
     assert "  damaged    head: " in said.out
     assert "               head.json  0 bytes  missing\n" in said.out
     assert said.err == f"error: mine: cannot be loaded from what is in {weights}\n"
+
+
+@pytest.mark.parametrize(
+    ("contents", "problem"),
+    [({}, "missing: the folder is empty"), ({"config.json": "{}"}, "missing: no file ends in .safetensors, .bin")],
+    ids=["empty", "no tensors"],
+)
+def test_a_folder_without_tensors_is_not_complete(tmp_path: Path, contents: dict[str, str], problem: str) -> None:
+    (words := tmp_path / "words").mkdir()
+    for name, content in contents.items():
+        (words / name).write_text(content)
+    for files in ("", 'files = ["config.json", "*.safetensors"]' if contents else ""):
+        (card := tmp_path / "mine.toml").write_text(
+            'schema = 1\nname = "mine"\ntitle = "Mine"\nadapter = "causal-lm"\ncapabilities = ["text-generator"]\n'
+            f'inputs = ["text"]\n[weights.llm]\nid = "me/words"\nfolder = "words"\n{files}\n'
+        )
+        (check,) = weights_of(Cards(()), str(card), tmp_path).check().components
+        assert check.state == "damaged"
+        assert check.files[-1].problem.startswith(problem)
 
 
 def test_the_check_asks_the_adapter_and_loads_nothing(
