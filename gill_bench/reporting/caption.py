@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from gill_bench.reporting.comparability import not_comparable, other_warnings
+from gill_bench.reporting.listing import cell_name, cells_of, list_cells
 from gill_bench.reporting.own_encoder import own_encoder_notes
 from gill_bench.reporting.structure import LEVEL, Column, Line, Table, TableCell
 from gill_bench.reporting.text import NO_GAIN, gain
+from gill_bench.reporting.trivial import no_better_notes, trivial_notes
 from gill_bench.statistics.bootstrap import FEW_CLUSTERS
 from gill_bench.storage.digests import digest
 
@@ -34,6 +36,8 @@ def notes_of(table: Table, source: str) -> tuple[str, ...]:
         *_incomplete(table),
         *_best(table),
         *_counts(table),
+        *no_better_notes(table),
+        *trivial_notes(table),
         *_unread(table),
         *_signatures(table),
         *own_encoder_notes(table),
@@ -46,8 +50,9 @@ def brief_notes(table: Table) -> tuple[str, ...]:
     """The few sentences that nobody can do without: examples, seeds, gaps, context not read, and why not to compare."""
     measured = any(cell.rows for line in table.lines for cell in line.cells)
     counts = _verdicts(table) if table.shows_gains else (_scored(table), *_seeds(table)) if measured else ()
-    against = not_comparable(cell for _, _, cell in _cells(table))
-    return (*counts, *_incomplete(table), *_unread(table), *against, *other_warnings(table))
+    against = not_comparable(cell for _, _, cell in cells_of(table))
+    no_better = () if table.shows_gains else no_better_notes(table)
+    return (*counts, *_incomplete(table), *no_better, *_unread(table), *against, *other_warnings(table))
 
 
 def signature_ids(table: Table) -> dict[str, str]:
@@ -60,7 +65,7 @@ def _verdicts(table: Table) -> Iterator[str]:
     for line in table.lines:
         verdicts = [
             f"{verdict} ({column.group or column.task}, {column.title}: {_plain_gain(cell, column)})"
-            for other, column, cell in _cells(table)
+            for other, column, cell in cells_of(table)
             if other is line and cell.interval and (verdict := column.if_above if cell.stands_out else column.if_not)
         ]
         if verdicts:
@@ -69,7 +74,7 @@ def _verdicts(table: Table) -> Iterator[str]:
 
 def _gains(table: Table) -> Iterator[str]:
     """Sentences that say how the gains were computed."""
-    measured = [item for item in _cells(table) if item[2].interval is not None]
+    measured = [item for item in cells_of(table) if item[2].interval is not None]
     if not measured:
         return
     pairs = _range(sorted(cell.pairs for _, _, cell in measured))
@@ -94,32 +99,6 @@ def _plain_gain(cell: TableCell, column: Column) -> str:
     return f"{gain(cell, column.digits).removesuffix(f' {NO_GAIN}')}{p}"
 
 
-def _cells(table: Table) -> Iterator[tuple[Line, Column, TableCell]]:
-    """The cells of a table that were run, each with its line and column."""
-    for line in table.lines:
-        for column, cell in zip(table.columns, line.cells, strict=True):
-            if cell.rows:
-                yield line, column, cell
-
-
-def _cell_name(table: Table, line: Line, column: Column, cells: Counter[str]) -> str:
-    """A cell in words, with its metric only where cells under the same heading have different texts."""
-    short = f"{line.title}, {column.title}"
-    same = sum(1 for other in table.columns if other.title == column.title)
-    return short if same == 1 or cells[short] == same else f"{short}, {column.metric}"
-
-
-def _listed(table: Table, cells: list[tuple[Line, Column, str]]) -> str:
-    """Each text once with the cells that have it, to keep a long list short: `text (cell / cell); text (cell)`."""
-    shorts = {text: Counter[str]() for _, _, text in cells}
-    for line, column, text in cells:
-        shorts[text][f"{line.title}, {column.title}"] += 1
-    names = {text: dict[str, None]() for text in shorts}
-    for line, column, text in cells:
-        names[text][_cell_name(table, line, column, shorts[text])] = None
-    return "; ".join(f"{text} ({' / '.join(cell_names)})" for text, cell_names in names.items())
-
-
 def _range(values: list[int]) -> str:
     return str(values[0]) if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
 
@@ -130,12 +109,12 @@ def _examples(cell: TableCell) -> str:
 
 
 def _scored(table: Table) -> str:
-    counts = [(line, column, _examples(cell)) for line, column, cell in _cells(table)]
+    counts = [(line, column, _examples(cell)) for line, column, cell in cells_of(table)]
     usual, count = Counter(text for _, _, text in counts).most_common(1)[0]
     rest = [item for item in counts if item[2] != usual]
     sentence = f"Examples scored per seed: {usual}"
-    sentence = f"{sentence}." if count == len(counts) else f"{sentence}, except {_listed(table, rest)}."
-    limits = {(row.n_expected, row.n_available) for _, _, cell in _cells(table) for row in cell.rows}
+    sentence = f"{sentence}." if count == len(counts) else f"{sentence}, except {list_cells(table, rest)}."
+    limits = {(row.n_expected, row.n_available) for _, _, cell in cells_of(table) for row in cell.rows}
     cut = sorted(available for expected, available in limits if expected < available)
     return f"{sentence} LIMITED: the data has {_range(cut)} examples." if cut else sentence
 
@@ -147,7 +126,7 @@ def _seeds(table: Table) -> Iterator[str]:
     fixed: list[tuple[Line, Column, TableCell]] = []
     timed: list[tuple[Line, Column, TableCell]] = []
     for column in table.columns:
-        cells = [item for item in _cells(table) if item[1] is column and item[2].seeds]
+        cells = [item for item in cells_of(table) if item[1] is column and item[2].seeds]
         over = {seed for _, _, cell in cells if cell.depends_on_seed for seed in cell.seeds}
         for item in cells:
             seconds = (item[2].asks or "").endswith("-seconds")
@@ -184,7 +163,7 @@ def _names(seeds: set[int]) -> str:
 
 def _where(table: Table, cells: list[tuple[Line, Column, TableCell]]) -> tuple[str, ...]:
     """Names for cells: titles of whole columns if they fill these, else of whole lines, else a name for each cell."""
-    measured = [item for item in _cells(table) if item[2].seeds]
+    measured = [item for item in cells_of(table) if item[2].seeds]
     columns = [column for column in table.columns if any(item[1] is column for item in cells)]
     if sum(1 for item in measured if item[1] in columns) == len(cells):
         return tuple(dict.fromkeys(column.group or column.title for column in columns))
@@ -192,7 +171,7 @@ def _where(table: Table, cells: list[tuple[Line, Column, TableCell]]) -> tuple[s
     if sum(1 for item in measured if item[0] in lines) == len(cells):
         return tuple(line.title for line in lines)
     shorts = Counter(f"{line.title}, {column.title}" for line, column, _ in cells)
-    return tuple(dict.fromkeys(_cell_name(table, line, column, shorts) for line, column, _ in cells))
+    return tuple(dict.fromkeys(cell_name(table, line, column, shorts) for line, column, _ in cells))
 
 
 def _contexts(table: Table) -> tuple[str, ...]:
@@ -209,8 +188,8 @@ def _contexts(table: Table) -> tuple[str, ...]:
 
 
 def _incomplete(table: Table) -> tuple[str, ...]:
-    gaps = [(line, column, ", ".join(cell.gaps)) for line, column, cell in _cells(table) if cell.gaps]
-    return (f"Incomplete: {_listed(table, gaps)}.",) if gaps else ()
+    gaps = [(line, column, ", ".join(cell.gaps)) for line, column, cell in cells_of(table) if cell.gaps]
+    return (f"Incomplete: {list_cells(table, gaps)}.",) if gaps else ()
 
 
 def _best(table: Table) -> tuple[str, ...]:
@@ -225,8 +204,8 @@ def _best(table: Table) -> tuple[str, ...]:
 
 def _unread(table: Table) -> tuple[str, ...]:
     """A sentence that says which parts of their contexts models read, for cells whose context is not read in full."""
-    cells = [(line, column, cell.reads) for line, column, cell in _cells(table) if cell.reads]
-    return (f"Context not read in full, as the probe found: {_listed(table, cells)}.",) if cells else ()
+    cells = [(line, column, cell.reads) for line, column, cell in cells_of(table) if cell.reads]
+    return (f"Context not read in full, as the probe found: {list_cells(table, cells)}.",) if cells else ()
 
 
 def _counts(table: Table) -> tuple[str, ...]:
@@ -239,13 +218,13 @@ def _counts(table: Table) -> tuple[str, ...]:
     sentences = []
     for name, count, total in kinds:
         cells = [
-            (line, column, f"{count(cell)} of {total(cell)}") for line, column, cell in _cells(table) if count(cell)
+            (line, column, f"{count(cell)} of {total(cell)}") for line, column, cell in cells_of(table) if count(cell)
         ]
-        everywhere = len(cells) == sum(1 for _ in _cells(table)) and len({text for _, _, text in cells}) == 1
+        everywhere = len(cells) == sum(1 for _ in cells_of(table)) and len({text for _, _, text in cells}) == 1
         if everywhere:
             sentences.append(f"{name}: {cells[0][2]} samples (examples times seeds) in every cell.")
         elif cells:
-            sentences.append(f"{name}, in samples (examples times seeds): {_listed(table, cells)}.")
+            sentences.append(f"{name}, in samples (examples times seeds): {list_cells(table, cells)}.")
     return tuple(sentences)
 
 
@@ -284,7 +263,7 @@ def _signed_name(table: Table, column: Column, context: str) -> str:
 def _models(table: Table) -> Iterator[str]:
     """A sentence for each way in which models were run; a model with different settings for its tasks has several."""
     titles_of: dict[str, dict[str, None]] = {}
-    for line, column, cell in _cells(table):
+    for line, column, cell in cells_of(table):
         several = len({other.model_signature for other in line.cells if other.rows}) > 1
         name = f"{line.title}, {column.task}" if several else line.title
         titles_of.setdefault(cell.model_signature, {})[name] = None
@@ -294,12 +273,12 @@ def _models(table: Table) -> Iterator[str]:
 
 def _comparability(table: Table) -> tuple[str, ...]:
     """A sentence that says why numbers beside the paper's may not be compared with them; none if they may."""
-    return not_comparable(cell for _, _, cell in _cells(table) if cell.published)
+    return not_comparable(cell for _, _, cell in cells_of(table) if cell.published)
 
 
 def _intervals(table: Table) -> Iterator[str]:
     """Sentences about the intervals of our means, and about the words "in" and "out" beside the paper's numbers."""
-    compared = [item for item in _cells(table) if item[2].published and item[2].mean is not None]
+    compared = [item for item in cells_of(table) if item[2].published and item[2].mean is not None]
     if any(cell.interval for _, _, cell in compared):
         yield from _over(table, compared, "95 % interval of our mean", "No interval")
     known = [cell.published_in_interval is not None for _, _, cell in compared if cell.interval]
@@ -335,7 +314,7 @@ def figure_notes(table: Table, left_out: tuple[str, ...] = ()) -> tuple[str, ...
         table: The table that is drawn.
         left_out: Titles of models that are not drawn, since they have a single point.
     """
-    drawn = [item for item in _cells(table) if item[1].x is not None and item[2].mean is not None]
+    drawn = [item for item in cells_of(table) if item[1].x is not None and item[2].mean is not None]
     seeds = {seed for _, _, cell in drawn for seed in cell.seeds}
     points = f"Points: mean over {len(seeds)} seeds ({_names(seeds)})" if len(seeds) > 1 else "Points: one seed"
     published = any(cell.published for line in table.lines for cell in line.cells)
@@ -358,7 +337,7 @@ def _paper(table: Table, source: str) -> tuple[str, ...]:
         return (f"The paper has no number for this table ({source}).",)
     sentences = [f"Paper: {', '.join(dict.fromkeys(item.source for item in shown))} of {source}."]
     sentences += [f"Of the paper's numbers: {note}" for note in dict.fromkeys(item.note for item in shown) if note]
-    if any(cell.difference is not None for _, _, cell in _cells(table)):
+    if any(cell.difference is not None for _, _, cell in cells_of(table)):
         sentences.append("Difference: ours minus the paper's.")
     known = [line for line in table.lines if any(cell.published for cell in line.cells)]
     sentences += _intervals(table)

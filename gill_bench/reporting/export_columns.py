@@ -89,6 +89,8 @@ class _CellFields(TypedDict):
     difference: float | None
     difference_text: str
     published_in_interval: bool | None
+    trivial: float | None
+    trivial_answer: str
     signature: str
     model_signature: str
 
@@ -125,6 +127,8 @@ def _cell_fields(cell: TableCell, column: Column, line: Line) -> _CellFields:
         "difference": cell.difference,
         "difference_text": difference(cell, column.digits),
         "published_in_interval": cell.published_in_interval,
+        "trivial": None if cell.trivial is None else in_unit(cell.trivial, column.percent),
+        "trivial_answer": cell.trivial_answer,
         "signature": cell.signature,
         "model_signature": cell.model_signature,
     }

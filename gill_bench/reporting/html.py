@@ -5,13 +5,22 @@ from __future__ import annotations
 from html import escape
 
 from gill_bench.reporting.structure import Table
-from gill_bench.reporting.text import PrintedCell, PrintedLine, groups, heading, legend, printed_lines, title_of
+from gill_bench.reporting.text import (
+    PrintedCell,
+    PrintedLine,
+    groups,
+    heading,
+    legend,
+    printed_lines,
+    title_of,
+)
+from gill_bench.reporting.trivial import trivial_lines
 
 
 def render_html(table: Table) -> str:
     """Render as a table with its title as caption, and a list of notes.
 
-    Each line has the class `ours`, `interval`, `paper` or `difference`, so that a page can style it.
+    Each line has the class `ours`, `interval`, `paper`, `difference` or `trivial`, so that a page can style it.
     """
     out = [
         '<div class="gill-bench-table">',
@@ -22,6 +31,7 @@ def render_html(table: Table) -> str:
         "</thead>",
         "<tbody>",
         *(_row(item) for line in table.lines for item in printed_lines(table, line)),
+        *map(_row, trivial_lines(table)),
         "</tbody>",
         "</table>",
         "<ul>",
@@ -56,7 +66,7 @@ def _column(title: str, attributes: str = "") -> str:
 
 def _row(line: PrintedLine) -> str:
     label = escape(f"{line.label} {line.mark}" if line.mark else line.label)
-    first = label if line.kind == "ours" or line.mark else f"<em>{label}</em>"
+    first = label if line.kind in ("ours", "trivial") or line.mark else f"<em>{label}</em>"
     return f'<tr class="{line.kind}"><th scope="row">{first}</th>{"".join(map(_cell, line.cells))}</tr>'
 
 

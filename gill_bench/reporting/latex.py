@@ -18,6 +18,7 @@ from gill_bench.reporting.text import (
     printed_lines,
     stacked,
 )
+from gill_bench.reporting.trivial import trivial_lines
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -131,6 +132,8 @@ def _tabular(table: Table, start: int, stop: int) -> list[str]:
             out.append(r"\addlinespace")
         for item in printed_lines(table, line):
             out.append(" & ".join([_label(item), *map(_cell, item.cells[start:stop])]) + r" \\")
+    for item in trivial_lines(table):
+        out += [r"\midrule", " & ".join([_label(item), *map(_cell, item.cells[start:stop])]) + r" \\"]
     return [*out, r"\bottomrule", r"\end{tabular}"]
 
 
@@ -165,7 +168,7 @@ def _start(text: str) -> str:
 def _label(line: PrintedLine) -> str:
     if line.mark:
         return f"{_start(escape(line.label))} {escape(line.mark)}"
-    return _start(escape(line.label)) if line.kind == "ours" else rf"\quad {escape(line.label)}"
+    return _start(escape(line.label)) if line.kind in ("ours", "trivial") else rf"\quad {escape(line.label)}"
 
 
 def _cell(cell: PrintedCell) -> str:

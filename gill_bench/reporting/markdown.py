@@ -6,6 +6,7 @@ import re
 
 from gill_bench.reporting.structure import Table
 from gill_bench.reporting.text import PrintedCell, PrintedLine, heading, legend, printed_lines, title_of
+from gill_bench.reporting.trivial import trivial_lines
 
 # The characters that GitHub reads as emphasis, code, link, table, HTML, heading, strike-through or mathematics.
 _SPECIAL = re.compile(r"([\\`*_|\[\]<>#~$&])")
@@ -32,6 +33,7 @@ def render_markdown(table: Table) -> str:
     for line in table.lines:
         for item in printed_lines(table, line):
             out.append(_row([_label(item), *map(_cell, item.cells)]))
+    out += [_row([_label(item), *map(_cell, item.cells)]) for item in trivial_lines(table)]
     out += ["", *(f"- {escape(note)}" for note in (*table.warnings, *legend(table, "Bold"), *table.notes))]
     return "\n".join(out) + "\n"
 
@@ -43,7 +45,7 @@ def _row(cells: list[str]) -> str:
 def _label(line: PrintedLine) -> str:
     if line.mark:
         return f"{escape(line.label)} {line.mark}"
-    return escape(line.label) if line.kind == "ours" else f"&nbsp;&nbsp;_{escape(line.label)}_"
+    return escape(line.label) if line.kind in ("ours", "trivial") else f"&nbsp;&nbsp;_{escape(line.label)}_"
 
 
 def _cell(cell: PrintedCell) -> str:

@@ -132,6 +132,17 @@ class TableCell:
         return self.rows[0].model_signature if self.rows else ""
 
     @property
+    def trivial(self) -> float | None:
+        """The value of an answer that knows nothing of the prompt, as a fraction; None if there is none."""
+        values = [row.trivial for row in self.rows if row.trivial is not None]
+        return sum(values) / len(values) if values else None
+
+    @property
+    def trivial_answer(self) -> str:
+        """That answer in words, or ""."""
+        return next((row.trivial_answer for row in self.rows if row.trivial_answer), "")
+
+    @property
     def n_missing(self) -> int:
         """Number of samples left out because data is missing or unreadable."""
         return sum(row.n_missing for row in self.rows)

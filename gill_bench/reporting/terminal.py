@@ -17,7 +17,16 @@ from gill_bench.reporting.columns import (
 )
 from gill_bench.reporting.screen import Screen
 from gill_bench.reporting.structure import Table
-from gill_bench.reporting.text import PrintedCell, PrintedLine, groups, heading, legend, printed_lines, title_of
+from gill_bench.reporting.text import (
+    PrintedCell,
+    PrintedLine,
+    groups,
+    heading,
+    legend,
+    printed_lines,
+    title_of,
+)
+from gill_bench.reporting.trivial import trivial_lines
 
 BEST = "*"
 
@@ -31,7 +40,7 @@ def render_terminal(table: Table, screen: Screen) -> str:
     """
     from rich.text import Text
 
-    lines = [item for line in table.lines for item in printed_lines(table, line)]
+    lines = [*(item for line in table.lines for item in printed_lines(table, line)), *trivial_lines(table)]
     labels = [_label(line, max(NARROWEST_TITLE, screen.width // 3)) for line in lines]
     parts = [Text(part, style="bold") for part in wrapped(title_of(table), screen.width)]
     parts += lay_out(_groups(table, lines), labels, screen.width)
@@ -65,6 +74,6 @@ def _column(title: str, cells: list[PrintedCell]) -> GridColumn:
 def _label(line: PrintedLine, width: int) -> GridLabel:
     """The first column: long names take several lines, and lines that belong to the model above are indented."""
     mark = f" {line.mark}" if line.mark else ""
-    subordinate = line.kind != "ours" and not line.mark
+    subordinate = line.kind not in ("ours", "trivial") and not line.mark
     parts = textwrap.wrap(line.label + mark, width, break_long_words=False) or [""]
     return GridLabel(tuple(f"  {part}" if subordinate else part for part in parts), line.kind != "ours")

@@ -42,13 +42,13 @@ class PrintedLine:
     """One line as printed; a model that is compared with the paper has up to four.
 
     Attributes:
-        kind: Our numbers, their intervals, the paper's numbers, or the differences.
+        kind: Our numbers, their intervals, the paper's numbers, the differences, or the values of trivial answers.
         label: The text of the first column.
         cells: The cells, aligned with the columns.
         mark: The sign of a line with the paper's numbers alone, or "".
     """
 
-    kind: Literal["ours", "interval", "paper", "difference"]
+    kind: Literal["ours", "interval", "paper", "difference", "trivial"]
     label: str
     cells: tuple[PrintedCell, ...]
     mark: str = ""

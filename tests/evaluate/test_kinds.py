@@ -14,11 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gill_bench.cards.find import Cards
 from gill_bench.cli import main
 from gill_bench.errors import GillBenchError
 from gill_bench.evaluate import score
 from gill_bench.mini.embedded import world_folder
 from gill_bench.planning.plan import make_plan
+from gill_bench.reporting import tables_for
+from gill_bench.reporting.listing import cells_of
+from gill_bench.reporting.structure import in_unit
 from gill_bench.storage.cache import cache_folder
 from gill_bench.storage.images import load_image
 from tests.support.able import (
@@ -130,6 +134,24 @@ def distance(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("distance") / "run"
     assert run(out, "coco-fid", limit=40, settings=("coco-fid.min_samples=40",)).complete
     return out
+
+
+def test_every_number_is_above_a_trivial_answer_or_is_said_not_to_be(
+    whole: Path, distance: Path, cards: tuple[Path, ...]
+) -> None:
+    tables = tables_for([whole, distance], Cards(cards))
+    said = set()
+    for table in tables:
+        [named] = [note for note in table.notes if note.startswith("NO BETTER")] or [""]
+        for line, column, cell in cells_of(table):
+            if column.higher_is_better is None or column.metric.startswith("seconds") or cell.mean is None:
+                continue
+            assert cell.trivial is not None, (table.name, column.title, column.metric)
+            ahead = cell.mean - in_unit(cell.trivial, column.percent)
+            better = (ahead if column.higher_is_better else -ahead) > 0
+            assert better == (f"{line.title}, {column.title}" not in named), (table.name, column.title, column.metric)
+            said.add(better)
+    assert said == {True, False}
 
 
 @pytest.mark.parametrize("damage", [cut, change_a_feature])

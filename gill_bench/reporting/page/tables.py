@@ -21,6 +21,7 @@ from gill_bench.reporting.text import (
     published,
     title_of,
 )
+from gill_bench.reporting.trivial import trivial_lines
 
 _STATUS = {
     "measured": "",
@@ -127,6 +128,9 @@ def view_tables(
                     behind[key] = _behind(line, cell, column, tests, link)
                 cells.append(_cell(line, cell, column, link, key if key in behind else ""))
             lines.append(LineView(line.title, PUBLISHED if line.published_only else "", tuple(cells)))
+        for trivial in trivial_lines(table):
+            values = (CellView(cell.text, False, "", False, "", "", "", "", "") for cell in trivial.cells)
+            lines.append(LineView(trivial.label, "", tuple(values)))
         spans = tuple(groups(table))
         shown = tuple(note for note in brief_notes(table) if note not in table.warnings)
         views.append(
