@@ -14,11 +14,12 @@ from typing import cast
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, cross_entropy, interpolate
 
 from gill_bench.mini.bpe import write_gpt2_tokenizer
 from gill_bench.mini.grammar import caption, describe
 from gill_bench.mini.scene import SIDE, Scene
+from gill_bench.mini.train.factors import FACTORS, factors_of
 from gill_bench.mini.train.loop import Stage, TrainingWork
 from gill_bench.mini.train.pool import pixels_of, pool
 from gill_bench.mini.train.unet import clip_features, load_clip, similarities
@@ -39,6 +40,7 @@ _STRIDE = TRAINED // STEPS
 _SMALL_NOISE = 0.1  # the largest deviation of the noise in small pictures, which stands for the base network's errors
 _SLOW_NOISE = 0.5  # the largest standard deviation of the slowly varying field in the upsampler's noise
 _VOCABULARY_TEXTS = 6000
+_WORDS = 0.5  # the weight of reading the factors of a scene from what the UNet is given of a caption
 
 
 class GlideStage(Stage):
@@ -46,9 +48,9 @@ class GlideStage(Stage):
 
     file: str
     upsampler: bool
-    rate = 2e-3
+    rate = 1.5e-3
     averaged = 0.998
-    batch = 64
+    batch = 32
 
     def __init__(self, work: TrainingWork) -> None:
         self.work = work
@@ -57,6 +59,7 @@ class GlideStage(Stage):
         self.words = GlideTokenizer(self.folder, CONTEXT, self.sizes.text.vocabulary - 1)
         drawn = pool("train", work.seed)
         self.pixels = scaled(drawn.pixels)
+        self.factors = torch.tensor([factors_of(scene) for scene in drawn.scenes])
         rng = random.Random(f"gill-bench mini glide {work.seed}")  # noqa: S311 (a data set, not a secret)
         tokens = self.words([caption(scene, rng, 0.75) for scene in drawn.scenes for _ in range(_WAYS)])
         self.ids, self.mask = (part.view(-1, _WAYS, CONTEXT) for part in tokens[:2])
@@ -69,6 +72,7 @@ class GlideStage(Stage):
         for name, module in model.named_modules():
             if name == "out.2" or name.endswith(("out_layers.3", "proj_out")):
                 nn.init.zeros_(cast("nn.Conv2d", module).weight)
+        model.add_module("readers", nn.ModuleList(nn.Linear(4 * part.channels, len(names)) for names in FACTORS))
         return model
 
     def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
@@ -89,9 +93,22 @@ class GlideStage(Stage):
         predicted, spread = network(noisy, times, condition, small).chunk(2, dim=1)
         error = (predicted - noise).square()
         losses = {"noise": (error / signal.clamp(min=_LEAST_SIGNAL)).mean().float()}
+        losses["words"] = _WORDS * self._unread(network, condition.projection[guided[:, 0]], picked[guided[:, 0]])
         if not self.upsampler:  # the upsampler is sampled by DDIM, which needs no variance
             losses["variance"] = _VARIANCE * variance_loss(self.signals, times, error.detach(), spread)
         return losses
+
+    def _unread(self, network: Network, projection: Tensor, picked: Tensor) -> Tensor:
+        """The mean cross-entropy of the first thing's factors, read from what the UNet is given of a caption.
+
+        A small text transformer that learns from the errors of noise alone needs tens of thousands of captions before
+        it tells positions apart.
+        """
+        readers = cast("nn.ModuleList", network.get_submodule("readers"))
+        losses = [
+            cross_entropy(reader(projection), self.factors[picked, number]) for number, reader in enumerate(readers)
+        ]
+        return torch.stack(losses).mean()
 
     def pictures(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
         """The pictures that the network learns to generate, and small pictures that it reads, if any.
@@ -108,6 +125,7 @@ class GlideStage(Stage):
     def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
         """Write the state dict, and the similarity of generated pictures to the true ones (see `measure`)."""
         network = cast("Network", model)
+        del network.readers
         save_file(network.state_dict(), folder / self.file)
         return self.measure(network)
 
@@ -135,7 +153,7 @@ class BaseStage(GlideStage):
 
     name = "glide-base"
     file = "base.safetensors"
-    steps = 6000
+    steps = 2600
     upsampler = False
 
     def pictures(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -156,8 +174,8 @@ class UpsampleStage(GlideStage):
 
     name = "glide-upsample"
     file = "upsample.safetensors"
-    steps = 4000
-    batch = 32
+    steps = 6000
+    batch = 16
     upsampler = True
 
     def pictures(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -190,23 +208,23 @@ class UpsampleStage(GlideStage):
 def sizes(vocabulary: int) -> GlideSizes:
     """The sizes of both networks of GLIDE-mini, with so many entries in the vocabulary."""
     return GlideSizes(
-        text=TextSizes(vocabulary=vocabulary, context=CONTEXT, width=24, layers=1, heads=2),
+        text=TextSizes(vocabulary=vocabulary, context=CONTEXT, width=48, layers=2, heads=4),
         base=NetworkSizes(
             resolution=SIDE // 2,
-            channels=12,
-            multipliers=(1, 1),
+            channels=24,
+            multipliers=(1, 1, 2),  # positions are those of the smallest level, where borders are near everywhere
             residual_blocks=1,
-            attention=(2,),
+            attention=(2, 4),
             head_width=12,
             norm_groups=2,
         ),
         upsampler=NetworkSizes(
             resolution=SIDE,
-            channels=10,
+            channels=16,
             multipliers=(1, 1),
             residual_blocks=1,
             attention=(),
-            head_width=10,
+            head_width=16,
             norm_groups=1,
         ),
     )
