@@ -59,11 +59,11 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
     >>> signature({}, "alexnet-owt-7be5be79.pth")
     'lpips|net:alex|version:0.1|trunk:alexnet-owt-7be5be79.pth|resize:256-bilinear-antialias|v:1'
     >>> signature({}, "mini")
-    'lpips[mini]|net:alex[mini]|resize:64-bilinear-antialias|v:1'
+    'lpips[mini]|net:alex[mini-2]|resize:64-bilinear-antialias|v:1'
     """
     checked = validated(Settings, settings, NAME)
     if backbone == "mini":
-        return f"{NAME}[mini]|net:alex[mini]|resize:{MINI_SIZE}-bilinear-antialias|v:{VERSION}"
+        return f"{NAME}[mini]|net:alex[mini-2]|resize:{MINI_SIZE}-bilinear-antialias|v:{VERSION}"
     return (
         f"{NAME}|net:{checked.net}|version:{checked.version}|trunk:{backbone}"
         f"|resize:{checked.size}-bilinear-antialias|v:{VERSION}"
@@ -104,8 +104,6 @@ def load(weights: Path | None, settings: Mapping[str, Value], device: str) -> Pi
     return load_alex(path, checked.version, checked.size, NAME).to(device)
 
 
-def build_mini(folder: Path, seed: int) -> None:
-    """Write the mini backbone: AlexNet's five stages with few channels and random filters."""
-    from gill_bench.metrics.backbones.lpips import write_mini
-
-    write_mini(folder, seed, {"kind": f"{NAME}[mini]", "size": MINI_SIZE})
+def mini_config() -> dict[str, object]:
+    """The part of the mini backbone's `config.json` by which `check` knows it."""
+    return {"kind": f"{NAME}[mini]", "size": MINI_SIZE}

@@ -15,7 +15,7 @@ from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.mini.grammar import describe, double_scene, single_scenes
 from gill_bench.mini.scene import Scene, split_of
-from gill_bench.mini.train import clip, glide, heads, opt, unet, vae
+from gill_bench.mini.train import clip, glide, heads, lpips, opt, unet, vae
 from gill_bench.mini.train.heads import Variant, configuration, train_heads, write_stories
 from gill_bench.mini.train.loop import Stage, TrainingWork, rate_at, train
 from gill_bench.mini.train.pool import ScenePool, pixels_of
@@ -108,11 +108,26 @@ def small_pool(split: str, seed: int, doubles: int | None = None) -> ScenePool:
     return ScenePool(scenes, pixels_of(scenes))
 
 
+def whole_kinds(split: str, seed: int, doubles: int | None = None) -> ScenePool:
+    """All things at two positions each, so that every scene has partners for pairs."""
+    scenes = [scene for scene in single_scenes(split) if scene.thing.position in ("top", "bottom")]
+    return ScenePool(scenes, pixels_of(scenes))
+
+
 @pytest.mark.slow
 def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (vae, clip, unet, glide):
         monkeypatch.setattr(module, "pool", small_pool)
-    for stage in (vae.VaeStage, clip.ClipStage, opt.OptStage, unet.UnetStage, glide.BaseStage, glide.UpsampleStage):
+    monkeypatch.setattr(lpips, "pool", whole_kinds)
+    image_stages = (
+        vae.VaeStage,
+        clip.ClipStage,
+        unet.UnetStage,
+        glide.BaseStage,
+        glide.UpsampleStage,
+        lpips.LpipsStage,
+    )
+    for stage in (*image_stages, opt.OptStage):
         monkeypatch.setattr(stage, "steps", 2)
         monkeypatch.setattr(stage, "batch", 4)
     monkeypatch.setattr(unet.UnetStage, "measure", lambda *_: {})
@@ -121,7 +136,7 @@ def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypa
     monkeypatch.setattr(heads, "BATCH", 4)
     monkeypatch.setattr("gill_bench.mini.writers.cc3m.PAIRS", {"train": 24, "val": 8})
     work = TrainingWork(tmp_path / "work")
-    for name in ("vae", "clip-mini", "opt-mini", "sd-mini", "glide-base", "glide-upsample"):
+    for name in ("vae", "clip-mini", "opt-mini", "sd-mini", "glide-base", "glide-upsample", "lpips-mini"):
         assert STAGES[name](work, float("inf"))
         assert STAGES[name](work, 0.0), "finished: nothing is trained"
     recall = json.loads((work.folder / "opt-mini" / "measured.json").read_text())

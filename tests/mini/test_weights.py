@@ -34,7 +34,7 @@ def test_the_shipped_weights_are_small_and_in_half_precision() -> None:
     files = [file for file in weights_folder().rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < LIMIT
     for file in files:
-        if file.suffix == ".safetensors" and file.parent.name != "lpips-mini":
+        if file.suffix == ".safetensors":
             with safe_open(file, framework="pt") as opened:
                 kinds = {opened.get_tensor(key).dtype for key in opened.keys() if "position_ids" not in key}  # noqa: SIM118
             assert kinds == {torch.float16}, file

@@ -25,7 +25,8 @@ from gill_bench.weights.network_tensors import check_shapes, shapes_of
 from gill_bench.weights.tensor_files import read_state
 
 _ALEX = (64, 192, 384, 256, 256)
-_MINI = (8, 16, 24, 16, 16)
+MINI_CHANNELS = (16, 32, 48, 32, 32)
+"""Channels of the five stages of the mini backbone."""
 # AlexNet's convolutions: index in torchvision's `features`, kernel, stride, padding, and whether a pooling precedes.
 _STAGES = ((0, 11, 4, 2, False), (3, 5, 1, 2, True), (6, 3, 1, 1, True), (8, 3, 1, 1, False), (10, 3, 1, 1, False))
 _CLASSIFIER = {f"classifier.{index}.{kind}" for index in (1, 4, 6) for kind in ("weight", "bias")}
@@ -88,10 +89,24 @@ class Lpips(PictureMetric):
         return [lpips.normalize_tensor(activation) for activation in activations]
 
     def _compare(self, generated: list[torch.Tensor], reference: list[torch.Tensor]) -> torch.Tensor:
-        distance = torch.zeros((), device=generated[0].device)
-        for features, target, weight in zip(generated, reference, self.linear, strict=True):
-            distance = distance + lpips.spatial_average(nn.functional.conv2d((features - target) ** 2, weight))
-        return distance.flatten()
+        return _distance(generated, reference, list(self.linear))
+
+
+def weighted_distance(
+    first: Sequence[torch.Tensor], second: Sequence[torch.Tensor], linear: Sequence[torch.Tensor]
+) -> torch.Tensor:
+    """LPIPS (N,) of two batches of pictures, from the activations (N, C, H, W) and linear weights of each stage."""
+    normalised = [[lpips.normalize_tensor(activation) for activation in side] for side in (first, second)]
+    return _distance(normalised[0], normalised[1], linear)
+
+
+def _distance(
+    first: Sequence[torch.Tensor], second: Sequence[torch.Tensor], linear: Sequence[torch.Tensor]
+) -> torch.Tensor:
+    distance = torch.zeros((), device=first[0].device)
+    for features, target, weight in zip(first, second, linear, strict=True):
+        distance = distance + lpips.spatial_average(nn.functional.conv2d((features - target) ** 2, weight))
+    return distance.flatten()
 
 
 def load_alex(file: Path, version: str, size: int, name: str) -> Lpips:
@@ -115,26 +130,32 @@ def load_mini(folder: Path, size: int, name: str) -> Lpips:
     """
     file = folder / "model.safetensors"
     state = read_state(file)
-    linear = [state.pop(f"lin{stage}.weight", None) for stage in range(len(_MINI))]
+    linear = [state.pop(f"lin{stage}.weight", None) for stage in range(len(MINI_CHANNELS))]
     weights = [weight for weight in linear if weight is not None]
-    if [tuple(weight.shape) for weight in weights] != [(1, width, 1, 1) for width in _MINI]:
+    if [tuple(weight.shape) for weight in weights] != [(1, width, 1, 1) for width in MINI_CHANNELS]:
         raise InputError(f"{file}: linear layers are missing or of another shape; build the mini weights again")
-    return Lpips(_fill(Trunk(_MINI), state, file), weights, size, name)
+    return Lpips(_fill(Trunk(MINI_CHANNELS), state, file), [weight.float() for weight in weights], size, name)
 
 
-def write_mini(folder: Path, seed: int, config: Mapping[str, object]) -> None:
-    """Write a random mini backbone; equal seeds give equal bytes."""
-    generator = torch.Generator().manual_seed(seed)
-    state: dict[str, torch.Tensor] = {}
-    for name, empty in sorted(Trunk(_MINI).state_dict().items()):
-        # He's initialisation keeps the scale of activations. Biases are zero, so that no channel is always active.
-        scale = (2 / empty[0].numel()) ** 0.5 if empty.ndim == 4 else 0.0
-        state[name] = scale * torch.randn(empty.shape, generator=generator)
-    for stage, width in enumerate(_MINI):
-        state[f"lin{stage}.weight"] = torch.rand((1, width, 1, 1), generator=generator)
+def write_mini(
+    folder: Path,
+    trunk: Mapping[str, torch.Tensor],
+    linear: Sequence[torch.Tensor],
+    config: Mapping[str, object],
+) -> None:
+    """Write a mini backbone in half precision.
+
+    Args:
+        folder: The folder that gets `model.safetensors` and `config.json`.
+        trunk: The state dict of a `Trunk` with `MINI_CHANNELS`.
+        linear: The linear weights of each stage, (1, C, 1, 1).
+        config: What `gill_bench.metrics.lpips.check` reads.
+    """
+    state = {**trunk, **{f"lin{stage}.weight": weight for stage, weight in enumerate(linear)}}
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(state, folder / "model.safetensors")
-    text = json.dumps({**config, "channels": list(_MINI), "seed": seed}, indent=2, sort_keys=True)
+    half = {name: tensor.detach().half().contiguous() for name, tensor in state.items()}
+    save_file(half, folder / "model.safetensors")
+    text = json.dumps({**config, "channels": list(MINI_CHANNELS)}, indent=2, sort_keys=True)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
 
 

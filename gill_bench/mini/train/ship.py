@@ -17,12 +17,13 @@ from gill_bench.mini.train.decision import NAME as DECISION
 from gill_bench.mini.train.glide import BaseStage, UpsampleStage, sizes, write_words
 from gill_bench.mini.train.heads import VARIANTS
 from gill_bench.mini.train.loop import MEASURED, TrainingWork
+from gill_bench.mini.train.lpips import LpipsStage
 from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.glide.sizes import FILE as SIZES_FILE
 from gill_bench.models.interleaved.model_args import FILE as ARGUMENTS_FILE
 from gill_bench.weights.find import MARK
 
-LIMIT = 25_000_000
+LIMIT = 30_000_000
 """The most bytes that all embedded weights may have together."""
 _CHECKPOINT = "pretrained_ckpt.safetensors"
 _GEN = ".gen_text_hidden_fcs."
@@ -44,7 +45,7 @@ def ship(work: TrainingWork, folder: Path) -> dict[str, int]:
     """Write the weights of all finished stages into a new folder.
 
     Args:
-        work: The folder with the finished stages; variants of GILL, FROMAGe and GLIDE may be missing.
+        work: The folder with the finished stages; variants of GILL, FROMAGe, GLIDE and LPIPS may be missing.
         folder: The folder that gets `clip-mini`, `opt-mini`, `sd-mini`, `lpips-mini`, `glide-mini`, and a folder for
             every GILL and FROMAGe.
 
@@ -54,7 +55,6 @@ def ship(work: TrainingWork, folder: Path) -> dict[str, int]:
     Raises:
         InputError: A part is missing, or the parts together are larger than `LIMIT`.
     """
-    from gill_bench.metrics.lpips import build_mini
     from gill_bench.weights.checkpoints import quiet_loading
 
     if folder.exists():
@@ -73,7 +73,9 @@ def ship(work: TrainingWork, folder: Path) -> dict[str, int]:
         _glide(work, temporary / "glide-mini")
     if (work.folder / DECISION / DECISION_FILE).is_file():
         _copy(work.folder / DECISION, temporary / "gill-mini", [DECISION_FILE])
-    build_mini(temporary / "lpips-mini", work.seed)
+    if (work.folder / LpipsStage.name).is_dir():
+        (temporary / LpipsStage.name).mkdir()
+        _copy(work.folder / LpipsStage.name, temporary / LpipsStage.name, ["config.json", "model.safetensors"])
     for part in temporary.iterdir():
         (part / MARK).write_text('{"what": "trained on the mini world"}\n', encoding="utf-8")
     sizes_of_parts = {

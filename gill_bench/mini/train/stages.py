@@ -9,6 +9,7 @@ from gill_bench.mini.train.decision import NAME, train_decision_model
 from gill_bench.mini.train.glide import BaseStage, UpsampleStage
 from gill_bench.mini.train.heads import VARIANTS, Variant, train_heads
 from gill_bench.mini.train.loop import Stage, TrainingWork, train
+from gill_bench.mini.train.lpips import LpipsStage
 from gill_bench.mini.train.opt import OptStage
 from gill_bench.mini.train.ship import ship_stage
 from gill_bench.mini.train.unet import UnetStage
@@ -32,7 +33,7 @@ def _heads(variant: Variant) -> Runner:
 STAGES: dict[str, Runner] = {
     **{kind.name: _loop(kind, kind.name) for kind in (VaeStage, ClipStage, OptStage, UnetStage)},
     **{variant.name: _heads(variant) for variant in VARIANTS},
-    **{kind.name: _loop(kind, kind.name) for kind in (BaseStage, UpsampleStage)},
+    **{kind.name: _loop(kind, kind.name) for kind in (BaseStage, UpsampleStage, LpipsStage)},
     NAME: lambda work, _: train_decision_model(work),
     "weights": lambda work, _: ship_stage(work),
 }
