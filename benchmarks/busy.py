@@ -1,14 +1,16 @@
 """The share of a run in which a model is busy, for a device that needs no processor: each call of the model sleeps.
 
     python -m benchmarks.busy [--kinds pictures,texts,embeddings] [--units 1,4,16] [--side 64]
+                               [--contexts 5-captions]
 
 A run reads real photos for its prompts (those of GILL_BENCH_TEST_DATA where it is set, else pictures of the size of
 photos), and stores pictures of 512 pixels. With `--side` all of these are of so many pixels each way, so that few
-processors can read and write them in the time of a call. The device sleeps `--pause` seconds a call, or a prompt with
-`--a-prompt`. From the start of the first call to the end of the last, the benchmark prints the share of time in which a
-call is under way (aim: 0.97), and the share in which the device was to sleep, which is less where the model's thread
-does not go on at once after it. For the time between two calls there are the median, and the processor time of the
-model's thread in it; at the end the processor time of all threads, which a machine with few processors may lack.
+processors can read and write them in the time of a call. Without `--contexts` prompts of stories are those of the
+paper, of which one has four photos. The device sleeps `--pause` seconds a call, or a prompt with `--a-prompt`. From the
+start of the first call to the end of the last, the benchmark prints the share of time in which a call is under way
+(aim: 0.97), and the share in which the device was to sleep, which is less where the model's thread does not go on at
+once after it. For the time between two calls there are the median, and the processor time of the model's thread in it;
+at the end the processor time of all threads, which a machine with few processors may lack.
 """
 
 from __future__ import annotations
@@ -144,7 +146,16 @@ def card_with_units(task: str, size: int, folder: Path) -> None:
     (folder / f"{task}.toml").write_text("\n".join(lines), encoding="utf-8")
 
 
-def measure(kind: str, unit: int, pause: float, calls: int, a_prompt: bool, side: int, folder: Path) -> dict[str, Any]:
+def measure(
+    kind: str,
+    unit: int,
+    pause: float,
+    calls: int,
+    a_prompt: bool,
+    side: int,
+    folder: Path,
+    contexts: tuple[str, ...] = (),
+) -> dict[str, Any]:
     """Run a task with units of a size for so many calls, and return the shares and times."""
     from gill_bench import evaluate
     from gill_bench.planning.plan import make_plan
@@ -157,7 +168,7 @@ def measure(kind: str, unit: int, pause: float, calls: int, a_prompt: bool, side
     card_with_units(task, unit, folder / "cards")
     request = RunRequest(
         tasks=(task,), out=folder / "run", models=("able",), data=str(data), split=split, seeds=1, device="cpu",
-        workers=1, threads=1, metric_weights="mini", card_folders=(CARDS, folder / "cards"),
+        workers=1, threads=1, contexts=contexts, metric_weights="mini", card_folders=(CARDS, folder / "cards"),
     )  # fmt: skip
     device = Device(pause, a_prompt, _noise((side or SIDE, side or SIDE)))
     load, finish = ResolvedModel.load, evaluate.finish
@@ -200,11 +211,15 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--calls", type=int, default=40)
     parser.add_argument("--a-prompt", action="store_true")
     parser.add_argument("--side", type=int, default=0)
+    parser.add_argument("--contexts", default="")
     options = parser.parse_args(words)
+    contexts = tuple(options.contexts.split(",")) if options.contexts else ()
     for kind in options.kinds.split(","):
         for unit in map(int, options.units.split(",")):
             with tempfile.TemporaryDirectory(prefix="gill-bench-busy-") as name:
-                line = measure(kind, unit, options.pause, options.calls, options.a_prompt, options.side, Path(name))
+                line = measure(
+                    kind, unit, options.pause, options.calls, options.a_prompt, options.side, Path(name), contexts
+                )
                 print(json.dumps(line), flush=True)
 
 

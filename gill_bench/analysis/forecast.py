@@ -8,8 +8,9 @@ and it is asked for the same kind of output.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,7 @@ from gill_bench.rundir.load_units import DamagedUnitError, read_commit
 from gill_bench.rundir.records import SPEC, CellKey, Commit
 from gill_bench.storage.files import list_now
 from gill_bench.storage.paths import is_remote
+from gill_bench.weights.find import Weights
 from gill_bench.weights.sizes import memory_of
 
 _ENOUGH = 64
@@ -149,7 +151,8 @@ def forecast(plan: Plan) -> Forecast:
         units = stored.get(_Model(cell.model_digest, cell.asks), [])
         cells.append(_cell_forecast(cell.key, planned.samples_pending, units))
     needed = {planned.cell.model_digest for planned in share if planned.pending}
-    models = [_model_forecast(model, plan.device) for digest, model in plan.models.items() if digest in needed]
+    memory = cache(memory_of)  # models share components
+    models = [_model_forecast(model, plan.device, memory) for digest, model in plan.models.items() if digest in needed]
     largest = {model.model: max(other.weights for other in models if other.model == model.model) for model in models}
     return Forecast(
         tuple(cells),
@@ -242,11 +245,11 @@ def _nearest(cell_key: CellKey, units: Sequence[_StoredUnit]) -> tuple[Sequence[
     return same or of_task or units, bool(same)
 
 
-def _model_forecast(model: ResolvedModel, device: str) -> ModelForecast:
+def _model_forecast(model: ResolvedModel, device: str, memory: Callable[[Weights, int | None], int]) -> ModelForecast:
     settings, of_files = check_settings(model.card), model.described.facts.get("files", "")
     usual = getattr(settings, "dtype", None)
     sizes = (
-        memory_of(weights, bytes_of_precision(getattr(settings, f"{name}_dtype", usual), device, of_files))
+        memory(weights, bytes_of_precision(getattr(settings, f"{name}_dtype", usual), device, of_files))
         for name, weights in model.weights.items()
     )
     return ModelForecast(model.card.name, sum(sizes))

@@ -1,7 +1,7 @@
 """The dispatcher gives jobs to workers: it chooses the next job of each, counts failures, and stops at too many.
 
 Each worker of a pool has a slot, a number from 0. A slot has at most `DEPTH` jobs at a time (one whose outputs are
-written, one that is done, one whose data is read), so that the jobs under way do not grow with the run. When a worker
+written, one that is done, two whose data is read), so that the jobs under way do not grow with the run. When a worker
 dies, each of its jobs has lost one of its `ATTEMPTS`, and is done again with no other beside it.
 """
 
@@ -19,7 +19,7 @@ from gill_bench.progress import say, say_when_debugging
 ATTEMPTS = 3
 """A job fails when this many workers have died with it."""
 
-DEPTH = 3
+DEPTH = 4
 """A slot has at most so many jobs at a time."""
 
 _SHOWN = 5  # failures of one job that are named

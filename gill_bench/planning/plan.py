@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from gill_bench.cards.find import Cards, ModelCard, TaskCard, Value
@@ -33,7 +34,7 @@ from gill_bench.progress import bars, say
 from gill_bench.rundir.folders import make_run_folder
 from gill_bench.storage.digests import digest
 from gill_bench.storage.paths import check_utf8, refuse_url
-from gill_bench.weights.find import MINI
+from gill_bench.weights.find import MINI, Weights
 from gill_bench.weights.hub import without_downloads
 
 ALL = ("all",)
@@ -139,6 +140,7 @@ class _Planner:
         self.models: dict[str, ResolvedModel] = {}
         self.cannot: list[tuple[str, str, str, str]] = []
         self._resolved: dict[str, ResolvedModel | InputError] = {}
+        self._digest_of = cache(Weights.digest)
 
     def cells(self, card: TaskCard, models: list[ModelCard]) -> Iterator[Cell]:
         """The cells of a task; the cell of candidates comes before the cells that search among them."""
@@ -206,7 +208,11 @@ class _Planner:
             try:
                 with self._one_of_all(card):
                     self._resolved[key] = resolve_model(
-                        card, weights=self.request.weights, settings=settings, sampling=task.sampling
+                        card,
+                        weights=self.request.weights,
+                        settings=settings,
+                        sampling=task.sampling,
+                        digest_of=self._digest_of,
                     )
             except InputError as error:
                 if self.request.models != ALL or card.name in self.settings:

@@ -30,7 +30,7 @@ from gill_bench.planning.resolved import ResolvedModel, ResolvedTask, data_folde
 from gill_bench.planning.selection import choose_contexts, output_kind
 from gill_bench.planning.settings import UNREADABLE, check_settings_of_task
 from gill_bench.storage.digests import digest
-from gill_bench.weights.find import MINI, find_weights
+from gill_bench.weights.find import MINI, Weights, find_weights
 
 _log = logging.getLogger(__name__)
 
@@ -196,7 +196,12 @@ def _first(examples: Sequence[Example], limit: int, checked: Mapping[str, Checke
 
 
 def resolve_model(
-    card: ModelCard, *, weights: str, settings: Mapping[str, Value], sampling: Mapping[str, Value] | None = None
+    card: ModelCard,
+    *,
+    weights: str,
+    settings: Mapping[str, Value],
+    sampling: Mapping[str, Value] | None = None,
+    digest_of: Callable[[Weights], str] = Weights.digest,
 ) -> ResolvedModel:
     """Find a model's weights and check its settings, without loading anything.
 
@@ -205,6 +210,7 @@ def resolve_model(
         weights: The folder of the weights, or "mini".
         settings: The user's settings, which win over all others.
         sampling: The task's settings of models; settings that this model does not have are ignored.
+        digest_of: Returns the digest of a component. Models share components: a plan of many remembers their digests.
 
     Raises:
         InputError: Weights are not found, or settings or files do not fit.
@@ -229,7 +235,7 @@ def resolve_model(
     resolved = resolved.model_copy(update={"settings": {key: table[key] for key in table if key not in idle}})
     known = described(resolved, paths, check_settings(resolved))
     resolved = resolved.model_copy(update={"settings": dict(known.settings)})
-    digests = {name: component.digest() for name, component in components.items()}
+    digests = {name: digest_of(component) for name, component in components.items()}
     code = digest_of_code(resolved)
     if code:  # a user's own code changes what comes out, as weights do
         digests["adapter"] = digest([code, digests["adapter"]]) if "adapter" in digests else code

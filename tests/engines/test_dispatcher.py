@@ -263,7 +263,7 @@ def test_an_error_ends_the_run_after_the_jobs_under_way() -> None:
     dispatcher = Dispatcher(Scripted(2, says), 0)
     with pytest.raises(OSError, match="No space left"):
         dispatcher.work([batch("a", 50, done)])
-    assert 2 <= len(done) < 10
+    assert 2 <= len(done) <= 3 * DEPTH
     dispatcher.work([batch("b", 3, done)])  # such as the next metric
     assert done[-3:] == ["b0", "b1", "b2"]
 
