@@ -45,7 +45,7 @@ def real(real_data: Path) -> Set:
     for record in json.loads(file.read_text(encoding="utf-8"))["annotations"]:
         by_image[str(record["image_id"])].append(" ".join(record["caption"].splitlines()))
     generator = random.Random(3)
-    chosen = sorted(generator.sample(sorted(by_image), 200))
+    chosen = sorted(generator.sample(sorted(by_image), 80))
     predictions = {id_: perturbed(by_image[id_][0], generator) for id_ in chosen}
     # Where a caption ends in an abbreviation or a single letter, the original depends on the next one.
     predictions = {id_: f"{text} there." for id_, text in predictions.items()}
