@@ -126,14 +126,16 @@ def writing(folder: Path, last: str) -> Iterator[Callable[[str, bytes], None]]:
     def write(name: str, content: bytes) -> None:
         file = (temporary if name == last else folder / name).open("wb")
         open_files.append(file)
-        file.write(content)
-        file.flush()
-        if len(open_files) == _TOGETHER:
-            _flush(open_files)
+        with name_in_errors(folder / name):
+            file.write(content)
+            file.flush()
+            if len(open_files) == _TOGETHER:
+                _flush(open_files)
 
     try:
         yield write
-        _flush(open_files, folder, folder.parent)
+        with name_in_errors(folder / last):
+            _flush(open_files, folder, folder.parent)
         temporary.replace(folder / last)
         sync_folder(folder)
     finally:

@@ -27,6 +27,12 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mo
         write_atomic(file, b"new")
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*commit\.json'"),
+        files.writing(tmp_path, "commit.json") as write,
+    ):
+        write("commit.json", b"new")
+    assert not (tmp_path / "commit.json").exists()
 
 
 def test_a_full_disk_leaves_no_commit_and_no_flush_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
