@@ -310,12 +310,15 @@ def _check_saved(file: Path) -> None:
 
 
 def _save(file: Path, requests: list[RunRequest]) -> None:
-    from gill_bench.errors import command
+    from gill_bench.errors import InputError, command
     from gill_bench.planning.experiment_text import saved_experiment
     from gill_bench.progress import say
     from gill_bench.storage.files import write_atomic
 
-    write_atomic(file, saved_experiment(file, requests).encode())
+    content = saved_experiment(file, requests).encode()
+    if file.exists() and (not file.is_file() or file.read_bytes() != content):
+        raise InputError(f"--save {file}: it exists with other content; choose another name, or move it away first")
+    write_atomic(file, content)
     say(f"saved: {command('run', file)} does the same")
 
 

@@ -40,6 +40,11 @@ def test_a_run_is_repeated_from_its_own_folder_and_from_elsewhere(
         main(["run", "visdial", "--models", "code/grey.py:Grey", "--limit", "2", "--seeds", "1", "--out", "runs/a"])
         == 0
     )
+    saved = Path("saved.toml").read_bytes()
+    assert main([*words, "--save", "saved.toml", "--dry-run"]) == 0  # the same command again
+    assert main([*words, "--limit", "3", "--save", "saved.toml", "--dry-run"]) == 2
+    assert "saved.toml: it exists with other content" in capsys.readouterr().err
+    assert Path("saved.toml").read_bytes() == saved
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
     capsys.readouterr()

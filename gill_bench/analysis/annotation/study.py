@@ -199,8 +199,10 @@ def find_study(source: Path, task: str = "") -> Path:
         task: The name of the study's task; "" for any.
 
     Raises:
-        InputError: There is no study, or several.
+        InputError: There is no such folder, no study in it, or several.
     """
+    if not is_remote(source) and not source.is_dir():
+        raise InputError(f"{source}: no such folder")
     folders = [folder for folder in studies_in(source) if not task or read_study(folder).task == task]
     if len(folders) == 1:
         return folders[0]

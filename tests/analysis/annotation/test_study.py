@@ -75,8 +75,11 @@ def test_a_study_that_was_changed_is_refused(tmp_path: Path, change: dict[str, o
 def test_the_only_study_of_a_run_is_found(tmp_path: Path) -> None:
     study = pairs(tmp_path).study
     run = tmp_path / "run"
+    run.mkdir()
     with pytest.raises(InputError, match="no votes"):
         find_study(run)
+    with pytest.raises(InputError, match="no such folder"):
+        find_study(run / "absent")
     first = study_folder(study, run)
     open_study(first, study)
     assert find_study(run) == find_study(run, "partiprompts") == find_study(first) == first
