@@ -143,7 +143,7 @@ def blocks() -> dict[str, str]:
 
 
 def test_the_example_of_the_document_works_and_catches_a_worse_model(pytester: pytest.Pytester) -> None:
-    """The example works as documented, and its test fails for a model whose colours became too strong."""
+    """The example works as documented, and its test fails for a model whose colours are inverted."""
     files = blocks()
     assert set(files) == {"my_model.py", "tests/test_quality.py"}
     for name, content in files.items():
@@ -157,7 +157,7 @@ def test_the_example_of_the_document_works_and_catches_a_worse_model(pytester: p
     assert (pytester.path / golden).is_file()
     outcome(pytester, "-p", "no:cacheprovider").assert_outcomes(passed=1)
     model = pytester.path / "my_model.py"
-    model.write_text(model.read_text().replace("value + shade", "min(255, max(0, 3 * value - 256))"))
+    model.write_text(model.read_text().replace("value + shade", "255 - value - shade"))
     worse = outcome(pytester)
     worse.assert_outcomes(failed=1)
     assert "regression: vist/my-model/5-captions/lpips[mini]" in worse.stdout.str()

@@ -71,7 +71,9 @@ def by_context(known: Forecast) -> dict[str, CellForecast]:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*"))
+    """All files and folders below a folder, without the byte code that Python keeps of a model's file."""
+    paths = (file.relative_to(folder) for file in folder.rglob("*"))
+    return sorted(str(path) for path in paths if "__pycache__" not in path.parts)
 
 
 @pytest.fixture
