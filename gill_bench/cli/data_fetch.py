@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gill_bench.cli.options import Split
+from gill_bench.cli.options import DATA_VARIABLE, Split, say_variable
 from gill_bench.cli.streams import emit
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ Mirror = Annotated[
     typer.Option(
         metavar="URL",
         envvar="GILL_BENCH_MIRROR",
+        callback=say_variable,
         help="Stands in the place of scheme and host of every address: URL/zips/val2017.zip.",
     ),
 ]
@@ -35,7 +36,13 @@ def fetch(
     tasks: Annotated[list[str], typer.Argument(metavar="TASK...", help="Tasks by name, a task card's path, or all.")],
     folder: Annotated[
         str,
-        typer.Option("--data", metavar="DIR", envvar="GILL_BENCH_DATA", help="Folder of the data; made if needed."),
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Folder of the data; made if needed.",
+            envvar=DATA_VARIABLE,
+            callback=say_variable,
+        ),
     ],
     split: Split = None,
     mirror: Mirror = "",

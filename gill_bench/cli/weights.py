@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gill_bench.cli.data_fetch import DryRun, Mirror, NoChecksums
+from gill_bench.cli.options import WEIGHTS_VARIABLE, say_variable
 from gill_bench.cli.streams import emit
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ Names = Annotated[
 Folder = Annotated[
     str,
     typer.Option(
-        "--weights", metavar="DIR", envvar="GILL_BENCH_WEIGHTS", help="Folder that holds the weights' folders."
+        "--weights",
+        metavar="DIR",
+        help="Folder that holds the weights' folders.",
+        envvar=WEIGHTS_VARIABLE,
+        callback=say_variable,
     ),
 ]
 CardFolders = Annotated[

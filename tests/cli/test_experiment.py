@@ -101,6 +101,11 @@ def test_a_variable_stands_for_an_option_and_a_file_or_an_option_overrides_it(
     assert "run directory: runs/variable" in said
     assert main(["run", "e.toml", "--dry-run"]) == 0
     assert "e.toml: data = mini: overrides the environment's" in capsys.readouterr().err
+    assert main(["weights", "check", "gill", "--weights", "elsewhere"]) != 0
+    assert "from GILL_BENCH_WEIGHTS" not in capsys.readouterr().err
+    monkeypatch.setenv("GILL_BENCH_WEIGHTS", "elsewhere")
+    assert main(["weights", "check", "gill"]) != 0
+    assert "--weights elsewhere: from GILL_BENCH_WEIGHTS" in capsys.readouterr().err
     assert main(["run", "--help"]) == 0
     shown = capsys.readouterr().out
     assert all(f"GILL_BENCH_{name}" in shown for name in ("DATA", "WEIGHTS", "OUT"))

@@ -151,12 +151,15 @@ def test_a_dry_run_names_files_sizes_and_places_and_asks_nobody(
 
 
 def test_the_mirror_may_be_named_by_the_environment(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dialogs(mirror, tmp_path / "source")
     monkeypatch.setenv("GILL_BENCH_MIRROR", mirror.url)
     monkeypatch.setenv("GILL_BENCH_DATA", str(tmp_path / "data"))
     assert main(["data", "fetch", "visdial"]) == 0
+    said = capsys.readouterr().err
+    assert "from GILL_BENCH_MIRROR" in said
+    assert "from GILL_BENCH_DATA" in said
     assert main(["data", "check", "visdial", "--data", str(tmp_path / "data")]) == 0
 
 
