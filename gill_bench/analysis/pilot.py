@@ -37,7 +37,7 @@ LONGEST = 120.0
 
 
 class _Measured(NamedTuple):
-    """What the calls of a pilot that count took; `size` is the bytes of their outputs on disk."""
+    """The samples, seconds and number of a pilot's calls that count; `size` is the bytes of their outputs on disk."""
 
     cell_key: CellKey
     samples: int

@@ -139,7 +139,7 @@ class TableCell:
 
     @property
     def trivial_answer(self) -> str:
-        """That answer in words, or ""."""
+        """The trivial answer in words, such as "a random order"; "" where there is none."""
         return next((row.trivial_answer for row in self.rows if row.trivial_answer), "")
 
     @property
