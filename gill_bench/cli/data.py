@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gill_bench.cli.data_fetch import fetch
-from gill_bench.cli.options import DATA_VARIABLE, Split, say_variable
+from gill_bench.cli.options import DATA_VARIABLE, CardFolders, Split, say_variable
 from gill_bench.cli.streams import emit
 
 if TYPE_CHECKING:
@@ -44,9 +43,7 @@ def check(
         list[str] | None,
         typer.Option("--set", metavar="TASK.KEY=VALUE", help="A setting of a task's card; repeatable."),
     ] = None,
-    cards: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
-    ] = None,
+    cards: CardFolders = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON, with all ids of missing pictures.")] = False,
 ) -> int:
     """Is a task's data complete? What is missing or broken, where to download it, in which place to put it.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gill_bench.cli.options import DATA_VARIABLE, Split, say_variable
+from gill_bench.cli.options import DATA_VARIABLE, CardFolders, Split, say_variable
 from gill_bench.cli.streams import emit
 
 if TYPE_CHECKING:
@@ -51,9 +50,7 @@ def fetch(
         bool, typer.Option("--retry-failed", help="Try pictures again that failed for good (gone, no picture).")
     ] = False,
     no_checksums: NoChecksums = False,
-    cards: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
-    ] = None,
+    cards: CardFolders = None,
 ) -> int:
     """Download what a task lacks into the places that data check names: files, archives, pictures from lists.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gill_bench.cli.options import WeightsFolder
+from gill_bench.cli.options import CardFolders, ModelSettings, WeightsFolder
 from gill_bench.cli.streams import emit
 
 
@@ -17,13 +16,9 @@ def doctor(
         typer.Argument(metavar="MODEL", help="A model by name, a card's path, or a class: ./my_model.py:MyModel."),
     ],
     weights: WeightsFolder = "mini",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="MODEL.KEY=VALUE", help="A setting of the model; repeatable.")
-    ] = None,
+    settings: ModelSettings = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto = CUDA if there is one.")] = "auto",
-    cards: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
-    ] = None,
+    cards: CardFolders = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> int:
     """Check a model on three samples of everything it claims to do; exit code 1 if something is wrong.

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gill_bench.cards.limits import MOST
-from gill_bench.cli.options import WeightsFolder
+from gill_bench.cli.options import CardFolders, ModelSettings, WeightsFolder
 
 
 def embed(
@@ -19,17 +19,13 @@ def embed(
     images: Annotated[Path, typer.Option(metavar="FOLDER|TSV", help="A folder with pictures, or a list like CC3M's.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder that does not exist yet, or to go on with.")],
     weights: WeightsFolder = "mini",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="MODEL.KEY=VALUE", help="A setting of the model; repeatable.")
-    ] = None,
+    settings: ModelSettings = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto = CUDA if there is one.")] = "auto",
     batch_size: Annotated[
         int | None,
         typer.Option(min=1, max=MOST["batch_size"], help="Pictures a model call.", show_default="256; 16 on a CPU"),
     ] = None,
-    cards: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
-    ] = None,
+    cards: CardFolders = None,
 ) -> int:
     """Embed pictures for retrieval with a model, such as a checkpoint of your own; run it again to resume.
 

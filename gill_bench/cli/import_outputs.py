@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gill_bench.cards.limits import MOST
-from gill_bench.cli.options import Data, Device, NoLocks, Split, device_names
+from gill_bench.cli.options import CardFolders, Data, Device, NoLocks, Split, device_names
 
 
 def import_outputs(
@@ -39,9 +39,7 @@ def import_outputs(
         list[str] | None,
         typer.Option("--set", metavar="TASK.KEY=VALUE", help="A setting of the task's card; repeatable."),
     ] = None,
-    cards: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
-    ] = None,
+    cards: CardFolders = None,
     device: Device = None,
     no_locks: NoLocks = False,
 ) -> int:

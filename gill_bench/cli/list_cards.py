@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gill_bench.cli.options import CardFolders
 from gill_bench.cli.streams import emit
 
 
@@ -21,9 +21,7 @@ class Kind(StrEnum):
 
 def list_cards(
     kind: Annotated[Kind | None, typer.Argument(metavar="[tasks|models|tables]", help="Only one kind.")] = None,
-    cards: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
-    ] = None,
+    cards: CardFolders = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """List tasks, models and tables.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -50,6 +51,12 @@ WeightsFolder = Annotated[
         envvar=WEIGHTS_VARIABLE,
         callback=say_variable,
     ),
+]
+ModelSettings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="MODEL.KEY=VALUE", help="A setting of the model; repeatable.")
+]
+CardFolders = Annotated[
+    list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
 ]
 Engine = Annotated[
     str, typer.Option(metavar="|".join(ENGINES), help="Where it runs: on this machine, or on a Ray cluster.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gill_bench.cards.limits import MOST
-from gill_bench.cli.options import Data, Split, WeightsFolder, listed
+from gill_bench.cli.options import CardFolders, Data, Split, WeightsFolder, listed
 from gill_bench.cli.screen import screen
 from gill_bench.cli.streams import emit
 
@@ -42,9 +42,7 @@ def probe(
         typer.Option("--set", metavar="CARD.KEY=VALUE", help="A setting of the task or the model; repeatable."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto = CUDA if there is one.")] = "auto",
-    cards: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
-    ] = None,
+    cards: CardFolders = None,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE.svg|.png", help="Draw the effects of one context into a file.")
     ] = None,

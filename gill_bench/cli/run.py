@@ -12,6 +12,7 @@ from gill_bench.cli.completion import model_names, task_names
 from gill_bench.cli.options import (
     OUT_VARIABLE,
     Address,
+    CardFolders,
     Data,
     Device,
     Engine,
@@ -139,9 +140,7 @@ def run(
             "--probe", help="Also find out which parts of each context are read (60 calls a cell), and keep it."
         ),
     ] = False,
-    cards: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
-    ] = None,
+    cards: CardFolders = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE.toml", help="Write the command as a file that run takes.")
     ] = None,

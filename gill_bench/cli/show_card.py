@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gill_bench.cli.options import CardFolders
 from gill_bench.cli.streams import emit
 
 
 def show(
     name: Annotated[str, typer.Argument(metavar="CARD", help="A task, model or table by name, or a card's path.")],
-    cards: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
-    ] = None,
+    cards: CardFolders = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the checked card as JSON.")] = False,
 ) -> int:
     """Print a card after checking it; of a variant, with all fields that it takes from the model it extends.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gill_bench.cli.data_fetch import DryRun, Mirror, NoChecksums
-from gill_bench.cli.options import WEIGHTS_VARIABLE, say_variable
+from gill_bench.cli.options import WEIGHTS_VARIABLE, CardFolders, say_variable
 from gill_bench.cli.streams import emit
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ Folder = Annotated[
         envvar=WEIGHTS_VARIABLE,
         callback=say_variable,
     ),
-]
-CardFolders = Annotated[
-    list[Path] | None, typer.Option(metavar="DIR", help="A folder with cards of your own; repeatable.")
 ]
 
 
