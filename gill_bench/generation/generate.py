@@ -109,7 +109,7 @@ def generate_unit(
     with _model_call(model, cell, len(examples)):
         vectors = [output.vector for by_seed in outputs for output in by_seed if output.vector is not None]
         check_equal_widths([len(vector) for vector in vectors])
-    return UnitOutputs(outputs, round(time.perf_counter() - start, 3), size)
+    return UnitOutputs(outputs, round(time.perf_counter() - start, 6), size)
 
 
 def store_unit(unit: Unit, cell: Cell, outputs: UnitOutputs, folder: Path, record: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,16 @@ def pictures(count: int, seeds: int = 2) -> list[list[GeneratedImage]]:
 
 def deep(mode: str) -> Image.Image:
     return Image.new(mode, (2, 2))
+
+
+def test_a_unit_of_a_tenth_of_a_millisecond_took_some_time(
+    plans: dict[str, CellPlan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(perf_counter=iter([5.0, 5.0001]).__next__)
+    monkeypatch.setattr("gill_bench.generation.generate.time", clock)
+    planned = plans["images"]
+    outputs = ask_model(planned.pending[0], planned.cell, Returning(pictures), 0, "cpu")
+    assert outputs.seconds == 0.0001  # as no time it would keep `status` from saying what is left
 
 
 @pytest.mark.parametrize(
