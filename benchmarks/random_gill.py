@@ -14,8 +14,9 @@ from PIL import Image
 from torch import nn
 
 from gill_bench.models.gill.model import Gill
-from gill_bench.models.gill.network import GillHeads, GillSizes
+from gill_bench.models.gill.network import GillHeads
 from gill_bench.models.gill.settings import Settings
+from gill_bench.models.gill.sizes import GillSizes
 from gill_bench.models.interleaved.language import LanguageModel
 from gill_bench.models.interleaved.loading import freeze
 from gill_bench.models.interleaved.tokens import load_tokens

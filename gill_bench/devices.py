@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+from pathlib import Path
+
 from gill_bench.errors import InputError, first_line
 
 
@@ -16,9 +20,30 @@ def use_threads(threads: int) -> int:
 
 def device_is_here(device: str) -> bool:
     """Whether this machine has a device that the nodes of a cluster have."""
+    return not device.startswith("cuda") or _cuda_is_here()
+
+
+_CUDA_FILES = ("nvidia*", "nvhost*", "nvmap", "dxg", "kfd")
+"""Patterns of files in /dev: those of NVIDIA's drivers, also on Jetson and under Windows, and of AMD's."""
+
+
+def _cuda_is_here() -> bool:
+    """Whether torch has a CUDA device; torch is not imported where the machine has no driver of one."""
+    if "torch" not in sys.modules and sys.platform == "linux":
+        # The files may be made only when a device is first used, but not without the driver's library.
+        if not any(file for pattern in _CUDA_FILES for file in Path("/dev").glob(pattern)) and not _cuda_library():
+            return False
     import torch
 
-    return not device.startswith("cuda") or torch.cuda.is_available()
+    return torch.cuda.is_available()
+
+
+def _cuda_library() -> bool:
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def choose_device(name: str, threads: int = 0) -> str:
@@ -31,11 +56,14 @@ def choose_device(name: str, threads: int = 0) -> str:
     Raises:
         InputError: This machine has no such device.
     """
+    if threads:
+        use_threads(threads)
+    if name == "auto":
+        return "cuda" if _cuda_is_here() else "cpu"
+    if name == "cpu":
+        return name
     import torch
 
-    use_threads(threads)
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         kind = torch.device(name).type
     except RuntimeError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gill_bench.analysis.forecast import CellForecast, Forecast
-from gill_bench.devices import device_is_here, free_memory, measure_peak_memory, peak_memory
+from gill_bench.devices import device_is_here, free_memory, measure_peak_memory, peak_memory, use_threads
 from gill_bench.engines.job import loaded_on
 from gill_bench.errors import GillBenchError
 from gill_bench.generation.calls import (
@@ -66,6 +66,7 @@ def with_pilot(plan: Plan, known: Forecast) -> Forecast:
     if models and not device_is_here(plan.device):
         error = f"--pilot: this machine has no {plan.device}; measure on a machine like those of the run"
         return replace(known, pilot_errors=(error,))
+    use_threads(plan.options.threads)
     by_cell: dict[CellKey, _Measured] = {}
     errors: list[str] = []
     peaks: dict[str, int] = {}

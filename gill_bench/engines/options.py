@@ -30,7 +30,7 @@ class ExecutionOptions:
         engine: A name in `ENGINES`.
         address: The address of a cluster, for an engine that takes one; "" for the engine's own default.
         workers: Processes per device; for Ray the number of all workers. 0 leaves the number to the engine.
-        threads: CPU threads of each worker.
+        threads: CPU threads of each worker; 0, in a plan that is only shown, for torch's own choice.
         max_failures: More failed examples than these stop the run.
         locks: False where the run's file system has no locks, and no other command works on the run meanwhile.
     """

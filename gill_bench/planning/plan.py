@@ -114,10 +114,10 @@ def make_plan(request: RunRequest, *, dry: bool = False) -> Plan:
     names = [card.name for card in task_cards] + [card.name for card in model_cards]
     settings = parse_settings(request.settings, names)
     make_run_folder(request.out, locks=request.locks, keep=not dry)
-    options = execution_options(request)
+    options = execution_options(request, dry=dry)
     if not request.workers and model_cards and all(map(_asks_a_server, model_cards)):
         options = replace(options, workers=1)  # a server's limits count for all requests together
-    planner = _Planner(request, options.devices[0], settings)
+    planner = _Planner(request, options, settings)
     with without_downloads() if dry else nullcontext():
         cells = [cell for card in task_cards for cell in planner.cells(card, model_cards)]
     if not cells and not dry:
@@ -135,8 +135,9 @@ def make_plan(request: RunRequest, *, dry: bool = False) -> Plan:
 class _Planner:
     """Turns tasks and models into cells, and remembers which cells are left out, and why."""
 
-    def __init__(self, request: RunRequest, device: str, settings: Settings) -> None:
-        self.request, self.device, self.settings = request, device, settings
+    def __init__(self, request: RunRequest, options: ExecutionOptions, settings: Settings) -> None:
+        self.request, self.device, self.settings = request, options.devices[0], settings
+        self._threads = options.threads
         self.models: dict[str, ResolvedModel] = {}
         self.cannot: list[tuple[str, str, str, str]] = []
         self._resolved: dict[str, ResolvedModel | InputError] = {}
@@ -269,7 +270,10 @@ class _Planner:
             return Cell(task, model.card.name, context, seeds, fields, notes, candidates)
 
         name = model.card.name
-        if output_kind(task.card, context).endswith("-seconds") and not device_is_here(self.device):
+        timed = output_kind(task.card, context).endswith("-seconds")
+        if timed:
+            use_threads(self._threads)  # a recipe of what is timed has their number, also in a plan that is only shown
+        if timed and not device_is_here(self.device):
             self._leave_out(
                 InputError(
                     f"{task.card.name}: what is timed is planned on a machine that has the device, {self.device}"
@@ -328,8 +332,12 @@ def _check_examples(cell: Cell) -> None:
             resolved.distribution.check_count(len(cell.usable), resolved.settings, task.card.name)
 
 
-def execution_options(request: RunRequest) -> ExecutionOptions:
+def execution_options(request: RunRequest, *, dry: bool = False) -> ExecutionOptions:
     """How to execute a request: on which devices, with how many workers and threads.
+
+    Args:
+        request: The request.
+        dry: Nothing will be executed, so that torch, whose import takes seconds, is not told the number of threads.
 
     Raises:
         InputError: There is no such engine, device or cluster, or the devices are of several kinds.
@@ -339,7 +347,7 @@ def execution_options(request: RunRequest) -> ExecutionOptions:
         raise InputError(f"--address {request.address}: it is that of a Ray cluster; use it with --engine ray")
     small = request.weights == MINI
     threads = request.threads or (1 if small else 0)
-    devices = engine.choose_devices(request.device, request.address, threads)
+    devices = engine.choose_devices(request.device, request.address, 0 if dry else threads)
     workers = request.workers or (engine.workers_for_small_models(request.device) if small else 0)
     given = [model.name for model in request.models if isinstance(model, ModelCard)]
     if given:  # a class of a script, and an object with all that it holds, are in this process alone
@@ -354,7 +362,7 @@ def execution_options(request: RunRequest) -> ExecutionOptions:
         engine=request.engine,
         address=request.address,
         workers=workers,
-        threads=use_threads(threads),
+        threads=threads if dry else use_threads(threads),
         max_failures=request.max_failures,
         locks=request.locks,
     )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from gill_bench.errors import InputError
-from gill_bench.models.gill.decision import FILE, DecisionModel
+from gill_bench.models.gill.checking import DECISION_FILE
+from gill_bench.models.gill.decision import DecisionModel
 from gill_bench.storage.files import write_atomic
 
 LABELS = ("gen", "ret")
@@ -62,5 +63,5 @@ def save_decision(model: DecisionModel, folder: Path) -> Path:
     state = {"1.weight": model.weight.float().cpu(), "1.bias": model.bias.float().cpu()}
     buffer = io.BytesIO()
     torch.save({"state_dict": state}, buffer)
-    write_atomic(folder / FILE, buffer.getvalue())
-    return folder / FILE
+    write_atomic(folder / DECISION_FILE, buffer.getvalue())
+    return folder / DECISION_FILE

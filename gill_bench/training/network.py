@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from gill_bench.models.gill.network import GillHeads, GillSizes, Shapes, flat_width
+from gill_bench.models.gill.network import GillHeads
+from gill_bench.models.gill.sizes import GillSizes, flat_width
 from gill_bench.models.interleaved.language import LanguageModel
 from gill_bench.models.interleaved.prompt_encoder import IGNORED
 from gill_bench.models.interleaved.tokens import LanguageTokens
 from gill_bench.models.interleaved.vision import VisualEncoder
+from gill_bench.models.layer_shapes import Shapes
 from gill_bench.training.batches import Batch
 from gill_bench.training.config import Mapper, Objective
 from gill_bench.training.losses import conditioning_distance, contrastive

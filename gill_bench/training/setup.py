@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gill_bench.errors import InputError
-from gill_bench.models.gill.network import GillHeads, GillSizes, flat_width
+from gill_bench.models.gill.network import GillHeads
+from gill_bench.models.gill.sizes import GillSizes, flat_width
 from gill_bench.models.interleaved.checking import check_language_files, check_visual_files
 from gill_bench.models.interleaved.language import LanguageModel
 from gill_bench.models.interleaved.loading import load_network

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol
 
 from gill_bench.errors import InputError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 _SHOWN = 3  # keys that an error lists of each kind
+
+
+class Shaped(Protocol):
+    """A tensor, or the entry of one in a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
 
 
 def check_shapes(
@@ -50,12 +59,14 @@ def check_finite(file: Path, state: Mapping[str, Tensor]) -> None:
     Raises:
         InputError: A tensor holds NaN or an infinity; names file and key.
     """
+    import torch
+
     for key, value in state.items():
         if not bool(torch.isfinite(value).all()):
             raise InputError(f"{file}: {key} holds values that are not finite; download it again")
 
 
-def shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+def shapes_of(state: Mapping[str, Shaped]) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor by key."""
     return {key: tuple(value.shape) for key, value in state.items()}
 

@@ -7,12 +7,15 @@ import pickle
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 
 from gill_bench.errors import InputError, first_line
 from gill_bench.storage.reading import refuse_pointer
+from gill_bench.weights.tensor_entries import TensorEntry, entries_of
+
+T = TypeVar("T")
 
 LOADING_ERRORS = (
     OSError,
@@ -115,11 +118,28 @@ def read_state(file: Path, under: str = "") -> dict[str, Any]:
     """
     from torch import Tensor
 
-    content, expected = read_tensor_file(file), "a dictionary of tensors alone"
+    return _state_in(read_tensor_file(file), file, under, Tensor)
+
+
+def read_entries(file: Path, under: str = "") -> dict[str, TensorEntry]:
+    """Types and shapes of the tensors that `read_state` reads, without their values; the errors are the same.
+
+    Torch is imported only for a file that this package cannot read by itself, such as a damaged one.
+    """
+    content = entries_of(file)
+    if content is None:
+        state = read_state(file, under)
+        return {key: TensorEntry(name_of_type(value.dtype), tuple(value.shape)) for key, value in state.items()}
+    return _state_in(content, file, under, TensorEntry)
+
+
+def _state_in(content: Any, file: Path, under: str, kind: type[T]) -> dict[str, T]:
+    """The tensors by key in the content of a file, which must be of one kind and of floating-point numbers."""
+    expected = "a dictionary of tensors alone"
     if under and file.suffix != ".safetensors":
         content = content.get(under) if isinstance(content, Mapping) else None
         expected = f"a dictionary with {under!r}, a dictionary of tensors"
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, Mapping) or not all(isinstance(value, kind) for value in content.values()):
         raise InputError(f"{file}: expected {expected}")
     state = {str(key): value for key, value in content.items()}
     check_floating(file, {key: value.dtype for key, value in state.items()})
@@ -143,10 +163,14 @@ def _unpickle(file: Path, device: str) -> Any:
 def read_pickled_shapes(file: Path) -> Any:
     """Read the object in a file of `torch.save`, with tensors that have shape and type, and no values.
 
+    Returns:
+        The object; its tensors are `TensorEntry`, or torch's own on the meta device where only torch can read the file.
+
     Raises:
         InputError: The file is missing, truncated, a Git LFS pointer, or holds anything but plain data.
     """
-    return _unpickle(file, "meta")
+    content = entries_of(file)
+    return _unpickle(file, "meta") if content is None else content
 
 
 def tensor_types(file: Path) -> dict[str, Any]:
@@ -168,17 +192,21 @@ def check_floating(file: Path, types: Mapping[str, Any], integers: Collection[st
 
     Args:
         file: The file, for errors.
-        types: Type of each tensor by key: a dtype of torch, or the name of one in safetensors ("F16", "I64").
+        types: Type of each tensor by key: a dtype of torch, its name, or the name in safetensors ("F16", "I64").
         integers: Last parts of the keys whose tensors may be of any type.
 
     Raises:
         InputError: Names the first key of another type.
     """
     for key, kind in types.items():
-        floating = kind.startswith(("F", "BF")) if isinstance(kind, str) else kind.is_floating_point
-        if not floating and key.rpartition(".")[2] not in integers:
-            name = str(kind).removeprefix("torch.")
+        name = name_of_type(kind)
+        if not name.lower().startswith(("f", "bf")) and key.rpartition(".")[2] not in integers:
             raise InputError(
                 f"{file}: {key} is of type {name}, expected floating-point numbers; the file is damaged, or quantised:"
                 " download the plain weights"
             )
+
+
+def name_of_type(kind: object) -> str:
+    """The name of a tensor's type, such as "float16", from a dtype of torch or a name."""
+    return str(kind).removeprefix("torch.")

@@ -167,7 +167,8 @@ def build_gill(folder: Path, rows: int, seed: int = SEED) -> None:
     """
     import torch
 
-    from gill_bench.models.gill.network import GillHeads, GillSizes
+    from gill_bench.models.gill.network import GillHeads
+    from gill_bench.models.gill.sizes import GillSizes
 
     folder.mkdir(parents=True)
     ids = [rows - 6 + number for number in range(IMAGE_TOKENS)]

@@ -10,7 +10,8 @@ import torch
 from accelerate import Accelerator
 from torch.testing import assert_close
 
-from gill_bench.models.gill.network import GillHeads, GillSizes
+from gill_bench.models.gill.network import GillHeads
+from gill_bench.models.gill.sizes import GillSizes
 from gill_bench.training import TrainConfig
 from gill_bench.training.batches import Batch
 from gill_bench.training.network import PASSES, initial_image_embeddings, mapper_shapes, new_heads

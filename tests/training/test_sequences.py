@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from gill_bench.models.gill.network import GillHeads, GillSizes
+from gill_bench.models.gill.network import GillHeads
+from gill_bench.models.gill.sizes import GillSizes
 from gill_bench.models.interleaved.language import LanguageModel
 from gill_bench.models.interleaved.prompt_encoder import PromptEncoder
 from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens

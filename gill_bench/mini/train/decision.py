@@ -13,7 +13,7 @@ import numpy as np
 
 from gill_bench.mini.train.loop import MEASURED, TrainingWork
 from gill_bench.mini.writers.partiprompts import write_partiprompts
-from gill_bench.models.gill.decision import FILE
+from gill_bench.models.gill.checking import DECISION_FILE
 from gill_bench.prompt import Prompt
 
 NAME = "decision"
@@ -52,7 +52,7 @@ def train_decision_model(work: TrainingWork) -> bool:
     folder.mkdir()
     save_decision(model, folder)
     (folder / MEASURED).write_text(json.dumps({"accuracy": float(np.mean(right))}) + "\n", encoding="utf-8")
-    return (folder / FILE).is_file()
+    return (folder / DECISION_FILE).is_file()
 
 
 def read_labelled(file: Path) -> tuple[list[str], list[int]]:

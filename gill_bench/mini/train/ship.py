@@ -18,7 +18,7 @@ from gill_bench.mini.train.glide import BaseStage, UpsampleStage, sizes, write_w
 from gill_bench.mini.train.heads import VARIANTS
 from gill_bench.mini.train.loop import MEASURED, TrainingWork
 from gill_bench.mini.train.lpips import LpipsStage
-from gill_bench.models.gill.decision import FILE as DECISION_FILE
+from gill_bench.models.gill.checking import DECISION_FILE
 from gill_bench.models.glide.sizes import FILE as SIZES_FILE
 from gill_bench.models.interleaved.model_args import FILE as ARGUMENTS_FILE
 from gill_bench.weights.find import MARK

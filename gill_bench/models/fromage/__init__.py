@@ -19,15 +19,12 @@ __all__ = ["Settings", "check", "load"]
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check the files of `checkpoint`, `llm` and `visual_encoder`; of these only the small checkpoint is read."""
+    """Check the files of `checkpoint`, `llm` and `visual_encoder`; no values are read."""
     from gill_bench.models.fromage.arguments import FromageArguments
+    from gill_bench.models.fromage.checking import check_checkpoint
     from gill_bench.models.interleaved.checking import check_reader_files
 
-    arguments = check_reader_files(weights, FromageArguments)
-
-    from gill_bench.models.fromage.checkpoint import read_checkpoint  # imports torch, which the other checks do not
-
-    read_checkpoint(weights, arguments)
+    check_checkpoint(weights, check_reader_files(weights, FromageArguments))
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> Fromage:

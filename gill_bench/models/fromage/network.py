@@ -5,25 +5,10 @@ The attributes are named as in the checkpoints, without the prefix `model.` (pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True, slots=True)
-class FromageSizes:
-    """The sizes that determine the shapes of all trained tensors; see also `FromageArguments`.
-
-    Attributes:
-        llm_width: Width of the language model's embeddings and states, e.
-        vision_width: Width of CLIP's pooled features, d.
-    """
-
-    llm_width: int
-    vision_width: int
-    n_visual_tokens: int
-    shared_emb_dim: int | None
+from gill_bench.models.fromage.checking import FromageSizes
 
 
 class FromageHeads(nn.Module):

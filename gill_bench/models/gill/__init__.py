@@ -19,17 +19,13 @@ __all__ = ["Settings", "check", "load"]
 
 
 def check(weights: Mapping[str, Path], settings: Settings) -> None:
-    """Check files, arguments and sizes; of the weights only the small checkpoint is read.
+    """Check files, arguments, keys and sizes; no values are read.
 
     The components are `checkpoint`, `llm`, `visual_encoder`, and `image_decoder` where pictures are wanted.
     """
-    from gill_bench.models.gill.checking import check_files
+    from gill_bench.models.gill.checking import check_checkpoint, check_files
 
-    arguments = check_files(weights, safety_checker=settings.safety_checker)
-
-    from gill_bench.models.gill.checkpoint import read_checkpoint  # imports torch, which the checks so far do not need
-
-    read_checkpoint(weights, arguments)
+    check_checkpoint(weights, check_files(weights, safety_checker=settings.safety_checker))
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> Gill:

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from gill_bench.errors import InputError
 from gill_bench.interfaces import Decision
+from gill_bench.models.gill.checking import DECISION_FILE, check_decision
 from gill_bench.models.interleaved.checkpoint import read_tensors
-
-FILE = "decision_model.pth.tar"
 
 
 class DecisionModel:
@@ -43,8 +42,8 @@ class DecisionModel:
         if self.reads_similarity(states.shape[1]):
             if similarities is None:
                 raise InputError(
-                    f"{FILE}: this decision model reads the largest similarity to the retrieval candidates besides the"
-                    " state, and none is given"
+                    f"{DECISION_FILE}: this decision model reads the largest similarity to the retrieval candidates"
+                    " besides the state, and none is given"
                 )
             column = torch.tensor(list(similarities), dtype=features.dtype, device=features.device)
             features = torch.cat([features, column[:, None]], dim=1)
@@ -64,9 +63,6 @@ def read_decision(file: Path, width: int) -> tuple[Tensor, Tensor]:
         InputError: The file is unreadable, or does not hold exactly two tensors, of shape (2, e) or (2, e + 1) and
             of shape (2,).
     """
+    check_decision(file, width)
     state = read_tensors(file)
-    shapes = {key: tuple(value.shape) for key, value in sorted(state.items())}
-    if shapes not in ({"1.bias": (2,), "1.weight": (2, width)}, {"1.bias": (2,), "1.weight": (2, width + 1)}):
-        listed = ", ".join(f"{key} {shape}" for key, shape in list(shapes.items())[:4])
-        raise InputError(f"{file}: expected 1.weight (2, {width}) and 1.bias (2,), found {listed or 'nothing'}")
     return state["1.weight"], state["1.bias"]

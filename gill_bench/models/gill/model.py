@@ -14,9 +14,8 @@ from gill_bench.errors import GillBenchError, InputError
 from gill_bench.interfaces import Decision, GeneratedImage, Noise
 from gill_bench.models.diffusers.pipelines import load_pipeline, sample
 from gill_bench.models.gill.arguments import GillArguments
-from gill_bench.models.gill.checking import check_files
+from gill_bench.models.gill.checking import DECISION_FILE, check_files
 from gill_bench.models.gill.checkpoint import read_checkpoint
-from gill_bench.models.gill.decision import FILE as DECISION_FILE
 from gill_bench.models.gill.decision import DecisionModel
 from gill_bench.models.gill.network import GillHeads
 from gill_bench.models.gill.settings import Settings

@@ -6,35 +6,13 @@ the state dict of `GillHeads` (protocol 1.3-1.6).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from gill_bench.models.interleaved.network_sizes import CONTEXT
-
-MAPPER_ATTENTION_HEADS = 4  # authors' constant (protocol 1.4)
-Shapes = Mapping[str, tuple[int, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class GillSizes:
-    """The sizes that determine the shapes of all trained tensors; see also `GillArguments`.
-
-    Attributes:
-        llm_width: Width of the language model's embeddings and states, e.
-        vision_width: Width of CLIP's pooled features, d.
-    """
-
-    llm_width: int
-    vision_width: int
-    num_tokens: int
-    n_visual_tokens: int
-    ret_emb_dim: int
-    gen_emb_dim: int
-    num_clip_tokens: int = CONTEXT
-    text_fc_mode: str = "gill_mapper"
+from gill_bench.models.gill.sizes import MAPPER_ATTENTION_HEADS, GillSizes, HeadSizes, head_sizes, vector_width
+from gill_bench.models.layer_shapes import Shapes
 
 
 class GillHeads(nn.Module):
@@ -44,6 +22,9 @@ class GillHeads(nn.Module):
         sizes: Sizes that determine the shapes of the tensors.
         shapes: Shapes of a checkpoint's tensors by key (without `model.`), which give the generation head's inner
             sizes. Without them the inner sizes are the authors' constants.
+
+    Attributes:
+        conditioning_width: Width of one conditioning vector.
     """
 
     def __init__(self, sizes: GillSizes, shapes: Shapes | None = None) -> None:
@@ -54,9 +35,9 @@ class GillHeads(nn.Module):
         self.visual_embeddings = nn.Linear(sizes.vision_width, sizes.n_visual_tokens * e)
         self.visual_fc = nn.Linear(sizes.vision_width, sizes.ret_emb_dim)
         self.ret_text_hidden_fcs = nn.ModuleList([SharedLinear(e, sizes.ret_emb_dim, outputs=1)])
-        prefix = "gen_text_hidden_fcs.0."
-        inner = {key.removeprefix(prefix): shape for key, shape in (shapes or {}).items() if key.startswith(prefix)}
-        self.gen_text_hidden_fcs = nn.ModuleList([GENERATION_HEADS[sizes.text_fc_mode](sizes, inner)])
+        head = head_sizes(sizes, shapes or {})
+        self.gen_text_hidden_fcs = nn.ModuleList([GENERATION_HEADS[sizes.text_fc_mode](sizes, head)])
+        self.conditioning_width = vector_width(sizes, head)
         self.sizes = sizes
 
     def visual_tokens(self, features: Tensor) -> Tensor:
@@ -81,14 +62,6 @@ class GillHeads(nn.Module):
         # A head that gives other lengths is read as one flat row (protocol 1.13).
         width = self.conditioning_width
         return output.reshape(len(states), output.shape[1] * output.shape[2] // width, width)
-
-    @property
-    def conditioning_width(self) -> int:
-        """Width of one conditioning vector."""
-        head = self.gen_text_hidden_fcs[0]
-        if isinstance(head, GillMapper):
-            return head.model.out_features
-        return conditioning_width(self.sizes, head.model.out_features)  # type: ignore[union-attr, arg-type]
 
 
 class SharedLinear(nn.Module):
@@ -176,82 +149,36 @@ class SharedEncoder(nn.Module):
         return output
 
 
-def flat_width(sizes: GillSizes) -> int:
-    """Numbers per [IMG] position with which a head without queries gives all conditioning vectors (protocol 2.9).
-
-    0 where the positions do not share them evenly.
-    """
-    width, rest = divmod(sizes.num_clip_tokens * sizes.gen_emb_dim, min(sizes.num_tokens, sizes.num_clip_tokens))
-    return 0 if rest else width
-
-
-def conditioning_width(sizes: GillSizes, output_width: int) -> int:
-    """Width of a conditioning vector when the head maps each position to `output_width` numbers.
-
-    The authors' invariant: positions x output width = conditioning vectors x width, or a single position, whose output
-    is read as whole vectors. 0 where neither holds.
-    """
-    positions = min(sizes.num_tokens, sizes.num_clip_tokens)
-    width, rest = divmod(positions * output_width, sizes.num_clip_tokens)
-    if rest:
-        return output_width if positions == 1 else 0
-    return width
-
-
-def _gill_mapper(sizes: GillSizes, shapes: Shapes) -> nn.Module:
-    hidden = _rows(shapes, "fc.weight", 512)
+def _gill_mapper(sizes: GillSizes, head: HeadSizes) -> nn.Module:
     return GillMapper(
         sizes.llm_width,
-        sizes.gen_emb_dim,
+        head.output_width,
         sizes.num_clip_tokens,
-        hidden,
-        _rows(shapes, "tfm.encoder.layers.0.linear1.weight", 4 * hidden),
-        _layers(shapes, "tfm.encoder.layers.") or 4,
-        _layers(shapes, "tfm.decoder.layers.") or 4,
+        head.hidden,
+        head.feedforward,
+        head.encoders,
+        head.decoders,
     )
 
 
-def _linear(sizes: GillSizes, shapes: Shapes) -> nn.Module:
-    return SharedLinear(sizes.llm_width, _output_width(sizes, shapes), sizes.num_clip_tokens)
+def _linear(sizes: GillSizes, head: HeadSizes) -> nn.Module:
+    return SharedLinear(sizes.llm_width, head.output_width, sizes.num_clip_tokens)
 
 
-def _mlp(sizes: GillSizes, shapes: Shapes) -> nn.Module:
-    # With OPT-6.7b the layers are 4096 -> 2048 -> 2048 -> 7392, near GILLMapper in size.
-    hidden = _rows(shapes, "layers.0.weight", 2048)
-    return SharedMlp(sizes.llm_width, hidden, _output_width(sizes, shapes), sizes.num_clip_tokens)
+def _mlp(sizes: GillSizes, head: HeadSizes) -> nn.Module:
+    return SharedMlp(sizes.llm_width, head.hidden, head.output_width, sizes.num_clip_tokens)
 
 
-def _encoder(sizes: GillSizes, shapes: Shapes) -> nn.Module:
-    hidden = _rows(shapes, "fc.weight", 512)
+def _encoder(sizes: GillSizes, head: HeadSizes) -> nn.Module:
     return SharedEncoder(
-        sizes.llm_width,
-        _output_width(sizes, shapes),
-        sizes.num_clip_tokens,
-        hidden,
-        _rows(shapes, "tfm.layers.0.linear1.weight", 4 * hidden),
-        _layers(shapes, "tfm.layers.") or 4,
+        sizes.llm_width, head.output_width, sizes.num_clip_tokens, head.hidden, head.feedforward, head.encoders
     )
 
 
-def _output_width(sizes: GillSizes, shapes: Shapes) -> int:
-    # gen_emb_dim is the layer's output in the authors' code, but the width of SD's conditioning in the paper.
-    given = _rows(shapes, "model.weight", sizes.gen_emb_dim)
-    return given if given == flat_width(sizes) else sizes.gen_emb_dim
-
-
-def _rows(shapes: Shapes, key: str, default: int) -> int:
-    return shapes[key][0] if shapes.get(key) else default
-
-
-def _layers(shapes: Shapes, prefix: str) -> int:
-    numbers = {key.removeprefix(prefix).split(".")[0] for key in shapes if key.startswith(prefix)}
-    return len([number for number in numbers if number.isdigit()])
-
-
-GENERATION_HEADS: dict[str, Callable[[GillSizes, Shapes], nn.Module]] = {
+GENERATION_HEADS: dict[str, Callable[[GillSizes, HeadSizes], nn.Module]] = {
     "gill_mapper": _gill_mapper,
     "linear": _linear,
     "mlp": _mlp,
     "encoder": _encoder,
 }
-"""Constructor by `text_fc_mode`; takes the sizes and the shapes of the head's tensors in the checkpoint."""
+"""Constructor by `text_fc_mode`; takes the sizes of GILL and those of the head."""

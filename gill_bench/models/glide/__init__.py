@@ -13,6 +13,7 @@ from gill_bench.interfaces import ImageGenerator
 from gill_bench.models.components import expect_components
 from gill_bench.models.glide.files import NAMES, check_tokenizer_files, find_checkpoint
 from gill_bench.models.glide.settings import Settings
+from gill_bench.models.glide.shapes import check_network
 from gill_bench.models.glide.sizes import read_sizes
 
 __all__ = ["Settings", "check", "load"]
@@ -25,16 +26,12 @@ def check(weights: Mapping[str, Path], settings: Settings) -> None:
     sizes; and `tokenizer`, with the files of GPT-2's tokenizer.
     """
     expect_components(weights, "checkpoint", "tokenizer")
-    # The quick checks come first: torch is imported for the keys alone.
     for name in NAMES:
         find_checkpoint(weights["checkpoint"], name)
     sizes = read_sizes(weights["checkpoint"])
     check_tokenizer_files(weights["tokenizer"], sizes.text.vocabulary)
-
-    from gill_bench.models.glide.checkpoint import read_network
-
     for name in NAMES:
-        read_network(weights["checkpoint"], name, sizes)
+        check_network(weights["checkpoint"], name, sizes)
 
 
 def load(weights: Mapping[str, Path], settings: Settings, device: str) -> ImageGenerator:

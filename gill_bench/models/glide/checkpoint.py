@@ -10,8 +10,9 @@ from torch import Tensor
 from gill_bench.models.empty_network import without_values
 from gill_bench.models.glide.files import Name, find_checkpoint
 from gill_bench.models.glide.network import Network
+from gill_bench.models.glide.shapes import check_network
 from gill_bench.models.glide.sizes import GlideSizes
-from gill_bench.weights.network_tensors import check_finite, check_shapes, shapes_of
+from gill_bench.weights.network_tensors import check_finite
 from gill_bench.weights.tensor_files import read_state
 
 
@@ -31,12 +32,8 @@ def read_network(folder: Path, name: Name, sizes: GlideSizes) -> tuple[Network, 
     Raises:
         InputError: Names the file, and the first keys that are missing, additional, or of another shape.
     """
-    file = find_checkpoint(folder, name)
-    state = read_state(file)
-    network = empty_network(sizes, name)
-    kind = "upsampler" if network.upsampler else "base network"
-    check_shapes(file, shapes_of(network.state_dict()), shapes_of(state), "GLIDE", f"GLIDE's {kind}")
-    return network, state
+    file = check_network(folder, name, sizes)
+    return empty_network(sizes, name), read_state(file)
 
 
 def load_network(folder: Path, name: Name, sizes: GlideSizes, dtype: torch.dtype, device: str) -> Network:

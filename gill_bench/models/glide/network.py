@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gill_bench.models.glide.blocks import AttentionBlock, Float32GroupNorm, ResidualBlock, timestep_embedding
+from gill_bench.models.glide.shapes import COLOURS
 from gill_bench.models.glide.sizes import NetworkSizes, TextSizes
 from gill_bench.models.glide.text_transformer import TextTransformer
-
-COLOURS = 3
 
 
 class Condition(NamedTuple):

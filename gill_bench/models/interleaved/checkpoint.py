@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeVar
 
 from gill_bench.errors import InputError
-from gill_bench.weights.tensor_files import read_state
+from gill_bench.weights.tensor_entries import TensorEntry
+from gill_bench.weights.tensor_files import read_entries, read_state
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T")
 
 NAMES = ("pretrained_ckpt.pth.tar", "pretrained_ckpt.safetensors", "ckpt_best.pth.tar", "ckpt.pth.tar")
 """File names of a checkpoint's weights, in the order in which they are looked for: released ones, then training's."""
@@ -39,7 +45,15 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         InputError: The file is missing, truncated or holds anything but plain data; it has no state dict, two tensors
             of one key, or a tensor that does not hold floating-point numbers.
     """
-    content = read_state(file, "state_dict")
+    return _without_wrappers(file, read_state(file, "state_dict"))
+
+
+def read_tensor_entries(file: Path) -> dict[str, TensorEntry]:
+    """Types and shapes of the tensors that `read_tensors` reads, without their values; the errors are the same."""
+    return _without_wrappers(file, read_entries(file, "state_dict"))
+
+
+def _without_wrappers(file: Path, content: Mapping[str, T]) -> dict[str, T]:
     state = {re.sub("|".join(map(re.escape, _WRAPPERS)), "", key): value for key, value in content.items()}
     if len(state) < len(content):
         raise InputError(

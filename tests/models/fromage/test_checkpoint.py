@@ -18,8 +18,9 @@ from torch.testing import assert_close
 from gill_bench.errors import InputError
 from gill_bench.models import fromage as adapter
 from gill_bench.models.fromage import Settings
+from gill_bench.models.fromage.checking import FromageSizes
 from gill_bench.models.fromage.model import Fromage
-from gill_bench.models.fromage.network import FromageHeads, FromageSizes
+from gill_bench.models.fromage.network import FromageHeads
 from gill_bench.prompt import Prompt
 from tests.models.fromage.build import State, state_dict
 from tests.models.fromage.conftest import weights_of

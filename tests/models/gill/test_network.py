@@ -13,7 +13,8 @@ from gill_bench.errors import InputError
 from gill_bench.models import gill as adapter
 from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
-from gill_bench.models.gill.network import GillHeads, GillSizes, conditioning_width
+from gill_bench.models.gill.network import GillHeads
+from gill_bench.models.gill.sizes import GillSizes, conditioning_width
 from tests.models.gill.conftest import State
 
 Edit = Callable[[Callable[[State], Any]], dict[str, Path]]
