@@ -2,8 +2,8 @@
 
     python benchmarks/startup.py [--rounds 9]
 
-Aims: `gill-bench --help` under 150 ms, `gill-bench list` under 300 ms; a dry run of `vist`, nearly all of which is the
-import of torch, under twice the processor time of that import.
+Aims: `gill-bench --help` under 150 ms, `gill-bench list` under 300 ms; a dry run of `vist`, which imports no torch,
+under the processor time of that import.
 """
 
 from __future__ import annotations

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from gill_bench import devices
 from gill_bench.devices import choose_device, measure_peak_memory, peak_memory
 from gill_bench.errors import InputError
 
@@ -32,6 +35,28 @@ def test_a_device_that_this_machine_lacks_is_refused(name: str) -> None:
 
 def test_the_cpu_is_always_there() -> None:
     assert choose_device("cpu") == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("platform", "files", "library", "imported", "expected"),
+    [
+        ("linux", ("no such device",), False, False, "cpu"),
+        ("linux", ("no such device", "nul*"), False, False, "cuda"),
+        ("linux", ("no such device",), True, False, "cuda"),
+        ("linux", ("no such device",), False, True, "cuda"),
+        ("win32", ("no such device",), False, False, "cuda"),
+    ],
+)
+def test_torch_is_asked_for_cuda_unless_the_machine_has_no_driver(
+    monkeypatch: pytest.MonkeyPatch, platform: str, files: tuple[str, ...], library: bool, imported: bool, expected: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    modules = {"torch": None} if imported else {}
+    monkeypatch.setattr(devices, "sys", SimpleNamespace(platform=platform, modules=modules))
+    monkeypatch.setattr(devices, "_CUDA_FILES", files)
+    monkeypatch.setattr(devices, "_cuda_library", lambda: library)
+    assert devices.choose_device("auto") == expected
+    assert devices.device_is_here("cuda:1") is (expected == "cuda")
 
 
 def test_the_peak_memory_is_that_of_the_named_cuda_device(monkeypatch: pytest.MonkeyPatch) -> None:

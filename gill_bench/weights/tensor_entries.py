@@ -6,8 +6,10 @@ also a damaged one, nothing is read by this module: torch reads it, or says what
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -47,6 +49,8 @@ _STORAGES = {
 """Torch's name of a type, by the class of torch that a pickle names for it."""
 _BYTES = {"64": 8, "32": 4, "16": 2, "8": 1}
 """Bytes of a number, by the end of its type's name."""
+_PROTOCOL = 2  # of the pickles that torch.save writes
+_LARGEST = 1 << 22  # bytes of such a pickle; that of 10,000 tensors has about 2 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +98,27 @@ def _in_safetensors(file: Path) -> dict[str, TensorEntry]:
 
 def _in_pickle(file: Path) -> Any:
     with zipfile.ZipFile(file) as archive:
-        names = archive.namelist()
-        [listing] = [name for name in names if name.endswith("/data.pkl")]
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        [listing] = [name for name in entries if name.endswith("/data.pkl")]
         folder = listing.removesuffix("data.pkl")
-        if f"{folder}constants.pkl" in names:
-            raise ValueError("a model of TorchScript")
-        if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") != b"little":
+        if f"{folder}version" not in entries or f"{folder}constants.pkl" in entries:
+            raise ValueError("a file that torch.save did not write, or a model of TorchScript")
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
+            raise ValueError("a compressed file, which torch.save does not write")
+        if f"{folder}byteorder" in entries and archive.read(f"{folder}byteorder") != b"little":
             raise ValueError("numbers in another order of bytes")
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-            raise ValueError("a compressed file, which torch does not write")
-        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-        with archive.open(listing) as opened:
-            return _TensorUnpickler(opened, folder, sizes).load()
+        if entries[listing].file_size > _LARGEST:
+            raise ValueError("more than names, types and shapes")
+        content = archive.read(listing)
+    for instruction, argument, _ in pickletools.genops(content):
+        if instruction.proto > _PROTOCOL or (instruction.name.endswith("PUT") and argument > len(content)):
+            raise ValueError("an instruction that torch.save does not write, or one that takes memory without limit")
+    sizes = {name: entry.file_size for name, entry in entries.items()}
+    return _TensorUnpickler(io.BytesIO(content), folder, sizes).load()
 
 
-class _Storage(NamedTuple):
-    """The numbers of which tensors show a part: the name of their type, and their count."""
+class _Numbers(NamedTuple):
+    """The stored numbers of which tensors show a part: the name of their type, and their count."""
 
     dtype: str
     count: int
@@ -131,23 +140,23 @@ class _TensorUnpickler(pickle.Unpickler):
             return _STORAGES[name]
         raise pickle.UnpicklingError(f"{module}.{name}")
 
-    def persistent_load(self, pid: Any) -> _Storage:
+    def persistent_load(self, pid: Any) -> _Numbers:
         kind, dtype, key, _, count = pid
         size = self._sizes[f"{self._folder}data/{key}"]
         if kind != "storage" or size != count * TensorEntry(dtype, ()).element_size():
             raise pickle.UnpicklingError("a storage of another size than its file")
-        return _Storage(dtype, count)
+        return _Numbers(dtype, count)
 
 
 def _new_rebuild() -> Callable[..., TensorEntry]:
     """A function in the place of torch's; a new one each time, so that a pickle can change none that others use."""
 
     def rebuild(
-        storage: _Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: object
+        numbers: _Numbers, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: object
     ) -> TensorEntry:
         end = offset + sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1
-        if math.prod(shape) and not 0 <= offset < end <= storage.count:
+        if math.prod(shape) and not 0 <= offset < end <= numbers.count:
             raise pickle.UnpicklingError("a tensor that is larger than its storage")
-        return TensorEntry(storage.dtype, tuple(shape))
+        return TensorEntry(numbers.dtype, tuple(shape))
 
     return rebuild
