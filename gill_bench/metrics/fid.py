@@ -52,6 +52,7 @@ def signature(settings: Mapping[str, Value], backbone: str) -> str:
 
 def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) -> None:
     """Check the settings and the files of the network."""
+    from gill_bench.metrics.backbones.inception_files import check_inception
     from gill_bench.metrics.backbones.prepare import preparation
 
     checked = validated(Settings, settings, "fid")
@@ -59,8 +60,6 @@ def check(weights: Path | None, settings: Mapping[str, Value], backbone: str) ->
     preparation(checked.generated)
     preparation(checked.real)
     if checked.network == "inception":
-        from gill_bench.metrics.backbones.inception import check_inception
-
         check_inception(folder, checked.mode)
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 from unittest import mock
 
 import numpy as np
@@ -24,39 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gill_bench.errors import InputError, did_you_mean, first_line
-from gill_bench.storage.reading import refuse_pointer
+from gill_bench.metrics.backbones.inception_files import STATE_DICT, WEIGHTS, Mode, check_inception
 from gill_bench.weights.tensor_files import LOADING_ERRORS, check_floating
-
-Mode = Literal["legacy_pytorch", "legacy_tensorflow", "clean"]
-
-
-@dataclass(frozen=True, slots=True)
-class WeightsFile:
-    """The source of a mode's weights.
-
-    Attributes:
-        file: The name of the file.
-        url: The address from which it can be downloaded.
-        size: The size for people: 23.9 million parameters in float32.
-    """
-
-    file: str
-    url: str
-    size: str
-
-
-_STATE_DICT = WeightsFile("pt_inception-2015-12-05-6726825d.pth", inception_pytorch.FID_WEIGHTS_URL, "about 96 MB")
-_SCRIPT = WeightsFile(
-    "inception-2015-12-05.pt",
-    "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
-    "about 96 MB",
-)
-WEIGHTS: Mapping[Mode, WeightsFile] = {
-    "legacy_pytorch": _STATE_DICT,
-    "legacy_tensorflow": _SCRIPT,
-    "clean": _SCRIPT,
-}
-"""The file that each mode needs. Both files hold the same parameters, in two formats; a mode reads one format only."""
 
 _Network = Callable[[torch.Tensor], torch.Tensor]
 
@@ -118,32 +86,13 @@ def load_inception(weights: Path, mode: Mode = "legacy_pytorch", device: str = "
         raise InputError(f"no mode {mode!r} of Inception; {did_you_mean(mode, get_args(Mode))}")
     file = check_inception(weights, mode)
     try:
-        network = _from_state_dict(file, device) if WEIGHTS[mode] is _STATE_DICT else _from_script(file, mode, device)
+        network = _from_state_dict(file, device) if WEIGHTS[mode] is STATE_DICT else _from_script(file, mode, device)
     except LOADING_ERRORS as error:
         raise InputError(
             f"{file}: cannot be loaded as the Inception of {mode}: {first_line(error)}; "
             f"expected {WEIGHTS[mode].file} from {WEIGHTS[mode].url}"
         ) from error
     return Inception(network, mode, device)
-
-
-def check_inception(weights: Path, mode: Mode) -> Path:
-    """The path of the file of a mode's weights; the file is not read.
-
-    Raises:
-        InputError: The file does not exist; the message says what to download and where to put it.
-    """
-    source = WEIGHTS[mode]
-    file = weights / source.file if weights.is_dir() or not weights.suffix else weights
-    if not file.is_file():
-        raise InputError(
-            f"{file}: no such file; it holds the Inception of {mode}\n"
-            f"download {source.url} ({source.size}) to {file.parent / source.file}"
-        )
-    if source is _SCRIPT and file.name != _SCRIPT.file:  # clean-fid opens the file by this name
-        raise InputError(f"{file}: the TorchScript of {mode} is expected under the name {_SCRIPT.file}; rename it")
-    refuse_pointer(file)
-    return file
 
 
 def _from_state_dict(file: Path, device: str) -> _Network:

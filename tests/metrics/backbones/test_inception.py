@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 import torch
 from cleanfid import features as cleanfid_features
+from cleanfid import inception_pytorch
 from PIL import Image
 
 from gill_bench.errors import InputError
-from gill_bench.metrics.backbones.inception import WEIGHTS, Inception, Mode, check_inception, load_inception
+from gill_bench.metrics.backbones.inception import Inception, load_inception
+from gill_bench.metrics.backbones.inception_files import WEIGHTS, Mode, check_inception
 from gill_bench.storage.images import load_image
 from tests.support.fid_budgets import NETWORK_PIXELS
 from tests.support.fid_networks import inception_state, write_pictures, write_script
@@ -147,6 +149,12 @@ def test_missing_weights_say_what_to_download(mode: Mode, tmp_path: Path) -> Non
         assert wanted.size in message
         assert str((tmp_path / "nowhere" if given.name == "nowhere" else tmp_path) / wanted.file) in message
         assert len(message.splitlines()) <= 3
+
+
+def test_the_state_dict_comes_from_where_clean_fid_downloads_it() -> None:
+    source = WEIGHTS["legacy_pytorch"]
+    assert source.url == inception_pytorch.FID_WEIGHTS_URL
+    assert source.url.endswith(f"/{source.file}")
 
 
 def test_files_that_are_not_of_this_inception_are_refused(weights: Path, tmp_path: Path) -> None:

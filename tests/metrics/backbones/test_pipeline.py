@@ -19,7 +19,8 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from gill_bench.errors import GillBenchError, InputError
 from gill_bench.metrics.backbones import pipeline
 from gill_bench.metrics.backbones.features import FeatureExtractor
-from gill_bench.metrics.backbones.inception import Inception, Mode
+from gill_bench.metrics.backbones.inception import Inception
+from gill_bench.metrics.backbones.inception_files import Mode
 from gill_bench.metrics.backbones.pipeline import features_of
 from gill_bench.metrics.backbones.prepare import preparation
 from gill_bench.metrics.functional.frechet import FeatureStatistics, frechet_distance
