@@ -111,17 +111,17 @@ def _in_pickle(file: Path) -> Any:
             raise ValueError("more than names, types and shapes")
         content = archive.read(listing)
     for instruction, argument, _ in pickletools.genops(content):
-        if instruction.proto > _PROTOCOL or (instruction.name.endswith("PUT") and argument > len(content)):
+        if instruction.proto > _PROTOCOL or (instruction.name.endswith("PUT") and (argument or 0) > len(content)):
             raise ValueError("an instruction that torch.save does not write, or one that takes memory without limit")
     sizes = {name: entry.file_size for name, entry in entries.items()}
     return _TensorUnpickler(io.BytesIO(content), folder, sizes).load()
 
 
 class _Numbers(NamedTuple):
-    """The stored numbers of which tensors show a part: the name of their type, and their count."""
+    """The stored numbers of which tensors show a part: the name of their type, and how many there are."""
 
     dtype: str
-    count: int
+    length: int
 
 
 class _TensorUnpickler(pickle.Unpickler):
@@ -141,11 +141,11 @@ class _TensorUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name}")
 
     def persistent_load(self, pid: Any) -> _Numbers:
-        kind, dtype, key, _, count = pid
+        kind, dtype, key, _, length = pid
         size = self._sizes[f"{self._folder}data/{key}"]
-        if kind != "storage" or size != count * TensorEntry(dtype, ()).element_size():
+        if kind != "storage" or size != length * TensorEntry(dtype, ()).element_size():
             raise pickle.UnpicklingError("a storage of another size than its file")
-        return _Numbers(dtype, count)
+        return _Numbers(dtype, length)
 
 
 def _new_rebuild() -> Callable[..., TensorEntry]:
@@ -155,7 +155,7 @@ def _new_rebuild() -> Callable[..., TensorEntry]:
         numbers: _Numbers, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: object
     ) -> TensorEntry:
         end = offset + sum((size - 1) * step for size, step in zip(shape, stride, strict=True)) + 1
-        if math.prod(shape) and not 0 <= offset < end <= numbers.count:
+        if math.prod(shape) and not 0 <= offset < end <= numbers.length:
             raise pickle.UnpicklingError("a tensor that is larger than its storage")
         return TensorEntry(numbers.dtype, tuple(shape))
 

@@ -24,9 +24,10 @@ from gill_bench.mini.train.loop import Stage, TrainingWork
 from gill_bench.mini.train.pool import pixels_of, pool
 from gill_bench.mini.train.unet import clip_features, load_clip, similarities
 from gill_bench.mini.train.vae import scaled
-from gill_bench.models.glide.network import COLOURS, Network
+from gill_bench.models.glide.network import Network
 from gill_bench.models.glide.sampling import PictureNoise, Sampler, eight_bits, sample_base
 from gill_bench.models.glide.schedule import TRAINED, linear, spaced, squared_cosine, steps
+from gill_bench.models.glide.shapes import COLOURS
 from gill_bench.models.glide.sizes import GlideSizes, NetworkSizes, TextSizes
 from gill_bench.models.glide.tokenizer import GlideTokenizer
 

@@ -147,7 +147,8 @@ def _generation_head(sizes: GillSizes, head: HeadSizes) -> dict[str, tuple[int, 
 
 def _stack(head: HeadSizes, layers: int, *attentions: str) -> dict[str, tuple[int, ...]]:
     """The layers of PyTorch's transformer encoder or decoder, and the norm at their end."""
-    hidden, layer = head.hidden, {}
+    hidden = head.hidden
+    layer: dict[str, tuple[int, ...]] = {}
     for attention in attentions:
         layer |= {f"{attention}.in_proj_weight": (3 * hidden, hidden), f"{attention}.in_proj_bias": (3 * hidden,)}
         layer |= layer_shapes(f"{attention}.out_proj", hidden, hidden)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gill_bench.models.glide.network import COLOURS, Condition, Network
+from gill_bench.models.glide.network import Condition, Network
 from gill_bench.models.glide.schedule import (
     Step,
     ddim_step,
@@ -22,6 +22,7 @@ from gill_bench.models.glide.schedule import (
     squared_cosine,
     steps,
 )
+from gill_bench.models.glide.shapes import COLOURS
 
 
 class PictureNoise(NamedTuple):

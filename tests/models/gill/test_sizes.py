@@ -31,7 +31,9 @@ SMALL: Shapes = {
     ],
 )
 @pytest.mark.parametrize("inner", ["constants", "small", "flat"])
-def test_shapes_are_those_of_the_network(mode: str, numbers: tuple[int, ...], inner: str) -> None:
+def test_shapes_are_those_of_the_network(
+    mode: str, numbers: tuple[int, int, int, int, int, int, int], inner: str
+) -> None:
     sizes = GillSizes(*numbers, mode)
     shapes = dict(SMALL) if inner != "constants" else {}
     if inner == "flat":
