@@ -49,7 +49,7 @@ class FakeServer:
         faults: Faults by the number of the request that they happen to; all other requests are answered.
         refuses: Prompts with this text are declined.
         delay: Seconds that an answer takes.
-        die_after: After so many answers the server takes no more connections; None if it lives.
+        die_after: After so many answers the server answers nothing more and takes no connections; None if it lives.
         check: Function that sees each request first; if it returns a reply, the server sends that reply.
         requests: Path and fields of every request for an answer, in order.
         answered: How often each request was answered with a picture or text, by its fields.
@@ -76,6 +76,11 @@ class FakeServer:
     def paid(self) -> int:
         """The number of pictures and texts that the server sent."""
         return self.answered.total()
+
+    @property
+    def dead(self) -> bool:
+        """The server has sent its last answer, though connections of before may still be open."""
+        return self.die_after is not None and self.paid >= self.die_after
 
 
 def png(seed: int, size: tuple[int, int] = (16, 16)) -> bytes:
@@ -106,6 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.state.paths.append(self.path)
+        if self.state.dead:
+            self.close_connection = True
+            return None
         if self.path.endswith("/version"):
             return self.reply(Reply(200, {"version": "0.30.0"}))
         return self.reply(Reply(404, {"detail": "Not Found"}))
@@ -120,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
             state.keys.add(self.headers.get("Authorization"))
             state.under_way += 1
             state.most_at_once = max(state.most_at_once, state.under_way)
-            dead = state.die_after is not None and state.paid >= state.die_after
+            dead = state.dead
         try:
             if dead:
                 threading.Thread(target=self.server.shutdown, daemon=True).start()
