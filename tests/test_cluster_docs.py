@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gill_bench.cli import main
 from tests.conftest import ROOT
 from tests.support.runs import results
 
@@ -27,7 +28,10 @@ def block(text: str) -> str:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> dict[str, str]:
-    """An environment in which `gill-bench` runs a small task, and `pip` and `ray` only print their arguments."""
+    """An environment in which `gill-bench` runs a small task, and `pip` and `ray` only print their arguments.
+
+    Where WORDS names a file, `gill-bench` writes its arguments into it, one a line, and does nothing.
+    """
     folder = tmp_path / "bin"
     folder.mkdir()
     scripts = {
@@ -44,6 +48,7 @@ def machine(tmp_path: Path) -> dict[str, str]:
               shift
             done
             [ "${{words[0]}}" = run ] && words+=({SMALL} --cards {ROOT / "tests" / "cards"})
+            [ -n "${{WORDS:-}}" ] && printf '%s\\n' "${{words[@]}}" >"$WORDS" && exit
             exec {sys.executable} -m gill_bench "${{words[@]}}"
         """,
         "pip": 'echo "pip $*"',
@@ -76,6 +81,14 @@ def bash(script: str, machine: dict[str, str], **more: str) -> subprocess.Comple
     return done
 
 
+def run_here(script: str, machine: dict[str, str], **more: str) -> None:
+    """Let bash read a script with one command, and run the command as bash has read it in this process."""
+    words = Path(machine["RUN"]).parent / "words"
+    bash(script, machine, WORDS=str(words), **more)
+    assert main(words.read_text(encoding="utf-8").splitlines()) == 0
+    words.unlink()
+
+
 def whole(machine: dict[str, str]) -> bool:
     rows = results(Path(machine["RUN"]))["rows"]
     return max(row["n_scored"] for row in rows) == 40 and not any(row["n_failed"] for row in rows)
@@ -101,20 +114,20 @@ def test_the_commands_for_ray_work_as_printed(machine: dict[str, str]) -> None:
     assert whole(machine)
 
 
-def test_the_script_for_slurm_works_as_printed(machine: dict[str, str]) -> None:
+def test_the_script_for_slurm_works_as_printed(machine: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     script = block("SLURM_ARRAY_TASK_ID")
     assert re.search(r"#SBATCH --array=1-(\d+)", script)
-    first = bash(script, machine, SLURM_ARRAY_TASK_ID="1", SLURM_ARRAY_TASK_COUNT="2")
-    assert "part 1 of 2: done; 20 outputs of the whole run are left." in first.stderr
+    run_here(script, machine, SLURM_ARRAY_TASK_ID="1", SLURM_ARRAY_TASK_COUNT="2")
+    assert "part 1 of 2: done; 20 outputs of the whole run are left." in capsys.readouterr().err
     assert not Path(machine["RUN"], "results.json").exists()
-    bash(script, machine, SLURM_ARRAY_TASK_ID="2", SLURM_ARRAY_TASK_COUNT="2")
+    run_here(script, machine, SLURM_ARRAY_TASK_ID="2", SLURM_ARRAY_TASK_COUNT="2")
     assert whole(machine)
     Path(machine["RUN"], "results.json").unlink()
-    bash(block("gill-bench score"), machine)
+    run_here(block("gill-bench score"), machine)
     assert whole(machine)
 
 
-def test_the_job_for_kubernetes_works_as_printed(machine: dict[str, str]) -> None:
+def test_the_job_for_kubernetes_works_as_printed(machine: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     job: dict[str, Any] = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[0])
     spec = job["spec"]
     assert spec["completionMode"] == "Indexed"
@@ -123,5 +136,5 @@ def test_the_job_for_kubernetes_works_as_printed(machine: dict[str, str]) -> Non
     assert container["command"] == ["bash", "-c"]
     assert f"/{spec['completions']}" in script
     assert {entry["name"] for entry in container["env"]} == {"DATA", "WEIGHTS", "RUN"}
-    last = bash(script, machine, JOB_COMPLETION_INDEX=str(spec["completions"] - 1))
-    assert "part 16 of 16: done; 40 outputs of the whole run are left." in last.stderr
+    run_here(script, machine, JOB_COMPLETION_INDEX=str(spec["completions"] - 1))
+    assert "part 16 of 16: done; 40 outputs of the whole run are left." in capsys.readouterr().err

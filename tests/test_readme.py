@@ -14,6 +14,7 @@ from hatchling.plugin.manager import PluginManager
 import gill_bench
 from gill_bench.cli import main
 from tests.conftest import ROOT
+from tests.support.first_command import run_of_first_command
 from tests.support.runs import results
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,14 +58,9 @@ def test_the_model_of_the_readme_runs_from_python(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_the_first_command_prints_the_table_that_the_readme_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    [command] = [line for line in README.splitlines() if line.startswith("gill-bench run vist --models gill,stable")]
-    assert main(command.split()[1:]) == 0
-    printed, shown = capsys.readouterr().out.strip().splitlines(), block("", 1).strip().splitlines()
+def test_the_first_command_prints_the_table_that_the_readme_shows() -> None:
+    _, text = run_of_first_command()
+    printed, shown = text.strip().splitlines(), block("", 1).strip().splitlines()
     number = re.compile(r"\d+\.\d+")
     assert [number.sub("0", line) for line in printed] == [number.sub("0", line) for line in shown]
     for line, expected in zip(printed, shown, strict=True):

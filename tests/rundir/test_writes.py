@@ -29,7 +29,7 @@ def other_kinds(out: Path) -> Outcome:
     return run_able(out, "vqav2", "visdial-retrieval", "coco-fid", limit=8, settings=("coco-fid.min_samples=8",))
 
 
-@pytest.fixture(scope="module", params=[one_picture, other_kinds])
+@pytest.fixture(scope="module", params=[one_picture, pytest.param(other_kinds, marks=pytest.mark.slow)])
 def work(request: pytest.FixtureRequest) -> Work:
     parameter: Work = request.param
     return parameter
@@ -54,7 +54,16 @@ def error_of(call: Callable[[], object]) -> str:
     return ""
 
 
-OFTEN = pytest.mark.parametrize("often", [pytest.param(4, marks=pytest.mark.slow), 1])
+MOMENTS = pytest.mark.parametrize(
+    ("work", "often"),
+    [
+        (one_picture, 1),
+        pytest.param(one_picture, 4, marks=pytest.mark.slow),
+        pytest.param(other_kinds, 4, marks=pytest.mark.slow),
+    ],
+    indirect=["work"],
+    scope="module",
+)
 """Test one in 24 moments of a small run, or one in six; testing all moments takes an hour."""
 
 
@@ -68,7 +77,7 @@ def differing(out: Path, expected: dict[str, bytes]) -> list[str]:
     return sorted(name for name in files.keys() | expected.keys() if files.get(name) != expected.get(name))
 
 
-@OFTEN
+@MOMENTS
 def test_a_kill_before_any_change_loses_nothing(
     work: Work, whole: tuple[dict[str, bytes], int], tmp_path: Path, often: int
 ) -> None:
@@ -81,7 +90,7 @@ def test_a_kill_before_any_change_loses_nothing(
         assert differing(out, expected) == [], change
 
 
-@OFTEN
+@MOMENTS
 def test_a_full_disk_at_any_change_loses_nothing(
     work: Work, whole: tuple[dict[str, bytes], int], tmp_path: Path, often: int
 ) -> None:

@@ -30,6 +30,8 @@ def _small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(edit_plus, name, 64 * 64)
     qwen_image_21 = import_module("diffusers.pipelines.qwenimage21.pipeline_qwenimage21")
     monkeypatch.setattr(qwen_image_21, "calculate_dimensions", lambda *_: (64, 64, None))
+    kontext = import_module("diffusers.pipelines.flux.pipeline_flux_kontext")
+    monkeypatch.setattr(kontext, "PREFERRED_KONTEXT_RESOLUTIONS", [(64, 64)])
     joy_image = import_module("diffusers.pipelines.joyimage.image_processor")
     monkeypatch.setitem(joy_image.BUCKETS, 1024, [(64, 64)])
 

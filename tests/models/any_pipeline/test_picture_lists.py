@@ -22,13 +22,17 @@ TRIED: dict[str, tuple[dict[str, int], str | None]] = {
     "JoyImageEditPlusPipeline": ({}, "tokenizer 4096"),
 }
 """Settings by class, and the limit that rows show. Klein-KV reads pictures again in its second step, from a cache."""
+LIKE_OTHERS = {"Flux2Pipeline", "JoyImageEditPlusPipeline"}
+"""Pipelines that read as another one does, with another encoder: `make test-all` tries them."""
 
 
 def test_every_pipeline_of_picture_lists_is_tried() -> None:
     assert set(TRIED) == set(WRITERS)
 
 
-@pytest.mark.parametrize("kind", TRIED)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow) if kind in LIKE_OTHERS else kind for kind in TRIED]
+)
 def test_pictures_depend_on_text_picture_order_and_seed_and_cut_prompts_are_marked(
     kind: str, folder: Callable[[str], Path]
 ) -> None:

@@ -23,7 +23,7 @@ from gill_bench.reporting.annotate import AnnotationServer, write_static_folder
 from tests.reporting.page.in_browser import until
 from tests.support.annotation import PROMPTS, prompts_and_pictures
 from tests.support.axe import serious_violations
-from tests.support.chromium import PATIENCE, chromium, watched_page
+from tests.support.chromium import PATIENCE, watched_page
 from tests.support.cli import start_command
 
 pytestmark = pytest.mark.enable_socket
@@ -31,12 +31,6 @@ pytestmark = pytest.mark.enable_socket
 PROGRESS = "document.getElementById('progress').textContent"
 READY = "document.body.dataset.ready === 'true'"
 ANSWERS = {"1": "left", "2": "same", "3": "right"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

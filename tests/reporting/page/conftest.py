@@ -1,4 +1,4 @@
-"""A real browser for the tests of the page; these are skipped on machines without one."""
+"""A tab of a real browser for the tests of the page; these are skipped on machines without one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.chromium import chromium, watched_page
-
-
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
+from tests.support.chromium import watched_page
 
 
 @pytest.fixture

@@ -11,16 +11,10 @@ import pytest
 from gill_bench.reporting.view import viewed
 from tests.reporting.view.conftest import Serve, grow
 from tests.support.axe import serious_violations
-from tests.support.chromium import chromium, watched_page
+from tests.support.chromium import watched_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.enable_socket
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture
