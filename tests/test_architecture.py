@@ -6,7 +6,9 @@ Each test lists everything that breaks its rule.
 from __future__ import annotations
 
 import ast
+import gc
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -51,6 +53,15 @@ def name_of(file: Path) -> str:
 
 
 MODULES = {name_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trees() -> Iterator[None]:
+    """The trees are a million objects: none of them is garbage before the last test, and no later test has them."""
+    gc.disable()
+    yield
+    tree_of.cache_clear()
+    gc.enable()
 
 
 @cache
