@@ -23,7 +23,7 @@ def made_up(
     ("cluster", "seed", "noise"),
     [(1.0, 0.0, 0.3), (0.3, 0.0, 1.0), (0.0, 0.0, 1.0), (1.0, 0.1, 1.0), (0.5, 0.3, 0.5), (0.1, 1.0, 0.3)],
 )
-@pytest.mark.parametrize(("clusters", "each"), [(20, 2), (80, 1)])
+@pytest.mark.parametrize(("clusters", "each"), [(20, 2), pytest.param(80, 1, marks=pytest.mark.slow)])
 def test_intervals_over_five_seeds_cover_95_of_100(
     clusters: int, each: int, cluster: float, seed: float, noise: float
 ) -> None:
