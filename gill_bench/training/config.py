@@ -12,7 +12,7 @@ Objective = Literal["authors", "paper"]
 Precision = Literal["auto", "bf16", "fp32", "mixed"]
 
 _WITHOUT_EFFECT = frozenset(
-    {"data", "llm", "visual_encoder", "out", "llm_name", "visual_encoder_name", "text_encoder", "stories"}
+    {"data", "llm", "visual_encoder", "out", "llm_name", "visual_encoder_name", "text_encoder", "stories", "initial"}
     | {
         "epochs",
         "steps",
@@ -43,6 +43,8 @@ class TrainConfig(BaseModel):
             the checkpoint.
         text_encoder: Folder of a Stable Diffusion whose text encoder writes missing targets first; None = all targets
             must exist.
+        initial: Safetensors file with initial values of some of the trained tensors, named as in a checkpoint without
+            the prefix `model.`; the others are random.
         mapper: Kind of the generation head (Table 3).
         num_tokens: Number of [IMG] tokens, r (Table 4).
         n_visual_tokens: Input embeddings per picture, k.
@@ -96,6 +98,7 @@ class TrainConfig(BaseModel):
     llm_name: str | None = None
     visual_encoder_name: str | None = None
     text_encoder: Path | None = None
+    initial: Path | None = None
     mapper: Mapper = "gill_mapper"
     num_tokens: int = Field(default=8, gt=0)
     n_visual_tokens: int = Field(default=4, gt=0)

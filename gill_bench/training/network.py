@@ -94,10 +94,10 @@ class TrainingNetwork(nn.Module):
         if self.scales.captioning:
             pairs = self.builder.captioning(batch.captions, packed["captioning"])
             stories = [story.captioning for story in batch.stories]
-            output = self.read([pairs, stories], torch.cat([features, story_features]))
+            output = self.read([*pairs, *stories], torch.cat([features, story_features]))
             losses["captioning"] = self.scales.captioning * output.cross_entropy
         if self.scales.retrieval:
-            output = self.read([self.builder.image_tokens(batch.captions, packed["retrieval"])], None)
+            output = self.read(self.builder.image_tokens(batch.captions, packed["retrieval"]), None)
             texts, images = self.heads.embed_states(output.states), self.heads.embed_features(features.to(self.dtype))
             loss = contrastive(texts, images, self.heads.logit_scale, sum_directions=self.as_in_paper)
             losses["retrieval_tokens"] = self.scales.retrieval * output.cross_entropy / 2
@@ -105,7 +105,7 @@ class TrainingNetwork(nn.Module):
         if self.scales.generation:
             pairs = self.builder.image_tokens(batch.captions, packed["generation"])
             stories = [story.generation for story in batch.stories]
-            output = self.read([pairs, stories], story_features)
+            output = self.read([*pairs, *stories], story_features)
             distance = conditioning_distance(
                 self.heads.condition(output.states), self.to_device(batch.targets), squared=self.as_in_paper
             )
@@ -120,23 +120,14 @@ class TrainingNetwork(nn.Module):
             return self.vision.features_of(pictures).clone()
         return self.to_device(pictures)
 
-    def read(self, groups: Sequence[Sequence[TrainingSequence]], features: Tensor | None) -> Read:
+    def read(self, sequences: Sequence[TrainingSequence], features: Tensor | None) -> Read:
         """Run the language model over training sequences.
 
         Args:
-            groups: Groups of sequences of similar lengths; a group goes through the language model together.
+            sequences: The sequences.
             features: Features (M, d) of the M pictures in all sequences, in order.
         """
-        states: list[Tensor] = []
-        used = 0
-        for group in groups:
-            if group:
-                count = sum(each.ids.count(PICTURE) for each in group) // self.heads.sizes.n_visual_tokens
-                group_features = features[used : used + count] if features is not None else None
-                states += self.language.states(self._embed(group, group_features))
-                used += count
-        flat = torch.cat(states)
-        sequences = [each for group in groups for each in group]
+        flat = torch.cat(self._states(self._embed(sequences, features)))
         targets = torch.tensor(
             [label for each in sequences for label in (*each.labels[1:], IGNORED)], device=flat.device
         )
@@ -169,6 +160,14 @@ class TrainingNetwork(nn.Module):
         """Move a tensor to the language model's device."""
         return values.to(self.language.device)
 
+    def _states(self, embeddings: list[Tensor]) -> list[Tensor]:
+        """States of sequences; those of similar lengths go through the language model together, with little padding."""
+        states: dict[int, Tensor] = {}
+        order = sorted(range(len(embeddings)), key=lambda number: len(embeddings[number]))
+        for numbers in _similar([len(each) for each in embeddings], order):
+            states |= zip(numbers, self.language.states([embeddings[number] for number in numbers]), strict=True)
+        return [states[number] for number in range(len(embeddings))]
+
     def _embed(self, sequences: Sequence[TrainingSequence], features: Tensor | None) -> list[Tensor]:
         ids = self.to_device(torch.tensor([token for each in sequences for token in each.ids]))
         embeddings = self.language.embed(ids.clamp(min=0))
@@ -182,6 +181,20 @@ class TrainingNetwork(nn.Module):
     def _logits(self, states: Tensor) -> Tensor:
         table = self.heads.input_embeddings.weight.to(states.dtype)
         return torch.cat([self.language.logits(states)[:, : self._first], states @ table.T], dim=-1)
+
+
+def _similar(lengths: Sequence[int], order: Sequence[int]) -> list[list[int]]:
+    """Cut an order, by rising lengths, into groups whose longest sequence is at most half as long again as the first.
+
+    >>> _similar([10, 15, 16, 40], [0, 1, 2, 3])
+    [[0, 1], [2], [3]]
+    """
+    groups: list[list[int]] = []
+    for number in order:
+        if not groups or 2 * lengths[number] > 3 * lengths[groups[-1][0]]:
+            groups.append([])
+        groups[-1].append(number)
+    return groups
 
 
 def new_heads(

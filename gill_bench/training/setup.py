@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load_file
 
 from gill_bench.errors import InputError
 from gill_bench.models.gill.network import GillHeads
@@ -198,6 +199,8 @@ def _network(
         seed_of(config.seed, "image embeddings"),
     )
     heads: GillHeads = new_heads(sizes, rows, config.mapper_width, config.mapper_layers, seed_of(config.seed, "heads"))
+    if config.initial is not None:
+        _set_initial(heads, config.initial)
     heads = heads.to(device, torch.bfloat16 if precision == "bf16" else torch.float32)
     _freeze_unused(heads, config)
     return TrainingNetwork(
@@ -208,6 +211,15 @@ def _network(
         config.objective,
         Scales(config.cap_loss_scale, config.ret_loss_scale, config.gen_loss_scale),
     )
+
+
+def _set_initial(heads: GillHeads, file: Path) -> None:
+    values, own = load_file(file), heads.state_dict()
+    for key, value in values.items():
+        if key not in own or own[key].shape != value.shape:
+            expected = list(own[key].shape) if key in own else "no such tensor"
+            raise InputError(f"{file}: {key}: shape {list(value.shape)}, but this training has {expected}")
+    heads.load_state_dict(values, strict=False)
 
 
 def _freeze_unused(heads: GillHeads, config: TrainConfig) -> None:
@@ -234,6 +246,8 @@ def _identity(config: TrainConfig, precision: str, processes: int) -> dict[str, 
     files = {"pairs": digest_file(pairs_file(config.data, "train"))}
     if config.stories is not None:
         files["stories"] = digest_file(config.stories)
+    if config.initial is not None:
+        files["initial"] = digest_file(config.initial)
     return json.loads(  # type: ignore[no-any-return]
         json.dumps({**config.identity(), **files, "precision": precision, "processes": processes})
     )

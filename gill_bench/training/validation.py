@@ -105,8 +105,8 @@ def _measure(network: TrainingNetwork, tokens: LanguageTokens, source: Source, i
     batch = source.batch(items)
     prefix = tokens.encode(PREFIX)
     features = network.features(batch.pictures)
-    captioning = network.read([network.builder.captioning(batch.captions, packed=False, prefix=prefix)], features)
-    images = network.read([network.builder.image_tokens(batch.captions, packed=False, prefix=prefix)], None)
+    captioning = network.read(network.builder.captioning(batch.captions, packed=False, prefix=prefix), features)
+    images = network.read(network.builder.image_tokens(batch.captions, packed=False, prefix=prefix), None)
     pictures = network.heads.visual_tokens(features.to(network.dtype)).to(network.language.dtype)
     start = network.language.embed([tokens.bos, *prefix])
     sequences = [torch.cat([picture, start]) for picture in pictures]

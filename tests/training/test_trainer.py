@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from gill_bench.errors import InputError
@@ -53,7 +54,7 @@ def test_the_adapter_loads_what_was_trained(
     text = "a red square is at the left ."
     rows = network.builder.image_tokens([[tokens.bos, *tokens.encode(text), *tokens.image_ids]], packed=False)
     with torch.no_grad():
-        states = network.read([rows], None).states
+        states = network.read(rows, None).states
         conditioning = network.heads.condition(states)
     assert_close(gill.image_token_states([Prompt((text,))]), states, rtol=1e-4, atol=1e-5)
     assert_close(gill.conditioning([Prompt((text,))]), conditioning, rtol=1e-4, atol=1e-5)
@@ -92,6 +93,19 @@ def test_the_first_step_changes_nothing_but_the_norm_of_the_image_embeddings(
     )
     assert all(torch.equal(value, with_warm_up[key]) for key, value in plain.items())
     assert float(plain["model.logit_scale"]) == pytest.approx(2.65926, abs=1e-5)
+
+
+def test_training_starts_from_initial_values(configure: Configure, tmp_path: Path) -> None:
+    drawn = tensors(train(configure(tmp_path / "drawn", steps=1)).last)["model.visual_embeddings.weight"]
+    file = tmp_path / "initial.safetensors"
+    save_file({"visual_embeddings.weight": torch.full_like(drawn, 0.25)}, file)
+    # The learning rate of the first step is 0, so that the initial values are what is written.
+    given = tensors(train(configure(tmp_path / "given", steps=1, initial=file)).last)
+    assert bool((given["model.visual_embeddings.weight"] == 0.25).all())
+    assert not bool((drawn == 0.25).all())
+    save_file({"visual_embeddings.weight": drawn[:3].clone()}, file)
+    with pytest.raises(InputError, match=r"initial\.safetensors: visual_embeddings\.weight: shape \[3, "):
+        train(configure(tmp_path / "wrong", initial=file))
 
 
 class _KilledError(Exception):
