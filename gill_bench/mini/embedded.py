@@ -11,7 +11,7 @@ from gill_bench.storage.cache import cache_folder
 from gill_bench.weights.embedded import NOTE_WEIGHTS as NOTE_WEIGHTS
 from gill_bench.weights.embedded import weights_folder as weights_folder
 
-WORLD_VERSION = 5
+WORLD_VERSION = 6
 NOTE_DATA = "Data: the embedded mini world, synthetic 32x32 pictures."
 
 

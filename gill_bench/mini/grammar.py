@@ -1,4 +1,4 @@
-"""Texts about scenes: descriptions, captions, stories, questions, and the texts that a language model learns from.
+"""Texts about scenes: descriptions, captions and stories; and scenes of a split.
 
 The texts have few words and many sentence patterns. All random choices come from the `random.Random` of the caller.
 """
@@ -6,18 +6,12 @@ The texts have few words and many sentence patterns. All random choices come fro
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 
 from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES, Scene, Thing, split_of
 
 STORY_LENGTH = 5
-
-
-class Alternative(str):
-    """A text in the place of a picture, like the alternative text of a picture on a web page."""
-
-    __slots__ = ()
 
 
 _FULL = (
@@ -55,12 +49,6 @@ def describe(scene: Scene) -> str:
     """
     things = " and ".join(f"a {thing.name} at the {thing.position}" for thing in scene.things)
     return f"{things} on {scene.background} ."
-
-
-def alternative_text(scene: Scene) -> Alternative:
-    """The full description of a picture, in few words, as an alternative text."""
-    things = " ".join(f"{thing.name} {thing.position}" for thing in scene.things)
-    return Alternative(f" {things} {scene.background}")
 
 
 def caption(scene: Scene, rng: random.Random, full: float = 0.6) -> str:
@@ -119,70 +107,6 @@ def double_scene(rng: random.Random, split: str) -> Scene:
     return Scene(scene.background, scene.thing, Thing(shape, colour, "small", rng.choice(distant)))
 
 
-def dialog(scene: Scene, rng: random.Random, rounds: int) -> list[tuple[str, str]]:
-    """Different questions about a picture, without question marks, and their answers."""
-    return rng.sample(list(questions(scene)), rounds)
-
-
-def questions(scene: Scene) -> Iterator[tuple[str, str]]:
-    """All questions that can be asked about a picture, with their answers; more than ten."""
-    thing = scene.thing
-    yield "what colour is the big one" if thing.size == "large" else "what colour is the first one", thing.colour
-    yield "what shape is it", thing.shape
-    yield f"where is the {thing.shape}", f"at the {thing.position}"
-    yield "how large is it", thing.size
-    yield "what is the background", scene.background
-    yield "how many things are there", "one" if scene.other is None else "two"
-    for name in BACKGROUNDS:
-        yield f"is it on {name}", _yes(name == scene.background)
-    for colour in COLOURS:
-        yield f"is there a {colour} thing", _yes(any(item.colour == colour for item in scene.things))
-    for shape in SHAPES:
-        yield f"is there a {shape}", _yes(any(item.shape == shape for item in scene.things))
-
-
-def document(rng: random.Random, split: str = "train") -> list[str]:
-    """A text for the language model: a story, a caption or a dialog, in which alternative texts stand for pictures.
-
-    Some stories have no alternative texts between their captions. Each story ends with the description of the last
-    picture, which follows from everything before it.
-
-    Returns:
-        Segments that are tokenised one by one and then joined, as the segments of a prompt are.
-    """
-    kind = rng.random()
-    if kind < 0.55:
-        return _story_document(rng, split)
-    scene = double_scene(rng, split) if rng.random() < 0.2 else rng.choice(sequence(rng, split))
-    picture, text = alternative_text(scene), caption(scene, rng)
-    if kind < 0.75:
-        return rng.choice([[picture, text], [picture, text], [text]])
-    if kind < 0.85:
-        return [text, picture]
-    lines = [f"Q: {question}?\nA: {answer}" for question, answer in dialog(scene, rng, rng.randint(1, 6))]
-    before = [picture] if rng.random() < 0.6 else []
-    after = [picture] if rng.random() < 0.5 else []
-    return [*before, "\n".join(lines), *after]
-
-
-def vocabulary_texts(seed: int) -> list[str]:
-    """Texts that contain every word of the grammar, from which tokenizers learn their merges."""
-    rng = random.Random(f"gill-bench mini words {seed}")  # noqa: S311 (a data set, not a secret)
-    documents = [document(rng, split) for split in ("train", "val") for _ in range(1500)]
-    return [segment for segments in documents for segment in segments]
-
-
-def _story_document(rng: random.Random, split: str) -> list[str]:
-    scenes = sequence(rng, split)
-    texts = story(scenes, rng)
-    first = 0 if rng.random() < 0.7 else rng.randrange(STORY_LENGTH)
-    last = rng.choice([alternative_text(scenes[-1]), describe(scenes[-1])])
-    if rng.random() < 0.35:
-        return [" ".join(texts[first:]), last]
-    begin = [part for step in range(first, STORY_LENGTH - 1) for part in (texts[step], alternative_text(scenes[step]))]
-    return [*begin, texts[-1], last]
-
-
 def _fill(way: str, scene: Scene) -> str:
     thing = scene.thing
     return way.format(
@@ -192,7 +116,3 @@ def _fill(way: str, scene: Scene) -> str:
         position=thing.position,
         background=scene.background,
     )
-
-
-def _yes(true: bool) -> str:
-    return "yes" if true else "no"

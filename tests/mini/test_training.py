@@ -15,10 +15,11 @@ from gill_bench.cli import main
 from gill_bench.errors import InputError
 from gill_bench.mini.grammar import describe, double_scene, single_scenes
 from gill_bench.mini.scene import Scene, split_of
-from gill_bench.mini.train import clip, glide, heads, lpips, opt, unet, vae
-from gill_bench.mini.train.heads import Variant, configuration, train_heads, write_stories
+from gill_bench.mini.train import clip, glide, heads, lpips, opt, prompts, unet, vae
+from gill_bench.mini.train.heads import Variant, configuration, train_heads
 from gill_bench.mini.train.loop import Stage, TrainingWork, rate_at, train
 from gill_bench.mini.train.pool import ScenePool, pixels_of
+from gill_bench.mini.train.prompts import write_prompts
 from gill_bench.mini.train.ship import ship
 from gill_bench.mini.train.stages import STAGES
 from gill_bench.training.inputs import read_stories
@@ -88,17 +89,36 @@ def test_a_missing_part_of_the_weights_is_named(tmp_path: Path) -> None:
         ship(TrainingWork(tmp_path), tmp_path / "weights")
 
 
-def test_stories_are_of_training_scenes_and_name_what_only_pictures_show(tmp_path: Path) -> None:
-    write_stories(tmp_path, seed=5, count=60)
-    stories = read_stories(tmp_path / "stories.jsonl")
-    assert len(stories) == 60
-    known = {describe(scene) for scene in single_scenes("train")}
-    assert {item.caption for item in stories} <= known
+def test_prompts_are_about_training_scenes_and_have_the_full_description_as_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompts, "pool", training_pool)
+    targets = write_prompts(tmp_path, seed=5, count=120)
+    items = read_stories(tmp_path / prompts.FILE)
+    assert len(items) == 120
+    known = {describe(scene) for scene in training_pool("train", 5).scenes}
+    assert {targets[item.target] for item in items} <= known
+    assert all(file.is_file() for item in items for file in item.pictures)
+    texts = {item: "".join(part for part in item.segments if isinstance(part, str)) for item in items}
+    stories = [item for item in items if not texts[item].startswith(("Q:", "A picture"))]
     assert {len(item.pictures) for item in stories} >= {0, 4}
     for item in stories:
-        assert all(file.is_file() for file in item.pictures)
-        background = item.caption.split()[-2]
-        assert background not in " ".join(part for part in item.segments if isinstance(part, str)).split()
+        assert item.caption == targets[item.target]
+        assert item.caption.split()[-2] not in texts[item].split(), "no caption of a story names the background"
+    endings = {"\nA:", "\nA: ", "A picture of"}
+    questions = [item for item in items if item.pictures and item not in stories]
+    assert {next(end for end in endings if texts[item].endswith(end)) for item in questions} == endings
+    for item in questions:
+        # The answer follows the prompt without a token between them.
+        assert item.caption.startswith(" ") != texts[item].endswith(" ")
+    dialogs = [item for item in items if not item.pictures and item not in stories]
+    assert {texts[item].count("Q: ") for item in dialogs} >= {1, 10}
+
+
+def training_pool(split: str, seed: int) -> ScenePool:
+    rng = random.Random(seed)
+    scenes = [*single_scenes(split), *(double_scene(rng, split) for _ in range(5))]
+    return ScenePool(scenes, torch.empty(0))
 
 
 def small_pool(split: str, seed: int, doubles: int | None = None) -> ScenePool:
@@ -116,7 +136,7 @@ def whole_kinds(split: str, seed: int, doubles: int | None = None) -> ScenePool:
 
 @pytest.mark.slow
 def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (vae, clip, unet, glide):
+    for module in (vae, clip, unet, glide, heads):
         monkeypatch.setattr(module, "pool", small_pool)
     monkeypatch.setattr(lpips, "pool", whole_kinds)
     image_stages = (
@@ -132,7 +152,7 @@ def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypa
         monkeypatch.setattr(stage, "batch", 4)
     monkeypatch.setattr(unet.UnetStage, "measure", lambda *_: {})
     monkeypatch.setattr(glide.GlideStage, "measure", lambda *_: {})
-    monkeypatch.setattr(heads, "STORIES", 40)
+    monkeypatch.setattr(heads, "PROMPTS", 40)
     monkeypatch.setattr(heads, "BATCH", 4)
     monkeypatch.setattr("gill_bench.mini.writers.cc3m.PAIRS", {"train": 24, "val": 8})
     work = TrainingWork(tmp_path / "work")
@@ -194,6 +214,7 @@ def works(weights: Path) -> None:
 def test_the_trainer_gets_the_settings_of_the_model_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "training_data", lambda _: tmp_path)
     work = TrainingWork(tmp_path)
+    monkeypatch.setattr(heads, "initial_projection", lambda _, slots: tmp_path / f"projection-{slots}")
     for name in ("clip-mini", "opt-mini"):
         (tmp_path / name).mkdir()
     wanted: Any = configuration(Variant("x", num_tokens=2, retrieval=False), work, tmp_path / "out")
@@ -201,7 +222,9 @@ def test_the_trainer_gets_the_settings_of_the_model_card(tmp_path: Path, monkeyp
     assert (wanted.n_visual_tokens, wanted.gen_loss_scale) == (4, 1.0)
     fromage: Any = configuration(Variant("y", visual_tokens=1, generation=False), work, tmp_path / "out")
     assert (fromage.n_visual_tokens, fromage.gen_loss_scale) == (1, 0.0)
+    assert (wanted.initial, fromage.initial) == (tmp_path / "projection-4", tmp_path / "projection-1")
     assert wanted.stories == tmp_path / "stories.jsonl"
+    assert wanted.total_steps == fromage.total_steps, "equal training for every variant"
 
 
 def test_wrong_options_of_the_training_command_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,19 +17,7 @@ from hypothesis import strategies as st
 from gill_bench.datasets.partiprompts import label_of
 from gill_bench.datasets.sis import load
 from gill_bench.mini.embedded import world_folder
-from gill_bench.mini.grammar import (
-    Alternative,
-    caption,
-    captions,
-    describe,
-    dialog,
-    document,
-    double_scene,
-    questions,
-    sequence,
-    single_scenes,
-    story,
-)
+from gill_bench.mini.grammar import caption, captions, describe, double_scene, sequence, single_scenes, story
 from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES, Scene, Thing, split_of
 from gill_bench.mini.world import write_world
 from tests.support.mini import digests
@@ -114,17 +102,6 @@ def test_texts_about_a_scene_are_true(scene: Scene, seed: int) -> None:
     others = set(BACKGROUNDS) - {scene.background}
     assert not others & set(" ".join(said).split())
     assert len(set(captions(scene, rng, 5))) == 5
-    answers = dict(questions(scene))
-    assert len(answers) == len(list(questions(scene))) >= 10
-    assert answers["what is the background"] == scene.background
-    assert set(dialog(scene, rng, 10)) <= set(questions(scene))
-
-
-def test_texts_for_the_language_model_say_what_the_last_picture_shows() -> None:
-    rng = random.Random(3)
-    documents = [document(rng) for _ in range(200)]
-    assert any(isinstance(segments[0], Alternative) for segments in documents)
-    assert any(len(segments) == 10 for segments in documents)
 
 
 def test_the_mini_world_of_a_seed_has_the_same_bytes(world: Path, tmp_path: Path) -> None:

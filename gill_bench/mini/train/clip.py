@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from gill_bench.mini.bpe import write_clip_tokenizer
-from gill_bench.mini.grammar import describe, vocabulary_texts
+from gill_bench.mini.documents import vocabulary_texts
+from gill_bench.mini.grammar import describe
 from gill_bench.mini.scene import SIDE
 from gill_bench.mini.train.loop import Stage, TrainingWork
 from gill_bench.mini.train.pool import caption_ids, pool, several_captions

@@ -1,22 +1,33 @@
-"""Training of OPT-mini, a causal language model with a byte-level BPE, on texts of the mini world."""
+"""Training of OPT-mini, a causal language model with a byte-level BPE, on texts of the mini world.
+
+In most texts, the words that stand in the place of a picture are summed in groups, so that a picture takes a few
+positions, as it does in GILL (four) and FROMAGe (one). So the language model learns to read several properties from one
+input embedding, which large language models can without such training.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn.functional import cross_entropy, embedding_bag, linear
 
 from gill_bench.mini.bpe import write_opt_tokenizer
-from gill_bench.mini.grammar import Alternative, alternative_text, document, sequence, story, vocabulary_texts
-from gill_bench.mini.train.loop import Stage, TrainingWork
+from gill_bench.mini.documents import SLOTS, Alternative, Given, Segments, document, vocabulary_texts
+from gill_bench.mini.grammar import sequence, story
+from gill_bench.mini.train.loop import Stage, TrainingWork, bfloat16_is_fast
+from gill_bench.models.interleaved.prompt_encoder import IGNORED
 from gill_bench.models.interleaved.tokens import LanguageTokens, load_tokens
 
 WIDTH, LAYERS, HEADS, POSITIONS, MERGES = 128, 4, 4, 512, 2000
 _PAD = 1
+_PARTS = 4  # documents of a batch are read in so many parts
+_SLOTS = (0, 1, 1, SLOTS, SLOTS)  # see `encode`; how often each number occurs
 _SPARE_ROWS = 7  # rows without a token, as OPT-6.7b has them (50272 - 50265); [IMG0..6] use them (protocol 1.2)
 
 
@@ -24,10 +35,10 @@ class OptStage(Stage):
     """Training of the language model by next-token prediction."""
 
     name = "opt-mini"
-    steps = 2500
+    steps = 4000
     rate = 2e-3
     averaged = 0.99
-    batch = 48
+    batch = 32
 
     def __init__(self, work: TrainingWork) -> None:
         self.work = work
@@ -55,18 +66,20 @@ class OptStage(Stage):
             dropout=0.0,
         )
         model = OPTForCausalLM(configuration)
-        model.set_attn_implementation("eager")  # fused attention is slow in bfloat16 on CPUs
+        # Fused attention is slow in bfloat16 on CPUs.
+        model.set_attn_implementation("eager" if bfloat16_is_fast() else "sdpa")
         network: nn.Module = model
         return network
 
     def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
         """The loss of one batch of new documents."""
-        ids = pad_sequence(
-            [torch.tensor(encode(self.tokens, document(rng))) for _ in range(self.batch)],
-            batch_first=True,
-            padding_value=_PAD,
-        )
-        return {"text": model(input_ids=ids, labels=ids.masked_fill(ids == _PAD, -100)).loss}
+        texts = [encode(self.tokens, document(rng), rng.choice(_SLOTS)) for _ in range(self.batch)]
+        # Documents of similar lengths are read together, because the longest ones are ten times as long as the others.
+        texts.sort(key=len)
+        parts = [texts[begin : begin + self.batch // _PARTS] for begin in range(0, self.batch, self.batch // _PARTS)]
+        losses = [cross_entropy(*predictions(model, part), reduction="sum") for part in parts]
+        count = sum(position.label != IGNORED for text in texts for position in text[1:])
+        return {"text": torch.stack(losses).sum() / count}
 
     @torch.no_grad()
     def finish(self, model: nn.Module, folder: Path) -> dict[str, float]:
@@ -96,28 +109,61 @@ class OptStage(Stage):
         for _ in range(count):
             scenes = sequence(rng, "val")
             texts = story(scenes, rng)
+            before: Segments = [" ".join(texts)]
             if with_pictures:
-                parts = [p for text, scene in zip(texts, scenes, strict=True) for p in (text, alternative_text(scene))]
-                before = parts[:-1]
-            else:
-                before = [" ".join(texts)]
-            prompt = encode(self.tokens, before)
-            answer = self.tokens.encode(alternative_text(scenes[-1]))
-            logits = model(input_ids=torch.tensor([[*prompt, *answer]])).logits[0]
-            right = logits[len(prompt) - 1 : -1].argmax(-1) == torch.tensor(answer)
+                shown = zip(texts[:-1], scenes[:-1], strict=True)
+                before = [*(part for text, scene in shown for part in (text, Alternative(scene))), texts[-1]]
+            prompt = encode(self.tokens, before, SLOTS)
+            answer = self.tokens.encode(Alternative(scenes[-1]).text)
+            logits, _ = predictions(model, [[*prompt, *(Position([token], token) for token in answer)]])
+            right = logits[-len(answer) :].argmax(-1) == torch.tensor(answer)
             hits["thing"].append(float(right[1:3].all()))
             hits["position"].append(float(right[3:-1].all()))
             hits["background"].append(float(right[-1]))
         return {name: sum(values) / len(values) for name, values in hits.items()}
 
 
-def encode(tokens: LanguageTokens, segments: Sequence[str]) -> list[int]:
-    """The ids of a prompt's segments, with BOS before the first segment that stands for no picture (protocol 1.11)."""
-    ids: list[int] = []
+class Position(NamedTuple):
+    """A position of a text: the ids whose embeddings are summed there, and the id to predict, if any."""
+
+    ids: list[int]
+    label: int = IGNORED
+
+
+def encode(tokens: LanguageTokens, segments: Segments, slots: int) -> list[Position]:
+    """The positions of a prompt, with BOS before its first text (protocol 1.11).
+
+    Args:
+        tokens: The tokenizer.
+        segments: The segments.
+        slots: The number of positions in which the ids of a description in a picture's place are grouped, see
+            `Alternative.groups`; 0 = a position for each id.
+    """
+    positions: list[Position] = []
     begun = False
     for segment in segments:
-        if not begun and not isinstance(segment, Alternative):
-            ids.append(tokens.bos)
+        if isinstance(segment, Alternative) and slots:
+            positions += [Position(tokens.encode(group)) for group in segment.groups(slots)]
+            continue
+        if isinstance(segment, str) and not begun:
+            positions.append(Position([tokens.bos], tokens.bos))
             begun = True
-        ids += tokens.encode(segment)
-    return ids
+        ids = tokens.encode(segment if isinstance(segment, str) else segment.text)
+        positions += [Position([token], IGNORED if isinstance(segment, Given) else token) for token in ids]
+    return positions
+
+
+def predictions(model: nn.Module, texts: Sequence[Sequence[Position]]) -> tuple[Tensor, Tensor]:
+    """Logits (M, vocabulary) and labels (M,) of all positions of some texts that have a label, but for the first."""
+    width = max(map(len, texts))
+    padded = [[*text, *[Position([])] * (width - len(text))] for text in texts]
+    groups = [position.ids for text in padded for position in text]
+    flat = torch.tensor([token for ids in groups for token in ids])
+    offsets = torch.tensor([0, *accumulate(len(ids) for ids in groups)][:-1])
+    decoder: Any = model.model.decoder  # type: ignore[union-attr]
+    table = decoder.embed_tokens.weight
+    embeddings = embedding_bag(flat, table, offsets, mode="sum").view(len(texts), width, -1)
+    states = decoder(inputs_embeds=embeddings, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)
+    labels = torch.tensor([position.label for text in padded for position in text[1:]])
+    labelled = labels != IGNORED
+    return linear(states[labelled], table).float(), labels[labelled]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gill_bench.mini.dialogs import dialog, number_of_rounds, written
 from gill_bench.mini.grammar import caption, double_scene, single_scenes
 from gill_bench.mini.scene import Scene
 
@@ -66,4 +67,13 @@ def several_captions(
     """Ids (N, ways, length) of `ways` captions of each scene."""
     rng = random.Random(f"gill-bench mini captions {seed}")  # noqa: S311 (a data set, not a secret)
     texts = [caption(scene, rng, full) for scene in scenes for _ in range(ways)]
+    return caption_ids(tokenizer, texts, length).view(len(scenes), ways, length)
+
+
+def several_dialogs(
+    tokenizer: PreTrainedTokenizerBase, scenes: Sequence[Scene], seed: int, ways: int, length: int
+) -> Tensor:
+    """Ids (N, ways, length) of the first rounds of `ways` dialogs about each scene, cut where the encoder's text ends."""
+    rng = random.Random(f"gill-bench mini dialogs {seed}")  # noqa: S311 (a data set, not a secret)
+    texts = [written(dialog(scene, rng, number_of_rounds(rng))) for scene in scenes for _ in range(ways)]
     return caption_ids(tokenizer, texts, length).view(len(scenes), ways, length)

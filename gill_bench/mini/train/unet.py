@@ -1,5 +1,8 @@
 """Training of SD-mini: a UNet on the autoencoder's latents, conditioned on the frozen text tower of CLIP-mini.
 
+A third of its texts are dialogs, of which the text tower reads the first two rounds and a word or so: a UNet that was
+trained on captions alone painted nothing that one round says, since no text of this small world looks like a dialog.
+
 The UNet predicts v (Salimans and Ho 2022), not the noise as SD v1.5 does. The background of a picture is decided in the
 first sampling steps, where nearly everything is noise; a small network that predicts the noise learns it only after
 thousands of steps.
@@ -21,7 +24,7 @@ from gill_bench.mini.grammar import describe
 from gill_bench.mini.scene import SIDE
 from gill_bench.mini.train.clip import CONTEXT, WIDTH, load_tokenizer, normalised
 from gill_bench.mini.train.loop import Stage, TrainingWork
-from gill_bench.mini.train.pool import caption_ids, pixels_of, pool, several_captions
+from gill_bench.mini.train.pool import caption_ids, pixels_of, pool, several_captions, several_dialogs
 from gill_bench.mini.train.vae import latents_of
 
 _UNGUIDED = 0.1  # the share of captions that the empty caption replaces, for classifier-free guidance
@@ -37,6 +40,7 @@ class UnetStage(Stage):
     averaged = 0.998
     batch = 64
     ways = 4
+    dialogs = 2
 
     def __init__(self, work: TrainingWork) -> None:
         diffusers: Any = import_module("diffusers")
@@ -46,7 +50,9 @@ class UnetStage(Stage):
         self.tokenizer = load_tokenizer(work.finished("clip-mini"))
         drawn = pool("train", work.seed)
         self.latents = latents_of(self.vae, drawn.pixels) * self.vae.config.scaling_factor
-        ids = several_captions(self.tokenizer, drawn.scenes, work.seed + 1, self.ways, CONTEXT, full=0.75)
+        captions = several_captions(self.tokenizer, drawn.scenes, work.seed + 1, self.ways, CONTEXT, full=0.75)
+        dialogs = several_dialogs(self.tokenizer, drawn.scenes, work.seed, self.dialogs, CONTEXT)
+        ids = torch.cat([captions, dialogs], dim=1)
         self.states = encode_ids(self.text_encoder, ids.flatten(0, 1)).bfloat16().view(*ids.shape, WIDTH)
         self.empty = encode_ids(self.text_encoder, caption_ids(self.tokenizer, [""], CONTEXT))
         # The scheduler that is shipped with SD v1.5 (protocol 1.14), except for the prediction type.
@@ -85,7 +91,7 @@ class UnetStage(Stage):
         """The loss of one batch."""
         picked = torch.randint(len(self.latents), (self.batch,))
         clean = self.latents[picked]
-        states = self.states[picked, torch.randint(self.ways, (self.batch,))].float()
+        states = self.states[picked, torch.randint(self.states.shape[1], (self.batch,))].float()
         unguided = torch.rand(self.batch) < _UNGUIDED
         states = torch.where(unguided.view(-1, 1, 1), self.empty, states)
         times = torch.randint(_NOISE_STEPS, (self.batch,))

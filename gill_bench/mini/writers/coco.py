@@ -8,7 +8,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from gill_bench.mini.grammar import captions, double_scene, questions, sequence
+from gill_bench.mini.dialogs import dialog
+from gill_bench.mini.grammar import captions, double_scene, sequence
 from gill_bench.mini.scene import POSITIONS, SHAPES, SIZES, Scene
 from gill_bench.mini.writers._files import info, rng_of, write_json, write_picture
 
@@ -64,7 +65,7 @@ def write_vqa(folder: Path, seed: int, splits: tuple[str, ...]) -> None:
         pictures.mkdir(parents=True)
         for image, scene in coco_scenes(seed, split).items():
             write_picture(scene, pictures / f"COCO_{split}2014_{image:012d}.jpg")
-            for index, (question, answer) in enumerate(rng.sample(list(questions(scene)), QUESTIONS)):
+            for index, (question, answer) in enumerate(dialog(scene, rng, QUESTIONS)):
                 number = 1000 * image + index
                 question_records.append({"image_id": image, "question": f"{question}?", "question_id": number})
                 annotations.append(_annotation(rng, image, number, question, answer))

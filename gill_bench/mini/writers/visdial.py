@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from gill_bench.mini.grammar import caption, dialog, double_scene, sequence
+from gill_bench.mini.dialogs import ROUNDS, WAYS, dialog, hint, scene_of_dialog
 from gill_bench.mini.scene import BACKGROUNDS, COLOURS, POSITIONS, SHAPES, SIZES
 from gill_bench.mini.writers._files import rng_of, write_json, write_picture
 
-DIALOGS = 30
-ROUNDS, OPTIONS = 10, 100
-_WAYS = {"{}": 1.0, "it is {}": 0.8, "{} i think": 0.6, "looks like {}": 0.4}
-"""The wordings of an answer, each with the relevance that annotators give to it beside the plain answer."""
+DIALOGS = 48
+OPTIONS = 100
 
 
 def write_visdial(folder: Path, seed: int) -> None:
@@ -31,11 +29,11 @@ def write_visdial(folder: Path, seed: int) -> None:
     dense: list[dict[str, object]] = []
     for number in range(DIALOGS):
         image = 9000 + 11 * number
-        scene = double_scene(rng, "test") if number % 3 == 2 else rng.choice(sequence(rng, "test"))
+        scene = scene_of_dialog(rng, "test")
         write_picture(scene, pictures / f"VisualDialog_val2018_{image:012d}.jpg")
-        rounds = dialog(scene, rng, ROUNDS)
+        rounds = dialog(scene, rng)
         records = [_round(rng, question, answer, answers, questions) for question, answer in rounds]
-        dialogs.append({"image_id": image, "caption": caption(scene, rng, full=0.0), "dialog": records})
+        dialogs.append({"image_id": image, "caption": hint(scene, rng), "dialog": records})
         annotated = rng.randrange(ROUNDS)
         options = [answers[index] for index in cast("list[int]", records[annotated]["answer_options"])]
         relevance = [_relevance(option, rounds[annotated][1]) for option in options]
@@ -49,14 +47,14 @@ def answer_pool() -> list[str]:
     """All answers to all questions, each in several wordings; more than 100."""
     positions = [f"at the {position}" for position in POSITIONS]
     plain = [*COLOURS, *SHAPES, *SIZES, *BACKGROUNDS, *positions, "one", "two", "yes", "no"]
-    return [way.format(answer) for way in _WAYS for answer in plain]
+    return [way.format(answer) for way in WAYS for answer in plain]
 
 
 def _round(
     rng: random.Random, question: str, answer: str, answers: Sequence[str], questions: dict[str, int]
 ) -> dict[str, object]:
     true = answers.index(answer)
-    right = [answers.index(way.format(answer)) for way in _WAYS]
+    right = [answers.index(way.format(answer)) for way in WAYS]
     wrong = [index for index in range(len(answers)) if index not in right]
     options = right + rng.sample(wrong, OPTIONS - len(right))
     rng.shuffle(options)
@@ -69,4 +67,4 @@ def _round(
 
 
 def _relevance(option: str, answer: str) -> float:
-    return next((value for way, value in _WAYS.items() if way.format(answer) == option), 0.0)
+    return next((value for way, value in WAYS.items() if way.format(answer) == option), 0.0)
