@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file
 
 from gill_bench.errors import InputError
 from gill_bench.models.gill.network import GillHeads
@@ -30,6 +29,7 @@ from gill_bench.training.network import Scales, TrainingNetwork, initial_image_e
 from gill_bench.training.schedule import ExampleOrder, seed_of
 from gill_bench.training.sequences import Builder, caption_ids, story_sequences
 from gill_bench.training.targets import write_targets
+from gill_bench.weights.tensor_files import read_state
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -214,7 +214,7 @@ def _network(
 
 
 def _set_initial(heads: GillHeads, file: Path) -> None:
-    values, own = load_file(file), heads.state_dict()
+    values, own = read_state(file), heads.state_dict()
     for key, value in values.items():
         if key not in own or own[key].shape != value.shape:
             expected = list(own[key].shape) if key in own else "no such tensor"

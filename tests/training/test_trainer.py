@@ -106,6 +106,11 @@ def test_training_starts_from_initial_values(configure: Configure, tmp_path: Pat
     save_file({"visual_embeddings.weight": drawn[:3].clone()}, file)
     with pytest.raises(InputError, match=r"initial\.safetensors: visual_embeddings\.weight: shape \[3, "):
         train(configure(tmp_path / "wrong", initial=file))
+    file.write_bytes(file.read_bytes()[:-5])
+    with pytest.raises(InputError, match=r"initial\.safetensors: cannot be read, it may be truncated"):
+        train(configure(tmp_path / "cut", initial=file))
+    with pytest.raises(InputError, match=r"none\.safetensors: no such file"):
+        train(configure(tmp_path / "none", initial=tmp_path / "none.safetensors"))
 
 
 class _KilledError(Exception):

@@ -73,7 +73,7 @@ def several_captions(
 def several_dialogs(
     tokenizer: PreTrainedTokenizerBase, scenes: Sequence[Scene], seed: int, ways: int, length: int
 ) -> Tensor:
-    """Ids (N, ways, length) of the first rounds of `ways` dialogs about each scene, cut where the encoder's text ends."""
+    """Ids (N, ways, length) of the first rounds of `ways` dialogs about each scene, cut where they are longer."""
     rng = random.Random(f"gill-bench mini dialogs {seed}")  # noqa: S311 (a data set, not a secret)
     texts = [written(dialog(scene, rng, number_of_rounds(rng))) for scene in scenes for _ in range(ways)]
     return caption_ids(tokenizer, texts, length).view(len(scenes), ways, length)
