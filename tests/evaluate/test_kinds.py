@@ -19,6 +19,7 @@ from gill_bench.cli import main
 from gill_bench.errors import GillBenchError
 from gill_bench.evaluate import score
 from gill_bench.mini.embedded import world_folder
+from gill_bench.mini.writers.visdial import DIALOGS
 from gill_bench.planning.plan import make_plan
 from gill_bench.reporting import tables_for
 from gill_bench.reporting.listing import cells_of
@@ -262,9 +263,9 @@ def test_dialogs_or_pictures_that_fail_are_counted_and_the_others_ranked(
     pictures, prompts = (records(out, "visdial-retrieval", context) for context in ("candidates", "10-rounds"))
     target = {name: example.target.id for name, (example, _, _) in cell.usable.items() if example.target}
     both = [name for name in target if name in prompts and target[name] in pictures]
-    assert len(both) == 30 - failed
+    assert len(both) == DIALOGS - failed
     for (metric, _), row in rows_by_metric(outcome).items():
-        assert counts(row) == (30, 30 - failed, 0, failed), metric
+        assert counts(row) == (DIALOGS, DIALOGS - failed, 0, failed), metric
         k = int(metric.rpartition("@")[2])
         if metric.startswith("recall-image-to-text"):
             hits = [_hit(pictures[target[own]], prompts, own, k) for own in both]
@@ -272,7 +273,9 @@ def test_dialogs_or_pictures_that_fail_are_counted_and_the_others_ranked(
             hits = [_hit(prompts[own], pictures, target[own], k) for own in both]
         assert row.value == pytest.approx(np.mean(hits)), metric
     assert run(out, "visdial-retrieval").complete
-    assert {counts(row) for row in run(tmp_path / "direct", "visdial-retrieval").results.rows} == {(30, 30, 0, 0)}
+    assert {counts(row) for row in run(tmp_path / "direct", "visdial-retrieval").results.rows} == {
+        (DIALOGS, DIALOGS, 0, 0)
+    }
     assert results(out) == results(tmp_path / "direct")
 
 

@@ -16,6 +16,7 @@ from gill_bench.evaluate import Outcome, cells_of, execute
 from gill_bench.metrics.functional.captions import caption_scores
 from gill_bench.metrics.functional.vqa import vqa_accuracy
 from gill_bench.mini.embedded import world_folder
+from gill_bench.mini.writers.visdial import DIALOGS
 from gill_bench.planning.cells import Cell
 from gill_bench.planning.metrics import metrics_of
 from gill_bench.planning.plan import make_plan
@@ -71,11 +72,11 @@ def test_recall_of_dialogs_in_both_directions_is_that_of_the_stored_embeddings(t
     for k in (1, 5, 10):
         of_prompts = [chance_of_hit({b: table[a, b] for b in names}, a, k) for a in names]
         of_pictures = [chance_of_hit({a: table[a, b] for a in names}, b, k) for b in names]
-        expected[f"recall@{k}"] = sum(of_prompts) / 30
-        expected[f"recall-image-to-text@{k}"] = sum(of_pictures) / 30
+        expected[f"recall@{k}"] = sum(of_prompts) / DIALOGS
+        expected[f"recall-image-to-text@{k}"] = sum(of_pictures) / DIALOGS
     check_values(rows_by_metric(outcome), expected)
     assert expected["recall@10"] != expected["recall-image-to-text@10"]
-    assert {counts(row) for row in outcome.results.rows} == {(30, 30, 0, 0)}
+    assert {counts(row) for row in outcome.results.rows} == {(DIALOGS, DIALOGS, 0, 0)}
 
 
 def test_accuracy_of_questions_is_that_of_the_stored_texts(tmp_path: Path) -> None:

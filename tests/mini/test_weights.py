@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from gill_bench.interfaces import Noise
 from gill_bench.metrics.backbones.clip import load_clip
 from gill_bench.mini.embedded import weights_folder
 from gill_bench.mini.grammar import describe, sequence, story
+from gill_bench.mini.scene import BACKGROUNDS, COLOURS, Scene
 from gill_bench.mini.train.ship import LIMIT
 from gill_bench.models.gill import Settings
 from gill_bench.models.gill.model import Gill
@@ -56,28 +58,39 @@ def test_every_variant_of_gill_loads() -> None:
         assert model.heads.sizes.num_tokens == arguments["num_tokens"]
 
 
-def test_more_context_brings_the_conditioning_closer_to_that_of_the_full_description(gill: Gill) -> None:
+def test_captions_tell_the_conditioning_the_colour_and_pictures_the_background(gill: Gill) -> None:
+    """Which of several descriptions, with another colour or background, has the text encoder's nearest embedding."""
     rng = random.Random("conditioning")
     sequences = [sequence(rng, "val") for _ in range(16)]
     texts = [story(scenes, rng) for scenes in sequences]
-    pipeline = gill.pipeline
-    assert pipeline is not None
-    ids = pipeline.tokenizer(
-        [describe(scenes[-1]) for scenes in sequences], padding="max_length", truncation=True, return_tensors="pt"
-    )["input_ids"]
-    with torch.inference_mode():
-        wanted = pipeline.text_encoder(ids)[0]
     interleaved = []
     for scenes, captions in zip(sequences, texts, strict=True):
         shown = zip(captions[:-1], scenes[:-1], strict=True)
         interleaved.append(Prompt((*(part for text, scene in shown for part in (text, scene.render())), captions[-1])))
-    contexts = [
-        [Prompt((captions[-1],)) for captions in texts],
-        [Prompt((" ".join(captions),)) for captions in texts],
-        interleaved,
+    last_caption = gill.conditioning([Prompt((captions[-1],)) for captions in texts])
+    all_captions = gill.conditioning([Prompt((" ".join(captions),)) for captions in texts])
+    last = [scenes[-1] for scenes in sequences]
+    colours = [
+        [scene, *(replace(scene, thing=replace(scene.thing, colour=name)) for name in COLOURS)] for scene in last
     ]
-    distances = [float((gill.conditioning(prompts) - wanted).norm(dim=-1).mean()) for prompts in contexts]
-    assert distances[0] > distances[1] > distances[2]
+    backgrounds = [[scene, *(replace(scene, background=name) for name in BACKGROUNDS)] for scene in last]
+    assert right(gill, last_caption, colours) < 0.5 < 0.9 <= right(gill, all_captions, colours)
+    with_pictures = gill.conditioning(interleaved)
+    assert right(gill, all_captions, backgrounds) < 0.5 < 0.9 <= right(gill, with_pictures, backgrounds)
+
+
+def right(gill: Gill, conditioning: torch.Tensor, scenes: list[list[Scene]]) -> float:
+    """The share of rows of the conditioning whose nearest description is as good as that of the first scene."""
+    pipeline = gill.pipeline
+    assert pipeline is not None
+    hits = 0
+    for row, candidates in zip(conditioning, scenes, strict=True):
+        texts = [describe(scene) for scene in candidates]
+        ids = pipeline.tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")["input_ids"]
+        with torch.inference_mode():
+            distances = (pipeline.text_encoder(ids)[0] - row).norm(dim=-1).mean(dim=-1)
+        hits += candidates[int(distances.argmin())] == candidates[0]
+    return hits / len(scenes)
 
 
 def test_pictures_of_full_captions_are_right(gill: Gill) -> None:
