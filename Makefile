@@ -20,7 +20,7 @@ LOADERS := tests/weights/test_hub.py tests/weights/test_find.py tests/models/tes
 	tests/metrics/test_lpips.py
 
 demo: setup-demo
-	$(BIN)/gill-bench run vist --contexts paper --out runs/demo
+	$(BIN)/gill-bench run vist --models gill,stable-diffusion,glide --contexts paper --out runs/demo
 	$(BIN)/gill-bench report runs/demo --table table-1 --compare paper
 	$(BIN)/gill-bench mini findings runs/demo
 	$(BIN)/gill-bench report runs/demo --table table-1 --out runs/demo/table-1.md --pictures runs/demo/pictures.png
