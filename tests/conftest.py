@@ -57,14 +57,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage from here on."""
+    """Look for garbage from here on, but not in what collecting the tests made."""
+    _set_aside()
     gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _garbage() -> Iterator[None]:
-    """What collecting the tests made is set aside for good; a run would take it back at its end, to look through it."""
-    _set_aside()
+    """What is set aside stays so; a run would take it back at its end, to look through it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gc, "freeze", lambda: None)
         patch.setattr(gc, "unfreeze", lambda: None)

@@ -43,13 +43,28 @@ def test_every_task_and_every_embedded_model_runs_without_a_warning(tmp_path: Pa
         assert [line for line in after.stderr.splitlines() if NOISE.search(line)] == []
 
 
-def test_what_is_printed_fits_a_terminal_of_80_columns_and_has_no_escapes_in_a_pipe(tmp_path: Path) -> None:
-    words = ["run", "vist", "--models", "gill", "--contexts", "1-caption", "--limit", "2", "--seeds", "1"]
-    words += ["--workers", "1", "--set", "gill.num_inference_steps=4"]
-    ended = run_command(*words, "--out", tmp_path / "run", **COLOUR)
+# Most of the time goes into importing the libraries of networks, where there are any.
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        (("visdial-answers", "--models", "able", "--cards", str(CARDS)), "VisDial extras."),
+        pytest.param(
+            ("vist", "--models", "gill", "--contexts", "1-caption", "--set", "gill.num_inference_steps=4"),
+            "Table 1.",
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["without networks", "with networks"],
+)
+def test_what_is_printed_fits_a_terminal_of_80_columns_and_has_no_escapes_in_a_pipe(
+    tmp_path: Path, words: tuple[str, ...], title: str
+) -> None:
+    ended = run_command(
+        "run", *words, "--limit", "2", "--seeds", "1", "--workers", "1", "--out", tmp_path / "run", **COLOUR
+    )
     assert ended.returncode == 0, ended.stderr
     assert [line for line in ended.stderr.splitlines() if NOISE.search(line)] == []
-    assert ended.stdout.startswith("Table 1.")
+    assert ended.stdout.startswith(title)
     assert "\x1b" not in ended.stdout
     assert max(map(len, ended.stdout.splitlines())) <= 80
 

@@ -99,6 +99,7 @@ def test_failures_are_counted_over_all_workers(tmp_path: Path, monkeypatch: pyte
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow  # test_local.py says which workers are chosen
 def test_a_timed_task_has_one_worker(tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert run_able(out, "speed", "visdial-retrieval", settings=("speed.repeats=2",), device="cpu,cpu").complete

@@ -33,7 +33,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 7])
+# Faster ones of the kind: tests/rundir/test_writes.py, tests/evaluate/test_served.py, tests/cli/test_embed.py.
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 7])
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, whole: Path, after: int) -> None:
     out = tmp_path / "run"
     process = start_command(*command_line(out), NOISY_STOP_AFTER=str(after * UNIT))

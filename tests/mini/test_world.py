@@ -104,16 +104,33 @@ def test_texts_about_a_scene_are_true(scene: Scene, seed: int) -> None:
     assert len(set(captions(scene, rng, 5))) == 5
 
 
+SMALL = ("visdial", "partiprompts")
+
+
+@pytest.fixture
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The world's small parts alone are written."""
+    for name in ("vist", "cc3m", "coco", "vqa"):  # most of the pictures, and of the time
+        monkeypatch.setattr(f"gill_bench.mini.world.write_{name}", lambda *_: None)
+
+
+@pytest.mark.slow
 def test_the_mini_world_of_a_seed_has_the_same_bytes(world: Path, tmp_path: Path) -> None:
     write_world(tmp_path / "again")
     assert digests(tmp_path / "again") == digests(world)
 
 
-def test_another_seed_gives_another_mini_world(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("vist", "cc3m", "coco", "vqa"):  # most of the pictures, and of the time
-        monkeypatch.setattr(f"gill_bench.mini.world.write_{name}", lambda *_: None)
+@pytest.mark.usefixtures("_small_parts")
+def test_parts_of_the_mini_world_of_a_seed_have_the_same_bytes(world: Path, tmp_path: Path) -> None:
+    write_world(tmp_path / "again")
+    for name in SMALL:
+        assert digests(tmp_path / "again" / name) == digests(world / name) != {}
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_another_seed_gives_another_mini_world(world: Path, tmp_path: Path) -> None:
     write_world(tmp_path / "other", seed=1)
-    for name in ("visdial", "partiprompts"):
+    for name in SMALL:
         assert digests(tmp_path / "other" / name) != digests(world / name)
 
 

@@ -43,6 +43,7 @@ def test_random_weights_of_another_seed_differ(built: Path, tmp_path: Path) -> N
     assert digest_file(tmp_path / file) != digest_file(built / file)
 
 
+@pytest.mark.slow
 def test_random_weights_have_the_same_bytes_in_another_process(built: Path, tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from tests.support.random_weights import build_gill, build_opt;"

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gill_bench.cli import main
 from tests.support.runs import results
 
-mlflow = pytest.importorskip("mlflow")
+pytestmark = pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is not installed")
 
 
 def test_a_run_tracked_in_mlflow_is_read_back(tmp_path: Path, small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # the store that needs no server and no database
     address = f"file:{tmp_path / 'store'}"
     assert main(["track", str(small_run), "--to", f"mlflow={address}", "--pictures", "1"]) == 0
+    mlflow: Any = import_module("mlflow")
     client = mlflow.MlflowClient(tracking_uri=address)
     experiment = client.get_experiment_by_name("gill-bench")
     [run] = client.search_runs([experiment.experiment_id])

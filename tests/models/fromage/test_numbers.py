@@ -21,7 +21,7 @@ from gill_bench.prompt import Prompt
 from tests.models.fromage.conftest import weights_of
 from tests.models.fromage.reference import Reference
 
-BATCHES = pytest.mark.parametrize("positions", [1, 100, 8192])
+BATCHES = pytest.mark.parametrize("positions", [1, pytest.param(100, marks=pytest.mark.slow), 8192])
 ANSWERS = ["yes", "", "no, it is red", "\n", " two", "it moves to the left"]
 
 

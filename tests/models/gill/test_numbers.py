@@ -25,7 +25,7 @@ from gill_bench.prompt import Prompt
 from tests.models.gill.reference import Reference, close
 
 # Positions in one pass of the language model: a prompt by itself, two or three of them, all.
-PASSES = pytest.mark.parametrize("positions", [1, 150, 8192])
+PASSES = pytest.mark.parametrize("positions", [1, pytest.param(150, marks=pytest.mark.slow), 8192])
 
 
 def test_gill_has_every_capability(gill: Gill) -> None:

@@ -1,0 +1,20 @@
+"""Workers of one machine: in this process, or in processes of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gill_bench.engines.local import LocalPool, open_pools
+from gill_bench.engines.options import ExecutionOptions
+from gill_bench.engines.processes import ProcessPool
+from gill_bench.rundir.lock import RunLock
+
+
+def test_timed_jobs_have_one_worker_on_several_devices(tmp_path: Path) -> None:
+    options = ExecutionOptions(devices=("cpu", "cpu"))
+    with RunLock(tmp_path) as lock, open_pools(tmp_path, options, lock) as choose:
+        before, slots = choose(1000, True)
+        assert (type(before), slots) == (LocalPool, 1)
+        processes, slots = choose(1000, False)
+        assert (type(processes), slots) == (ProcessPool, 2)
+        assert choose(1000, True) == (processes, 1)
