@@ -20,6 +20,7 @@ import pytest
 import typer
 
 if TYPE_CHECKING:
+    from gill_bench.datasets import Picture
     from gill_bench.metrics.picture import PictureMetric
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -123,6 +124,28 @@ def _metric_networks() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ResolvedMetric, "load", once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pictures(_cache: None) -> Iterator[None]:
+    """Pictures of the shared data, which no test changes, are decoded by one plan of a worker and not by every plan."""
+    from gill_bench.datasets import pictures
+
+    check = pictures._check
+    shared = Path(os.environ["GILL_BENCH_CACHE"])
+    readable: dict[Path, pictures.Checked] = {}
+
+    def once(picture: Picture) -> pictures.Checked:
+        if picture.file in readable:
+            return readable[picture.file]
+        checked = check(picture)
+        if picture.file is not None and not checked.problem and picture.file.is_relative_to(shared):
+            readable[picture.file] = checked
+        return checked
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "_check", once)
         yield
 
 

@@ -23,7 +23,7 @@ def shell(words: str, redirection: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("words", [LIST, "--help", "show vist --json"])
+@pytest.mark.parametrize("words", [LIST, pytest.param("--help", marks=pytest.mark.slow), "show vist --json"])
 def test_a_reader_that_has_had_enough_is_no_failure(words: str) -> None:
     ended = shell(words, "| head -1")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -31,7 +31,9 @@ def test_a_reader_that_has_had_enough_is_no_failure(words: str) -> None:
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="/dev/full: only Linux has it")
-@pytest.mark.parametrize(("words", "code"), [(LIST, 1), ("--help", 1), ("show nothing", 2)])
+@pytest.mark.parametrize(
+    ("words", "code"), [(LIST, 1), pytest.param("--help", 1, marks=pytest.mark.slow), ("show nothing", 2)]
+)
 def test_a_full_disk_under_stdout_is_named_once(words: str, code: int) -> None:
     ended = shell(words, "> /dev/full")
     assert ended.returncode == code
@@ -47,7 +49,15 @@ def test_a_closed_stdout_is_an_error_of_commands_that_print_a_result() -> None:
     assert ended.stderr == "error: stdout is closed: the result cannot be printed\n"
 
 
-@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "<&-", "2>&- <&-"])
+@pytest.mark.parametrize(
+    "redirection",
+    [
+        "2>&-",
+        pytest.param("2>/dev/full", marks=pytest.mark.slow),
+        pytest.param("<&-", marks=pytest.mark.slow),
+        "2>&- <&-",
+    ],
+)
 def test_messages_that_cannot_be_printed_change_no_exit_code(redirection: str) -> None:
     if "full" in redirection and not FULL.exists():
         pytest.skip("/dev/full: only Linux has it")

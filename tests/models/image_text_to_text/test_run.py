@@ -15,7 +15,7 @@ from gill_bench.models import image_text_to_text as adapter
 from gill_bench.models.image_text_to_text import Settings
 
 RUN = ("qwen2.5-vl", "idefics3", "blip-2")
-EXAMINED = ("qwen3-vl", "paligemma", "git")
+EXAMINED = (*(pytest.param(name, marks=pytest.mark.slow) for name in ("qwen3-vl", "paligemma")), "git")
 CARD = """schema = 1
 name = "{name}"
 title = "{name}"
