@@ -51,6 +51,7 @@ class RunLock:
 
     def __init__(self, folder: Path, *, locks: bool = True) -> None:
         self._locks = locks and fcntl is not None
+        self._closed = False
         self._file = _lock_file(folder)
         self._handle = _opened(self._file)
         if self._locks:
@@ -69,6 +70,7 @@ class RunLock:
     ) -> None:
         _opened_here.remove(self._file.resolve())
         os.close(self._handle)
+        self._closed = True
 
     @contextmanager
     def shared_files(self) -> Iterator[None]:
@@ -103,7 +105,8 @@ class RunLock:
         return True
 
     def _unlock(self, byte: int) -> None:
-        if self._locks:
+        # A worker that is told to end leaves jobs behind, whose locks end after this one was closed, and all with it.
+        if self._locks and not self._closed:
             fcntl.lockf(self._handle, fcntl.LOCK_UN, 1, byte)
 
 

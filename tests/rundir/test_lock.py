@@ -7,6 +7,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,16 @@ def test_a_unit_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
         assert other.stdout == "False\n"
     other = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
     assert other.stdout == "True\n"
+
+
+def test_the_lock_of_a_unit_may_end_after_the_file_was_closed(tmp_path: Path) -> None:
+    """Jobs that a worker leaves behind when it ends are thrown away after it has closed the locks."""
+    with ExitStack() as left_behind:
+        with RunLock(tmp_path) as locks:
+            assert left_behind.enter_context(locks.unit("f" * 16, wait=False))
+        left_behind.close()
+    with RunLock(tmp_path) as locks, locks.unit("f" * 16, wait=False) as held:
+        assert held
 
 
 def test_a_folder_in_the_place_of_the_lock_file_is_named(tmp_path: Path) -> None:
