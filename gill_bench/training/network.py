@@ -163,8 +163,7 @@ class TrainingNetwork(nn.Module):
     def _states(self, embeddings: list[Tensor]) -> list[Tensor]:
         """States of sequences; those of similar lengths go through the language model together, with little padding."""
         states: dict[int, Tensor] = {}
-        order = sorted(range(len(embeddings)), key=lambda number: len(embeddings[number]))
-        for numbers in _similar([len(each) for each in embeddings], order):
+        for numbers in _similar([len(each) for each in embeddings]):
             states |= zip(numbers, self.language.states([embeddings[number] for number in numbers]), strict=True)
         return [states[number] for number in range(len(embeddings))]
 
@@ -183,14 +182,14 @@ class TrainingNetwork(nn.Module):
         return torch.cat([self.language.logits(states)[:, : self._first], states @ table.T], dim=-1)
 
 
-def _similar(lengths: Sequence[int], order: Sequence[int]) -> list[list[int]]:
-    """Cut an order, by rising lengths, into groups whose longest sequence is at most half as long again as the first.
+def _similar(lengths: Sequence[int]) -> list[list[int]]:
+    """The numbers of sequences, in groups whose longest is at most half as long again as the shortest.
 
-    >>> _similar([10, 15, 16, 40], [0, 1, 2, 3])
+    >>> _similar([10, 15, 16, 40])
     [[0, 1], [2], [3]]
     """
     groups: list[list[int]] = []
-    for number in order:
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
         if not groups or 2 * lengths[number] > 3 * lengths[groups[-1][0]]:
             groups.append([])
         groups[-1].append(number)
