@@ -69,18 +69,13 @@ def document(rng: random.Random, split: str = "train") -> Segments:
         return _story(rng, split)
     if kind < 0.70:
         return _dialog(rng, split)
-    scene = any_scene(rng, split, 0.2)
+    scene = double_scene(rng, split) if rng.random() < 0.2 else rng.choice(sequence(rng, split))
     picture, text = Alternative(scene), caption(scene, rng)
     if kind < 0.78:
         return rng.choice([[picture, text], [picture, text], [text]])
     if kind < 0.88:
         return [picture, CAPTION_PROMPT, f" {caption(scene, rng, full=1.0)}"]
     return [text, picture.text]
-
-
-def any_scene(rng: random.Random, split: str, doubles: float) -> Scene:
-    """A scene of a split, with two things in a given share of cases."""
-    return double_scene(rng, split) if rng.random() < doubles else rng.choice(sequence(rng, split))
 
 
 def vocabulary_texts(seed: int) -> list[str]:
