@@ -34,20 +34,24 @@ def workers_for_small_models(names: str) -> int:
 
 @contextmanager
 def open_pools(run: Path, options: ExecutionOptions, lock: RunLock) -> Iterator[PoolChoice]:
-    """A worker in this process and a pool of processes, each made when it is first chosen."""
+    """A worker in this process and a pool of processes, each made when it is first chosen.
+
+    Processes that have started do little work, too.
+    """
     devices = [device for device in options.devices for _ in range(options.workers or 1)]
     in_process: LocalPool | None = None
     processes: ProcessPool | None = None
+    started = 0
 
     def choose(samples: int, alone: bool) -> tuple[WorkerPool, int]:
-        nonlocal in_process, processes
-        slots = len(devices)
-        if len(options.devices) == 1:
-            slots = min(slots, max(1, samples // _WORTH_A_WORKER))
-        if slots == 1 or (alone and processes is None):
+        nonlocal in_process, processes, started
+        worth = len(devices) if len(options.devices) > 1 else samples // _WORTH_A_WORKER
+        slots = max(1, started, min(len(devices), worth))
+        if slots == 1 or (alone and not started):
             in_process = in_process or LocalPool(Worker(run, lock, options.devices[0]))
             return in_process, 1
         processes = processes or ProcessPool(run, devices, options.threads, options.locks)
+        started = slots
         return processes, 1 if alone else slots
 
     try:

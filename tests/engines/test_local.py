@@ -18,3 +18,15 @@ def test_timed_jobs_have_one_worker_on_several_devices(tmp_path: Path) -> None:
         processes, slots = choose(1000, False)
         assert (type(processes), slots) == (ProcessPool, 2)
         assert choose(1000, True) == (processes, 1)
+
+
+def test_processes_that_have_started_do_little_work_too(tmp_path: Path) -> None:
+    options = ExecutionOptions(devices=("cpu",), workers=4)
+    with RunLock(tmp_path) as lock, open_pools(tmp_path, options, lock) as choose:
+        little, slots = choose(399, False)
+        assert (type(little), slots) == (LocalPool, 1)
+        processes, slots = choose(400, False)
+        assert (type(processes), slots) == (ProcessPool, 2)
+        assert choose(10, False) == (processes, 2), "and no other process starts for it"
+        assert choose(10, True) == (processes, 1)
+        assert choose(600, False) == (processes, 3)

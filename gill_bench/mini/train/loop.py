@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gill_bench.errors import InputError
 from gill_bench.progress import say
@@ -108,7 +109,7 @@ def train(stage: Stage, work: TrainingWork, seconds: float = math.inf) -> bool:
     model = stage.build()
     average = {key: value.clone() for key, value in model.state_dict().items()}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(trained, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     begin = 0
     if file.is_file():
         state = torch.load(file, weights_only=True)
@@ -129,7 +130,8 @@ def train(stage: Stage, work: TrainingWork, seconds: float = math.inf) -> bool:
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
-        _average(average, model, min(stage.averaged, step / (step + 10)))
+        if stage.averaged:
+            _average(average, model, min(stage.averaged, step / (step + 10)))
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         if (step + 1) % _STEPS_BETWEEN_LINES == 0:
@@ -169,12 +171,12 @@ def bfloat16_is_fast() -> bool:
 
 
 def _average(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
-    with torch.no_grad():
-        for key, value in model.state_dict().items():
-            if value.is_floating_point():
-                average[key].lerp_(value, 1 - decay)
-            else:
-                average[key].copy_(value)
+    state = model.state_dict()
+    pairs = [(average[key], value) for key, value in state.items() if value.is_floating_point()]
+    get_ema_multi_avg_fn(decay)(*map(list, zip(*pairs, strict=True)), None)
+    for key, value in state.items():
+        if not value.is_floating_point():
+            average[key].copy_(value)
 
 
 def _save(

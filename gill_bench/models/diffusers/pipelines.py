@@ -11,6 +11,7 @@ import logging
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from inspect import signature
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,10 @@ def set_scheduler(pipeline: Pipeline, name: SchedulerName) -> None:
     current = pipeline.scheduler
     if not isinstance(current, kind) and kind not in current.compatibles:
         raise InputError(f"scheduler = {name!r} cannot replace {type(current).__name__}; use scheduler = 'default'")
-    pipeline.scheduler = kind.from_config(current.config)
+    # DDIM and DDPM limit each estimate of the picture to [-1, 1] unless the configuration says otherwise. Latents are
+    # not pictures. diffusers' pipelines turn this off for the sampler of the folder, and not for one that is set later.
+    limits = "vae" in pipeline.components and "clip_sample" in signature(kind.__init__).parameters
+    pipeline.scheduler = kind.from_config(current.config, **({"clip_sample": False} if limits else {}))
 
 
 def sample(

@@ -146,6 +146,15 @@ def test_schedulers_take_over_the_noise_schedule(folder: Path, embeds: torch.Ten
     assert difference(first, again) <= 1
 
 
+@pytest.mark.parametrize("name", ["ddim", "ddpm"])
+@pytest.mark.parametrize("said", [None, True])
+def test_latents_are_never_limited_to_the_range_of_pictures(copy: Path, name: SchedulerName, said: bool | None) -> None:
+    config = copy / "scheduler" / "scheduler_config.json"
+    shipped = {key: value for key, value in json.loads(config.read_text()).items() if key != "clip_sample"}
+    config.write_text(json.dumps(shipped if said is None else {**shipped, "clip_sample": said}))
+    assert load(copy, name).scheduler.config.clip_sample is False
+
+
 # --- the paper's shared generator ---
 
 
