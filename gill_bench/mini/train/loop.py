@@ -173,7 +173,7 @@ def bfloat16_is_fast() -> bool:
 def _average(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
     state = model.state_dict()
     pairs = [(average[key], value) for key, value in state.items() if value.is_floating_point()]
-    get_ema_multi_avg_fn(decay)(*map(list, zip(*pairs, strict=True)), None)
+    get_ema_multi_avg_fn(decay)(*map(list, zip(*pairs, strict=True)), None)  # type: ignore[no-untyped-call]
     for key, value in state.items():
         if not value.is_floating_point():
             average[key].copy_(value)
