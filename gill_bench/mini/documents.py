@@ -78,6 +78,14 @@ def document(rng: random.Random, split: str = "train") -> Segments:
     return [text, picture.text]
 
 
+def story_document(rng: random.Random, split: str = "train") -> Segments:
+    """A simple text that needs what came before: a story, or a caption, and the description of its (last) picture."""
+    if rng.random() < 0.8:
+        return _story(rng, split)
+    scene = rng.choice(sequence(rng, split))
+    return [caption(scene, rng), Alternative(scene).text]
+
+
 def vocabulary_texts(seed: int) -> list[str]:
     """Texts that contain every word of the grammar, from which tokenizers learn their merges."""
     rng = random.Random(f"gill-bench mini words {seed}")  # noqa: S311 (a data set, not a secret)

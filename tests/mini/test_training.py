@@ -149,7 +149,7 @@ def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypa
         glide.UpsampleStage,
         lpips.LpipsStage,
     )
-    for stage in (*image_stages, opt.OptStage):
+    for stage in (*image_stages, opt.StoryStage, opt.OptStage):
         monkeypatch.setattr(stage, "steps", 2)
         monkeypatch.setattr(stage, "batch", 4)
     monkeypatch.setattr(unet.UnetStage, "measure", lambda *_: {})
@@ -158,7 +158,16 @@ def test_every_stage_from_nothing_to_the_shipped_folder(tmp_path: Path, monkeypa
     monkeypatch.setattr(heads, "BATCH", 4)
     monkeypatch.setattr("gill_bench.mini.writers.cc3m.PAIRS", {"train": 24, "val": 8})
     work = TrainingWork(tmp_path / "work")
-    for name in ("vae", "clip-mini", "opt-mini", "sd-mini", "glide-base", "glide-upsample", "lpips-mini"):
+    for name in (
+        "vae",
+        "clip-mini",
+        "opt-stories",
+        "opt-mini",
+        "sd-mini",
+        "glide-base",
+        "glide-upsample",
+        "lpips-mini",
+    ):
         assert STAGES[name](work, float("inf"))
         assert STAGES[name](work, 0.0), "finished: nothing is trained"
     recall = json.loads((work.folder / "opt-mini" / "measured.json").read_text())

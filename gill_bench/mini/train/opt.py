@@ -1,4 +1,4 @@
-"""Training of OPT-mini, a causal language model with a byte-level BPE, on texts of the mini world.
+"""Training of OPT-mini, a causal language model with a byte-level BPE, on texts of the mini world, in two stages.
 
 In most texts, the words that stand in the place of a picture are summed in groups, so that a picture takes a few
 positions, as it does in GILL (four) and FROMAGe (one). So the language model learns to read several properties from one
@@ -18,7 +18,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, embedding_bag, linear
 
 from gill_bench.mini.bpe import write_opt_tokenizer
-from gill_bench.mini.documents import SLOTS, Alternative, Given, Segments, document, vocabulary_texts
+from gill_bench.mini.documents import (
+    SLOTS,
+    Alternative,
+    Given,
+    Segments,
+    document,
+    story_document,
+    vocabulary_texts,
+)
 from gill_bench.mini.grammar import sequence, story
 from gill_bench.mini.train.loop import Stage, TrainingWork, bfloat16_is_fast
 from gill_bench.models.interleaved.prompt_encoder import IGNORED
@@ -31,14 +39,19 @@ _SLOTS = (0, 1, 1, SLOTS, SLOTS)  # see `encode`; how often each number occurs
 _SPARE_ROWS = 7  # rows without a token, as OPT-6.7b has them (50272 - 50265); [IMG0..6] use them (protocol 1.2)
 
 
-class OptStage(Stage):
-    """Training of the language model by next-token prediction."""
+class StoryStage(Stage):
+    """Training of the language model on stories alone, all words in positions of their own.
 
-    name = "opt-mini"
-    steps = 4000
+    Trained on all texts from random values, it does not learn to name what stories and dialogs are about.
+    """
+
+    name = "opt-stories"
+    steps = 3000
     rate = 2e-3
     averaged = 0.99
     batch = 32
+    slots: tuple[int, ...] = (0,)
+    document = staticmethod(story_document)
 
     def __init__(self, work: TrainingWork) -> None:
         self.work = work
@@ -73,7 +86,7 @@ class OptStage(Stage):
 
     def loss(self, model: nn.Module, rng: random.Random) -> dict[str, Tensor]:
         """The loss of one batch of new documents."""
-        texts = [encode(self.tokens, document(rng), rng.choice(_SLOTS)) for _ in range(self.batch)]
+        texts = [encode(self.tokens, self.document(rng), rng.choice(self.slots)) for _ in range(self.batch)]
         # Documents of similar lengths are read together, because the longest ones are ten times as long as the others.
         texts.sort(key=len)
         parts = [texts[begin : begin + self.batch // _PARTS] for begin in range(0, self.batch, self.batch // _PARTS)]
@@ -113,7 +126,7 @@ class OptStage(Stage):
             if with_pictures:
                 shown = zip(texts[:-1], scenes[:-1], strict=True)
                 before = [*(part for text, scene in shown for part in (text, Alternative(scene))), texts[-1]]
-            prompt = encode(self.tokens, before, SLOTS)
+            prompt = encode(self.tokens, before, max(self.slots))
             answer = self.tokens.encode(Alternative(scenes[-1]).text)
             logits, _ = predictions(model, [[*prompt, *(Position([token], token) for token in answer)]])
             right = logits[-len(answer) :].argmax(-1) == torch.tensor(answer)
@@ -121,6 +134,20 @@ class OptStage(Stage):
             hits["position"].append(float(right[3:-1].all()))
             hits["background"].append(float(right[-1]))
         return {name: sum(values) / len(values) for name, values in hits.items()}
+
+
+class OptStage(StoryStage):
+    """Further training of the language model, on texts of all kinds."""
+
+    name = "opt-mini"
+    slots = _SLOTS
+    document = staticmethod(document)
+
+    def build(self) -> nn.Module:
+        """The language model that stories were taught to."""
+        model = super().build()
+        model.load_state_dict(type(model).from_pretrained(self.work.finished(StoryStage.name)).state_dict())  # type: ignore[attr-defined]
+        return model
 
 
 class Position(NamedTuple):

@@ -10,7 +10,7 @@ from gill_bench.mini.train.glide import BaseStage, UpsampleStage
 from gill_bench.mini.train.heads import VARIANTS, Variant, train_heads
 from gill_bench.mini.train.loop import Stage, TrainingWork, train
 from gill_bench.mini.train.lpips import LpipsStage
-from gill_bench.mini.train.opt import OptStage
+from gill_bench.mini.train.opt import OptStage, StoryStage
 from gill_bench.mini.train.ship import ship_stage
 from gill_bench.mini.train.unet import UnetStage
 from gill_bench.mini.train.vae import VaeStage
@@ -31,7 +31,7 @@ def _heads(variant: Variant) -> Runner:
 
 
 STAGES: dict[str, Runner] = {
-    **{kind.name: _loop(kind, kind.name) for kind in (VaeStage, ClipStage, OptStage, UnetStage)},
+    **{kind.name: _loop(kind, kind.name) for kind in (VaeStage, ClipStage, StoryStage, OptStage, UnetStage)},
     **{variant.name: _heads(variant) for variant in VARIANTS},
     **{kind.name: _loop(kind, kind.name) for kind in (BaseStage, UpsampleStage, LpipsStage)},
     NAME: lambda work, _: train_decision_model(work),
