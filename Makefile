@@ -32,12 +32,12 @@ test: setup
 	$(BIN)/ruff check .
 	@$(MAKE) --no-print-directory -j2 types quick-tests
 
-# Beside each other: mypy has one thread. A test in six waits, so that two processors have work for three workers.
+# Beside each other: mypy has one thread.
 types:
 	$(BIN)/mypy
 
 quick-tests:
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 # The slow tests besides: kills at every turn, training, Ray, the paper's findings on the embedded world. Whole files
 # go to a worker, so that what several tests share is made once.

@@ -8,7 +8,16 @@ from pathlib import Path
 
 from gill_bench.mini import dialogs
 from gill_bench.mini.bpe import write_opt_tokenizer
-from gill_bench.mini.documents import CAPTION_PROMPT, SLOTS, Alternative, Given, Segments, document, vocabulary_texts
+from gill_bench.mini.documents import (
+    CAPTION_PROMPT,
+    SLOTS,
+    Alternative,
+    Given,
+    Segments,
+    document,
+    story_document,
+    vocabulary_texts,
+)
 from gill_bench.mini.scene import Scene, Thing
 from gill_bench.mini.train.opt import Position, encode
 from gill_bench.models.interleaved.prompt_encoder import IGNORED
@@ -46,6 +55,14 @@ def test_a_dialogs_segments_join_to_the_text_of_the_tasks() -> None:
                 zip((line.removeprefix("Q: ").removesuffix("?") for line in lines[::2]), answers, strict=True)
             )
             assert text == (dialogs.written(rounds, separator=" ", period=".") if spaces else dialogs.written(rounds))
+
+
+def test_the_first_texts_are_stories_and_captions_with_what_follows_from_them() -> None:
+    rng = random.Random(3)
+    texts = [story_document(rng) for _ in range(200)]
+    assert not any(isinstance(part, Given) for segments in texts for part in segments), "no dialogs"
+    assert {len(segments) for segments in texts} >= {2, 10}, "captions alone, and stories with descriptions"
+    assert all(isinstance(segments[-1], str) for segments in texts), "the description is to be written"
 
 
 def test_the_prompt_of_the_captioning_task_is_the_one_that_is_learnt() -> None:
