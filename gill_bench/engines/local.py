@@ -46,13 +46,13 @@ def open_pools(run: Path, options: ExecutionOptions, lock: RunLock) -> Iterator[
     def choose(samples: int, alone: bool) -> tuple[WorkerPool, int]:
         nonlocal in_process, processes, started
         worth = len(devices) if len(options.devices) > 1 else samples // _WORTH_A_WORKER
-        slots = max(1, started, min(len(devices), worth))
-        if slots == 1 or (alone and not started):
+        slots = 1 if alone else max(1, started, min(len(devices), worth))
+        if slots == 1 and not started:
             in_process = in_process or LocalPool(Worker(run, lock, options.devices[0]))
             return in_process, 1
         processes = processes or ProcessPool(run, devices, options.threads, options.locks)
-        started = slots
-        return processes, 1 if alone else slots
+        started = max(started, slots)
+        return processes, slots
 
     try:
         yield choose

@@ -29,4 +29,6 @@ def test_processes_that_have_started_do_little_work_too(tmp_path: Path) -> None:
         assert (type(processes), slots) == (ProcessPool, 2)
         assert choose(10, False) == (processes, 2), "and no other process starts for it"
         assert choose(10, True) == (processes, 1)
+        assert choose(800, True) == (processes, 1)
+        assert choose(10, False) == (processes, 2), "timed work has started no other process either"
         assert choose(600, False) == (processes, 3)
