@@ -40,9 +40,9 @@ _SPARE_ROWS = 7  # rows without a token, as OPT-6.7b has them (50272 - 50265); [
 
 
 class StoryStage(Stage):
-    """Training of the language model on stories alone, all words in positions of their own.
+    """Training of the language model on stories and captions, all words in positions of their own.
 
-    Trained on all texts from random values, it does not learn to name what stories and dialogs are about.
+    From random values on texts of all kinds at once it does not learn to name what stories are about.
     """
 
     name = "opt-stories"
