@@ -26,12 +26,15 @@ def show(tab: Any, page: Path, name: str, fragment: str = "") -> None:
     tab.goto("about:blank")  # an address that differs after # alone would not load anew
     tab.goto((page / name).as_uri() + fragment)
     if name == "index.html":
-        tab.wait_for_load_state("networkidle")
+        until(tab, LAID_OUT)
     else:
         until(tab, "document.querySelector('#status').textContent.includes('examples')")
         until(tab, FILLED)
 
 
+LAID_OUT = """new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
+    [...document.images].every((img) => img.complete || img.getBoundingClientRect().top > innerHeight)))))"""
+"""A condition of a report that has been loaded: two frames were drawn, and the pictures in the window are there."""
 FILLED = """[...document.querySelectorAll('.example')].every((card) => card.querySelector('.context, .hint'))"""
 """A condition: every card in the document has its content."""
 

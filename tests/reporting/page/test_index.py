@@ -15,6 +15,7 @@ from gill_bench.reporting.structure import Table
 from gill_bench.reporting.table import build_table
 from gill_bench.rundir.rows import Results
 from tests.reporting.page.content import CONTEXT, METRIC, content, gallery
+from tests.reporting.page.in_browser import show
 from tests.support.axe import serious_violations
 from tests.support.made_up import around, layout, seeds, table, usual_rows
 
@@ -44,18 +45,13 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(folder / "page", whole)
 
 
-def open_index(tab: Any, page: Path) -> None:
-    tab.goto(page.as_uri())
-    tab.wait_for_load_state("networkidle")
-
-
 def bottom(tab: Any, selector: str) -> float:
     box = tab.locator(selector).first.bounding_box()
     return float(box["y"] + box["height"])
 
 
 def test_the_first_screen_has_the_sentence_a_chart_and_pictures(tab: Any, page: Path) -> None:
-    open_index(tab, page)
+    show(tab, page.parent, "index.html")
     assert (
         tab.locator(".lead")
         .inner_text()
@@ -72,7 +68,7 @@ def test_the_first_screen_has_the_sentence_a_chart_and_pictures(tab: Any, page: 
 
 
 def test_a_chart_is_read_aloud_and_leads_to_the_samples(tab: Any, page: Path) -> None:
-    open_index(tab, page)
+    show(tab, page.parent, "index.html")
     lanes = tab.locator(".found .panel").first.locator(".lanes svg[role=img]")
     assert lanes.evaluate_all("(all) => all.map((svg) => svg.ariaLabel ?? svg.getAttribute('aria-label'))") == [
         "CLIP similarity. 1 caption: SD 0.591 [0.5895, 0.5925]; GILL 0.580 [0.5785, 0.5815]",
@@ -84,14 +80,14 @@ def test_a_chart_is_read_aloud_and_leads_to_the_samples(tab: Any, page: Path) ->
 
 
 def test_an_example_leads_to_itself_in_the_gallery(tab: Any, page: Path) -> None:
-    open_index(tab, page)
+    show(tab, page.parent, "index.html")
     address = tab.get_by_role("link", name="example-14").get_attribute("href")
     assert address.startswith("gallery-vist.html#context=1-caption&metric=clip-similarity&a=stable-diffusion")
     assert address.endswith("&example=example-14")
 
 
 def test_narrow_tables_stand_side_by_side_in_the_middle_and_most_notes_are_folded(tab: Any, page: Path) -> None:
-    open_index(tab, page)
+    show(tab, page.parent, "index.html")
     names = ("small", "left", "right", "dialogs")
     first, second, third, fourth = (tab.locator(f"#t-{name}").bounding_box() for name in names)
     assert first["y"] == second["y"] < third["y"] == fourth["y"]
@@ -106,7 +102,7 @@ def test_narrow_tables_stand_side_by_side_in_the_middle_and_most_notes_are_folde
 
 
 def test_other_tasks_have_their_sentence_and_chart(tab: Any, page: Path) -> None:
-    open_index(tab, page)
+    show(tab, page.parent, "index.html")
     [task] = tab.locator(".task").all()
     assert task.locator("h3").inner_text() == "visdial"
     assert task.locator(".claim").inner_text().startswith("GILL has 0.510 in CLIP similarity with 1 caption (")
@@ -115,7 +111,7 @@ def test_other_tasks_have_their_sentence_and_chart(tab: Any, page: Path) -> None
 
 def test_a_wide_table_on_a_phone_keeps_its_first_column_and_hints_at_the_others(browser: Any, page: Path) -> None:
     tab = browser.new_page(viewport={"width": 400, "height": 800})
-    open_index(tab, page)
+    show(tab, page.parent, "index.html")
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
     region, hint = tab.locator("#t-small .scroll"), tab.locator("#t-small .swipe")
     hint.wait_for(state="visible")
@@ -132,7 +128,7 @@ def test_a_wide_table_on_a_phone_keeps_its_first_column_and_hints_at_the_others(
 
 
 def test_the_keyboard_reaches_everything_and_comes_back_from_the_details(tab: Any, page: Path) -> None:
-    open_index(tab, page)
+    show(tab, page.parent, "index.html")
     visited = []
     for _ in range(60):
         tab.keyboard.press("Tab")
@@ -153,7 +149,7 @@ def test_the_keyboard_reaches_everything_and_comes_back_from_the_details(tab: An
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_axe_finds_nothing_serious(browser: Any, page: Path, width: int, scheme: str) -> None:
     tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    open_index(tab, page)
+    show(tab, page.parent, "index.html")
     tab.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
     assert serious_violations(tab) == []
     tab.locator("td .number").first.click()
@@ -163,7 +159,7 @@ def test_axe_finds_nothing_serious(browser: Any, page: Path, width: int, scheme:
 
 def test_axe_would_see_a_picture_without_words(browser: Any, page: Path) -> None:
     tab = browser.new_page()
-    open_index(tab, page)
+    show(tab, page.parent, "index.html")
     tab.evaluate("document.querySelector('.sample img').removeAttribute('alt')")
     [violation] = serious_violations(tab)
     assert violation.startswith("image-alt: ")
@@ -174,7 +170,7 @@ def test_axe_would_see_a_picture_without_words(browser: Any, page: Path) -> None
 def printed(browser: Any, page: Path) -> Iterator[Any]:
     """The index as it is printed on A4."""
     tab = browser.new_page(viewport={"width": 718, "height": 1000})
-    open_index(tab, page)
+    show(tab, page.parent, "index.html")
     tab.emulate_media(media="print")
     yield tab
     tab.close()
