@@ -108,6 +108,7 @@ def answer(path: str, fields: dict[str, Any]) -> dict[str, Any]:
 class _Handler(BaseHTTPRequestHandler):
     state: FakeServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the body would wait 40 ms until the head is acknowledged
 
     def do_GET(self) -> None:
         self.state.paths.append(self.path)

@@ -101,6 +101,7 @@ class Mirror:
 class _Handler(BaseHTTPRequestHandler):
     mirror: Mirror
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the body would wait 40 ms until the head is acknowledged
 
     def do_GET(self) -> None:
         mirror, path = self.mirror, self.path.partition("?")[0]

@@ -79,7 +79,7 @@ def hub(
     requests: list[str] = []
     handler = type("Handler", (_Hub,), {"answer": answer, "html": html, "requests": requests})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield server, requests

@@ -41,7 +41,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             pages = tmp_path / f"pages-{folder.name}"
             pages.mkdir()
             server = stack.enter_context(PageServer(Library(folder, pages)))
-            thread = threading.Thread(target=server.serve_forever)
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
             thread.start()
             stack.callback(thread.join)
             stack.callback(server.shutdown)
