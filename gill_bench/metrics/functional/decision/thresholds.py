@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +106,7 @@ def sweep(truth: Labels, scores: Scores, rule: Rule, grid: Sequence[float] = GRI
     """
     if not len(grid):
         raise ValueError("no thresholds")
-    values = {threshold: macro_f1(truth, rule(scores, threshold)) for threshold in sorted(grid)}
+    f1 = cache(lambda decisions: macro_f1(truth, decisions))  # most thresholds decide as the one before
+    values = {threshold: f1(tuple(rule(scores, threshold).tolist())) for threshold in sorted(grid)}
     best = max(values, key=values.__getitem__)
     return Sweep(macro_f1(truth, rule(scores, 0.5)), min(values.values()), values[best], best)
