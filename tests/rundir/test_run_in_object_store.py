@@ -44,8 +44,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
 ]
 
-SMALL: dict[str, Any] = {"limit": 5, "contexts": ("1-caption", "5-captions")}
-"""The stories and contexts of most runs here: two units of each context."""
+SMALL: dict[str, Any] = {"limit": 5, "seeds": 1, "contexts": ("1-caption", "5-captions")}
+"""The stories, seeds and contexts of most runs here: two units of each context."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -127,7 +127,7 @@ def test_the_command_line_takes_urls(
 
     url = f"s3://{BUCKET}/runs/[1]"
     run_it = [str(word) if word != "16" else "5" for word in command_line(tmp_path)][:-1]
-    said(*run_it, url, "--contexts", ",".join(SMALL["contexts"]))
+    said(*run_it, url, "--contexts", ",".join(SMALL["contexts"]), "--seeds", str(SMALL["seeds"]))
     assert outputs_of(folder_of(url)) == outputs_of(local)
     golden = str(tmp_path / "golden.json")
     said("check", str(local), "--against", golden, "--update")

@@ -75,10 +75,17 @@ def test_markup_that_gets_in_would_not_run(browser: Any, page: Path, tmp_path: P
     tab.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1200, 360])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1200, "light"),
+        (360, "dark"),
+        pytest.param(1200, "dark", marks=pytest.mark.slow),
+        pytest.param(360, "light", marks=pytest.mark.slow),
+    ],
+)
 def test_text_has_contrast_and_no_page_is_wider_than_its_window(
-    browser: Any, page: Path, scheme: str, width: int
+    browser: Any, page: Path, width: int, scheme: str
 ) -> None:
     """Text has a contrast of at least 4.5 to 1 (WCAG AA), and no page is wider than its window."""
     tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)

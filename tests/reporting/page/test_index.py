@@ -19,7 +19,12 @@ from tests.reporting.page.in_browser import show
 from tests.support.axe import serious_violations
 from tests.support.made_up import around, layout, seeds, table, usual_rows
 
-LOOKS = [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")]
+LOOKS = [
+    (1280, "light"),
+    (400, "dark"),
+    pytest.param(1280, "dark", marks=pytest.mark.slow),
+    pytest.param(400, "light", marks=pytest.mark.slow),
+]
 
 
 def narrow(name: str) -> Table:
