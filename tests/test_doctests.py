@@ -26,10 +26,14 @@ WITHOUT_EXAMPLE = {
     "gill_bench.metrics.functional.captions.nltk_meteor": "needs WordNet's data, which is downloaded apart",
 }
 """Modules of pure functions whose functions need no example, with the reason."""
-JAVA = {"gill_bench.metrics.functional.captions", "gill_bench.metrics.functional.captions.tokenizer"}
+METEOR = "gill_bench.metrics.functional.captions"
+"""Its example starts METEOR, in ten seconds of a processor."""
+JAVA = {METEOR, "gill_bench.metrics.functional.captions.tokenizer"}
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == METEOR else name for name in MODULES]
+)
 def test_examples_print_what_they_say(name: str) -> None:
     module = importlib.import_module(name)
     finder = doctest.DocTestFinder(exclude_empty=True)

@@ -21,7 +21,7 @@ def java() -> str:
 
 @pytest.fixture(scope="session")
 def original_meteor(java: str) -> Iterator[Any]:
-    """METEOR of pycocoevalcap itself, started once, since that takes seconds."""
+    """METEOR of pycocoevalcap itself, started once, since that takes ten seconds of a processor."""
     from pycocoevalcap.meteor.meteor import Meteor
 
     meteor = Meteor()
@@ -39,9 +39,12 @@ def reference_tokens(captions: Mapping[str, Sequence[str]]) -> dict[str, list[st
 
 
 def reference_scores(
-    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], meteor: Any
+    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]], meteor: Any = None
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """The scores of `COCOEvalCap.evaluate` without SPICE: those of the corpus, and each caption's by metric and id."""
+    """The scores of `COCOEvalCap.evaluate` without SPICE: those of the corpus, and each caption's by metric and id.
+
+    METEOR is among them if `original_meteor` is given.
+    """
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
@@ -55,7 +58,8 @@ def reference_scores(
         for order in range(4):
             corpus[f"bleu-{order + 1}"] = bleus[order]
             each[f"bleu-{order + 1}"] = dict(zip(gts, of_each[order], strict=True))
-        for name, scorer in (("meteor", meteor), ("rouge-l", Rouge()), ("cider", Cider())):
+        scorers = {"rouge-l": Rouge(), "cider": Cider(), **({} if meteor is None else {"meteor": meteor})}
+        for name, scorer in scorers.items():
             corpus[name], values = scorer.compute_score(gts, res)
             each[name] = dict(zip(gts, values, strict=True))
     return corpus, each
