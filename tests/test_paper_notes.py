@@ -93,6 +93,8 @@ def linked(folder: Path, real: Path, picture: str = "") -> None:
         (folder / picture).touch()
 
 
+METEOR = 23
+"""The note that starts METEOR, in ten seconds of a processor."""
 SLICES = {
     "coco": ("coco", ""),
     "gill_opt": ("gill", ""),
@@ -142,7 +144,11 @@ def compare(printed: str, expected: str, within: float) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # of the libraries that a reader's blocks call
-@pytest.mark.parametrize("note", NOTES, ids=lambda note: str(note.number))
+@pytest.mark.parametrize(
+    "note",
+    [pytest.param(note, marks=pytest.mark.slow) if note.number == METEOR else note for note in NOTES],
+    ids=lambda note: str(note.number),
+)
 def test_a_note_prints_what_it_says(
     note: Note, session: dict[str, Any], request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
