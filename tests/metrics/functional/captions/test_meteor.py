@@ -60,11 +60,11 @@ def test_meteor_has_the_values_of_pycocoevalcap(running: Meteor) -> None:
 
 @pytest.mark.slow
 def test_meteor_has_the_values_that_pycocoevalcap_gives_now(running: Meteor, original_meteor: Any) -> None:
-    ours = running.score(HYPOTHESES, REFERENCES)
-    original = original_meteor.compute_score(
+    scores = running.score(HYPOTHESES, REFERENCES)
+    original_scores = original_meteor.compute_score(
         dict(enumerate(REFERENCES)), {index: [text] for index, text in enumerate(HYPOTHESES)}
     )
-    assert ours == original == ORIGINAL
+    assert scores == original_scores == ORIGINAL
 
 
 def test_characters_that_would_break_the_protocol_change_no_score(running: Meteor) -> None:
