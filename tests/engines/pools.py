@@ -1,6 +1,7 @@
 """The contract of every pool of workers, run against one pool in a process of its own.
 
 Usage: `python -m tests.engines.pools POOL RUN` prints what happened as JSON; `test_pools.py` says what must have.
+`python -m tests.engines.pools killed RUN` ends itself while its processes have work.
 A new engine adds its pool to `POOLS`.
 """
 
@@ -8,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,7 +55,7 @@ class WriteFile:
     """A job that writes a file, unless it raises or kills its worker.
 
     Attributes:
-        deed: "write", "raise", "die once" or "die always".
+        deed: "write", "write slowly", "raise", "die once" or "die always".
     """
 
     key: str
@@ -68,6 +71,8 @@ class WriteFile:
     def do(self, loaded: Any, run: Path, device: str, may_fail: int) -> JobResult:
         if self.deed == "raise":
             raise ValueError("the planted error")
+        if self.deed == "write slowly":
+            time.sleep(0.5)
         died = run / f"died-{self.key}"
         if self.deed == "die always" or (self.deed == "die once" and not died.exists()):
             died.touch()
@@ -179,5 +184,19 @@ def main(name: str, run: Path) -> dict[str, Any]:
     return report
 
 
+def killed(run: Path) -> None:
+    """Give two processes eight jobs each, and end without a word when both have done one."""
+    from gill_bench.engines.worker import WorkRequest
+
+    with processes(run) as pool:
+        for slot, number in product(range(2), range(8)):
+            pool.give(slot, WorkRequest(Letter("a", run), WriteFile(f"{slot}{number}", "write slowly"), 0, False))
+        while len({name[:6] for name in contents(run)}) < 2:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "killed":
+        killed(Path(sys.argv[2]))
     print(json.dumps(main(sys.argv[1], Path(sys.argv[2]))))

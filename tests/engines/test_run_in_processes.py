@@ -106,7 +106,8 @@ def test_a_timed_task_has_one_worker(tmp_path: Path) -> None:
     assert {file.parts[-5] for file in out.rglob("unit.json")} == {"visdial-retrieval", "speed"}
 
 
-@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
+@pytest.mark.slow  # test_pools.py has processes whose owner is killed
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_stopped_leaves_no_worker(tmp_path: Path, how: signal.Signals) -> None:
     out = tmp_path / "run"
     words = [*map(str, command_line(out)), "--devices", "cpu,cpu"]
