@@ -40,9 +40,12 @@ def units(run: Path) -> int:
     return len(list(run.glob("units/*/*/*/*/unit.json")))
 
 
-def wait_for(run: Path, count: int, process: subprocess.Popen[str]) -> None:
-    """Wait until `count` units are committed, or the process has ended."""
-    while units(run) < count and process.poll() is None:
+def wait_for(run: Path, count: int, said: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until `count` units are committed and both workers have begun, or the process has ended."""
+    while process.poll() is None:
+        begun = sum(f": loading on worker {number} (" in said.read_text() for number in (1, 2))
+        if begun == 2 and units(run) >= count:
+            return
         time.sleep(0.05)
 
 
@@ -58,7 +61,7 @@ def main() -> int:
     from ray.cluster_utils import Cluster
 
     with tempfile.TemporaryDirectory(prefix="gill-bench-ray-") as name:
-        local, distant = Path(name) / "local", Path(name) / "ray"
+        local, distant, messages = Path(name) / "local", Path(name) / "ray", Path(name) / "messages"
         subprocess.run(command(local, options, "--workers", "1"), check=True, capture_output=True)
         os.environ["NOISY_PAUSE"] = str(options.pause)  # which the nodes hand to their workers
         whole = units(local)
@@ -66,21 +69,23 @@ def main() -> int:
         try:
             nodes = [cluster.add_node(num_cpus=1, object_store_memory=SMALL["object_store_memory"]) for _ in range(2)]
             start = time.perf_counter()
-            process = subprocess.Popen(
-                command(distant, options, "--engine", "ray", "--address", cluster.address, "--workers", "2"),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            with messages.open("w") as file:
+                process = subprocess.Popen(
+                    command(distant, options, "--engine", "ray", "--address", cluster.address, "--workers", "2"),
+                    stdout=subprocess.PIPE,
+                    stderr=file,
+                    text=True,
+                )
             killed = 0
             for kill in range(options.kills):
-                wait_for(distant, (kill + 1) * whole // (options.kills + 2), process)
+                wait_for(distant, (kill + 1) * whole // (options.kills + 2), messages, process)
                 if process.poll() is not None:
                     break
                 cluster.remove_node(nodes.pop(0), allow_graceful=False)
                 killed += 1
                 nodes.append(cluster.add_node(num_cpus=1, object_store_memory=SMALL["object_store_memory"]))
-            printed, said = process.communicate(timeout=600)
+            printed, _ = process.communicate(timeout=600)
+            said = messages.read_text()
             seconds = time.perf_counter() - start
         finally:
             cluster.shutdown()
