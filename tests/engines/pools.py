@@ -128,6 +128,20 @@ def is_running(process: int) -> bool:
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def workers_of(run: Path) -> set[int]:
+    """The processes that loaded something."""
+    return {int(file.name.partition("-")[2]) for file in run.glob("loads-*")}
+
+
+def left_of(workers: set[int]) -> list[int]:
+    """The workers that are still running after half a minute."""
+    for _ in range(300):
+        if not any(map(is_running, workers)):
+            break
+        time.sleep(0.1)
+    return [process for process in workers if is_running(process)]
+
+
 def main(name: str, run: Path) -> dict[str, Any]:
     """Go through the contract, step by step, with the same pool."""
     report: dict[str, Any] = {}
@@ -172,15 +186,11 @@ def main(name: str, run: Path) -> dict[str, Any]:
             report["done beside a deadly job"] = sorted(key for key in contents(run) if key.startswith("done-f"))
             report["failures after many deaths"] = [failure.example for failure in dispatcher.failures]
 
-        workers = {int(file.name.partition("-")[2]) for file in run.glob("loads-*")} - {os.getpid()}
+        workers = workers_of(run) - {os.getpid()}
         pool.close()
         pool.close()
-        for _ in range(300):
-            if not any(map(is_running, workers)):
-                break
-            time.sleep(0.1)
         report["workers of other processes"] = bool(workers)
-        report["workers left"] = [process for process in workers if is_running(process)]
+        report["workers left"] = left_of(workers)
     return report
 
 

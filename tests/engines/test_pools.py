@@ -6,14 +6,13 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from gill_bench.engines.options import ENGINES, EngineModule, engine_module
 from tests.conftest import ROOT
-from tests.engines.pools import IN_THIS_PROCESS, POOLS, contents, is_running
+from tests.engines.pools import IN_THIS_PROCESS, POOLS, contents, left_of, workers_of
 
 
 @pytest.mark.parametrize(
@@ -45,13 +44,9 @@ def test_a_pool_keeps_the_contract(pool: str, tmp_path: Path) -> None:
 def test_processes_whose_owner_was_killed_end_and_do_not_go_on_alone(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tests.engines.pools", "killed", str(tmp_path)]
     assert subprocess.run(words, cwd=ROOT, timeout=300).returncode == -signal.SIGKILL
-    workers = [int(file.name.partition("-")[2]) for file in tmp_path.glob("loads-*")]
+    workers = workers_of(tmp_path)
     assert len(workers) == 2
-    for _ in range(3000):
-        if not any(map(is_running, workers)):
-            break
-        time.sleep(0.1)
-    assert [worker for worker in workers if is_running(worker)] == []
+    assert left_of(workers) == []
     assert 2 <= len(contents(tmp_path)) < 16
 
 

@@ -107,6 +107,10 @@ def sweep(truth: Labels, scores: Scores, rule: Rule, grid: Sequence[float] = GRI
     if not len(grid):
         raise ValueError("no thresholds")
     f1 = cache(lambda decisions: macro_f1(truth, decisions))  # most thresholds decide as the one before
-    values = {threshold: f1(tuple(rule(scores, threshold).tolist())) for threshold in sorted(grid)}
+
+    def value(threshold: float) -> float:
+        return float(f1(tuple(rule(scores, threshold).tolist())))
+
+    values = {threshold: value(threshold) for threshold in sorted(grid)}
     best = max(values, key=values.__getitem__)
-    return Sweep(macro_f1(truth, rule(scores, 0.5)), min(values.values()), values[best], best)
+    return Sweep(value(0.5), min(values.values()), values[best], best)
