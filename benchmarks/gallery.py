@@ -22,6 +22,7 @@ from PIL import Image
 
 from gill_bench.analysis.gallery_records import ExampleScores, Gallery, GalleryExample, PictureFile, ShownOutput
 from gill_bench.reporting.page import PageContent, write_page
+from tests.support.chromium import browser_program
 
 WORDS = ["we", "saw", "a", "large", "yellow", "triangle", "at", "the", "left", "then", "it", "moved", "to", "a", "hill"]
 SIDE = 24
@@ -101,9 +102,8 @@ def measure(page: Path) -> dict[str, float]:
     """Open the page twice, the second time with a warm cache of the disk, then scroll it."""
     from playwright.sync_api import sync_playwright
 
-    program = os.environ.get("GILL_BENCH_TEST_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = started.chromium.launch(executable_path=browser_program(), args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1280, "height": 800})
         seconds = []
         for _ in range(2):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.server
-import shutil
 import sys
 import textwrap
 import threading
@@ -24,6 +23,7 @@ from PIL import Image, ImageDraw, ImageFont
 import gill_bench
 from gill_bench.analysis.galleries import SheetExample, picture_sheet
 from gill_bench.evaluate import cells_of
+from tests.support.chromium import browser_program
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 STORIES = 4
@@ -117,9 +117,8 @@ def photograph_gallery(run: gill_bench.Run, file: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     page_folder = run.page().parent
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright, _served(page_folder) as address:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=browser_program(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
         page.goto(f"{address}/gallery-vist.html")
         page.wait_for_load_state("networkidle")

@@ -16,11 +16,16 @@ _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chr
 """Programs, the preferred one first: it is the same browser without windows, in half the processor time."""
 
 
+def browser_program() -> str | None:
+    """GILL_BENCH_TEST_BROWSER, or the first browser on the PATH; None without one."""
+    return os.environ.get("GILL_BENCH_TEST_BROWSER") or next(filter(None, map(shutil.which, _NAMES)), None)
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Playwright's browser while the context lasts: GILL_BENCH_TEST_BROWSER, or the first on the PATH."""
+    """Playwright's browser while the context lasts."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = os.environ.get("GILL_BENCH_TEST_BROWSER") or next(filter(None, map(shutil.which, _NAMES)), None)
+    program = browser_program()
     if program is None:
         pytest.skip(f"no browser: none of {', '.join(_NAMES)}, nor GILL_BENCH_TEST_BROWSER")
     with playwright.sync_playwright() as started:
