@@ -79,8 +79,8 @@ class LongList {
   }
 
   measured(entries) {
-    const { offset } = this;
-    const anchor = this.indexAt(Math.max(0, offset));
+    const { scrollY } = globalThis; // read now, since a list that gets shorter moves a window near its end by itself
+    const anchor = this.indexAt(this.offset + headHeight() + 1); // the first card that the bars do not cover stays
     const before = this.tops[anchor];
     let changed = false;
     for (const { target } of entries) {
@@ -95,7 +95,7 @@ class LongList {
     if (this.heights.size <= ENOUGH) this.usual = [...this.heights.values()].reduce((sum, height) => sum + height, 0) / this.heights.size;
     this.layout();
     const moved = this.tops[anchor] - before;
-    if (moved && offset > 0) scrollBy({ top: moved, behavior: 'instant' });
+    if (moved) scrollTo({ top: scrollY + moved, behavior: 'instant' });
     this.draw();
   }
 

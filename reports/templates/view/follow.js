@@ -56,7 +56,7 @@
     if (before.length === open.length) before.forEach((fold, number) => { fold.open = open[number]; });
     const until = performance.now() + PATIENCE;
     const step = () => {
-      scrollTo(x, y);
+      scrollTo({ left: x, top: y, behavior: 'instant' });
       if (acted === 0 && Math.abs(scrollY - y) > 1 && performance.now() < until) requestAnimationFrame(step);
     };
     step();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 
 def until(tab: Any, condition: str) -> None:
@@ -30,6 +31,19 @@ def show(tab: Any, page: Path, name: str, fragment: str = "") -> None:
     else:
         until(tab, "document.querySelector('#status').textContent.includes('examples')")
         until(tab, FILLED)
+
+
+def choices(tab: Any) -> dict[str, str]:
+    """The choices that the page's address holds; the page is asked, as the library hears of an address later."""
+    return {name: values[0] for name, values in parse_qs(tab.evaluate("location.hash.slice(1)")).items()}
+
+
+def boxes(tab: Any, selector: str) -> list[dict[str, float]]:
+    """Where the elements of a selector stand in the window, in pixels, all at one moment."""
+    measured: list[dict[str, float]] = tab.locator(selector).evaluate_all(
+        "(all) => all.map((one) => one.getBoundingClientRect().toJSON())"
+    )
+    return measured
 
 
 LAID_OUT = """new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(

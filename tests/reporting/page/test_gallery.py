@@ -9,14 +9,13 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 
 from gill_bench.analysis.gallery_records import Gallery, GalleryExample, ShownOutput
 from gill_bench.reporting.page import write_page
 from tests.reporting.page.content import CONTEXT, METRIC, MODELS, content, gallery
-from tests.reporting.page.in_browser import FILLED, draw_plots, first_is, ids, show, until
+from tests.reporting.page.in_browser import FILLED, boxes, choices, draw_plots, first_is, ids, show, until
 from tests.reporting.page.story_contexts import BEST, stories, with_losses
 
 NAME = "gallery-vist.html"
@@ -32,11 +31,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_page(folder / "one", content(folder, gallery(folder, count=30)))
     write_page(folder / "many", content(folder, *stories(folder, count=400)[-2:-1]))
     return folder
-
-
-def fragment(tab: Any) -> dict[str, str]:
-    """The choices that the address holds."""
-    return {name: values[0] for name, values in parse_qs(tab.url.partition("#")[2]).items()}
 
 
 def copied(tab: Any, press: Any) -> str:
@@ -71,10 +65,10 @@ def test_a_story_is_a_film_strip_that_ends_with_the_truth(tab: Any, pages: Path)
     assert frames.locator("img").count() == 3
     assert "truth" in frames.last.get_attribute("class")
     assert frames.last.locator("img").get_attribute("alt") == "The truth of example-0"
-    boxes = [frame.bounding_box() for frame in frames.all()]
-    assert [box["x"] for box in boxes] == sorted({box["x"] for box in boxes})
-    for frame in frames.all():  # the caption stands below its picture
-        image, words = frame.locator("img").bounding_box(), frame.locator("p").bounding_box()
+    lefts = [box["x"] for box in boxes(tab, ".example >> nth=0 >> .frame")]
+    assert lefts == sorted(set(lefts))
+    for frame in range(3):  # the caption stands below its picture
+        image, words = boxes(tab, f".example >> nth=0 >> .frame >> nth={frame} >> img, p")
         assert words["y"] >= image["y"] + image["height"]
 
 
@@ -102,9 +96,9 @@ def test_columns_are_contexts_or_seeds(tab: Any, pages: Path) -> None:
     until(tab, "document.querySelectorAll('.example')[0].querySelectorAll('thead th').length === 4")
     tab.locator("#models label", has_text="SD").click()
     until(tab, "document.querySelectorAll('.example')[0].querySelectorAll('tbody tr').length === 1")
-    chosen = fragment(tab)
+    chosen = choices(tab)
     assert (chosen["seed"], chosen["hide"], chosen["models"]) == ("1", "1-caption", "gill")
-    show(tab, pages / "contexts", NAME, "#" + tab.url.partition("#")[2])
+    show(tab, pages / "contexts", NAME, tab.evaluate("location.hash"))
     assert tab.locator(".example").first.locator("thead th").all_text_contents() == ["Model", *COLUMNS[1:]]
 
 
@@ -146,7 +140,7 @@ def test_sorting_filters_and_win_and_loss(tab: Any, pages: Path) -> None:
     tab.locator("#query").fill("CAPTION 2")
     until(tab, "document.querySelector('#status').textContent.startsWith('5 of 30 examples')")
     assert ids(tab) == ["29", "27", "25", "23", "21"]
-    show(tab, pages / "one", NAME, "#" + tab.url.partition("#")[2])
+    show(tab, pages / "one", NAME, tab.evaluate("location.hash"))
     assert ids(tab) == ["29", "27", "25", "23", "21"]
 
 
@@ -211,7 +205,7 @@ def test_the_histogram_filters_by_brushing_and_by_numbers(tab: Any, pages: Path)
     tab.locator("#range-a-low").press("Enter")
     until(tab, "document.querySelector('#status').textContent.startsWith('3 of 30')")
     assert ids(tab) == ["27", "28", "29"]
-    show(tab, pages / "one", NAME, "#" + tab.url.partition("#")[2])
+    show(tab, pages / "one", NAME, tab.evaluate("location.hash"))
     assert ids(tab) == ["27", "28", "29"]
     assert tab.locator("#plots").is_visible()
     tab.get_by_role("button", name="Clear filters").first.click()
@@ -235,7 +229,7 @@ def test_the_scatter_filters_by_a_rectangle_of_a_finger(tab: Any, pages: Path) -
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     until(tab, "document.querySelector('#status').textContent.startsWith('5 of 10')")
     assert ids(tab)[:4] == ["0", "1", "2", "3"]
-    assert set(fragment(tab)) >= {"range-a", "range-b"}
+    assert set(choices(tab)) >= {"range-a", "range-b"}
 
 
 def test_the_shown_examples_are_saved_as_csv_and_zip(tab: Any, pages: Path, tmp_path: Path) -> None:
@@ -274,7 +268,7 @@ def test_only_examples_in_view_are_in_the_document(tab: Any, pages: Path) -> Non
     count = "document.querySelectorAll('.example').length"
     assert 2 <= tab.evaluate(count) <= 12
     assert tab.locator(".example").first.get_attribute("aria-setsize") == "400"
-    tab.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    tab.evaluate("scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })")
     until(tab, "[...document.querySelectorAll('.example h2')].at(-1)?.textContent === 'example-399'")
     until(tab, FILLED)
     assert tab.evaluate(count) <= 12
@@ -282,12 +276,40 @@ def test_only_examples_in_view_are_in_the_document(tab: Any, pages: Path) -> Non
         "(images) => images.every(({ loading, decoding }) => loading === 'lazy' && decoding === 'async')"
     )
     middle = "document.querySelector('#list').getBoundingClientRect().top + scrollY + 200 * 300"
-    tab.evaluate(f"scrollTo(0, {middle})")
+    tab.evaluate(f"scrollTo({{ top: {middle}, behavior: 'instant' }})")
     until(tab, "document.querySelectorAll('.example').length > 2 && document.querySelector('.example').at > 150")
     until(tab, FILLED)
-    boxes = [card.bounding_box() for card in tab.locator(".example").all()]
-    for above, below in pairwise(boxes):
+    for above, below in pairwise(boxes(tab, ".example")):
         assert below["y"] == pytest.approx(above["y"] + above["height"], abs=1)
+
+
+def test_heights_that_are_known_late_leave_the_reader_in_place(tab: Any, pages: Path) -> None:
+    """A card counts with a usual height, which is half too much for these, until the browser measures it."""
+    tab.add_init_script(HELD_BACK)
+    measured = "measure() || document.documentElement.scrollHeight < 100_000"
+    last = "[...document.querySelectorAll('.example')].at(-1)"
+    show(tab, pages / "many", NAME, "#example=example-200")
+    until(tab, "document.querySelector('#viewer').open")
+    assert tab.evaluate("document.documentElement.scrollHeight") > 100_000
+    until(tab, measured)
+    card = "[...document.querySelectorAll('.example')].find(({ at }) => at === 200)"
+    assert tab.evaluate(f"{card}.getBoundingClientRect().top - headHeight()") == pytest.approx(0, abs=1)
+    show(tab, pages / "many", NAME)
+    tab.evaluate("scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })")
+    until(tab, f"{last}.at === 399 && {last}.querySelector('.context')")
+    assert tab.evaluate("document.documentElement.scrollHeight") > 100_000
+    until(tab, measured)
+    assert tab.evaluate(f"{last}.at") == 399
+    assert tab.evaluate("scrollY + innerHeight - document.documentElement.scrollHeight") == pytest.approx(0, abs=1)
+
+
+HELD_BACK = """{
+    const held = [];
+    globalThis.ResizeObserver = class extends ResizeObserver {
+        constructor(act) { super((entries, own) => held.push(() => act(entries, own))); }
+    };
+    globalThis.measure = () => { for (const act of held.splice(0)) act(); };
+}"""
 
 
 def test_partiprompts_shows_label_votes_probability_and_decision(tab: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from gill_bench.analysis.gallery_records import PictureFile
 from gill_bench.reporting.page import write_page
 from tests.reporting.page.content import content
-from tests.reporting.page.in_browser import draw_plots, show, until
+from tests.reporting.page.in_browser import boxes, choices, draw_plots, show, until
 from tests.reporting.page.story_contexts import stories
 from tests.support.axe import serious_violations
 
@@ -59,10 +59,9 @@ def test_an_output_stands_beside_that_of_the_other_side_and_the_truth(tab: Any, 
         "caption 0 of story 0",
     ):
         assert part in text
-    assert "example=example-0" in tab.url
-    assert "cell=gill%2F3-captions-2-images%2F0" in tab.url
+    assert (choices(tab)["example"], choices(tab)["cell"]) == ("example-0", "gill/3-captions-2-images/0")
     tab.get_by_role("button", name="Close").click()
-    assert "example=" not in tab.url
+    until(tab, "!location.hash.includes('example=')")  # a dialog says that it was closed a moment later
     assert "GILL, 3 captions, 2 images" in tab.evaluate(FOCUSED)
     assert opened(tab, first.locator(".is-b")) == ["B GILL", "A GILL", "Truth"]
 
@@ -127,9 +126,9 @@ def test_axe_finds_nothing_serious_in_gallery_and_dialog(browser: Any, page: Pat
 def test_paper_has_the_examples_in_view_and_no_controls(tab: Any, page: Path) -> None:
     show(tab, page, NAME)
     tab.emulate_media(media="print")
-    boxes = [card.bounding_box() for card in tab.locator(".example").all()]
-    assert len(boxes) == 4
-    for above, below in pairwise(boxes):
+    cards = boxes(tab, ".example")
+    assert len(cards) == 4
+    for above, below in pairwise(cards):
         assert below["y"] >= above["y"] + above["height"]
     for hidden in ("#controls", "#csv", "#gains", ".plain-link >> nth=0"):
         assert not tab.locator(hidden).is_visible(), hidden

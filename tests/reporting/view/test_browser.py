@@ -47,7 +47,7 @@ def test_the_gallery_follows_and_keeps_its_place(growing: Path, serve: Serve, ta
     until(tab, "document.querySelectorAll('main img').length > 0")
     assert not tab.evaluate(SECOND)
     until(tab, "document.documentElement.scrollHeight > innerHeight + 200")
-    tab.evaluate("scrollTo(0, 150)")
+    tab.evaluate("scrollTo({ top: 150, behavior: 'instant' })")
     version = tab.evaluate(VERSION)
     grow(growing)
     until(tab, f"({VERSION} ?? '{version}') !== '{version}'")
