@@ -79,9 +79,6 @@ class LongList {
   }
 
   measured(entries) {
-    const { scrollY } = globalThis; // read now, since a list that gets shorter moves a window near its end by itself
-    const anchor = this.indexAt(this.offset + headHeight() + 1); // the first card that the bars do not cover stays
-    const before = this.tops[anchor];
     let changed = false;
     for (const { target } of entries) {
       if (target === this.parent || !target.isConnected) continue;
@@ -93,6 +90,9 @@ class LongList {
     }
     if (!changed) return;
     if (this.heights.size <= ENOUGH) this.usual = [...this.heights.values()].reduce((sum, height) => sum + height, 0) / this.heights.size;
+    const { scrollY } = globalThis; // read now, since a list that gets shorter moves a window near its end by itself
+    const anchor = this.indexAt(this.offset + headHeight() + 1); // the first card that the bars do not cover stays
+    const before = this.tops[anchor];
     this.layout();
     const moved = this.tops[anchor] - before;
     if (moved) scrollTo({ top: scrollY + moved, behavior: 'instant' });

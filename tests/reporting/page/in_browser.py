@@ -38,14 +38,21 @@ def choices(tab: Any) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(tab.evaluate("location.hash.slice(1)")).items()}
 
 
-def boxes(tab: Any, selector: str) -> list[dict[str, float]]:
-    """Where the elements of a selector stand in the window, in pixels, all at one moment."""
-    measured: list[dict[str, float]] = tab.locator(selector).evaluate_all(
+def boxes(elements: Any) -> list[dict[str, float]]:
+    """Where the elements of a locator stand in the window, in pixels, all at one moment."""
+    measured: list[dict[str, float]] = elements.evaluate_all(
         "(all) => all.map((one) => one.getBoundingClientRect().toJSON())"
     )
     return measured
 
 
+def scroll(tab: Any, top: str) -> None:
+    """Scroll at once to a height, an expression in pixels; by itself the page glides there."""
+    tab.evaluate(f"scrollTo({{ top: {top}, behavior: 'instant' }})")
+
+
+HEIGHT = "document.documentElement.scrollHeight"
+"""The height of the whole page, in pixels."""
 LAID_OUT = """new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
     [...document.images].every((img) => img.complete || img.getBoundingClientRect().top > innerHeight)))))"""
 """A condition of a report that has been loaded: two frames were drawn, and the pictures in the window are there."""

@@ -15,7 +15,18 @@ import pytest
 from gill_bench.analysis.gallery_records import Gallery, GalleryExample, ShownOutput
 from gill_bench.reporting.page import write_page
 from tests.reporting.page.content import CONTEXT, METRIC, MODELS, content, gallery
-from tests.reporting.page.in_browser import FILLED, boxes, choices, draw_plots, first_is, ids, show, until
+from tests.reporting.page.in_browser import (
+    FILLED,
+    HEIGHT,
+    boxes,
+    choices,
+    draw_plots,
+    first_is,
+    ids,
+    scroll,
+    show,
+    until,
+)
 from tests.reporting.page.story_contexts import BEST, stories, with_losses
 
 NAME = "gallery-vist.html"
@@ -65,10 +76,10 @@ def test_a_story_is_a_film_strip_that_ends_with_the_truth(tab: Any, pages: Path)
     assert frames.locator("img").count() == 3
     assert "truth" in frames.last.get_attribute("class")
     assert frames.last.locator("img").get_attribute("alt") == "The truth of example-0"
-    lefts = [box["x"] for box in boxes(tab, ".example >> nth=0 >> .frame")]
+    lefts = [box["x"] for box in boxes(frames)]
     assert lefts == sorted(set(lefts))
-    for frame in range(3):  # the caption stands below its picture
-        image, words = boxes(tab, f".example >> nth=0 >> .frame >> nth={frame} >> img, p")
+    for frame in frames.all():  # the caption stands below its picture
+        image, words = boxes(frame.locator("img, p"))
         assert words["y"] >= image["y"] + image["height"]
 
 
@@ -268,7 +279,7 @@ def test_only_examples_in_view_are_in_the_document(tab: Any, pages: Path) -> Non
     count = "document.querySelectorAll('.example').length"
     assert 2 <= tab.evaluate(count) <= 12
     assert tab.locator(".example").first.get_attribute("aria-setsize") == "400"
-    tab.evaluate("scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })")
+    scroll(tab, HEIGHT)
     until(tab, "[...document.querySelectorAll('.example h2')].at(-1)?.textContent === 'example-399'")
     until(tab, FILLED)
     assert tab.evaluate(count) <= 12
@@ -276,31 +287,31 @@ def test_only_examples_in_view_are_in_the_document(tab: Any, pages: Path) -> Non
         "(images) => images.every(({ loading, decoding }) => loading === 'lazy' && decoding === 'async')"
     )
     middle = "document.querySelector('#list').getBoundingClientRect().top + scrollY + 200 * 300"
-    tab.evaluate(f"scrollTo({{ top: {middle}, behavior: 'instant' }})")
+    scroll(tab, middle)
     until(tab, "document.querySelectorAll('.example').length > 2 && document.querySelector('.example').at > 150")
     until(tab, FILLED)
-    for above, below in pairwise(boxes(tab, ".example")):
+    for above, below in pairwise(boxes(tab.locator(".example"))):
         assert below["y"] == pytest.approx(above["y"] + above["height"], abs=1)
 
 
 def test_heights_that_are_known_late_leave_the_reader_in_place(tab: Any, pages: Path) -> None:
     """A card counts with a usual height, which is half too much for these, until the browser measures it."""
     tab.add_init_script(HELD_BACK)
-    measured = "measure() || document.documentElement.scrollHeight < 100_000"
+    measured = f"measure() || {HEIGHT} < 100_000"
     last = "[...document.querySelectorAll('.example')].at(-1)"
     show(tab, pages / "many", NAME, "#example=example-200")
     until(tab, "document.querySelector('#viewer').open")
-    assert tab.evaluate("document.documentElement.scrollHeight") > 100_000
+    assert tab.evaluate(HEIGHT) > 100_000
     until(tab, measured)
     card = "[...document.querySelectorAll('.example')].find(({ at }) => at === 200)"
     assert tab.evaluate(f"{card}.getBoundingClientRect().top - headHeight()") == pytest.approx(0, abs=1)
     show(tab, pages / "many", NAME)
-    tab.evaluate("scrollTo({ top: document.documentElement.scrollHeight, behavior: 'instant' })")
+    scroll(tab, HEIGHT)
     until(tab, f"{last}.at === 399 && {last}.querySelector('.context')")
-    assert tab.evaluate("document.documentElement.scrollHeight") > 100_000
+    assert tab.evaluate(HEIGHT) > 100_000
     until(tab, measured)
     assert tab.evaluate(f"{last}.at") == 399
-    assert tab.evaluate("scrollY + innerHeight - document.documentElement.scrollHeight") == pytest.approx(0, abs=1)
+    assert tab.evaluate(f"scrollY + innerHeight - {HEIGHT}") == pytest.approx(0, abs=1)
 
 
 HELD_BACK = """{

@@ -126,7 +126,7 @@ def test_axe_finds_nothing_serious_in_gallery_and_dialog(browser: Any, page: Pat
 def test_paper_has_the_examples_in_view_and_no_controls(tab: Any, page: Path) -> None:
     show(tab, page, NAME)
     tab.emulate_media(media="print")
-    cards = boxes(tab, ".example")
+    cards = boxes(tab.locator(".example"))
     assert len(cards) == 4
     for above, below in pairwise(cards):
         assert below["y"] >= above["y"] + above["height"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gill_bench.reporting.view import viewed
+from tests.reporting.page.in_browser import HEIGHT, scroll
 from tests.reporting.view.conftest import Serve, grow
 from tests.support.axe import serious_violations
 from tests.support.chromium import watched_page
@@ -46,8 +47,8 @@ def test_the_gallery_follows_and_keeps_its_place(growing: Path, serve: Serve, ta
     tab.goto(f"{serve(growing).address}gallery-vist.html")
     until(tab, "document.querySelectorAll('main img').length > 0")
     assert not tab.evaluate(SECOND)
-    until(tab, "document.documentElement.scrollHeight > innerHeight + 200")
-    tab.evaluate("scrollTo({ top: 150, behavior: 'instant' })")
+    until(tab, f"{HEIGHT} > innerHeight + 200")
+    scroll(tab, "150")
     version = tab.evaluate(VERSION)
     grow(growing)
     until(tab, f"({VERSION} ?? '{version}') !== '{version}'")

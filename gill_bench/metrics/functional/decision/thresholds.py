@@ -109,7 +109,7 @@ def sweep(truth: Labels, scores: Scores, rule: Rule, grid: Sequence[float] = GRI
     f1 = cache(lambda decisions: macro_f1(truth, decisions))  # most thresholds decide as the one before
 
     def value(threshold: float) -> float:
-        return float(f1(tuple(rule(scores, threshold).tolist())))
+        return f1(tuple(rule(scores, threshold).tolist()))
 
     values = {threshold: value(threshold) for threshold in sorted(grid)}
     best = max(values, key=values.__getitem__)
